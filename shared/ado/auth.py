@@ -1,0 +1,50 @@
+"""How the app proves to Azure DevOps who it is: a personal access token, or Entra."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from shared.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+# The id that Azure DevOps has in every Entra tenant.
+# https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/service-principal-managed-identity
+SCOPE = "499b84ac-1321-427f-aa17-267ca6975798/.default"
+
+
+def personal_access_token(token: str) -> AuthBase:
+    return HTTPBasicAuth("", token)
+
+
+class EntraAuth(AuthBase):
+    """Puts a bearer token on each request; the credential itself caches it and renews it early."""
+
+    def __init__(self, credential: "Callable[[], TokenCredential]") -> None:
+        self._credential = credential
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415  # only with Entra
+
+        try:
+            token = self._credential().get_token(SCOPE).token
+        except ClientAuthenticationError as error:
+            raise Unauthorized(
+                "ado",
+                "Entra gave no token for Azure DevOps: set ADO_PAT, or give the app a managed identity "
+                "(AZURE_CLIENT_ID when it is a user-assigned one) that is a user of the organization",
+            ) from error
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+
+@lru_cache(maxsize=1)
+def default_credential() -> "TokenCredential":
+    """Return the one credential of this process: managed identity, service principal or developer login."""
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
+
+    return DefaultAzureCredential(exclude_interactive_browser_credential=True)

@@ -1,0 +1,203 @@
+"""The Azure DevOps REST client: one method a call, named for what it means."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from shared.ado.identity import assignee_from_identity
+from shared.errors import NotFound, Unavailable
+from shared.http import Caller, Pace
+from shared.model import Assignee, Category, Person, State, WorkItem, WorkItemTypes
+from shared.ports import UNSET, Unset
+
+API_VERSION = {"api-version": "7.1"}
+LARGEST_BATCH = 200
+_PROJECTS_A_PAGE = 100
+_JSON_PATCH = {"Content-Type": "application/json-patch+json"}
+_FIELDS = (
+    "System.Id",
+    "System.Rev",
+    "System.State",
+    "System.AssignedTo",
+    "System.WorkItemType",
+    "System.Title",
+    "System.AreaPath",
+    "System.TeamProject",
+)
+
+
+@dataclass(frozen=True)
+class Project:
+    id: str
+    name: str
+
+
+class AdoClient:
+    """``base_url`` is the organization's or collection's own URL with its trailing slash."""
+
+    def __init__(self, base_url: str, session: requests.Session, auth: AuthBase, pace: Pace) -> None:
+        self._base_url = base_url
+        self._caller = Caller(
+            service="ado",
+            session=session,
+            auth=auth,
+            # ADO quirk: without this header a bad token is answered with a sign-in page, not with a 401.
+            headers={"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress"},
+            problem_of=_problem_of,
+            pace=pace,
+        )
+
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item
+    def get_work_item(self, work_item_id: int) -> WorkItem:
+        try:
+            answer = self._call("GET", f"_apis/wit/workitems/{work_item_id}")
+        except NotFound as error:
+            raise NotFound(error.detail, kind="work-item-not-found") from error
+        return self._work_item(answer)
+
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-items-batch
+    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+        if not work_item_ids:
+            return {}
+        answer = self._call(
+            "POST",
+            "_apis/wit/workitemsbatch",
+            json={"ids": list(work_item_ids), "fields": list(_FIELDS), "errorPolicy": "omit"},
+        )
+        # ADO quirk: with errorPolicy "omit" an item that is not there may be a null in the list.
+        found = [self._work_item(each) for each in _list(answer) if each is not None]
+        return {each.id: each for each in found}
+
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/update
+    def update_work_item(
+        self,
+        work_item_id: int,
+        rev: int,
+        *,
+        state: str | Unset = UNSET,
+        assignee: Assignee | Unset = UNSET,
+    ) -> WorkItem:
+        patch: list[dict[str, Any]] = [{"op": "test", "path": "/rev", "value": rev}]
+        if not isinstance(state, Unset):
+            patch.append({"op": "add", "path": "/fields/System.State", "value": state})
+        if not isinstance(assignee, Unset):
+            # ADO quirk: nobody is an empty text here; there is no null.
+            address = assignee.email if isinstance(assignee, Person) else ""
+            patch.append({"op": "add", "path": "/fields/System.AssignedTo", "value": address})
+        try:
+            answer = self._call(
+                "PATCH", f"_apis/wit/workitems/{work_item_id}", json=patch, headers=_JSON_PATCH
+            )
+        except NotFound as error:
+            raise NotFound(error.detail, kind="work-item-not-found") from error
+        return self._work_item(answer)
+
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types/list
+    def get_work_item_types(self, project_id: str) -> WorkItemTypes:
+        answer = self._call("GET", f"{quote(project_id, safe='')}/_apis/wit/workitemtypes")
+        return {
+            each["name"]: tuple(_state(state) for state in each.get("states") or ())
+            for each in _list(answer)
+            if not each.get("isDisabled")
+        }
+
+    # https://learn.microsoft.com/rest/api/azure/devops/core/projects/get
+    def get_project(self, name_or_id: str) -> Project:
+        try:
+            answer = self._call("GET", f"_apis/projects/{quote(name_or_id, safe='')}")
+        except NotFound as error:
+            raise NotFound(error.detail, kind="project-not-found") from error
+        return Project(answer["id"].lower(), answer["name"])
+
+    # https://learn.microsoft.com/rest/api/azure/devops/core/projects/list
+    def projects(self) -> Iterator[Project]:
+        """Yield every project we may see, page by page until a page is not full."""
+        skip = 0
+        while True:
+            page = _list(
+                self._call(
+                    "GET",
+                    "_apis/projects",
+                    params={"stateFilter": "wellFormed", "$top": _PROJECTS_A_PAGE, "$skip": skip},
+                )
+            )
+            for each in page:
+                yield Project(each["id"].lower(), each["name"])
+            if len(page) < _PROJECTS_A_PAGE:
+                return
+            skip += len(page)
+
+    def web_url(self, project_id: str, work_item_id: int) -> str:
+        return f"{self._base_url}{project_id}/_workitems/edit/{work_item_id}"
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        answer = self._caller.call(
+            method,
+            self._base_url + path,
+            json=json,
+            params={**API_VERSION, **(params or {})},
+            headers=headers,
+        )
+        return answer.content
+
+    def _work_item(self, content: Any) -> WorkItem:
+        """Read a work item; the project's GUID is known only from the item's own URL."""
+        try:
+            fields = content["fields"]
+            return WorkItem(
+                id=int(content["id"]),
+                rev=int(content["rev"]),
+                project_id=self._project_id(content, fields),
+                work_item_type=fields["System.WorkItemType"],
+                state=fields["System.State"],
+                assignee=assignee_from_identity(fields.get("System.AssignedTo")),
+                title=fields.get("System.Title", ""),
+                area_path=fields.get("System.AreaPath", ""),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable("ado", f"a work item without {error}") from error
+
+    def _project_id(self, content: Any, fields: dict[str, Any]) -> str:
+        segments = urlsplit(content.get("url") or "").path.split("/")
+        if "_apis" in segments:
+            candidate = segments[segments.index("_apis") - 1]
+            if len(candidate) == 36 and candidate.count("-") == 4:
+                return candidate.lower()
+        # ADO quirk: old servers answer with a URL that names no project.
+        return self.get_project(fields["System.TeamProject"]).id
+
+
+def _state(content: Any) -> State:
+    try:
+        return State(content["name"], Category(content.get("category")))
+    except ValueError:
+        return State(content["name"], None)
+
+
+def _list(answer: Any) -> list[Any]:
+    try:
+        value = answer["value"]
+    except (TypeError, KeyError) as error:
+        raise Unavailable("ado", "a list without a value") from error
+    if not isinstance(value, list):
+        raise Unavailable("ado", "a list without a value")
+    return value
+
+
+def _problem_of(response: requests.Response) -> str:
+    """Return the sentence in an error body, in whichever of its shapes it comes."""
+    content = response.json()
+    message = content.get("message") or content["value"]["Message"]
+    return str(message)

@@ -1,0 +1,59 @@
+"""The states of each project's work item types, remembered for an hour."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.model import WorkItemTypes
+from shared.ports import Ado
+
+_KEPT_FOR = 3600.0  # seconds
+_REFRESHED_AT_MOST_EVERY = 30.0  # seconds, when somebody names a state that is not known
+
+
+@dataclass(frozen=True)
+class _Kept:
+    types: WorkItemTypes
+    at: float
+
+
+class ProcessCache:
+    """A cache and nothing more: other instances of the app have their own, and a miss costs one call."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._lock = threading.Lock()
+
+    def types(self, ado: Ado, organization: str, project_id: str) -> WorkItemTypes:
+        """Return the types of a project, from memory or by one call."""
+        kept = self._find(organization, project_id)
+        if kept is not None and self._clock() - kept.at < _KEPT_FOR:
+            return kept.types
+        return self.refresh(ado, organization, project_id)
+
+    def types_with(
+        self, ado: Ado, organization: str, project_id: str, work_item_type: str, state: str
+    ) -> WorkItemTypes:
+        """Return the types of a project, asked for again at once when they do not know this state.
+
+        A state that stays unknown is not asked for at every event.
+        """
+        types = self.types(ado, organization, project_id)
+        if any(each.name == state for each in types.get(work_item_type, ())):
+            return types
+        kept = self._find(organization, project_id)
+        if kept is not None and self._clock() - kept.at < _REFRESHED_AT_MOST_EVERY:
+            return types
+        return self.refresh(ado, organization, project_id)
+
+    def refresh(self, ado: Ado, organization: str, project_id: str) -> WorkItemTypes:
+        types = ado.get_work_item_types(project_id)
+        with self._lock:
+            self._kept[organization, project_id] = _Kept(types, self._clock())
+        return types
+
+    def _find(self, organization: str, project_id: str) -> _Kept | None:
+        with self._lock:
+            return self._kept.get((organization, project_id))

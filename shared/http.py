@@ -1,0 +1,241 @@
+"""One HTTP call to a vendor: time-outs, no redirects, checked addresses, and its failures sorted."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from shared.addresses import AddressPolicy
+from shared.errors import (
+    Conflict,
+    NotFound,
+    Refused,
+    Rejected,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+
+TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two bytes
+_LONGEST_DETAIL = 300
+_PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of the back-off in design.md §7
+_REFUSALS_BEFORE_PAUSE = 3
+_DEFAULT_WAIT = 10.0
+_LONGEST_WAIT = 3600.0
+
+
+class _VerifiedAddress:
+    """Refuses, after name resolution and before any byte is sent, a connection the policy forbids."""
+
+    policy = AddressPolicy()
+
+    def _new_conn(self) -> socket.socket:
+        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
+        try:
+            self.policy.verify_address(self.host, connection.getpeername()[0])  # type: ignore[attr-defined]
+        except (Rejected, OSError):
+            connection.close()
+            raise
+        return connection
+
+
+def _pool_classes(policy: AddressPolicy) -> dict[str, type[HTTPConnectionPool]]:
+    plain = type("VerifiedHTTPConnection", (_VerifiedAddress, HTTPConnection), {"policy": policy})
+    secure = type("VerifiedHTTPSConnection", (_VerifiedAddress, HTTPSConnection), {"policy": policy})
+    return {
+        "http": type("VerifiedHTTPPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("VerifiedHTTPSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
+class _VerifyingAdapter(HTTPAdapter):
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
+        super().__init__(pool_maxsize=16)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._policy)
+
+
+def new_session(policy: AddressPolicy) -> requests.Session:
+    """Return a session that connects only where ``policy`` allows, and heeds no proxy or .netrc around it."""
+    session = requests.Session()
+    session.trust_env = False
+    adapter = _VerifyingAdapter(policy)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+@dataclass
+class Pace:
+    """When one service may next be called for one organization.
+
+    Courtesy, not correctness: each instance of the app keeps its own, and a restart forgets it.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _not_before: float = 0.0
+    _why: type[Throttled] | type[Unauthorized] = Throttled
+    _refusals: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def verify(self, service: str) -> None:
+        """Raise what the last call raised while its time is not over, instead of calling again."""
+        with self._lock:
+            wait = self._not_before - self.clock()
+            why = self._why
+        if wait > 0 and why is Throttled:
+            raise Throttled(service, "asked us to wait before the next call", retry_after=wait)
+        if wait > 0:
+            raise Unauthorized(service, "refused our credentials a moment ago; not asked again yet")
+
+    def slow(self, seconds: float) -> None:
+        with self._lock:
+            self._not_before, self._why = self.clock() + seconds, Throttled
+
+    def refused(self, *, certain: bool) -> None:
+        """Pause after bad credentials; after a missing permission only when it is not about one item."""
+        with self._lock:
+            self._refusals += 1
+            if certain or self._refusals >= _REFUSALS_BEFORE_PAUSE:
+                self._not_before, self._why = self.clock() + _PAUSE_AFTER_REFUSAL, Unauthorized
+
+    def accepted(self) -> None:
+        with self._lock:
+            self._refusals = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success: its decoded JSON body and its headers."""
+
+    content: Any
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP."""
+
+    service: str
+    session: requests.Session
+    auth: AuthBase
+    headers: Mapping[str, str]
+    problem_of: Callable[[requests.Response], str]
+    pace: Pace = field(default_factory=Pace)
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make one call, once; raise NotFound, Conflict or an Upstream error unless it succeeded."""
+        operation = f"{method} {url.partition('?')[0]}"
+        self.pace.verify(self.service)
+        try:
+            response = self.session.request(
+                method,
+                url,
+                json=json,
+                params=params,
+                headers={**self.headers, **(headers or {})},
+                auth=self.auth,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+            )
+        except Rejected as error:
+            raise Refused(self.service, f"{operation}: {error.detail}") from error
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from error
+        return self._sorted(operation, response)
+
+    def _sorted(self, operation: str, response: requests.Response) -> Answer:
+        """Turn an HTTP answer into a value or the one error that says what to do next."""
+        status = response.status_code
+        html = "text/html" in response.headers.get("Content-Type", "").lower()
+        # ADO quirk: 203, 302 and a page of HTML are how it says "sign in first" (ado_api.md §8).
+        if status in {203, 302, 303, 401} or (status < 300 and html):
+            self.pace.refused(certain=True)
+            raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
+        detail = f"{operation}: HTTP {status}"
+        if status == 403:
+            self.pace.refused(certain=False)
+            raise Unauthorized(self.service, f"{detail}: {self._problem(response)}")
+        wait = _retry_after(response.headers)
+        if status == 429 or (status >= 400 and wait is not None):
+            seconds = _until_reset(response.headers) if wait is None else wait
+            self.pace.slow(seconds)
+            raise Throttled(self.service, detail, retry_after=seconds)
+        if status >= 500 or status == 408:
+            raise Unavailable(self.service, detail)
+        if status >= 300:
+            raise self._client_error(status, f"{detail}: {self._problem(response)}")
+        self.pace.accepted()
+        if wait is not None:
+            # ADO quirk: a success may ask us to wait before the next call (ado_api.md §9).
+            self.pace.slow(wait)
+        try:
+            return Answer(response.json() if response.content else None, response.headers)
+        except ValueError as error:
+            raise Unavailable(self.service, f"{operation}: the answer is not JSON") from error
+
+    def _client_error(self, status: int, detail: str) -> Exception:
+        if status in {404, 410}:
+            return NotFound(detail)
+        if status in {409, 412}:
+            return Conflict(detail)
+        return Refused(self.service, detail)
+
+    def _problem(self, response: requests.Response) -> str:
+        """Return the vendor's own sentence, shortened; it goes to the activity, never to a log."""
+        try:
+            return self.problem_of(response)[:_LONGEST_DETAIL]
+        except (ValueError, TypeError, AttributeError, LookupError):
+            return "no explanation"
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds the service asks us to wait, or None when it does not."""
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return _bounded(float(value))
+    except ValueError:
+        return _seconds_until(value)
+
+
+def _until_reset(headers: Mapping[str, str]) -> float:
+    """Return how long a 429 without Retry-After means.
+
+    Sentry quirk: its 429 says only when its window ends (sentry_api.md §3.12).
+    """
+    reset = headers.get("X-Sentry-Rate-Limit-Reset", "")
+    return _bounded(float(reset) - time.time()) if reset.isdigit() else _DEFAULT_WAIT
+
+
+def _seconds_until(http_date: str) -> float:
+    try:
+        return _bounded(parsedate_to_datetime(http_date).timestamp() - time.time())
+    except ValueError:
+        return _DEFAULT_WAIT
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 1.0), _LONGEST_WAIT)

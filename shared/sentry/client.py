@@ -1,0 +1,153 @@
+"""The Sentry REST client: one method a call, named for what it means."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from requests.auth import AuthBase
+
+from shared.errors import NotFound, Refused, Unavailable
+from shared.http import Caller, Pace
+from shared.model import Assignee, IssueStatus, Person, SentryIssue, Stranger
+
+TEAM = "team-assignee"
+UNKNOWN_PERSON = "assignee-not-found"
+_REMEMBERED_FOR = 600.0  # seconds
+# Parts of an issue that a sync has no use for and that cost Sentry time.
+_LIGHT = {"collapse": ["release", "tags", "stats"]}
+
+
+class BearerAuth(AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class MemberCache:
+    """Which user an e-mail address belongs to, remembered for ten minutes; strangers are asked for again."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[tuple[str, str], tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, organization: str, email: str) -> str | None:
+        with self._lock:
+            user_id, at = self._kept.get((organization, email), (None, 0.0))
+        return user_id if self._clock() - at < _REMEMBERED_FOR else None
+
+    def add(self, organization: str, email: str, user_id: str) -> None:
+        with self._lock:
+            self._kept[organization, email] = (user_id, self._clock())
+
+
+class SentryClient:
+    """``organization`` is Sentry's own slug; ``base_url`` has its trailing slash."""
+
+    def __init__(
+        self,
+        base_url: str,
+        organization: str,
+        session: requests.Session,
+        auth: AuthBase,
+        pace: Pace,
+        members: MemberCache,
+    ) -> None:
+        self._organization = organization
+        # Sentry quirk: the routes without an organization are deprecated, and every path ends in a slash.
+        self._base_url = f"{base_url}api/0/organizations/{quote(organization, safe='')}/"
+        self._members = members
+        self._caller = Caller(
+            service="sentry",
+            session=session,
+            auth=auth,
+            headers={"Accept": "application/json"},
+            problem_of=_problem_of,
+            pace=pace,
+        )
+
+    # https://docs.sentry.io/api/events/retrieve-an-issue/
+    def get_issue(self, issue_id: str) -> SentryIssue:
+        try:
+            content = self._caller.call("GET", self._issue_url(issue_id), params=_LIGHT).content
+        except NotFound as error:
+            raise NotFound(error.detail, kind="issue-not-found") from error
+        return _issue(content)
+
+    # https://docs.sentry.io/api/events/update-an-issue/
+    def set_status(self, issue_id: str, status: IssueStatus) -> None:
+        self._caller.call("PUT", self._issue_url(issue_id), json={"status": status.value})
+
+    def set_assignee(self, issue_id: str, assignee: Assignee) -> None:
+        # Sentry quirk: nobody is an empty text; null is refused (sentry_api.md §3.4).
+        value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
+        self._caller.call("PUT", self._issue_url(issue_id), json={"assignedTo": value})
+
+    # https://docs.sentry.io/api/organizations/list-an-organizations-members/
+    def _user_id(self, email: str) -> str:
+        """Return the id to assign by, or raise Refused when nobody has this address.
+
+        Sentry quirk: an assignment by address misses people without a password, and a member's own id is
+        not the user's (sentry_api.md §3.4, §3.10).
+        """
+        known = self._members.find(self._organization, email)
+        if known is not None:
+            return known
+        answer = self._caller.call("GET", f"{self._base_url}members/", params={"query": f"email:{email}"})
+        for member in answer.content or ():
+            user = member.get("user") or {}
+            addresses = {member.get("email"), user.get("email")}
+            addresses |= {each.get("email") for each in user.get("emails") or ()}
+            if user.get("id") and email in {str(each).lower() for each in addresses if each}:
+                self._members.add(self._organization, email, str(user["id"]))
+                return str(user["id"])
+        raise Refused("sentry", f"{UNKNOWN_PERSON}: nobody in the organization has this address")
+
+    def _issue_url(self, issue_id: str) -> str:
+        return f"{self._base_url}issues/{quote(issue_id, safe='')}/"
+
+
+def _issue(content: Any) -> SentryIssue:
+    try:
+        return SentryIssue(
+            issue_id=str(content["id"]),
+            status=IssueStatus(content["status"]),
+            assignee=_assignee(content.get("assignedTo")),
+            title=content.get("title") or "",
+            permalink=content.get("permalink") or "",
+            project_slug=(content.get("project") or {}).get("slug", ""),
+            level=content.get("level") or "",
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Also an issue that is being merged, deleted or reprocessed: it has no status until that is done.
+        raise Unavailable("sentry", f"an issue that cannot be read: {error}") from error
+
+
+def _assignee(assigned_to: Any) -> Assignee:
+    if not assigned_to:
+        return None
+    # Sentry quirk: the type may come as "team" or as "actortype.team" (sentry_api.md §2.7).
+    if str(assigned_to.get("type", "")).lower().endswith("team"):
+        return Stranger(TEAM, str(assigned_to.get("id", "")))
+    if email := assigned_to.get("email"):
+        return Person(str(email).lower())
+    # Sentry quirk: addresses are left out in organizations with enhanced privacy.
+    return Stranger("assignee-unreadable", str(assigned_to.get("id", "")))
+
+
+def _problem_of(response: requests.Response) -> str:
+    """Return the sentence in an error body: a detail, or the first complaint about a field."""
+    content = response.json()
+    detail = content.get("detail")
+    if isinstance(detail, dict):
+        detail = detail.get("message")
+    if detail:
+        return str(detail)
+    field, problems = next(iter(content.items()))
+    return f"{field}: {problems[0]}"

@@ -1,0 +1,152 @@
+"""What the app is told by its environment, read once and pure: names in, a frozen value out."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.addresses import AddressPolicy, is_loopback_url
+from shared.errors import MissingSetting
+
+STORAGE = "AzureWebJobsStorage"
+RESOURCE_AREAS_URL = "https://app.vssps.visualstudio.com/_apis/resourceareas"
+
+_PURPOSES = {
+    STORAGE: "the storage account for tables and queues (or AzureWebJobsStorage__accountName)",
+    "ADO_WEBHOOK_SECRET": "no Azure DevOps delivery can be trusted without it",
+    "SENTRY_TOKEN": "the token of the internal integration in Sentry",
+    "SENTRY_CLIENT_SECRET": "no Sentry delivery can be trusted without it",
+    "PUBLIC_URL": "where Azure DevOps reaches this app",
+}
+
+
+@dataclass(frozen=True)
+class StorageAccount:
+    """Where tables and queues live: a connection string, or the two addresses for an identity."""
+
+    connection_string: str | None = field(default=None, repr=False)
+    table_url: str | None = None
+    queue_url: str | None = None
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether this is a local emulator, which makes this a local run."""
+        if self.connection_string is None:
+            return is_loopback_url(self.table_url or "")
+        text = self.connection_string
+        if "usedevelopmentstorage=true" in text.lower():
+            return True
+        found = re.search(r"TableEndpoint=([^;]+)", text, re.IGNORECASE)
+        return found is not None and is_loopback_url(found[1])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of design.md §9; every method raises MissingSetting naming the variable it lacks."""
+
+    environment: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        return cls(dict(environ))
+
+    @property
+    def storage(self) -> StorageAccount:
+        if text := self.environment.get(STORAGE):
+            return StorageAccount(connection_string=text)
+        account = self.environment.get(f"{STORAGE}__accountName")
+        table_url = self.environment.get(f"{STORAGE}__tableServiceUri") or (
+            account and f"https://{account}.table.core.windows.net"
+        )
+        queue_url = self.environment.get(f"{STORAGE}__queueServiceUri") or (
+            account and f"https://{account}.queue.core.windows.net"
+        )
+        if not table_url or not queue_url:
+            raise MissingSetting(STORAGE, _PURPOSES[STORAGE])
+        return StorageAccount(table_url=table_url, queue_url=queue_url)
+
+    @property
+    def table_prefix(self) -> str:
+        return self.environment.get("TABLE_PREFIX") or "sync"
+
+    @property
+    def resource_areas_url(self) -> str:
+        return (self.environment.get("ADO_RESOURCE_AREAS_URL") or RESOURCE_AREAS_URL).rstrip("/")
+
+    @property
+    def public_url(self) -> str:
+        return self._required("PUBLIC_URL").rstrip("/") + "/"
+
+    @property
+    def addresses(self) -> AddressPolicy:
+        hosts = self.environment.get("ALLOWED_PRIVATE_HOSTS", "")
+        try:
+            loopback = self.storage.on_loopback
+        except MissingSetting:
+            loopback = False
+        return AddressPolicy(
+            private_hosts=frozenset(host.strip().lower() for host in hosts.split(",") if host.strip()),
+            loopback=loopback,
+        )
+
+    def ado_webhook_secrets(self, organization: str) -> tuple[str, ...]:
+        return self._secrets("ADO_WEBHOOK_SECRET", organization)
+
+    def sentry_client_secrets(self, organization: str) -> tuple[str, ...]:
+        return self._secrets("SENTRY_CLIENT_SECRET", organization)
+
+    def ado_pat(self, organization: str) -> str | None:
+        """Return the personal access token, or None: sign in through Entra."""
+        return self._for_organization("ADO_PAT", organization) or None
+
+    def sentry_token(self, organization: str) -> str:
+        token = self._for_organization("SENTRY_TOKEN", organization)
+        if not token:
+            raise MissingSetting("SENTRY_TOKEN", _PURPOSES["SENTRY_TOKEN"])
+        return token
+
+    def missing(self) -> list[MissingSetting]:
+        """Return what every organization needs and nobody set. ADO_PAT is no such thing: Entra stands in.
+
+        A secret that is given for single organizations only is not missing.
+        """
+        absent = []
+        try:
+            _ = self.storage
+        except MissingSetting as error:
+            absent.append(error)
+        for name in ("ADO_WEBHOOK_SECRET", "SENTRY_TOKEN", "SENTRY_CLIENT_SECRET"):
+            given = any(key == name or key.startswith(f"{name}__") for key in self.environment)
+            if not given or (name in self.environment and not self.environment[name]):
+                absent.append(MissingSetting(name, _PURPOSES[name]))
+        return absent
+
+    def _secrets(self, name: str, organization: str) -> tuple[str, ...]:
+        """Return the current and the previous secret; never an empty tuple, never an empty secret.
+
+        The one for the organization wins even when it is empty, and takes the general previous one
+        out of play.
+        """
+        suffix = _suffix(organization)
+        if f"{name}{suffix}" in self.environment:
+            chosen, previous_names = f"{name}{suffix}", [f"{name}_PREVIOUS{suffix}"]
+        else:
+            chosen, previous_names = name, [f"{name}_PREVIOUS{suffix}", f"{name}_PREVIOUS"]
+        current = self.environment.get(chosen)
+        if not current:
+            raise MissingSetting(chosen, _PURPOSES[name])
+        previous = [self.environment[each] for each in previous_names if self.environment.get(each)]
+        return (current, *previous[:1])
+
+    def _for_organization(self, name: str, organization: str) -> str:
+        specific = f"{name}{_suffix(organization)}"
+        return self.environment.get(specific, self.environment.get(name, ""))
+
+    def _required(self, name: str) -> str:
+        value = self.environment.get(name)
+        if not value:
+            raise MissingSetting(name, _PURPOSES[name])
+        return value
+
+
+def _suffix(organization: str) -> str:
+    return "__" + organization.upper().replace("-", "_")

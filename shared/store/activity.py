@@ -1,0 +1,78 @@
+"""The activity table: what was seen, decided, written and refused for each link, newest first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.model import ActivityEntry
+from shared.store.keys import escaped, number
+from shared.store.tables import Insert, Table, remove_rows
+
+KEPT_FOR = 90 * 24 * 3600.0  # seconds
+_LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; subtracted from, so that new sorts first
+_END = "~"
+
+
+@dataclass(frozen=True)
+class ActivityPage:
+    entries: tuple[ActivityEntry, ...]
+    continuation: str | None
+
+
+class ActivityStore:
+    def __init__(self, table: Table, new_token: Callable[[], str]) -> None:
+        self._table = table
+        self._new_token = new_token
+
+    def add(self, organization: str, issue_id: str, work_item_id: int, *entries: ActivityEntry) -> None:
+        """Record what happened to a link, in the order given."""
+        if not entries:
+            return
+        prefix, token = _prefix(issue_id, work_item_id), self._new_token()
+        inserts = [
+            Insert(
+                # The newest sorts first, also among entries of one moment.
+                f"{prefix}{number(_LAST_MOMENT - round(entry.at * 1e6))}!{99 - place:02d}{token}",
+                msgspec.json.encode(entry).decode(),
+            )
+            for place, entry in enumerate(entries)
+        ]
+        self._table.apply(escaped(organization), *inserts)
+
+    def page(
+        self, organization: str, issue_id: str, work_item_id: int, continuation: str | None, limit: int
+    ) -> ActivityPage:
+        """Return a link's entries, newest first; ``continuation`` is what the last page returned."""
+        prefix = _prefix(issue_id, work_item_id)
+        start = f"{prefix}{continuation}!" if continuation else prefix
+        entries: list[ActivityEntry] = []
+        key = ""
+        for row in self._table.scan(escaped(organization), start, prefix + _END):
+            if len(entries) == limit:
+                return ActivityPage(tuple(entries), key.removeprefix(prefix))
+            entries.append(msgspec.json.decode(row.text, type=ActivityEntry))
+            key = row.key
+        return ActivityPage(tuple(entries), None)
+
+    def last(self, organization: str, issue_id: str, work_item_id: int) -> ActivityEntry | None:
+        page = self.page(organization, issue_id, work_item_id, None, 1)
+        return page.entries[0] if page.entries else None
+
+    def remove_all(self, organization: str) -> None:
+        partition = escaped(organization)
+        remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
+
+    def prune(self, organization: str, now: float) -> int:
+        """Remove what is older than 90 days and return how much that was."""
+        partition, oldest = escaped(organization), _LAST_MOMENT - round((now - KEPT_FOR) * 1e6)
+        rows = self._table.scan(partition, "", _END)
+        return remove_rows(self._table, partition, (row.key for row in rows if _moment(row.key) > oldest))
+
+
+def _prefix(issue_id: str, work_item_id: int) -> str:
+    return f"{number(work_item_id)}!{escaped(issue_id)}!"
+
+
+def _moment(key: str) -> int:
+    return int(key.split("!")[2])

@@ -1,0 +1,145 @@
+"""The links table: two rows a link, by issue and by work item, always written together.
+
+The row by work item holds the whole link; the row by issue only finds it. A partition is an organization.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.errors import AlreadyLinked, Conflict, NotFound
+from shared.model import IssueLink
+from shared.store.keys import escaped, number
+from shared.store.tables import Delete, Insert, Replace, Row, Table, remove_rows
+
+_ITEM, _ISSUE = "item", "issue"
+_END = "~"  # sorts after everything that follows the "!" in a key
+
+
+@dataclass(frozen=True)
+class StoredLink:
+    """A link and the ETag under which it was read."""
+
+    link: IssueLink
+    etag: str
+
+
+@dataclass(frozen=True)
+class Page:
+    links: tuple[StoredLink, ...]
+    continuation: str | None
+
+
+class LinkStore:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, organization: str, issue_id: str, work_item_id: int) -> StoredLink:
+        """Return one link, or raise NotFound."""
+        try:
+            return _stored(self._table.get(escaped(organization), _item_key(work_item_id, issue_id)))
+        except NotFound as error:
+            raise NotFound(
+                f"issue {issue_id[:40]!r} and work item {work_item_id} are not linked", kind="not-linked"
+            ) from error
+
+    def for_work_item(self, organization: str, work_item_id: int) -> list[StoredLink]:
+        prefix = f"{_ITEM}!{number(work_item_id)}!"
+        return [_stored(row) for row in self._table.scan(escaped(organization), prefix, prefix + _END)]
+
+    def for_issue(self, organization: str, issue_id: str) -> list[StoredLink]:
+        prefix = f"{_ISSUE}!{escaped(issue_id)}!"
+        found = []
+        for row in self._table.scan(escaped(organization), prefix, prefix + _END):
+            try:
+                found.append(self.get(organization, issue_id, int(row.key.removeprefix(prefix))))
+            except NotFound:
+                continue  # Removed between the two reads.
+        return found
+
+    def page(self, organization: str, continuation: str | None, limit: int) -> Page:
+        """Return links in the order of their work items; ``continuation`` is what the last page returned."""
+        start = f"{_ITEM}!{continuation}!" if continuation else f"{_ITEM}!"
+        found: list[StoredLink] = []
+        key = ""
+        for row in self._table.scan(escaped(organization), start, f"{_ITEM}!{_END}"):
+            if len(found) == limit:
+                return Page(tuple(found), key.removeprefix(f"{_ITEM}!"))
+            found.append(_stored(row))
+            key = row.key
+        return Page(tuple(found), None)
+
+    def all(self, organization: str) -> Iterator[StoredLink]:
+        for row in self._table.scan(escaped(organization), f"{_ITEM}!", f"{_ITEM}!{_END}"):
+            yield _stored(row)
+
+    def add(self, link: IssueLink) -> StoredLink:
+        """Store a new link, or raise AlreadyLinked."""
+        try:
+            [etag, _] = self._table.apply(escaped(link.organization), *_insert(link))
+        except Conflict as error:
+            raise AlreadyLinked(
+                f"issue {link.issue_id} and work item {link.work_item_id} are linked already"
+            ) from error
+        return StoredLink(link, etag)
+
+    def replace(self, stored: StoredLink, link: IssueLink) -> StoredLink:
+        """Write over the link that was read; raise Conflict if it changed, NotFound if it is gone."""
+        key = _item_key(link.work_item_id, link.issue_id)
+        [etag] = self._table.apply(escaped(link.organization), Replace(key, _text(link), stored.etag))
+        return StoredLink(link, etag)
+
+    def remove(self, stored: StoredLink) -> None:
+        """Remove a link as it was read; raise Conflict if it changed, NotFound if it is gone."""
+        self._table.apply(escaped(stored.link.organization), *_delete(stored))
+
+    def move(self, stored: StoredLink, issue_id: str) -> StoredLink:
+        """Join the work item to another issue instead: the one that the old one was merged into.
+
+        Where that pair is linked already, the old link is only removed.
+        """
+        moved = msgspec.structs.replace(stored.link, issue_id=issue_id)
+        try:
+            etags = self._table.apply(escaped(moved.organization), *_delete(stored), *_insert(moved))
+        except Conflict:
+            existing = self.get(moved.organization, issue_id, moved.work_item_id)
+            self.remove(stored)
+            return existing
+        return StoredLink(moved, etags[2])
+
+    def remove_all(self, organization: str) -> None:
+        """Remove every row of an organization, also half a link that an older version may have left."""
+        partition = escaped(organization)
+        remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
+
+
+def _insert(link: IssueLink) -> tuple[Insert, Insert]:
+    return (
+        Insert(_item_key(link.work_item_id, link.issue_id), _text(link)),
+        Insert(_issue_key(link.issue_id, link.work_item_id), ""),
+    )
+
+
+def _delete(stored: StoredLink) -> tuple[Delete, Delete]:
+    link = stored.link
+    return (
+        Delete(_item_key(link.work_item_id, link.issue_id), stored.etag),
+        Delete(_issue_key(link.issue_id, link.work_item_id)),
+    )
+
+
+def _item_key(work_item_id: int, issue_id: str) -> str:
+    return f"{_ITEM}!{number(work_item_id)}!{escaped(issue_id)}"
+
+
+def _issue_key(issue_id: str, work_item_id: int) -> str:
+    return f"{_ISSUE}!{escaped(issue_id)}!{number(work_item_id)}"
+
+
+def _text(link: IssueLink) -> str:
+    return msgspec.json.encode(link).decode()
+
+
+def _stored(row: Row) -> StoredLink:
+    return StoredLink(msgspec.json.decode(row.text, type=IssueLink), row.etag)

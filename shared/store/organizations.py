@@ -1,0 +1,84 @@
+"""The organizations table: each connected pair's configuration document, under its slug and an ETag."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from shared.configuration import Configuration
+from shared.errors import Conflict, NotFound, StalePrecondition
+from shared.store.tables import Delete, Insert, Replace, Table
+
+_PARTITION = "organizations"
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_KNOWN_FOR = 60.0  # seconds for which a webhook trusts that an organization still exists
+
+
+@dataclass(frozen=True)
+class Organization:
+    """One connected pair: an ADO organization and a Sentry organization."""
+
+    slug: str
+    configuration: Configuration
+    etag: str
+
+
+def unknown(slug: str) -> NotFound:
+    return NotFound(f"no organization {slug[:63]!r} is connected here", kind="unknown-organization")
+
+
+class OrganizationStore:
+    def __init__(self, table: Table, clock: Callable[[], float] = time.monotonic) -> None:
+        self._table = table
+        self._clock = clock
+        self._known: dict[str, float] = {}
+
+    def get(self, slug: str) -> Organization:
+        """Return the organization as it is stored now, or raise NotFound."""
+        if not _SLUG.fullmatch(slug):
+            raise unknown(slug)
+        try:
+            row = self._table.get(_PARTITION, slug)
+        except NotFound as error:
+            self._known.pop(slug, None)
+            raise unknown(slug) from error
+        self._known[slug] = self._clock()
+        return Organization(slug, Configuration.from_stored(row.text), row.etag)
+
+    def verify_known(self, slug: str) -> None:
+        """Raise NotFound unless the organization exists, or existed a minute ago.
+
+        Only yes is remembered: a remembered no would answer 404 to the first events of a new organization
+        and put its subscription on probation.
+        """
+        known_at = self._known.get(slug)
+        if known_at is None or self._clock() - known_at > _KNOWN_FOR:
+            self.get(slug)
+
+    def all(self) -> Iterator[Organization]:
+        for row in self._table.scan(_PARTITION, "", "~"):
+            yield Organization(row.key, Configuration.from_stored(row.text), row.etag)
+
+    def add(self, slug: str, configuration: Configuration) -> Organization:
+        """Connect a new organization, or raise Conflict."""
+        if not _SLUG.fullmatch(slug):
+            raise unknown(slug)
+        [etag] = self._table.apply(_PARTITION, Insert(slug, configuration.to_json()))
+        return Organization(slug, configuration, etag)
+
+    def replace(self, organization: Organization, configuration: Configuration) -> Organization:
+        """Write over the document that was read, or raise StalePrecondition."""
+        try:
+            [etag] = self._table.apply(
+                _PARTITION, Replace(organization.slug, configuration.to_json(), organization.etag)
+            )
+        except (Conflict, NotFound) as error:
+            raise StalePrecondition("the document was changed by somebody else meanwhile") from error
+        return Organization(organization.slug, configuration, etag)
+
+    def remove(self, organization: Organization) -> None:
+        self._known.pop(organization.slug, None)
+        try:
+            self._table.apply(_PARTITION, Delete(organization.slug))
+        except NotFound:
+            return  # Removed by somebody else, which is what was asked for.

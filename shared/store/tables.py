@@ -1,0 +1,233 @@
+"""Azure Table Storage as rows of text under two keys, and its failures as ours."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
+
+from shared.errors import Conflict, NotFound, Rejected, SyncError, Unauthorized, Unavailable
+from shared.settings import StorageAccount
+
+CLIENT_OPTIONS: dict[str, Any] = {
+    # The SDK's own limits are 300 seconds, longer than a webhook's caller waits.
+    "connection_timeout": 3,
+    "read_timeout": 5,
+    "retry_total": 2,
+    "retry_backoff_factor": 0.3,
+}
+LARGEST_BATCH = 100
+
+# A property holds 64 KiB of UTF-16; a character takes at most four bytes of it. An entity holds 1 MiB.
+# https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+_CHUNK = 16_000
+_LARGEST_TEXT = 240_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entity: its key, its text, and the ETag under which it was read."""
+
+    key: str
+    text: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class Insert:
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Write over the row that was read under ``etag``; None writes over any row, or none."""
+
+    key: str
+    text: str
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class Delete:
+    key: str
+    etag: str | None = None
+
+
+Operation = Insert | Replace | Delete
+
+
+class Table(Protocol):
+    """The few operations that the stores are built on; one contract for Azure and for the double."""
+
+    def get(self, partition: str, key: str) -> Row:
+        """Return a row, or raise NotFound."""
+        ...
+
+    def scan(self, partition: str, start: str, end: str) -> Iterator[Row]:
+        """Yield the rows with ``start <= key < end`` in the order of their keys, page by page."""
+        ...
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        """Do all of at most 100 operations, or none; return the new ETags ("" for a deletion).
+
+        Raises Conflict if a row to insert exists or an ETag is stale, NotFound if a row to replace or
+        delete is not there.
+        """
+        ...
+
+
+def remove_rows(table: Table, partition: str, keys: Iterable[str]) -> int:
+    """Delete rows in batches and return how many; one that somebody else deleted first is passed over."""
+    removed = 0
+    for batch in _batches(keys):
+        try:
+            table.apply(partition, *(Delete(key) for key in batch))
+            removed += len(batch)
+        except NotFound:
+            for key in batch:
+                with suppress(NotFound):
+                    table.apply(partition, Delete(key))
+                    removed += 1
+    return removed
+
+
+def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(keys)
+    while batch := list(itertools.islice(remaining, LARGEST_BATCH)):
+        yield batch
+
+
+def table_service(account: StorageAccount) -> TableServiceClient:
+    if account.connection_string is not None:
+        # azure-data-tables quirk: "UseDevelopmentStorage=true;" with its semicolon is refused.
+        text = account.connection_string.strip().rstrip(";")
+        return TableServiceClient.from_connection_string(text, **CLIENT_OPTIONS)
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
+
+    return TableServiceClient(account.table_url or "", credential=DefaultAzureCredential(), **CLIENT_OPTIONS)
+
+
+class AzureTable:
+    """A table that is created when it is first missed."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    def get(self, partition: str, key: str) -> Row:
+        try:
+            return _row(self._client.get_entity(partition, key))
+        except ResourceNotFoundError as error:
+            raise NotFound(f"no row {key}") from error
+        except AzureError as error:
+            raise _translated(error) from error
+
+    def scan(self, partition: str, start: str, end: str) -> Iterator[Row]:
+        # azure-data-tables quirk: parameters are found by splitting at single spaces.
+        found = self._client.query_entities(
+            "PartitionKey eq @partition and RowKey ge @start and RowKey lt @end",
+            parameters={"partition": partition, "start": start, "end": end},
+        )
+        try:
+            for entity in found:
+                yield _row(entity)
+        except ResourceNotFoundError:
+            return  # The table is created when something is written to it.
+        except AzureError as error:
+            raise _translated(error) from error
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        try:
+            return self._apply(partition, operations)
+        except (ResourceNotFoundError, TableTransactionError, HttpResponseError) as error:
+            if not _table_is_missing(error):
+                raise _translated(error) from error
+        except AzureError as error:
+            raise _translated(error) from error
+        try:
+            self._client.create_table()
+        except ResourceExistsError:
+            pass  # Somebody else missed it too.
+        except AzureError as error:
+            raise _translated(error) from error
+        try:
+            return self._apply(partition, operations)
+        except AzureError as error:
+            raise _translated(error) from error
+
+    def _apply(self, partition: str, operations: Sequence[Operation]) -> list[str]:
+        match operations:
+            case [Insert(key, text)]:
+                return [self._client.create_entity(_entity(partition, key, text))["etag"]]
+            case [Replace(key, text, None)]:
+                entity = _entity(partition, key, text)
+                return [self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)["etag"]]
+            case [Replace(key, text, str() as etag)]:
+                answer = self._client.update_entity(
+                    _entity(partition, key, text),
+                    mode=UpdateMode.REPLACE,
+                    etag=etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+                return [answer["etag"]]
+        # A deletion goes through a transaction even alone: only there is a missing row an error.
+        answers = self._client.submit_transaction([_transacted(partition, each) for each in operations])
+        return [answer.get("etag") or "" for answer in answers]
+
+
+def _transacted(partition: str, operation: Operation) -> Any:
+    match operation:
+        case Insert(key, text):
+            return ("create", _entity(partition, key, text))
+        case Replace(key, text, None):
+            return ("upsert", _entity(partition, key, text), {"mode": UpdateMode.REPLACE})
+        case Replace(key, text, etag):
+            return ("update", _entity(partition, key, text), {"mode": UpdateMode.REPLACE, **_if_match(etag)})
+        case Delete(key, etag):
+            entity = {"PartitionKey": partition, "RowKey": key}
+            return ("delete", entity, _if_match(etag) if etag else {})
+
+
+def _if_match(etag: str | None) -> dict[str, Any]:
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+
+
+def _entity(partition: str, key: str, text: str) -> dict[str, str]:
+    if len(text) > _LARGEST_TEXT:
+        raise Rejected(f"the document has {len(text)} characters; at most {_LARGEST_TEXT} can be stored")
+    chunks = {f"Text{at // _CHUNK}": text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)}
+    return {"PartitionKey": partition, "RowKey": key, **chunks}
+
+
+def _row(entity: Any) -> Row:
+    chunks: list[str] = []
+    while (part := entity.get(f"Text{len(chunks)}")) is not None:
+        chunks.append(part)
+    return Row(entity["RowKey"], "".join(chunks), entity.metadata["etag"])
+
+
+def _table_is_missing(error: AzureError) -> bool:
+    return "TableNotFound" in str(error) or "TABLE_NOT_FOUND" in str(getattr(error, "error_code", ""))
+
+
+def _translated(error: AzureError) -> SyncError:
+    detail = f"table storage: {type(error).__name__}"
+    status = getattr(error, "status_code", None)
+    if isinstance(error, ResourceExistsError | ResourceModifiedError) or status in {409, 412}:
+        return Conflict(detail)
+    if isinstance(error, ResourceNotFoundError) or status == 404:
+        return NotFound(detail)
+    if isinstance(error, ClientAuthenticationError) or status in {401, 403}:
+        return Unauthorized("storage", detail)
+    return Unavailable("storage", detail)
