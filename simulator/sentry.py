@@ -80,7 +80,13 @@ class FakeSentry:
         site = Site(self.url, organization)
         self.issues = Issues(site=site, notify=self.hooks.put, modes=modes, clock=clock)
         self.directory = self.issues.directory
-        self._gate = Gate(self.issues.lock, token=token, scopes=scopes, enforce_rate_limit=enforce_rate_limit)
+        self._gate = Gate(
+            self.issues.lock,
+            token=token,
+            scopes=scopes,
+            enforce_rate_limit=enforce_rate_limit,
+            clock=lambda: clock().timestamp(),
+        )
         self._components = ComponentCaller(self.integration, self.issues, timeout=component_timeout)
         self._gate.guard(app)
         app.register_blueprint(

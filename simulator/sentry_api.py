@@ -74,7 +74,7 @@ class RestApi:
         for method, rule, name, scopes in ROUTES:
             view = views.setdefault(name, self._guarded(getattr(self, name), scopes))
             blueprint.add_url_rule(rule, name, view, methods=[method], provide_automatic_options=False)
-        blueprint.add_url_rule("/<path:_>", view_func=_unknown_path)
+        blueprint.add_url_rule("/<path:_>", view_func=_unknown_path, methods=["GET", "POST", "PUT", "DELETE"])
         return blueprint
 
     def _guarded(self, view: Callable[..., Response], scopes: frozenset[str]) -> Callable[..., Response]:
@@ -233,7 +233,7 @@ class RestApi:
         return _answer([installation_json(self._integration, self._issues.site)])
 
     def _page(self, found: list[Json]) -> Response:
-        size = min(request.args.get("per_page", self._page_size, type=int), self._page_size)
+        size = max(1, min(request.args.get("per_page", self._page_size, type=int), self._page_size))
         start = _offset(request.args.get("cursor", "0:0:0"))
         page = _answer(found[start : start + size])
         page.headers["Link"] = ", ".join(

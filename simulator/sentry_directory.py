@@ -106,6 +106,3 @@ class Directory:
 
     def people_of(self, project: Project) -> list[Member]:
         return [m for m in self.listed() if m.user is not None and project.slug in self.projects_of(m)]
-
-    def name_of(self, actor: Actor) -> str:
-        return actor.name or {"application": "an integration", "sentry": "Sentry"}.get(actor.kind, "?")

@@ -7,7 +7,6 @@ import hmac
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -91,7 +90,7 @@ class Gate:
         token: str,
         scopes: frozenset[str] = ALL_SCOPES,
         enforce_rate_limit: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         if not token:
             raise ValueError("refusing to compare against an empty token")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from simulator.sentry_changes import Change, StatusChange, parse_change
+from simulator.sentry_changes import StatusChange, parse_change
 from simulator.sentry_directory import DEFAULT_PROJECT, Directory
 from simulator.sentry_model import (
     SENTRY,
@@ -25,6 +25,7 @@ from simulator.sentry_model import (
     Site,
     Status,
     utc_now,
+    written,
 )
 
 NEW_FOR = timedelta(days=7)
@@ -119,9 +120,7 @@ class Issues:
         """Make a change of status, assignee or both; the whole of it is valid or none of it is made."""
         with self.lock:
             issue = self.find(issue_id)
-            change: Change = parse_change(
-                body, issue, self.directory, actor=actor, modes=self.modes, scopes=scopes
-            )
+            change = parse_change(body, issue, self.directory, actor=actor, modes=self.modes, scopes=scopes)
             if change.status is not None:
                 issue = self._set_status(issue, change.status, actor)
             if change.assignee is not None:
@@ -164,7 +163,7 @@ class Issues:
         details.pop("untilEscalating", None)
         minutes = details.pop("ignoreDuration", None)
         if isinstance(minutes, int):
-            details["ignoreUntil"] = (self.clock() + timedelta(minutes=minutes)).isoformat()
+            details["ignoreUntil"] = written(self.clock() + timedelta(minutes=minutes))
         if details and actor.kind == "user":
             details["actor"] = {"id": str(actor.user_id), "name": actor.name}
         return details
@@ -290,7 +289,7 @@ class Issues:
             "project_slug": self.find(comment.issue_id).project.slug,
             "comment_id": comment.id,
             "issue_id": int(comment.issue_id),
-            "timestamp": comment.at.isoformat(),
+            "timestamp": written(comment.at),
         }
         self._notify(Hook("comment", action, actor, None, content))
 

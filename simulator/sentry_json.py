@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from simulator.sentry_issues import Issues
 from simulator.sentry_model import (
     Actor,
@@ -18,11 +16,8 @@ from simulator.sentry_model import (
     Site,
     Team,
     User,
+    written,
 )
-
-
-def written(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def permalink(site: Site, issue: Issue) -> str:

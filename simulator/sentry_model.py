@@ -179,3 +179,7 @@ class Hook:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def written(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -120,7 +120,8 @@ def page(sentry: FakeSentry) -> Blueprint:
 
     @blueprint.get("/")
     def home() -> str:
-        shown = [_shown(sentry, issue.id) for issue in sentry.issues.all()]
+        with sentry.issues.lock:
+            shown = [_shown(sentry, issue.id) for issue in sentry.issues.all()]
         recent = sentry.deliveries[: -SHOWN_DELIVERIES - 1 : -1]
         hooks = render_template_string(DELIVERIES, deliveries=recent, webhook_url=sentry.webhook_url)
         return _layout(sentry, shown, hooks)
