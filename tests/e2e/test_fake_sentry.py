@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -301,6 +302,9 @@ def test_a_closed_organization_keeps_integrations_from_teams(
     with FakeSentry(modes=modes, scopes=scopes) as sentry:
         sentry.add_issue(issue_id="100")
         assert Api(sentry).put({"assignedTo": "team:45"}).status_code == status
+        sentry.unassign("100")
+        sentry.assign_team("100", "frontend", actor=SENTRY)  # as an ownership rule does
+        sentry.unassign("100")
         sentry.assign_team("100", "frontend")  # a person of that team always may
         assert sentry.issue("100")["assignedTo"] == {"type": "team", "id": "45", "name": "frontend"}
 
@@ -550,6 +554,15 @@ def test_a_hook_is_signed_over_the_bytes_it_sends(listening: FakeSentry, receive
     assert len(request.headers["Request-ID"]) == 32
     assert request.headers["Sentry-Hook-Timestamp"].isdigit()
     assert request.path.endswith("/webhook?code=x")
+
+
+def test_of_many_at_once_one_resolves(listening: FakeSentry, receiver: Receiver, api: Api) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(api.put, [{"status": "resolved"}] * 16))
+    listening.hooks.drain()
+    assert {answer.status_code for answer in answers} == {200}
+    assert receiver.events == ["issue.resolved"]
+    assert len(listening.calls) == 16
 
 
 @pytest.mark.parametrize("actor", [ANN, SENTRY, APPLICATION])
