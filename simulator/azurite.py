@@ -1,0 +1,141 @@
+"""Azurite, the storage emulator, started for one test run or one demo and never left behind.
+
+It listens on ports of the system's choosing, so that any number of runs share a machine.
+"""
+
+import atexit
+import re
+import subprocess
+import threading
+import time
+from pathlib import Path
+from queue import Empty, Queue
+from types import TracebackType
+from typing import Self
+
+_SCRIPT = Path(__file__).parents[1] / "node_modules/azurite/dist/src/azurite.js"
+_LISTENING = re.compile(
+    r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)"
+)
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+
+# Everybody's development account: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
+_ACCOUNT = "devstoreaccount1"
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+# Our end of its standard input closes when we end, however we end; then it ends too. (A parent-death signal
+# would do the same, on Linux only.)
+_END_WITH_PARENT = (
+    "data:text/javascript,process.stdin.resume().on('end',()=>process.kill(process.pid,'SIGTERM')).unref()"
+)
+
+
+class AzuriteError(RuntimeError):
+    """Azurite is not installed, or did not start."""
+
+
+class Azurite:
+    """One Azurite process; in memory, or in a folder that outlives it.
+
+    A stopped one can be started again and then has the same ports, so that a test can take the storage away
+    from a running app and give it back. In memory it comes back empty.
+    """
+
+    def __init__(self, location: Path | None = None) -> None:
+        self._location = location
+        self._ports = {"Blob": 0, "Queue": 0, "Table": 0}
+        self._process: _Process | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def connection_string(self) -> str:
+        endpoints = "".join(
+            f"{service}Endpoint=http://127.0.0.1:{port}/{_ACCOUNT};" for service, port in self._ports.items()
+        )
+        return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
+
+    def start(self) -> None:
+        """Return when all three services listen."""
+        if not _SCRIPT.exists():
+            raise AzuriteError("Azurite is not installed: run `npm ci` first")
+        self._process = _Process(self._command())
+        atexit.register(self.stop)
+        try:
+            self._ports = self._process.wait_until_it_listens()
+        except AzuriteError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it, keeping what a folder holds; harmless when it does not run."""
+        atexit.unregister(self.stop)
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def _command(self) -> list[str]:
+        persistence = ["--location", str(self._location)] if self._location else ["--inMemoryPersistence"]
+        ports = [word for name, port in self._ports.items() for word in (f"--{name.lower()}Port", str(port))]
+        options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+        # node itself and not npx: npx is a parent that would have to be ended as well.
+        return ["node", "--import", _END_WITH_PARENT, str(_SCRIPT), *options, *persistence, *ports]
+
+
+class _Process:
+    """The operating system's side of it."""
+
+    def __init__(self, command: list[str]) -> None:
+        # A session of its own: Ctrl-C reaches us alone, and we end it after whatever still needs it.
+        self._popen = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._lines: Queue[str | None] = Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_until_it_listens(self) -> dict[str, int]:
+        """Return the ports it chose; its own words for it, so a stranger on a port cannot answer instead."""
+        ports: dict[str, int] = {}
+        said: list[str] = []
+        deadline = time.monotonic() + _START_SECONDS
+        while len(ports) < 3:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                line = None
+            if line is None:
+                raise AzuriteError("Azurite did not start:\n" + "".join(said))
+            said.append(line)
+            if match := _LISTENING.search(line):
+                ports[match[1]] = int(match[2])
+        return ports
+
+    def stop(self) -> None:
+        with self._popen as process:
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            self._reader.join()
+
+    def _read(self) -> None:
+        # To the very end: a full pipe would stop Azurite in the middle of a sentence.
+        for line in self._popen.stdout or ():
+            self._lines.put(line)
+        self._lines.put(None)
