@@ -1,0 +1,92 @@
+"""Troubles that can be ordered: throttling, sign-in pages, silence, and answers lost after the write."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+SIGN_IN = "<!DOCTYPE html><html><head><title>Azure DevOps | Sign In</title></head><body>Sign in</body></html>"
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to a request that would have been answered properly.
+
+    ``http_status`` None keeps the real answer. ``lands`` carries the request out first. ``hang`` is in
+    seconds of real time. ``drops`` closes the connection without a word.
+    """
+
+    http_status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    lands: bool = False
+    hang: float = 0.0
+    drops: bool = False
+
+
+def throttled(seconds: int) -> Fault:
+    """Refuse with 429, as the service does once an identity has used up its share."""
+    # https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits
+    message = (
+        "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource"
+        " 'Concurrency' in namespace 'ID'."
+    )
+    headers = {
+        "Retry-After": str(seconds),
+        "X-RateLimit-Remaining": "0",
+        "Content-Type": "text/plain; charset=utf-8",
+    }
+    return Fault(429, headers, message)
+
+
+def slowed(seconds: int) -> Fault:
+    """Answer well, and ask the caller to wait before the next request."""
+    # ADO quirk: Retry-After may come with a 200; nothing needs to be sent again.
+    headers = {"Retry-After": str(seconds), "X-RateLimit-Remaining": "0", "X-RateLimit-Delay": "0.250"}
+    return Fault(headers=headers, lands=True)
+
+
+def sign_in_page() -> Fault:
+    return Fault(203, {"Content-Type": HTML}, SIGN_IN)
+
+
+def html_page(http_status: int) -> Fault:
+    return Fault(http_status, {"Content-Type": HTML}, "<html><body>The service is unavailable.</body></html>")
+
+
+def hanging(seconds: float, *, lands: bool = False) -> Fault:
+    return Fault(hang=seconds, drops=True, lands=lands)
+
+
+def dropped(*, lands: bool) -> Fault:
+    return Fault(drops=True, lands=lands)
+
+
+@dataclass(frozen=True)
+class _Order:
+    fault: Fault
+    times: int
+    method: str | None
+    path: re.Pattern[str]
+
+
+class Faults:
+    """The faults still to come, first ordered first met."""
+
+    def __init__(self) -> None:
+        self._orders: list[_Order] = []
+
+    def order(self, fault: Fault, times: int, *, method: str | None, path: str) -> None:
+        self._orders.append(_Order(fault, times, method, re.compile(path, re.IGNORECASE)))
+
+    def take(self, method: str, path: str) -> Fault | None:
+        for index, order in enumerate(self._orders):
+            if order.method in (None, method) and order.path.search(path):
+                self._orders[index : index + 1] = (
+                    [replace(order, times=order.times - 1)] if order.times > 1 else []
+                )
+                return order.fault
+        return None
+
+    def clear(self) -> None:
+        self._orders.clear()
