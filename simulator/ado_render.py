@@ -120,16 +120,18 @@ class Renderer:
     def update(self, work_item: WorkItem, update: Update, identity: Identity) -> dict[str, Any]:
         """Spell one change: only the ends that exist, and no fields at all for a change of links."""
         url = self.url(work_item)
+        later = work_item.updates[update.number :]
         body: dict[str, Any] = {
             "id": update.number,
             "workItemId": work_item.id,
             "rev": update.rev,
             "revisedBy": {"name": update.by.text, **identity_ref(self.urls)(update.by)},
-            "revisedDate": FOR_EVER if update is work_item.updates[-1] else instant(update.at),
+            "revisedDate": instant(later[0].at) if later else FOR_EVER,
             "_links": {
                 "self": {"href": f"{url}/updates/{update.number}"},
                 "workItemUpdates": {"href": f"{url}/updates"},
                 "parent": {"href": url},
+                "html": {"href": self._web_url(work_item)},
             },
             "url": f"{url}/updates/{update.number}",
         }
@@ -174,7 +176,11 @@ class Renderer:
                 "id": work_item.id,
                 "rev": work_item.rev,
                 "fields": fields,
-                "_links": {"self": {"href": f"{url}/revisions/{work_item.rev}"}, "parent": {"href": url}},
+                "_links": {
+                    "self": {"href": f"{url}/revisions/{work_item.rev}"},
+                    "workItemRevisions": {"href": f"{url}/revisions"},
+                    "parent": {"href": url},
+                },
                 "url": f"{url}/revisions/{work_item.rev}",
             }
             # ADO quirk: the later resource versions leave the relations out (aggregator-cli test data).
@@ -194,6 +200,9 @@ class Renderer:
             at = f"{url}/comments/{event.comment.id}/versions/1"
             body["commentVersionRef"] = {"commentId": event.comment.id, "version": 1, "url": at}
         return body
+
+    def _web_url(self, work_item: WorkItem) -> str:
+        return f"{self.urls.base}/web/wi.aspx?pcguid={self.catalog.collection_id}&id={work_item.id}"
 
     def message(self, event: Event) -> dict[str, str]:
         by = event.work_item.latest.by.name

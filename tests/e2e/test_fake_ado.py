@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from simulator.ado_faults import dropped, hanging, html_page, sign_in_page, slow
 
 JSON_PATCH = "application/json-patch+json"
 TOKEN = "ado-token"
+PAYLOADS = Path(__file__).parents[1] / "payloads" / "ado"
 SELECT = "SELECT [System.Id] FROM WorkItems WHERE"
 Ask = Callable[..., requests.Response]
 
@@ -468,6 +470,53 @@ def test_a_subscription_delivers_with_its_secrets_and_masks_them(
     assert (body["resource"]["workItemId"], body["resource"]["rev"], body["notificationId"]) == (31, 2, 1)
     history = ask("GET", f"_apis/hooks/subscriptions/{made['id']}/notifications").json()["value"]
     assert [one["result"] for one in history] == ["succeeded"]
+
+
+def shape(event: dict[str, Any]) -> dict[str, object]:
+    """Reduce an event to the names in it, and to the ends of its change of assignee."""
+    resource, revision = event["resource"], event["resource"]["revision"]
+    places = {"envelope": event, "resource": resource, "revision": revision, "by": resource["revisedBy"]}
+    names: dict[str, object] = {place: sorted(value) for place, value in places.items()}
+    assigned = resource["fields"]["System.AssignedTo"]
+    return names | {
+        "containers": {name: sorted(value) for name, value in event["resourceContainers"].items()},
+        "links": (sorted(resource["_links"]), sorted(revision["_links"])),
+        "assigned": {
+            end: sorted(value) if isinstance(value, dict) else "text" for end, value in assigned.items()
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("payload", "version", "people"),
+    [
+        ("assigned.v1.0", "1.0", ["ann@corp.example"]),
+        ("reassigned.v1.0", "1.0", ["ann@corp.example", "bob@corp.example"]),
+        ("unassigned.v1.0", "1.0", ["bob@corp.example", ""]),
+        ("assigned.v5.1", "5.1-preview.3", ["bob@corp.example", "ann@corp.example"]),
+    ],
+)
+def test_events_have_the_shape_of_the_payload_files(
+    ado: FakeAdo, receiver: Receiver, payload: str, version: str, people: list[str]
+) -> None:
+    ado.subscribe(receiver.url, version=version)
+    for person in people:
+        ado.edit(31, **{"System.AssignedTo": person})
+    ado.wait_for_deliveries()
+    expected = json.loads((PAYLOADS / f"workitem.updated.{payload}.json").read_text("utf-8"))
+    assert shape(receiver.bodies[-1]) == shape(expected)
+
+
+@pytest.mark.parametrize("payload", sorted(PAYLOADS.glob("*.test-button.*.json")), ids=lambda path: path.stem)
+def test_the_test_button_sends_the_payload_files(
+    ado: FakeAdo, ask: Ask, receiver: Receiver, payload: Path
+) -> None:
+    expected = json.loads(payload.read_text("utf-8"))
+    hook = ado.subscribe(receiver.url, expected["eventType"])
+    ask("POST", "_apis/hooks/testnotifications", json={"subscriptionId": hook})
+    ado.wait_for_deliveries()
+    numbers = {"subscriptionId": hook, "notificationId": 1}
+    assert receiver.bodies == [{**expected, **numbers}]
 
 
 @pytest.mark.parametrize(
