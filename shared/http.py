@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -72,6 +73,9 @@ def new_session(policy: AddressPolicy) -> requests.Session:
     """Return a session that connects only where ``policy`` allows, and heeds no proxy or .netrc around it."""
     session = requests.Session()
     session.trust_env = False
+    session.cookies.set_policy(
+        DefaultCookiePolicy(allowed_domains=[])
+    )  # one organization's are not another's
     adapter = _VerifyingAdapter(policy)
     session.mount("https://", adapter)
     session.mount("http://", adapter)

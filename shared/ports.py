@@ -60,9 +60,11 @@ class Sentry(Protocol):
         """Return the issue as it stands, under its new id if it was merged, or raise NotFound."""
         ...
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> None: ...
+    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+        """Return the issue as it stands after the write."""
+        ...
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> None:
+    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         """Assign a person or nobody; raise Refused if the person is not known or not allowed."""
         ...
 

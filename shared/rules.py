@@ -31,12 +31,12 @@ ASSIGNEE = "assignee"
 
 
 class Outcome(StrEnum):
-    """What settling one field of a link came to."""
+    """What settling one field of a link came to, from light to weighty."""
 
     SETTLED = "settled"
     AGREED = "agreed"
-    APPLIED = "applied"
     SKIPPED = "skipped"
+    APPLIED = "applied"
     CONFLICT_RESOLVED = "conflict-resolved"
 
 
@@ -308,6 +308,12 @@ class Decision:
     assignee: Choice
     intents: tuple[Intent, ...]
     after: Ends
+
+    @property
+    def outcome(self) -> Outcome:
+        """The weightier of the two fields' outcomes."""
+        order = list(Outcome)
+        return max(self.status.outcome, self.assignee.outcome, key=order.index)
 
     def for_side(self, side: Side) -> tuple[Intent, ...]:
         return tuple(intent for intent in self.intents if intent.side is side)

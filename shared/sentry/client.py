@@ -81,13 +81,19 @@ class SentryClient:
         return _issue(content)
 
     # https://docs.sentry.io/api/events/update-an-issue/
-    def set_status(self, issue_id: str, status: IssueStatus) -> None:
-        self._caller.call("PUT", self._issue_url(issue_id), json={"status": status.value})
+    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+        return self._put(issue_id, {"status": status.value})
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> None:
+    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         # Sentry quirk: nobody is an empty text; null is refused (sentry_api.md §3.4).
         value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
-        self._caller.call("PUT", self._issue_url(issue_id), json={"assignedTo": value})
+        return self._put(issue_id, {"assignedTo": value})
+
+    def _put(self, issue_id: str, change: dict[str, str]) -> SentryIssue:
+        try:
+            return _issue(self._caller.call("PUT", self._issue_url(issue_id), json=change).content)
+        except NotFound as error:
+            raise NotFound(error.detail, kind="issue-not-found") from error
 
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     def _user_id(self, email: str) -> str:

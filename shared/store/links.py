@@ -40,9 +40,7 @@ class LinkStore:
         try:
             return _stored(self._table.get(escaped(organization), _item_key(work_item_id, issue_id)))
         except NotFound as error:
-            raise NotFound(
-                f"issue {issue_id[:40]!r} and work item {work_item_id} are not linked", kind="not-linked"
-            ) from error
+            raise _not_linked(issue_id, work_item_id) from error
 
     def for_work_item(self, organization: str, work_item_id: int) -> list[StoredLink]:
         prefix = f"{_ITEM}!{number(work_item_id)}!"
@@ -87,7 +85,10 @@ class LinkStore:
     def replace(self, stored: StoredLink, link: IssueLink) -> StoredLink:
         """Write over the link that was read; raise Conflict if it changed, NotFound if it is gone."""
         key = _item_key(link.work_item_id, link.issue_id)
-        [etag] = self._table.apply(escaped(link.organization), Replace(key, _text(link), stored.etag))
+        try:
+            [etag] = self._table.apply(escaped(link.organization), Replace(key, _text(link), stored.etag))
+        except NotFound as error:
+            raise _not_linked(link.issue_id, link.work_item_id) from error
         return StoredLink(link, etag)
 
     def remove(self, stored: StoredLink) -> None:
@@ -112,6 +113,10 @@ class LinkStore:
         """Remove every row of an organization, also half a link that an older version may have left."""
         partition = escaped(organization)
         remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
+
+
+def _not_linked(issue_id: str, work_item_id: int) -> NotFound:
+    return NotFound(f"issue {issue_id[:40]!r} and work item {work_item_id} are not linked", kind="not-linked")
 
 
 def _insert(link: IssueLink) -> tuple[Insert, Insert]:

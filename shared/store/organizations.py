@@ -2,7 +2,9 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.configuration import Configuration
@@ -10,6 +12,7 @@ from shared.errors import Conflict, NotFound, StalePrecondition
 from shared.store.tables import Delete, Insert, Replace, Table
 
 _PARTITION = "organizations"
+_REFUSALS = "refusals"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _KNOWN_FOR = 60.0  # seconds for which a webhook trusts that an organization still exists
 
@@ -32,6 +35,7 @@ class OrganizationStore:
         self._table = table
         self._clock = clock
         self._known: dict[str, float] = {}
+        self._refused: set[tuple[str, str]] = set()
 
     def get(self, slug: str) -> Organization:
         """Return the organization as it is stored now, or raise NotFound."""
@@ -76,9 +80,29 @@ class OrganizationStore:
             raise StalePrecondition("the document was changed by somebody else meanwhile") from error
         return Organization(organization.slug, configuration, etag)
 
+    def note_refusal(self, slug: str, service: str) -> None:
+        """Remember that a service does not accept our credentials, so that ``health`` can say so."""
+        if (slug, service) not in self._refused:
+            self._table.apply(_REFUSALS, Replace(f"{slug}!{service}", "", None))
+            self._refused.add((slug, service))
+
+    def note_acceptance(self, slug: str, service: str) -> None:
+        """Forget a refusal that this process remembers; the reconciler forgets those of others."""
+        if (slug, service) in self._refused:
+            self.forget_refusal(slug, service)
+
+    def forget_refusal(self, slug: str, service: str) -> None:
+        self._refused.discard((slug, service))
+        with suppress(NotFound):
+            self._table.apply(_REFUSALS, Delete(f"{slug}!{service}"))
+
+    def refusals(self) -> Counter[str]:
+        """Return for how many organizations each service refuses us."""
+        return Counter(row.key.rpartition("!")[2] for row in self._table.scan(_REFUSALS, "", "~"))
+
     def remove(self, organization: Organization) -> None:
         self._known.pop(organization.slug, None)
-        try:
+        with suppress(NotFound):  # Removed by somebody else, which is what was asked for.
             self._table.apply(_PARTITION, Delete(organization.slug))
-        except NotFound:
-            return  # Removed by somebody else, which is what was asked for.
+        for service in ("ado", "sentry"):
+            self.forget_refusal(organization.slug, service)

@@ -1,0 +1,81 @@
+"""Every function of the app: its trigger, its route, who may call it, its queue. Nothing else."""
+
+import azure.functions as func
+
+from functions import (
+    activity,
+    ado_webhook,
+    health,
+    inbound_sync,
+    issue_links,
+    org_config,
+    outbound_sync,
+    sentry_webhook,
+)
+from shared.services import services
+from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE
+
+app = func.FunctionApp()
+STORAGE = "AzureWebJobsStorage"
+ANONYMOUS = func.AuthLevel.ANONYMOUS  # The handler itself verifies the sender.
+FUNCTION = func.AuthLevel.FUNCTION
+
+
+@app.function_name("ado_webhook")
+@app.route("ado/{organization}/webhook", methods=["POST"], auth_level=ANONYMOUS)
+def receive_ado_hook(req: func.HttpRequest) -> func.HttpResponse:
+    return ado_webhook.handle(req, services())
+
+
+@app.function_name("sentry_webhook")
+@app.route("sentry/{organization}/webhook", methods=["POST"], auth_level=ANONYMOUS)
+def receive_sentry_hook(req: func.HttpRequest) -> func.HttpResponse:
+    return sentry_webhook.handle(req, services())
+
+
+@app.function_name("inbound_sync")
+@app.queue_trigger("message", INBOUND_QUEUE, STORAGE)
+def sync_inbound(message: func.QueueMessage) -> None:
+    inbound_sync.handle(message, services())
+
+
+@app.function_name("outbound_sync")
+@app.queue_trigger("message", OUTBOUND_QUEUE, STORAGE)
+def sync_outbound(message: func.QueueMessage) -> None:
+    outbound_sync.handle(message, services())
+
+
+@app.function_name("org_config")
+@app.route(
+    "organizations/{organization}/config",
+    methods=["GET", "PUT", "DELETE"],
+    auth_level=FUNCTION,
+)
+def configure_organization(req: func.HttpRequest) -> func.HttpResponse:
+    return org_config.handle(req, services())
+
+
+@app.function_name("issue_links")
+@app.route(
+    "organizations/{organization}/links/{issue_id?}/{work_item_id?}",
+    methods=["GET", "POST", "DELETE"],
+    auth_level=FUNCTION,
+)
+def link_issues(req: func.HttpRequest) -> func.HttpResponse:
+    return issue_links.handle(req, services())
+
+
+@app.function_name("activity")
+@app.route(
+    "organizations/{organization}/links/{issue_id}/{work_item_id}/activity",
+    methods=["GET"],
+    auth_level=FUNCTION,
+)
+def tell_activity(req: func.HttpRequest) -> func.HttpResponse:
+    return activity.handle(req, services())
+
+
+@app.function_name("health")
+@app.route("health", methods=["GET"], auth_level=ANONYMOUS)
+def tell_health(req: func.HttpRequest) -> func.HttpResponse:
+    return health.handle(req, services())

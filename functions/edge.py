@@ -1,0 +1,197 @@
+"""The edge to HTTP and queues: outcomes and errors become answers here, and nowhere else.
+
+A webhook's boundary differs from the API's. Azure DevOps redelivers after a 503 but puts a subscription on
+probation after a 500, so a webhook answers whatever nobody expected with 503.
+https://learn.microsoft.com/azure/devops/service-hooks/troubleshoot
+"""
+
+import functools
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import azure.functions as func
+
+from shared.errors import (
+    AlreadyLinked,
+    Busy,
+    Conflict,
+    InvalidConfiguration,
+    MissingSetting,
+    NotFound,
+    Refused,
+    Rejected,
+    StalePrecondition,
+    SyncError,
+    Throttled,
+    TooLarge,
+    Unauthenticated,
+    Unauthorized,
+    Unavailable,
+    Undecidable,
+    Upstream,
+)
+from shared.failures import Fate, consequence_of, delay_of
+from shared.messages import Message
+from shared.ports import Queue
+from shared.services import Services
+
+logger = logging.getLogger(__name__)
+
+HttpHandler = Callable[[func.HttpRequest, Services], func.HttpResponse]
+
+# The closest entry wins, as in shared/failures.py.
+_STATUSES: dict[type[SyncError], int] = {
+    Unauthenticated: 401,
+    TooLarge: 413,
+    Rejected: 400,
+    InvalidConfiguration: 400,
+    NotFound: 404,
+    AlreadyLinked: 409,
+    StalePrecondition: 412,
+    Busy: 503,
+    Conflict: 409,
+    Undecidable: 502,
+    Refused: 502,
+    Unauthorized: 502,
+    Throttled: 503,
+    Unavailable: 503,
+    Upstream: 503,
+    MissingSetting: 503,
+    SyncError: 500,
+}
+_SERVICES = {"ado": "Azure DevOps", "sentry": "Sentry", "storage": "Azure Storage"}
+_SENTENCES = {
+    "work-item-not-found": "the work item does not exist, or our credentials may not read it",
+    "issue-not-found": "the issue does not exist, or our token may not read it",
+}
+_RETRY_AFTER = 10.0  # seconds, where nobody named a time
+
+
+def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+    return func.HttpResponse(
+        json.dumps(content, ensure_ascii=False),
+        status_code=status,
+        mimetype="application/json",
+        headers={**(headers or {}), "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def outcome(word: str, status: int = 200, **facts: Any) -> func.HttpResponse:
+    """Answer a webhook with what became of its delivery, and log the same line."""
+    known = {name: value for name, value in facts.items() if value is not None}
+    logger.info(
+        "outcome=%s %s", word, " ".join(f"{name}={known[name]}" for name in known if name != "detail")
+    )
+    return answer({"outcome": word, **known}, status)
+
+
+def status_of(error: SyncError) -> int:
+    return next(_STATUSES[each] for each in type(error).__mro__ if each in _STATUSES)
+
+
+def refusal(error: SyncError) -> func.HttpResponse:
+    """Answer an error: its kind, and a sentence that holds no secret and no vendor's text."""
+    status = status_of(error)
+    content: dict[str, Any] = {"error": _kind(error), "detail": _sentence(error)}
+    if isinstance(error, InvalidConfiguration):
+        content["errors"] = error.errors
+    headers = {}
+    if status == 503:
+        seconds = error.retry_after if isinstance(error, Throttled | Busy) else _RETRY_AFTER
+        headers["Retry-After"] = str(math.ceil(seconds))
+    return answer(content, status, headers)
+
+
+def _kind(error: SyncError) -> str:
+    if isinstance(error, Refused | Unauthorized) and error.service != "storage":
+        return f"{error.service}-refused{'-us' if isinstance(error, Unauthorized) else ''}"
+    return "unavailable" if isinstance(error, Upstream) else error.kind
+
+
+def name_of(service: str) -> str:
+    return _SERVICES[service]
+
+
+def _sentence(error: SyncError) -> str:
+    """Say it in our own words wherever the error's own could quote a vendor."""
+    if isinstance(error, Upstream):
+        name = name_of(error.service)
+        sentences: dict[type[Upstream], str] = {
+            Refused: f"{name} says that the request is wrong",
+            Unauthorized: f"{name} does not accept our credentials, or they lack a permission",
+            Throttled: f"{name} asks us to wait",
+        }
+        return sentences.get(type(error), f"{name} cannot be reached")
+    if isinstance(error, InvalidConfiguration):
+        return "the document breaks the rules named under errors; nothing was stored"
+    return _SENTENCES.get(error.kind, error.detail)
+
+
+def api_boundary(handler: HttpHandler) -> HttpHandler:
+    """Give every error its answer; what nobody expected is logged and is a 500 with an empty body."""
+
+    @functools.wraps(handler)
+    def bounded(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+        try:
+            return handler(request, services)
+        except SyncError as error:
+            _log_refusal(error)
+            return refusal(error)
+        except Exception:
+            logger.exception("outcome=bug")
+            return func.HttpResponse(status_code=500)
+
+    return bounded
+
+
+def webhook_boundary(handler: HttpHandler) -> HttpHandler:
+    """Like the API's, but a missing secret refuses everybody, and the unexpected is a 503."""
+
+    @functools.wraps(handler)
+    def bounded(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+        try:
+            return handler(request, services)
+        except SyncError as error:
+            _log_refusal(error)
+            # Conflicts and upstream refusals cannot be cured by the vendor's sending something else.
+            return refusal(error if status_of(error) in {400, 401, 404, 413, 503} else _unavailable())
+        except Exception:
+            logger.exception("outcome=bug")
+            return refusal(_unavailable())
+
+    return bounded
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("storage", "something unexpected happened")
+
+
+def _log_refusal(error: SyncError) -> None:
+    # The detail of an upstream error may quote a vendor; the log holds identifiers, no content.
+    detail = error.detail if isinstance(error, Unauthenticated | MissingSetting) else ""
+    logger.warning("outcome=refused error=%s kind=%s %s", type(error).__name__, error.kind, detail)
+
+
+def body_of(request: func.HttpRequest) -> bytes:
+    body: bytes = request.get_body()
+    return body
+
+
+def finish(queue: Queue, message: Message, error: SyncError) -> None:
+    """Give a message that failed its fate: returning deletes it, raising leaves it to the queue's retries."""
+    fate = consequence_of(error).fate
+    logger.log(
+        logging.INFO if fate is Fate.PUT_BACK else logging.ERROR,
+        "outcome=%s error=%s kind=%s organization=%s",
+        fate.value,
+        type(error).__name__,
+        error.kind,
+        message.organization,
+    )
+    if fate is Fate.PUT_BACK:
+        queue.put(message, delay=delay_of(error))
+    elif fate is Fate.RETRY:
+        raise error

@@ -1,0 +1,28 @@
+"""Settles the links of a work item that changed."""
+
+import logging
+
+import azure.functions as func
+
+from functions.edge import finish
+from shared.errors import Malformed, SyncError
+from shared.messages import decode_inbound
+from shared.services import Services
+from shared.syncing import sync_inbound
+
+logger = logging.getLogger(__name__)
+
+
+def handle(message: func.QueueMessage, services: Services) -> None:
+    """Returning deletes the message; raising gives it back to the queue and, in the end, to its poison."""
+    try:
+        sync = decode_inbound(message.get_body())
+    except Malformed as error:
+        logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # no bug of ours to trace
+        return
+    try:
+        outcomes = sync_inbound(sync, services)
+    except SyncError as error:
+        finish(services.inbound, sync, error)
+        return
+    logger.info("outcome=%s work_item=%s rev=%s", ",".join(outcomes), sync.work_item_id, sync.rev)

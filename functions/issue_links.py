@@ -1,0 +1,113 @@
+"""Links an issue to a work item, lists links with their health, and removes them. design.md §4.5."""
+
+import re
+from typing import Any, Literal
+
+import azure.functions as func
+import msgspec
+
+from functions.edge import answer, api_boundary, body_of
+from shared.errors import Rejected
+from shared.linking import link, unlink
+from shared.model import IssueLink
+from shared.services import Services
+from shared.store.organizations import Organization
+
+_ISSUE_ID = re.compile(r"[0-9]{1,20}")
+_WORK_ITEM_ID = re.compile(r"[0-9]{1,15}")
+_LINKS_A_PAGE = 100
+
+
+class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
+    issue_id: str
+    work_item_id: int
+    initial: Literal["ado", "sentry"] | None = None
+
+
+@api_boundary
+def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+    organization = services.organizations.get(request.route_params["organization"])
+    match request.method:
+        case "POST":
+            return _add(request, organization, services)
+        case "DELETE":
+            issue_id, work_item_id = named_link(request)
+            unlink(services, organization, issue_id, work_item_id)
+            return func.HttpResponse(status_code=204)
+        case _:
+            return _list(request, organization, services)
+
+
+def named_link(request: func.HttpRequest) -> tuple[str, int]:
+    """Return the issue and the work item that the route names, or raise Rejected."""
+    return (
+        issue_id_from(request.route_params.get("issue_id", ""), "issue_id"),
+        work_item_id_from(request.route_params.get("work_item_id", ""), "work_item_id"),
+    )
+
+
+def _add(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    try:
+        wanted = msgspec.json.decode(body_of(request), type=_LinkRequest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Rejected(f"the body is no link to make: {error}") from error
+    issue_id = issue_id_from(wanted.issue_id, "issue_id")
+    work_item_id = work_item_id_from(str(wanted.work_item_id), "work_item_id")
+    made = link(services, organization, issue_id, work_item_id, wanted.initial)
+    return answer(described(made, organization, services), 201)
+
+
+def _list(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    issue_id, work_item_id = _asked_for(request)
+    continuation = None
+    if issue_id and work_item_id:
+        found = [services.links.get(organization.slug, issue_id, work_item_id)]
+    elif issue_id:
+        found = services.links.for_issue(organization.slug, issue_id)
+    elif work_item_id:
+        found = services.links.for_work_item(organization.slug, work_item_id)
+    else:
+        page = services.links.page(organization.slug, request.params.get("continuation"), _LINKS_A_PAGE)
+        found, continuation = list(page.links), page.continuation
+    links = [{**described(each.link, organization, services), **health_of(each.link)} for each in found]
+    return answer({"links": links, "continuation": continuation})
+
+
+def _asked_for(request: func.HttpRequest) -> tuple[str | None, int | None]:
+    """Return the issue and the work item that the route or the query names, if any."""
+    named = {**request.params, **request.route_params}
+    issue_id, work_item_id = named.get("issue_id"), named.get("work_item_id")
+    return (
+        None if issue_id is None else issue_id_from(issue_id, "issue_id"),
+        None if work_item_id is None else work_item_id_from(work_item_id, "work_item_id"),
+    )
+
+
+def described(link: IssueLink, organization: Organization, services: Services) -> dict[str, Any]:
+    return {
+        "issue_id": link.issue_id,
+        "work_item_id": link.work_item_id,
+        "project_id": link.project_id,
+        "work_item_type": link.work_item_type,
+        "title": link.title,
+        "display_name": link.display_name,
+        "url": services.ado(organization).web_url(link.project_id, link.work_item_id),
+    }
+
+
+def health_of(link: IssueLink) -> dict[str, Any]:
+    health = link.health
+    return {"health": health.word.value, "reason": health.reason or None, "detail": health.detail or None}
+
+
+def issue_id_from(text: str, name: str) -> str:
+    """Return Sentry's numeric id of an issue, or raise Rejected."""
+    if not _ISSUE_ID.fullmatch(text):
+        raise Rejected(f"{name} must be Sentry's numeric id of the issue")
+    return text
+
+
+def work_item_id_from(text: str, name: str) -> int:
+    if not _WORK_ITEM_ID.fullmatch(text) or int(text) == 0:
+        raise Rejected(f"{name} must be the number of a work item")
+    return int(text)

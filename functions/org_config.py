@@ -1,0 +1,75 @@
+"""Reads, writes and removes an organization's configuration document. design.md §4.4."""
+
+import azure.functions as func
+import msgspec
+
+from functions.edge import answer, api_boundary, body_of, name_of
+from shared.configuration import Configuration
+from shared.connecting import described_projects, find_organization, remove, store
+from shared.errors import Conflict, MissingSetting, NotFound, StalePrecondition, Upstream
+from shared.form import ProjectStates, described_fields
+from shared.services import Services
+from shared.store.organizations import Organization
+
+
+@api_boundary
+def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+    slug = request.route_params["organization"]
+    match request.method:
+        case "PUT":
+            return _put(request, slug, services)
+        case "DELETE":
+            organization = services.organizations.get(slug)
+            _verify_if_match(request, organization)
+            remove(services, organization)
+            return func.HttpResponse(status_code=204)
+        case _:
+            return _get(request, services.organizations.get(slug), services)
+
+
+def _get(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    projects, unreachable = _projects(request, organization, services)
+    return answer(
+        {
+            "organization": organization.slug,
+            "fields": described_fields(organization.configuration, projects, unreachable),
+            "config": msgspec.to_builtins(organization.configuration),
+        },
+        headers={"ETag": organization.etag},
+    )
+
+
+def _put(request: func.HttpRequest, slug: str, services: Services) -> func.HttpResponse:
+    current = find_organization(services, slug)
+    _verify_if_match(request, current)
+    configuration = Configuration.from_json(body_of(request), services.settings.addresses)
+    try:
+        stored = store(services, slug, configuration, current)
+    except Conflict as error:
+        raise StalePrecondition("the document was changed by somebody else meanwhile") from error
+    return answer(
+        {"organization": slug, "config": msgspec.to_builtins(stored.configuration)},
+        200 if current else 201,
+        {"ETag": stored.etag},
+    )
+
+
+def _verify_if_match(request: func.HttpRequest, current: Organization | None) -> None:
+    wanted = request.headers.get("If-Match")
+    if wanted is None or (wanted == "*" and current is not None):
+        return
+    if current is None or wanted != current.etag:
+        raise StalePrecondition("If-Match names another version of the document than the stored one")
+
+
+def _projects(
+    request: func.HttpRequest, organization: Organization, services: Services
+) -> tuple[list[ProjectStates], str | None]:
+    """Return the projects, or the reason why Azure DevOps could not be asked for them."""
+    asked_for = [each for each in request.params.get("project", "").split(",") if each]
+    try:
+        return described_projects(services, organization, asked_for), None
+    except Upstream as error:
+        return [], f"{name_of(error.service)} could not be asked for projects and states ({error.kind})."
+    except (MissingSetting, NotFound) as error:
+        return [], f"Azure DevOps could not be asked for projects and states: {error.detail}."

@@ -1,0 +1,29 @@
+"""Takes a Sentry delivery within its one second: verify, read, queue, answer. design.md §4.2."""
+
+import azure.functions as func
+
+from functions.edge import body_of, outcome, webhook_boundary
+from shared.errors import MissingSetting, Unauthenticated
+from shared.messages import OutboundMessage
+from shared.sentry.hook import SIGNATURE_HEADER, parse, verify_signature
+from shared.services import Services
+
+
+@webhook_boundary
+def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+    organization, body = request.route_params["organization"], body_of(request)
+    _verify_sender(request, organization, body, services)
+    services.organizations.verify_known(organization)
+    hint = parse(request.headers, body)
+    if hint is None:
+        return outcome("ignored", organization=organization)
+    services.outbound.put(OutboundMessage(organization, hint.issue_id, hint.comment_id))
+    return outcome("queued", 202, organization=organization, issue=hint.issue_id)
+
+
+def _verify_sender(request: func.HttpRequest, organization: str, body: bytes, services: Services) -> None:
+    try:
+        secrets = services.settings.sentry_client_secrets(organization)
+    except MissingSetting as error:
+        raise Unauthenticated(error.detail) from error
+    verify_signature(body, request.headers.get(SIGNATURE_HEADER), secrets)

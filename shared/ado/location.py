@@ -1,0 +1,46 @@
+"""Finds where an Azure DevOps account lives, from its id alone."""
+
+import requests
+
+from shared.addresses import AddressPolicy, normalized_ado_url
+from shared.errors import Refused, Rejected, Unavailable
+from shared.http import Caller, Pace
+
+# The id of the core resource area, the same in every organization.
+# https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls#how-to-get-an-organizations-url
+_CORE_AREA = "79134c72-4a58-4b42-976c-04e7115f32bf"
+
+
+class _NoAuth(requests.auth.AuthBase):
+    """The look-up is open to everybody, and so gets no credentials of ours."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+def find_base_url(
+    session: requests.Session, resource_areas_url: str, account_id: str, policy: AddressPolicy
+) -> str:
+    """Return the base URL of an account; raise Refused if nobody knows it, Unavailable if nobody answers."""
+    caller = Caller(
+        "ado",
+        session,
+        _NoAuth(),
+        {"Accept": "application/json"},
+        lambda response: str(response.json()["message"]),
+        Pace(),
+    )
+    answer = caller.call(
+        "GET",
+        f"{resource_areas_url}/{_CORE_AREA}",
+        params={"hostId": account_id, "api-version": "5.0-preview.1"},
+    ).content
+    if not isinstance(answer, dict):
+        raise Unavailable("ado", "the look-up of the account was answered with something else")
+    location = answer.get("locationUrl")
+    if not isinstance(location, str) or not location:
+        raise Refused("ado", "no organization has this ado_account_id")
+    try:
+        return normalized_ado_url(location, policy)
+    except Rejected as error:
+        raise Refused("ado", f"the account's address: {error.detail}") from error

@@ -1,0 +1,90 @@
+"""Connecting an organization: storing its document, describing its form, and removing every trace of it."""
+
+from collections.abc import Collection
+
+from msgspec.structs import replace
+
+from shared.configuration import Configuration
+from shared.errors import InvalidConfiguration, NotFound, SyncError
+from shared.form import ProjectStates
+from shared.model import HealthWord
+from shared.rules import mapping_errors
+from shared.services import Services
+from shared.store.organizations import Organization
+
+
+def find_organization(services: Services, slug: str) -> Organization | None:
+    try:
+        return services.organizations.get(slug)
+    except NotFound:
+        return None
+
+
+def store(
+    services: Services, slug: str, configuration: Configuration, current: Organization | None
+) -> Organization:
+    """Create the organization or replace its document, once every mapped state is known to exist.
+
+    Raises InvalidConfiguration with nothing stored, or Unavailable when Azure DevOps cannot be asked.
+    """
+    candidate = Organization(slug, configuration, current.etag if current else "")
+    verify_mapping(services, candidate)
+    if current is None:
+        return services.organizations.add(slug, configuration)
+    stored = services.organizations.replace(current, configuration)
+    if configuration != current.configuration:
+        _make_due(services, slug)
+    return stored
+
+
+def verify_mapping(services: Services, organization: Organization) -> None:
+    """Raise InvalidConfiguration if a mapped project, type or state does not exist, or does not read back."""
+    errors: dict[str, str] = {}
+    for project_id in organization.configuration.status_mapping:
+        try:
+            types = services.processes.refresh(services.ado(organization), organization.slug, project_id)
+        except NotFound:
+            errors[f"status_mapping.{project_id}"] = "is no project of this Azure DevOps organization"
+        else:
+            errors |= mapping_errors(organization.configuration, project_id, types)
+    if errors:
+        raise InvalidConfiguration(errors)
+
+
+def described_projects(
+    services: Services, organization: Organization, asked_for: Collection[str]
+) -> list[ProjectStates]:
+    """Return every project, with states for those that are mapped and those that somebody asks for."""
+    ado = services.ado(organization)
+    wanted = {each.lower() for each in (*organization.configuration.status_mapping, *asked_for)}
+    projects = []
+    for project in ado.projects():
+        types = None
+        if project.id in wanted or project.name.lower() in wanted:
+            types = services.processes.types(ado, organization.slug, project.id)
+        projects.append(ProjectStates(project.id, project.name, types))
+    return projects
+
+
+def remove(services: Services, organization: Organization) -> None:
+    """Disconnect: the links and their activity go with the document.
+
+    The document goes first, so that what is left after a crash is only unreachable rows, which the next
+    removal of the same organization takes along.
+    """
+    services.organizations.remove(organization)
+    services.links.remove_all(organization.slug)
+    services.activity.remove_all(organization.slug)
+
+
+def _make_due(services: Services, slug: str) -> None:
+    """Have the reconciler take up at once what needs attention: the new document may be the cure."""
+    for stored in services.links.all(slug):
+        health = stored.link.health
+        if health.word is HealthWord.ATTENTION and health.due is not None:
+            try:
+                services.links.replace(
+                    stored, replace(stored.link, health=replace(health, due=services.clock()))
+                )
+            except SyncError:
+                continue  # It is being settled at this moment, with the new document or due again anyway.

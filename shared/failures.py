@@ -1,0 +1,103 @@
+"""What becomes of a link and of a message after each class of failure: design.md §6 as one table."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.errors import (
+    Busy,
+    Conflict,
+    Malformed,
+    MissingSetting,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Undecidable,
+    Upstream,
+)
+from shared.model import Health, HealthWord
+
+# How long (seconds) the reconciler waits before it takes a link up again, try by try.
+BACKOFF = (300.0, 900.0, 3600.0)
+
+
+class Fate(StrEnum):
+    """What becomes of a queue message, from mild to grave."""
+
+    DROP = "drop"
+    PUT_BACK = "put-back"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """``health`` None leaves the link's health as it is; ``due`` says whether time alone may cure it."""
+
+    fate: Fate
+    health: HealthWord | None = None
+    due: bool = False
+
+
+_CONSEQUENCES: dict[type[SyncError], Consequence] = {
+    Malformed: Consequence(Fate.DROP),
+    Rejected: Consequence(Fate.DROP),
+    NotFound: Consequence(Fate.DROP, HealthWord.ATTENTION),
+    Busy: Consequence(Fate.PUT_BACK),
+    Conflict: Consequence(Fate.PUT_BACK, HealthWord.PENDING, due=True),
+    Undecidable: Consequence(Fate.DROP, HealthWord.ATTENTION, due=True),
+    Refused: Consequence(Fate.DROP, HealthWord.ATTENTION, due=True),
+    Unauthorized: Consequence(Fate.DROP, HealthWord.ATTENTION, due=True),
+    Throttled: Consequence(Fate.PUT_BACK, HealthWord.PENDING, due=True),
+    Unavailable: Consequence(Fate.RETRY, HealthWord.PENDING, due=True),
+    Upstream: Consequence(Fate.RETRY, HealthWord.PENDING, due=True),
+    MissingSetting: Consequence(Fate.RETRY, HealthWord.ATTENTION, due=True),
+    SyncError: Consequence(Fate.RETRY, HealthWord.PENDING, due=True),
+}
+# A link or an organization that is not there has no health; the message has nothing left to do.
+_NOTHING_LEFT = frozenset({"not-linked", "unknown-organization"})
+
+_REASONS = {
+    "work-item-not-found": "work-item-gone",
+    "issue-not-found": "issue-gone",
+}
+_CONFLICT_DELAY = 5.0  # seconds
+
+
+def consequence_of(error: SyncError) -> Consequence:
+    """Return the closest entry of the table; every error of the tree has one."""
+    if error.kind in _NOTHING_LEFT:
+        return Consequence(Fate.DROP)
+    return next(_CONSEQUENCES[each] for each in type(error).__mro__ if each in _CONSEQUENCES)
+
+
+def delay_of(error: SyncError) -> float:
+    """Return for how many seconds a message is put back."""
+    return error.retry_after if isinstance(error, Throttled | Busy) else _CONFLICT_DELAY
+
+
+def reason_of(error: SyncError) -> str:
+    """Return the word that a link's health carries."""
+    return _REASONS.get(error.kind, error.kind)
+
+
+def health_after(error: SyncError, before: Health, now: float) -> Health | None:
+    """Return a link's health after a failed settling, or None where it stays as it is."""
+    consequence = consequence_of(error)
+    if consequence.health is None:
+        return None
+    return unwell(
+        consequence.health, reason_of(error), error.detail, before, now, may_cure_itself=consequence.due
+    )
+
+
+def unwell(
+    word: HealthWord, reason: str, detail: str, before: Health, now: float, *, may_cure_itself: bool
+) -> Health:
+    """Return the next health of a link that is not well; the same trouble again waits longer."""
+    again = before.word is not HealthWord.SETTLED and before.reason == reason
+    attempts = before.attempts + 1 if again else 1
+    due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1] if may_cure_itself else None
+    return Health(word, reason, detail, before.since if again else now, attempts, due)

@@ -1,0 +1,77 @@
+"""Joining an issue to a work item, and parting them."""
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from shared.errors import Conflict
+from shared.model import Ends, IssueLink, IssueSide, IssueStatus, ItemSide, Side, Stranger
+from shared.rules import status_of_state
+from shared.services import Services
+from shared.store.links import StoredLink
+from shared.store.organizations import Organization
+
+Initial = Literal["ado", "sentry"]
+_NOBODY_YET = Stranger("initial", "")
+_ATTEMPTS = 5
+
+
+def link(
+    services: Services, organization: Organization, issue_id: str, work_item_id: int, initial: Initial | None
+) -> IssueLink:
+    """Join the two and note how they stand; raise NotFound for either, AlreadyLinked for both.
+
+    Nothing is written to either side until one of them changes, unless ``initial`` names the side whose
+    status and assignee are copied over at once.
+    """
+    item = services.ado(organization).get_work_item(work_item_id)
+    issue = services.sentry(organization).get_issue(issue_id)
+    types = services.processes.types_with(
+        services.ado(organization), organization.slug, item.project_id, item.work_item_type, item.state
+    )
+    status = status_of_state(
+        organization.configuration, item.project_id, item.work_item_type, item.state, types
+    )
+    seen = Ends(issue.side, ItemSide(item.rev, item.state, status, item.assignee))
+    stored = services.links.add(
+        IssueLink(
+            organization=organization.slug,
+            issue_id=issue.issue_id,
+            work_item_id=item.id,
+            project_id=item.project_id,
+            work_item_type=item.work_item_type,
+            seen=seen if initial is None else _as_if_changed(seen, Side(initial)),
+            title=item.title,
+            area_path=item.area_path,
+            open_state=item.state if status is IssueStatus.UNRESOLVED else None,
+        )
+    )
+    if initial is not None:
+        turn = services.new_turn()
+        turn.items[item.id], turn.issues[issue.issue_id] = item, issue
+        services.settler(organization).settle(stored, turn)
+    return stored.link
+
+
+def _as_if_changed(now: Ends, side: Side) -> Ends:
+    """Return what would have been seen, had this side changed both its fields a moment ago."""
+    if side is Side.SENTRY:
+        return replace(now, issue=IssueSide(_opposite(now.issue.status), _NOBODY_YET))
+    before = ItemSide(now.item.rev - 1, "", _opposite(now.item.status), _NOBODY_YET)
+    return replace(now, item=before)
+
+
+def _opposite(status: IssueStatus) -> IssueStatus:
+    return IssueStatus.UNRESOLVED if status is IssueStatus.RESOLVED else IssueStatus.RESOLVED
+
+
+def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
+    """Part the two, or raise NotFound. A worker that is writing for the link finds it gone."""
+    for _ in range(_ATTEMPTS):
+        stored: StoredLink = services.links.get(organization.slug, issue_id, work_item_id)
+        try:
+            services.links.remove(stored)
+        except Conflict:
+            continue  # It was settled at this moment; look again and remove what is there now.
+        return
+    raise Conflict("the link keeps changing")

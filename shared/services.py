@@ -1,0 +1,134 @@
+"""The composition root: builds the collaborators that a function may reach, each when it is first needed."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property, lru_cache
+
+import requests
+from msgspec.structs import replace
+
+from shared.addresses import is_bare_host
+from shared.ado.auth import EntraAuth, default_credential, personal_access_token
+from shared.ado.client import AdoClient
+from shared.ado.location import find_base_url
+from shared.ado.process import ProcessCache
+from shared.errors import StalePrecondition
+from shared.http import Pace, new_session
+from shared.ports import Queue
+from shared.sentry.client import BearerAuth, MemberCache, SentryClient
+from shared.settings import Settings
+from shared.settling import Settler, Turn
+from shared.store.activity import ActivityStore
+from shared.store.links import LinkStore
+from shared.store.organizations import Organization, OrganizationStore
+from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
+from shared.store.tables import AzureTable, Table, table_service
+
+
+class Services:
+    """Everything with a connection or a memory. Safe to share between threads; nothing is opened early."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.processes = ProcessCache()
+        self._members = MemberCache()
+        self._paces: dict[tuple[str, str], Pace] = {}
+
+    @cached_property
+    def organizations(self) -> OrganizationStore:
+        return OrganizationStore(self._table("organizations"))
+
+    @cached_property
+    def links(self) -> LinkStore:
+        return LinkStore(self._table("links"))
+
+    @cached_property
+    def activity(self) -> ActivityStore:
+        return ActivityStore(self._table("activity"), self.new_token)
+
+    @cached_property
+    def inbound(self) -> Queue:
+        return AzureQueue(queue_client(self.settings.storage, INBOUND_QUEUE))
+
+    @cached_property
+    def outbound(self) -> Queue:
+        return AzureQueue(queue_client(self.settings.storage, OUTBOUND_QUEUE))
+
+    def ado(self, organization: Organization) -> AdoClient:
+        """Return a client; may first have to find out where the organization lives."""
+        pat = self.settings.ado_pat(organization.slug)
+        auth = personal_access_token(pat) if pat else EntraAuth(default_credential)
+        pace = self._pace(organization.slug, "ado")
+        return AdoClient(self._ado_url(organization), self._session, auth, pace)
+
+    def _ado_url(self, organization: Organization) -> str:
+        """Return the base URL. One that had to be looked up is stored, and used in this same call."""
+        configuration = organization.configuration
+        if configuration.ado_url is not None and not is_bare_host(configuration.ado_url):
+            return configuration.ado_url
+        url = find_base_url(
+            self._session,
+            self.settings.resource_areas_url,
+            configuration.ado_account_id or "",
+            self.settings.addresses,
+        )
+        with suppress(StalePrecondition):  # Whoever was first stored it, or chose another.
+            self.organizations.replace(organization, replace(configuration, ado_url=url))
+        return url
+
+    def sentry(self, organization: Organization) -> SentryClient:
+        configuration = organization.configuration
+        return SentryClient(
+            configuration.sentry_url,
+            configuration.sentry_organization or organization.slug,
+            self._session,
+            BearerAuth(self.settings.sentry_token(organization.slug)),
+            self._pace(organization.slug, "sentry"),
+            self._members,
+        )
+
+    def settler(self, organization: Organization) -> Settler:
+        return Settler(
+            organization=organization.slug,
+            configuration=organization.configuration,
+            ado=self.ado(organization),
+            sentry=self.sentry(organization),
+            links=self.links,
+            activity=self.activity,
+            processes=self.processes,
+            clock=self.clock,
+        )
+
+    def new_turn(self) -> Turn:
+        return Turn(self.new_token())
+
+    def new_token(self) -> str:
+        return secrets.token_hex(8)
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        return new_session(self.settings.addresses)
+
+    @cached_property
+    def _tables(self) -> Callable[[str], Table]:
+        service = table_service(self.settings.storage)
+        return lambda name: AzureTable(service.get_table_client(name))
+
+    def _table(self, name: str) -> Table:
+        return self._tables(self.settings.table_prefix + name)
+
+    def _pace(self, slug: str, service: str) -> Pace:
+        return self._paces.setdefault((slug, service), Pace())
+
+
+@lru_cache(maxsize=1)
+def services() -> Services:
+    """Return this process's services, built at the first invocation and not while the app is imported.
+
+    An exception during the import would make every function vanish from the app.
+    """
+    return Services(Settings.from_environ(os.environ))

@@ -1,0 +1,63 @@
+"""What a queue message brings about: every link it concerns is settled, whatever becomes of the others."""
+
+from collections.abc import Iterable
+
+from shared.errors import SyncError, Unauthorized
+from shared.failures import Fate, consequence_of, delay_of
+from shared.messages import InboundMessage, OutboundMessage
+from shared.services import Services
+from shared.settling import Settler, Turn
+from shared.store.links import StoredLink
+
+NOT_LINKED = "not-linked"
+
+
+def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
+    """Settle the links of a work item and return an outcome for each; raise the gravest error, if any."""
+    organization = services.organizations.get(message.organization)
+    links = services.links.for_work_item(organization.slug, message.work_item_id)
+    if not links:
+        return [NOT_LINKED]
+    turn = services.new_turn()
+    if message.snapshot is None:
+        turn.doubted.add(message.work_item_id)
+    else:
+        turn.items[message.work_item_id] = message.snapshot
+    return settle_each(services, services.settler(organization), links, turn)
+
+
+def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
+    """Settle the links of an issue and return an outcome for each; raise the gravest error, if any."""
+    organization = services.organizations.get(message.organization)
+    links = services.links.for_issue(organization.slug, message.issue_id)
+    if not links:
+        return [NOT_LINKED]
+    return settle_each(services, services.settler(organization), links, services.new_turn())
+
+
+def settle_each(services: Services, settler: Settler, links: Iterable[StoredLink], turn: Turn) -> list[str]:
+    """Settle every link, so that one that fails does not stop the next; then raise the gravest failure."""
+    outcomes: list[str] = []
+    errors: list[SyncError] = []
+    for stored in links:
+        try:
+            outcomes.append(settler.settle(stored, turn))
+        except SyncError as error:
+            errors.append(error)
+    _note_credentials(services, settler.organization, errors)
+    if errors:
+        raise max(errors, key=_gravity)
+    return outcomes
+
+
+def _note_credentials(services: Services, slug: str, errors: list[SyncError]) -> None:
+    refused = {error.service for error in errors if isinstance(error, Unauthorized)}
+    for service in ("ado", "sentry"):
+        if service in refused:
+            services.organizations.note_refusal(slug, service)
+        elif not errors:
+            services.organizations.note_acceptance(slug, service)
+
+
+def _gravity(error: SyncError) -> tuple[int, float]:
+    return list(Fate).index(consequence_of(error).fate), delay_of(error)
