@@ -68,7 +68,7 @@ class Host:
         settings = HostOptions.from_file(options.app / "host.json")
         self.functions = load_functions(options.app, environ)
         self.prefix = settings.route_prefix
-        self.engine = choose_engine(options.engine)
+        self.engine = choose_engine(options.engine, environ)
         for function in self.functions:
             self.engine.load(function)
         self._work = Work(self.engine)
@@ -90,9 +90,10 @@ class Host:
                     )
                 case TimerTrigger() as timer:
                     self._triggers.append(Timer(function, timer, self._work))
+        body_limit = int(environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "104857600"))
         site = Site(self.functions, self.prefix, options.keys, self._work)
         try:
-            self._server = Server(options.port, site, self._work)
+            self._server = Server(options.port, site, self._work, body_limit)
         except OSError as error:
             raise LoadError(f"port {options.port}: {error.strerror}") from error
         self.port = self._server.server_port

@@ -4,7 +4,6 @@ import asyncio
 import importlib
 import importlib.util
 import inspect
-import os
 import threading
 import traceback
 import typing
@@ -36,13 +35,14 @@ class Engine(Protocol):
         """Run a function and return its encoded answer, or raise InvocationFailed."""
 
 
-def choose_engine(name: str) -> Engine:
+def choose_engine(name: str, environ: Mapping[str, str]) -> Engine:
     """Return the engine of that name; `auto` prefers Microsoft's, which needs Python 3.13."""
     has_runtime = importlib.util.find_spec("azure_functions_runtime") is not None
     if name == "microsoft" and not has_runtime:
         raise LoadError("the Microsoft engine needs azure-functions-runtime, which needs Python 3.13")
     if name == "library" or not has_runtime:
-        return LibraryEngine()
+        # An unset count means min(32, processors + 4), to the real worker as to the standard library.
+        return LibraryEngine(int(environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "0")) or None)
     engine: Engine = importlib.import_module("simulator.host_engine_microsoft").MicrosoftEngine()
     return engine
 
@@ -92,9 +92,7 @@ class LibraryEngine:
 
     name = "library"
 
-    def __init__(self) -> None:
-        # An unset count means min(32, processors + 4), to the real worker as to the standard library.
-        threads = int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "0")) or None
+    def __init__(self, threads: int | None) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
         self._loop = start_event_loop()
         self._loaded: dict[str, _Loaded] = {}

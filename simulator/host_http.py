@@ -75,7 +75,7 @@ class Keys:
     function: str | None = field(default=None, repr=False)
     master: str | None = field(default=None, repr=False)
 
-    def open(self, auth_level: str, request: Request) -> bool:
+    def admit(self, auth_level: str, request: Request) -> bool:
         if auth_level == "anonymous" or (self.function is None and self.master is None):
             return True
         # Functions quirk: the header wins over the query (AuthenticationLevelHandler.cs).
@@ -107,7 +107,7 @@ class Site:
             return Answer(404)
         route, parameters = found
         function, trigger = self._entrances[route]
-        if not self._keys.open(trigger.auth_level, request):
+        if not self._keys.admit(trigger.auth_level, request):
             return Answer(401)
         return Answer(413) if request.body is None else self._run(function, request, parameters)
 
@@ -124,7 +124,7 @@ class Site:
     def _administer(self, request: Request) -> Answer:
         if request.path.lower() == "/admin/host/status":
             return Answer(200, (("Content-Type", "application/json"),), b'{"state": "Running"}')
-        if not self._keys.open("admin", request):
+        if not self._keys.admit("admin", request):
             return Answer(401)
         folder, _, name = request.path.rpartition("/")
         function = self._functions.get(name.casefold())

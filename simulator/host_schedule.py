@@ -84,7 +84,7 @@ class Schedule:
             raise ScheduleError(f"schedule {text!r} has {len(parts)} fields; six are needed, seconds first")
         try:
             schedule = cls(text, *(field.parse(part) for field, part in zip(_FIELDS, parts, strict=True)))
-            schedule.after(datetime.now(UTC))
+            schedule.after(datetime(2000, 1, 1, tzinfo=UTC))
         except ScheduleError as error:
             raise ScheduleError(f"schedule {text!r}: {error}") from error
         return schedule

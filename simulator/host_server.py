@@ -5,8 +5,8 @@ and gives the path away already decoded.
 """
 
 import logging
-import os
 import socketserver
+import sys
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,17 +26,25 @@ class Server(ThreadingHTTPServer):
 
     request_queue_size = 128
 
-    def __init__(self, port: int, site: Site, work: Work) -> None:
+    def __init__(self, port: int, site: Site, work: Work, body_limit: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.site = site
         self.work = work
         self.is_stopping = False
-        self.body_limit = int(os.environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "104857600"))
+        self.body_limit = body_limit
 
     def server_bind(self) -> None:
         # HTTPServer would look up the machine's name here, which takes seconds on some networks.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        del request
+        error = sys.exception()
+        if isinstance(error, ConnectionError):
+            logger.info("%s hung up", client_address)
+        else:
+            logger.error("a request was not answered", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,5 +1,6 @@
 """A small app that shows, over HTTP and in a recording folder, what a Functions host did with it."""
 
+import asyncio
 import json
 import logging
 import os
@@ -89,9 +90,9 @@ def switched_off(req: func.HttpRequest) -> str:
 
 
 @app.route("slow", methods=["GET"])
-def slow(req: func.HttpRequest) -> str:
+async def slow(req: func.HttpRequest) -> str:
     record("slow-began")
-    time.sleep(float(req.params["seconds"]))
+    await asyncio.sleep(float(req.params["seconds"]))
     return "done"
 
 
