@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from simulator.ado import FakeAdo
-from simulator.ado_delivery import Fate, fate_of
-from simulator.ado_faults import dropped, hanging, html_page, sign_in_page, slowed, throttled
+from simulator.ado.delivery import Fate, fate_of
+from simulator.ado.faults import dropped, hanging, html_page, sign_in_page, slowed, throttled
 
 JSON_PATCH = "application/json-patch+json"
 TOKEN = "ado-token"

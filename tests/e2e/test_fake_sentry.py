@@ -19,10 +19,10 @@ import pytest
 import requests
 
 from simulator.sentry import APPLICATION, SENTRY, FakeSentry, Modes, Weather
-from simulator.sentry_components import ComponentFailed
-from simulator.sentry_gate import ALL_SCOPES
-from simulator.sentry_hooks import compact, sign
-from simulator.sentry_model import Refused
+from simulator.sentry.components import ComponentFailed
+from simulator.sentry.gate import ALL_SCOPES
+from simulator.sentry.hooks import compact, sign
+from simulator.sentry.model import Refused
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "sentry"
 ANN = "ann@acme.example"

@@ -25,10 +25,10 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
 from simulator.azurite import Azurite
-from simulator.host_app import QueueOptions
-from simulator.host_queues import Fate, decide_fate
-from simulator.host_routes import Route, RouteError, RouteTable, RouteTemplate
-from simulator.host_schedule import Schedule, ScheduleError
+from simulator.host.app import QueueOptions
+from simulator.host.queues import Fate, decide_fate
+from simulator.host.routes import Route, RouteError, RouteTable, RouteTemplate
+from simulator.host.schedule import Schedule, ScheduleError
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = Path(__file__).parent / "host_sample"

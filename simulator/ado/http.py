@@ -1,0 +1,210 @@
+"""What every request meets: credentials, API versions, faults, error bodies and headers."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.wrappers import Response as PlainResponse
+
+from simulator.ado.catalog import Person, guid
+from simulator.ado.errors import Refused, Unroutable, bad_request, unauthorized
+from simulator.ado.faults import HTML, SIGN_IN, Fault
+from simulator.ado.items import Wish
+from simulator.ado.organization import Call, Organization
+from simulator.ado.render import Renderer, Urls
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# https://learn.microsoft.com/rest/api/azure/devops: these have no release without "-preview".
+PREVIEW_ONLY = frozenset({"list_comments", "add_comment", "connection_data", "resource_area"})
+# Asked without credentials: the page of the simulator, and where an organization lives.
+OPEN_TO_ALL = frozenset({"page", "edit_on_page", "resource_area", "static"})
+VERSION = re.compile(r"(?P<number>\d+\.\d+)(?P<preview>-preview(\.\d+)?)?")
+NEWEST_RELEASE, NEWEST = 7.1, 7.2
+
+
+def connect(app: Flask, organization: Organization) -> None:
+    """Put the checks before and the error bodies behind every route of an app."""
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it; the base class does not
+
+    @app.before_request
+    def check() -> Response | None:
+        if request.endpoint in OPEN_TO_ALL:
+            return None
+        if request.endpoint is None:
+            raise Unroutable(request.path)
+        segment = str((request.view_args or {}).get("organization", ""))
+        if segment.casefold() != organization.name.casefold():
+            # What the service answers for an organization that does not exist was not confirmed.
+            raise Unroutable(request.path)
+        g.person = _authenticated(organization)
+        if g.person is None:
+            return _refuse_stranger()
+        _check_version()
+        return None
+
+    @app.errorhandler(Refused)
+    def refuse(refused: Refused) -> tuple[Response, int]:
+        return jsonify(refused.to_json()), refused.http_status
+
+    @app.errorhandler(Unroutable)
+    @app.errorhandler(404)
+    @app.errorhandler(405)
+    def lead_nowhere(_: Exception) -> Response:
+        text = f"The controller for path '{request.path}' was not found or does not implement IController."
+        answer = Response(text, 404, content_type="text/plain; charset=utf-8")
+        answer.headers["X-TFS-ServiceError"] = quote(text)
+        return answer
+
+    @app.after_request
+    def add_headers(answer: Response) -> Response:
+        person = g.get("person")
+        answer.headers["ActivityId"] = answer.headers["X-VSS-E2EID"] = guid(
+            "activity", len(organization.calls)
+        )
+        if person is not None:
+            answer.headers["X-VSS-UserData"] = f"{person.id}:{person.unique_name}"
+        version = _asked_version()
+        if answer.mimetype == "application/json" and version:
+            answer.headers["Content-Type"] = f"application/json; charset=utf-8; api-version={version}"
+        return answer
+
+
+def _authenticated(organization: Organization) -> Person | None:
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    if scheme.casefold() == "bearer":
+        return organization.tokens.get(credential.strip())
+    if scheme.casefold() != "basic":
+        return None
+    try:
+        # Any user name will do; the token is the password.
+        password = base64.b64decode(credential, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return organization.tokens.get(password)
+
+
+def _refuse_stranger() -> Response:
+    # ADO quirk: a bad token gets a page to sign in with, and not a 401, unless the caller sends
+    # X-TFS-FedAuthRedirect: Suppress or the method is PATCH (azure-devops-auth-samples issue 52).
+    suppressed = request.headers.get("X-TFS-FedAuthRedirect", "").casefold() == "suppress"
+    if request.method in {"GET", "POST"} and not suppressed:
+        return Response(SIGN_IN, 203, content_type=HTML)
+    raise unauthorized()
+
+
+def _asked_version() -> str:
+    in_accept = re.search(r"api-version=([^;,\s]+)", request.headers.get("Accept", ""))
+    return request.args.get("api-version") or (in_accept[1] if in_accept else "")
+
+
+def _check_version() -> None:
+    asked = _asked_version()
+    if not asked:
+        if request.method == "GET":
+            return
+        raise bad_request(
+            f'No api-version was supplied for the "{request.method}" request. The version must be supplied'
+            ' either as part of the Accept header (e.g. "application/json; api-version=1.0") or as a query'
+            ' parameter (e.g. "?api-version=1.0").',
+            "VssVersionNotSpecifiedException",
+        )
+    version = VERSION.fullmatch(asked)
+    if version is None or not 1.0 <= float(version["number"]) <= NEWEST:
+        raise bad_request(
+            f'The requested version "{asked}" is out of range.', "VssVersionOutOfRangeException"
+        )
+    is_preview = version["preview"] is not None
+    if not is_preview and (request.endpoint in PREVIEW_ONLY or float(version["number"]) > NEWEST_RELEASE):
+        raise bad_request(
+            f'The requested version "{asked}" of the resource is under preview. The -preview flag must be'
+            f' supplied in the api-version for such requests. For example: "{asked}-preview"',
+            "VssInvalidPreviewVersionException",
+        )
+
+
+def renderer(organization: Organization) -> Renderer:
+    """Spell URLs with the host that this request was sent to."""
+    return Renderer(organization.catalog, Urls(f"{request.host_url}{organization.name}"))
+
+
+def wish() -> Wish:
+    """Read who asks for a write, and its switches.
+
+    suppressNotifications is not among them: whether it silences service hooks is contradicted by users, so it
+    silences nothing here, which is the harder case for a client.
+    """
+    return Wish(g.person, is_switched_on("bypassRules"), is_switched_on("validateOnly"))
+
+
+def is_switched_on(name: str) -> bool:
+    return request.args.get(name, "").casefold() == "true"
+
+
+def json_body() -> Any:
+    return request.get_json(force=True, silent=True)
+
+
+def listed(values: list[Any]) -> dict[str, Any]:
+    return {"count": len(values), "value": values}
+
+
+def paged(values: list[Any], default: int) -> list[Any]:
+    skip = request.args.get("$skip", 0, type=int)
+    return values[skip : skip + request.args.get("$top", default, type=int)]
+
+
+class Gate:
+    """The WSGI layer around the app: paths in any case, faults, the lock, and the list of calls."""
+
+    def __init__(self, app: "WSGIApplication", organization: Organization) -> None:
+        self._app = app
+        self._organization = organization
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = str(environ["PATH_INFO"]).encode("latin-1").decode("utf-8", "replace")
+        method = str(environ["REQUEST_METHOD"])
+        # ADO quirk: paths are the same in any case; both workItems and workitems are in use.
+        environ["PATH_INFO"] = path.lower().encode("utf-8").decode("latin-1")
+        if "/_apis/" not in path:
+            return self._answer(environ)(environ, start_response)
+        with self._organization.lock:
+            fault = self._organization.faults.take(method, path)
+        answer = self._faulty(fault, environ, method, path) if fault else self._answer(environ)
+        self._note(method, path, answer.status_code)
+        return answer(environ, start_response)
+
+    def _answer(self, environ: "WSGIEnvironment") -> PlainResponse:
+        with self._organization.lock:
+            return PlainResponse.from_app(self._app, environ, buffered=True)
+
+    def _faulty(self, fault: Fault, environ: "WSGIEnvironment", method: str, path: str) -> PlainResponse:
+        answer = PlainResponse(fault.body)
+        if fault.lands:
+            answer = self._answer(environ)
+        if fault.hang:
+            self._organization.stopping.wait(fault.hang)
+        if fault.drops:
+            self._note(method, path, 0)
+            _hang_up(environ)
+        if fault.http_status is not None:
+            answer = PlainResponse(fault.body, fault.http_status)
+        answer.headers.update(fault.headers)
+        return answer
+
+    def _note(self, method: str, path: str, http_status: int) -> None:
+        with self._organization.lock:
+            self._organization.calls.append(Call(method, path, http_status))
+
+
+def _hang_up(environ: "WSGIEnvironment") -> None:
+    """Close the connection under the server, which takes the error for a client that went away."""
+    connection = environ.get("werkzeug.socket")
+    if connection is not None:
+        connection.shutdown(2)
+    raise ConnectionAbortedError("ordered by a fault")

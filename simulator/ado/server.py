@@ -1,0 +1,125 @@
+"""The fake Azure DevOps: an organization behind a real HTTP server, in-process or alone."""
+
+import argparse
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from simulator.ado.hook_routes import add_hook_routes
+from simulator.ado.http import Gate, connect
+from simulator.ado.item_routes import add_item_routes
+from simulator.ado.organization import TOKEN, Organization
+from simulator.ado.page import add_page
+from simulator.ado.project_routes import add_project_routes
+
+LOOPBACK = "127.0.0.1"
+
+
+def web_app(organization: Organization) -> Gate:
+    """Build the WSGI application of one organization."""
+    app = Flask("simulator.ado", static_folder=None)
+    connect(app, organization)
+    add_item_routes(app, organization)
+    add_project_routes(app, organization)
+    add_hook_routes(app, organization)
+    add_page(app, organization)
+    return Gate(app.wsgi_app, organization)
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Says nothing for each request: a line for each would bury the one with the address."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Keep quiet; the page and ``calls`` tell."""
+
+
+class FakeAdo(Organization):
+    """An organization that can be reached at ``url`` while the ``with`` block lasts.
+
+    ``url`` is the server, ``organization_url`` what a client is configured with, ``search_url`` stands for
+    the search host and ``resource_areas_url`` for the look-up by account.
+    """
+
+    def __init__(
+        self, name: str = "fabrikam", *, port: int = 0, url: str | None = None, **choices: Any
+    ) -> None:
+        super().__init__(name, **choices)
+        self._server = make_server(LOOPBACK, port, web_app(self), threaded=True, request_handler=QuietHandler)
+        self._thread = threading.Thread(target=self._serve, name="fake-ado", daemon=True)
+        self.url = (url or f"http://{LOOPBACK}:{self._server.server_port}").rstrip("/")
+        self.primary_url = f"{self.url}/{name}"
+
+    @property
+    def organization_url(self) -> str:
+        return f"{self.url}/{self.name}/"
+
+    @property
+    def search_url(self) -> str:
+        return f"{self.url}/_search/{self.name}/"
+
+    @property
+    def resource_areas_url(self) -> str:
+        return f"{self.url}/_apis/resourceareas"
+
+    def __enter__(self) -> Self:
+        self.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _serve(self) -> None:
+        # The server looks this often whether it shall stop, and every test stops one.
+        self._server.serve_forever(poll_interval=0.02)
+
+    def join(self) -> None:
+        self._thread.join()
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="simulator.ado", description="A simulated Azure DevOps organization."
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
+    parser.add_argument("--url", help="the address others reach this server at, if not the one it listens on")
+    parser.add_argument("--organization", default="fabrikam")
+    parser.add_argument(
+        "--token", default=TOKEN, help="accepted as a personal access token and as a bearer token"
+    )
+    parser.add_argument("--projects", type=int, default=5, help="how many projects there are at least")
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, help="0.01 makes a minute of waiting 0.6 seconds"
+    )
+    parser.add_argument(
+        "--search-lag", type=float, default=3.0, help="seconds until search finds a change (scaled)"
+    )
+    parser.add_argument(
+        "--empty", action="store_true", help="start without the work items of the demonstration"
+    )
+    chosen = parser.parse_args(arguments)
+    ado = FakeAdo(
+        chosen.organization,
+        port=chosen.port,
+        url=chosen.url,
+        token=chosen.token,
+        projects=chosen.projects,
+        time_scale=chosen.time_scale,
+        search_lag=chosen.search_lag,
+    )
+    if not chosen.empty:
+        ado.seed()
+    with ado:
+        print(f"listening on {ado.url}", flush=True)
+        try:
+            ado.join()
+        except KeyboardInterrupt:
+            return

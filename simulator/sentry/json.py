@@ -1,0 +1,159 @@
+"""How the fake Sentry writes its issues, people and links as JSON, in answers and in hooks alike."""
+
+from __future__ import annotations
+
+from simulator.sentry.issues import Issues
+from simulator.sentry.model import (
+    Actor,
+    Assignee,
+    Comment,
+    ExternalIssue,
+    Integration,
+    Issue,
+    Json,
+    Member,
+    Project,
+    Site,
+    Team,
+    User,
+    written,
+)
+
+
+def permalink(site: Site, issue: Issue) -> str:
+    return f"{site.url}/organizations/{site.organization}/issues/{issue.id}/"
+
+
+def issue_json(issues: Issues, issue: Issue) -> Json:
+    """Write the short form, which hooks and the answer to a PUT use."""
+    status, substatus, details = issue.status, issue.substatus, dict(issue.status_details)
+    if issue.shown_as is not None:
+        status = issue.shown_as
+        substatus = None if status == "resolved" else "ongoing"
+        details = {"autoResolved": True} if status == "resolved" else {}
+    return {
+        "id": issue.id,
+        "shareId": None,
+        "shortId": issue.short_id,
+        "title": issue.title,
+        "culprit": "",
+        "permalink": permalink(issues.site, issue),
+        "logger": None,
+        "level": "error",
+        "status": status,
+        "statusDetails": details,
+        "substatus": substatus,
+        "isPublic": False,
+        "platform": issue.project.platform,
+        "project": project_json(issue.project),
+        "type": "error",
+        "metadata": {"title": issue.title},
+        "numComments": len(issues.comments(issue.id)),
+        "assignedTo": assignee_json(issues, issue.assignee),
+        "isBookmarked": False,
+        "isSubscribed": False,
+        "subscriptionDetails": None,
+        "hasSeen": False,
+        "annotations": [],
+        "issueType": "error",
+        "issueCategory": "error",
+        "priority": "medium",
+        "priorityLockedAt": None,
+        "count": "1",
+        "userCount": 1,
+        "firstSeen": written(issue.first_seen),
+        "lastSeen": written(issue.last_seen),
+    }
+
+
+def issue_urls(site: Site, issue: Issue) -> Json:
+    return {
+        "url": f"{site.url}/api/0/organizations/{site.organization}/issues/{issue.id}/",
+        "web_url": permalink(site, issue),
+        "project_url": f"{site.url}/api/0/projects/{site.organization}/{issue.project.slug}/",
+    }
+
+
+def project_json(project: Project) -> Json:
+    return {"id": project.id, "name": project.name, "slug": project.slug, "platform": project.platform}
+
+
+def team_json(team: Team) -> Json:
+    return {"id": str(team.id), "slug": team.slug, "name": team.name}
+
+
+def assignee_json(issues: Issues, assignee: Assignee | None) -> Json | None:
+    if assignee is None:
+        return None
+    if assignee.kind == "team":
+        team = issues.directory.team(assignee.id)
+        return {"type": "team", "id": str(assignee.id), "name": team.slug if team else ""}
+    user = issues.directory.users[assignee.id]
+    return {"type": "user", "id": str(user.id), "name": user.name, "email": user.email}
+
+
+def user_json(user: User) -> Json:
+    addresses = (user.email, *user.other_emails)
+    return {
+        "id": str(user.id),
+        "name": user.name,
+        "username": user.email,
+        "email": user.email,
+        "isActive": True,
+        "emails": [{"email": address, "is_verified": address == user.email} for address in addresses],
+    }
+
+
+def member_json(member: Member) -> Json:
+    return {
+        "id": member.id,
+        "email": member.email,
+        "name": member.user.name if member.user else member.email,
+        "user": user_json(member.user) if member.user else None,
+        "orgRole": member.role,
+        "pending": member.user is None,
+        "expired": False,
+    }
+
+
+def external_issue_json(link: ExternalIssue) -> Json:
+    return {
+        "id": link.id,
+        "issueId": link.issue_id,
+        "serviceType": link.service_type,
+        "displayName": link.display_name,
+        "webUrl": link.web_url,
+    }
+
+
+def comment_json(issues: Issues, comment: Comment) -> Json:
+    author = issues.directory.users.get(comment.actor.user_id)
+    return {
+        "id": str(comment.id),
+        "type": "note",
+        "user": user_json(author) if author else None,
+        "data": {"text": comment.text},
+        "dateCreated": written(comment.at),
+    }
+
+
+def installation_json(integration: Integration, site: Site) -> Json:
+    return {
+        "uuid": integration.installation_uuid,
+        "status": "installed",
+        "app": {"uuid": integration.uuid, "slug": integration.slug, "sentryAppId": 1},
+        "organization": {"slug": site.organization, "id": site.organization_id},
+    }
+
+
+def actor_json(actor: Actor, receiver: Integration) -> Json:
+    """Write who did it, as the receiver of a hook is told.
+
+    Sentry quirk: any integration's token is written as the integration that receives the hook,
+    whichever of them acted (sentry: get_actor in app_platform_event.py).
+    """
+    if actor.kind == "user":
+        return {"type": "user", "id": actor.user_id, "name": actor.name}
+    if actor.kind == "application":
+        return {"type": "application", "id": receiver.uuid, "name": receiver.name}
+    return {"type": "application", "id": "sentry", "name": "Sentry"}
