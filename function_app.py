@@ -10,6 +10,7 @@ from functions import (
     issue_links,
     org_config,
     outbound_sync,
+    reconcile,
     sentry_webhook,
 )
 from shared.services import services
@@ -43,6 +44,18 @@ def sync_inbound(message: func.QueueMessage) -> None:
 @app.queue_trigger("message", OUTBOUND_QUEUE, STORAGE)
 def sync_outbound(message: func.QueueMessage) -> None:
     outbound_sync.handle(message, services())
+
+
+@app.function_name("reconcile")
+@app.timer_trigger("0 */5 * * * *", "timer")
+def reconcile_organizations(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the trigger's own
+    reconcile.handle_timer(services())
+
+
+@app.function_name("reconcile_now")
+@app.route("organizations/{organization}/reconcile", methods=["POST"], auth_level=FUNCTION)
+def reconcile_organization(req: func.HttpRequest) -> func.HttpResponse:
+    return reconcile.handle(req, services())
 
 
 @app.function_name("org_config")

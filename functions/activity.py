@@ -7,7 +7,7 @@ import azure.functions as func
 import msgspec
 
 from functions.edge import answer, api_boundary
-from functions.issue_links import named_link
+from shared.ids import named_link
 from shared.model import ActivityEntry
 from shared.services import Services
 
@@ -17,7 +17,7 @@ _ENTRIES_A_PAGE = 100
 @api_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
-    issue_id, work_item_id = named_link(request)
+    issue_id, work_item_id = named_link(request.route_params)
     page = services.activity.page(
         organization.slug, issue_id, work_item_id, request.params.get("continuation"), _ENTRIES_A_PAGE
     )

@@ -1,6 +1,5 @@
 """Links an issue to a work item, lists links with their health, and removes them. design.md §4.5."""
 
-import re
 from typing import Any, Literal
 
 import azure.functions as func
@@ -8,13 +7,12 @@ import msgspec
 
 from functions.edge import answer, api_boundary, body_of
 from shared.errors import Rejected
+from shared.ids import issue_id_from, named_link, work_item_id_from
 from shared.linking import link, unlink
 from shared.model import IssueLink
 from shared.services import Services
 from shared.store.organizations import Organization
 
-_ISSUE_ID = re.compile(r"[0-9]{1,20}")
-_WORK_ITEM_ID = re.compile(r"[0-9]{1,15}")
 _LINKS_A_PAGE = 100
 
 
@@ -31,19 +29,11 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         case "POST":
             return _add(request, organization, services)
         case "DELETE":
-            issue_id, work_item_id = named_link(request)
+            issue_id, work_item_id = named_link(request.route_params)
             unlink(services, organization, issue_id, work_item_id)
             return func.HttpResponse(status_code=204)
         case _:
             return _list(request, organization, services)
-
-
-def named_link(request: func.HttpRequest) -> tuple[str, int]:
-    """Return the issue and the work item that the route names, or raise Rejected."""
-    return (
-        issue_id_from(request.route_params.get("issue_id", ""), "issue_id"),
-        work_item_id_from(request.route_params.get("work_item_id", ""), "work_item_id"),
-    )
 
 
 def _add(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
@@ -98,16 +88,3 @@ def described(link: IssueLink, organization: Organization, services: Services) -
 def health_of(link: IssueLink) -> dict[str, Any]:
     health = link.health
     return {"health": health.word.value, "reason": health.reason or None, "detail": health.detail or None}
-
-
-def issue_id_from(text: str, name: str) -> str:
-    """Return Sentry's numeric id of an issue, or raise Rejected."""
-    if not _ISSUE_ID.fullmatch(text):
-        raise Rejected(f"{name} must be Sentry's numeric id of the issue")
-    return text
-
-
-def work_item_id_from(text: str, name: str) -> int:
-    if not _WORK_ITEM_ID.fullmatch(text) or int(text) == 0:
-        raise Rejected(f"{name} must be the number of a work item")
-    return int(text)

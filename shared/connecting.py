@@ -75,6 +75,7 @@ def remove(services: Services, organization: Organization) -> None:
     services.organizations.remove(organization)
     services.links.remove_all(organization.slug)
     services.activity.remove_all(organization.slug)
+    services.progress.remove(organization.slug)
 
 
 def _make_due(services: Services, slug: str) -> None:

@@ -24,6 +24,7 @@ from shared.settling import Settler, Turn
 from shared.store.activity import ActivityStore
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
+from shared.store.progress import ProgressStore
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
 from shared.store.tables import AzureTable, Table, table_service
 
@@ -40,7 +41,11 @@ class Services:
 
     @cached_property
     def organizations(self) -> OrganizationStore:
-        return OrganizationStore(self._table("organizations"))
+        return OrganizationStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def progress(self) -> ProgressStore:
+        return ProgressStore(self._table("organizations"))
 
     @cached_property
     def links(self) -> LinkStore:

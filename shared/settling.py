@@ -157,7 +157,8 @@ class Settler:
     def _is_echo(self, link: IssueLink, turn: Turn) -> bool:
         """Tell whether the snapshot at hand says nothing new: it is late, repeated, or our own write."""
         item = turn.items.get(link.work_item_id)
-        return item is not None and item.rev <= link.seen.item.rev and not _is_doubtful(link)
+        known = item is not None and item.rev <= link.seen.item.rev
+        return known and not _is_doubtful(link) and not self._is_due(link)
 
     def _follow_merge(self, stored: StoredLink, turn: Turn) -> StoredLink:
         """Sentry quirk: the id of a merged issue answers with the issue it was merged into."""
@@ -214,12 +215,11 @@ class Settler:
     # Decide
 
     def _decide(self, look: Look) -> Decision:
-        health = look.link.health
         decision = decide(
             look.link,
             seen=look.seen,
             now=look.now,
-            owed=look.link.owed if health.due is not None and health.due <= self.clock() else None,
+            owed=look.link.owed if self._is_due(look.link) else None,
             configuration=self.configuration,
             types=look.types,
         )
@@ -229,6 +229,9 @@ class Settler:
                 kind="flapping",
             )
         return decision
+
+    def _is_due(self, link: IssueLink) -> bool:
+        return link.health.due is not None and link.health.due <= self.clock()
 
     def _recent_writes(self, link: IssueLink) -> tuple[float, ...]:
         return tuple(at for at in link.writes if at > self.clock() - _HOUR)

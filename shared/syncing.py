@@ -8,6 +8,7 @@ from shared.messages import InboundMessage, OutboundMessage
 from shared.services import Services
 from shared.settling import Settler, Turn
 from shared.store.links import StoredLink
+from shared.store.organizations import Organization
 
 NOT_LINKED = "not-linked"
 
@@ -33,6 +34,14 @@ def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
     if not links:
         return [NOT_LINKED]
     return settle_each(services, services.settler(organization), links, services.new_turn())
+
+
+def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:
+    """Settle one link on fresh looks at both ends, at whatever price, because somebody asks for it."""
+    turn = services.new_turn()
+    turn.doubted.add(stored.link.work_item_id)
+    [outcome] = settle_each(services, services.settler(organization), [stored], turn)
+    return outcome
 
 
 def settle_each(services: Services, settler: Settler, links: Iterable[StoredLink], turn: Turn) -> list[str]:

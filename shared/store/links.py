@@ -68,6 +68,19 @@ class LinkStore:
             key = row.key
         return Page(tuple(found), None)
 
+    def issue_ids_after(self, organization: str, issue_id: str | None, limit: int) -> list[str]:
+        """Return the next linked issues in the order of their keys, each once; None begins anew."""
+        start = f"{_ISSUE}!{escaped(issue_id)}!{_END}" if issue_id else f"{_ISSUE}!"
+        found: list[str] = []
+        for row in self._table.scan(escaped(organization), start, f"{_ISSUE}!{_END}"):
+            key = row.key.split("!")[1]
+            if key in found[-1:]:
+                continue
+            if len(found) == limit:
+                break
+            found.append(key)
+        return found
+
     def all(self, organization: str) -> Iterator[StoredLink]:
         for row in self._table.scan(escaped(organization), f"{_ITEM}!", f"{_ITEM}!{_END}"):
             yield _stored(row)

@@ -14,6 +14,8 @@ from shared.store.tables import Delete, Insert, Replace, Table
 _PARTITION = "organizations"
 _REFUSALS = "refusals"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_REFUSAL_NOTED_EVERY = 300.0  # seconds
+_REFUSAL_TOLD_FOR = 1800.0  # seconds
 _KNOWN_FOR = 60.0  # seconds for which a webhook trusts that an organization still exists
 
 
@@ -31,11 +33,11 @@ def unknown(slug: str) -> NotFound:
 
 
 class OrganizationStore:
-    def __init__(self, table: Table, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, table: Table, clock: Callable[[], float] = time.time) -> None:
         self._table = table
         self._clock = clock
         self._known: dict[str, float] = {}
-        self._refused: set[tuple[str, str]] = set()
+        self._refused: dict[tuple[str, str], float] = {}
 
     def get(self, slug: str) -> Organization:
         """Return the organization as it is stored now, or raise NotFound."""
@@ -81,28 +83,30 @@ class OrganizationStore:
         return Organization(organization.slug, configuration, etag)
 
     def note_refusal(self, slug: str, service: str) -> None:
-        """Remember that a service does not accept our credentials, so that ``health`` can say so."""
-        if (slug, service) not in self._refused:
-            self._table.apply(_REFUSALS, Replace(f"{slug}!{service}", "", None))
-            self._refused.add((slug, service))
+        """Remember for half an hour that a service does not accept our credentials, for ``health`` to say."""
+        noted_at = self._refused.get((slug, service), 0.0)
+        if self._clock() - noted_at > _REFUSAL_NOTED_EVERY:
+            self._table.apply(_REFUSALS, Replace(f"{slug}!{service}", str(self._clock()), None))
+            self._refused[slug, service] = self._clock()
 
     def note_acceptance(self, slug: str, service: str) -> None:
-        """Forget a refusal that this process remembers; the reconciler forgets those of others."""
-        if (slug, service) in self._refused:
-            self.forget_refusal(slug, service)
-
-    def forget_refusal(self, slug: str, service: str) -> None:
-        self._refused.discard((slug, service))
-        with suppress(NotFound):
-            self._table.apply(_REFUSALS, Delete(f"{slug}!{service}"))
+        """Forget a refusal that this process noted; those of others are forgotten with time."""
+        if self._refused.pop((slug, service), None) is not None:
+            self._forget_refusal(slug, service)
 
     def refusals(self) -> Counter[str]:
         """Return for how many organizations each service refuses us."""
-        return Counter(row.key.rpartition("!")[2] for row in self._table.scan(_REFUSALS, "", "~"))
+        oldest = self._clock() - _REFUSAL_TOLD_FOR
+        rows = self._table.scan(_REFUSALS, "", "~")
+        return Counter(row.key.rpartition("!")[2] for row in rows if float(row.text) > oldest)
+
+    def _forget_refusal(self, slug: str, service: str) -> None:
+        with suppress(NotFound):
+            self._table.apply(_REFUSALS, Delete(f"{slug}!{service}"))
 
     def remove(self, organization: Organization) -> None:
         self._known.pop(organization.slug, None)
         with suppress(NotFound):  # Removed by somebody else, which is what was asked for.
             self._table.apply(_PARTITION, Delete(organization.slug))
         for service in ("ado", "sentry"):
-            self.forget_refusal(organization.slug, service)
+            self._forget_refusal(organization.slug, service)

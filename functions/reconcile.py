@@ -1,0 +1,54 @@
+"""Has every link that the hooks forgot settled: on a timer, and at once for whoever asks."""
+
+import logging
+
+import azure.functions as func
+import msgspec
+
+from functions.edge import answer, api_boundary, body_of
+from shared.errors import Rejected, SyncError
+from shared.ids import issue_id_from, work_item_id_from
+from shared.reconciling import reconcile, reconcile_all
+from shared.services import Services
+from shared.syncing import settle_now
+
+logger = logging.getLogger(__name__)
+
+
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    issue_id: str | None = None
+    work_item_id: int | None = None
+
+
+def handle_timer(services: Services) -> None:
+    for slug, result in reconcile_all(services).items():
+        if isinstance(result, SyncError):
+            logger.error("outcome=failed organization=%s kind=%s", slug, result.kind)
+        else:
+            logger.info(
+                "outcome=reconciled organization=%s links=%s drifted=%s issues=%s",
+                slug,
+                result.looked_at,
+                result.drifted,
+                result.issues,
+            )
+
+
+@api_boundary
+def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+    """Settle one link and answer with its outcome, or queue whatever is off in the whole organization."""
+    organization = services.organizations.get(request.route_params["organization"])
+    try:
+        wanted = msgspec.json.decode(body_of(request) or b"{}", type=_Wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Rejected(f"the body names no link: {error}") from error
+    if wanted.issue_id is None and wanted.work_item_id is None:
+        found = reconcile(services, organization, everything=True)
+        return answer(
+            {"outcome": "queued", "links": found.looked_at, "drifted": found.drifted, "issues": found.issues},
+            202,
+        )
+    issue_id = issue_id_from(wanted.issue_id or "", "issue_id")
+    work_item_id = work_item_id_from(str(wanted.work_item_id or ""), "work_item_id")
+    stored = services.links.get(organization.slug, issue_id, work_item_id)
+    return answer({"outcome": settle_now(services, organization, stored)})

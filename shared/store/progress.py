@@ -1,0 +1,38 @@
+"""How far the reconciler has come with each organization: a run goes on where the last one stopped."""
+
+from contextlib import suppress
+
+import msgspec
+
+from shared.errors import NotFound
+from shared.store.tables import Delete, Replace, Table
+
+_PARTITION = "progress"
+
+
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last link and issue that were looked at (None: begin anew), and when activity was pruned."""
+
+    links_after: str | None = None
+    issues_after: str | None = None
+    pruned_at: float = 0.0
+
+
+class ProgressStore:
+    """Kept beside the organizations' documents; losing it costs one look at what was looked at already."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, slug: str) -> Progress:
+        try:
+            return msgspec.json.decode(self._table.get(_PARTITION, slug).text, type=Progress)
+        except (NotFound, msgspec.DecodeError):
+            return Progress()
+
+    def remove(self, slug: str) -> None:
+        with suppress(NotFound):
+            self._table.apply(_PARTITION, Delete(slug))
+
+    def put(self, slug: str, progress: Progress) -> None:
+        self._table.apply(_PARTITION, Replace(slug, msgspec.json.encode(progress).decode(), None))
