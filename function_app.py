@@ -11,6 +11,7 @@ from functions import (
     org_config,
     outbound_sync,
     reconcile,
+    search,
     sentry_webhook,
 )
 from shared.services import services
@@ -47,7 +48,7 @@ def sync_outbound(message: func.QueueMessage) -> None:
 
 
 @app.function_name("reconcile")
-@app.timer_trigger("0 */5 * * * *", "timer")
+@app.timer_trigger("timer", "0 */5 * * * *")
 def reconcile_organizations(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the trigger's own
     reconcile.handle_timer(services())
 
@@ -56,6 +57,12 @@ def reconcile_organizations(timer: func.TimerRequest) -> None:  # noqa: ARG001  
 @app.route("organizations/{organization}/reconcile", methods=["POST"], auth_level=FUNCTION)
 def reconcile_organization(req: func.HttpRequest) -> func.HttpResponse:
     return reconcile.handle(req, services())
+
+
+@app.function_name("search")
+@app.route("organizations/{organization}/search", methods=["GET"], auth_level=FUNCTION)
+def search_work_items(req: func.HttpRequest) -> func.HttpResponse:
+    return search.handle(req, services())
 
 
 @app.function_name("org_config")

@@ -42,7 +42,9 @@ def verify_mapping(services: Services, organization: Organization) -> None:
     errors: dict[str, str] = {}
     for project_id in organization.configuration.status_mapping:
         try:
-            types = services.processes.refresh(services.ado(organization), organization.slug, project_id)
+            types = services.processes.refresh(
+                services.ado_at_once(organization), organization.slug, project_id
+            )
         except NotFound:
             errors[f"status_mapping.{project_id}"] = "is no project of this Azure DevOps organization"
         else:
@@ -55,7 +57,7 @@ def described_projects(
     services: Services, organization: Organization, asked_for: Collection[str]
 ) -> list[ProjectStates]:
     """Return every project, with states for those that are mapped and those that somebody asks for."""
-    ado = services.ado(organization)
+    ado = services.ado_at_once(organization)
     wanted = {each.lower() for each in (*organization.configuration.status_mapping, *asked_for)}
     projects = []
     for project in ado.projects():

@@ -167,6 +167,11 @@ class Caller:
             raise Refused(self.service, f"{operation}: {error.detail}") from error
         except (requests.RequestException, HTTPError, OSError) as error:
             raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from error
+        except ValueError:
+            # Such as a line break at the end of a token. The cause would quote the header, so it is left out.
+            raise Unauthorized(
+                self.service, f"{operation}: our credentials cannot stand in a header"
+            ) from None
         return self._sorted(operation, response)
 
     def _sorted(self, operation: str, response: requests.Response) -> Answer:
@@ -231,15 +236,16 @@ def _until_reset(headers: Mapping[str, str]) -> float:
     Sentry quirk: its 429 says only when its window ends (sentry_api.md §3.12).
     """
     reset = headers.get("X-Sentry-Rate-Limit-Reset", "")
-    return _bounded(float(reset) - time.time()) if reset.isdigit() else _DEFAULT_WAIT
+    return _bounded(float(reset) - time.time()) if reset.isdecimal() else _DEFAULT_WAIT
 
 
 def _seconds_until(http_date: str) -> float:
     try:
         return _bounded(parsedate_to_datetime(http_date).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return _DEFAULT_WAIT
 
 
 def _bounded(seconds: float) -> float:
-    return min(max(seconds, 1.0), _LONGEST_WAIT)
+    # The constants come first, so that no number is less than one that is none (nan).
+    return min(_LONGEST_WAIT, max(1.0, seconds))

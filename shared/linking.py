@@ -24,10 +24,11 @@ def link(
     Nothing is written to either side until one of them changes, unless ``initial`` names the side whose
     status and assignee are copied over at once.
     """
-    item = services.ado(organization).get_work_item(work_item_id)
+    ado = services.ado_at_once(organization)
+    item = ado.get_work_item(work_item_id)
     issue = services.sentry(organization).get_issue(issue_id)
     types = services.processes.types_with(
-        services.ado(organization), organization.slug, item.project_id, item.work_item_type, item.state
+        ado, organization.slug, item.project_id, item.work_item_type, item.state
     )
     status = status_of_state(
         organization.configuration, item.project_id, item.work_item_type, item.state, types

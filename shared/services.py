@@ -10,9 +10,10 @@ from functools import cached_property, lru_cache
 import requests
 from msgspec.structs import replace
 
-from shared.addresses import is_bare_host
+from shared.addresses import is_bare_host, search_url_for
 from shared.ado.auth import EntraAuth, default_credential, personal_access_token
 from shared.ado.client import AdoClient
+from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
 from shared.errors import StalePrecondition
@@ -64,10 +65,21 @@ class Services:
         return AzureQueue(queue_client(self.settings.storage, OUTBOUND_QUEUE))
 
     def ado(self, organization: Organization) -> AdoClient:
-        """Return a client; may first have to find out where the organization lives."""
+        """Return a client that keeps the organization's pace; may first have to find out where it lives."""
+        return self._ado_client(organization, self._pace(organization.slug, "ado"))
+
+    def ado_at_once(self, organization: Organization) -> AdoClient:
+        """Return a client for somebody who waits for the answer and may have just cured a refusal."""
+        return self._ado_client(organization, Pace())
+
+    def finder(self, organization: Organization) -> WorkItemFinder:
+        base_url = self._ado_url(organization)
+        search_url = organization.configuration.ado_search_url or search_url_for(base_url)
+        return WorkItemFinder(self.ado_at_once(organization), base_url, search_url)
+
+    def _ado_client(self, organization: Organization, pace: Pace) -> AdoClient:
         pat = self.settings.ado_pat(organization.slug)
         auth = personal_access_token(pat) if pat else EntraAuth(default_credential)
-        pace = self._pace(organization.slug, "ado")
         return AdoClient(self._ado_url(organization), self._session, auth, pace)
 
     def _ado_url(self, organization: Organization) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from shared.errors import Unauthorized
+from shared.errors import Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -28,7 +28,7 @@ class EntraAuth(AuthBase):
         self._credential = credential
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415  # only with Entra
+        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415  # only with Entra
 
         try:
             token = self._credential().get_token(SCOPE).token
@@ -38,6 +38,8 @@ class EntraAuth(AuthBase):
                 "Entra gave no token for Azure DevOps: set ADO_PAT, or give the app a managed identity "
                 "(AZURE_CLIENT_ID when it is a user-assigned one) that is a user of the organization",
             ) from error
+        except AzureError as error:
+            raise Unavailable("ado", "Entra does not answer: no token for Azure DevOps") from error
         request.headers["Authorization"] = f"Bearer {token}"
         return request
 

@@ -17,7 +17,7 @@ from shared.ports import UNSET, Unset
 API_VERSION = {"api-version": "7.1"}
 LARGEST_BATCH = 200
 _PROJECTS_A_PAGE = 100
-_JSON_PATCH = {"Content-Type": "application/json-patch+json"}
+JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _FIELDS = (
     "System.Id",
     "System.Rev",
@@ -54,22 +54,22 @@ class AdoClient:
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item
     def get_work_item(self, work_item_id: int) -> WorkItem:
         try:
-            answer = self._call("GET", f"_apis/wit/workitems/{work_item_id}")
+            answer = self.call("GET", f"_apis/wit/workitems/{work_item_id}")
         except NotFound as error:
             raise NotFound(error.detail, kind="work-item-not-found") from error
-        return self._work_item(answer)
+        return self.work_item_from(answer)
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-items-batch
     def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
         if not work_item_ids:
             return {}
-        answer = self._call(
+        answer = self.call(
             "POST",
             "_apis/wit/workitemsbatch",
             json={"ids": list(work_item_ids), "fields": list(_FIELDS), "errorPolicy": "omit"},
         )
         # ADO quirk: with errorPolicy "omit" an item that is not there may be a null in the list.
-        found = [self._work_item(each) for each in _list(answer) if each is not None]
+        found = [self.work_item_from(each) for each in list_in(answer) if each is not None]
         return {each.id: each for each in found}
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/update
@@ -89,26 +89,24 @@ class AdoClient:
             address = assignee.email if isinstance(assignee, Person) else ""
             patch.append({"op": "add", "path": "/fields/System.AssignedTo", "value": address})
         try:
-            answer = self._call(
-                "PATCH", f"_apis/wit/workitems/{work_item_id}", json=patch, headers=_JSON_PATCH
-            )
+            answer = self.call("PATCH", f"_apis/wit/workitems/{work_item_id}", json=patch, headers=JSON_PATCH)
         except NotFound as error:
             raise NotFound(error.detail, kind="work-item-not-found") from error
-        return self._work_item(answer)
+        return self.work_item_from(answer)
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types/list
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
-        answer = self._call("GET", f"{quote(project_id, safe='')}/_apis/wit/workitemtypes")
+        answer = self.call("GET", f"{quote(project_id, safe='')}/_apis/wit/workitemtypes")
         return {
             each["name"]: tuple(_state(state) for state in each.get("states") or ())
-            for each in _list(answer)
+            for each in list_in(answer)
             if not each.get("isDisabled")
         }
 
     # https://learn.microsoft.com/rest/api/azure/devops/core/projects/get
     def get_project(self, name_or_id: str) -> Project:
         try:
-            answer = self._call("GET", f"_apis/projects/{quote(name_or_id, safe='')}")
+            answer = self.call("GET", f"_apis/projects/{quote(name_or_id, safe='')}")
         except NotFound as error:
             raise NotFound(error.detail, kind="project-not-found") from error
         return Project(answer["id"].lower(), answer["name"])
@@ -118,8 +116,8 @@ class AdoClient:
         """Yield every project we may see, page by page until a page is not full."""
         skip = 0
         while True:
-            page = _list(
-                self._call(
+            page = list_in(
+                self.call(
                     "GET",
                     "_apis/projects",
                     params={"stateFilter": "wellFormed", "$top": _PROJECTS_A_PAGE, "$skip": skip},
@@ -134,7 +132,7 @@ class AdoClient:
     def web_url(self, project_id: str, work_item_id: int) -> str:
         return f"{self._base_url}{project_id}/_workitems/edit/{work_item_id}"
 
-    def _call(
+    def call(
         self,
         method: str,
         path: str,
@@ -142,17 +140,19 @@ class AdoClient:
         json: Any = None,
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        base_url: str | None = None,
     ) -> Any:
+        """Make a call below the organization's URL, or below another host of the same organization."""
         answer = self._caller.call(
             method,
-            self._base_url + path,
+            (base_url or self._base_url) + path,
             json=json,
             params={**API_VERSION, **(params or {})},
             headers=headers,
         )
         return answer.content
 
-    def _work_item(self, content: Any) -> WorkItem:
+    def work_item_from(self, content: Any) -> WorkItem:
         """Read a work item; the project's GUID is known only from the item's own URL."""
         try:
             fields = content["fields"]
@@ -166,7 +166,7 @@ class AdoClient:
                 title=fields.get("System.Title", ""),
                 area_path=fields.get("System.AreaPath", ""),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Unavailable("ado", f"a work item without {error}") from error
 
     def _project_id(self, content: Any, fields: dict[str, Any]) -> str:
@@ -186,7 +186,8 @@ def _state(content: Any) -> State:
         return State(content["name"], None)
 
 
-def _list(answer: Any) -> list[Any]:
+def list_in(answer: Any) -> list[Any]:
+    """Return the list that an answer wraps, or raise Unavailable."""
     try:
         value = answer["value"]
     except (TypeError, KeyError) as error:

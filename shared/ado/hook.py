@@ -4,7 +4,6 @@ https://learn.microsoft.com/azure/devops/service-hooks/events#work-item-updated
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
@@ -198,7 +197,7 @@ def _basic_password(headers: Mapping[str, str]) -> str | None:
         return None
     try:
         return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, or not UTF-8 inside
         return None
 
 

@@ -3,7 +3,7 @@
 import requests
 
 from shared.addresses import AddressPolicy, normalized_ado_url
-from shared.errors import Refused, Rejected, Unavailable
+from shared.errors import NotFound, Refused, Rejected, Unavailable
 from shared.http import Caller, Pace
 
 # The id of the core resource area, the same in every organization.
@@ -30,11 +30,14 @@ def find_base_url(
         lambda response: str(response.json()["message"]),
         Pace(),
     )
-    answer = caller.call(
-        "GET",
-        f"{resource_areas_url}/{_CORE_AREA}",
-        params={"hostId": account_id, "api-version": "5.0-preview.1"},
-    ).content
+    try:
+        answer = caller.call(
+            "GET",
+            f"{resource_areas_url}/{_CORE_AREA}",
+            params={"hostId": account_id, "api-version": "5.0-preview.1"},
+        ).content
+    except NotFound as error:
+        raise Refused("ado", "no organization has this ado_account_id") from error
     if not isinstance(answer, dict):
         raise Unavailable("ado", "the look-up of the account was answered with something else")
     location = answer.get("locationUrl")

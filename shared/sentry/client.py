@@ -102,7 +102,7 @@ class SentryClient:
         Sentry quirk: an assignment by address misses people without a password, and a member's own id is
         not the user's (sentry_api.md §3.4, §3.10).
         """
-        known = self._members.find(self._organization, email)
+        known = self._members.find(self._base_url, email)
         if known is not None:
             return known
         answer = self._caller.call("GET", f"{self._base_url}members/", params={"query": f"email:{email}"})
@@ -111,7 +111,7 @@ class SentryClient:
             addresses = {member.get("email"), user.get("email")}
             addresses |= {each.get("email") for each in user.get("emails") or ()}
             if user.get("id") and email in {str(each).lower() for each in addresses if each}:
-                self._members.add(self._organization, email, str(user["id"]))
+                self._members.add(self._base_url, email, str(user["id"]))
                 return str(user["id"])
         raise Refused("sentry", f"{UNKNOWN_PERSON}: nobody in the organization has this address")
 
@@ -155,5 +155,5 @@ def _problem_of(response: requests.Response) -> str:
         detail = detail.get("message")
     if detail:
         return str(detail)
-    field, problems = next(iter(content.items()))
+    (field, problems), *_ = content.items()
     return f"{field}: {problems[0]}"

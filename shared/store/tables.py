@@ -32,7 +32,7 @@ LARGEST_BATCH = 100
 # A property holds 64 KiB of UTF-16; a character takes at most four bytes of it. An entity holds 1 MiB.
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
 _CHUNK = 16_000
-_LARGEST_TEXT = 240_000
+LARGEST_TEXT = 240_000
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,8 @@ def _if_match(etag: str | None) -> dict[str, Any]:
 
 
 def _entity(partition: str, key: str, text: str) -> dict[str, str]:
-    if len(text) > _LARGEST_TEXT:
-        raise Rejected(f"the document has {len(text)} characters; at most {_LARGEST_TEXT} can be stored")
+    if len(text) > LARGEST_TEXT:
+        raise Rejected(f"the document has {len(text)} characters; at most {LARGEST_TEXT} can be stored")
     chunks = {f"Text{at // _CHUNK}": text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)}
     return {"PartitionKey": partition, "RowKey": key, **chunks}
 

@@ -1,0 +1,165 @@
+"""Finding work items by number, by address or by words, also those made a moment ago."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from shared.ado.client import AdoClient, list_in
+from shared.errors import NotFound, Refused, Throttled, Unauthorized, Unavailable
+from shared.model import WorkItem
+
+_NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
+_EDIT_PATH = re.compile(r"/_workitems/edit/([0-9]{1,15})|/_apis/wit/workitems/([0-9]{1,15})", re.IGNORECASE)
+_LONGEST_TITLE = 255
+# What the search service says while it answers with less than there is (SearchCode in its REST reference).
+_INDEX_IS_COMPLETE = frozenset({0, 8})
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A work item as a list of suggestions shows it."""
+
+    id: int
+    title: str
+
+
+class WorkItemFinder:
+    """``search_url`` is the search service's own host; ``base_url`` tells our addresses from others'."""
+
+    def __init__(self, ado: AdoClient, base_url: str, search_url: str) -> None:
+        self._ado = ado
+        self._base_url = base_url
+        self._search_url = search_url
+
+    def find(self, query: str, project: str | None, limit: int) -> list[Hit]:
+        """Return the best first: the item whose number or address was typed, then those with the words."""
+        named = self._named(query, project)
+        by_words = [] if _is_url(query) else self._by_words(_one_line(query), project, limit)
+        hits = [*named, *(hit for hit in by_words if hit not in named)]
+        return hits[:limit]
+
+    def recent(self, project: str | None, limit: int) -> list[Hit]:
+        """Return the items changed last: what a form offers before anything is typed."""
+        return self._by_query(_in_project(project), "[System.ChangedDate] DESC", project, limit)
+
+    def with_title(self, title: str, project: str, since: str) -> list[WorkItem]:
+        """Return the items of exactly this title that were created since a date (YYYY-MM-DD)."""
+        condition = f"[System.Title] = {_quoted(title)} AND [System.CreatedDate] >= {_quoted(since)}"
+        ids = self._ids(f"{_in_project(project)} AND {condition}", "[System.Id] ASC", project, 50)
+        return list(self._ado.find_work_items(ids).values())
+
+    def _named(self, query: str, project: str | None) -> list[Hit]:
+        number = self._number_in(query.strip())
+        if number is None:
+            return []
+        try:
+            item = self._ado.get_work_item(number)
+        except NotFound:
+            return []
+        if project is not None and not self._is_in(item, project):
+            return []
+        return [Hit(item.id, item.title)]
+
+    def _is_in(self, item: WorkItem, project: str) -> bool:
+        if item.project_id == project.lower():
+            return True
+        try:
+            return self._ado.get_project(project).id == item.project_id
+        except NotFound:
+            return False
+
+    def _number_in(self, query: str) -> int | None:
+        if found := _NUMBER.fullmatch(query):
+            return int(found[1]) or None
+        if not _is_url(query) or _organization_in(query) != _organization_in(self._base_url):
+            return None
+        parts = urlsplit(query)
+        if found := _EDIT_PATH.search(parts.path):
+            return int(found[1] or found[2])
+        [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
+        return int(text) if text.isascii() and text.isdigit() else None
+
+    def _by_words(self, words: str, project: str | None, limit: int) -> list[Hit]:
+        """Ask the search service; where it fails or finds nothing, ask the work items themselves."""
+        if not words:
+            return []
+        try:
+            hits = self._by_index(words, project, limit)
+        except (NotFound, Refused, Unauthorized, Unavailable, Throttled):
+            hits = []
+        if hits or len(words) > _LONGEST_TITLE:
+            return hits
+        condition = f"{_in_project(project)} AND [System.Title] CONTAINS {_quoted(words)}"
+        return self._by_query(condition, "[System.ChangedDate] DESC", project, limit)
+
+    # https://learn.microsoft.com/rest/api/azure/devops/search/work-item-search-results
+    def _by_index(self, words: str, project: str | None, limit: int) -> list[Hit]:
+        answer = self._ado.call(
+            "POST",
+            f"{_scope(project)}_apis/search/workitemsearchresults",
+            json={"searchText": words, "$skip": 0, "$top": limit},
+            base_url=self._search_url,
+        )
+        # ADO quirk: an index that is not ready answers 200 with few results and a code.
+        if not isinstance(answer, dict) or answer.get("infoCode", 0) not in _INDEX_IS_COMPLETE:
+            raise Unavailable("ado", "the search index is not ready")
+        return [_hit(each) for each in answer.get("results") or ()]
+
+    def _by_query(self, condition: str, order: str, project: str | None, limit: int) -> list[Hit]:
+        ids = self._ids(condition, order, project, limit)
+        items = self._ado.find_work_items(ids)
+        return [Hit(each, items[each].title) for each in ids if each in items]
+
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/wiql/query-by-wiql
+    def _ids(self, condition: str, order: str, project: str | None, limit: int) -> list[int]:
+        # Every text in the condition went through _quoted.
+        wiql = f"SELECT [System.Id] FROM WorkItems WHERE {condition} ORDER BY {order}"  # noqa: S608
+        answer = self._ado.call(
+            "POST",
+            f"{_scope(project)}_apis/wit/wiql",
+            json={"query": wiql},
+            params={"$top": limit},
+        )
+        return [int(each["id"]) for each in list_in({"value": answer.get("workItems") or []})]
+
+
+def _in_project(project: str | None) -> str:
+    # A query needs a condition; every work item has an id.
+    return "[System.Id] > 0" if project is None else "[System.TeamProject] = @project"
+
+
+def _scope(project: str | None) -> str:
+    return "" if project is None else f"{quote(project, safe='')}/"
+
+
+def _quoted(text: str) -> str:
+    """Return a text of the query language; the quote is its only character with a meaning inside quotes."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())
+
+
+def _is_url(text: str) -> bool:
+    return text.strip().lower().startswith(("https://", "http://"))
+
+
+def _organization_in(url: str) -> str:
+    """Return the organization that a URL names in either of its forms, else its server and collection."""
+    parts = urlsplit(url.strip())
+    host = (parts.hostname or "").lower()
+    first = unquote(next((each for each in parts.path.split("/") if each), "")).lower()
+    if host.endswith(".visualstudio.com"):
+        return host.removesuffix(".visualstudio.com")
+    return first if host == "dev.azure.com" else f"{parts.netloc.lower()}/{first}"
+
+
+def _hit(result: Any) -> Hit:
+    try:
+        # ADO quirk: field names are lower-case here, and every value is a text.
+        return Hit(int(result["fields"]["system.id"]), str(result["fields"].get("system.title", "")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable("ado", "a search result without an id") from error
