@@ -14,7 +14,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization, body = request.route_params["organization"], body_of(request)
     verify_size(body)
     _verify_sender(request, organization, services)
-    services.organizations.verify_known(organization)
+    services.organizations.recent(organization)
     event = parse(body)
     if isinstance(event, Uninteresting):
         return outcome(event.outcome, organization=organization, detail=event.detail or None)

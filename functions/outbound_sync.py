@@ -1,10 +1,11 @@
-"""Settles the links of an issue that may have changed."""
+"""Settles the links of an issue that may have changed, or carries a new comment over."""
 
 import logging
 
 import azure.functions as func
 
 from functions.edge import finish
+from shared.commenting import sync_comment
 from shared.errors import Malformed, SyncError
 from shared.messages import decode_outbound
 from shared.services import Services
@@ -21,7 +22,8 @@ def handle(message: func.QueueMessage, services: Services) -> None:
         logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # no bug of ours to trace
         return
     try:
-        outcomes = sync_outbound(sync, services)
+        sync_one = sync_outbound if sync.comment_id is None else sync_comment
+        outcomes = sync_one(sync, services)
     except SyncError as error:
         finish(services.outbound, sync, error)
         return

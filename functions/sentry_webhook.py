@@ -13,9 +13,9 @@ from shared.services import Services
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization, body = request.route_params["organization"], body_of(request)
     _verify_sender(request, organization, body, services)
-    services.organizations.verify_known(organization)
+    configuration = services.organizations.recent(organization).configuration
     hint = parse(request.headers, body)
-    if hint is None:
+    if hint is None or (hint.comment_id and not configuration.sync_comments):
         return outcome("ignored", organization=organization)
     services.outbound.put(OutboundMessage(organization, hint.issue_id, hint.comment_id))
     return outcome("queued", 202, organization=organization, issue=hint.issue_id)

@@ -23,6 +23,7 @@ from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
 from shared.settling import Settler, Turn
 from shared.store.activity import ActivityStore
+from shared.store.deeds import DeedStore
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
@@ -51,6 +52,10 @@ class Services:
     @cached_property
     def links(self) -> LinkStore:
         return LinkStore(self._table("links"))
+
+    @cached_property
+    def deeds(self) -> DeedStore:
+        return DeedStore(self._table("links"))
 
     @cached_property
     def activity(self) -> ActivityStore:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -37,14 +38,24 @@ class MemberCache:
         self._kept: dict[tuple[str, str], tuple[str, float]] = {}
         self._lock = threading.Lock()
 
-    def find(self, organization: str, email: str) -> str | None:
+    def find(self, base_url: str, email: str) -> str | None:
         with self._lock:
-            user_id, at = self._kept.get((organization, email), (None, 0.0))
+            user_id, at = self._kept.get((base_url, email), (None, 0.0))
         return user_id if self._clock() - at < _REMEMBERED_FOR else None
 
-    def add(self, organization: str, email: str, user_id: str) -> None:
+    def add(self, base_url: str, email: str, user_id: str) -> None:
         with self._lock:
-            self._kept[organization, email] = (user_id, self._clock())
+            self._kept[base_url, email] = (user_id, self._clock())
+
+
+@dataclass(frozen=True)
+class SentryComment:
+    """A comment on an issue; ``url`` leads to it and to no other."""
+
+    id: str
+    author: str
+    text: str
+    url: str
 
 
 class SentryClient:
@@ -62,6 +73,7 @@ class SentryClient:
         self._organization = organization
         # Sentry quirk: the routes without an organization are deprecated, and every path ends in a slash.
         self._base_url = f"{base_url}api/0/organizations/{quote(organization, safe='')}/"
+        self._web_url = f"{base_url}organizations/{quote(organization, safe='')}/"
         self._members = members
         self._caller = Caller(
             service="sentry",
@@ -94,6 +106,19 @@ class SentryClient:
             return _issue(self._caller.call("PUT", self._issue_url(issue_id), json=change).content)
         except NotFound as error:
             raise NotFound(error.detail, kind="issue-not-found") from error
+
+    def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
+        """Return a comment, or raise NotFound.
+
+        Sentry quirk: there is no call for one comment, and the list is not documented (sentry_api.md §3.9).
+        """
+        comments = self._caller.call("GET", f"{self._issue_url(issue_id)}comments/").content
+        for each in comments or ():
+            if str(each.get("id")) == comment_id:
+                author, text = (each.get("user") or {}).get("name"), (each.get("data") or {}).get("text")
+                url = f"{self._web_url}issues/{issue_id}/activity/#event_{comment_id}"
+                return SentryComment(comment_id, str(author or "Somebody"), str(text or ""), url)
+        raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
 
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     def _user_id(self, email: str) -> str:

@@ -36,7 +36,7 @@ class OrganizationStore:
     def __init__(self, table: Table, clock: Callable[[], float] = time.time) -> None:
         self._table = table
         self._clock = clock
-        self._known: dict[str, float] = {}
+        self._known: dict[str, tuple[Organization, float]] = {}
         self._refused: dict[tuple[str, str], float] = {}
 
     def get(self, slug: str) -> Organization:
@@ -48,18 +48,18 @@ class OrganizationStore:
         except NotFound as error:
             self._known.pop(slug, None)
             raise unknown(slug) from error
-        self._known[slug] = self._clock()
-        return Organization(slug, Configuration.from_stored(row.text), row.etag)
+        organization = Organization(slug, Configuration.from_stored(row.text), row.etag)
+        self._known[slug] = (organization, self._clock())
+        return organization
 
-    def verify_known(self, slug: str) -> None:
-        """Raise NotFound unless the organization exists, or existed a minute ago.
+    def recent(self, slug: str) -> Organization:
+        """Return the organization as it was at most a minute ago, or raise NotFound.
 
-        Only yes is remembered: a remembered no would answer 404 to the first events of a new organization
-        and put its subscription on probation.
+        Only a yes is remembered: a remembered no would answer 404 to the first events of a new
+        organization and put its subscription on probation.
         """
-        known_at = self._known.get(slug)
-        if known_at is None or self._clock() - known_at > _KNOWN_FOR:
-            self.get(slug)
+        organization, at = self._known.get(slug, (None, 0.0))
+        return organization if organization and self._clock() - at < _KNOWN_FOR else self.get(slug)
 
     def all(self) -> Iterator[Organization]:
         for row in self._table.scan(_PARTITION, "", "~"):

@@ -1,0 +1,38 @@
+"""The discussion of a work item: adding to it, and looking whether something was added already."""
+
+from html import escape
+
+from shared.ado.client import AdoClient
+from shared.errors import Unavailable
+from shared.sentry.client import SentryComment
+
+# ADO quirk: comments never left preview; the plain version is refused.
+_VERSION = {"api-version": "7.1-preview.4"}
+_LATEST = 200
+
+
+def rendered(comment: SentryComment, url: str) -> str:
+    """Return the comment as HTML; every text in it is escaped, and its link tells it from every other."""
+    text = escape(comment.text).replace("\r\n", "\n").replace("\n", "<br>")
+    author = escape(comment.author)
+    return f'<p>{author} wrote in <a href="{escape(url)}">Sentry</a>:</p><blockquote>{text}</blockquote>'
+
+
+# https://learn.microsoft.com/rest/api/azure/devops/wit/comments
+def add_comment(ado: AdoClient, project_id: str, work_item_id: int, html: str) -> None:
+    ado.call("POST", _path(project_id, work_item_id), json={"text": html}, params=_VERSION)
+
+
+def has_comment_with(ado: AdoClient, project_id: str, work_item_id: int, url: str) -> bool:
+    """Tell whether one of the latest comments links to ``url``."""
+    answer = ado.call(
+        "GET", _path(project_id, work_item_id), params={**_VERSION, "$top": _LATEST, "order": "desc"}
+    )
+    if not isinstance(answer, dict):
+        raise Unavailable("ado", "a list of comments that cannot be read")
+    # ADO quirk: links come back as they were sent, or with their ampersands escaped once more.
+    return any(url in (each.get("text") or "").replace("&amp;", "&") for each in answer.get("comments") or ())
+
+
+def _path(project_id: str, work_item_id: int) -> str:
+    return f"{project_id}/_apis/wit/workItems/{work_item_id}/comments"
