@@ -1,0 +1,32 @@
+"""What every test starts with: an environment without the app's settings, and payloads fresh from files."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = frozenset(json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))["Values"])
+
+Payload = Callable[[str], Any]
+
+
+@pytest.fixture(autouse=True)
+def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every setting of the app away, whether general or for one organization (``NAME__SLUG``)."""
+    for name in list(os.environ):
+        if name.partition("__")[0] in SETTINGS:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def payload() -> Payload:
+    """Load a payload by its path below ``tests/payloads``; each call reads the file anew."""
+
+    def load(path: str) -> Any:
+        return json.loads((ROOT / "tests" / "payloads" / path).read_text(encoding="utf-8"))
+
+    return load
