@@ -17,6 +17,7 @@ from shared.ports import UNSET, Unset
 API_VERSION = {"api-version": "7.1"}
 LARGEST_BATCH = 200
 _PROJECTS_A_PAGE = 100
+_DEEPEST_PLACE = 14  # what Azure DevOps allows
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _FIELDS = (
     "System.Id",
@@ -129,6 +130,33 @@ class AdoClient:
                 return
             skip += len(page)
 
+    def creatable_types(self, project: str) -> list[str]:
+        """Return the types that somebody may create: not disabled, and not those that only tools make.
+
+        https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-type-categories/list
+        """
+        categories = self.call("GET", f"{quote(project, safe='')}/_apis/wit/workitemtypecategories")
+        hidden = {
+            each["name"]
+            for category in list_in(categories)
+            if category.get("referenceName") == "Microsoft.HiddenCategory"
+            for each in category.get("workItemTypes") or ()
+        }
+        return [name for name in self.get_work_item_types(project) if name not in hidden]
+
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/classification-nodes/get
+    def places(self, project: str, group: str) -> list[str]:
+        """Return the paths of a project's ``areas`` or ``iterations``, spelled as in work items."""
+        root = self.call(
+            "GET",
+            f"{quote(project, safe='')}/_apis/wit/classificationnodes/{group}",
+            params={"$depth": _DEEPEST_PLACE},
+        )
+        return list(_paths(root, ""))
+
+    def work_item_url(self, work_item_id: int) -> str:
+        return f"{self._base_url}_apis/wit/workItems/{work_item_id}"
+
     def web_url(self, project_id: str, work_item_id: int) -> str:
         return f"{self._base_url}{project_id}/_workitems/edit/{work_item_id}"
 
@@ -177,6 +205,13 @@ class AdoClient:
                 return candidate.lower()
         # ADO quirk: old servers answer with a URL that names no project.
         return self.get_project(fields["System.TeamProject"]).id
+
+
+def _paths(node: Any, above: str) -> Iterator[str]:
+    path = f"{above}{node['name']}"
+    yield path
+    for child in node.get("children") or ():
+        yield from _paths(child, f"{path}\\")
 
 
 def _state(content: Any) -> State:

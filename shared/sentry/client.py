@@ -116,7 +116,7 @@ class SentryClient:
         for each in comments or ():
             if str(each.get("id")) == comment_id:
                 author, text = (each.get("user") or {}).get("name"), (each.get("data") or {}).get("text")
-                url = f"{self._web_url}issues/{issue_id}/activity/#event_{comment_id}"
+                url = f"{self.web_url(issue_id)}activity/#event_{comment_id}"
                 return SentryComment(comment_id, str(author or "Somebody"), str(text or ""), url)
         raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
 
@@ -139,6 +139,9 @@ class SentryClient:
                 self._members.add(self._base_url, email, str(user["id"]))
                 return str(user["id"])
         raise Refused("sentry", f"{UNKNOWN_PERSON}: nobody in the organization has this address")
+
+    def web_url(self, issue_id: str) -> str:
+        return f"{self._web_url}issues/{issue_id}/"
 
     def _issue_url(self, issue_id: str) -> str:
         return f"{self._base_url}issues/{quote(issue_id, safe='')}/"
