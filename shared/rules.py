@@ -81,7 +81,9 @@ def state_for_status(  # the order of the candidates is the rule
         order = (Category.COMPLETED, Category.RESOLVED, Category.REMOVED)
     else:
         order = (Category.IN_PROGRESS, Category.PROPOSED, Category.RESOLVED)
-        candidates.append(open_state)
+        # A removed work item counts as open, but nobody reopens an issue to see it removed again.
+        removed = {state.name for state in states if state.category is Category.REMOVED}
+        candidates.append(None if open_state in removed else open_state)
     for category in order:
         candidates.extend(state.name for state in states if state.category is category)
     for candidate in candidates:
