@@ -1,0 +1,284 @@
+"""What Azure DevOps does for the sync: the double in memory, and the real client of the fake over HTTP."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from shared.addresses import AddressPolicy
+from shared.ado.auth import personal_access_token
+from shared.ado.client import AdoClient
+from shared.ado.hook import Uninteresting, WorkItemEvent, parse
+from shared.errors import Conflict, NotFound, Refused
+from shared.http import Pace, new_session
+from shared.model import Category, Person, State, Stranger, WorkItem
+from shared.ports import UNSET, Ado
+from simulator.ado import FakeAdo
+from simulator.ado.organization import TOKEN
+from tests.doubles.ado import Event, MemoryAdo
+
+ANN, BOB = "ann@corp.example", "bob@corp.example"
+BUILD = "Build Service"  # a service principal, which has no address
+
+
+@dataclass
+class Bench:
+    """``ado`` is what our token may do; ``people`` what people do, by the same names on both."""
+
+    ado: Ado
+    people: Any
+    project_id: Callable[[str], str]
+    deliveries: Callable[[], list[bytes]]
+
+
+def memory() -> Bench:
+    double = MemoryAdo()
+    events: list[Event] = []
+    double.announce = events.append
+    return Bench(
+        double,
+        double,
+        lambda name: double.catalog.project(name).id,
+        lambda: [double.hook_body(event) for event in events],
+    )
+
+
+def over_http(fake: FakeAdo) -> Bench:
+    client = AdoClient(
+        fake.organization_url,
+        new_session(AddressPolicy(loopback=True)),
+        personal_access_token(TOKEN),
+        Pace(),
+    )
+    return Bench(
+        client,
+        fake,
+        lambda name: fake.catalog.project(name).id,
+        lambda: [json.dumps(each.body).encode() for each in fake.hooks.history],
+    )
+
+
+@pytest.fixture(params=["memory", "http"])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    if request.param == "memory":
+        yield memory()
+        return
+    with FakeAdo() as fake:
+        for kind in ("updated", "deleted", "restored"):
+            fake.subscribe("http://127.0.0.1:9/nobody-listens", f"workitem.{kind}")
+        yield over_http(fake)
+
+
+def events(bench: Bench) -> list[WorkItemEvent | Uninteresting]:
+    return [parse(body) for body in bench.deliveries()]
+
+
+def test_a_work_item_is_read_with_all_that_the_sync_knows_of_it(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31, kind="Task", **{"System.AssignedTo": ANN})
+    assert bench.ado.get_work_item(31) == WorkItem(
+        id=31,
+        rev=1,
+        project_id=bench.project_id("Fabrikam-Fiber"),
+        work_item_type="Task",
+        state="New",
+        assignee=Person(ANN),
+        title="Fix login",
+        area_path="Fabrikam-Fiber",
+    )
+
+
+def test_what_is_not_there_or_was_deleted_is_not_found(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.delete(31)
+    for work_item_id in (31, 32):
+        with pytest.raises(NotFound) as refusal:
+            bench.ado.get_work_item(work_item_id)
+        assert refusal.value.kind == "work-item-not-found"
+        with pytest.raises(NotFound):
+            bench.ado.update_work_item(work_item_id, 1, state="Closed")
+
+
+def test_a_batch_holds_those_that_exist(bench: Bench) -> None:
+    for number in (31, 32, 33):
+        bench.people.add_item("Fix login", number, **{"System.AssignedTo": ANN})
+    bench.people.delete(32)
+    found = bench.ado.find_work_items([31, 32, 33, 34])
+    assert found == {31: bench.ado.get_work_item(31), 33: bench.ado.get_work_item(33)}
+    assert bench.ado.find_work_items([]) == {}
+
+
+def test_each_edit_is_a_revision(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.State": "Active"})
+    bench.people.edit(31, **{"System.AssignedTo": BOB})
+    item = bench.ado.get_work_item(31)
+    assert (item.rev, item.state, item.assignee) == (3, "Active", Person(BOB))
+
+
+def test_a_write_answers_with_the_item_as_it_stands(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    item = bench.ado.update_work_item(31, 1, state="Active", assignee=Person(ANN))
+    assert (item.rev, item.state, item.assignee) == (2, "Active", Person(ANN))
+    assert bench.ado.get_work_item(31) == item
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "assignee"),
+    [
+        ({"state": "Closed"}, "Closed", Person(ANN)),
+        ({"assignee": Person(BOB)}, "New", Person(BOB)),
+        ({"assignee": None}, "New", None),
+        ({"state": "Closed", "assignee": None}, "Closed", None),
+        ({"state": UNSET, "assignee": Person(BOB)}, "New", Person(BOB)),
+    ],
+)
+def test_a_write_leaves_alone_what_it_does_not_name(
+    bench: Bench, change: dict[str, Any], state: str, assignee: Person | None
+) -> None:
+    bench.people.add_item("Fix login", 31, **{"System.AssignedTo": ANN})
+    item = bench.ado.update_work_item(31, 1, **change)
+    assert (item.state, item.assignee) == (state, assignee)
+
+
+def test_writing_over_a_change_we_have_not_seen_is_refused_and_changes_nothing(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    seen = bench.people.edit(31, **{"System.State": "Active"})
+    for rev in (seen.rev - 1, seen.rev + 1):
+        with pytest.raises(Conflict):
+            bench.ado.update_work_item(31, rev, state="Closed", assignee=Person(ANN))
+    item = bench.ado.get_work_item(31)
+    assert (item.rev, item.state, item.assignee) == (2, "Active", None)
+
+
+def test_writing_what_is_there_already_makes_no_revision(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31, **{"System.AssignedTo": ANN})
+    assert bench.ado.update_work_item(31, 1, state="New", assignee=Person(ANN)).rev == 1
+    assert events(bench) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": "No Such State"},
+        {"assignee": Person("stranger@corp.example")},
+        {"state": "Closed", "assignee": Person("stranger@corp.example")},
+        {"state": "No Such State", "assignee": Person(ANN)},
+    ],
+)
+def test_a_write_that_breaks_a_rule_is_refused_whole(bench: Bench, change: dict[str, Any]) -> None:
+    bench.people.add_item("Fix login", 31)
+    with pytest.raises(Refused):
+        bench.ado.update_work_item(31, 1, **change)
+    item = bench.ado.get_work_item(31)
+    assert (item.rev, item.state, item.assignee) == (1, "New", None)
+
+
+def test_a_stale_write_is_a_conflict_even_if_it_breaks_a_rule(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.State": "Active"})
+    with pytest.raises(Conflict):
+        bench.ado.update_work_item(31, 1, state="No Such State")
+
+
+def test_a_process_may_forbid_a_short_cut(bench: Bench) -> None:
+    bench.people.add_item("Audit", 31, project="CMMI Works")
+    with pytest.raises(Refused):
+        bench.ado.update_work_item(31, 1, state="Resolved")
+    bench.ado.update_work_item(31, 1, state="Active")
+    assert bench.ado.update_work_item(31, 2, state="Resolved").state == "Resolved"
+
+
+def test_a_project_names_the_states_of_its_types_in_order(bench: Bench) -> None:
+    types = bench.ado.get_work_item_types(bench.project_id("Fabrikam-Fiber"))
+    assert types["Bug"] == (
+        State("New", Category.PROPOSED),
+        State("Active", Category.IN_PROGRESS),
+        State("Resolved", Category.RESOLVED),
+        State("Closed", Category.COMPLETED),
+    )
+    assert types["Task"][-1] == State("Removed", Category.REMOVED)
+
+
+def test_every_project_has_its_own_process_without_its_disabled_types(bench: Bench) -> None:
+    types = bench.ado.get_work_item_types(bench.project_id("Tailored"))
+    assert [state.name for state in types["Störung"]] == ["Offen", "In Klärung", "Closed"]
+    assert "Feature" not in types
+
+
+def test_a_moved_item_has_the_other_projects_id(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.move(31, "Tailored")
+    item = bench.ado.get_work_item(31)
+    assert (item.rev, item.project_id, item.area_path) == (2, bench.project_id("Tailored"), "Tailored")
+
+
+def test_somebody_without_an_address_is_a_stranger(bench: Bench) -> None:
+    bench.people.add_person(BUILD, "")
+    bench.people.add_item("Fix login", 31, **{"System.AssignedTo": BUILD})
+    assert bench.ado.get_work_item(31).assignee == Stranger("assignee-unreadable", BUILD)
+
+
+def test_a_deleted_item_comes_back_as_it_was_two_revisions_later(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31, **{"System.State": "Active", "System.AssignedTo": ANN})
+    bench.people.delete(31)
+    bench.people.restore(31)
+    item = bench.ado.get_work_item(31)
+    assert (item.rev, item.state, item.assignee) == (3, "Active", Person(ANN))
+
+
+def test_a_hook_of_an_edit_carries_the_item_as_it_stood_then(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.State": "Active", "System.AssignedTo": ANN})
+    then = bench.ado.get_work_item(31)
+    bench.people.edit(31, **{"System.State": "Closed"})
+    assert events(bench)[0] == WorkItemEvent("updated", 31, 2, then)
+
+
+def test_a_hook_of_an_unassign_shows_nobody(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31, **{"System.AssignedTo": ANN})
+    bench.people.edit(31, **{"System.AssignedTo": ""})
+    [event] = events(bench)
+    assert event == WorkItemEvent("updated", 31, 2, bench.ado.get_work_item(31))
+
+
+def test_our_own_write_comes_back_as_a_hook(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    item = bench.ado.update_work_item(31, 1, state="Closed")
+    assert events(bench) == [WorkItemEvent("updated", 31, 2, item)]
+
+
+def test_an_edit_of_something_else_has_nothing_to_sync(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.Title": "Mend login"})
+    assert events(bench) == [Uninteresting("nothing-to-sync")]
+
+
+def test_a_move_to_another_project_has_no_snapshot_to_trust(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.move(31, "Tailored")
+    assert events(bench) == [WorkItemEvent("updated", 31, 2, None)]
+
+
+def test_deleting_and_restoring_are_events_of_their_own(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.delete(31)
+    bench.people.restore(31)
+    assert events(bench) == [WorkItemEvent("deleted", 31, 2, None), WorkItemEvent("restored", 31, 3, None)]
+
+
+def test_of_racing_writers_at_one_revision_exactly_one_wins(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    won: list[str] = []
+
+    def write(state: str) -> None:
+        with suppress(Conflict):
+            bench.ado.update_work_item(31, 1, state=state)
+            won.append(state)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write, ("Active", "Resolved", "Closed")))
+    assert [bench.ado.get_work_item(31).state] == won

@@ -1,0 +1,351 @@
+"""What the stores promise, on the double and on Azurite: links, activity and organizations by their keys."""
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from shared.configuration import Configuration
+from shared.errors import AlreadyLinked, Conflict, NotFound, StalePrecondition
+from shared.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.store.activity import KEPT_FOR, ActivityStore
+from shared.store.links import LinkStore, StoredLink
+from shared.store.organizations import OrganizationStore
+from shared.store.tables import Table
+
+OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
+ADO = Configuration(ado_url="https://dev.azure.com/fabrikam/")
+# What could break a key, a filter or a URL, or look like the end of another key.
+HOSTILE = [
+    "/",
+    "\\",
+    "#",
+    "?",
+    "%2F",
+    "'",
+    "''",
+    "\x00",
+    "\x7f",
+    "\x85",
+    "a!b",
+    "~",
+    "=2F",
+    " ",
+    "Ä",
+    "😀",
+    "",
+]
+
+
+@pytest.fixture
+def links(new_table: Callable[[], Table]) -> LinkStore:
+    return LinkStore(new_table())
+
+
+@pytest.fixture
+def activity(new_table: Callable[[], Table]) -> ActivityStore:
+    numbers = itertools.count()
+    return ActivityStore(new_table(), lambda: f"{next(numbers):08}")
+
+
+@pytest.fixture
+def organizations(new_table: Callable[[], Table]) -> OrganizationStore:
+    return OrganizationStore(new_table())
+
+
+def link(issue_id: str = "100", work_item_id: int = 31, organization: str = "acme") -> IssueLink:
+    return IssueLink(
+        organization=organization,
+        issue_id=issue_id,
+        work_item_id=work_item_id,
+        project_id="p",
+        work_item_type="Bug",
+        seen=OPEN,
+    )
+
+
+def pairs(found: list[StoredLink]) -> list[tuple[str, int]]:
+    return [(each.link.issue_id, each.link.work_item_id) for each in found]
+
+
+def told(activity: ActivityStore, issue_id: str = "100", organization: str = "acme") -> list[str]:
+    return [each.outcome for each in activity.page(organization, issue_id, 31, None, 1000).entries]
+
+
+def test_a_link_is_found_by_both_its_ends(links: LinkStore) -> None:
+    stored = links.add(link())
+    assert links.get("acme", "100", 31) == stored
+    assert links.for_issue("acme", "100") == [stored]
+    assert links.for_work_item("acme", 31) == [stored]
+
+
+def test_what_was_never_linked_is_not_found(links: LinkStore) -> None:
+    links.add(link())
+    with pytest.raises(NotFound) as refusal:
+        links.get("acme", "100", 32)
+    assert refusal.value.kind == "not-linked"
+    assert (links.for_issue("acme", "10"), links.for_work_item("acme", 3)) == ([], [])
+
+
+def test_many_links_share_an_issue_and_many_a_work_item(links: LinkStore) -> None:
+    for issue_id, work_item_id in (("100", 31), ("100", 32), ("101", 31)):
+        links.add(link(issue_id, work_item_id))
+    assert pairs(links.for_issue("acme", "100")) == [("100", 31), ("100", 32)]
+    assert pairs(links.for_work_item("acme", 31)) == [("100", 31), ("101", 31)]
+
+
+def test_the_same_two_are_linked_once(links: LinkStore) -> None:
+    links.add(link())
+    with pytest.raises(AlreadyLinked):
+        links.add(link())
+    assert len(links.for_issue("acme", "100")) == 1
+
+
+def test_a_link_that_changed_since_it_was_read_is_not_written_over(links: LinkStore) -> None:
+    read = links.add(link())
+    links.replace(read, replace(read.link, title="first"))
+    with pytest.raises(Conflict):
+        links.replace(read, replace(read.link, title="second"))
+    with pytest.raises(Conflict):
+        links.remove(read)
+    assert links.get("acme", "100", 31).link.title == "first"
+
+
+def test_a_removed_link_is_gone_from_both_ends(links: LinkStore) -> None:
+    stored = links.add(link())
+    links.remove(stored)
+    assert (links.for_issue("acme", "100"), links.for_work_item("acme", 31)) == ([], [])
+    for write in (lambda: links.replace(stored, stored.link), lambda: links.remove(stored)):
+        with pytest.raises(NotFound):
+            write()
+
+
+def test_a_moved_link_keeps_what_was_seen_and_leaves_nothing_behind(links: LinkStore) -> None:
+    stored = links.add(replace(link(), title="kept"))
+    moved = links.move(stored, "200")
+    assert links.get("acme", "200", 31) == moved
+    assert moved.link.title == "kept"
+    assert (links.for_issue("acme", "100"), pairs(links.for_work_item("acme", 31))) == ([], [("200", 31)])
+
+
+def test_a_link_moved_onto_another_one_gives_way_to_it(links: LinkStore) -> None:
+    kept = links.add(replace(link("200"), title="kept"))
+    assert links.move(links.add(link()), "200") == kept
+    assert pairs(links.for_work_item("acme", 31)) == [("200", 31)]
+    assert links.for_issue("acme", "100") == []
+
+
+def test_a_link_that_changed_since_it_was_read_is_not_moved(links: LinkStore) -> None:
+    read = links.add(link())
+    links.replace(read, replace(read.link, title="first"))
+    with pytest.raises((Conflict, NotFound)):
+        links.move(read, "200")
+    assert pairs(links.for_work_item("acme", 31)) == [("100", 31)]
+    assert links.for_issue("acme", "200") == []
+
+
+@pytest.mark.parametrize("one", HOSTILE)
+def test_no_issue_id_breaks_a_key_or_reaches_another_one(links: LinkStore, one: str) -> None:
+    ids = [f"1{one}", f"{one}1", f"1{one}1", "1", "11"]
+    for issue_id in dict.fromkeys(ids):
+        links.add(link(issue_id))
+    for issue_id in dict.fromkeys(ids):
+        assert pairs(links.for_issue("acme", issue_id)) == [(issue_id, 31)]
+        links.remove(links.get("acme", issue_id, 31))
+    assert links.for_work_item("acme", 31) == []
+
+
+def test_a_very_long_id_is_as_good_as_a_short_one(links: LinkStore) -> None:
+    long, longer = "/" * 500, "/" * 501
+    links.add(link(long))
+    assert links.for_issue("acme", longer) == []
+    links.add(link(longer))
+    assert pairs(links.for_issue("acme", long)) == [(long, 31)]
+
+
+@pytest.mark.parametrize("other", ["acme2", "acm", "acme!", "acme/", "acme' or PartitionKey ne '", "ACME"])
+def test_organizations_never_see_each_other(links: LinkStore, activity: ActivityStore, other: str) -> None:
+    for organization in ("acme", other):
+        links.add(link(organization=organization))
+        activity.add(organization, "100", 31, ActivityEntry(1.0, organization))
+    for organization in ("acme", other):
+        assert [each.link.organization for each in links.all(organization)] == [organization]
+        assert told(activity, organization=organization) == [organization]
+    links.remove_all(other)
+    activity.remove_all(other)
+    assert len(links.for_issue("acme", "100")) == len(told(activity)) == 1
+    assert (links.for_issue(other, "100"), told(activity, organization=other)) == ([], [])
+
+
+def test_pages_show_every_link_once_in_the_order_of_work_items(links: LinkStore) -> None:
+    expected = [(str(issue), item) for item in (4, 5, 10, 100) for issue in (10, 9)]
+    for issue_id, work_item_id in reversed(expected):
+        links.add(link(issue_id, work_item_id))
+    seen: list[tuple[str, int]] = []
+    continuation, pages = None, 0
+    while continuation or not pages:
+        page = links.page("acme", continuation, 3)
+        seen += pairs(list(page.links))
+        continuation, pages = page.continuation, pages + 1
+    assert (seen, pages) == (expected, 3)
+
+
+@pytest.mark.parametrize("limit", [8, 9])
+def test_the_last_page_names_no_next_one(links: LinkStore, limit: int) -> None:
+    for number in range(8):
+        links.add(link(str(number)))
+    page = links.page("acme", None, limit)
+    assert (len(page.links), page.continuation) == (8, None)
+
+
+def test_a_page_goes_on_though_its_last_link_was_removed_meanwhile(links: LinkStore) -> None:
+    for number in range(4):
+        links.add(link(str(number)))
+    page = links.page("acme", None, 2)
+    links.remove(page.links[-1])
+    assert pairs(list(links.page("acme", page.continuation, 2).links)) == [("2", 31), ("3", 31)]
+
+
+def test_more_than_a_transaction_holds_is_removed_whole(links: LinkStore) -> None:
+    for number in range(55):
+        links.add(link(str(number), 31 + number % 2))
+    links.remove_all("acme")
+    assert list(links.all("acme")) == []
+    assert links.for_issue("acme", "1") == []
+
+
+def test_of_racing_workers_each_link_is_changed_once_a_turn(links: LinkStore) -> None:
+    links.add(link())
+
+    def count(_: int) -> None:
+        while True:
+            stored = links.get("acme", "100", 31)
+            try:
+                links.replace(stored, replace(stored.link, writes=(*stored.link.writes, 1.0)))
+            except Conflict:
+                continue
+            return
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count, range(12)))
+    assert len(links.get("acme", "100", 31).link.writes) == 12
+
+
+def test_what_a_link_holds_survives_the_table(links: LinkStore) -> None:
+    stored = links.add(replace(link(), title="Größe 😀 " * 9_000, area_path="a\\b'c"))
+    assert links.get("acme", "100", 31).link == stored.link
+
+
+def test_activity_is_newest_first_also_within_one_moment(activity: ActivityStore) -> None:
+    activity.add("acme", "100", 31, ActivityEntry(10.0, "b"), ActivityEntry(10.0, "c"))
+    activity.add("acme", "100", 31, ActivityEntry(9.5, "a"))
+    activity.add("acme", "100", 31, ActivityEntry(10.000001, "d"))
+    assert told(activity) == ["d", "c", "b", "a"]
+    last = activity.last("acme", "100", 31)
+    assert last is not None
+    assert last.outcome == "d"
+
+
+def test_activity_of_one_moment_keeps_its_order_across_additions(activity: ActivityStore) -> None:
+    for word in ("a", "b", "c"):
+        activity.add("acme", "100", 31, ActivityEntry(10.0, word))
+    assert sorted(told(activity)) == ["a", "b", "c"]
+
+
+def test_activity_pages_show_every_entry_once(activity: ActivityStore) -> None:
+    activity.add("acme", "100", 31, *(ActivityEntry(float(number), str(number)) for number in range(7)))
+    seen: list[str] = []
+    continuation, pages = None, 0
+    while continuation or not pages:
+        page = activity.page("acme", "100", 31, continuation, 3)
+        seen += [each.outcome for each in page.entries]
+        continuation, pages = page.continuation, pages + 1
+    assert (seen, pages) == (["6", "5", "4", "3", "2", "1", "0"], 3)
+
+
+@pytest.mark.parametrize("one", HOSTILE)
+def test_the_activity_of_one_link_is_not_that_of_another(activity: ActivityStore, one: str) -> None:
+    for issue_id in dict.fromkeys((f"1{one}", f"1{one}1", "1")):
+        activity.add("acme", issue_id, 31, ActivityEntry(1.0, "own"))
+        assert told(activity, issue_id) == ["own"]
+    assert activity.page("acme", "1", 3, None, 10).entries == ()
+
+
+def test_only_what_is_older_than_ninety_days_is_pruned(activity: ActivityStore) -> None:
+    now = 1_800_000_000.0
+    for age in (KEPT_FOR + 1, KEPT_FOR + 1e-3, KEPT_FOR - 1e-3, 0.0):
+        activity.add("acme", "100", 31, ActivityEntry(now - age, str(age)))
+    assert activity.prune("acme", now) == 2
+    assert len(told(activity)) == 2
+
+
+def test_an_entry_survives_the_table(activity: ActivityStore) -> None:
+    entry = ActivityEntry(
+        1.5,
+        "refused",
+        direction="outbound",
+        field="status",
+        before="ä'",
+        after="😀",
+        rev=7,
+        reason="r" * 40_000,
+    )
+    activity.add("acme", "100", 31, entry)
+    assert activity.page("acme", "100", 31, None, 10).entries == (entry,)
+
+
+def test_an_organization_is_known_by_its_slug(organizations: OrganizationStore) -> None:
+    added = organizations.add("acme", ADO)
+    assert organizations.get("acme") == added
+    assert list(organizations.all()) == [added]
+    organizations.recent("acme")
+
+
+@pytest.mark.parametrize("slug", ["other", "ACME", "acme/", "-acme", "", "acme'", "x" * 64, "../acme"])
+def test_any_other_slug_is_unknown(organizations: OrganizationStore, slug: str) -> None:
+    organizations.add("acme", ADO)
+    for look in (organizations.get, organizations.recent):
+        with pytest.raises(NotFound) as refusal:
+            look(slug)
+        assert refusal.value.kind == "unknown-organization"
+
+
+def test_a_document_is_replaced_only_as_it_was_read(organizations: OrganizationStore) -> None:
+    read = organizations.add("acme", ADO)
+    with pytest.raises(Conflict):
+        organizations.add("acme", ADO)
+    changed = organizations.replace(read, replace(ADO, issue_sync=False))
+    with pytest.raises(StalePrecondition):
+        organizations.replace(read, ADO)
+    assert organizations.get("acme") == changed
+
+
+def test_a_removed_organization_is_unknown_at_once(organizations: OrganizationStore) -> None:
+    organizations.note_refusal("acme", "ado")
+    removed = organizations.add("acme", ADO)
+    organizations.remove(removed)
+    organizations.remove(removed)
+    with pytest.raises(NotFound):
+        organizations.recent("acme")
+    with pytest.raises(StalePrecondition):
+        organizations.replace(removed, ADO)
+    assert organizations.refusals() == {}
+
+
+def test_a_document_longer_than_a_property_is_kept_whole(organizations: OrganizationStore) -> None:
+    people = {f"person{number}@corp.example": f"person{number}@home.example" for number in range(3_000)}
+    added = organizations.add("acme", replace(ADO, people=people))
+    assert len(msgspec.json.encode(added.configuration)) > 64 * 1024
+    assert organizations.get("acme").configuration.people == people
+
+
+def test_refusals_are_counted_by_service(organizations: OrganizationStore) -> None:
+    for slug, service in (("acme", "ado"), ("acme", "sentry"), ("other", "ado"), ("acme", "ado")):
+        organizations.note_refusal(slug, service)
+    assert organizations.refusals() == {"ado": 2, "sentry": 1}
+    organizations.note_acceptance("acme", "ado")
+    organizations.note_acceptance("other", "sentry")
+    assert organizations.refusals() == {"ado": 1, "sentry": 1}

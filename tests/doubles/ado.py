@@ -1,0 +1,257 @@
+"""Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec.structs import replace
+
+from shared.ado.identity import UNREADABLE
+from shared.errors import Conflict, NotFound, Refused
+from shared.model import Assignee, Category, Person, State, Stranger, WorkItem, WorkItemTypes
+from shared.ports import UNSET, Unset
+from simulator.ado.catalog import Catalog, default_catalog
+from simulator.ado.processes import WorkItemType
+
+ANN = "ann@corp.example"
+SERVICE = "sync@corp.example"
+
+
+@dataclass(frozen=True)
+class Revision:
+    item: WorkItem
+    by: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a subscription hears of; ``before`` is None where only the fact matters."""
+
+    kind: str
+    item: WorkItem
+    before: WorkItem | None = None
+    number: int = 0
+
+
+@dataclass
+class _Entry:
+    revisions: list[Revision] = field(default_factory=list)
+    is_deleted: bool = False
+
+    @property
+    def item(self) -> WorkItem:
+        return self.revisions[-1].item
+
+
+def _nobody_listens(_event: Event) -> None:
+    pass
+
+
+class MemoryAdo:
+    """One organization, with the projects, processes and people of ``simulator.ado``.
+
+    The methods of ``shared.ports.Ado`` are what our own token does; ``add_item``, ``edit``, ``move``,
+    ``delete`` and ``restore`` are what people do, by the names that ``simulator.ado`` has for them.
+    """
+
+    def __init__(self, catalog: Catalog | None = None) -> None:
+        self.catalog = catalog or default_catalog("fabrikam", projects=5)
+        self.announce: Callable[[Event], None] = _nobody_listens
+        self._entries: dict[int, _Entry] = {}
+        self._names = {person.unique_name: person.name for person in self.catalog.people}
+
+    # What the sync asks.
+
+    def get_work_item(self, work_item_id: int) -> WorkItem:
+        return self._live(work_item_id).item
+
+    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+        found = ((each, self._entries.get(each)) for each in work_item_ids)
+        return {each: entry.item for each, entry in found if entry is not None and not entry.is_deleted}
+
+    def update_work_item(
+        self,
+        work_item_id: int,
+        rev: int,
+        *,
+        state: str | Unset = UNSET,
+        assignee: Assignee | Unset = UNSET,
+    ) -> WorkItem:
+        entry = self._live(work_item_id)
+        if entry.item.rev != rev:
+            raise Conflict(f"VS403351: rev is {entry.item.rev}, not {rev}")
+        wanted = entry.item
+        if not isinstance(state, Unset):
+            wanted = replace(wanted, state=self._reachable(wanted, state))
+        if not isinstance(assignee, Unset):
+            wanted = replace(
+                wanted, assignee=self._known(assignee.email if isinstance(assignee, Person) else "")
+            )
+        return self._revise(entry, wanted, SERVICE)
+
+    def get_work_item_types(self, project_id: str) -> WorkItemTypes:
+        return types_of(self.catalog.projects[project_id].process.types)
+
+    def web_url(self, project_id: str, work_item_id: int) -> str:
+        return f"https://dev.azure.com/fabrikam/{project_id}/_workitems/edit/{work_item_id}"
+
+    # What people do.
+
+    def add_person(self, name: str, unique_name: str) -> None:
+        self._names[unique_name or name] = name
+
+    def add_item(
+        self,
+        title: str = "Fix login",
+        work_item_id: int = 31,
+        /,
+        *,
+        kind: str = "Bug",
+        project: str = "Fabrikam-Fiber",
+        actor: str = ANN,
+        **fields: str,
+    ) -> WorkItem:
+        home = self.catalog.project(project)
+        item = WorkItem(
+            id=work_item_id,
+            rev=1,
+            project_id=home.id,
+            work_item_type=kind,
+            state=fields.get("System.State", home.type(kind).states[0].name),
+            assignee=self._known(fields.get("System.AssignedTo", "")),
+            title=title,
+            area_path=home.name,
+        )
+        self._entries[work_item_id] = _Entry([Revision(item, actor)])
+        return item
+
+    def edit(self, work_item_id: int, *, actor: str = ANN, **fields: str) -> WorkItem:
+        """Change fields by their reference names, with all rules; an empty text empties a field."""
+        entry = self._live(work_item_id)
+        wanted = entry.item
+        for name, value in fields.items():
+            if name == "System.State":
+                wanted = replace(wanted, state=self._reachable(wanted, value))
+            elif name == "System.AssignedTo":
+                wanted = replace(wanted, assignee=self._known(value))
+            else:
+                wanted = replace(wanted, title=value)
+        return self._revise(entry, wanted, actor)
+
+    def move(self, work_item_id: int, project: str, *, actor: str = ANN) -> WorkItem:
+        home, entry = self.catalog.project(project), self._live(work_item_id)
+        return self._revise(entry, replace(entry.item, project_id=home.id, area_path=home.name), actor)
+
+    def delete(self, work_item_id: int, *, actor: str = ANN) -> None:
+        entry = self._live(work_item_id)
+        entry.is_deleted = True
+        self._append(entry, entry.item, actor)
+        self.announce(Event("deleted", entry.item))
+
+    def restore(self, work_item_id: int, *, actor: str = ANN) -> None:
+        entry = self._entries[work_item_id]
+        entry.is_deleted = False
+        self._append(entry, entry.item, actor)
+        self.announce(Event("restored", entry.item))
+
+    # What a test looks at.
+
+    def is_deleted(self, work_item_id: int) -> bool:
+        return self._entries[work_item_id].is_deleted
+
+    def item(self, work_item_id: int) -> WorkItem:
+        """Return a work item as it stands, even from the recycle bin."""
+        return self._entries[work_item_id].item
+
+    def revisions(self, work_item_id: int) -> Sequence[Revision]:
+        return self._entries[work_item_id].revisions
+
+    def kind_of(self, item: WorkItem) -> WorkItemType:
+        return self.catalog.projects[item.project_id].type(item.work_item_type)
+
+    def hook_body(self, event: Event) -> bytes:
+        """Return the delivery for an event, as resource version 1.0 spells it."""
+        item, before = event.item, event.before
+        fields = self._fields(item)
+        resource: dict[str, object] = {"id": item.id, "rev": item.rev, "fields": fields}
+        if before is not None:
+            resource = {
+                "id": item.rev + 7,
+                "workItemId": item.id,
+                "rev": item.rev,
+                "fields": _changes(self._fields(before), fields) | {"System.Rev": {"newValue": item.rev}},
+                "revision": {"id": item.id, "rev": item.rev, "fields": fields},
+            }
+        return msgspec.json.encode(
+            {
+                "id": f"{event.kind}-{item.id}-{item.rev}",
+                "eventType": f"workitem.{event.kind}",
+                "publisherId": "tfs",
+                "resource": resource,
+                "resourceVersion": "1.0",
+                "resourceContainers": {"project": {"id": item.project_id}},
+            }
+        )
+
+    def _live(self, work_item_id: int) -> _Entry:
+        entry = self._entries.get(work_item_id)
+        if entry is None or entry.is_deleted:
+            raise NotFound(f"TF401232: Work item {work_item_id} does not exist", kind="work-item-not-found")
+        return entry
+
+    def _revise(self, entry: _Entry, wanted: WorkItem, by: str) -> WorkItem:
+        """Store a new revision, unless nothing would be new in it."""
+        before = entry.item
+        if wanted != before:
+            self._append(entry, wanted, by)
+            self.announce(Event("updated", entry.item, before))
+        return entry.item
+
+    def _append(self, entry: _Entry, wanted: WorkItem, by: str) -> None:
+        entry.revisions.append(Revision(replace(wanted, rev=entry.item.rev + 1), by))
+
+    def _reachable(self, item: WorkItem, state: str) -> str:
+        for each in self.kind_of(item).moves_from(item.state):
+            if each.name == state:
+                return state
+        raise Refused("ado", f"TF401320: the field State may not be {state!r} now")
+
+    def _known(self, name: str) -> Assignee:
+        if not name:
+            return None
+        if name not in self._names:
+            raise Refused("ado", "TF401347: the identity is not known")
+        return Person(name) if "@" in name else Stranger(UNREADABLE, name)
+
+    def _fields(self, item: WorkItem) -> dict[str, str]:
+        fields = {
+            "System.AreaPath": item.area_path,
+            "System.TeamProject": self.catalog.projects[item.project_id].name,
+            "System.WorkItemType": item.work_item_type,
+            "System.State": item.state,
+            "System.Title": item.title,
+        }
+        match item.assignee:
+            case Person(email):
+                fields["System.AssignedTo"] = f"{self._names[email]} <{email}>"
+            case Stranger(_, label):
+                fields["System.AssignedTo"] = label
+        return fields
+
+
+def types_of(kinds: tuple[WorkItemType, ...]) -> WorkItemTypes:
+    return {
+        kind.name: tuple(State(state.name, Category(state.category)) for state in kind.states)
+        for kind in kinds
+        if not kind.disabled
+    }
+
+
+def _changes(old: dict[str, str], new: dict[str, str]) -> dict[str, dict[str, object]]:
+    """Pair the values of what changed; a value that is not there has no key."""
+    changes: dict[str, dict[str, object]] = {}
+    for name in {**old, **new}:
+        if old.get(name) != new.get(name):
+            ends = {"oldValue": old.get(name), "newValue": new.get(name)}
+            changes[name] = {end: value for end, value in ends.items() if value is not None}
+    return changes

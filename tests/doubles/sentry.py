@@ -1,0 +1,154 @@
+"""Sentry in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from shared.errors import NotFound, Refused
+from shared.model import Assignee, IssueStatus, Person, SentryIssue, Stranger
+from shared.sentry.client import TEAM
+
+OWNER = "owner@acme.example"
+APPLICATION = "application"
+TEAMS = {"frontend": "45"}
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that our integration hears of."""
+
+    action: str
+    issue_id: str
+
+
+@dataclass(frozen=True)
+class Change:
+    before: SentryIssue
+    after: SentryIssue
+    by: str
+
+
+def _nobody_listens(_event: Event) -> None:
+    pass
+
+
+class MemorySentry:
+    """One organization with one project and one team.
+
+    The methods of ``shared.ports.Sentry`` are what our own token does; ``resolve``, ``archive``, ``assign``,
+    ``merge`` and their like are what people do, by the names that ``simulator.sentry`` has for them.
+    """
+
+    def __init__(self) -> None:
+        self.announce: Callable[[Event], None] = _nobody_listens
+        self.changes: list[Change] = []
+        self._issues: dict[str, SentryIssue] = {}
+        self._merged: dict[str, str] = {}
+        self._in_a_team: dict[str, bool] = {OWNER: True}
+
+    # What the sync asks.
+
+    def get_issue(self, issue_id: str) -> SentryIssue:
+        """Sentry quirk: the id of a merged issue finds the one it became (sentry_api.md §3.2)."""
+        while issue_id in self._merged:
+            issue_id = self._merged[issue_id]
+        try:
+            return self._issues[issue_id]
+        except KeyError as error:
+            raise NotFound(f"no issue {issue_id}", kind="issue-not-found") from error
+
+    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+        return self._set_status(issue_id, status, APPLICATION)
+
+    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+        issue = self.get_issue(issue_id)
+        if isinstance(assignee, Person) and not self._in_a_team.get(assignee.email):
+            # Sentry quirk: also a member is refused who is in no team of the project (sentry_api.md §3.4).
+            raise Refused("sentry", "assignedTo: Cannot assign to non-team member")
+        return self._assign(issue, assignee if isinstance(assignee, Person) else None, APPLICATION)
+
+    # What people do.
+
+    def add_member(self, email: str, *, teams: Iterable[str] = ("frontend",)) -> None:
+        self._in_a_team[email] = bool(tuple(teams))
+
+    def add_issue(self, title: str = "TypeError", *, issue_id: str = "100") -> SentryIssue:
+        issue = SentryIssue(
+            issue_id, IssueStatus.UNRESOLVED, None, title, f"https://acme.sentry.io/issues/{issue_id}/", "fe"
+        )
+        self._issues[issue_id] = issue
+        return issue
+
+    def resolve(self, issue_id: str, *, actor: str = OWNER) -> None:
+        self._set_status(issue_id, IssueStatus.RESOLVED, actor)
+
+    def unresolve(self, issue_id: str, *, actor: str = OWNER) -> None:
+        self._set_status(issue_id, IssueStatus.UNRESOLVED, actor)
+
+    def archive(self, issue_id: str, *, actor: str = OWNER) -> None:
+        self._set_status(issue_id, IssueStatus.IGNORED, actor)
+
+    def unarchive(self, issue_id: str, *, actor: str = OWNER) -> None:
+        self._set_status(issue_id, IssueStatus.UNRESOLVED, actor)
+
+    def assign(self, issue_id: str, email: str, *, actor: str = OWNER) -> None:
+        self._assign(self.get_issue(issue_id), Person(email), actor)
+
+    def assign_team(self, issue_id: str, team: str, *, actor: str = OWNER) -> None:
+        self._assign(self.get_issue(issue_id), Stranger(TEAM, TEAMS[team]), actor)
+
+    def unassign(self, issue_id: str, *, actor: str = OWNER) -> None:
+        self._assign(self.get_issue(issue_id), None, actor)
+
+    def merge(self, issue_id: str, *, into: str) -> None:
+        """Merge one issue into another; nobody is told."""
+        source, target = self.get_issue(issue_id), self.get_issue(into)
+        if source.issue_id == target.issue_id:
+            raise ValueError("an issue cannot be merged into itself")
+        del self._issues[source.issue_id]
+        self._merged[source.issue_id] = target.issue_id
+
+    def delete(self, issue_id: str) -> None:
+        """Delete an issue; nobody is told."""
+        del self._issues[self.get_issue(issue_id).issue_id]
+
+    # What a test looks at.
+
+    def hook_body(self, event: Event) -> bytes | None:
+        """Return the delivery for an event with the issue as it stands now; None once it is gone."""
+        issue = self._issues.get(event.issue_id)
+        if issue is None:
+            return None
+        return msgspec.json.encode(
+            {
+                "action": event.action,
+                "installation": {"uuid": "installation"},
+                "data": {"issue": {"id": issue.issue_id, "status": issue.status, "title": issue.title}},
+                "actor": {"type": "application", "id": "sentry", "name": "Sentry"},
+            }
+        )
+
+    def _set_status(self, issue_id: str, status: IssueStatus, by: str) -> SentryIssue:
+        issue = self.get_issue(issue_id)
+        if status is issue.status:
+            return issue
+        changed = self._change(issue, replace(issue, status=status), by)
+        # Sentry quirk: nobody is told of an un-archiving (sentry_api.md §2.6).
+        if not (issue.status is IssueStatus.IGNORED and status is IssueStatus.UNRESOLVED):
+            self.announce(Event(status.value, issue.issue_id))
+        return changed
+
+    def _assign(self, issue: SentryIssue, assignee: Assignee, by: str) -> SentryIssue:
+        if assignee == issue.assignee:
+            return issue
+        changed = self._change(issue, replace(issue, assignee=assignee), by)
+        # Sentry quirk: nobody is told of an unassign (sentry_api.md §2.6).
+        if assignee is not None:
+            self.announce(Event("assigned", issue.issue_id))
+        return changed
+
+    def _change(self, before: SentryIssue, after: SentryIssue, by: str) -> SentryIssue:
+        self._issues[after.issue_id] = after
+        self.changes.append(Change(before, after, by))
+        return after

@@ -1,0 +1,74 @@
+"""The services of the app, wired to the doubles, so that handlers and settling run on them unchanged."""
+
+import itertools
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from shared.ado.process import ProcessCache
+from shared.services import Services
+from shared.settings import Settings
+from shared.store.organizations import Organization, OrganizationStore
+from tests.doubles.ado import MemoryAdo
+from tests.doubles.queues import MemoryQueue
+from tests.doubles.sentry import MemorySentry
+from tests.doubles.tables import MemoryTable
+
+if TYPE_CHECKING:
+    from shared.ado.client import AdoClient
+    from shared.sentry.client import SentryClient
+    from shared.store.tables import Table
+
+ADO_SECRET = "ado-webhook-secret"
+SENTRY_SECRET = "sentry-client-secret"
+SETTINGS = Settings(
+    {
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+        "ADO_WEBHOOK_SECRET": ADO_SECRET,
+        "SENTRY_CLIENT_SECRET": SENTRY_SECRET,
+        "SENTRY_TOKEN": "sentry-token",
+    }
+)
+
+
+class MemoryServices(Services):
+    """Everything in memory, on a clock that only a test moves; ``tokens`` make each turn's name readable."""
+
+    def __init__(
+        self,
+        ado: MemoryAdo,
+        sentry: MemorySentry,
+        clock: Callable[[], float],
+        settings: Settings = SETTINGS,
+    ) -> None:
+        super().__init__(settings, clock)
+        self.processes = ProcessCache(clock)
+        self._ado = ado
+        self._sentry = sentry
+        self._named: dict[str, Table] = {}
+        self._tokens = itertools.count(1)
+
+    @cached_property
+    def organizations(self) -> OrganizationStore:
+        return OrganizationStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def inbound(self) -> MemoryQueue:
+        return MemoryQueue(self.clock)
+
+    @cached_property
+    def outbound(self) -> MemoryQueue:
+        return MemoryQueue(self.clock)
+
+    def ado(self, organization: Organization) -> "AdoClient":
+        # The double has the methods of the port, which is all that settling and linking use.
+        return cast("AdoClient", self._ado)
+
+    def sentry(self, organization: Organization) -> "SentryClient":
+        return cast("SentryClient", self._sentry)
+
+    def new_token(self) -> str:
+        return f"{next(self._tokens):08d}"
+
+    def _table(self, name: str) -> "Table":
+        return self._named.setdefault(name, MemoryTable())
