@@ -201,7 +201,7 @@ class Caller:
             self.pace.slow(wait)
         try:
             return Answer(response.json() if response.content else None, response.headers)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unavailable(self.service, f"{operation}: the answer is not JSON") from error
 
     def _client_error(self, status: int, detail: str) -> Exception:
@@ -215,7 +215,7 @@ class Caller:
         """Return the vendor's own sentence, shortened; it goes to the activity, never to a log."""
         try:
             return self.problem_of(response)[:_LONGEST_DETAIL]
-        except (ValueError, TypeError, AttributeError, LookupError):
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
             return "no explanation"
 
 
