@@ -1,0 +1,343 @@
+"""The app as it is deployed, for tests: a host process on a real Azurite, and fakes of both vendors."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue import QueueClient
+
+from simulator.ado import FakeAdo
+from simulator.azurite import Azurite
+from simulator.sentry import FakeSentry
+from simulator.sentry.hooks import compact, sign
+
+ROOT = Path(__file__).parents[2]
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+QUEUES = ("inbound-sync", "outbound-sync")
+PATIENCE = 30.0  # seconds
+LOOK_EVERY = 0.02  # seconds
+
+HOOK_SECRET = "hook-secret"
+OLD_HOOK_SECRET = "old-hook-secret"
+SIGNING_KEY = "signing-key"
+OLD_SIGNING_KEY = "old-signing-key"
+SENTRY_TOKEN = "sentry-token"
+ADO_TOKEN = "ado-pat"
+
+SECRETS: Mapping[str, str] = {
+    "ADO_WEBHOOK_SECRET": HOOK_SECRET,
+    "ADO_WEBHOOK_SECRET_PREVIOUS": OLD_HOOK_SECRET,
+    "SENTRY_CLIENT_SECRET": SIGNING_KEY,
+    "SENTRY_CLIENT_SECRET_PREVIOUS": OLD_SIGNING_KEY,
+    "SENTRY_TOKEN": SENTRY_TOKEN,
+    "ADO_PAT": ADO_TOKEN,
+}
+# What a timer does at its own time would be counted among the calls of whichever test is running then.
+NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true", "AzureWebJobs.hook_watchdog.Disabled": "true"}
+
+
+def eventually(is_true: Callable[[], object]) -> None:
+    """Look until it is true, or fail with the text of the condition's line in the traceback."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_true():
+        assert time.monotonic() < deadline, f"did not come true within {PATIENCE} s"
+        time.sleep(LOOK_EVERY)
+
+
+def payload(name: str) -> dict[str, Any]:
+    """Load a payload file, fresh for each caller."""
+    loaded: dict[str, Any] = json.loads((PAYLOADS / name).read_text(encoding="utf-8"))
+    return loaded
+
+
+class App:
+    """One host process. A killed or stopped one can be started again, on another port."""
+
+    def __init__(
+        self, log: Path, environ: Mapping[str, str], *options: str, folder: Path = ROOT, storage: str = ""
+    ) -> None:
+        self._log = log
+        self._command = [sys.executable, "-m", "simulator.host", "--port", "0", "--quiet", *options]
+        self._command += ["--app", str(folder)]
+        # Nothing of the developer's own environment may stand in for a setting that a test leaves out.
+        inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TZ"}}
+        self._environ = {**inherited, **NO_TIMERS, **environ}
+        if storage:
+            self._environ["AzureWebJobsStorage"] = storage
+        self.storage = storage
+        self._process: subprocess.Popen[str] | None = None
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end(signal.SIGKILL)
+        self._session.close()
+
+    def start(self) -> None:
+        with self._log.open("a", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environ, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.startswith("listening on"):
+            self.end(signal.SIGKILL)
+            raise RuntimeError(f"the host did not start:\n{self.log()}")
+        self.url = line.rpartition(" ")[2].strip()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the host: with SIGKILL it has no moment to finish anything."""
+        if self._process is not None:
+            with self._process as process:
+                process.send_signal(how)
+            self._process = None
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request to a route of the app."""
+        return self._session.request(method, f"{self.url}/api/{path}", timeout=PATIENCE, **options)
+
+    def run_now(self, function: str, text: str = "") -> None:
+        """Run a function that no request starts, as an operator would, and wait for nothing."""
+        answer = self._session.post(
+            f"{self.url}/admin/functions/{function}", json={"input": text}, timeout=PATIENCE
+        )
+        assert answer.status_code == 202, answer.text
+
+    def messages(self, suffix: str = "") -> int:
+        """Count what is on the two queues: waiting, put back or being worked on."""
+        return sum(_length(self.storage, name + suffix) for name in QUEUES)
+
+    def clear(self) -> None:
+        for name in QUEUES:
+            with _queue(self.storage, name) as queue:
+                try:
+                    queue.clear_messages()
+                except ResourceNotFoundError:
+                    continue
+
+
+@contextmanager
+def _queue(storage: str, name: str) -> Iterator[QueueClient]:
+    with QueueClient.from_connection_string(storage, name, api_version="2025-11-05") as client:
+        yield client
+
+
+def _length(storage: str, name: str) -> int:
+    with _queue(storage, name) as queue:
+        try:
+            return queue.get_queue_properties().approximate_message_count or 0
+        except ResourceNotFoundError:
+            return 0
+
+
+@dataclass
+class Pair:
+    """An Azure DevOps and a Sentry organization of a test's own, and the app between them."""
+
+    app: App
+    ado: FakeAdo
+    sentry: FakeSentry
+    slug: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}")
+
+    @classmethod
+    @contextmanager
+    def beside(cls, app: App, **choices: Any) -> Iterator["Pair"]:
+        with (
+            FakeAdo(token=ADO_TOKEN, time_scale=0.01, **choices) as ado,
+            FakeSentry(token=SENTRY_TOKEN, client_secret=SIGNING_KEY) as sentry,
+        ):
+            for person in ("ann", "bob"):
+                sentry.add_member(f"{person}@corp.example")
+            yield cls(app, ado, sentry)
+
+    # What an operator does.
+
+    def document(self, **changes: Any) -> dict[str, Any]:
+        """Return the least that a configuration has to say, with a test's own changes."""
+        needed = {
+            "ado_url": self.ado.organization_url,
+            "ado_search_url": self.ado.search_url,
+            "sentry_url": self.sentry.url,
+            "sentry_organization": self.sentry.organization,
+        }
+        return {**needed, **changes}
+
+    def ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        return self.app.ask(method, f"organizations/{self.slug}/{path}", **options)
+
+    def configure(self, **changes: Any) -> requests.Response:
+        return self.ask("PUT", "config", json=self.document(**changes))
+
+    def connect(self, **changes: Any) -> Self:
+        """Configure the organization and let the hooks of both sides reach the app."""
+        answer = self.configure(**changes)
+        assert answer.status_code in {200, 201}, answer.text
+        self.subscribe(httpHeaders=f"Shared-Secret: {HOOK_SECRET}")
+        self.sentry.webhook_url = f"{self.app.url}/api/{self.sentry_route}"
+        return self
+
+    def subscribe(self, **inputs: str) -> None:
+        for event in ("updated", "deleted", "restored"):
+            self.ado.subscribe(f"{self.app.url}/api/{self.ado_route}", f"workitem.{event}", **inputs)
+
+    def link(self, issue_id: str, work_item_id: int, **choices: str) -> dict[str, Any]:
+        answer = self.post_link(issue_id, work_item_id, **choices)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def post_link(self, issue_id: object, work_item_id: object, **choices: Any) -> requests.Response:
+        body = {"issue_id": issue_id, "work_item_id": work_item_id, **choices}
+        return self.ask("POST", "links", json=body)
+
+    def linked(self, project: str = "Fabrikam-Fiber", kind: str = "Bug", **fields: Any) -> tuple[str, int]:
+        """Make an issue and a work item, join them, and return their ids."""
+        issue_id = self.sentry.add_issue(announce=False).id
+        work_item_id = self.ado.add_item(project=project, kind=kind, **fields).id
+        self.link(issue_id, work_item_id)
+        return issue_id, work_item_id
+
+    # What a person reads.
+
+    def links(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.ask("GET", "links").json()["links"]
+        return listed
+
+    def health(self, issue_id: str, work_item_id: int) -> tuple[str, str | None]:
+        answer = self.ask("GET", "links", params={"issue_id": issue_id, "work_item_id": work_item_id})
+        [link] = answer.json()["links"]
+        return link["health"], link["reason"]
+
+    def activity(self, issue_id: str, work_item_id: int) -> list[dict[str, Any]]:
+        answer = self.ask("GET", f"links/{issue_id}/{work_item_id}/activity")
+        assert answer.status_code == 200, answer.text
+        entries: list[dict[str, Any]] = answer.json()["activity"]
+        return entries
+
+    def told(self, issue_id: str, work_item_id: int) -> list[tuple[str, str | None]]:
+        """Return the outcome and the field of each entry, newest first."""
+        return [(entry["outcome"], entry["field"]) for entry in self.activity(issue_id, work_item_id)]
+
+    # How things stand.
+
+    def status(self, issue_id: str) -> str:
+        return str(self.sentry.issue(issue_id)["status"])
+
+    def issue_assignee(self, issue_id: str) -> str | None:
+        assigned = self.sentry.issue(issue_id)["assignedTo"]
+        return str(assigned["email"]) if assigned and assigned["type"] == "user" else None
+
+    def state(self, work_item_id: int) -> str:
+        return self.ado.item(work_item_id).state
+
+    def item_assignee(self, work_item_id: int) -> str | None:
+        return self.ado.item(work_item_id).assignee
+
+    # What travels.
+
+    @property
+    def ado_route(self) -> str:
+        return f"ado/{self.slug}/webhook"
+
+    @property
+    def sentry_route(self) -> str:
+        return f"sentry/{self.slug}/webhook"
+
+    def deliver(
+        self, body: object, *, secret: str | None = HOOK_SECRET, slug: str | None = None, **options: Any
+    ) -> requests.Response:
+        """Send a service hook delivery by hand, from the one who knows ``secret``."""
+        headers = {"Content-Type": "application/json; charset=utf-8", **options.pop("headers", {})}
+        if secret is not None:
+            headers["Shared-Secret"] = secret
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.app.ask(
+            "POST", f"ado/{slug or self.slug}/webhook", data=content, headers=headers, **options
+        )
+
+    def deliver_from_sentry(
+        self,
+        body: object,
+        *,
+        resource: str = "issue",
+        key: str | None = SIGNING_KEY,
+        slug: str | None = None,
+    ) -> requests.Response:
+        """Send a Sentry hook by hand, signed with ``key``."""
+        content = body if isinstance(body, bytes) else compact(body)
+        headers = {"Content-Type": "application/json", "Sentry-Hook-Resource": resource}
+        if key is not None:
+            headers["Sentry-Hook-Signature"] = sign(key, content)
+        return self.app.ask("POST", f"sentry/{slug or self.slug}/webhook", data=content, headers=headers)
+
+    def settle(self) -> None:
+        """Wait until no hook is on its way and no message is left, those included that our writes caused."""
+        seen = None
+        while seen != (seen := self._traffic()):
+            self.sentry.hooks.drain(PATIENCE)
+            self.ado.wait_for_deliveries(PATIENCE)
+            eventually(lambda: self.app.messages() == 0)
+
+    def _traffic(self) -> tuple[int, ...]:
+        hooks = len(self.ado.deliveries), len(self.sentry.deliveries)
+        return *hooks, len(self.ado.calls), len(self.sentry.calls)
+
+    @contextmanager
+    def calls(self) -> Iterator["Calls"]:
+        """Count what the app calls inside the block, which ends when everything has come to rest."""
+        before_ado, before_sentry = len(self.ado.calls), len(self.sentry.calls)
+        counted = Calls()
+        yield counted
+        self.settle()
+        counted.ado = [f"{call.method} {call.http_status}" for call in self.ado.calls[before_ado:]]
+        counted.sentry = [f"{method} {status}" for method, _, status in self.sentry.calls[before_sentry:]]
+
+
+@dataclass
+class Calls:
+    """Each call to either vendor as its method and the status it was answered with (0: none)."""
+
+    ado: list[str] = field(default_factory=list)
+    sentry: list[str] = field(default_factory=list)
+
+    @property
+    def writes(self) -> list[str]:
+        return [call for call in (*self.ado, *self.sentry) if not call.startswith("GET")]
+
+
+@contextmanager
+def own_app(folder: Path, *options: str, retry_after: int = 1) -> Iterator[tuple[App, Azurite]]:
+    """Run a host and a storage for tests that kill or stop them; a failed message is tried again at once."""
+    app_folder = folder / "app"
+    app_folder.mkdir()
+    for name in ("function_app.py", "functions", "shared"):
+        (app_folder / name).symlink_to(ROOT / name)
+    settings = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
+    settings["extensions"]["queues"]["visibilityTimeout"] = f"00:00:{retry_after:02d}"
+    (app_folder / "host.json").write_text(json.dumps(settings), encoding="utf-8")
+    with (
+        Azurite(folder / "storage") as azurite,
+        App(
+            folder / "host.log", SECRETS, *options, folder=app_folder, storage=azurite.connection_string
+        ) as app,
+    ):
+        yield app, azurite

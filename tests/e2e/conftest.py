@@ -1,0 +1,71 @@
+"""What the end-to-end tests share: one app for the session, a pair of fakes for each test, the host's log."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from simulator.ado import FakeAdo
+from simulator.azurite import Azurite
+from tests.e2e.app import ADO_TOKEN, SECRETS, App, Pair
+
+_LAST_WORDS = 8000  # characters of the host's log that a failure shows
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[FakeAdo]:
+    """The one Azure DevOps organization that the app can find by its account's id."""
+    with FakeAdo(token=ADO_TOKEN) as ado:
+        yield ado
+
+
+@pytest.fixture(scope="session")
+def app(account: FakeAdo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One host for all tests that leave it running: starting one takes longer than most tests."""
+    log = tmp_path_factory.mktemp("app") / "host.log"
+    own = {"ADO_WEBHOOK_SECRET__OWN_SECRET": "own-hook-secret", "ADO_WEBHOOK_SECRET__EMPTY_SECRET": ""}
+    own["ADO_RESOURCE_AREAS_URL"] = account.resource_areas_url
+    own |= {"SENTRY_CLIENT_SECRET__OWN_SECRET": "own-key", "SENTRY_CLIENT_SECRET__EMPTY_SECRET": ""}
+    with (
+        Azurite() as azurite,
+        App(log, {**SECRETS, **own}, storage=azurite.connection_string) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def pair(app: App) -> Iterator[Pair]:
+    with Pair.beside(app) as pair:
+        yield pair
+    # A message that a test left to be retried must not reach into the next one.
+    app.clear()
+
+
+_log_before: pytest.StashKey[int] = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the host said during a test beside the failure that it may explain."""
+    report = yield
+    running = next((each for each in map(_app_of, getattr(item, "funcargs", {}).values()) if each), None)
+    if running is not None:
+        if report.when == "setup":
+            item.stash[_log_before] = len(running.log())
+        if report.failed:
+            said = _without_storage(running.log()[item.stash.get(_log_before, 0) :])
+            report.sections.append(("the host's log", said[-_LAST_WORDS:]))
+    return report
+
+
+def _app_of(fixture: object) -> App | None:
+    if isinstance(fixture, Pair):
+        return fixture.app
+    return fixture if isinstance(fixture, App) else None
+
+
+def _without_storage(log: str) -> str:
+    """Leave out the storage client's account of its every request."""
+    entries = f"\n{log}".split("\n[")
+    return "\n[".join(entry for entry in entries if not entry.startswith("azure."))

@@ -1,0 +1,343 @@
+"""An organization's configuration over HTTP: the form, the document, every error at once, and its removal."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from simulator.ado import FakeAdo
+from simulator.sentry import FakeSentry
+from tests.e2e.app import SENTRY_TOKEN, SIGNING_KEY, App, Pair
+
+FABRIKAM = "Fabrikam-Fiber"
+FIELDS = [
+    "sync_status_forward",
+    "status_mapping",
+    "sync_forward_assignment",
+    "sync_comments",
+    "sync_status_reverse",
+    "sync_reverse_assignment",
+]
+
+
+def mapped(pair: Pair, **mapping: Any) -> dict[str, Any]:
+    """Return a document's mapping of one project."""
+    return {"status_mapping": {pair.ado.project_id(FABRIKAM): mapping}}
+
+
+def mapper(pair: Pair, **params: str) -> dict[str, Any]:
+    fields = pair.ask("GET", "config", params=params).json()["fields"]
+    found: dict[str, Any] = next(each for each in fields if each["name"] == "status_mapping")
+    return found
+
+
+def errors(pair: Pair, **changes: Any) -> dict[str, str]:
+    """Return the errors of a document that is refused."""
+    answer = pair.configure(**changes)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid-configuration"), answer.text
+    found: dict[str, str] = answer.json()["errors"]
+    return found
+
+
+# The document.
+
+
+def test_a_document_is_created_then_replaced_and_each_version_has_its_etag(pair: Pair) -> None:
+    created, replaced = pair.configure(), pair.configure(on_conflict="sentry")
+    assert (created.status_code, replaced.status_code) == (201, 200)
+    assert created.headers["ETag"] != replaced.headers["ETag"]
+    shown = pair.ask("GET", "config")
+    assert shown.headers["ETag"] == replaced.headers["ETag"]
+    assert shown.json()["organization"] == pair.slug
+    assert shown.json()["config"] == replaced.json()["config"]
+    assert shown.json()["config"]["on_conflict"] == "sentry"
+
+
+def test_what_is_left_out_takes_its_default_again(pair: Pair) -> None:
+    pair.configure(sync_comments=True, people={"ann@corp.example": "ann@home.example"})
+    config = pair.configure().json()["config"]
+    assert (config["sync_comments"], config["people"], config["issue_sync"]) == (False, {}, True)
+
+
+def test_what_get_shows_can_be_put_back(pair: Pair) -> None:
+    pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"), done_categories=["Completed"])
+    config = pair.ask("GET", "config").json()["config"]
+    answer = pair.ask("PUT", "config", json=config)
+    assert (answer.status_code, answer.json()["config"]) == (200, config)
+
+
+def test_a_stale_etag_changes_nothing(pair: Pair) -> None:
+    old = pair.configure().headers["ETag"]
+    current = pair.configure(on_conflict="sentry").headers["ETag"]
+    for method in ("PUT", "DELETE"):
+        answer = pair.ask(method, "config", json=pair.document(), headers={"If-Match": old})
+        assert (answer.status_code, answer.json()["error"]) == (412, "precondition-failed")
+    assert pair.ask("GET", "config").headers["ETag"] == current
+
+
+@pytest.mark.parametrize("etag", ['"anything"', "*"])
+def test_if_match_on_a_new_organization_fails(pair: Pair, etag: str) -> None:
+    answer = pair.ask("PUT", "config", json=pair.document(), headers={"If-Match": etag})
+    assert answer.status_code == 412
+    assert pair.ask("GET", "config").status_code == 404
+
+
+def test_the_current_etag_lets_a_change_through(pair: Pair) -> None:
+    etag = pair.configure().headers["ETag"]
+    answer = pair.ask("PUT", "config", json=pair.document(on_conflict="sentry"), headers={"If-Match": etag})
+    assert answer.status_code == 200
+    current = {"If-Match": answer.headers["ETag"]}
+    assert pair.ask("DELETE", "config", headers=current).status_code == 204
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_organization_that_nobody_connected_is_unknown(pair: Pair, method: str) -> None:
+    answer = pair.ask(method, "config")
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown-organization")
+
+
+@pytest.mark.parametrize("slug", ["Acme", "a_b", "-a", "a" * 64])
+def test_no_organization_can_be_created_under_another_kind_of_slug(pair: Pair, slug: str) -> None:
+    answer = pair.app.ask("PUT", f"organizations/{slug}/config", json=pair.document())
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown-organization")
+
+
+# Errors.
+
+
+def test_every_error_is_told_at_once_and_nothing_is_stored(pair: Pair) -> None:
+    found = errors(
+        pair,
+        ado_url="http://dev.azure.com/fabrikam/",
+        sentry_url="https://169.254.169.254/",
+        sync_comments="yes",
+        on_conflict="nobody",
+        done_categories=["Proposed"],
+        colour="red",
+        people={"ann": "ann@home.example"},
+        status_mapping={"11111111-2222-3333-4444-555555555555": {"on_resolve": "Closed"}},
+    )
+    assert set(found) == {
+        "ado_url",
+        "sentry_url",
+        "sync_comments",
+        "on_conflict",
+        "done_categories",
+        "colour",
+        "people.ann",
+        "status_mapping.11111111-2222-3333-4444-555555555555",
+    }
+    assert pair.ask("GET", "config").status_code == 404
+
+
+@pytest.mark.parametrize("body", [b"", b"not JSON", b"[]", b"null", b"\xff", b'"x"'])
+def test_a_body_that_is_no_object_is_an_error_of_the_whole(pair: Pair, body: bytes) -> None:
+    answer = pair.ask("PUT", "config", data=body)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid-configuration")
+    assert set(answer.json()["errors"]) == {"$"}
+
+
+@pytest.mark.parametrize("mapping", [{"on_resolve": "Closed"}, {"on_unresolve": "Active"}])
+def test_half_a_mapping_is_an_error(pair: Pair, mapping: dict[str, str]) -> None:
+    [(path, problem)] = errors(pair, **mapped(pair, **mapping)).items()
+    assert path == f"status_mapping.{pair.ado.project_id(FABRIKAM)}"
+    assert problem == "Resolve and unresolve status are required."
+
+
+def test_half_a_mapping_of_a_type_is_an_error(pair: Pair) -> None:
+    [(path, problem)] = errors(pair, **mapped(pair, types={"Bug": {"on_resolve": "Closed"}})).items()
+    assert path.endswith(".types.Bug")
+    assert problem == "Resolve and unresolve status are required."
+
+
+@pytest.mark.parametrize(
+    ("mapping", "path"),
+    [
+        ({"on_resolve": "Done", "on_unresolve": "Active"}, ".on_resolve"),
+        ({"on_resolve": "Closed", "on_unresolve": "Open"}, ".on_unresolve"),
+        ({"on_resolve": "closed", "on_unresolve": "Active"}, ".on_resolve"),
+        ({"on_resolve": "Closed", "on_unresolve": "Active", "done_states": ["Fertig"]}, ".done_states[0]"),
+        ({"types": {"Story": {"on_resolve": "Closed", "on_unresolve": "Active"}}}, ".types.Story"),
+        # The project has it, the type has not.
+        (
+            {"types": {"Task": {"on_resolve": "Resolved", "on_unresolve": "Active"}}},
+            ".types.Task.on_resolve",
+        ),
+        # Written and read back, each must give what was written.
+        ({"on_resolve": "Active", "on_unresolve": "New"}, ".on_resolve"),
+        ({"on_resolve": "Closed", "on_unresolve": "Resolved"}, ".on_unresolve"),
+        ({"on_resolve": "Removed", "on_unresolve": "Active"}, ".on_resolve"),
+        (
+            {"on_resolve": "Closed", "on_unresolve": "Active", "done_states": ["Active"]},
+            ".on_unresolve",
+        ),
+    ],
+)
+def test_a_mapping_that_the_projects_process_contradicts_is_an_error(
+    pair: Pair, mapping: dict[str, Any], path: str
+) -> None:
+    found = errors(pair, **mapped(pair, **mapping))
+    assert f"status_mapping.{pair.ado.project_id(FABRIKAM)}{path}" in found
+    assert pair.ask("GET", "config").status_code == 404
+
+
+def test_a_state_may_be_declared_done_against_its_category(pair: Pair) -> None:
+    document = mapped(pair, on_resolve="Active", on_unresolve="New", done_states=["Active"])
+    assert pair.configure(**document).status_code == 201
+
+
+def test_a_project_that_is_not_there_is_an_error(pair: Pair) -> None:
+    nowhere = "11111111-2222-3333-4444-555555555555"
+    found = errors(pair, status_mapping={nowhere: {"on_resolve": "Closed", "on_unresolve": "Active"}})
+    assert set(found) == {f"status_mapping.{nowhere}"}
+
+
+def test_two_people_with_one_address_in_sentry_are_an_error(pair: Pair) -> None:
+    people = {"ann@corp.example": "Both@home.example", "bob@corp.example": "both@home.example"}
+    assert set(errors(pair, people=people)) == {"people.bob@corp.example"}
+
+
+def test_a_mapping_that_cannot_be_checked_is_not_stored(pair: Pair) -> None:
+    pair.configure()
+    pair.ado.fail_next(http_status=503)
+    answer = pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"))
+    assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert pair.ask("GET", "config").json()["config"]["status_mapping"] == {}
+
+
+def test_a_document_without_a_mapping_needs_nobody_to_answer(pair: Pair) -> None:
+    with pair.calls() as calls:
+        assert pair.configure().status_code == 201
+    assert (calls.ado, calls.sentry) == ([], [])
+
+
+def test_an_error_says_nothing_of_a_token(pair: Pair) -> None:
+    pair.ado.fail_next(http_status=401)
+    answer = pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"))
+    assert (answer.status_code, answer.json()["error"]) == (502, "ado-refused-us")
+    assert "token" not in answer.text
+
+
+# The form.
+
+
+def test_the_form_has_its_fields_in_their_order(pair: Pair) -> None:
+    pair.configure()
+    fields = pair.ask("GET", "config").json()["fields"]
+    assert [field["name"] for field in fields] == FIELDS
+    for field in fields:
+        assert {"name", "type", "label", "help", "disabled", "disabled_reason", "default"} <= set(field)
+        assert (field["disabled"], field["disabled_reason"]) == (False, None)
+    assert [field["default"] for field in fields] == [True, {}, True, False, True, True]
+
+
+def test_every_project_is_listed_and_states_are_shown_for_those_asked_for(pair: Pair) -> None:
+    pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"))
+    projects = {each["name"]: each for each in mapper(pair, project="scrum team")["projects"]}
+    assert set(projects) == {each.name for each in pair.ado.catalog.projects.values()}
+    assert {name for name, each in projects.items() if each["types"]} == {FABRIKAM, "Scrum Team"}
+    assert projects[FABRIKAM]["id"] == pair.ado.project_id(FABRIKAM)
+    assert projects[FABRIKAM]["types"]["Bug"] == [
+        {"name": "New", "category": "Proposed"},
+        {"name": "Active", "category": "InProgress"},
+        {"name": "Resolved", "category": "Resolved"},
+        {"name": "Closed", "category": "Completed"},
+    ]
+    assert projects["Basic Board"]["types"] is None
+
+
+def test_projects_are_listed_to_the_last_page_and_states_asked_for_once(app: App) -> None:
+    with Pair.beside(app, projects=203) as pair:
+        pair.configure()
+        with pair.calls() as calls:
+            first = mapper(pair, project="Project 00203")["projects"]
+            second = mapper(pair, project="Project 00203")["projects"]
+    assert len({each["id"] for each in first}) == 203
+    assert first == second
+    assert [each["name"] for each in first if each["types"]] == ["Project 00203"]
+    assert calls.ado == ["GET 200"] * (3 + 1 + 3)
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_a_form_without_azure_devops_is_shown_but_for_the_mapping(pair: Pair, status: int) -> None:
+    pair.configure()
+    pair.ado.fail_next(http_status=status)
+    answer = pair.ask("GET", "config")
+    assert answer.status_code == 200
+    disabled = {field["name"]: field["disabled_reason"] for field in answer.json()["fields"]}
+    assert [name for name, reason in disabled.items() if reason] == ["status_mapping"]
+    assert "Azure DevOps" in disabled["status_mapping"]
+
+
+def test_with_issue_sync_off_every_field_is_disabled_with_a_reason(pair: Pair) -> None:
+    pair.configure(issue_sync=False)
+    fields = pair.ask("GET", "config").json()["fields"]
+    assert all(field["disabled"] and "issue_sync" in field["disabled_reason"] for field in fields)
+
+
+# Where the organization lives.
+
+
+@pytest.fixture
+def located(app: App, account: FakeAdo) -> Iterator[Pair]:
+    """Stand for an organization of which only the account's id is known."""
+    with FakeSentry(token=SENTRY_TOKEN, client_secret=SIGNING_KEY) as sentry:
+        yield Pair(app, account, sentry)
+
+
+@pytest.mark.parametrize("ado_url", [None, "fabrikam.visualstudio.com"])
+def test_an_account_is_looked_up_once_and_its_address_written_back(
+    located: Pair, ado_url: str | None
+) -> None:
+    account_id = located.ado.catalog.account_id
+    assert located.configure(ado_account_id=account_id, ado_url=ado_url).status_code == 201
+    with located.calls() as calls:
+        answers = [located.ask("GET", "config") for _ in range(2)]
+    assert not any(field["disabled"] for answer in answers for field in answer.json()["fields"])
+    assert calls.ado == ["GET 200"] * 3
+    assert answers[1].json()["config"]["ado_url"] == located.ado.organization_url
+
+
+def test_a_look_up_that_fails_stores_nothing_and_is_made_again(located: Pair) -> None:
+    located.configure(ado_account_id=located.ado.catalog.account_id, ado_url=None)
+    located.ado.fail_next(http_status=503, path="resourceareas")
+    failed, found = located.ask("GET", "config"), located.ask("GET", "config")
+    assert [field["name"] for field in failed.json()["fields"] if field["disabled"]] == ["status_mapping"]
+    assert failed.json()["config"]["ado_url"] is None
+    assert not any(field["disabled"] for field in found.json()["fields"])
+
+
+def test_an_account_that_nobody_knows_disables_the_mapping_alone(located: Pair) -> None:
+    unknown = "11111111-2222-3333-4444-555555555555"
+    assert located.configure(ado_account_id=unknown, ado_url=None).status_code == 201
+    fields = located.ask("GET", "config").json()["fields"]
+    assert [field["name"] for field in fields if field["disabled"]] == ["status_mapping"]
+
+
+# The end.
+
+
+def test_removing_an_organization_takes_its_links_and_activity_along(pair: Pair) -> None:
+    pair.connect()
+    issue_id, work_item_id = pair.linked()
+    pair.sentry.resolve(issue_id)
+    pair.settle()
+    assert pair.activity(issue_id, work_item_id)
+    assert pair.ask("DELETE", "config").status_code == 204
+    assert pair.ask("GET", "links").status_code == 404
+    assert pair.deliver({"eventType": "workitem.updated"}).status_code == 404
+    pair.configure()
+    assert pair.links() == []
+    assert pair.ask("GET", f"links/{issue_id}/{work_item_id}/activity").status_code == 404
+
+
+def test_removing_one_organization_leaves_the_next_alone(pair: Pair) -> None:
+    pair.connect()
+    issue_id, _ = pair.linked()
+    with Pair.beside(pair.app) as other:
+        # Its slug starts with the whole of the first one's.
+        other.slug = f"{pair.slug}-2"
+        other.connect().linked()
+        assert other.ask("DELETE", "config").status_code == 204
+    assert [link["issue_id"] for link in pair.links()] == [issue_id]
