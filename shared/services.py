@@ -1,5 +1,6 @@
 """The composition root: builds the collaborators that a function may reach, each when it is first needed."""
 
+import logging
 import os
 import secrets
 import time
@@ -153,4 +154,6 @@ def services() -> Services:
 
     An exception during the import would make every function vanish from the app.
     """
+    # Azure's clients log twenty lines for each call at INFO, keys of rows included.
+    logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
     return Services(Settings.from_environ(os.environ))
