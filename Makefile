@@ -1,0 +1,54 @@
+# Every command of this project. Set-up happens by itself and takes a moment only when something changed.
+# Paths are relative throughout, so that the checkout may lie in a folder with spaces in its name.
+
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+
+SCHEDULES ?= 1000
+SEED ?= 0
+PYTEST_OPTIONS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help set-up demo run test check format bench chaos simulate mutants clean
+
+help: ## Say what there is to run
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+set-up: ## Install what is needed into this folder (every other command does so by itself)
+	@$(PYTHON) simulator/setup.py
+
+demo: set-up ## Start everything, change things on both sides, show that they arrive, stop everything
+	@$(RUN) simulator.demo
+
+run: set-up ## Start everything and keep it running, with pages to play on
+	@$(RUN) simulator.run
+
+test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
+	@$(PYTHON) simulator/setup.py --for-tests
+	@$(RUN) pytest -q $(PYTEST_OPTIONS)
+
+check: set-up ## Check format, lint, types and the direction of imports
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@.venv/bin/lint-imports
+
+format: set-up ## Format the code and mend what the linter can mend
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+bench: set-up ## Measure calls, latency and growth against their targets
+	@$(RUN) bench
+
+chaos: set-up ## Kill, cut off and overload the running app, and see that both sides agree afterwards
+	@$(RUN) tests.chaos
+
+simulate: set-up ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0)
+	@$(RUN) tests.simulation --schedules $(SCHEDULES) --seed $(SEED)
+
+mutants: set-up ## Break the code on purpose and see that a test notices
+	@$(RUN) tests.simulation.mutants
+
+clean: ## Remove everything that was installed or generated
+	rm -rf .venv .venv-3.13 node_modules .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,259 @@
+"""The demo: people change work items and issues, and each change arrives on the other side, or it fails."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simulator.hands import Hands, HandsError, Json
+from simulator.stack import Stack, StackError
+
+_ARRIVES_WITHIN = 30.0  # seconds, on a slow machine under load
+_WATCHED_FOR = 1.0  # seconds in which nothing may change; a change usually takes a third of that
+_LOOK_EVERY = 0.02
+_LOG_LINES = 40
+_STORY = ("100", 31)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Somebody does something; from then on ``look`` shall show ``wanted``.
+
+    ``holds`` is for what must not change: it is looked at for a while instead of until it is there.
+    """
+
+    deed: str
+    do: Callable[[Hands], object]
+    effect: str
+    look: Callable[[Hands], object]
+    wanted: object
+    holds: bool = False
+
+
+class StepFailed(Exception):
+    """A change did not arrive, or one did that should not have."""
+
+
+def _unassign_and_reconcile(at: Hands) -> None:
+    at.sentry.assign("101", None)
+    at.app.reconcile("101", 32)
+
+
+CHAPTERS: dict[str, tuple[Step, ...]] = {
+    "Connect": (
+        Step(
+            "An administrator connects fabrikam and acme (PUT …/config)",
+            lambda at: at.connect(),
+            "the app is healthy",
+            lambda at: at.app.health()["status"],
+            "ok",
+        ),
+        Step(
+            "… and subscribes the app to work items that are updated, deleted, restored",
+            lambda at: at.subscribe(),
+            "Azure DevOps has three subscriptions",
+            lambda at: len(at.ado.subscribed_events()),
+            3,
+        ),
+        Step(
+            "Ann sets #33 to Done in Azure DevOps, before anything is linked",
+            lambda at: at.ado.move(33, "Done"),
+            "issue 102 knows nothing of it",
+            lambda at: at.sentry.status("102"),
+            "unresolved",
+        ),
+        Step(
+            "Three issues and work items are linked: 100 and #31, 101 and #32, 102 and #33",
+            lambda at: at.link(),
+            "linking alone writes nothing: issue 102 stays unresolved",
+            lambda at: at.sentry.status("102"),
+            "unresolved",
+            holds=True,
+        ),
+    ),
+    "Azure DevOps leads, Sentry follows": (
+        Step(
+            "Ann moves #31 from New to Active in Azure DevOps",
+            lambda at: at.ado.move(31, "Active"),
+            "not done yet: issue 100 stays unresolved",
+            lambda at: at.sentry.status("100"),
+            "unresolved",
+            holds=True,
+        ),
+        Step(
+            "Ann resolves #31 in Azure DevOps",
+            lambda at: at.ado.move(31, "Resolved"),
+            "issue 100 is resolved in Sentry",
+            lambda at: at.sentry.status("100"),
+            "resolved",
+        ),
+        Step(
+            "Ann closes #31 in Azure DevOps",
+            lambda at: at.ado.move(31, "Closed"),
+            "done before and after: issue 100 stays resolved",
+            lambda at: at.sentry.status("100"),
+            "resolved",
+            holds=True,
+        ),
+        Step(
+            "Ann reopens #31 in Azure DevOps",
+            lambda at: at.ado.move(31, "Active"),
+            "issue 100 is unresolved in Sentry",
+            lambda at: at.sentry.status("100"),
+            "unresolved",
+        ),
+        Step(
+            "Ann assigns #31 to Bob in Azure DevOps",
+            lambda at: at.ado.assign(31, "bob@corp.example"),
+            "issue 100 is Bob's in Sentry, where his address is another one",
+            lambda at: at.sentry.assignee("100"),
+            "bob@acme.example",
+        ),
+        Step(
+            "Ann unassigns #31 in Azure DevOps",
+            lambda at: at.ado.assign(31, None),
+            "issue 100 is nobody's in Sentry",
+            lambda at: at.sentry.assignee("100"),
+            None,
+        ),
+    ),
+    "Sentry leads, Azure DevOps follows": (
+        Step(
+            "Olive resolves issue 101 in Sentry",
+            lambda at: at.sentry.resolve("101"),
+            "#32 is Closed in Azure DevOps",
+            lambda at: at.ado.state(32),
+            "Closed",
+        ),
+        Step(
+            "Olive unresolves issue 101 in Sentry",
+            lambda at: at.sentry.unresolve("101"),
+            "#32 is New again, the state it was closed from",
+            lambda at: at.ado.state(32),
+            "New",
+        ),
+        Step(
+            "Olive assigns issue 101 to Ann in Sentry",
+            lambda at: at.sentry.assign("101", "ann@acme.example"),
+            "#32 is Ann's in Azure DevOps",
+            lambda at: at.ado.assignee(32),
+            "ann@corp.example",
+        ),
+        Step(
+            "Olive unassigns issue 101 in Sentry, which tells nobody; the reconciler looks",
+            _unassign_and_reconcile,
+            "#32 is nobody's in Azure DevOps",
+            lambda at: at.ado.assignee(32),
+            None,
+        ),
+    ),
+    "What stays as it is": (
+        Step(
+            "Olive resolves issue 102 in Sentry",
+            lambda at: at.sentry.resolve("102"),
+            "#33 is done already and stays Done",
+            lambda at: at.ado.state(33),
+            "Done",
+            holds=True,
+        ),
+        Step(
+            "Olive archives issue 101 in Sentry",
+            lambda at: at.sentry.archive("101"),
+            "archived is not done: #32 stays New",
+            lambda at: at.ado.state(32),
+            "New",
+            holds=True,
+        ),
+        Step(
+            "Ann closes #32 in Azure DevOps",
+            lambda at: at.ado.move(32, "Closed"),
+            "archived stays archived: issue 101 is still ignored",
+            lambda at: at.sentry.status("101"),
+            "ignored",
+            holds=True,
+        ),
+    ),
+}
+
+
+def main() -> int:
+    prepare_output()
+    interrupt_on_signals()
+    started = time.monotonic()
+    print("Starting Azurite, a simulated Azure DevOps, a simulated Sentry and the app …")
+    try:
+        with Stack() as stack:
+            print(_line(started, "everything runs, on free ports of this machine"))
+            return _play(stack)
+    except StackError as error:
+        print(f"  ✗ {error}")
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; everything was stopped.")
+        return 130
+
+
+def prepare_output() -> None:
+    """Show each line at once, also through a pipe, and never stumble over a terminal without a check mark."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True, errors="replace")
+
+
+def interrupt_on_signals() -> None:
+    """Make SIGTERM what Ctrl-C is, so that everything is stopped for either; also in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
+def _play(stack: Stack) -> int:
+    hands = Hands(stack)
+    try:
+        for chapter, steps in CHAPTERS.items():
+            print(f"\n{chapter}")
+            for step in steps:
+                _take(step, hands)
+        _tell_story(hands.app.activity(*_STORY))
+    except (StepFailed, HandsError) as error:
+        print(f"  ✗ {error}\n\nThe app's last words:")
+        print("\n".join(stack.host_log.splitlines()[-_LOG_LINES:]))
+        return 1
+    count = sum(map(len, CHAPTERS.values()))
+    print(f"\nAll {count} steps arrived. Stopping everything.")
+    return 0
+
+
+def _take(step: Step, hands: Hands) -> None:
+    started = time.monotonic()
+    step.do(hands)
+    deadline = started + (_WATCHED_FOR if step.holds else _ARRIVES_WITHIN)
+    while True:
+        found = step.look(hands)
+        late = time.monotonic() >= deadline
+        if step.holds and found != step.wanted:
+            raise StepFailed(f"{step.deed} → expected {step.wanted!r} to stay, but it became {found!r}")
+        if found == step.wanted and (late or not step.holds):
+            break
+        if late:
+            raise StepFailed(
+                f"{step.deed} → expected {step.wanted!r}, still {found!r} after {_ARRIVES_WITHIN:.0f} s"
+            )
+        time.sleep(_LOOK_EVERY)
+    print(_line(started, f"{step.deed} → {step.effect}"))
+
+
+def _line(started: float, text: str) -> str:
+    return f"  ✓ {time.monotonic() - started:5.2f} s  {text}"
+
+
+def _tell_story(activity: list[Json]) -> None:
+    issue_id, work_item_id = _STORY
+    print(f"\nThe app's own story of issue {issue_id} and #{work_item_id}, newest first (GET …/activity)")
+    for entry in activity:
+        change = f"{entry['from'] or 'nobody'} → {entry['to'] or 'nobody'}" if entry["field"] else ""
+        words = (entry["at"][11:19], entry["outcome"], entry["direction"], entry["field"], change)
+        print("    {:9} {:10} {:9} {:9} {}".format(*(word or "" for word in words)).rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""What people press and see in the two fakes, and what an administrator asks of the app, over HTTP alone."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from simulator.stack import ADO_ORGANIZATION, SENTRY_ORGANIZATION, SLUG, Stack
+
+_PATIENCE = 30  # seconds for one answer
+_API_VERSION = {"api-version": "7.1"}
+
+# Issues and work items that both fakes start with.
+LINKS = (("100", 31), ("101", 32), ("102", 33))
+
+Json = dict[str, Any]
+
+
+class HandsError(RuntimeError):
+    """Something answered with a refusal; the message is what it said."""
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # a proxy cannot reach this machine's loopback
+    return session
+
+
+@dataclass(frozen=True)
+class _Caller:
+    url: str
+    session: requests.Session = field(default_factory=_new_session, repr=False)
+
+    def ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        try:
+            answer = self.session.request(
+                method, f"{self.url}{path}", timeout=_PATIENCE, allow_redirects=False, **options
+            )
+        except requests.RequestException as error:
+            raise HandsError(f"{method} {self.url}{path}: {type(error).__name__}") from error
+        if not answer.ok:
+            raise HandsError(f"{method} {self.url}{path}: HTTP {answer.status_code}: {answer.text[:500]}")
+        return answer
+
+
+class AdoHands:
+    """Ann on the page of the fake Azure DevOps; she reads through its REST API, like any other client."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._caller = _Caller(stack.ado_url)
+        self._auth = ("", stack.secrets.ado_token)
+
+    def move(self, work_item_id: int, state: str) -> None:
+        self._edit(work_item_id, "System.State", state)
+
+    def assign(self, work_item_id: int, address: str | None) -> None:
+        self._edit(work_item_id, "System.AssignedTo", address or "")
+
+    def state(self, work_item_id: int) -> str:
+        return str(self._fields(work_item_id)["System.State"])
+
+    def assignee(self, work_item_id: int) -> str | None:
+        person = self._fields(work_item_id).get("System.AssignedTo")
+        return None if person is None else str(person["uniqueName"])
+
+    def subscribe(self, event_type: str, url: str, secret: str) -> None:
+        """Add a service hook subscription, as Project settings > Service hooks does."""
+        subscription = {
+            "publisherId": "tfs",
+            "eventType": event_type,
+            "resourceVersion": "1.0",
+            "consumerId": "webHooks",
+            "consumerActionId": "httpRequest",
+            "publisherInputs": {},
+            "consumerInputs": {"url": url, "httpHeaders": f"Shared-Secret:{secret}"},
+        }
+        self._api("POST", "hooks/subscriptions", json=subscription)
+
+    def subscribed_events(self) -> list[str]:
+        subscriptions: list[Json] = self._api("GET", "hooks/subscriptions").json()["value"]
+        return [each["eventType"] for each in subscriptions]
+
+    def _edit(self, work_item_id: int, name: str, value: str) -> None:
+        self._caller.ask("POST", "/edit", data={"id": work_item_id, "field": name, "value": value})
+
+    def _fields(self, work_item_id: int) -> Json:
+        fields: Json = self._api("GET", f"wit/workitems/{work_item_id}").json()["fields"]
+        return fields
+
+    def _api(self, method: str, path: str, **options: Any) -> requests.Response:
+        return self._caller.ask(
+            method, f"/{ADO_ORGANIZATION}/_apis/{path}", params=_API_VERSION, auth=self._auth, **options
+        )
+
+
+class SentryHands:
+    """Olive on the page of the fake Sentry; she reads through its REST API, like any other client."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._caller = _Caller(stack.sentry_url)
+        self._headers = {"Authorization": f"Bearer {stack.secrets.sentry_token}"}
+
+    def resolve(self, issue_id: str) -> None:
+        self._press("resolve", issue_id)
+
+    def unresolve(self, issue_id: str) -> None:
+        self._press("unresolve", issue_id)
+
+    def archive(self, issue_id: str) -> None:
+        self._press("archive", issue_id)
+
+    def assign(self, issue_id: str, address: str | None) -> None:
+        self._press("assign", issue_id, to=f"user:{self._user_id(address)}" if address else "")
+
+    def status(self, issue_id: str) -> str:
+        return str(self._issue(issue_id)["status"])
+
+    def assignee(self, issue_id: str) -> str | None:
+        actor = self._issue(issue_id)["assignedTo"]
+        return None if actor is None else str(actor["email"])
+
+    def _press(self, button: str, issue_id: str, **form: str) -> None:
+        answer = self._caller.ask("POST", f"/act/{button}/{issue_id}", data=form)
+        if "problem=" in answer.headers.get("Location", ""):
+            raise HandsError(f"Sentry refused to {button} issue {issue_id}: {answer.headers['Location']}")
+
+    def _user_id(self, address: str) -> str:
+        members: list[Json] = self._api("members/").json()
+        return next(str(each["user"]["id"]) for each in members if each["email"] == address)
+
+    def _issue(self, issue_id: str) -> Json:
+        issue: Json = self._api(f"issues/{issue_id}/").json()
+        return issue
+
+    def _api(self, path: str) -> requests.Response:
+        path = f"/api/0/organizations/{SENTRY_ORGANIZATION}/{path}"
+        return self._caller.ask("GET", path, headers=self._headers)
+
+
+class AppHands:
+    """An administrator with the function key."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._caller = _Caller(f"{stack.app_url}/api")
+        self._headers = {"x-functions-key": stack.secrets.function_key}
+
+    def configure(self, document: Json) -> None:
+        self._ask("PUT", "config", json=document)
+
+    def link(self, issue_id: str, work_item_id: int) -> None:
+        self._ask("POST", "links", json={"issue_id": issue_id, "work_item_id": work_item_id})
+
+    def reconcile(self, issue_id: str, work_item_id: int) -> None:
+        self._ask("POST", "reconcile", json={"issue_id": issue_id, "work_item_id": work_item_id})
+
+    def activity(self, issue_id: str, work_item_id: int) -> list[Json]:
+        """Return a link's story, newest first."""
+        entries: list[Json] = self._ask("GET", f"links/{issue_id}/{work_item_id}/activity").json()["activity"]
+        return entries
+
+    def health(self) -> Json:
+        health: Json = self._caller.ask("GET", "/health").json()
+        return health
+
+    def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        return self._caller.ask(method, f"/organizations/{SLUG}/{path}", headers=self._headers, **options)
+
+
+class Hands:
+    """All three at one stack, and how they are introduced to each other."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.ado = AdoHands(stack)
+        self.sentry = SentryHands(stack)
+        self.app = AppHands(stack)
+        self._stack = stack
+
+    def connect(self) -> None:
+        """Store the organization's document. People whose addresses differ are named in it."""
+        self.app.configure(
+            {
+                "ado_url": self._stack.ado_organization_url,
+                "sentry_url": f"{self._stack.sentry_url}/",
+                "sentry_organization": SENTRY_ORGANIZATION,
+                "people": {
+                    "ann@corp.example": "ann@acme.example",
+                    "bob@corp.example": "bob@acme.example",
+                },
+            }
+        )
+
+    def link(self) -> None:
+        for issue_id, work_item_id in LINKS:
+            self.app.link(issue_id, work_item_id)
+
+    def subscribe(self) -> None:
+        """Add the three subscriptions; Sentry's webhook is a setting that its integration was made with."""
+        for event_type in ("workitem.updated", "workitem.deleted", "workitem.restored"):
+            self.ado.subscribe(event_type, self._stack.ado_webhook_url, self._stack.secrets.ado_hook)
