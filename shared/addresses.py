@@ -38,7 +38,7 @@ class AddressPolicy:
                 raise Rejected(f"{host}: loopback addresses are for local runs only")
         elif ip in _NEVER or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
             raise Rejected(f"{host}: link-local and metadata addresses are never allowed")
-        elif not ip.is_global and host.lower() not in self.private_hosts:
+        elif not _is_public(ip) and host.lower() not in self.private_hosts:
             raise Rejected(f"{host}: a private address needs the host name in ALLOWED_PRIVATE_HOSTS")
 
     def verify_url(self, url: str) -> str:
@@ -125,10 +125,15 @@ def _literal(host: str) -> Address | None:
 
 
 def _unwrapped(ip: Address) -> Address:
-    """Return the IPv4 address inside a mapped or translated IPv6 one."""
+    """Return the IPv4 address inside a mapped, tunnelled or translated IPv6 one."""
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return ip.ipv4_mapped
+        if inner := ip.ipv4_mapped or ip.sixtofour:
+            return inner
         if ip in _NAT64:
             return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip
+
+
+def _is_public(ip: Address) -> bool:
+    # Site-local addresses are private ones of an older kind, which Python calls global.
+    return ip.is_global and not (isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local)

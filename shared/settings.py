@@ -101,7 +101,9 @@ class Settings:
     def sentry_token(self, organization: str) -> str:
         token = self._for_organization("SENTRY_TOKEN", organization)
         if not token:
-            raise MissingSetting("SENTRY_TOKEN", _PURPOSES["SENTRY_TOKEN"])
+            specific = f"SENTRY_TOKEN{_suffix(organization)}"
+            name = specific if specific in self.environment else "SENTRY_TOKEN"
+            raise MissingSetting(name, _PURPOSES["SENTRY_TOKEN"])
         return token
 
     def missing(self) -> list[MissingSetting]:
@@ -134,8 +136,8 @@ class Settings:
         current = self.environment.get(chosen)
         if not current:
             raise MissingSetting(chosen, _PURPOSES[name])
-        previous = [self.environment[each] for each in previous_names if self.environment.get(each)]
-        return (current, *previous[:1])
+        previous = next((self.environment[each] for each in previous_names if each in self.environment), "")
+        return (current, previous) if previous else (current,)
 
     def _for_organization(self, name: str, organization: str) -> str:
         specific = f"{name}{_suffix(organization)}"

@@ -1,0 +1,269 @@
+"""What the app reads from its environment: defaults, who wins, what is missing; and that secrets stay so."""
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.errors import MissingSetting
+from shared.settings import RESOURCE_AREAS_URL, Settings, StorageAccount
+
+COMPLETE = {
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "ADO_WEBHOOK_SECRET": "ado-secret",
+    "SENTRY_TOKEN": "sentry-token",
+    "SENTRY_CLIENT_SECRET": "sentry-secret",
+}
+
+
+def settings(**changes: str) -> Settings:
+    return Settings.from_environ({**COMPLETE, **changes})
+
+
+def without(*names: str) -> Settings:
+    return Settings.from_environ({name: value for name, value in COMPLETE.items() if name not in names})
+
+
+def test_a_later_change_of_the_environment_changes_nothing() -> None:
+    environ = dict(COMPLETE)
+    read = Settings.from_environ(environ)
+    environ["SENTRY_TOKEN"] = "another"
+    assert read.sentry_token("acme") == "sentry-token"
+
+
+def test_secrets_do_not_show() -> None:
+    shown = f"{settings()!r} {settings().storage!r} {StorageAccount('AccountKey=c2VjcmV0')!r}"
+    assert not [value for value in (*COMPLETE.values(), "AccountKey") if value in shown]
+
+
+# Storage
+
+BY_IDENTITY = {"AzureWebJobsStorage__accountName": "acmesync"}
+TABLES, QUEUES = "https://acmesync.table.core.windows.net", "https://acmesync.queue.core.windows.net"
+
+
+@pytest.mark.parametrize(
+    ("environ", "account"),
+    [
+        (
+            {"AzureWebJobsStorage": "UseDevelopmentStorage=true"},
+            StorageAccount("UseDevelopmentStorage=true"),
+        ),
+        (BY_IDENTITY, StorageAccount(None, TABLES, QUEUES)),
+        ({**BY_IDENTITY, "AzureWebJobsStorage": ""}, StorageAccount(None, TABLES, QUEUES)),
+        ({**BY_IDENTITY, "AzureWebJobsStorage": "A=b"}, StorageAccount("A=b")),
+        (
+            {
+                "AzureWebJobsStorage__tableServiceUri": "https://t.example",
+                "AzureWebJobsStorage__queueServiceUri": "https://q.example",
+            },
+            StorageAccount(None, "https://t.example", "https://q.example"),
+        ),
+        (
+            {**BY_IDENTITY, "AzureWebJobsStorage__tableServiceUri": "https://t.example"},
+            StorageAccount(None, "https://t.example", QUEUES),
+        ),
+    ],
+)
+def test_storage_is_a_connection_string_or_an_identity_with_addresses(
+    environ: dict[str, str], account: StorageAccount
+) -> None:
+    assert Settings.from_environ(environ).storage == account
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"AzureWebJobsStorage": ""},
+        {"AzureWebJobsStorage__tableServiceUri": "https://t.example"},
+        {"AzureWebJobsStorage__queueServiceUri": "https://q.example"},
+    ],
+)
+def test_storage_that_is_not_set_or_only_half_is_missing(environ: dict[str, str]) -> None:
+    with pytest.raises(MissingSetting) as missing:
+        _ = Settings.from_environ(environ).storage
+    assert missing.value.name == "AzureWebJobsStorage"
+
+
+REAL = (
+    "DefaultEndpointsProtocol=https;AccountName=acmesync;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
+)
+
+
+@pytest.mark.parametrize(
+    ("environ", "local"),
+    [
+        ({"AzureWebJobsStorage": "UseDevelopmentStorage=true"}, True),
+        ({"AzureWebJobsStorage": "usedevelopmentstorage=True"}, True),
+        ({"AzureWebJobsStorage": "A=b;TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;C=d"}, True),
+        ({"AzureWebJobsStorage": "A=b;TableEndpoint=http://localhost:10002/devstoreaccount1"}, True),
+        ({"AzureWebJobsStorage": "A=b;TableEndpoint=https://acmesync.table.core.windows.net"}, False),
+        ({"AzureWebJobsStorage": REAL}, False),
+        (BY_IDENTITY, False),
+        ({"AzureWebJobsStorage__tableServiceUri": "http://127.0.0.1:10002/a", **BY_IDENTITY}, True),
+        ({}, False),
+    ],
+)
+def test_a_local_run_is_one_whose_storage_is_local(environ: dict[str, str], local: bool) -> None:
+    assert Settings.from_environ(environ).addresses.loopback is local
+
+
+# Plain settings
+
+
+def test_what_is_not_set_has_a_default() -> None:
+    bare = Settings.from_environ({})
+    assert bare.table_prefix == settings(TABLE_PREFIX="").table_prefix == "sync"
+    assert bare.resource_areas_url == settings(ADO_RESOURCE_AREAS_URL="").resource_areas_url
+    assert bare.resource_areas_url == RESOURCE_AREAS_URL
+    assert bare.addresses.private_hosts == frozenset()
+
+
+def test_what_is_set_is_taken() -> None:
+    given = settings(
+        TABLE_PREFIX="acme",
+        ADO_RESOURCE_AREAS_URL="http://127.0.0.1:9/areas/",
+        ALLOWED_PRIVATE_HOSTS=" TFS.corp.example, ,sentry.corp.example,",
+        PUBLIC_URL="https://acme.azurewebsites.net",
+    )
+    assert given.table_prefix == "acme"
+    assert given.resource_areas_url == "http://127.0.0.1:9/areas"
+    assert given.addresses.private_hosts == {"tfs.corp.example", "sentry.corp.example"}
+    assert given.public_url == "https://acme.azurewebsites.net/"
+    assert settings(PUBLIC_URL="https://acme.azurewebsites.net/").public_url == given.public_url
+
+
+@pytest.mark.parametrize("environ", [{}, {"PUBLIC_URL": ""}])
+def test_a_public_address_that_nobody_gave_is_missing(environ: dict[str, str]) -> None:
+    with pytest.raises(MissingSetting) as missing:
+        _ = Settings.from_environ(environ).public_url
+    assert missing.value.name == "PUBLIC_URL"
+
+
+# Secrets, for all organizations or for one
+
+SECRETS: list[tuple[str, Callable[[Settings, str], tuple[str, ...]]]] = [
+    ("ADO_WEBHOOK_SECRET", Settings.ado_webhook_secrets),
+    ("SENTRY_CLIENT_SECRET", Settings.sentry_client_secrets),
+]
+
+
+@pytest.mark.parametrize(("name", "read"), SECRETS)
+@pytest.mark.parametrize(
+    ("given", "accepted"),
+    [
+        ({"": "new"}, ("new",)),
+        ({"": "new", "_PREVIOUS": "old"}, ("new", "old")),
+        ({"": "new", "_PREVIOUS": ""}, ("new",)),
+        # One for the organization wins, and takes the general previous one out of play.
+        ({"": "new", "__ACME_EU": "own"}, ("own",)),
+        ({"": "new", "_PREVIOUS": "old", "__ACME_EU": "own"}, ("own",)),
+        ({"": "new", "_PREVIOUS": "old", "__ACME_EU": "own", "_PREVIOUS__ACME_EU": "was"}, ("own", "was")),
+        ({"__ACME_EU": "own"}, ("own",)),
+        # The previous one may be given for one organization as well, and wins even when it is empty.
+        ({"": "new", "_PREVIOUS": "old", "_PREVIOUS__ACME_EU": "was"}, ("new", "was")),
+        ({"": "new", "_PREVIOUS": "old", "_PREVIOUS__ACME_EU": ""}, ("new",)),
+        # Another organization's is of no concern.
+        ({"": "new", "__ACME": "other", "_PREVIOUS__ACME": "was"}, ("new",)),
+    ],
+)
+def test_a_secret_is_the_organizations_own_or_the_general_one(
+    name: str,
+    read: Callable[[Settings, str], tuple[str, ...]],
+    given: dict[str, str],
+    accepted: tuple[str, ...],
+) -> None:
+    environ = {f"{name}{suffix}": value for suffix, value in given.items()}
+    assert read(Settings.from_environ(environ), "acme-eu") == accepted
+
+
+@pytest.mark.parametrize(("name", "read"), SECRETS)
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, ""),
+        ({"": ""}, ""),
+        ({"__ACME": "other"}, ""),
+        ({"_PREVIOUS": "old"}, ""),  # a previous one alone proves nothing
+        ({"": "new", "_PREVIOUS": "old", "__ACME_EU": ""}, "__ACME_EU"),  # an empty one refuses everybody
+        ({"": "new", "__ACME_EU": "", "_PREVIOUS__ACME_EU": "was"}, "__ACME_EU"),
+    ],
+)
+def test_an_empty_or_absent_secret_is_missing_by_its_name(
+    name: str, read: Callable[[Settings, str], tuple[str, ...]], given: dict[str, str], named: str
+) -> None:
+    environ = {f"{name}{suffix}": value for suffix, value in given.items()}
+    with pytest.raises(MissingSetting) as missing:
+        read(Settings.from_environ(environ), "acme-eu")
+    assert missing.value.name == f"{name}{named}"
+    assert missing.value.detail.startswith(f"{name}{named} is not set: ")
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({"ADO_PAT": "pat"}, "pat"),
+        ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": "own"}, "own"),
+        ({"ADO_PAT": "pat", "ADO_PAT__ACME": "other"}, "pat"),
+        ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": ""}, None),  # this organization signs in through Entra
+        ({"ADO_PAT": ""}, None),
+        ({}, None),
+    ],
+)
+def test_without_a_personal_access_token_the_app_signs_in_by_itself(
+    environ: dict[str, str], token: str | None
+) -> None:
+    assert Settings.from_environ(environ).ado_pat("acme-eu") == token
+
+
+def test_a_sentry_token_is_the_organizations_own_or_the_general_one() -> None:
+    assert settings().sentry_token("acme-eu") == "sentry-token"
+    assert settings(SENTRY_TOKEN__ACME_EU="own").sentry_token("acme-eu") == "own"
+    assert settings(SENTRY_TOKEN__ACME_EU="own").sentry_token("acme") == "sentry-token"
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (without("SENTRY_TOKEN"), "SENTRY_TOKEN"),
+        (settings(SENTRY_TOKEN=""), "SENTRY_TOKEN"),
+        (settings(SENTRY_TOKEN__ACME_EU=""), "SENTRY_TOKEN__ACME_EU"),
+    ],
+)
+def test_an_empty_or_absent_sentry_token_is_missing_by_its_name(read: Settings, name: str) -> None:
+    with pytest.raises(MissingSetting) as missing:
+        read.sentry_token("acme-eu")
+    assert missing.value.name == name
+
+
+# All at once
+
+
+@pytest.mark.parametrize(
+    ("read", "names"),
+    [
+        (settings(), []),
+        (Settings.from_environ({}), list(COMPLETE)),
+        (without("SENTRY_TOKEN"), ["SENTRY_TOKEN"]),
+        (
+            settings(ADO_WEBHOOK_SECRET="", SENTRY_CLIENT_SECRET=""),
+            ["ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET"],
+        ),
+        (settings(ADO_PAT=""), []),  # Entra stands in
+    ],
+)
+def test_everything_that_is_missing_is_reported_together(read: Settings, names: list[str]) -> None:
+    assert [missing.name for missing in read.missing()] == names
+
+
+def test_a_secret_given_for_single_organizations_is_not_missing() -> None:
+    environ = {f"{name}__ACME": value for name, value in COMPLETE.items()}
+    environ["AzureWebJobsStorage"] = COMPLETE["AzureWebJobsStorage"]
+    assert Settings.from_environ(environ).missing() == []
+
+
+def test_a_previous_secret_does_not_stand_in_for_a_missing_one() -> None:
+    read = Settings.from_environ(
+        {"AzureWebJobsStorage": "A=b", "SENTRY_TOKEN": "t", "ADO_WEBHOOK_SECRET_PREVIOUS__ACME": "old"}
+    )
+    assert [missing.name for missing in read.missing()] == ["ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET"]
