@@ -12,6 +12,7 @@ from functions import (
     outbound_sync,
     reconcile,
     search,
+    sentry_components,
     sentry_webhook,
 )
 from shared.services import services
@@ -63,6 +64,12 @@ def reconcile_organization(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("organizations/{organization}/search", methods=["GET"], auth_level=FUNCTION)
 def search_work_items(req: func.HttpRequest) -> func.HttpResponse:
     return search.handle(req, services())
+
+
+@app.function_name("sentry_components")
+@app.route("sentry/{organization}/{area}/{name}", methods=["GET", "POST"], auth_level=ANONYMOUS)
+def serve_sentry_form(req: func.HttpRequest) -> func.HttpResponse:
+    return sentry_components.handle(req, services())
 
 
 @app.function_name("org_config")

@@ -39,6 +39,8 @@ from shared.ports import Queue
 from shared.services import Services
 
 logger = logging.getLogger(__name__)
+# Azure's clients write two records of a dozen lines for each call; theirs is not our story.
+logging.getLogger("azure.core").setLevel(logging.WARNING)
 
 HttpHandler = Callable[[func.HttpRequest, Services], func.HttpResponse]
 
@@ -66,6 +68,9 @@ _SERVICES = {"ado": "Azure DevOps", "sentry": "Sentry", "storage": "Azure Storag
 _SENTENCES = {
     "work-item-not-found": "the work item does not exist, or our credentials may not read it",
     "issue-not-found": "the issue does not exist, or our token may not read it",
+    "project-not-found": "the project does not exist, or our credentials may not see it",
+    "not-found": "the request names something that does not exist",
+    "conflict": "somebody else changed it at the same moment; try again",
 }
 _RETRY_AFTER = 10.0  # seconds, where nobody named a time
 
@@ -92,10 +97,10 @@ def status_of(error: SyncError) -> int:
     return next(_STATUSES[each] for each in type(error).__mro__ if each in _STATUSES)
 
 
-def refusal(error: SyncError) -> func.HttpResponse:
+def refusal(error: SyncError, **more: str) -> func.HttpResponse:
     """Answer an error: its kind, and a sentence that holds no secret and no vendor's text."""
     status = status_of(error)
-    content: dict[str, Any] = {"error": _kind(error), "detail": _sentence(error)}
+    content: dict[str, Any] = {"error": _kind(error), "detail": _sentence(error), **more}
     if isinstance(error, InvalidConfiguration):
         content["errors"] = error.errors
     headers = {}
@@ -140,6 +145,23 @@ def api_boundary(handler: HttpHandler) -> HttpHandler:
         except SyncError as error:
             _log_refusal(error)
             return refusal(error)
+        except Exception:
+            logger.exception("outcome=bug")
+            return func.HttpResponse(status_code=500)
+
+    return bounded
+
+
+def component_boundary(handler: HttpHandler) -> HttpHandler:
+    """Like the API's, with the sentence also under ``message``, which is what Sentry shows in its form."""
+
+    @functools.wraps(handler)
+    def bounded(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+        try:
+            return handler(request, services)
+        except SyncError as error:
+            _log_refusal(error)
+            return refusal(error, message=_sentence(error))
         except Exception:
             logger.exception("outcome=bug")
             return func.HttpResponse(status_code=500)

@@ -6,6 +6,7 @@ import azure.functions as func
 import msgspec
 
 from functions.edge import answer, api_boundary, body_of
+from shared.bulk import NOT_YET, Linked, link_all, pairs_from_csv, pairs_from_json
 from shared.errors import Rejected
 from shared.ids import issue_id_from, named_link, work_item_id_from
 from shared.linking import link, unlink
@@ -37,14 +38,31 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 
 def _add(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    body, is_csv = body_of(request), "csv" in request.headers.get("Content-Type", "").lower()
+    if is_csv or body.lstrip()[:1] == b"[":
+        pairs = pairs_from_csv(body) if is_csv else pairs_from_json(body)
+        return _answer_all(list(link_all(services, organization, pairs)))
     try:
-        wanted = msgspec.json.decode(body_of(request), type=_LinkRequest)
+        wanted = msgspec.json.decode(body, type=_LinkRequest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected(f"the body is no link to make: {error}") from error
     issue_id = issue_id_from(wanted.issue_id, "issue_id")
     work_item_id = work_item_id_from(str(wanted.work_item_id), "work_item_id")
     made = link(services, organization, issue_id, work_item_id, wanted.initial)
     return answer(described(made, organization, services), 201)
+
+
+def _answer_all(results: list[Linked]) -> func.HttpResponse:
+    remaining = sum(result.outcome == NOT_YET for result in results)
+    links = [
+        {
+            "issue_id": result.pair.issue_id,
+            "work_item_id": result.pair.work_item_id,
+            "outcome": result.outcome,
+        }
+        for result in results
+    ]
+    return answer({"links": links, "remaining": remaining})
 
 
 def _list(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:

@@ -5,9 +5,10 @@ from typing import Literal
 from msgspec.structs import replace
 
 from shared.errors import Conflict
-from shared.model import Ends, IssueLink, IssueSide, IssueStatus, ItemSide, Side, Stranger
+from shared.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide, Side, Stranger
 from shared.rules import status_of_state
 from shared.services import Services
+from shared.store.deeds import creation_of
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
@@ -47,9 +48,13 @@ def link(
             open_state=item.state if status is IssueStatus.UNRESOLVED else None,
         )
     )
+    began = ActivityEntry(services.clock(), "linked", rev=item.rev)
+    services.activity.add(organization.slug, issue.issue_id, item.id, began)
     if initial is not None:
         turn = services.new_turn()
-        turn.items[item.id], turn.issues[issue.issue_id] = item, issue
+        turn.issues[issue.issue_id] = issue
+        if initial == "ado":  # At the revision that was seen, a snapshot would pass for an echo.
+            turn.items[item.id] = item
         services.settler(organization).settle(stored, turn)
     return stored.link
 
@@ -74,5 +79,8 @@ def unlink(services: Services, organization: Organization, issue_id: str, work_i
             services.links.remove(stored)
         except Conflict:
             continue  # It was settled at this moment; look again and remove what is there now.
+        services.deeds.forget(organization.slug, creation_of(issue_id))
+        ended = ActivityEntry(services.clock(), "unlinked")
+        services.activity.add(organization.slug, issue_id, work_item_id, ended)
         return
     raise Conflict("the link keeps changing")

@@ -115,12 +115,12 @@ class WorkItemFinder:
     def _ids(self, condition: str, order: str, project: str | None, limit: int) -> list[int]:
         # Every text in the condition went through _quoted.
         wiql = f"SELECT [System.Id] FROM WorkItems WHERE {condition} ORDER BY {order}"  # noqa: S608
-        answer = self._ado.call(
-            "POST",
-            f"{_scope(project)}_apis/wit/wiql",
-            json={"query": wiql},
-            params={"$top": limit},
-        )
+        try:
+            answer = self._ado.call(
+                "POST", f"{_scope(project)}_apis/wit/wiql", json={"query": wiql}, params={"$top": limit}
+            )
+        except NotFound as error:
+            raise NotFound(error.detail, kind="project-not-found") from error
         return [int(each["id"]) for each in list_in({"value": answer.get("workItems") or []})]
 
 

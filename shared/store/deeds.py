@@ -67,6 +67,11 @@ class DeedStore:
             return
 
 
+def creation_of(issue_id: str) -> str:
+    """Return the name of making a work item for an issue: not to be done twice."""
+    return f"create-for-{issue_id}"
+
+
 def _text(deed: Deed) -> str:
     return msgspec.json.encode(deed).decode()
 

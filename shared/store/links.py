@@ -42,6 +42,13 @@ class LinkStore:
         except NotFound as error:
             raise _not_linked(issue_id, work_item_id) from error
 
+    def exists(self, organization: str, issue_id: str, work_item_id: int) -> bool:
+        try:
+            self._table.get(escaped(organization), _issue_key(issue_id, work_item_id))
+        except NotFound:
+            return False
+        return True
+
     def for_work_item(self, organization: str, work_item_id: int) -> list[StoredLink]:
         prefix = f"{_ITEM}!{number(work_item_id)}!"
         return [_stored(row) for row in self._table.scan(escaped(organization), prefix, prefix + _END)]

@@ -48,9 +48,7 @@ class OrganizationStore:
         except NotFound as error:
             self._known.pop(slug, None)
             raise unknown(slug) from error
-        organization = Organization(slug, Configuration.from_stored(row.text), row.etag)
-        self._known[slug] = (organization, self._clock())
-        return organization
+        return self._remembered(Organization(slug, Configuration.from_stored(row.text), row.etag))
 
     def recent(self, slug: str) -> Organization:
         """Return the organization as it was at most a minute ago, or raise NotFound.
@@ -61,6 +59,10 @@ class OrganizationStore:
         organization, at = self._known.get(slug, (None, 0.0))
         return organization if organization and self._clock() - at < _KNOWN_FOR else self.get(slug)
 
+    def _remembered(self, organization: Organization) -> Organization:
+        self._known[organization.slug] = (organization, self._clock())
+        return organization
+
     def all(self) -> Iterator[Organization]:
         for row in self._table.scan(_PARTITION, "", "~"):
             yield Organization(row.key, Configuration.from_stored(row.text), row.etag)
@@ -70,7 +72,7 @@ class OrganizationStore:
         if not _SLUG.fullmatch(slug):
             raise unknown(slug)
         [etag] = self._table.apply(_PARTITION, Insert(slug, configuration.to_json()))
-        return Organization(slug, configuration, etag)
+        return self._remembered(Organization(slug, configuration, etag))
 
     def replace(self, organization: Organization, configuration: Configuration) -> Organization:
         """Write over the document that was read, or raise StalePrecondition."""
@@ -80,7 +82,7 @@ class OrganizationStore:
             )
         except (Conflict, NotFound) as error:
             raise StalePrecondition("the document was changed by somebody else meanwhile") from error
-        return Organization(organization.slug, configuration, etag)
+        return self._remembered(Organization(organization.slug, configuration, etag))
 
     def note_refusal(self, slug: str, service: str) -> None:
         """Remember for half an hour that a service does not accept our credentials, for ``health`` to say."""

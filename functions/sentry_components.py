@@ -1,0 +1,184 @@
+"""Serves Sentry's "Link issue" form: its options, and what its two buttons do. sentry_api.md §4."""
+
+from collections.abc import Callable
+from typing import Any
+
+import azure.functions as func
+import msgspec
+
+from functions.edge import answer, body_of, component_boundary
+from shared.ado.creation import NewWorkItem
+from shared.creating import create_and_link, link_or_get
+from shared.errors import Malformed, MissingSetting, NotFound, Rejected, Unauthenticated
+from shared.ids import issue_id_from, work_item_id_from
+from shared.model import IssueLink
+from shared.sentry.hook import verify_signature
+from shared.services import Services
+from shared.store.organizations import Organization
+
+SIGNATURE_HEADER = "Sentry-App-Signature"
+_SUGGESTIONS = 50
+
+Option = tuple[str, str]
+
+
+class _Project(msgspec.Struct):
+    id: int | str = ""
+    slug: str = ""
+
+
+class _Submitted(msgspec.Struct, rename="camel"):
+    """What either button sends. Sentry quirk: its ids are numbers, though its documentation says texts."""
+
+    fields: dict[str, Any]
+    issue_id: int | str
+    web_url: str = ""
+
+
+@component_boundary
+def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+    route = request.route_params
+    served = _SERVED.get((request.method, f"{route['area']}/{route['name']}"))
+    _verify_sender(request, route["organization"], services)
+    organization = services.organizations.get(route["organization"])
+    if served is None:
+        raise NotFound("the form has no such part", kind="not-found")
+    return served(request, organization, services)
+
+
+def _verify_sender(request: func.HttpRequest, organization: str, services: Services) -> None:
+    try:
+        secrets = services.settings.sentry_client_secrets(organization)
+    except MissingSetting as error:
+        raise Unauthenticated(error.detail) from error
+    # Sentry quirk: options are asked for with a signature over the empty text, whatever the query says.
+    signed = b"" if request.method == "GET" else body_of(request)
+    verify_signature(signed, request.headers.get(SIGNATURE_HEADER), secrets)
+
+
+# Options
+
+
+def _projects(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    typed = request.params.get("query", "").casefold()
+    projects = services.ado_at_once(organization).projects()
+    return _options((each.id, each.name) for each in projects if typed in each.name.casefold())
+
+
+def _work_items(
+    request: func.HttpRequest, organization: Organization, services: Services
+) -> func.HttpResponse:
+    finder, typed = services.finder(organization), request.params.get("query", "").strip()
+    project = _dependent(request, "project")
+    hits = finder.find(typed, project, _SUGGESTIONS) if typed else finder.recent(project, _SUGGESTIONS)
+    return _options((str(hit.id), f"({hit.id}) {hit.title}") for hit in hits)
+
+
+def _work_item_types(
+    request: func.HttpRequest, organization: Organization, services: Services
+) -> func.HttpResponse:
+    project = _dependent(request, "project")
+    names = services.ado_at_once(organization).creatable_types(project) if project else []
+    return _options((name, name) for name in names)
+
+
+def _areas(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    return _places(request, organization, services, "areas")
+
+
+def _iterations(
+    request: func.HttpRequest, organization: Organization, services: Services
+) -> func.HttpResponse:
+    return _places(request, organization, services, "iterations")
+
+
+def _places(
+    request: func.HttpRequest, organization: Organization, services: Services, group: str
+) -> func.HttpResponse:
+    project, typed = _dependent(request, "project"), request.params.get("query", "").casefold()
+    paths = services.ado_at_once(organization).places(project, group) if project else []
+    return _options((path, path) for path in paths if typed in path.casefold())
+
+
+def _options(options: Any) -> func.HttpResponse:
+    return answer([{"value": value, "label": label} for value, label in options])
+
+
+def _dependent(request: func.HttpRequest, name: str) -> str | None:
+    """Return what was chosen in another field of the form, if it was."""
+    try:
+        chosen = msgspec.json.decode(request.params.get("dependentData") or "{}", type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise Malformed("dependentData is not a JSON object") from error
+    value = chosen.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+# Buttons
+
+
+def _link(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    submitted = _submitted(request)
+    work_item_id = work_item_id_from(_text(submitted, "work_item"), "work_item")
+    linked = link_or_get(services, organization, _issue_id(submitted), work_item_id)
+    return _linked(linked, organization, services)
+
+
+def _create(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    submitted = _submitted(request)
+    issue_id = _issue_id(submitted)
+    parent = _text(submitted, "parent", required=False).removeprefix("AB").removeprefix("#")
+    new = NewWorkItem(
+        project=_text(submitted, "project"),
+        work_item_type=_text(submitted, "work_item_type"),
+        title=_text(submitted, "title"),
+        description=_text(submitted, "description", required=False),
+        issue_url=submitted.web_url or services.sentry(organization).web_url(issue_id),
+        area_path=_text(submitted, "area_path", required=False),
+        iteration_path=_text(submitted, "iteration_path", required=False),
+        tags=_text(submitted, "tags", required=False),
+        parent=work_item_id_from(parent, "parent") if parent else None,
+    )
+    return _linked(create_and_link(services, organization, issue_id, new), organization, services)
+
+
+def _submitted(request: func.HttpRequest) -> _Submitted:
+    try:
+        return msgspec.json.decode(body_of(request), type=_Submitted)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"the body is not what Sentry's form sends: {error}") from error
+
+
+def _issue_id(submitted: _Submitted) -> str:
+    return issue_id_from(str(submitted.issue_id), "issueId")
+
+
+def _text(submitted: _Submitted, name: str, *, required: bool = True) -> str:
+    value = submitted.fields.get(name)
+    text = value.strip() if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+    if required and not text:
+        raise Rejected(f"{name} is required")
+    return text
+
+
+def _linked(linked: IssueLink, organization: Organization, services: Services) -> func.HttpResponse:
+    """Answer exactly what Sentry's schema wants: three texts. Sentry itself then stores the link."""
+    ado = services.ado_at_once(organization)
+    return answer(
+        {
+            "webUrl": ado.web_url(linked.project_id, linked.work_item_id),
+            "project": linked.area_path or ado.get_project(linked.project_id).name,
+            "identifier": str(linked.work_item_id),
+        }
+    )
+
+
+_SERVED: dict[tuple[str, str], Callable[[func.HttpRequest, Organization, Services], func.HttpResponse]] = {
+    ("GET", "options/projects"): _projects,
+    ("GET", "options/work-items"): _work_items,
+    ("GET", "options/work-item-types"): _work_item_types,
+    ("GET", "options/areas"): _areas,
+    ("GET", "options/iterations"): _iterations,
+    ("POST", "issue-link/link"): _link,
+    ("POST", "issue-link/create"): _create,
+}
