@@ -61,7 +61,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Parse a document somebody wrote, or raise InvalidConfiguration with every error by its path."""
         try:
             document = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidConfiguration({"$": "must be a JSON object"}) from error
         if not isinstance(document, dict):
             raise InvalidConfiguration({"$": "must be a JSON object"})

@@ -1,0 +1,36 @@
+"""Every error of the tree, and one of each to try things on."""
+
+from shared.errors import (
+    Busy,
+    InvalidConfiguration,
+    MissingSetting,
+    SyncError,
+    Throttled,
+    Undecidable,
+    Upstream,
+)
+
+
+def _below(kind: type[SyncError]) -> list[type[SyncError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in _below(child))]
+
+
+EVERY_ERROR = _below(SyncError)
+
+
+def an_error(kind: type[SyncError], service: str = "ado") -> SyncError:
+    """Make an error of a kind, its detail ``secret words of a vendor``."""
+    detail = "secret words of a vendor"
+    if issubclass(kind, InvalidConfiguration):
+        return kind({"people": detail})
+    if issubclass(kind, MissingSetting):
+        return kind("SENTRY_TOKEN", detail)
+    if issubclass(kind, Undecidable):
+        return kind(detail, kind="unknown-state")
+    if issubclass(kind, Busy):
+        return kind(detail, retry_after=5.0)
+    if issubclass(kind, Throttled):
+        return kind(service, detail, retry_after=17.2)
+    if issubclass(kind, Upstream):
+        return kind(service, detail)
+    return kind(detail)
