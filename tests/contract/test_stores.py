@@ -158,6 +158,12 @@ def test_no_issue_id_breaks_a_key_or_reaches_another_one(links: LinkStore, one: 
     assert links.for_work_item("acme", 31) == []
 
 
+def test_no_two_odd_ids_are_taken_for_one(links: LinkStore) -> None:
+    for one in HOSTILE:
+        links.add(link(f"1{one}"))
+    assert len(links.for_work_item("acme", 31)) == len(HOSTILE)
+
+
 def test_a_very_long_id_is_as_good_as_a_short_one(links: LinkStore) -> None:
     long, longer = "/" * 500, "/" * 501
     links.add(link(long))
