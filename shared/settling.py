@@ -281,7 +281,9 @@ class Settler:
             look.link.health.reason,
             look.link.health.detail,
         ):
-            entries += [told_refusal(name, decision, self.clock()) for name in written.refused]
+            entries += [
+                told_refusal(name, each, decision, self.clock()) for name, each in written.refused.items()
+            ]
         if look.link.health.word is HealthWord.ATTENTION and health.word is HealthWord.SETTLED:
             entries.append(self._entry("recovered", reason=look.link.health.reason))
         self._tell(look.link, *entries)

@@ -1,6 +1,6 @@
 """A link's story: decisions, refusals and failures as the activity entries that a person reads."""
 
-from shared.errors import SyncError
+from shared.errors import Refused, SyncError
 from shared.failures import reason_of
 from shared.model import ActivityEntry, Assignee, Ends, Person, Side, Stranger
 from shared.rules import ASSIGNEE, STATUS, Choice, Decision, Outcome
@@ -17,15 +17,17 @@ def told(seen: Ends, now: Ends, decision: Decision, at: float) -> list[ActivityE
     ]
 
 
-def told_refusal(field: str, decision: Decision, at: float) -> ActivityEntry:
+def told_refusal(field: str, refused: Refused, decision: Decision, at: float) -> ActivityEntry:
+    """Return an entry with the vendor's own words, which are what a person needs to cure it."""
     intent = next(each for each in decision.intents if each.field == field)
+    word = "assignee-not-found" if field == ASSIGNEE else "refused"
     return ActivityEntry(
         at,
         "refused",
         direction=OUTBOUND if intent.side is Side.ADO else INBOUND,
         field=field,
         after=intent.state or intent.status or named(intent.assignee),
-        reason="assignee-not-found" if field == ASSIGNEE else "refused",
+        reason=f"{word}: {refused.detail.removeprefix(f'{word}: ')}",
     )
 
 
