@@ -321,7 +321,10 @@ class Settler:
                 claim = replace(claim, until=self.clock())
             if health.reason != stored.link.health.reason:
                 self._tell(stored.link, told_failure(error, self.clock()))
-            self.links.replace(stored, replace(stored.link, health=health, claim=claim))
+            recorded = replace(stored.link, health=health, claim=claim)
+            # Not for nothing: a new ETag would cost the worker that holds the link its race.
+            if recorded != stored.link:
+                self.links.replace(stored, recorded)
         except (NotFound, Conflict):
             return  # The link was removed, or somebody was first and knows more.
 
