@@ -1,0 +1,256 @@
+"""The Sentry client against the fake over real HTTP: who is who, refusals in Sentry's words, bad weather."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.addresses import AddressPolicy
+from shared.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.http import Pace, new_session
+from shared.model import IssueStatus, Person, Stranger
+from shared.sentry.client import BearerAuth, MemberCache, SentryClient
+from simulator.sentry import FakeSentry, Modes
+from simulator.sentry.gate import ISSUE_DETAILS_LIMIT
+
+ANN, HOME = "ann@acme.example", "ann@home.example"
+RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
+LOCAL = AddressPolicy(loopback=True)
+Connect = Callable[..., SentryClient]
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeSentry]:
+    with FakeSentry() as fake:
+        fake.add_member(ANN, name="Ann Archer", other_emails=(HOME,))
+        fake.add_issue("TypeError", issue_id="100", announce=False)
+        yield fake
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Make a client of a fake, which stands for a new instance of the app; some of it may be wrong."""
+    with new_session(LOCAL) as session:
+
+        def client(fake: FakeSentry, *, token: str | None = None, organization: str = "acme") -> SentryClient:
+            auth = BearerAuth(fake.token if token is None else token)
+            return SentryClient(f"{fake.url}/", organization, session, auth, Pace(), MemberCache())
+
+        yield client
+
+
+@pytest.fixture
+def sentry(fake: FakeSentry, connect: Connect) -> SentryClient:
+    return connect(fake)
+
+
+# How an issue stands
+
+
+def test_an_issue_is_read_whole(fake: FakeSentry, sentry: SentryClient) -> None:
+    fake.assign("100", ANN)
+    issue = sentry.get_issue("100")
+    assert (issue.issue_id, issue.status, issue.assignee) == ("100", UNRESOLVED, Person(ANN))
+    assert (issue.title, issue.project_slug, issue.level) == ("TypeError", "fe", "error")
+    assert issue.permalink == f"{fake.url}/organizations/acme/issues/100/"
+
+
+@pytest.mark.parametrize(
+    ("happening", "status"),
+    [
+        (lambda fake: fake.resolve("100"), RESOLVED),
+        (lambda fake: fake.resolve("100", in_next_release=True), RESOLVED),
+        (lambda fake: fake.archive("100"), IGNORED),
+        (lambda fake: fake.archive("100", substatus="archived_forever"), IGNORED),
+        (lambda fake: (fake.resolve("100"), fake.regress("100")), UNRESOLVED),
+        (lambda fake: (fake.archive("100"), fake.unarchive("100")), UNRESOLVED),
+        # What it looks like is how it stands, before any task has changed it.
+        (lambda fake: fake.auto_resolve("100"), RESOLVED),
+        (lambda fake: (fake.archive("100"), fake.end_archiving("100")), UNRESOLVED),
+    ],
+)
+def test_whatever_happens_to_an_issue_leaves_it_in_one_of_three_statuses(
+    fake: FakeSentry, sentry: SentryClient, happening: Callable[[FakeSentry], Any], status: IssueStatus
+) -> None:
+    happening(fake)
+    assert sentry.get_issue("100").status is status
+
+
+def test_a_merged_issue_is_written_to_where_it_went(fake: FakeSentry, sentry: SentryClient) -> None:
+    fake.add_issue("TypeError", issue_id="200", announce=False)
+    fake.merge("100", into="200")
+    assert sentry.get_issue("100").issue_id == "200"
+    assert sentry.set_status("100", RESOLVED).issue_id == "200"
+    assert fake.issue("200")["status"] == "resolved"
+
+
+def test_an_issue_that_is_not_there_is_not_found(fake: FakeSentry, sentry: SentryClient) -> None:
+    fake.delete("100")
+    for call in (sentry.get_issue, lambda issue_id: sentry.set_status(issue_id, RESOLVED)):
+        with pytest.raises(NotFound) as raised:
+            call("100")
+        assert raised.value.kind == "issue-not-found"
+
+
+def test_a_comment_is_read_with_its_author(fake: FakeSentry, sentry: SentryClient) -> None:
+    comment_id = fake.comment("100", "Seen <again>", actor=ANN)
+    fake.comment("100", "Later")
+    comment = sentry.get_comment("100", str(comment_id))
+    assert (comment.author, comment.text) == ("Ann Archer", "Seen <again>")
+
+
+# Who is who
+
+
+@pytest.mark.parametrize("email", [ANN, HOME])
+def test_a_person_is_found_by_any_of_their_addresses(
+    fake: FakeSentry, sentry: SentryClient, email: str
+) -> None:
+    # The answer names the first address, whichever was asked for.
+    assert sentry.set_assignee("100", Person(email)).assignee == Person(ANN)
+
+
+def test_a_person_without_a_password_is_found(fake: FakeSentry, sentry: SentryClient) -> None:
+    fake.add_member("bob@acme.example", has_password=False)
+    bob = Person("bob@acme.example")
+    assert sentry.set_assignee("100", bob).assignee == bob
+
+
+def test_a_person_is_found_among_more_members_than_fit_a_page(connect: Connect) -> None:
+    with FakeSentry(page_size=2) as fake:
+        for number in range(5):
+            fake.add_member(f"person{number}@acme.example")
+        fake.add_issue(issue_id="100", announce=False)
+        last = Person("person4@acme.example")
+        assert connect(fake).set_assignee("100", last).assignee == last
+
+
+@pytest.mark.parametrize(
+    ("kinds", "sentence"),
+    [
+        ({"teams": ()}, "assignedTo: Cannot assign to non-team member"),
+        ({"invited": True}, "assignee-not-found"),
+    ],
+)
+def test_somebody_who_may_not_have_the_issue_is_refused_and_it_stays_as_it_is(
+    fake: FakeSentry, sentry: SentryClient, kinds: dict[str, Any], sentence: str
+) -> None:
+    fake.assign("100", ANN)
+    fake.add_member("carol@acme.example", **kinds)
+    with pytest.raises(Refused, match=sentence) as raised:
+        sentry.set_assignee("100", Person("carol@acme.example"))
+    assert raised.value.service == "sentry"
+    assert sentry.get_issue("100").assignee == Person(ANN)
+
+
+def test_a_member_who_left_is_refused(fake: FakeSentry, sentry: SentryClient) -> None:
+    sentry.set_assignee("100", Person(ANN))
+    sentry.set_assignee("100", None)
+    fake.directory.remove_member(ANN)
+    # The first is refused by Sentry, as the user's id is still remembered here.
+    with pytest.raises(Refused, match="not a member of this organization"):
+        sentry.set_assignee("100", Person(ANN))
+    assert sentry.get_issue("100").assignee is None
+
+
+def test_a_stranger_is_refused_without_a_write(fake: FakeSentry, sentry: SentryClient) -> None:
+    with pytest.raises(Refused, match="assignee-not-found"):
+        sentry.set_assignee("100", Person("stranger@corp.example"))
+    assert [method for method, _, _ in fake.calls] == ["GET"]
+
+
+def test_a_team_is_a_stranger_and_can_be_taken_off(fake: FakeSentry, sentry: SentryClient) -> None:
+    fake.assign_team("100", "frontend")
+    assert sentry.get_issue("100").assignee == Stranger("team-assignee", "45")
+    assert sentry.set_assignee("100", None).assignee is None
+
+
+@pytest.mark.parametrize("modes", [Modes(enhanced_privacy=True), Modes(assignee_type_prefix="actortype.")])
+def test_what_a_hook_leaves_out_or_misspells_is_still_told_to_who_asks(
+    fake: FakeSentry, sentry: SentryClient, modes: Modes
+) -> None:
+    fake.modes = modes
+    fake.assign("100", ANN)
+    assert sentry.get_issue("100").assignee == Person(ANN)
+
+
+def test_nobody_is_assigned_by_what_they_are_called(fake: FakeSentry, sentry: SentryClient) -> None:
+    fake.add_member("eve@evil.example", name=ANN)
+    assert sentry.set_assignee("100", Person(ANN)).assignee == Person(ANN)
+
+
+# Credentials
+
+
+@pytest.mark.parametrize("token", ["wrong", ""])
+def test_a_bad_token_is_tried_once(fake: FakeSentry, connect: Connect, token: str) -> None:
+    sentry = connect(fake, token=token)
+    for _ in range(3):
+        with pytest.raises(Unauthorized):
+            sentry.set_status("100", RESOLVED)
+    assert len(fake.calls) == 1
+    assert fake.issue("100")["status"] == "unresolved"
+
+
+def test_a_token_without_a_scope_reads_what_it_may(connect: Connect) -> None:
+    with FakeSentry(scopes=frozenset({"event:read"})) as fake:
+        fake.add_issue(issue_id="100", announce=False)
+        sentry = connect(fake)
+        assert sentry.get_issue("100").status is UNRESOLVED
+        with pytest.raises(Unauthorized, match="You do not have permission to perform this action"):
+            sentry.set_status("100", RESOLVED)
+        assert sentry.get_issue("100").status is UNRESOLVED
+
+
+def test_another_organization_is_not_found(fake: FakeSentry, connect: Connect) -> None:
+    with pytest.raises(NotFound):
+        connect(fake, organization="other").get_issue("100")
+
+
+# Bad weather
+
+
+@pytest.mark.parametrize(
+    ("http_status", "headers", "error"),
+    [
+        (429, {}, Throttled),
+        (429, {"Retry-After": "30"}, Throttled),
+        (503, {"Retry-After": "30"}, Throttled),
+        (500, {}, Unavailable),
+        (502, {}, Unavailable),
+        (504, {}, Unavailable),
+        (409, {}, Conflict),
+    ],
+)
+def test_bad_weather_has_a_name_and_writes_nothing(
+    fake: FakeSentry, sentry: SentryClient, http_status: int, headers: dict[str, str], error: type[SyncError]
+) -> None:
+    fake.fail_next(1, http_status, headers)
+    with pytest.raises(error):
+        sentry.set_status("100", RESOLVED)
+    assert fake.issue("100")["status"] == "unresolved"
+
+
+def test_who_asks_too_often_is_told_when_to_come_back_and_is_not_heard_before(connect: Connect) -> None:
+    now = datetime.now(UTC)
+    with FakeSentry(enforce_rate_limit=True, clock=lambda: now) as fake:
+        fake.add_issue(issue_id="100", announce=False)
+        sentry = connect(fake)
+        for _ in range(ISSUE_DETAILS_LIMIT):
+            sentry.get_issue("100")
+        for _ in range(3):
+            with pytest.raises(Throttled) as raised:
+                sentry.get_issue("100")
+            assert 0 < raised.value.retry_after <= 1
+        assert [http_status for _, _, http_status in fake.calls] == [200] * ISSUE_DETAILS_LIMIT + [429]
+
+
+def test_a_write_whose_answer_was_lost_has_landed_and_may_be_repeated(
+    fake: FakeSentry, sentry: SentryClient
+) -> None:
+    fake.drop_next(1, method="PUT")
+    with pytest.raises(Unavailable):
+        sentry.set_status("100", RESOLVED)
+    assert fake.issue("100")["status"] == "resolved"
+    assert sentry.set_status("100", RESOLVED).status is RESOLVED
