@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import requests
 from azure.core.exceptions import ResourceNotFoundError
@@ -34,6 +34,8 @@ SIGNING_KEY = "signing-key"
 OLD_SIGNING_KEY = "old-signing-key"
 SENTRY_TOKEN = "sentry-token"
 ADO_TOKEN = "ado-pat"
+
+Side = Literal["ado", "sentry"]
 
 SECRETS: Mapping[str, str] = {
     "ADO_WEBHOOK_SECRET": HOOK_SECRET,
@@ -234,8 +236,9 @@ class Pair:
         return entries
 
     def told(self, issue_id: str, work_item_id: int) -> list[tuple[str, str | None]]:
-        """Return the outcome and the field of each entry, newest first."""
-        return [(entry["outcome"], entry["field"]) for entry in self.activity(issue_id, work_item_id)]
+        """Return the outcome and the field of each entry, newest first, but for the making of the link."""
+        entries = [(entry["outcome"], entry["field"]) for entry in self.activity(issue_id, work_item_id)]
+        return [entry for entry in entries if entry != ("linked", None)]
 
     # How things stand.
 
@@ -293,13 +296,30 @@ class Pair:
         """Wait until no hook is on its way and no message is left, those included that our writes caused."""
         seen = None
         while seen != (seen := self._traffic()):
-            self.sentry.hooks.drain(PATIENCE)
-            self.ado.wait_for_deliveries(PATIENCE)
-            eventually(lambda: self.app.messages() == 0)
+            self.rest("sentry", "ado")
 
     def _traffic(self) -> tuple[int, ...]:
         hooks = len(self.ado.deliveries), len(self.sentry.deliveries)
         return *hooks, len(self.ado.calls), len(self.sentry.calls)
+
+    @contextmanager
+    def at_once(self, first: Side) -> Iterator[None]:
+        """Have what is done inside the block happen at one moment, and one side's hooks arrive first."""
+        holders = [self.ado.held_deliveries, self.sentry.hooks.held]
+        outer, inner = reversed(holders) if first == "ado" else holders
+        with outer():
+            with inner():
+                yield
+            self.rest(first)
+        self.settle()
+
+    def rest(self, *sides: Side) -> None:
+        """Wait until no hook of these sides is on its way and no message is left."""
+        if "sentry" in sides:
+            self.sentry.hooks.drain(PATIENCE)
+        if "ado" in sides:
+            self.ado.wait_for_deliveries(PATIENCE)
+        eventually(lambda: self.app.messages() == 0)
 
     @contextmanager
     def calls(self) -> Iterator["Calls"]:

@@ -1,0 +1,282 @@
+"""Links over HTTP: made, listed, removed, and the story that each one tells."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.app import Pair
+
+STATE = "System.State"
+ASSIGNED_TO = "System.AssignedTo"
+ANN, BOB = "ann@corp.example", "bob@corp.example"
+
+
+@pytest.fixture
+def connected(pair: Pair) -> Pair:
+    return pair.connect()
+
+
+def said(answer: requests.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]
+
+
+# Making a link.
+
+
+def test_a_link_says_what_it_joins(connected: Pair) -> None:
+    issue_id = connected.sentry.add_issue(announce=False).id
+    connected.ado.seed()
+    project_id = connected.ado.project_id("Fabrikam-Fiber")
+    assert connected.link(issue_id, 31) == {
+        "issue_id": issue_id,
+        "work_item_id": 31,
+        "project_id": project_id,
+        "work_item_type": "Bug",
+        "title": "Fix login",
+        "display_name": "Fabrikam-Fiber#31",
+        "url": f"{connected.ado.organization_url}{project_id}/_workitems/edit/31",
+    }
+
+
+def test_linking_writes_nothing_and_costs_one_look_at_each_side(connected: Pair) -> None:
+    connected.linked()
+    issue_id = connected.sentry.add_issue(announce=False).id
+    # They disagree in both fields, and are left to.
+    work_item_id = connected.ado.add_item(**{STATE: "Closed", ASSIGNED_TO: ANN}).id
+    with connected.calls() as calls:
+        connected.link(issue_id, work_item_id)
+    assert (calls.ado, calls.sentry) == (["GET 200"], ["GET 200"])
+    assert connected.health(issue_id, work_item_id) == ("settled", None)
+
+
+def test_a_work_item_that_is_not_there_cannot_be_linked(connected: Pair) -> None:
+    issue_id = connected.sentry.add_issue(announce=False).id
+    assert said(connected.post_link(issue_id, 404)) == (404, "work-item-not-found")
+    assert connected.links() == []
+
+
+def test_an_issue_that_is_not_there_cannot_be_linked(connected: Pair) -> None:
+    work_item_id = connected.ado.add_item().id
+    assert said(connected.post_link("999999", work_item_id)) == (404, "issue-not-found")
+    assert connected.links() == []
+
+
+def test_the_same_link_twice_is_a_conflict(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    assert said(connected.post_link(issue_id, work_item_id)) == (409, "already-linked")
+    assert len(connected.links()) == 1
+
+
+def test_nothing_is_linked_for_an_organization_that_nobody_connected(pair: Pair) -> None:
+    assert said(pair.post_link("100", 31)) == (404, "unknown-organization")
+    assert said(pair.ask("GET", "links")) == (404, "unknown-organization")
+    assert said(pair.ask("GET", "links/100/31/activity")) == (404, "unknown-organization")
+
+
+@pytest.mark.parametrize("issue_id", ["", "abc", "1 ", "../1", "1/2", "-1", "1" * 21, 100, None, True])
+def test_an_issue_is_named_by_its_number(connected: Pair, issue_id: object) -> None:
+    assert said(connected.post_link(issue_id, 31)) == (400, "bad-request")
+
+
+@pytest.mark.parametrize("work_item_id", [0, -1, "31", 1.5, 10**16, None, True, [31]])
+def test_a_work_item_is_named_by_its_number(connected: Pair, work_item_id: object) -> None:
+    assert said(connected.post_link("100", work_item_id)) == (400, "bad-request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not JSON",
+        b"[]",
+        b"\xff",
+        b'{"issue_id": "100"}',
+        b'{"issue_id": "1", "work_item_id": 1, "x": 1}',
+    ],
+)
+def test_a_body_that_is_no_link_is_refused(connected: Pair, body: bytes) -> None:
+    assert said(connected.ask("POST", "links", data=body)) == (400, "bad-request")
+
+
+def test_linking_needs_both_services(connected: Pair) -> None:
+    issue_id = connected.sentry.add_issue(announce=False).id
+    work_item_id = connected.ado.add_item().id
+    connected.ado.fail_next(http_status=503)
+    assert said(connected.post_link(issue_id, work_item_id)) == (503, "unavailable")
+    connected.sentry.fail_next(1, 502)
+    assert said(connected.post_link(issue_id, work_item_id)) == (503, "unavailable")
+    connected.link(issue_id, work_item_id)
+
+
+# Copying one side over at once.
+
+
+def test_the_work_item_may_be_copied_over_at_once(connected: Pair) -> None:
+    issue_id = connected.sentry.add_issue(announce=False).id
+    work_item_id = connected.ado.add_item(**{STATE: "Closed", ASSIGNED_TO: ANN}).id
+    with connected.calls() as calls:
+        connected.link(issue_id, work_item_id, initial="ado")
+    assert (connected.status(issue_id), connected.issue_assignee(issue_id)) == ("resolved", ANN)
+    assert [call for call in calls.ado if call.startswith("PATCH")] == []
+
+
+def test_the_issue_may_be_copied_over_at_once(connected: Pair) -> None:
+    issue_id = connected.sentry.add_issue(announce=False).id
+    connected.sentry.resolve(issue_id)
+    connected.sentry.assign(issue_id, BOB)
+    connected.settle()
+    work_item_id = connected.ado.add_item(**{ASSIGNED_TO: ANN}).id
+    with connected.calls() as calls:
+        connected.link(issue_id, work_item_id, initial="sentry")
+    assert (connected.state(work_item_id), connected.item_assignee(work_item_id)) == ("Closed", BOB)
+    assert calls.writes == ["PATCH 200"]
+
+
+@pytest.mark.parametrize("initial", ["ado", "sentry"])
+def test_nothing_is_copied_where_both_sides_agree(connected: Pair, initial: str) -> None:
+    issue_id = connected.sentry.add_issue(announce=False).id
+    work_item_id = connected.ado.add_item().id
+    with connected.calls() as calls:
+        connected.link(issue_id, work_item_id, initial=initial)
+    assert calls.writes == []
+    assert connected.health(issue_id, work_item_id) == ("settled", None)
+
+
+@pytest.mark.parametrize("initial", ["both", "ADO", ""])
+def test_only_one_of_the_two_sides_can_be_copied(connected: Pair, initial: str) -> None:
+    issue_id, work_item_id = connected.linked()
+    assert said(connected.post_link(issue_id, work_item_id, initial=initial)) == (400, "bad-request")
+
+
+# Lists.
+
+
+def test_links_are_listed_by_issue_by_work_item_and_all(connected: Pair) -> None:
+    first, second = (connected.linked() for _ in range(2))
+    connected.link(first[0], second[1])
+
+    def found(**params: object) -> list[tuple[str, int]]:
+        answer = connected.ask("GET", "links", params=params).json()
+        assert answer["continuation"] is None
+        return [(link["issue_id"], link["work_item_id"]) for link in answer["links"]]
+
+    assert found() == [first, (first[0], second[1]), second]
+    assert found(issue_id=first[0]) == [first, (first[0], second[1])]
+    assert found(work_item_id=second[1]) == [(first[0], second[1]), second]
+    assert found(issue_id=second[0], work_item_id=second[1]) == [second]
+    assert found(issue_id="999") == found(work_item_id=999) == []
+
+
+def test_a_list_is_paged_without_a_gap_or_a_repetition(connected: Pair) -> None:
+    issue_id = connected.sentry.add_issue(announce=False).id
+    work_item_ids = [connected.ado.add_item().id for _ in range(103)]
+    for work_item_id in work_item_ids:
+        connected.link(issue_id, work_item_id)
+    pages = list(paged(connected))
+    assert [len(page) for page in pages] == [100, 3]
+    assert [link["work_item_id"] for page in pages for link in page] == work_item_ids
+
+
+def paged(pair: Pair) -> Any:
+    continuation: str | None = ""
+    while continuation is not None:
+        answer = pair.ask("GET", "links", params={"continuation": continuation}).json()
+        yield answer["links"]
+        continuation = answer["continuation"]
+
+
+def test_each_listed_link_says_how_it_does(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    [link] = connected.links()
+    assert (link["health"], link["reason"], link["detail"]) == ("settled", None, None)
+    connected.ado.delete(work_item_id)
+    connected.settle()
+    [link] = connected.links()
+    assert (link["health"], link["reason"]) == ("attention", "work-item-gone")
+    assert connected.health(issue_id, work_item_id) == ("attention", "work-item-gone")
+
+
+@pytest.mark.parametrize(
+    "params", [{"issue_id": "x"}, {"work_item_id": "x"}, {"work_item_id": "0"}, {"issue_id": "1/2"}]
+)
+def test_a_list_asked_for_by_no_number_is_refused(connected: Pair, params: dict[str, str]) -> None:
+    assert said(connected.ask("GET", "links", params=params)) == (400, "bad-request")
+
+
+@pytest.mark.parametrize(
+    "continuation", ["x", "!", "~", "item!", "../..", "'", "0000000000000001!1' or 1 eq 1"]
+)
+def test_a_continuation_of_ones_own_making_reaches_no_other_organization(
+    connected: Pair, continuation: str
+) -> None:
+    connected.linked()
+    with Pair.beside(connected.app) as other:
+        other.configure()
+        answer = other.ask("GET", "links", params={"continuation": continuation})
+        assert answer.status_code in {200, 400}
+        assert answer.json().get("links", []) == []
+
+
+# Removing.
+
+
+def test_a_removed_link_no_longer_syncs(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    assert connected.ask("DELETE", f"links/{issue_id}/{work_item_id}").status_code == 204
+    assert connected.links() == []
+    with connected.calls() as calls:
+        connected.sentry.resolve(issue_id)
+    assert (calls.ado, calls.sentry) == ([], [])
+    connected.link(issue_id, work_item_id)
+
+
+def test_removing_one_link_leaves_the_others(connected: Pair) -> None:
+    issue_id, first = connected.linked()
+    second = connected.ado.add_item().id
+    connected.link(issue_id, second)
+    connected.ask("DELETE", f"links/{issue_id}/{first}")
+    connected.sentry.resolve(issue_id)
+    connected.settle()
+    assert (connected.state(first), connected.state(second)) == ("New", "Closed")
+
+
+def test_a_link_that_is_not_there_cannot_be_removed(connected: Pair) -> None:
+    assert said(connected.ask("DELETE", "links/100/31")) == (404, "not-linked")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["links", "links/100", "links/x/31", "links/100/x", "links/100/0", "links/a%2Fb/31", "links/100/%23"],
+)
+def test_a_link_is_removed_by_its_two_numbers_only(connected: Pair, path: str) -> None:
+    connected.linked()
+    assert said(connected.ask("DELETE", path)) == (400, "bad-request")
+    assert len(connected.links()) == 1
+
+
+# The story.
+
+
+def test_the_activity_tells_the_newest_first(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    connected.sentry.resolve(issue_id)
+    connected.settle()
+    connected.ado.edit(work_item_id, **{STATE: "Active"})
+    connected.settle()
+    newest, oldest, *_ = connected.activity(issue_id, work_item_id)
+    assert set(newest) == {"at", "outcome", "direction", "field", "from", "to", "rev", "reason"}
+    assert newest["at"] > oldest["at"]
+    assert (newest["outcome"], newest["direction"], newest["field"]) == ("applied", "inbound", "status")
+    assert (newest["from"], newest["to"]) == ("resolved", "unresolved")
+    assert (oldest["outcome"], oldest["direction"], oldest["field"]) == ("applied", "outbound", "status")
+    assert (oldest["from"], oldest["to"]) == ("New", "Closed")
+
+
+def test_the_activity_of_a_link_that_is_not_there_is_not_found(connected: Pair) -> None:
+    assert said(connected.ask("GET", "links/100/31/activity")) == (404, "not-linked")
+
+
+@pytest.mark.parametrize("path", ["links/x/31/activity", "links/100/x/activity", "links/100/0/activity"])
+def test_an_activity_is_asked_for_by_two_numbers(connected: Pair, path: str) -> None:
+    assert said(connected.ask("GET", path)) == (400, "bad-request")
