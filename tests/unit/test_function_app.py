@@ -1,0 +1,117 @@
+"""The public surface of the app, pinned: a trigger, a route or an auth level changes here or not at all."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from function_app import app
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Http:
+    """An HTTP function: route below ``/api``, methods, and whether the caller needs a function key."""
+
+    route: str
+    methods: str
+    auth: str
+
+
+@dataclass(frozen=True)
+class Queue:
+    name: str
+    connection: str = "AzureWebJobsStorage"
+
+
+@dataclass(frozen=True)
+class Timer:
+    schedule: str
+
+
+# One line a function, sorted by name.
+SURFACE: dict[str, Http | Queue | Timer] = {
+    "activity": Http(
+        "organizations/{organization}/links/{issue_id}/{work_item_id}/activity", "GET", "FUNCTION"
+    ),
+    "admin": Http("organizations/{organization}/admin", "GET", "FUNCTION"),
+    "ado_webhook": Http("ado/{organization}/webhook", "POST", "ANONYMOUS"),
+    "health": Http("health", "GET", "ANONYMOUS"),
+    "inbound_sync": Queue("inbound-sync"),
+    "issue_links": Http(
+        "organizations/{organization}/links/{issue_id?}/{work_item_id?}", "DELETE GET POST", "FUNCTION"
+    ),
+    "org_config": Http("organizations/{organization}/config", "DELETE GET PUT", "FUNCTION"),
+    "outbound_sync": Queue("outbound-sync"),
+    "reconcile": Timer("0 */5 * * * *"),
+    "reconcile_now": Http("organizations/{organization}/reconcile", "POST", "FUNCTION"),
+    "search": Http("organizations/{organization}/search", "GET", "FUNCTION"),
+    "sentry_components": Http("sentry/{organization}/{area}/{name}", "GET POST", "ANONYMOUS"),
+    "sentry_webhook": Http("sentry/{organization}/webhook", "POST", "ANONYMOUS"),
+}
+
+
+def read(trigger: Any) -> Http | Queue | Timer:
+    match trigger.type:
+        case "httpTrigger":
+            methods = " ".join(sorted(method.name for method in trigger.methods))
+            return Http(trigger.route, methods, trigger.auth_level.name)
+        case "queueTrigger":
+            return Queue(trigger.queue_name, trigger.connection)
+        case "timerTrigger":
+            return Timer(trigger.schedule)
+        case other:
+            raise AssertionError(f"{other}: give this kind of trigger a line above")
+
+
+def test_every_function_is_listed_here_with_all_that_the_outside_sees() -> None:
+    surface = {each.get_function_name(): read(each.get_trigger()) for each in app.get_functions()}
+    assert dict(sorted(surface.items())) == SURFACE
+
+
+def test_only_functions_that_verify_their_caller_themselves_are_open_to_everybody() -> None:
+    open_to_everybody = {
+        name for name, each in SURFACE.items() if isinstance(each, Http) and each.auth == "ANONYMOUS"
+    }
+    assert open_to_everybody == {"ado_webhook", "sentry_webhook", "sentry_components", "health"}
+
+
+@pytest.mark.parametrize("route", [each.route for each in SURFACE.values() if isinstance(each, Http)])
+def test_no_route_begins_with_a_word_of_the_hosts(route: str) -> None:
+    # Functions quirk: the host refuses to load such a route (functions_platform.md §0.7).
+    assert not route.startswith(("admin", "runtime"))
+
+
+def test_the_routes_are_below_api() -> None:
+    host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
+    assert host["extensions"]["http"]["routePrefix"] == "api"
+    # The trigger hands over what shared/store/queues.py encodes.
+    assert host["extensions"]["queues"]["messageEncoding"] == "base64"
+
+
+IMPORT_AND_TELL = """
+import sys
+import function_app
+loaded = sorted(name for name in ("azure.identity", "simulator") if name in sys.modules)
+print(len(function_app.app.get_functions()), *loaded)
+"""
+
+
+def test_the_app_is_imported_without_any_setting() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT_AND_TELL],
+        cwd=ROOT,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    # Neither is needed to import: one costs time that few runs need, the other is not deployed.
+    assert finished.stdout.split() == [str(len(SURFACE))]
