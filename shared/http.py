@@ -43,6 +43,7 @@ class _VerifiedAddress:
     def _new_conn(self) -> socket.socket:
         connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
         try:
+            # Both bases have a host as well.
             self.policy.verify_address(self.host, connection.getpeername()[0])  # type: ignore[attr-defined]
         except (Rejected, OSError):
             connection.close()
@@ -164,7 +165,8 @@ class Caller:
                 allow_redirects=False,
             )
         except Rejected as error:
-            raise Refused(self.service, f"{operation}: {error.detail}") from error
+            advice = f"we do not connect to {error.detail}"
+            raise Refused(self.service, f"{operation}: {error.detail}", advice=advice) from error
         except (requests.RequestException, HTTPError, OSError) as error:
             raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from error
         except ValueError:

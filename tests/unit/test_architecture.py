@@ -1,0 +1,254 @@
+"""The rules of the house: who may import whom, what a file begins with, and that every setting is told."""
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def modules_in(*folders: str) -> dict[str, Path]:
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
+
+
+DEPLOYED = {"function_app": ROOT / "function_app.py", **modules_in("functions", "shared")}
+SIMULATOR = modules_in("simulator")
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+PURE = next(
+    contract["source_modules"] for contract in CONTRACTS["contracts"] if "do no I/O" in contract["name"]
+)
+FUNCTIONS = [name for name in DEPLOYED if re.fullmatch(r"functions\.(?!edge$|__init__$)\w+", name)]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the dotted names that a file imports, anywhere in it; ``from a import b`` yields ``a.b``."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def below(package: str, name: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def importers_of(package: str, modules: dict[str, Path]) -> set[str]:
+    return {
+        module
+        for module, path in modules.items()
+        if any(below(package, imported) for imported in imports_of(path))
+    }
+
+
+# Who may import whom
+
+
+def test_only_the_functions_know_azure_functions() -> None:
+    importers = importers_of("azure.functions", DEPLOYED)
+    assert {name for name in importers if not below("functions", name)} == {"function_app"}
+
+
+def test_the_core_knows_no_function() -> None:
+    assert importers_of("functions", DEPLOYED) - {"function_app"} <= {*FUNCTIONS}
+    assert importers_of("function_app", DEPLOYED) == set()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_never_uses_another(function: str) -> None:
+    used = {name for name in imports_of(DEPLOYED[function]) if below("functions", name)}
+    assert {name for name in used if not below("functions.edge", name)} == set()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_in_the_table_of_contents(function: str) -> None:
+    assert function in set(imports_of(DEPLOYED["function_app"]))
+
+
+def test_neither_side_knows_the_other_across_the_line_to_the_simulator() -> None:
+    assert importers_of("simulator", DEPLOYED) == set()
+    assert importers_of("shared", SIMULATOR) | importers_of("functions", SIMULATOR) == set()
+
+
+def test_nothing_that_is_deployed_needs_a_test() -> None:
+    assert importers_of("tests", DEPLOYED) | importers_of("pytest", DEPLOYED) == set()
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_stands_on_pure_modules(module: str) -> None:
+    """Deeper than the linter looks: what a pure module imports is pure as well."""
+    doing_io = ("azure", "requests", "urllib3", "socket", "http", "subprocess", "os", "time", "random")
+    for imported in imports_of(DEPLOYED[module]):
+        assert not any(below(each, imported) for each in doing_io), imported
+        if below("shared", imported):
+            assert any(below(pure, imported) for pure in PURE), imported
+
+
+def test_identity_is_imported_only_where_it_is_used() -> None:
+    # It takes longer to import than all the rest, and most runs do without.
+    for module in importers_of("azure.identity", DEPLOYED):
+        at_the_top = [node for node in tree_of(DEPLOYED[module]).body if isinstance(node, ast.ImportFrom)]
+        assert "azure.identity" not in {node.module for node in at_the_top}, module
+
+
+# What a file may hold
+
+
+def mentions_of(path: Path, attributes: set[str]) -> set[str]:
+    return {
+        node.attr
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in attributes
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    }
+
+
+def test_only_the_composition_root_reads_the_environment() -> None:
+    asking = {"environ", "environb", "getenv", "putenv"}
+    readers = {name for name, path in DEPLOYED.items() if mentions_of(path, asking)}
+    assert readers == {"shared.services"}
+    assert not {
+        name for name, path in DEPLOYED.items() for each in asking if f"os.{each}" in set(imports_of(path))
+    }
+
+
+@pytest.mark.parametrize("module", DEPLOYED)
+def test_no_check_disappears_when_python_optimizes(module: str) -> None:
+    lines = [node.lineno for node in ast.walk(tree_of(DEPLOYED[module])) if isinstance(node, ast.Assert)]
+    assert lines == []
+
+
+@pytest.mark.parametrize("module", [*DEPLOYED, *SIMULATOR])
+def test_the_first_line_of_a_file_says_what_it_holds(module: str) -> None:
+    path = {**DEPLOYED, **SIMULATOR}[module]
+    if not path.read_bytes():
+        return
+    docstring = ast.get_docstring(tree_of(path))
+    assert docstring is not None
+    first, _, rest = docstring.partition("\n")
+    assert re.fullmatch(r"[A-Z`].+[.]", first), first
+    assert not first.startswith(("This module", "This file"))
+    assert not rest or rest.startswith("\n"), "the first paragraph is one line"
+
+
+@pytest.mark.parametrize("module", [*DEPLOYED, *SIMULATOR])
+def test_an_exception_to_the_linters_has_its_reason_beside_it_or_above(module: str) -> None:
+    above = ""
+    for line in {**DEPLOYED, **SIMULATOR}[module].read_text(encoding="utf-8").splitlines():
+        exception = re.search(r"# (?:noqa|type: ignore)\b(?:: [A-Z0-9, ]+|\[[a-z, -]+\])?(.*)", line)
+        assert not exception or exception[1].strip() or above.strip().startswith("#"), line.strip()
+        assert not re.search(r"#\s*(TODO|FIXME|XXX)", line), line.strip()
+        above = line
+
+
+def test_a_function_logs_under_its_own_name() -> None:
+    # Functions quirk: loggers under azure.functions are the platform's and never reach the customer
+    # (functions_platform.md §1.4).
+    makers = {
+        name
+        for name, path in DEPLOYED.items()
+        if "logging.getLogger(__name__)" in path.read_text(encoding="utf-8")
+    }
+    assert {name for name in makers if not below("functions", name)} == set(), "the core does not log"
+
+
+# Settings
+
+SETTINGS = {
+    "AzureWebJobsStorage",
+    "ADO_WEBHOOK_SECRET",
+    "ADO_WEBHOOK_SECRET_PREVIOUS",
+    "ADO_PAT",
+    "SENTRY_TOKEN",
+    "SENTRY_CLIENT_SECRET",
+    "SENTRY_CLIENT_SECRET_PREVIOUS",
+    "PUBLIC_URL",
+    "ALLOWED_PRIVATE_HOSTS",
+    "ADO_RESOURCE_AREAS_URL",
+    "TABLE_PREFIX",
+}
+INSTEAD_OF_A_CONNECTION_STRING = {
+    "AzureWebJobsStorage__accountName",
+    "AzureWebJobsStorage__tableServiceUri",
+    "AzureWebJobsStorage__queueServiceUri",
+}
+OF_THE_RUNTIME = {"FUNCTIONS_WORKER_RUNTIME"}
+
+
+def sample() -> dict[str, str]:
+    document = json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))
+    assert document["IsEncrypted"] is False
+    values: dict[str, str] = document["Values"]
+    return values
+
+
+def test_the_sample_names_every_setting() -> None:
+    assert set(sample()) == SETTINGS | OF_THE_RUNTIME
+
+
+def test_the_sample_holds_no_secret_that_somebody_could_leave_in_place() -> None:
+    secret = {name for name in sample() if "SECRET" in name or "TOKEN" in name or "PAT" in name}
+    assert len(secret) == 6
+    assert {sample()[name] for name in secret} == {""}
+
+
+def test_no_setting_is_read_that_nobody_told_of() -> None:
+    read = {
+        node.value
+        for node in ast.walk(tree_of(DEPLOYED["shared.settings"]))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", node.value)
+    }
+    assert read <= SETTINGS
+    assert {name for name in SETTINGS if "_" in name and not name.endswith("_PREVIOUS")} <= read
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS | OF_THE_RUNTIME | INSTEAD_OF_A_CONNECTION_STRING))
+def test_every_setting_has_a_section_that_says_all_of_it(name: str) -> None:
+    sections = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").split("\n## ")
+    (section,) = [each for each in sections if each.startswith(f"`{name}`\n")]
+    assert re.findall(r"^\* \*\*(.+?):\*\*", section, re.MULTILINE) == [
+        "What",
+        "Where from",
+        "Example",
+        "Without it",
+    ]
+
+
+def test_no_section_is_about_a_setting_that_is_not() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^## `(\w+)`$", text, re.MULTILINE))
+    assert headings == SETTINGS | OF_THE_RUNTIME | INSTEAD_OF_A_CONNECTION_STRING
+
+
+# Deployment
+
+KEPT = ("function_app.py", "host.json", "requirements.txt", "functions", "shared")
+LEFT_OUT = ("tests", "simulator", "bench", "docs", ".venv", ".git", "node_modules", "local.settings.json")
+
+
+def is_left_out(name: str) -> bool:
+    patterns = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def test_what_the_app_needs_is_deployed_and_nothing_else() -> None:
+    assert [name for name in KEPT if is_left_out(name)] == []
+    assert [name for name in LEFT_OUT if not is_left_out(name)] == []
