@@ -275,6 +275,8 @@ def test_a_project_s_guid_is_read_off_the_item_s_own_address(
         f"{BASE}_apis/wit/workItems/31",
         f"{SERVER}_apis/wit/workItems/31",
         f"{BASE}Fabrikam-Fiber/_apis/wit/workItems/31",
+        f"{BASE}a-b-c-d-e/_apis/wit/workItems/31",
+        f"{BASE}{'a' * 36}/_apis/wit/workItems/31",
         "not a url",
     ],
 )

@@ -283,6 +283,12 @@ def test_an_id_or_rev_that_is_no_number_is_unusable(name: str, path: str, named:
     assert read(put(load(name), path, junk)) == Uninteresting("unusable", f"cannot read {named}")
 
 
+@pytest.mark.parametrize("zero", [0, "0", "00"])
+def test_there_is_no_revision_zero(zero: Any) -> None:
+    unusable = Uninteresting("unusable", "cannot read resource.rev")
+    assert read(put(load(RESOLVED), "resource/rev", zero)) == unusable
+
+
 @pytest.mark.parametrize("huge", [2**53, 2**63, 2**64, 10**30, "9" * 16, "1" * 17, "1" * 100_000])
 def test_an_id_that_no_reader_keeps_exact_is_unusable(huge: Any) -> None:
     unusable = Uninteresting("unusable", "cannot read resource.workItemId")

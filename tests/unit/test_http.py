@@ -358,8 +358,9 @@ def test_neither_credentials_nor_the_query_get_into_an_error(
 ) -> None:
     vendor.add(responses.GET, URL, **answer)
     with pytest.raises(SyncError) as raised:
-        caller.call("GET", URL, params={"query": "email:ann@corp.example"})
+        caller.call("GET", f"{URL}?from=bob@corp.example", params={"query": "email:ann@corp.example"})
     assert TOKEN not in str(raised.value)
+    assert "bob@" not in str(raised.value)
     assert "ann@" not in str(raised.value)
 
 
