@@ -17,6 +17,7 @@ from shared.services import Services
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 from shared.store.progress import Progress
+from shared.syncing import made_due
 
 # Issues of one organization whose status and assignee Sentry is asked for in one run. Sentry limits
 # issue look-ups to five a second; these are spread over most of the five minutes between two runs.
@@ -85,7 +86,8 @@ def _look(
     messages = {}
     for stored in links:
         item = items.get(stored.link.work_item_id)
-        message = message_for(stored.link, item, services.clock(), everything=everything)
+        link = (made_due(services, stored) if everything else stored).link
+        message = message_for(link, item, services.clock(), everything=everything)
         if message is not None:
             messages[message.work_item_id] = message
     for message in messages.values():

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from shared.errors import SyncError, Unauthorized
 from shared.failures import Fate, consequence_of, delay_of
 from shared.messages import InboundMessage, OutboundMessage
@@ -40,8 +42,19 @@ def settle_now(services: Services, organization: Organization, stored: StoredLin
     """Settle one link on fresh looks at both ends, at whatever price, because somebody asks for it."""
     turn = services.new_turn()
     turn.doubted.add(stored.link.work_item_id)
-    [outcome] = settle_each(services, services.settler(organization), [stored], turn)
+    [outcome] = settle_each(services, services.settler(organization), [made_due(services, stored)], turn)
     return outcome
+
+
+def made_due(services: Services, stored: StoredLink) -> StoredLink:
+    """Return a link whose next try, if any, need not wait: somebody may have cured the cause."""
+    health, now = stored.link.health, services.clock()
+    if health.due is None or health.due <= now:
+        return stored
+    try:
+        return services.links.replace(stored, replace(stored.link, health=replace(health, due=now)))
+    except SyncError:
+        return stored  # It is being settled at this moment.
 
 
 def settle_each(services: Services, settler: Settler, links: Iterable[StoredLink], turn: Turn) -> list[str]:

@@ -64,6 +64,9 @@ class MemoryServices(Services):
         # The double has the methods of the port, which is all that settling and linking use.
         return cast("AdoClient", self._ado)
 
+    def ado_at_once(self, organization: Organization) -> "AdoClient":
+        return self.ado(organization)
+
     def sentry(self, organization: Organization) -> "SentryClient":
         return cast("SentryClient", self._sentry)
 
