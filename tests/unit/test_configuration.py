@@ -285,6 +285,14 @@ def test_people_who_could_not_be_told_apart_on_the_way_back_are_refused(
     assert list(errors(people=people)) == [f"people.{path}"]
 
 
+def test_whoever_came_first_keeps_the_address() -> None:
+    people = {f"{name}@corp.example": "ann@home.example" for name in ("ann", "bob", "cid")}
+    assert errors(people=people) == {
+        f"people.{name}@corp.example": "ann@home.example already stands for ann@corp.example"
+        for name in ("bob", "cid")
+    }
+
+
 # Which mapping applies
 
 

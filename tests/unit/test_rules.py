@@ -525,6 +525,12 @@ def test_a_mapping_names_the_state_as_far_as_the_type_has_it(
     assert (state(RESOLVED), state(UNRESOLVED)) == (closed, reopened)
 
 
+def test_where_resolved_is_not_done_it_is_the_last_resort_for_an_open_state() -> None:
+    configuration = configured(done_categories=(Category.COMPLETED,))
+    types = {"Bug": states("R Fixed, C Verified")}
+    assert state_for_status(configuration, PROJECT, "Bug", UNRESOLVED, None, types) == "Fixed"
+
+
 @pytest.mark.parametrize(
     ("types", "work_item_type", "status"),
     [(CUSTOM, "Note", RESOLVED), ({"Bug": states("C Done")}, "Bug", UNRESOLVED), (AGILE, "Risk", RESOLVED)],
