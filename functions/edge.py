@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,8 +40,6 @@ from shared.ports import Queue
 from shared.services import Services
 
 logger = logging.getLogger(__name__)
-# Azure's clients write two records of a dozen lines for each call; theirs is not our story.
-logging.getLogger("azure.core").setLevel(logging.WARNING)
 
 HttpHandler = Callable[[func.HttpRequest, Services], func.HttpResponse]
 
@@ -68,10 +67,23 @@ _SERVICES = {"ado": "Azure DevOps", "sentry": "Sentry", "storage": "Azure Storag
 _SENTENCES = {
     "work-item-not-found": "the work item does not exist, or our credentials may not read it",
     "issue-not-found": "the issue does not exist, or our token may not read it",
+    "ado-organization-not-found": "Azure DevOps knows no organization at ado_url",
     "project-not-found": "the project does not exist, or our credentials may not see it",
     "not-found": "the request names something that does not exist",
     "conflict": "somebody else changed it at the same moment; try again",
 }
+# What to look at when a service does not accept who we are, or what we may do.
+_CREDENTIALS = {
+    "ado": "check that ADO_PAT has not expired, belongs to the organization at ado_url and may read and write "
+    "work items and read projects; without ADO_PAT, that the app's identity is in the tenant of that "
+    "organization and one of its users",
+    "sentry": "check that SENTRY_TOKEN is the token of an internal integration of sentry_organization that may "
+    "read and write issues and events and read members and projects",
+    "storage": "check the key in AzureWebJobsStorage; with an identity, that it has the roles Storage Table Data "
+    "Contributor and Storage Queue Data Contributor",
+}
+# Azure DevOps numbers its refusals. The number alone can be looked up, and holds nothing of anybody's.
+_CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")
 _RETRY_AFTER = 10.0  # seconds, where nobody named a time
 
 
@@ -100,7 +112,7 @@ def status_of(error: SyncError) -> int:
 def refusal(error: SyncError, **more: str) -> func.HttpResponse:
     """Answer an error: its kind, and a sentence that holds no secret and no vendor's text."""
     status = status_of(error)
-    content: dict[str, Any] = {"error": _kind(error), "detail": _sentence(error), **more}
+    content: dict[str, Any] = {"error": _kind(error), "detail": sentence_of(error), **more}
     if isinstance(error, InvalidConfiguration):
         content["errors"] = error.errors
     headers = {}
@@ -120,19 +132,28 @@ def name_of(service: str) -> str:
     return _SERVICES[service]
 
 
-def _sentence(error: SyncError) -> str:
+def sentence_of(error: SyncError) -> str:
     """Say it in our own words wherever the error's own could quote a vendor."""
     if isinstance(error, Upstream):
         name = name_of(error.service)
         sentences: dict[type[Upstream], str] = {
-            Refused: f"{name} says that the request is wrong",
-            Unauthorized: f"{name} does not accept our credentials, or they lack a permission",
+            Refused: f"{name} says that the request is wrong{_code_in(error.detail)}",
+            Unauthorized: f"{name} does not accept our credentials: {_CREDENTIALS[error.service]}",
             Throttled: f"{name} asks us to wait",
         }
-        return sentences.get(type(error), f"{name} cannot be reached")
+        return f"{name}: {error.advice}" if error.advice else sentences.get(type(error), _silence_of(error))
     if isinstance(error, InvalidConfiguration):
         return "the document breaks the rules named under errors; nothing was stored"
     return _SENTENCES.get(error.kind, error.detail)
+
+
+def _silence_of(error: Upstream) -> str:
+    return f"{name_of(error.service)} cannot be reached, or gives no usable answer; try again later"
+
+
+def _code_in(detail: str) -> str:
+    found = _CODE.search(detail)
+    return f" ({found[0]})" if found else ""
 
 
 def api_boundary(handler: HttpHandler) -> HttpHandler:
@@ -161,7 +182,7 @@ def component_boundary(handler: HttpHandler) -> HttpHandler:
             return handler(request, services)
         except SyncError as error:
             _log_refusal(error)
-            return refusal(error, message=_sentence(error))
+            return refusal(error, message=sentence_of(error))
         except Exception:
             logger.exception("outcome=bug")
             return func.HttpResponse(status_code=500)

@@ -49,11 +49,11 @@ SECRETS: Mapping[str, str] = {
 NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true", "AzureWebJobs.hook_watchdog.Disabled": "true"}
 
 
-def eventually(is_true: Callable[[], object]) -> None:
-    """Look until it is true, or fail with the text of the condition's line in the traceback."""
-    deadline = time.monotonic() + PATIENCE
+def eventually(is_true: Callable[[], object], *, patience: float = PATIENCE) -> None:
+    """Look until it is true, or fail; the traceback shows what was waited for."""
+    deadline = time.monotonic() + patience
     while not is_true():
-        assert time.monotonic() < deadline, f"did not come true within {PATIENCE} s"
+        assert time.monotonic() < deadline, f"did not come true within {patience} s"
         time.sleep(LOOK_EVERY)
 
 
@@ -64,14 +64,13 @@ def payload(name: str) -> dict[str, Any]:
 
 
 class App:
-    """One host process. A killed or stopped one can be started again, on another port."""
+    """One host process. A killed or stopped one can be started again, and is then at the same address."""
 
     def __init__(
         self, log: Path, environ: Mapping[str, str], *options: str, folder: Path = ROOT, storage: str = ""
     ) -> None:
         self._log = log
-        self._command = [sys.executable, "-m", "simulator.host", "--port", "0", "--quiet", *options]
-        self._command += ["--app", str(folder)]
+        self._command = [sys.executable, "-m", "simulator.host", "--app", str(folder), "--quiet", *options]
         # Nothing of the developer's own environment may stand in for a setting that a test leaves out.
         inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TZ"}}
         self._environ = {**inherited, **NO_TIMERS, **environ}
@@ -92,9 +91,15 @@ class App:
         self._session.close()
 
     def start(self) -> None:
+        port = self.url.rpartition(":")[2] or "0"
         with self._log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environ, stdout=subprocess.PIPE, stderr=log, text=True
+                [*self._command, "--port", port],
+                cwd=ROOT,
+                env=self._environ,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
