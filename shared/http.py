@@ -167,6 +167,9 @@ class Caller:
         except Rejected as error:
             advice = f"we do not connect to {error.detail}"
             raise Refused(self.service, f"{operation}: {error.detail}", advice=advice) from error
+        except Unauthorized:
+            self.pace.refused(certain=True)  # There was no token to send, and asking for one takes seconds.
+            raise
         except (requests.RequestException, HTTPError, OSError) as error:
             raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from error
         except ValueError:

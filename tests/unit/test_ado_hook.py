@@ -373,6 +373,11 @@ def with_assignee(identity: Any) -> Json:
         # A bare address is a name that looks like one: only brackets say that it is an address.
         ("ann@corp.example", Stranger("assignee-unreadable", "ann@corp.example")),
         ("Ann <ann@corp.example> (gone)", Stranger("assignee-unreadable", "Ann <ann@corp.example> (gone)")),
+        # No mail address is that long.
+        (
+            f"Ann <{'a' * 242}@corp.example>",
+            Stranger("assignee-unreadable", f"Ann <{'a' * 242}@corp.example>"[:254]),
+        ),
         ("Ann <>", Stranger("assignee-unreadable", "Ann <>")),
         ("Ann <@>", Stranger("assignee-unreadable", "Ann <@>")),
         ("Ann <ann at corp@example>", Stranger("assignee-unreadable", "Ann <ann at corp@example>")),

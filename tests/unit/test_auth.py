@@ -102,6 +102,16 @@ def test_who_has_no_identity_is_told_what_to_set() -> None:
         assert remedy in raised.value.detail
 
 
+def test_entra_is_not_asked_again_at_once_after_it_refused() -> None:
+    credential = Credential(error=CredentialUnavailableError("no managed identity"))
+    with new_session(AddressPolicy()) as session:
+        ado = AdoClient(URL, session, EntraAuth(lambda: credential), Pace())
+        for _ in range(3):
+            with pytest.raises(Unauthorized):
+                ado.get_work_item(31)
+    assert len(credential.scopes) == 1
+
+
 def test_one_credential_serves_the_whole_process() -> None:
     # Each has its own cache of tokens, and its own sockets.
     assert default_credential() is default_credential()
