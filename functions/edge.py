@@ -74,13 +74,13 @@ _SENTENCES = {
 }
 # What to look at when a service does not accept who we are, or what we may do.
 _CREDENTIALS = {
-    "ado": "check that ADO_PAT has not expired, belongs to the organization at ado_url and may read and write "
-    "work items and read projects; without ADO_PAT, that the app's identity is in the tenant of that "
+    "ado": "check that ADO_PAT has not expired, belongs to the organization at ado_url, and may read and "
+    "write work items and read projects; without ADO_PAT, that the app's identity is in the tenant of that "
     "organization and one of its users",
-    "sentry": "check that SENTRY_TOKEN is the token of an internal integration of sentry_organization that may "
-    "read and write issues and events and read members and projects",
-    "storage": "check the key in AzureWebJobsStorage; with an identity, that it has the roles Storage Table Data "
-    "Contributor and Storage Queue Data Contributor",
+    "sentry": "check that SENTRY_TOKEN is the token of an internal integration of sentry_organization that "
+    "may read and write issues and events, and read members and projects",
+    "storage": "check the key in AzureWebJobsStorage; with an identity, that it has the roles Storage Table "
+    "Data Contributor and Storage Queue Data Contributor",
 }
 # Azure DevOps numbers its refusals. The number alone can be looked up, and holds nothing of anybody's.
 _CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")

@@ -3,7 +3,7 @@
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, body_of, name_of
+from functions.edge import answer, api_boundary, body_of, sentence_of
 from shared.configuration import Configuration
 from shared.connecting import described_projects, find_organization, remove, store
 from shared.errors import Conflict, MissingSetting, NotFound, StalePrecondition, Upstream
@@ -29,6 +29,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 def _get(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
     projects, unreachable = _projects(request, organization, services)
+    organization = services.organizations.recent(organization.slug)  # Its address may have been looked up.
     return answer(
         {
             "organization": organization.slug,
@@ -69,7 +70,7 @@ def _projects(
     asked_for = [each for each in request.params.get("project", "").split(",") if each]
     try:
         return described_projects(services, organization, asked_for), None
-    except Upstream as error:
-        return [], f"{name_of(error.service)} could not be asked for projects and states ({error.kind})."
-    except (MissingSetting, NotFound) as error:
-        return [], f"Azure DevOps could not be asked for projects and states: {error.detail}."
+    except NotFound:
+        return [], "Azure DevOps knows no organization at ado_url."
+    except (MissingSetting, Upstream) as error:
+        return [], f"Projects and states could not be asked for. {sentence_of(error)}."

@@ -19,20 +19,12 @@ from shared.store.organizations import Organization
 SIGNATURE_HEADER = "Sentry-App-Signature"
 _SUGGESTIONS = 50
 
-Option = tuple[str, str]
-
-
-class _Project(msgspec.Struct):
-    id: int | str = ""
-    slug: str = ""
-
 
 class _Submitted(msgspec.Struct, rename="camel"):
     """What either button sends. Sentry quirk: its ids are numbers, though its documentation says texts."""
 
     fields: dict[str, Any]
     issue_id: int | str
-    web_url: str = ""
 
 
 @component_boundary
@@ -108,7 +100,7 @@ def _dependent(request: func.HttpRequest, name: str) -> str | None:
     """Return what was chosen in another field of the form, if it was."""
     try:
         chosen = msgspec.json.decode(request.params.get("dependentData") or "{}", type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed("dependentData is not a JSON object") from error
     value = chosen.get(name)
     return value if isinstance(value, str) and value else None
@@ -133,7 +125,6 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
         work_item_type=_text(submitted, "work_item_type"),
         title=_text(submitted, "title"),
         description=_text(submitted, "description", required=False),
-        issue_url=submitted.web_url or services.sentry(organization).web_url(issue_id),
         area_path=_text(submitted, "area_path", required=False),
         iteration_path=_text(submitted, "iteration_path", required=False),
         tags=_text(submitted, "tags", required=False),
@@ -145,7 +136,7 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
 def _submitted(request: func.HttpRequest) -> _Submitted:
     try:
         return msgspec.json.decode(body_of(request), type=_Submitted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"the body is not what Sentry's form sends: {error}") from error
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.errors import AlreadyLinked, NotFound, Rejected, SyncError, Undecidable
+from shared.errors import AlreadyLinked, NotFound, Refused, Rejected, SyncError, Undecidable
 from shared.ids import issue_id_from, work_item_id_from
 from shared.linking import link
 from shared.services import Services
@@ -78,7 +78,7 @@ def link_all(services: Services, organization: Organization, pairs: Sequence[Pai
             continue
         try:
             yield Linked(pair, _link_one(services, organization, pair))
-        except (NotFound, Undecidable) as error:
+        except (NotFound, Refused, Undecidable) as error:
             yield Linked(pair, error.kind)
         except SyncError as error:
             # What stopped this one would stop the next as well; nobody is asked ten thousand times.

@@ -1,7 +1,8 @@
 """Carrying a comment from a Sentry issue to the discussions of its work items, once each."""
 
 from shared.ado.comments import add_comment, has_comment_with, rendered
-from shared.errors import NotFound
+from shared.errors import NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.failures import gravest, reason_of
 from shared.messages import OutboundMessage
 from shared.model import ActivityEntry, IssueLink
 from shared.sentry.client import SentryComment
@@ -9,10 +10,19 @@ from shared.services import Services
 from shared.store.organizations import Organization
 
 COMMENTED, ALREADY_THERE, SWITCHED_OFF, GONE = "commented", "already-commented", "skipped", "comment-gone"
+_COME_BACK_IN = 60.0  # seconds; as long as a claim lasts that nobody speaks for
 
 
 def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     """Add one comment to each linked work item and return an outcome for each."""
+    try:
+        return _sync_comment(message, services)
+    except (Unauthorized, Unavailable) as error:
+        # No link remembers that it is owed a comment, so the message itself has to wait for better times.
+        raise Throttled(error.service, error.detail, retry_after=_COME_BACK_IN) from error
+
+
+def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     organization = services.organizations.get(message.organization)
     configuration = organization.configuration
     if not (configuration.issue_sync and configuration.sync_comments) or message.comment_id is None:
@@ -24,22 +34,46 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         comment = services.sentry(organization).get_comment(message.issue_id, message.comment_id)
     except NotFound:
         return [GONE]  # Deleted again before it was carried over.
-    return [_add_once(services, organization, stored.link, comment) for stored in links]
+    outcomes: list[str] = []
+    errors: list[SyncError] = []
+    for stored in links:
+        try:
+            outcomes.append(_add(services, organization, stored.link, comment))
+        except SyncError as error:
+            errors.append(error)
+    if errors:
+        raise gravest(errors)
+    return outcomes
+
+
+def _add(services: Services, organization: Organization, link: IssueLink, comment: SentryComment) -> str:
+    """Add the comment to one work item; one that can never take it does not stop the next."""
+    try:
+        return _add_once(services, organization, link, comment)
+    except (NotFound, Refused) as error:
+        return _noted(services, organization, link, comment, reason_of(error))
 
 
 def _add_once(services: Services, organization: Organization, link: IssueLink, comment: SentryComment) -> str:
     """Claim, look, add, mark: a worker that dies between two of these leaves a claim that is looked into."""
-    ado, now = services.ado(organization), services.clock()
+    ado = services.ado(organization)
     name = f"comment-{comment.id}-on-{link.work_item_id}"
-    claim = services.deeds.claim(organization.slug, name, now)
+    claim = services.deeds.claim(organization.slug, name, services.clock())
     if isinstance(claim, str):
         return ALREADY_THERE
     outcome = COMMENTED
-    if claim.may_be_done and has_comment_with(ado, link.project_id, link.work_item_id, comment.url):
+    if claim.since is not None and has_comment_with(ado, link.project_id, link.work_item_id, comment.url):
         outcome = ALREADY_THERE
     else:
         add_comment(ado, link.project_id, link.work_item_id, rendered(comment, comment.url))
     services.deeds.done(organization.slug, claim, outcome)
-    entry = ActivityEntry(now, outcome, direction="outbound", field="comment", reason=f"comment-{comment.id}")
+    return _noted(services, organization, link, comment, outcome)
+
+
+def _noted(
+    services: Services, organization: Organization, link: IssueLink, comment: SentryComment, outcome: str
+) -> str:
+    now, reason = services.clock(), f"comment-{comment.id}"
+    entry = ActivityEntry(now, outcome, direction="outbound", field="comment", reason=reason)
     services.activity.add(organization.slug, link.issue_id, link.work_item_id, entry)
     return outcome

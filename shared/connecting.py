@@ -27,8 +27,9 @@ def store(
 
     Raises InvalidConfiguration with nothing stored, or Unavailable when Azure DevOps cannot be asked.
     """
-    candidate = Organization(slug, configuration, current.etag if current else "")
-    verify_mapping(services, candidate)
+    if configuration.status_mapping:
+        configuration = services.located(configuration)
+        verify_mapping(services, Organization(slug, configuration, current.etag if current else ""))
     if current is None:
         return services.organizations.add(slug, configuration)
     stored = services.organizations.replace(current, configuration)
@@ -63,7 +64,7 @@ def described_projects(
     for project in ado.projects():
         types = None
         if project.id in wanted or project.name.lower() in wanted:
-            types = services.processes.types(ado, organization.slug, project.id)
+            types = services.processes.recent(ado, organization.slug, project.id)
         projects.append(ProjectStates(project.id, project.name, types))
     return projects
 

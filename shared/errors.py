@@ -107,11 +107,15 @@ class Undecidable(SyncError):
 
 
 class Upstream(SyncError):
-    """``service`` is ``ado``, ``sentry`` or ``storage``."""
+    """``service`` is ``ado``, ``sentry`` or ``storage``.
 
-    def __init__(self, service: str, detail: str) -> None:
+    ``detail`` may quote a vendor; ``advice``, where there is any, is ours alone and fit for anybody to read.
+    """
+
+    def __init__(self, service: str, detail: str, *, advice: str = "") -> None:
         super().__init__(detail)
         self.service = service
+        self.advice = advice
 
 
 class Refused(Upstream):

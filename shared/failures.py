@@ -1,5 +1,6 @@
 """What becomes of a link and of a message after each class of failure: design.md §6 as one table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -76,6 +77,11 @@ def consequence_of(error: SyncError) -> Consequence:
 def delay_of(error: SyncError) -> float:
     """Return for how many seconds a message is put back."""
     return error.retry_after if isinstance(error, Throttled | Busy) else _CONFLICT_DELAY
+
+
+def gravest(errors: Sequence[SyncError]) -> SyncError:
+    """Return the one that decides the fate of a message about several links."""
+    return max(errors, key=lambda error: (list(Fate).index(consequence_of(error).fate), delay_of(error)))
 
 
 def reason_of(error: SyncError) -> str:

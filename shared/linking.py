@@ -79,7 +79,7 @@ def unlink(services: Services, organization: Organization, issue_id: str, work_i
             services.links.remove(stored)
         except Conflict:
             continue  # It was settled at this moment; look again and remove what is there now.
-        services.deeds.forget(organization.slug, creation_of(issue_id))
+        services.deeds.forget(organization.slug, creation_of(issue_id), str(work_item_id))
         ended = ActivityEntry(services.clock(), "unlinked")
         services.activity.add(organization.slug, issue_id, work_item_id, ended)
         return

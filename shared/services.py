@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 
 import requests
 from msgspec.structs import replace
+from requests.auth import AuthBase
 
 from shared.addresses import is_bare_host, search_url_for
 from shared.ado.auth import EntraAuth, default_credential, personal_access_token
@@ -17,6 +18,7 @@ from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
+from shared.configuration import Configuration
 from shared.errors import StalePrecondition
 from shared.http import Pace, new_session
 from shared.ports import Queue
@@ -41,6 +43,8 @@ class Services:
         self.processes = ProcessCache()
         self._members = MemberCache()
         self._paces: dict[tuple[str, str], Pace] = {}
+        # Where the organization of a version of a document lives, for whoever still holds that version.
+        self._located: dict[tuple[str, str], str] = {}
 
     @cached_property
     def organizations(self) -> OrganizationStore:
@@ -81,27 +85,37 @@ class Services:
     def finder(self, organization: Organization) -> WorkItemFinder:
         base_url = self._ado_url(organization)
         search_url = organization.configuration.ado_search_url or search_url_for(base_url)
-        return WorkItemFinder(self.ado_at_once(organization), base_url, search_url)
+        # What the search service refuses must not keep the work items themselves from being asked.
+        index = AdoClient(search_url, self._session, self._ado_auth(organization), Pace())
+        return WorkItemFinder(self.ado_at_once(organization), index, base_url)
 
     def _ado_client(self, organization: Organization, pace: Pace) -> AdoClient:
+        return AdoClient(self._ado_url(organization), self._session, self._ado_auth(organization), pace)
+
+    def _ado_auth(self, organization: Organization) -> AuthBase:
         pat = self.settings.ado_pat(organization.slug)
-        auth = personal_access_token(pat) if pat else EntraAuth(default_credential)
-        return AdoClient(self._ado_url(organization), self._session, auth, pace)
+        return personal_access_token(pat) if pat else EntraAuth(default_credential)
 
     def _ado_url(self, organization: Organization) -> str:
         """Return the base URL. One that had to be looked up is stored, and used in this same call."""
-        configuration = organization.configuration
-        if configuration.ado_url is not None and not is_bare_host(configuration.ado_url):
-            return configuration.ado_url
-        url = find_base_url(
-            self._session,
-            self.settings.resource_areas_url,
-            configuration.ado_account_id or "",
-            self.settings.addresses,
-        )
-        with suppress(StalePrecondition):  # Whoever was first stored it, or chose another.
-            self.organizations.replace(organization, replace(configuration, ado_url=url))
+        version = (organization.slug, organization.etag)
+        if version in self._located:
+            return self._located[version]
+        configuration = self.located(organization.configuration)
+        url = configuration.ado_url or ""
+        if configuration != organization.configuration:
+            with suppress(StalePrecondition):  # Whoever was first stored it, or chose another.
+                self.organizations.replace(organization, configuration)
+            self._located[version] = url
         return url
+
+    def located(self, configuration: Configuration) -> Configuration:
+        """Return the configuration with its base URL, looked up by the account's id where that is missing."""
+        if configuration.ado_url is not None and not is_bare_host(configuration.ado_url):
+            return configuration
+        areas, account = self.settings.resource_areas_url, configuration.ado_account_id or ""
+        url = find_base_url(self._session, areas, account, self.settings.addresses)
+        return replace(configuration, ado_url=url)
 
     def sentry(self, organization: Organization) -> SentryClient:
         configuration = organization.configuration

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from shared.errors import SyncError, Unauthorized
-from shared.failures import Fate, consequence_of, delay_of
+from shared.failures import gravest
 from shared.messages import InboundMessage, OutboundMessage
 from shared.services import Services
 from shared.settling import Settler, Turn
@@ -68,7 +68,7 @@ def settle_each(services: Services, settler: Settler, links: Iterable[StoredLink
             errors.append(error)
     _note_credentials(services, settler.organization, errors)
     if errors:
-        raise max(errors, key=_gravity)
+        raise gravest(errors)
     return outcomes
 
 
@@ -79,7 +79,3 @@ def _note_credentials(services: Services, slug: str, errors: list[SyncError]) ->
             services.organizations.note_refusal(slug, service)
         elif not errors:
             services.organizations.note_acceptance(slug, service)
-
-
-def _gravity(error: SyncError) -> tuple[int, float]:
-    return list(Fate).index(consequence_of(error).fate), delay_of(error)

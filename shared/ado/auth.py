@@ -33,11 +33,11 @@ class EntraAuth(AuthBase):
         try:
             token = self._credential().get_token(SCOPE).token
         except ClientAuthenticationError as error:
-            raise Unauthorized(
-                "ado",
-                "Entra gave no token for Azure DevOps: set ADO_PAT, or give the app a managed identity "
-                "(AZURE_CLIENT_ID when it is a user-assigned one) that is a user of the organization",
-            ) from error
+            advice = (
+                "Entra gave no token: set ADO_PAT, or give the app a managed identity "
+                "(AZURE_CLIENT_ID when it is a user-assigned one) that is a user of the organization"
+            )
+            raise Unauthorized("ado", advice, advice=advice) from error
         except AzureError as error:
             raise Unavailable("ado", "Entra does not answer: no token for Azure DevOps") from error
         request.headers["Authorization"] = f"Bearer {token}"

@@ -168,12 +168,11 @@ class AdoClient:
         json: Any = None,
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
-        base_url: str | None = None,
     ) -> Any:
-        """Make a call below the organization's URL, or below another host of the same organization."""
+        """Make a call below the organization's URL."""
         answer = self._caller.call(
             method,
-            (base_url or self._base_url) + path,
+            self._base_url + path,
             json=json,
             params={**API_VERSION, **(params or {})},
             headers=headers,

@@ -1,5 +1,6 @@
 """The discussion of a work item: adding to it, and looking whether something was added already."""
 
+import re
 from html import escape
 
 from shared.ado.client import AdoClient
@@ -31,7 +32,10 @@ def has_comment_with(ado: AdoClient, project_id: str, work_item_id: int, url: st
     if not isinstance(answer, dict):
         raise Unavailable("ado", "a list of comments that cannot be read")
     # ADO quirk: links come back as they were sent, or with their ampersands escaped once more.
-    return any(url in (each.get("text") or "").replace("&amp;", "&") for each in answer.get("comments") or ())
+    # The address of comment 1 is the beginning of that of comment 12.
+    link = re.compile(f"{re.escape(url)}(?![0-9])")
+    texts = ((each.get("text") or "").replace("&amp;", "&") for each in answer.get("comments") or ())
+    return any(link.search(text) for text in texts)
 
 
 def _path(project_id: str, work_item_id: int) -> str:

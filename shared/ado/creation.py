@@ -1,16 +1,22 @@
 """Making a work item that fits the board: its type's own fields, its place, its parent, its way back."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from shared.ado.client import JSON_PATCH, AdoClient, list_in
+from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient, list_in
 from shared.errors import NotFound, Rejected
 from shared.model import WorkItem
 
 LONGEST_TITLE = 255
+_CLOCKS_DIFFER_BY = 300.0  # seconds
+_MOST_FOUND = 19_999
+# https://www.w3.org/TR/xml/#charsets
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REPRO_STEPS = "Microsoft.VSTS.TCM.ReproSteps"
 _PRIORITY = "Microsoft.VSTS.Common.Priority"
 _DESCRIPTION = "System.Description"
@@ -20,13 +26,15 @@ _PRIORITIES = {"fatal": 1, "error": 2, "warning": 3, "info": 4, "debug": 4}
 
 @dataclass(frozen=True)
 class NewWorkItem:
-    """What somebody filled in. ``issue_url`` becomes the link back, and is what it is found by again."""
+    """What somebody filled in, and what Sentry says of the issue: its address, which becomes the link back
+    and is what the work item is found by again, and its level.
+    """
 
     project: str
     work_item_type: str
     title: str
     description: str
-    issue_url: str
+    issue_url: str = ""
     level: str = ""
     area_path: str = ""
     iteration_path: str = ""
@@ -35,8 +43,8 @@ class NewWorkItem:
 
     @property
     def shortened_title(self) -> str:
-        one_line = " ".join(self.title.split())
-        return one_line if len(one_line) <= LONGEST_TITLE else f"{one_line[: LONGEST_TITLE - 1]}…"
+        one_line = " ".join(_writable(self.title).split())
+        return one_line if _length(one_line) <= LONGEST_TITLE else f"{_cut(one_line, LONGEST_TITLE - 1)}…"
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,15 @@ class _TypeField:
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/create
-def create_work_item(ado: AdoClient, new: NewWorkItem) -> WorkItem:
-    """Create a work item in one call, or raise Rejected naming what the form lacks, Refused, NotFound."""
+def create_work_item(ado: AdoClient, new: NewWorkItem, patch: list[dict[str, Any]]) -> WorkItem:
+    """Create a work item in one call."""
+    # ADO quirk: the type follows a literal dollar sign, and a success is 200, not 201.
+    path = f"{quote(new.project, safe='')}/_apis/wit/workitems/${quote(new.work_item_type, safe='')}"
+    return ado.work_item_from(ado.call("POST", path, json=patch, headers=JSON_PATCH))
+
+
+def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
+    """Return the document that creates a work item, or raise Rejected naming what the form lacks."""
     fields = _type_fields(ado, new.project, new.work_item_type)
     values = _values(new, fields)
     missing = [
@@ -69,18 +84,31 @@ def create_work_item(ado: AdoClient, new: NewWorkItem) -> WorkItem:
     if new.parent is not None:
         url = ado.work_item_url(new.parent)
         patch.append(_relation("System.LinkTypes.Hierarchy-Reverse", url, "from Sentry"))
-    # ADO quirk: the type follows a literal dollar sign, and a success is 200, not 201.
-    path = f"{quote(new.project, safe='')}/_apis/wit/workitems/${quote(new.work_item_type, safe='')}"
-    return ado.work_item_from(ado.call("POST", path, json=patch, headers=JSON_PATCH))
+    return patch
 
 
-def find_created(ado: AdoClient, candidates: Iterable[int], issue_url: str) -> int | None:
-    """Return the candidate that links back to the issue, if one does."""
-    for work_item_id in candidates:
-        answer = ado.call("GET", f"_apis/wit/workitems/{work_item_id}", params={"$expand": "relations"})
-        if any(each.get("url") == issue_url for each in answer.get("relations") or ()):
-            return work_item_id
+def find_created(ado: AdoClient, issue_url: str, since: float) -> int | None:
+    """Return the work item that we made for an issue since then: its link back tells, its title may not."""
+    ids = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
+    for at in range(0, len(ids), LARGEST_BATCH):
+        wanted = {"ids": ids[at : at + LARGEST_BATCH], "$expand": "relations", "errorPolicy": "omit"}
+        for each in list_in(ado.call("POST", "_apis/wit/workitemsbatch", json=wanted)):
+            if each and any(relation.get("url") == issue_url for relation in each.get("relations") or ()):
+                return int(each["id"])
     return None
+
+
+# https://learn.microsoft.com/rest/api/azure/devops/wit/wiql/query-by-wiql
+def _created_since(ado: AdoClient, moment: datetime) -> list[int]:
+    when = f"'{moment:%Y-%m-%dT%H:%M:%SZ}'"
+    wiql = (
+        "SELECT [System.Id] FROM WorkItems WHERE [System.CreatedBy] = @me "  # noqa: S608  # no text of anybody's
+        f"AND [System.CreatedDate] >= {when} ORDER BY [System.Id] ASC"
+    )
+    # ADO quirk: dates are compared by the day unless this is asked for, and 20,000 items are too many.
+    params = {"timePrecision": "true", "$top": _MOST_FOUND}
+    answer = ado.call("POST", "_apis/wit/wiql", json={"query": wiql}, params=params)
+    return [int(each["id"]) for each in list_in({"value": answer.get("workItems") or []})]
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types-field/list
@@ -117,8 +145,22 @@ def _values(new: NewWorkItem, fields: Mapping[str, _TypeField]) -> dict[str, Any
     return values
 
 
+def _writable(text: str) -> str:
+    """Return the text without what XML cannot hold, and Azure DevOps therefore refuses."""
+    return _UNWRITABLE.sub(" ", text)
+
+
+def _length(text: str) -> int:
+    # ADO quirk: it counts as .NET does, where most emoji are two.
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _cut(text: str, length: int) -> str:
+    return text.encode("utf-16-le")[: length * 2].decode("utf-16-le", "ignore")
+
+
 def _html(new: NewWorkItem) -> str:
-    text = escape(new.description).replace("\r\n", "\n").replace("\n", "<br>")
+    text = escape(_writable(new.description)).replace("\r\n", "\n").replace("\n", "<br>")
     url = escape(new.issue_url)
     return f'<p>{text}</p><p>Sentry issue: <a href="{url}">{url}</a></p>'
 

@@ -25,12 +25,12 @@ class Hit:
 
 
 class WorkItemFinder:
-    """``search_url`` is the search service's own host; ``base_url`` tells our addresses from others'."""
+    """``index`` is a client of the search service's host; ``base_url`` tells our addresses from others'."""
 
-    def __init__(self, ado: AdoClient, base_url: str, search_url: str) -> None:
+    def __init__(self, ado: AdoClient, index: AdoClient, base_url: str) -> None:
         self._ado = ado
+        self._index = index
         self._base_url = base_url
-        self._search_url = search_url
 
     def find(self, query: str, project: str | None, limit: int) -> list[Hit]:
         """Return the best first: the item whose number or address was typed, then those with the words."""
@@ -42,12 +42,6 @@ class WorkItemFinder:
     def recent(self, project: str | None, limit: int) -> list[Hit]:
         """Return the items changed last: what a form offers before anything is typed."""
         return self._by_query(_in_project(project), "[System.ChangedDate] DESC", project, limit)
-
-    def with_title(self, title: str, project: str, since: str) -> list[WorkItem]:
-        """Return the items of exactly this title that were created since a date (YYYY-MM-DD)."""
-        condition = f"[System.Title] = {_quoted(title)} AND [System.CreatedDate] >= {_quoted(since)}"
-        ids = self._ids(f"{_in_project(project)} AND {condition}", "[System.Id] ASC", project, 50)
-        return list(self._ado.find_work_items(ids).values())
 
     def _named(self, query: str, project: str | None) -> list[Hit]:
         number = self._number_in(query.strip())
@@ -95,11 +89,10 @@ class WorkItemFinder:
 
     # https://learn.microsoft.com/rest/api/azure/devops/search/work-item-search-results
     def _by_index(self, words: str, project: str | None, limit: int) -> list[Hit]:
-        answer = self._ado.call(
+        answer = self._index.call(
             "POST",
             f"{_scope(project)}_apis/search/workitemsearchresults",
             json={"searchText": words, "$skip": 0, "$top": limit},
-            base_url=self._search_url,
         )
         # ADO quirk: an index that is not ready answers 200 with few results and a code.
         if not isinstance(answer, dict) or answer.get("infoCode", 0) not in _INDEX_IS_COMPLETE:
@@ -120,7 +113,8 @@ class WorkItemFinder:
                 "POST", f"{_scope(project)}_apis/wit/wiql", json={"query": wiql}, params={"$top": limit}
             )
         except NotFound as error:
-            raise NotFound(error.detail, kind="project-not-found") from error
+            kind = "ado-organization-not-found" if project is None else "project-not-found"
+            raise NotFound(error.detail, kind=kind) from error
         return [int(each["id"]) for each in list_in({"value": answer.get("workItems") or []})]
 
 

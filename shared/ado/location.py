@@ -9,6 +9,7 @@ from shared.http import Caller, Pace
 # The id of the core resource area, the same in every organization.
 # https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls#how-to-get-an-organizations-url
 _CORE_AREA = "79134c72-4a58-4b42-976c-04e7115f32bf"
+_UNKNOWN = "no organization has this ado_account_id"
 
 
 class _NoAuth(requests.auth.AuthBase):
@@ -37,13 +38,14 @@ def find_base_url(
             params={"hostId": account_id, "api-version": "5.0-preview.1"},
         ).content
     except NotFound as error:
-        raise Refused("ado", "no organization has this ado_account_id") from error
+        raise Refused("ado", _UNKNOWN, advice=_UNKNOWN) from error
     if not isinstance(answer, dict):
         raise Unavailable("ado", "the look-up of the account was answered with something else")
     location = answer.get("locationUrl")
     if not isinstance(location, str) or not location:
-        raise Refused("ado", "no organization has this ado_account_id")
+        raise Refused("ado", _UNKNOWN, advice=_UNKNOWN)
     try:
         return normalized_ado_url(location, policy)
     except Rejected as error:
-        raise Refused("ado", f"the account's address: {error.detail}") from error
+        problem = f"the address of this ado_account_id {error.detail}"
+        raise Refused("ado", problem, advice=problem) from error

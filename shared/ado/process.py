@@ -9,7 +9,7 @@ from shared.model import WorkItemTypes
 from shared.ports import Ado
 
 _KEPT_FOR = 3600.0  # seconds
-_REFRESHED_AT_MOST_EVERY = 30.0  # seconds, when somebody names a state that is not known
+_REFRESHED_AT_MOST_EVERY = 30.0  # seconds, when somebody looks, or names a state that is not known
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,13 @@ class ProcessCache:
             return kept.types
         return self.refresh(ado, organization, project_id)
 
+    def recent(self, ado: Ado, organization: str, project_id: str) -> WorkItemTypes:
+        """Return the types for somebody who looks at them, and may have changed them a minute ago."""
+        kept = self._find(organization, project_id)
+        if kept is not None and self._clock() - kept.at < _REFRESHED_AT_MOST_EVERY:
+            return kept.types
+        return self.refresh(ado, organization, project_id)
+
     def types_with(
         self, ado: Ado, organization: str, project_id: str, work_item_type: str, state: str
     ) -> WorkItemTypes:
@@ -43,10 +50,7 @@ class ProcessCache:
         types = self.types(ado, organization, project_id)
         if any(each.name == state for each in types.get(work_item_type, ())):
             return types
-        kept = self._find(organization, project_id)
-        if kept is not None and self._clock() - kept.at < _REFRESHED_AT_MOST_EVERY:
-            return types
-        return self.refresh(ado, organization, project_id)
+        return self.recent(ado, organization, project_id)
 
     def refresh(self, ado: Ado, organization: str, project_id: str) -> WorkItemTypes:
         types = ado.get_work_item_types(project_id)

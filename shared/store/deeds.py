@@ -1,5 +1,7 @@
 """Things that must be done once: claimed before, marked after, so that a crash between is noticed."""
 
+from contextlib import suppress
+
 import msgspec
 
 from shared.errors import Busy, Conflict, NotFound
@@ -11,18 +13,22 @@ _COME_BACK_IN = 5.0  # seconds
 
 
 class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``result`` is what came of it, once it is done; until then it is claimed up to ``until``."""
+    """``result`` is what came of it, once it is done; until then it is claimed up to ``until``.
 
+    ``since`` is when it was first claimed: from then on it may have been done.
+    """
+
+    since: float
     until: float
     result: str | None = None
 
 
 class ClaimedDeed(msgspec.Struct, frozen=True):
-    """The right to do it. ``may_be_done``: somebody had it before and did not say what came of it."""
+    """The right to do it. ``since``: somebody had it from then on and did not say what came of it."""
 
     key: str
     etag: str
-    may_be_done: bool
+    since: float | None = None
 
 
 class DeedStore:
@@ -31,45 +37,68 @@ class DeedStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def claim(self, organization: str, name: str, now: float) -> ClaimedDeed | str:
-        """Return the right to do it, or what came of it already; raise Busy while somebody is at it."""
-        key, partition = f"deed!{escaped(name)}", escaped(organization)
-        claimed = _text(Deed(now + _CLAIMED_FOR))
-        try:
-            [etag] = self._table.apply(partition, Insert(key, claimed))
-        except Conflict:
-            return self._take_over(partition, key, claimed, now)
-        return ClaimedDeed(key, etag, may_be_done=False)
+    def claim(
+        self, organization: str, name: str, now: float, *, redo: str | None = None
+    ) -> ClaimedDeed | str:
+        """Return the right to do it, or what came of it already; raise Busy while somebody is at it.
 
-    def _take_over(self, partition: str, key: str, claimed: str, now: float) -> ClaimedDeed | str:
+        ``redo`` is a result that stands no longer: unless something else came of it, it may be done again.
+        """
+        key, partition = _key(name), escaped(organization)
+        try:
+            [etag] = self._table.apply(partition, Insert(key, _text(Deed(now, now + _CLAIMED_FOR))))
+        except Conflict:
+            return self._take_over(partition, key, now, redo)
+        return ClaimedDeed(key, etag)
+
+    def _take_over(self, partition: str, key: str, now: float, redo: str | None) -> ClaimedDeed | str:
         try:
             row = self._table.get(partition, key)
-            deed = _deed(row)
-            if deed.result is not None:
-                return deed.result
-            if deed.until > now:
-                raise Busy("somebody is doing this at the moment", retry_after=_COME_BACK_IN)
+        except NotFound as error:
+            raise _busy() from error
+        deed = _deed(row)
+        if deed.result is not None and deed.result != redo:
+            return deed.result
+        if deed.result is None and deed.until > now:
+            raise _busy()
+        since = deed.since if deed.result is None else None
+        claimed = _text(Deed(now if since is None else since, now + _CLAIMED_FOR))
+        try:
             [etag] = self._table.apply(partition, Replace(key, claimed, row.etag))
         except (Conflict, NotFound) as error:
-            if isinstance(error, Busy):
-                raise
-            raise Busy("somebody began this at the same moment", retry_after=_COME_BACK_IN) from error
-        return ClaimedDeed(key, etag, may_be_done=True)
+            raise _busy() from error
+        return ClaimedDeed(key, etag, since)
 
     def done(self, organization: str, claim: ClaimedDeed, result: str) -> None:
-        self._table.apply(escaped(organization), Replace(claim.key, _text(Deed(0.0, result)), claim.etag))
+        self._table.apply(
+            escaped(organization), Replace(claim.key, _text(Deed(0.0, 0.0, result)), claim.etag)
+        )
 
-    def forget(self, organization: str, name: str) -> None:
-        """Have it done anew the next time."""
-        try:
-            self._table.apply(escaped(organization), Delete(f"deed!{escaped(name)}"))
-        except NotFound:
-            return
+    def abandon(self, organization: str, claim: ClaimedDeed) -> None:
+        """Give the right back when nothing came of it; whoever took it over meanwhile keeps it."""
+        with suppress(Conflict, NotFound):
+            self._table.apply(escaped(organization), Delete(claim.key, claim.etag))
+
+    def forget(self, organization: str, name: str, result: str) -> None:
+        """Have it done anew the next time, if this is what came of it."""
+        with suppress(Conflict, NotFound):
+            row = self._table.get(escaped(organization), _key(name))
+            if _deed(row).result == result:
+                self._table.apply(escaped(organization), Delete(row.key, row.etag))
 
 
 def creation_of(issue_id: str) -> str:
     """Return the name of making a work item for an issue: not to be done twice."""
     return f"create-for-{issue_id}"
+
+
+def _key(name: str) -> str:
+    return f"deed!{escaped(name)}"
+
+
+def _busy() -> Busy:
+    problem = "somebody is doing this at the moment; try again in a few seconds, in a minute at the latest"
+    return Busy(problem, retry_after=_COME_BACK_IN)
 
 
 def _text(deed: Deed) -> str:
