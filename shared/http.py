@@ -174,9 +174,8 @@ class Caller:
             raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from error
         except ValueError:
             # Such as a line break at the end of a token. The cause would quote the header, so it is left out.
-            raise Unauthorized(
-                self.service, f"{operation}: our credentials cannot stand in a header"
-            ) from None
+            advice = "our credentials cannot stand in a header: look for a line break or an odd character"
+            raise Unauthorized(self.service, f"{operation}: {advice}", advice=advice) from None
         return self._sorted(operation, response)
 
     def _sorted(self, operation: str, response: requests.Response) -> Answer:

@@ -14,7 +14,9 @@ from shared.http import Pace, new_session
 from shared.model import Category, Person, State
 from simulator.ado import FakeAdo
 from simulator.ado.faults import Fault, dropped, html_page, sign_in_page, slowed, throttled
+from simulator.ado.items import Wish
 from simulator.ado.organization import TOKEN
+from simulator.ado.patch import Patch
 
 ANN = Person("ann@corp.example")
 LOCAL = AddressPolicy(loopback=True)
@@ -124,6 +126,19 @@ def test_a_refused_write_tells_why(ado: AdoClient, change: dict[str, Any], sente
         ado.update_work_item(31, 1, **change)
     assert raised.value.service == "ado"
     assert ado.get_work_item(31).rev == 1
+
+
+def test_an_item_that_lacks_what_is_required_by_now_cannot_be_written(fake: FakeAdo, ado: AdoClient) -> None:
+    # It is older than the rule: a process may get a required field at any time.
+    old = Patch(fields={"System.Title": "Old request"})
+    with fake.lock:
+        fake.work_items.create(
+            "Tailored", "Customer Request", old, Wish(fake.service, bypass_rules=True), work_item_id=40
+        )
+    with pytest.raises(Refused, match=r"TF401320: Rule Error for field .*Required"):
+        ado.update_work_item(40, 1, state="Closed")
+    assert fake.edit(40, **{"Custom.CustomerImpact": "high"}).rev == 2
+    assert ado.update_work_item(40, 2, state="Closed").state == "Closed"
 
 
 def test_a_stale_write_tells_which_revision_there_is(fake: FakeAdo, ado: AdoClient) -> None:

@@ -131,6 +131,16 @@ def test_a_state_that_stays_unknown_is_not_asked_for_at_every_event(
     assert len(ado.asked) == 2
 
 
+@pytest.mark.parametrize(("passed", "asked"), [(0.0, 1), (29.0, 1), (30.0, 2)])
+def test_who_looks_at_the_states_sees_those_of_the_last_half_minute(
+    cache: ProcessCache, ado: Processes, clock: Clock, passed: float, asked: int
+) -> None:
+    cache.recent(ado, "acme", "p1")
+    clock.now += passed
+    assert cache.recent(ado, "acme", "p1") == BUG
+    assert len(ado.asked) == asked
+
+
 def test_asking_anew_renews_what_is_remembered(cache: ProcessCache, ado: Processes, clock: Clock) -> None:
     cache.types(ado, "acme", "p1")
     clock.now += 3000
