@@ -174,6 +174,36 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             holds=True,
         ),
     ),
+    "Link from Sentry's own form": (
+        Step(
+            'Olive opens the form of issue 100 and types "board"',
+            lambda _: None,
+            "it offers #34",
+            lambda at: at.sentry.found("100", "Basic Board", "board"),
+            ["(34) Order the board"],
+        ),
+        Step(
+            "Olive links issue 100 to #34 as well",
+            lambda at: at.sentry.link("100", "Basic Board", 34),
+            "Sentry shows it on the issue",
+            lambda at: at.sentry.linked("100"),
+            ["Basic Board#34"],
+        ),
+        Step(
+            "Olive creates a Task for issue 102",
+            lambda at: at.sentry.create("102", "Fabrikam-Fiber", "Task", "Name the customer"),
+            "#37 exists in Azure DevOps",
+            lambda at: at.ado.title(37),
+            "Name the customer",
+        ),
+        Step(
+            "Olive resolves issue 100 in Sentry",
+            lambda at: at.sentry.resolve("100"),
+            "both its work items are done: #31 is Closed, #34 is Done",
+            lambda at: (at.ado.state(31), at.ado.state(34)),
+            ("Closed", "Done"),
+        ),
+    ),
 }
 
 
@@ -217,7 +247,7 @@ def _play(stack: Stack, patience: float) -> int:
         for chapter, steps in CHAPTERS.items():
             print(f"\n{chapter}")
             for step in steps:
-                _take(step, hands, patience)
+                take(step, hands, patience)
         _tell_story(hands.app.activity(*_STORY))
     except (StepFailed, HandsError) as error:
         print(f"  ✗ {error}\n\nThe app's last words:")
@@ -228,7 +258,8 @@ def _play(stack: Stack, patience: float) -> int:
     return 0
 
 
-def _take(step: Step, hands: Hands, patience: float) -> None:
+def take(step: Step, hands: Hands, patience: float) -> None:
+    """Do what a step says and look until it shows, or raise StepFailed."""
     started = time.monotonic()
     step.do(hands)
     deadline = started + (_WATCHED_FOR if step.holds else patience)

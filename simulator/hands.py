@@ -1,7 +1,10 @@
 """What people press and see in the two fakes, and what an administrator asks of the app, over HTTP alone."""
 
+import html
+import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_plus
 
 import requests
 
@@ -12,6 +15,7 @@ _API_VERSION = {"api-version": "7.1"}
 
 # Issues and work items that both fakes start with.
 LINKS = (("100", 31), ("101", 32), ("102", 33))
+_OPTION = re.compile(r'<option value="([^"]*)"[^>]*>([^<]*)</option>')
 
 Json = dict[str, Any]
 
@@ -58,6 +62,9 @@ class AdoHands:
 
     def state(self, work_item_id: int) -> str:
         return str(self._fields(work_item_id)["System.State"])
+
+    def title(self, work_item_id: int) -> str:
+        return str(self._fields(work_item_id)["System.Title"])
 
     def assignee(self, work_item_id: int) -> str | None:
         person = self._fields(work_item_id).get("System.AssignedTo")
@@ -119,10 +126,45 @@ class SentryHands:
         actor = self._issue(issue_id)["assignedTo"]
         return None if actor is None else str(actor["email"])
 
+    def found(self, issue_id: str, project: str, words: str) -> list[str]:
+        """Type words into the form that links an issue, and return the labels of what it offers."""
+        choices = {"project": self._project(issue_id, project), "query": words}
+        return [label for _, label in self._offered(issue_id, "work_item", choices)]
+
+    def link(self, issue_id: str, project: str, work_item_id: int) -> None:
+        choices = {"project": self._project(issue_id, project), "work_item": str(work_item_id)}
+        self._submit(f"/link/link/{issue_id}", choices)
+
+    def create(self, issue_id: str, project: str, work_item_type: str, title: str) -> None:
+        choices = {"project": self._project(issue_id, project), "work_item_type": work_item_type}
+        self._submit(f"/link/create/{issue_id}", {**choices, "title": title})
+
+    def linked(self, issue_id: str) -> list[str]:
+        """Return how Sentry names what an issue is linked to."""
+        links: list[Json] = self._api(f"issues/{issue_id}/external-issues/").json()
+        return [html.unescape(each["displayName"]) for each in links]
+
+    def _project(self, issue_id: str, name: str) -> str:
+        offered = {label: value for value, label in self._offered(issue_id, "project", {})}
+        if name not in offered:
+            raise HandsError(f"the form of issue {issue_id} offers no project {name}: {sorted(offered)}")
+        return offered[name]
+
+    def _offered(self, issue_id: str, name: str, choices: dict[str, str]) -> list[tuple[str, str]]:
+        """Return values and labels of one field of the form, as the page shows them."""
+        path = f"/organizations/{SENTRY_ORGANIZATION}/issues/{issue_id}/"
+        page = self._caller.ask("GET", path, params=choices).text
+        field = re.search(rf'<select name="{name}".*?</select>', page, re.DOTALL)
+        options = _OPTION.findall(field[0]) if field else []
+        return [(value, html.unescape(label).strip()) for value, label in options]
+
     def _press(self, button: str, issue_id: str, **form: str) -> None:
-        answer = self._caller.ask("POST", f"/act/{button}/{issue_id}", data=form)
-        if "problem=" in answer.headers.get("Location", ""):
-            raise HandsError(f"Sentry refused to {button} issue {issue_id}: {answer.headers['Location']}")
+        self._submit(f"/act/{button}/{issue_id}", form)
+
+    def _submit(self, path: str, form: dict[str, str]) -> None:
+        where = self._caller.ask("POST", path, data=form).headers.get("Location", "")
+        if "problem=" in where:
+            raise HandsError(f"Sentry's page says to {path}: {unquote_plus(where.partition('problem=')[2])}")
 
     def _user_id(self, address: str) -> str:
         members: list[Json] = self._api("members/").json()

@@ -10,17 +10,20 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 import requests
 
-from simulator.demo import CHAPTERS
+from simulator.demo import CHAPTERS, Step, StepFailed, take
+from simulator.hands import Hands
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds
 LOOK_EVERY = 0.1  # seconds
 EVERYTHING_RUNS = "everything runs"
 MARK = "DEMO_UNDER_TEST"
+NOBODYS = cast("Hands", None)
 
 
 class Run:
@@ -133,6 +136,13 @@ def test_a_change_that_does_not_arrive_fails_the_demo_with_the_apps_last_words(h
     assert "The app's last words:" in said
     assert "outcome=" in said
     assert_nobody_survives(hasty_demo)
+
+
+def test_a_change_where_none_belongs_fails_the_demo() -> None:
+    looks = iter(["New", "New", "Closed"])
+    step = Step("Ann looks away", lambda _: None, "#31 stays New", lambda _: next(looks), "New", holds=True)
+    with pytest.raises(StepFailed, match="expected 'New' to stay, but it became 'Closed'"):
+        take(step, NOBODYS, patience=1.0)
 
 
 def test_the_playground_says_where_everything_is_until_it_is_interrupted(playground: Run) -> None:
