@@ -9,7 +9,7 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceNotFoundError,
 )
-from azure.storage.queue import BinaryBase64EncodePolicy, QueueClient
+from azure.storage.queue import BinaryBase64EncodePolicy, LinearRetry, QueueClient
 
 from shared.errors import Unauthorized, Unavailable
 from shared.messages import Message, encode
@@ -32,6 +32,9 @@ def queue_client(account: StorageAccount, name: str) -> QueueClient:
         **CLIENT_OPTIONS,
         "api_version": _API_VERSION,
         "message_encode_policy": BinaryBase64EncodePolicy(),
+        # azure-storage-queue quirk: its retries heed no retry_backoff_factor and wait 15 seconds and more,
+        # longer than a webhook's caller does.
+        "retry_policy": LinearRetry(backoff=0, random_jitter_range=0, retry_total=2),
     }
     if account.connection_string is not None:
         return QueueClient.from_connection_string(account.connection_string, name, **options)
