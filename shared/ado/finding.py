@@ -1,9 +1,10 @@
 """Finding work items by number, by address or by words, also those made a moment ago."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import msgspec
 
 from shared.ado.client import AdoClient, list_in
 from shared.errors import NotFound, Refused, Throttled, Unauthorized, Unavailable
@@ -16,8 +17,7 @@ _LONGEST_TITLE = 255
 _INDEX_IS_COMPLETE = frozenset({0, 8})
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """A work item as a list of suggestions shows it."""
 
     id: int
@@ -66,13 +66,16 @@ class WorkItemFinder:
     def _number_in(self, query: str) -> int | None:
         if found := _NUMBER.fullmatch(query):
             return int(found[1]) or None
-        if not _is_url(query) or _organization_in(query) != _organization_in(self._base_url):
-            return None
+        try:
+            if not _is_url(query) or _organization_in(query) != _organization_in(self._base_url):
+                return None
+        except ValueError:
+            return None  # It only begins like a URL.
         parts = urlsplit(query)
         if found := _EDIT_PATH.search(parts.path):
             return int(found[1] or found[2])
         [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
-        return int(text) if text.isascii() and text.isdigit() else None
+        return self._number_in(text) if _NUMBER.fullmatch(text) else None
 
     def _by_words(self, words: str, project: str | None, limit: int) -> list[Hit]:
         """Ask the search service; where it fails or finds nothing, ask the work items themselves."""
