@@ -15,11 +15,13 @@ from typing import Any
 
 import azure.functions as func
 
+from shared.decoding import Shape, decode
 from shared.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
     InvalidConfiguration,
+    Malformed,
     MissingSetting,
     NotFound,
     Refused,
@@ -221,6 +223,14 @@ def _log_refusal(error: SyncError) -> None:
 def body_of(request: func.HttpRequest) -> bytes:
     body: bytes = request.get_body()
     return body
+
+
+def read(request: func.HttpRequest, kind: type[Shape]) -> Shape:
+    """Return a request's body as a value, an empty one as an empty object; or raise Rejected."""
+    try:
+        return decode(body_of(request) or b"{}", kind)
+    except Malformed as error:
+        raise Rejected(f"the body cannot be read: {error.detail}") from error
 
 
 def finish(queue: Queue, message: Message, error: SyncError) -> None:

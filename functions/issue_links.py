@@ -5,9 +5,8 @@ from typing import Any, Literal
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, body_of
+from functions.edge import answer, api_boundary, body_of, read
 from shared.bulk import NOT_YET, Linked, link_all, pairs_from_csv, pairs_from_json
-from shared.errors import Rejected
 from shared.ids import issue_id_from, named_link, work_item_id_from
 from shared.linking import link, unlink
 from shared.model import IssueLink
@@ -42,10 +41,7 @@ def _add(request: func.HttpRequest, organization: Organization, services: Servic
     if is_csv or body.lstrip()[:1] == b"[":
         pairs = pairs_from_csv(body) if is_csv else pairs_from_json(body)
         return _answer_all(list(link_all(services, organization, pairs)))
-    try:
-        wanted = msgspec.json.decode(body, type=_LinkRequest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Rejected(f"the body is no link to make: {error}") from error
+    wanted = read(request, _LinkRequest)
     issue_id = issue_id_from(wanted.issue_id, "issue_id")
     work_item_id = work_item_id_from(str(wanted.work_item_id), "work_item_id")
     made = link(services, organization, issue_id, work_item_id, wanted.initial)

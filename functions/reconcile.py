@@ -5,8 +5,8 @@ import logging
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, body_of
-from shared.errors import Rejected, SyncError
+from functions.edge import answer, api_boundary, read
+from shared.errors import SyncError
 from shared.ids import issue_id_from, work_item_id_from
 from shared.reconciling import reconcile, reconcile_all
 from shared.services import Services
@@ -38,10 +38,7 @@ def handle_timer(services: Services) -> None:
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     """Settle one link and answer with its outcome, or queue whatever is off in the whole organization."""
     organization = services.organizations.get(request.route_params["organization"])
-    try:
-        wanted = msgspec.json.decode(body_of(request) or b"{}", type=_Wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Rejected(f"the body names no link: {error}") from error
+    wanted = read(request, _Wanted)
     if wanted.issue_id is None and wanted.work_item_id is None:
         found = reconcile(services, organization, everything=True)
         return answer(

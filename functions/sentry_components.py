@@ -6,10 +6,11 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, body_of, component_boundary
+from functions.edge import answer, body_of, component_boundary, read
 from shared.ado.creation import NewWorkItem
 from shared.creating import create_and_link, link_or_get
-from shared.errors import Malformed, MissingSetting, NotFound, Rejected, Unauthenticated
+from shared.decoding import decode
+from shared.errors import MissingSetting, NotFound, Rejected, Unauthenticated
 from shared.ids import issue_id_from, work_item_id_from
 from shared.model import IssueLink
 from shared.sentry.hook import verify_signature
@@ -98,11 +99,7 @@ def _options(options: Any) -> func.HttpResponse:
 
 def _dependent(request: func.HttpRequest, name: str) -> str | None:
     """Return what was chosen in another field of the form, if it was."""
-    try:
-        chosen = msgspec.json.decode(request.params.get("dependentData") or "{}", type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Malformed("dependentData is not a JSON object") from error
-    value = chosen.get(name)
+    value = decode(request.params.get("dependentData") or "{}", dict[str, Any]).get(name)
     return value if isinstance(value, str) and value else None
 
 
@@ -134,10 +131,7 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
 
 
 def _submitted(request: func.HttpRequest) -> _Submitted:
-    try:
-        return msgspec.json.decode(body_of(request), type=_Submitted)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"the body is not what Sentry's form sends: {error}") from error
+    return read(request, _Submitted)
 
 
 def _issue_id(submitted: _Submitted) -> str:

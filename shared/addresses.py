@@ -6,8 +6,9 @@ checked twice: as text when it is stored, and as an IP address each time a conne
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from shared.errors import Rejected
 
@@ -23,8 +24,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclass(frozen=True)
-class AddressPolicy:
+class AddressPolicy(msgspec.Struct, frozen=True):
     """``loopback`` is for local runs only: it is on when the app's own storage is on loopback too."""
 
     private_hosts: frozenset[str] = frozenset()

@@ -3,11 +3,11 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
-from shared.errors import AlreadyLinked, NotFound, Refused, Rejected, SyncError, Undecidable
+from shared.decoding import decode
+from shared.errors import AlreadyLinked, Malformed, NotFound, Refused, Rejected, SyncError, Undecidable
 from shared.ids import issue_id_from, work_item_id_from
 from shared.linking import link
 from shared.services import Services
@@ -23,8 +23,7 @@ class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     work_item_id: int
 
 
-@dataclass(frozen=True)
-class Linked:
+class Linked(msgspec.Struct, frozen=True):
     """What became of one pair; ``outcome`` is a word, or the kind of an error."""
 
     pair: Pair
@@ -33,9 +32,9 @@ class Linked:
 
 def pairs_from_json(body: bytes) -> list[Pair]:
     try:
-        return _verified(msgspec.json.decode(body, type=list[Pair]))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Rejected(f"the body is no list of links to make: {error}") from error
+        return _verified(decode(body, list[Pair]))
+    except Malformed as error:
+        raise Rejected(f"the body is no list of links to make: {error.detail}") from error
 
 
 def pairs_from_csv(body: bytes) -> list[Pair]:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from shared.addresses import AddressPolicy, is_bare_host, normalized_ado_url
-from shared.errors import InvalidConfiguration, Rejected
+from shared.decoding import decode
+from shared.errors import InvalidConfiguration, Malformed, Rejected
 from shared.model import Category, Side
 
 DEFAULT_SENTRY_URL = "https://sentry.io/"
@@ -15,7 +16,7 @@ _MAY_BE_DONE = frozenset({Category.RESOLVED, Category.COMPLETED, Category.REMOVE
 _LONGEST_TEXT = 1024
 
 
-class StatusMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class StatusMapping(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a project, or one of its work item types, spells the two statuses.
 
     The ``on_…`` states are what we write, both or neither; ``done_states`` count as resolved when we read.
@@ -26,7 +27,7 @@ class StatusMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     done_states: tuple[str, ...] = ()
 
 
-class ProjectMapping(StatusMapping, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class ProjectMapping(StatusMapping, frozen=True, omit_defaults=True):
     """A project's mapping, and those of single types, which win over it."""
 
     types: dict[str, StatusMapping] = {}
@@ -37,7 +38,7 @@ class ProjectMapping(StatusMapping, frozen=True, forbid_unknown_fields=True, omi
         return (own, self) if own is not None else (self,)
 
 
-class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """A valid document; see design.md §4.4. ``people`` maps lower-cased ADO addresses to Sentry addresses."""
 
     ado_url: str | None = None
@@ -60,11 +61,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def from_json(cls, body: bytes, policy: AddressPolicy) -> "Configuration":
         """Parse a document somebody wrote, or raise InvalidConfiguration with every error by its path."""
         try:
-            document = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            document = decode(body, dict[str, Any])
+        except Malformed as error:
             raise InvalidConfiguration({"$": "must be a JSON object"}) from error
-        if not isinstance(document, dict):
-            raise InvalidConfiguration({"$": "must be a JSON object"})
         errors: dict[str, str] = {}
         values = _convert_fields(cls, document, "", errors)
         values["status_mapping"] = _mappings(document.get("status_mapping", {}), errors)
@@ -77,7 +76,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @classmethod
     def from_stored(cls, text: str) -> "Configuration":
-        """Read a document this app stored itself, possibly by an older version of the app."""
+        """Read a document this app stored itself, be it an older or a newer version of the app."""
         return msgspec.json.decode(text, type=cls)
 
     def to_json(self) -> str:

@@ -1,7 +1,8 @@
 """Making a work item for an issue from Sentry's form: never two for one issue, whatever gets lost."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for

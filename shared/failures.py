@@ -1,8 +1,9 @@
 """What becomes of a link and of a message after each class of failure: design.md §6 as one table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from shared.errors import (
     Busy,
@@ -33,8 +34,7 @@ class Fate(StrEnum):
     RETRY = "retry"
 
 
-@dataclass(frozen=True)
-class Consequence:
+class Consequence(msgspec.Struct, frozen=True):
     """``health`` None leaves the link's health as it is; ``due`` says whether time alone may cure it."""
 
     fate: Fate

@@ -1,7 +1,6 @@
 """The form of an organization's configuration: six fields, described for whoever draws them. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,8 +11,7 @@ from shared.model import WorkItemTypes
 SWITCHED_OFF = "Issue sync is switched off for this organization (issue_sync)."
 
 
-@dataclass(frozen=True)
-class ProjectStates:
+class ProjectStates(msgspec.Struct, frozen=True):
     """A project and, where somebody asked for them, the states of each of its types."""
 
     id: str
@@ -21,8 +19,7 @@ class ProjectStates:
     types: WorkItemTypes | None = None
 
 
-@dataclass(frozen=True)
-class _Field:
+class _Field(msgspec.Struct, frozen=True):
     name: str
     label: str
     help: str

@@ -3,12 +3,14 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
+import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
@@ -122,8 +124,7 @@ class Pace:
             self._refusals = 0
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A success: its decoded JSON body and its headers."""
 
     content: Any
@@ -195,7 +196,8 @@ class Caller:
             seconds = _until_reset(response.headers) if wait is None else wait
             self.pace.slow(seconds)
             raise Throttled(self.service, detail, retry_after=seconds)
-        if status >= 500 or status == 408:
+        # A page is what a proxy or a half-done deployment answers with: nothing is gone.
+        if status >= 500 or status == 408 or (status in {404, 410} and html and response.content):
             raise Unavailable(self.service, detail)
         if status >= 300:
             raise self._client_error(status, f"{detail}: {self._problem(response)}")
@@ -221,6 +223,15 @@ class Caller:
             return self.problem_of(response)[:_LONGEST_DETAIL]
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
             return "no explanation"
+
+
+@contextmanager
+def reading(service: str, what: str) -> Iterator[None]:
+    """Turn what goes wrong with an answer of an undocumented shape into Unavailable."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise Unavailable(service, f"{what} that cannot be read: {type(error).__name__}") from error
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

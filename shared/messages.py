@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.errors import Malformed
+from shared.decoding import decode
 from shared.model import WorkItem
 
 InboundEvent = Literal["updated", "deleted", "restored"]
@@ -40,15 +40,9 @@ def encode(message: Message) -> bytes:
 
 def decode_inbound(body: bytes) -> InboundMessage:
     """Read a message off the queue, or raise Malformed: it can never be handled."""
-    try:
-        return msgspec.json.decode(body, type=InboundMessage)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"not an inbound message: {error}") from error
+    return decode(body, InboundMessage)
 
 
 def decode_outbound(body: bytes) -> OutboundMessage:
     """Read a message off the queue, or raise Malformed: it can never be handled."""
-    try:
-        return msgspec.json.decode(body, type=OutboundMessage)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"not an outbound message: {error}") from error
+    return decode(body, OutboundMessage)

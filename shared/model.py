@@ -4,7 +4,6 @@ All are frozen. Those that are stored are msgspec structs, so that their JSON fo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -42,8 +41,7 @@ class Category(StrEnum):
     REMOVED = "Removed"
 
 
-@dataclass(frozen=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """A state that a work item type allows; ``category`` is None if ADO names one we do not know."""
 
     name: str
@@ -97,8 +95,7 @@ class Ends(msgspec.Struct, frozen=True):
     item: ItemSide
 
 
-@dataclass(frozen=True)
-class SentryIssue:
+class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it stood when asked; ``issue_id`` differs from the one asked for after a merge."""
 
     issue_id: str

@@ -5,8 +5,8 @@ once do no harm, a crash costs nothing, and no message of it carries more weight
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.ado.client import LARGEST_BATCH
@@ -28,8 +28,7 @@ _PRUNE_EVERY = 24 * 3600.0  # seconds
 _GONE = "work-item-gone"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """How many links a run looked at, and for how many it put a message."""
 
     looked_at: int = 0

@@ -4,9 +4,9 @@ Pure: values in, a decision out; no clock, no network, no storage. design.md §5
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.configuration import Configuration, StatusMapping
@@ -195,8 +195,7 @@ def same_person(configuration: Configuration, in_ado_now: Assignee, in_sentry_no
 # What to do about a link
 
 
-@dataclass(frozen=True)
-class Directions:
+class Directions(msgspec.Struct, frozen=True):
     """Which ways a field travels, and who wins when both ends changed it."""
 
     outbound: bool
@@ -207,8 +206,7 @@ class Directions:
         return self.outbound if side is Side.ADO else self.inbound
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """What to do about one field: an outcome and, for the outcomes that write, the side to write to."""
 
     outcome: Outcome
@@ -302,8 +300,7 @@ def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Con
     return choice
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What to do about a link: at most one write to each side, and how both ends will stand afterwards."""
 
     status: Choice

@@ -8,6 +8,7 @@ one from a person's edit. After the writes, the row records what was seen.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.ado.process import ProcessCache
@@ -82,8 +83,7 @@ class Turn:
         return self.merged.get(issue_id, issue_id)
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """A link, what counts as seen of it, how both ends stand now, and the states there are (if needed)."""
 
     link: IssueLink

@@ -1,16 +1,16 @@
 """The Azure DevOps REST client: one method a call, named for what it means."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import msgspec
 import requests
 from requests.auth import AuthBase
 
 from shared.ado.identity import assignee_from_identity
 from shared.errors import NotFound, Unavailable
-from shared.http import Caller, Pace
+from shared.http import Caller, Pace, reading
 from shared.model import Assignee, Category, Person, State, WorkItem, WorkItemTypes
 from shared.ports import UNSET, Unset
 
@@ -31,8 +31,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(msgspec.Struct, frozen=True):
     id: str
     name: str
 
@@ -96,6 +95,7 @@ class AdoClient:
         return self.work_item_from(answer)
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types/list
+    @reading("ado", "a list of work item types")
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         answer = self.call("GET", f"{quote(project_id, safe='')}/_apis/wit/workitemtypes")
         return {
@@ -105,6 +105,7 @@ class AdoClient:
         }
 
     # https://learn.microsoft.com/rest/api/azure/devops/core/projects/get
+    @reading("ado", "a project")
     def get_project(self, name_or_id: str) -> Project:
         try:
             answer = self.call("GET", f"_apis/projects/{quote(name_or_id, safe='')}")
@@ -124,12 +125,14 @@ class AdoClient:
                     params={"stateFilter": "wellFormed", "$top": _PROJECTS_A_PAGE, "$skip": skip},
                 )
             )
-            for each in page:
-                yield Project(each["id"].lower(), each["name"])
+            with reading("ado", "a list of projects"):
+                found = [Project(each["id"].lower(), each["name"]) for each in page]
+            yield from found
             if len(page) < _PROJECTS_A_PAGE:
                 return
             skip += len(page)
 
+    @reading("ado", "a list of work item types")
     def creatable_types(self, project: str) -> list[str]:
         """Return the types that somebody may create: not disabled, and not those that only tools make.
 
@@ -145,6 +148,7 @@ class AdoClient:
         return [name for name in self.get_work_item_types(project) if name not in hidden]
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/classification-nodes/get
+    @reading("ado", "a tree of places")
     def places(self, project: str, group: str) -> list[str]:
         """Return the paths of a project's ``areas`` or ``iterations``, spelled as in work items."""
         root = self.call(
@@ -179,22 +183,20 @@ class AdoClient:
         )
         return answer.content
 
+    @reading("ado", "a work item")
     def work_item_from(self, content: Any) -> WorkItem:
         """Read a work item; the project's GUID is known only from the item's own URL."""
-        try:
-            fields = content["fields"]
-            return WorkItem(
-                id=int(content["id"]),
-                rev=int(content["rev"]),
-                project_id=self._project_id(content, fields),
-                work_item_type=fields["System.WorkItemType"],
-                state=fields["System.State"],
-                assignee=assignee_from_identity(fields.get("System.AssignedTo")),
-                title=fields.get("System.Title", ""),
-                area_path=fields.get("System.AreaPath", ""),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Unavailable("ado", f"a work item without {error}") from error
+        fields = content["fields"]
+        return WorkItem(
+            id=int(content["id"]),
+            rev=int(content["rev"]),
+            project_id=self._project_id(content, fields),
+            work_item_type=fields["System.WorkItemType"],
+            state=fields["System.State"],
+            assignee=assignee_from_identity(fields.get("System.AssignedTo")),
+            title=fields.get("System.Title", ""),
+            area_path=fields.get("System.AreaPath", ""),
+        )
 
     def _project_id(self, content: Any, fields: dict[str, Any]) -> str:
         segments = urlsplit(content.get("url") or "").path.split("/")
@@ -222,12 +224,9 @@ def _state(content: Any) -> State:
 
 def list_in(answer: Any) -> list[Any]:
     """Return the list that an answer wraps, or raise Unavailable."""
-    try:
-        value = answer["value"]
-    except (TypeError, KeyError) as error:
-        raise Unavailable("ado", "a list without a value") from error
+    value = answer.get("value") if isinstance(answer, dict) else None
     if not isinstance(value, list):
-        raise Unavailable("ado", "a list without a value")
+        raise Unavailable("ado", "a list that cannot be read")
     return value
 
 

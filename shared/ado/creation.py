@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient, list_in
 from shared.errors import NotFound, Rejected
@@ -24,8 +25,7 @@ _DESCRIPTION = "System.Description"
 _PRIORITIES = {"fatal": 1, "error": 2, "warning": 3, "info": 4, "debug": 4}
 
 
-@dataclass(frozen=True)
-class NewWorkItem:
+class NewWorkItem(msgspec.Struct, frozen=True):
     """What somebody filled in, and what Sentry says of the issue: its address, which becomes the link back
     and is what the work item is found by again, and its level.
     """
@@ -47,8 +47,7 @@ class NewWorkItem:
         return one_line if _length(one_line) <= LONGEST_TITLE else f"{_cut(one_line, LONGEST_TITLE - 1)}…"
 
 
-@dataclass(frozen=True)
-class _TypeField:
+class _TypeField(msgspec.Struct, frozen=True):
     name: str
     required: bool
     has_default: bool

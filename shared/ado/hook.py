@@ -7,12 +7,12 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
 
 from shared.ado.identity import assignee_from_identity
+from shared.decoding import decode_delivery
 from shared.errors import Malformed, TooLarge, Unauthenticated
 from shared.messages import InboundEvent
 from shared.model import WorkItem
@@ -39,8 +39,7 @@ _ASSIGNED_TO = "System.AssignedTo"
 _PROJECT = "System.TeamProject"
 
 
-@dataclass(frozen=True)
-class WorkItemEvent:
+class WorkItemEvent(msgspec.Struct, frozen=True):
     """A genuine event worth a message; ``snapshot`` is None when the delivery cannot be taken at its word."""
 
     event: InboundEvent
@@ -49,8 +48,7 @@ class WorkItemEvent:
     snapshot: WorkItem | None
 
 
-@dataclass(frozen=True)
-class Uninteresting:
+class Uninteresting(msgspec.Struct, frozen=True):
     """A genuine event with nothing in it for us; ``outcome`` says why."""
 
     outcome: str
@@ -87,10 +85,7 @@ def parse(body: bytes) -> WorkItemEvent | Uninteresting:
     Whatever a genuine event contains is answered with a value: an error would put the subscription on
     probation and blind every project of the organization.
     """
-    try:
-        delivery = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed("the body is not JSON") from error
+    delivery = decode_delivery(body)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("eventType"), str):
         raise Malformed("the body is not a service hook event: no eventType")
     event = _EVENTS.get(delivery["eventType"])

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from shared.model import WorkItemTypes
 from shared.ports import Ado
@@ -12,8 +13,7 @@ _KEPT_FOR = 3600.0  # seconds
 _REFRESHED_AT_MOST_EVERY = 30.0  # seconds, when somebody looks, or names a state that is not known
 
 
-@dataclass(frozen=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True):
     types: WorkItemTypes
     at: float
 

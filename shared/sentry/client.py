@@ -3,15 +3,15 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import requests
 from requests.auth import AuthBase
 
-from shared.errors import NotFound, Refused, Unavailable
-from shared.http import Caller, Pace
+from shared.errors import NotFound, Refused
+from shared.http import Caller, Pace, reading
 from shared.model import Assignee, IssueStatus, Person, SentryIssue, Stranger
 
 TEAM = "team-assignee"
@@ -48,8 +48,7 @@ class MemberCache:
             self._kept[base_url, email] = (user_id, self._clock())
 
 
-@dataclass(frozen=True)
-class SentryComment:
+class SentryComment(msgspec.Struct, frozen=True):
     """A comment on an issue; ``url`` leads to it and to no other."""
 
     id: str
@@ -107,6 +106,7 @@ class SentryClient:
         except NotFound as error:
             raise NotFound(error.detail, kind="issue-not-found") from error
 
+    @reading("sentry", "a list of comments")
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Return a comment, or raise NotFound.
 
@@ -121,6 +121,7 @@ class SentryClient:
         raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
 
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
+    @reading("sentry", "a list of members")
     def _user_id(self, email: str) -> str:
         """Return the id to assign by, or raise Refused when nobody has this address.
 
@@ -147,20 +148,18 @@ class SentryClient:
         return f"{self._base_url}issues/{quote(issue_id, safe='')}/"
 
 
+@reading("sentry", "an issue")
 def _issue(content: Any) -> SentryIssue:
-    try:
-        return SentryIssue(
-            issue_id=str(content["id"]),
-            status=IssueStatus(content["status"]),
-            assignee=_assignee(content.get("assignedTo")),
-            title=content.get("title") or "",
-            permalink=content.get("permalink") or "",
-            project_slug=(content.get("project") or {}).get("slug", ""),
-            level=content.get("level") or "",
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # Also an issue that is being merged, deleted or reprocessed: it has no status until that is done.
-        raise Unavailable("sentry", f"an issue that cannot be read: {error}") from error
+    """Read an issue. One being merged, deleted or reprocessed has no status of ours: Unavailable for now."""
+    return SentryIssue(
+        issue_id=str(content["id"]),
+        status=IssueStatus(content["status"]),
+        assignee=_assignee(content.get("assignedTo")),
+        title=content.get("title") or "",
+        permalink=content.get("permalink") or "",
+        project_slug=(content.get("project") or {}).get("slug", ""),
+        level=content.get("level") or "",
+    )
 
 
 def _assignee(assigned_to: Any) -> Assignee:

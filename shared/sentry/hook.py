@@ -6,19 +6,18 @@ https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from shared.decoding import decode_delivery
 from shared.errors import Malformed, Unauthenticated
 
 SIGNATURE_HEADER = "Sentry-Hook-Signature"
 RESOURCE_HEADER = "Sentry-Hook-Resource"
 
 
-@dataclass(frozen=True)
-class IssueHint:
+class IssueHint(msgspec.Struct, frozen=True):
     """Something about an issue may have changed; ``comment_id`` is set when a comment was added to it."""
 
     issue_id: str
@@ -42,10 +41,7 @@ def sign(body: bytes, secret: str) -> bytes:
 
 def parse(headers: Mapping[str, str], body: bytes) -> IssueHint | None:
     """Read a signed delivery; None for a genuine one that cannot concern a link."""
-    try:
-        delivery = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed("the body is not JSON") from error
+    delivery = decode_delivery(body)
     resource = headers.get(RESOURCE_HEADER)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("action"), str) or not resource:
         raise Malformed("the body is not a Sentry hook: no action, or no Sentry-Hook-Resource header")

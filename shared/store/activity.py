@@ -1,7 +1,6 @@
 """The activity table: what was seen, decided, written and refused for each link, newest first."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -14,8 +13,7 @@ _LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; subtracted
 _END = "~"
 
 
-@dataclass(frozen=True)
-class ActivityPage:
+class ActivityPage(msgspec.Struct, frozen=True):
     entries: tuple[ActivityEntry, ...]
     continuation: str | None
 

@@ -4,7 +4,6 @@ The row by work item holds the whole link; the row by issue only finds it. A par
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -17,16 +16,14 @@ _ITEM, _ISSUE = "item", "issue"
 _END = "~"  # sorts after everything that follows the "!" in a key
 
 
-@dataclass(frozen=True)
-class StoredLink:
+class StoredLink(msgspec.Struct, frozen=True):
     """A link and the ETag under which it was read."""
 
     link: IssueLink
     etag: str
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     links: tuple[StoredLink, ...]
     continuation: str | None
 

@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from shared.configuration import Configuration
 from shared.errors import Conflict, NotFound, StalePrecondition
@@ -19,8 +20,7 @@ _REFUSAL_TOLD_FOR = 1800.0  # seconds
 _KNOWN_FOR = 60.0  # seconds for which a webhook trusts that an organization still exists
 
 
-@dataclass(frozen=True)
-class Organization:
+class Organization(msgspec.Struct, frozen=True):
     """One connected pair: an ADO organization and a Sentry organization."""
 
     slug: str
@@ -32,6 +32,12 @@ def unknown(slug: str) -> NotFound:
     return NotFound(f"no organization {slug[:63]!r} is connected here", kind="unknown-organization")
 
 
+def verify_slug(slug: str) -> None:
+    """Raise NotFound for what no organization can be called."""
+    if not _SLUG.fullmatch(slug):
+        raise unknown(slug)
+
+
 class OrganizationStore:
     def __init__(self, table: Table, clock: Callable[[], float] = time.time) -> None:
         self._table = table
@@ -41,8 +47,7 @@ class OrganizationStore:
 
     def get(self, slug: str) -> Organization:
         """Return the organization as it is stored now, or raise NotFound."""
-        if not _SLUG.fullmatch(slug):
-            raise unknown(slug)
+        verify_slug(slug)
         try:
             row = self._table.get(_PARTITION, slug)
         except NotFound as error:
@@ -69,8 +74,7 @@ class OrganizationStore:
 
     def add(self, slug: str, configuration: Configuration) -> Organization:
         """Connect a new organization, or raise Conflict."""
-        if not _SLUG.fullmatch(slug):
-            raise unknown(slug)
+        verify_slug(slug)
         [etag] = self._table.apply(_PARTITION, Insert(slug, configuration.to_json()))
         return self._remembered(Organization(slug, configuration, etag))
 

@@ -3,9 +3,9 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
@@ -35,8 +35,7 @@ _CHUNK = 16_000
 LARGEST_TEXT = 240_000
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One entity: its key, its text, and the ETag under which it was read."""
 
     key: str
@@ -44,14 +43,12 @@ class Row:
     etag: str
 
 
-@dataclass(frozen=True)
-class Insert:
+class Insert(msgspec.Struct, frozen=True):
     key: str
     text: str
 
 
-@dataclass(frozen=True)
-class Replace:
+class Replace(msgspec.Struct, frozen=True):
     """Write over the row that was read under ``etag``; None writes over any row, or none."""
 
     key: str
@@ -59,8 +56,7 @@ class Replace:
     etag: str | None
 
 
-@dataclass(frozen=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     key: str
     etag: str | None = None
 

@@ -57,6 +57,8 @@ class MemoryAdo:
     def __init__(self, catalog: Catalog | None = None) -> None:
         self.catalog = catalog or default_catalog("fabrikam", projects=5)
         self.announce: Callable[[Event], None] = _nobody_listens
+        # States that the processes have, but not yet: nobody can set them, and no list shows them.
+        self.unlisted: frozenset[str] = frozenset()
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
 
@@ -90,7 +92,7 @@ class MemoryAdo:
         return self._revise(entry, wanted, SERVICE)
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
-        return types_of(self.catalog.projects[project_id].process.types)
+        return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
 
     def web_url(self, project_id: str, work_item_id: int) -> str:
         return f"https://dev.azure.com/fabrikam/{project_id}/_workitems/edit/{work_item_id}"
@@ -212,7 +214,7 @@ class MemoryAdo:
 
     def _reachable(self, item: WorkItem, state: str) -> str:
         for each in self.kind_of(item).moves_from(item.state):
-            if each.name == state:
+            if each.name == state and state not in self.unlisted:
                 return state
         raise Refused("ado", f"TF401320: the field State may not be {state!r} now")
 
@@ -239,9 +241,11 @@ class MemoryAdo:
         return fields
 
 
-def types_of(kinds: tuple[WorkItemType, ...]) -> WorkItemTypes:
+def _types_of(kinds: tuple[WorkItemType, ...], unlisted: frozenset[str]) -> WorkItemTypes:
     return {
-        kind.name: tuple(State(state.name, Category(state.category)) for state in kind.states)
+        kind.name: tuple(
+            State(state.name, Category(state.category)) for state in kind.states if state.name not in unlisted
+        )
         for kind in kinds
         if not kind.disabled
     }

@@ -72,9 +72,9 @@ class MemoryQueue:
         """Give a message back: it becomes visible again after ``delay`` seconds."""
         self._held(received).visible_at = self._clock() + delay
 
-    def next_due(self) -> float | None:
-        """Return when the next message becomes visible, None if there is none."""
-        return min((each.visible_at for each in self._waiting.values()), default=None)
+    def moments(self) -> list[float]:
+        """Return when each message becomes visible, or became so."""
+        return [each.visible_at for each in self._waiting.values()]
 
     def _visible(self, number: int, now: float) -> bool:
         return self._waiting[number].visible_at <= now

@@ -1,9 +1,10 @@
 """Sentry in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.errors import NotFound, Refused
 from shared.model import Assignee, IssueStatus, Person, SentryIssue, Stranger

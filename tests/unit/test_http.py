@@ -92,6 +92,9 @@ def answer_with(vendor: responses.RequestsMock, http_status: int, **answer: Any)
         (404, {"json": {"message": "TF401232"}}, NotFound),
         (404, {"body": "The controller was not found.", "content_type": "text/plain"}, NotFound),
         (410, {"body": ""}, NotFound),
+        # A proxy's page, or a half-done deployment's: the service did not say that anything is gone.
+        (404, {"body": "<html>nginx</html>", "content_type": "text/html"}, Unavailable),
+        (410, {"body": "<html>nginx</html>", "content_type": "text/html"}, Unavailable),
         (409, {"json": {"message": "TF26071"}}, Conflict),
         (412, {"json": {"message": "VS403351"}}, Conflict),
         (408, {"body": ""}, Unavailable),
