@@ -37,7 +37,7 @@ class Result:
     name: str
     target: float
     measured: float
-    unit: str = "×"
+    unit: str = "times"
 
     def __str__(self) -> str:
         verdict = "ok    " if self.measured <= self.target else "MISSED"
