@@ -1,5 +1,6 @@
 """Carrying a comment from a Sentry issue to the discussions of its work items, once each."""
 
+from shared.ado.client import AdoClient
 from shared.ado.comments import add_comment, has_comment_with, rendered
 from shared.errors import NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
 from shared.failures import gravest, reason_of
@@ -7,6 +8,7 @@ from shared.messages import OutboundMessage
 from shared.model import ActivityEntry, IssueLink
 from shared.sentry.client import SentryComment
 from shared.services import Services
+from shared.store.deeds import ClaimedDeed
 from shared.store.organizations import Organization
 
 COMMENTED, ALREADY_THERE, SWITCHED_OFF, GONE = "commented", "already-commented", "skipped", "comment-gone"
@@ -61,13 +63,23 @@ def _add_once(services: Services, organization: Organization, link: IssueLink, c
     claim = services.deeds.claim(organization.slug, name, services.clock())
     if isinstance(claim, str):
         return ALREADY_THERE
-    outcome = COMMENTED
-    if claim.since is not None and has_comment_with(ado, link.project_id, link.work_item_id, comment.url):
-        outcome = ALREADY_THERE
-    else:
-        add_comment(ado, link.project_id, link.work_item_id, rendered(comment, comment.url))
+    try:
+        outcome = _write(ado, link.project_id, link.work_item_id, comment, claim)
+    except NotFound:
+        # ADO quirk: comments, unlike work items, are only found under their project, and this may have changed.
+        project_id = ado.get_work_item(link.work_item_id).project_id
+        outcome = _write(ado, project_id, link.work_item_id, comment, claim)
     services.deeds.done(organization.slug, claim, outcome)
     return _noted(services, organization, link, comment, outcome)
+
+
+def _write(
+    ado: AdoClient, project_id: str, work_item_id: int, comment: SentryComment, claim: ClaimedDeed
+) -> str:
+    if claim.since is not None and has_comment_with(ado, project_id, work_item_id, comment.url):
+        return ALREADY_THERE
+    add_comment(ado, project_id, work_item_id, rendered(comment, comment.url))
+    return COMMENTED
 
 
 def _noted(
