@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 QUEUES = ("inbound-sync", "outbound-sync")
 PATIENCE = 30.0  # seconds
-LOOK_EVERY = 0.02  # seconds
+LOOK_EVERY = 0.03  # seconds
 
 HOOK_SECRET = "hook-secret"
 OLD_HOOK_SECRET = "old-hook-secret"
@@ -77,6 +77,7 @@ class App:
         if storage:
             self._environ["AzureWebJobsStorage"] = storage
         self.storage = storage
+        self._queues: dict[str, QueueClient] = {}
         self._process: subprocess.Popen[str] | None = None
         self._session = requests.Session()
         self._session.trust_env = False
@@ -89,6 +90,8 @@ class App:
     def __exit__(self, *_: object) -> None:
         self.end(signal.SIGKILL)
         self._session.close()
+        for queue in self._queues.values():
+            queue.close()
 
     def start(self) -> None:
         port = self.url.rpartition(":")[2] or "0"
@@ -131,29 +134,27 @@ class App:
 
     def messages(self, suffix: str = "") -> int:
         """Count what is on the two queues: waiting, put back or being worked on."""
-        return sum(_length(self.storage, name + suffix) for name in QUEUES)
+        return sum(self._length(name + suffix) for name in QUEUES)
 
     def clear(self) -> None:
-        for name in QUEUES:
-            with _queue(self.storage, name) as queue:
-                try:
-                    queue.clear_messages()
-                except ResourceNotFoundError:
-                    continue
+        """Throw away what a test left, so that it cannot reach into the next one."""
+        for name in (*QUEUES, *(f"{name}-poison" for name in QUEUES)):
+            with suppress(ResourceNotFoundError):
+                self._queue(name).clear_messages()
 
-
-@contextmanager
-def _queue(storage: str, name: str) -> Iterator[QueueClient]:
-    with QueueClient.from_connection_string(storage, name, api_version="2025-11-05") as client:
-        yield client
-
-
-def _length(storage: str, name: str) -> int:
-    with _queue(storage, name) as queue:
+    def _length(self, name: str) -> int:
         try:
-            return queue.get_queue_properties().approximate_message_count or 0
+            return self._queue(name).get_queue_properties().approximate_message_count or 0
         except ResourceNotFoundError:
             return 0
+
+    def _queue(self, name: str) -> QueueClient:
+        # Kept, because making one takes longer than using it, and a test that waits looks often.
+        if name not in self._queues:
+            self._queues[name] = QueueClient.from_connection_string(
+                self.storage, name, api_version="2025-11-05"
+            )
+        return self._queues[name]
 
 
 @dataclass
@@ -169,7 +170,7 @@ class Pair:
     @contextmanager
     def beside(cls, app: App, **choices: Any) -> Iterator["Pair"]:
         with (
-            FakeAdo(token=ADO_TOKEN, time_scale=0.01, **choices) as ado,
+            FakeAdo(token=ADO_TOKEN, **{"time_scale": 0.01, **choices}) as ado,
             FakeSentry(token=SENTRY_TOKEN, client_secret=SIGNING_KEY) as sentry,
         ):
             for person in ("ann", "bob"):
@@ -316,6 +317,15 @@ class Pair:
             with inner():
                 yield
             self.rest(first)
+        self.settle()
+
+    @contextmanager
+    def one_hook(self, issue_id: str) -> Iterator[None]:
+        """Have Sentry send one hook for all that is done to an issue inside the block."""
+        url, self.sentry.webhook_url = self.sentry.webhook_url, None
+        yield
+        self.sentry.webhook_url = url
+        self.deliver_from_sentry({"action": "resolved", "data": {"issue": {"id": issue_id}}})
         self.settle()
 
     def rest(self, *sides: Side) -> None:

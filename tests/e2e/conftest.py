@@ -40,6 +40,14 @@ def pair(app: App) -> Iterator[Pair]:
     app.clear()
 
 
+@pytest.fixture(scope="module")
+def bystander(app: App) -> Iterator[Pair]:
+    """One connected organization for all the tests of a module that change nothing."""
+    with Pair.beside(app) as pair:
+        yield pair.connect()
+    app.clear()
+
+
 _log_before: pytest.StashKey[int] = pytest.StashKey()
 
 

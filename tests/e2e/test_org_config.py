@@ -20,6 +20,12 @@ FIELDS = [
 ]
 
 
+@pytest.fixture
+def pair(bystander: Pair) -> Pair:
+    """An organization of a test's own whose two fakes are shared, since hardly a test here calls them."""
+    return Pair(bystander.app, bystander.ado, bystander.sentry)
+
+
 def mapped(pair: Pair, **mapping: Any) -> dict[str, Any]:
     """Return a document's mapping of one project."""
     return {"status_mapping": {pair.ado.project_id(FABRIKAM): mapping}}
