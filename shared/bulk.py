@@ -32,36 +32,41 @@ class Linked(msgspec.Struct, frozen=True):
 
 def pairs_from_json(body: bytes) -> list[Pair]:
     try:
-        return _verified(decode(body, list[Pair]))
+        pairs = decode(body, list[Pair])
     except Malformed as error:
         raise Rejected(f"the body is no list of links to make: {error.detail}") from error
+    _verify_count(len(pairs))
+    return [
+        _pair(each.issue_id, str(each.work_item_id), f"link {place}") for place, each in enumerate(pairs, 1)
+    ]
 
 
 def pairs_from_csv(body: bytes) -> list[Pair]:
     """Read lines of ``issue_id,work_item_id``; a first line with these names is passed over."""
     try:
-        rows = [row for row in csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True) if row]
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True)
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise Rejected(f"the body is not CSV: {error}") from error
-    if rows and [cell.strip() for cell in rows[0]] == ["issue_id", "work_item_id"]:
+    if rows and rows[0][1] == ["issue_id", "work_item_id"]:
         rows = rows[1:]
-    return _verified([_pair(row, line) for line, row in enumerate(rows, 1)])
+    _verify_count(len(rows))
+    for line, row in rows:
+        if len(row) != 2:
+            raise Rejected(f"line {line} must have two columns: issue_id,work_item_id")
+    return [_pair(row[0], row[1], f"line {line}") for line, row in rows]
 
 
-def _pair(row: Sequence[str], line: int) -> Pair:
-    if len(row) != 2:
-        raise Rejected(f"line {line} must have two columns: issue_id,work_item_id")
-    work_item_id = work_item_id_from(row[1].strip(), f"work_item_id of line {line}")
-    return Pair(row[0].strip(), work_item_id)
+def _verify_count(count: int) -> None:
+    if not 0 < count <= MOST_PAIRS:
+        raise Rejected(f"a request may hold 1 to {MOST_PAIRS} links, this one holds {count}")
 
 
-def _verified(pairs: list[Pair]) -> list[Pair]:
-    if not 0 < len(pairs) <= MOST_PAIRS:
-        raise Rejected(f"a request may hold 1 to {MOST_PAIRS} links, this one holds {len(pairs)}")
-    for place, pair in enumerate(pairs, 1):
-        issue_id_from(pair.issue_id, f"issue_id of link {place}")
-        work_item_id_from(str(pair.work_item_id), f"work_item_id of link {place}")
-    return pairs
+def _pair(issue_id: str, work_item_id: str, where: str) -> Pair:
+    return Pair(
+        issue_id_from(issue_id, f"issue_id of {where}"),
+        work_item_id_from(work_item_id, f"work_item_id of {where}"),
+    )
 
 
 def link_all(services: Services, organization: Organization, pairs: Sequence[Pair]) -> Iterator[Linked]:

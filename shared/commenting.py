@@ -66,7 +66,7 @@ def _add_once(services: Services, organization: Organization, link: IssueLink, c
     try:
         outcome = _write(ado, link.project_id, link.work_item_id, comment, claim)
     except NotFound:
-        # ADO quirk: comments, unlike work items, are only found under their project, and this may have changed.
+        # ADO quirk: comments, unlike work items, are only found under their project, and that may change.
         project_id = ado.get_work_item(link.work_item_id).project_id
         outcome = _write(ado, project_id, link.work_item_id, comment, claim)
     services.deeds.done(organization.slug, claim, outcome)

@@ -1,0 +1,214 @@
+"""Linking many pairs in one request: JSON and CSV, an answer for each, and going on where it stopped."""
+
+import json
+from typing import Any
+
+import pytest
+import requests
+
+from simulator.ado.faults import throttled
+from tests.e2e.app import Pair
+
+Pairs = list[tuple[str, int]]
+
+
+@pytest.fixture
+def connected(pair: Pair) -> Pair:
+    return pair.connect()
+
+
+def some(pair: Pair, count: int) -> Pairs:
+    """Make issues and work items, and return them in pairs that nobody has linked yet."""
+    issues = [pair.sentry.add_issue(announce=False).id for _ in range(count)]
+    return [(issue_id, pair.ado.add_item().id) for issue_id in issues]
+
+
+def post(pair: Pair, pairs: Pairs) -> requests.Response:
+    links = [{"issue_id": issue_id, "work_item_id": work_item_id} for issue_id, work_item_id in pairs]
+    return pair.ask("POST", "links", json=links)
+
+
+def post_csv(pair: Pair, text: str | bytes, content_type: str = "text/csv") -> requests.Response:
+    content = text.encode() if isinstance(text, str) else text
+    return pair.ask("POST", "links", data=content, headers={"Content-Type": content_type})
+
+
+def outcomes(answer: requests.Response) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [link["outcome"] for link in answer.json()["links"]]
+
+
+def linked(pair: Pair) -> Pairs:
+    return [(link["issue_id"], link["work_item_id"]) for link in pair.links()]
+
+
+def test_every_pair_is_linked_and_answered_in_its_order(connected: Pair) -> None:
+    pairs = some(connected, 3)[::-1]
+    answer = post(connected, pairs)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "links": [
+            {"issue_id": issue_id, "work_item_id": work_item_id, "outcome": "linked"}
+            for issue_id, work_item_id in pairs
+        ],
+        "remaining": 0,
+    }
+    assert sorted(linked(connected)) == sorted(pairs)
+
+
+def test_pairs_that_are_linked_sync(connected: Pair) -> None:
+    [(issue_id, work_item_id)] = pairs = some(connected, 1)
+    post(connected, pairs)
+    connected.sentry.resolve(issue_id)
+    connected.settle()
+    assert connected.state(work_item_id) == "Closed"
+
+
+def test_a_list_sent_again_links_the_rest(connected: Pair) -> None:
+    pairs = some(connected, 3)
+    post(connected, pairs[:2])
+    with connected.calls() as calls:
+        assert outcomes(post(connected, pairs)) == ["already-linked", "already-linked", "linked"]
+    # What is there already costs no call.
+    assert (calls.ado, calls.sentry) == (["GET 200"], ["GET 200"])
+
+
+def test_a_pair_named_twice_is_linked_once(connected: Pair) -> None:
+    [pair] = some(connected, 1)
+    assert outcomes(post(connected, [pair, pair])) == ["linked", "already-linked"]
+    assert linked(connected) == [pair]
+
+
+def test_a_pair_that_cannot_be_linked_stops_no_other(connected: Pair) -> None:
+    first, second, third = some(connected, 3)
+    connected.ado.fail_next(http_status=400, path=f"workitems/{second[1]}$")
+    wrong: Pairs = [("999999", first[1]), (first[0], 404), second]
+    answer = post(connected, [first, *wrong, third])
+    expected = ["linked", "issue-not-found", "work-item-not-found", "refused", "linked"]
+    assert outcomes(answer) == expected
+    assert answer.json()["remaining"] == 0
+    assert linked(connected) == [first, third]
+
+
+@pytest.mark.parametrize(("status", "word"), [(401, "unauthorized"), (503, "unavailable")])
+def test_a_service_that_is_down_is_not_asked_for_each_pair(connected: Pair, status: int, word: str) -> None:
+    first, *rest = some(connected, 4)
+    post(connected, [first])
+    connected.ado.fail_next(http_status=status)
+    with connected.calls() as calls:
+        answer = post(connected, [first, *rest])
+    assert outcomes(answer) == ["already-linked", word, "not-yet", "not-yet"]
+    assert answer.json()["remaining"] == 2
+    assert len(calls.ado) == 1
+    # And is asked again by whoever sends the list again.
+    assert outcomes(post(connected, [first, *rest])) == ["already-linked", "linked", "linked", "linked"]
+
+
+def test_being_asked_to_wait_ends_a_request(connected: Pair) -> None:
+    pairs = some(connected, 2)
+    connected.ado.meet(throttled(1))
+    assert outcomes(post(connected, pairs)) == ["throttled", "not-yet"]
+
+
+# CSV.
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "{0},{1}\n{2},{3}\n",
+        "{0},{1}\r\n{2},{3}",
+        "issue_id,work_item_id\n{0},{1}\n{2},{3}\n",
+        "\ufeffissue_id,work_item_id\r\n{0},{1}\r\n\r\n{2},{3}\r\n\r\n",
+        '"{0}","{1}"\n {2} , {3} \n',
+    ],
+)
+def test_csv_is_read_as_spreadsheets_write_it(connected: Pair, write: str) -> None:
+    pairs = some(connected, 2)
+    text = write.format(*pairs[0], *pairs[1])
+    assert outcomes(post_csv(connected, text)) == ["linked", "linked"]
+    assert linked(connected) == pairs
+
+
+@pytest.mark.parametrize("content_type", ["text/csv; charset=utf-8", "TEXT/CSV", "application/csv"])
+def test_csv_is_told_by_its_type(connected: Pair, content_type: str) -> None:
+    [(issue_id, work_item_id)] = some(connected, 1)
+    assert outcomes(post_csv(connected, f"{issue_id},{work_item_id}", content_type)) == ["linked"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1 to 10000"),
+        ("issue_id,work_item_id\n", "1 to 10000"),
+        ("100", "line 1 "),
+        ("100,31,32", "line 1 "),
+        ("issue_id,work_item_id\n100;31", "line 2 "),
+        ("100,31\n\n101,x\n", "line 3"),
+        ("100,31\n100,0\n", "line 2"),
+        ("100,31\nJAVASCRIPT-1,31\n", "line 2"),
+        ("100,31\n,31\n", "line 2"),
+        ("100,31\n100,=31\n", "line 2"),
+        ('100,"31', "not CSV"),
+        (b"\xff\xfe1\x00", "not CSV"),
+    ],
+)
+def test_csv_that_cannot_be_read_is_refused_by_its_line(
+    connected: Pair, text: str | bytes, said: str
+) -> None:
+    answer = post_csv(connected, text)
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad-request")
+    assert said in answer.json()["detail"]
+    assert connected.links() == []
+
+
+# JSON.
+
+GOOD = {"issue_id": "100", "work_item_id": 31}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        [GOOD, None],
+        [GOOD, 5],
+        [GOOD, []],
+        [GOOD, {}],
+        [GOOD, {**GOOD, "issue_id": 100}],
+        [GOOD, {**GOOD, "issue_id": ""}],
+        [GOOD, {**GOOD, "issue_id": "../1"}],
+        [GOOD, {**GOOD, "work_item_id": 0}],
+        [GOOD, {**GOOD, "work_item_id": -31}],
+        [GOOD, {**GOOD, "work_item_id": True}],
+        [GOOD, {**GOOD, "work_item_id": "31"}],
+        [GOOD, {**GOOD, "work_item_id": 10**16}],
+        [GOOD, {**GOOD, "initial": "ado"}],
+        [GOOD] * 10_001,
+    ],
+    ids=lambda body: json.dumps(body)[:60],
+)
+def test_a_list_with_one_bad_pair_links_nothing(connected: Pair, body: list[Any]) -> None:
+    answer = connected.ask("POST", "links", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad-request")
+    assert connected.links() == []
+
+
+@pytest.mark.parametrize("body", [b"[", b"[\xff]", b"  [[[[", b"[" * 100_000])
+def test_a_list_that_is_no_json_is_refused(connected: Pair, body: bytes) -> None:
+    answer = connected.ask("POST", "links", data=body)
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad-request")
+
+
+def test_the_bad_one_of_many_is_named(connected: Pair) -> None:
+    answer = connected.ask("POST", "links", json=[GOOD, GOOD, {**GOOD, "issue_id": "x"}])
+    assert "issue_id of link 3" in answer.json()["detail"]
+
+
+def test_a_list_of_one_organization_links_nothing_in_another(connected: Pair) -> None:
+    pairs = some(connected, 1)
+    with Pair.beside(connected.app) as other:
+        assert post(other, pairs).status_code == 404
+        other.configure()
+        post(connected, pairs)
+        assert other.links() == []
