@@ -1,0 +1,63 @@
+"""Runs many schedules and says how many a second; a failing one is made small and told as a story."""
+
+import argparse
+import gc
+import logging
+import sys
+import time
+
+from tests.simulation.schedule import Schedule, drawn
+from tests.simulation.shrinking import shrunk
+from tests.simulation.story import spelled, told
+from tests.simulation.world import World
+
+
+def fails(schedule: Schedule) -> bool:
+    return bool(World(schedule).run())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=1000, help="how many to run")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the seed of the first one; the next has the next"
+    )
+    parser.add_argument(
+        "--story", action="store_true", help="tell the first schedule, whether it fails or not"
+    )
+    parser.add_argument("--whole", action="store_true", help="tell every call, also the reads")
+    asked = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    if asked.story:
+        print(told(drawn(asked.seed), whole=asked.whole))
+        return 0
+    return run_many(range(asked.seed, asked.seed + asked.schedules), whole=asked.whole)
+
+
+def run_many(seeds: range, *, whole: bool) -> int:
+    # The worlds are many and small: counting references frees them, and the collector need not look.
+    gc.freeze()
+    started, said = time.perf_counter(), 0.0
+    calls = writes = edits = windows = 0
+    for done, seed in enumerate(seeds, start=1):
+        world = World(drawn(seed))
+        if world.run():
+            small = shrunk(drawn(seed), fails)
+            print(f"{told(small, whole=whole)}\n\nAs a test:\n{spelled(small)}\n\nSeed {seed} failed.")
+            return 1
+        calls, writes = calls + world.calls, writes + world.witness.writes
+        edits, windows = edits + world.witness.causes, windows + world.witness.windows
+        if time.perf_counter() - said > 60:
+            said = time.perf_counter()
+            print(f"{done} of {len(seeds)}", file=sys.stderr, flush=True)
+    seconds = time.perf_counter() - started
+    print(
+        f"{len(seeds)} schedules without a violation in {seconds:.0f} s ({len(seeds) / seconds:.0f} a second):"
+        f" {edits} edits and other causes, {writes} writes of ours that changed something, {calls} calls;"
+        f" {windows} edits fell between our look at an issue and our write to it"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Tells a schedule as a story: who did what when, each of our calls, and what both sides look like."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from shared.errors import NotFound
+from shared.model import ActivityEntry, Assignee, IssueLink, Person, Stranger
+from tests.simulation.schedule import ISSUES, ITEMS, Deed, Schedule
+from tests.simulation.world import World
+
+_NOTICED = frozenset({"time", "hook", "person"})
+
+
+@dataclass
+class Story:
+    """The lines of one run; reads that change nothing are left out unless somebody wants them all."""
+
+    whole: bool = False
+    lines: list[str] = field(default_factory=list)
+
+    def tell(self, at: float, who: str, text: str) -> None:
+        if self.whole or not text.startswith(("reads ", "writes ", "puts ", "    Replace organizations")):
+            self.lines.append(f"{at:10.2f}  {who:15} {_readable(text)}")
+
+
+def told(schedule: Schedule, *, whole: bool = False) -> str:
+    """Run a schedule once more and return its story from the beginning to the verdict."""
+    story = Story(whole)
+    world = World(schedule, story.tell)
+    complaints = world.run()
+    return "\n".join(
+        [
+            f"Schedule {schedule.seed}: {', '.join(f'issue {a} with work item {b}' for a, b in schedule.links)};"
+            f" {schedule.workers} worker(s); {', '.join(schedule.settings) or 'all settings as usual'}",
+            "",
+            *story.lines,
+            "",
+            *_how_it_stands(world),
+            "",
+            *(f"VIOLATION: {each}" for each in complaints),
+        ]
+    )
+
+
+def _how_it_stands(world: World) -> Iterable[str]:
+    for issue_id in ISSUES:
+        try:
+            issue = world.sentry.get_issue(issue_id)
+            merged = f" (merged into {issue.issue_id})" if issue.issue_id != issue_id else ""
+            yield f"Sentry issue {issue_id}{merged}: {issue.status}, {_person(issue.assignee)}"
+        except NotFound:
+            yield f"Sentry issue {issue_id}: deleted"
+    for work_item_id in ITEMS:
+        item = world.ado.item(work_item_id)
+        deleted = ", deleted" if world.ado.is_deleted(work_item_id) else ""
+        yield (
+            f"Work item {work_item_id} ({item.work_item_type}): {item.state}, {_person(item.assignee)},"
+            f" rev {item.rev}{deleted}"
+        )
+    for link in world.links():
+        yield f"Link {link.issue_id} with {link.work_item_id}: {_link(link)}"
+
+
+def _readable(text: str) -> str:
+    """Put a stored row into words; its JSON is for machines."""
+    start = text.find("{")
+    if not text.startswith("    ") or start < 0:
+        return text
+    if " activity " in text:
+        return f"    records: {_entry(msgspec.json.decode(text[start:], type=ActivityEntry))}"
+    if " links item!" in text:
+        link = msgspec.json.decode(text[start:], type=IssueLink)
+        return f"    stores link {link.issue_id} with {link.work_item_id}: {_link(link)}"
+    return text
+
+
+def _entry(entry: ActivityEntry) -> str:
+    what = " ".join(str(each) for each in (entry.outcome, entry.direction, entry.field) if each)
+    change = f", {entry.before} to {entry.after}" if entry.before or entry.after else ""
+    return f"{what}{change}{f', because {entry.reason}' if entry.reason else ''}"
+
+
+def _link(link: IssueLink) -> str:
+    seen = link.seen
+    words = [
+        f"has seen {seen.issue.status}, {_person(seen.issue.assignee)}"
+        f" and {seen.item.state}, {_person(seen.item.assignee)} at rev {seen.item.rev}"
+    ]
+    if link.health.word != "settled":
+        words.append(f"{link.health.word} ({link.health.reason})")
+    if link.claim is not None:
+        writes = ", ".join(
+            f"{each.side} {each.field} {each.state or each.status or _person(each.assignee)}"
+            for each in link.claim.intents
+        )
+        words.append(f"worker {link.claim.token[-3:]} announces {writes}")
+    return "; ".join(words)
+
+
+def _person(assignee: Assignee) -> str:
+    match assignee:
+        case Person(email):
+            return email
+        case Stranger(reason, label):
+            return f"{label or 'somebody'} ({reason})"
+        case _:
+            return "nobody"
+
+
+def spelled(schedule: Schedule) -> str:
+    """Return a schedule as Python, to become a test."""
+    deeds = "".join(f"        {_deed(each)},\n" for each in schedule.deeds)
+    return (
+        f"Schedule(\n    seed={schedule.seed},\n    workers={schedule.workers},\n"
+        f"    second_kind={schedule.second_kind},\n    links={schedule.links},\n"
+        f"    settings={schedule.settings},\n    deeds=(\n{deeds}    ),\n"
+        f"    troubles={schedule.troubles},\n    strays={schedule.strays},\n)"
+    )
+
+
+def _deed(deed: Deed) -> str:
+    given = {name: value for name, value in vars(deed).items() if value and name != "what"}
+    return f"Deed({', '.join([repr(deed.what), *(f'{name}={value!r}' for name, value in given.items())])})"

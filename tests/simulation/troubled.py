@@ -1,0 +1,183 @@
+"""The doubles as our workers meet them: each call is a moment at which others go on, and may go wrong."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from shared.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
+from shared.messages import Message
+from shared.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+from shared.ports import UNSET, Unset
+from shared.store.tables import Operation, Row
+from tests.doubles.ado import MemoryAdo
+from tests.doubles.queues import MemoryQueue
+from tests.doubles.sentry import MemorySentry
+from tests.doubles.tables import MemoryTable
+
+ADO, SENTRY, STORAGE = "ado", "sentry", "storage"
+
+
+class Crashed(BaseException):
+    """The worker is gone, in the middle of whatever it did; nothing of ours may catch this."""
+
+
+class Stage(Protocol):
+    """What the calls need of the world in which they are made."""
+
+    def before_call(self, service: str, what: str) -> str | None:
+        """Let others go on; then raise the trouble that keeps the call from being made, or return a later one."""
+        ...
+
+    def after_call(self, service: str, trouble: str) -> None:
+        """Raise the trouble that befalls the answer of a call that was carried out."""
+        ...
+
+    def looked_at(self, issue: SentryIssue) -> None: ...
+    def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None: ...
+    def wrote_item(self, before: WorkItem, after: WorkItem) -> None: ...
+    def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
+
+
+def error_before(trouble: str, service: str) -> SyncError | None:
+    """Return what a call raises that was never carried out."""
+    if trouble == "throttled" and service != STORAGE:
+        return Throttled(service, "asked us to wait", retry_after=30.0)
+    if trouble == "refuses-us" and service != STORAGE:
+        return Unauthorized(service, "does not accept our credentials")
+    if trouble == "lost-race" and service == ADO:
+        return Conflict("HTTP 409")
+    if trouble in {"fails", "throttled", "refuses-us"} or (trouble == "lost-race" and service == SENTRY):
+        return Unavailable(service, "HTTP 500")
+    return None
+
+
+def error_after(trouble: str, service: str) -> SyncError | None:
+    """Return what a call raises whose answer was lost.
+
+    azure-data-tables quirk: the client repeats a request whose answer was lost, and is told that the row
+    has changed, by itself.
+    """
+    if trouble == "lost-race" and service == STORAGE:
+        return Conflict("the row changed")
+    return Unavailable(service, "no answer within 10 seconds") if trouble == "answer-lost" else None
+
+
+class TroubledTable:
+    def __init__(self, stage: Stage, name: str, table: MemoryTable) -> None:
+        self._stage = stage
+        self._name = name
+        self._table = table
+
+    def get(self, partition: str, key: str) -> Row:
+        trouble = self._stage.before_call(STORAGE, f"reads {self._name} {key}")
+        row = self._table.get(partition, key)
+        self._finish(trouble)
+        return row
+
+    def scan(self, partition: str, start: str, end: str) -> Iterator[Row]:
+        trouble = self._stage.before_call(STORAGE, f"reads {self._name} from {start or 'the first'}")
+        rows = list(self._table.scan(partition, start, end))
+        self._finish(trouble)
+        yield from rows
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        trouble = self._stage.before_call(STORAGE, f"writes {self._name}")
+        etags = self._table.apply(partition, *operations)
+        self._stage.stored(self._name, partition, operations)
+        if trouble == "lost-race":
+            raise Conflict("the row changed")
+        self._finish(trouble)
+        return etags
+
+    def _finish(self, trouble: str | None) -> None:
+        if trouble is not None and trouble != "lost-race":
+            self._stage.after_call(STORAGE, trouble)
+
+
+class TroubledQueue:
+    def __init__(self, stage: Stage, name: str, queue: MemoryQueue) -> None:
+        self._stage = stage
+        self._name = name
+        self.real = queue
+
+    def put(self, message: Message, *, delay: float = 0.0) -> None:
+        trouble = self._stage.before_call(STORAGE, f"puts a message on {self._name}")
+        self.real.put(message, delay=delay)
+        if trouble is not None and trouble != "lost-race":
+            self._stage.after_call(STORAGE, trouble)
+
+
+class TroubledAdo:
+    def __init__(self, stage: Stage, ado: MemoryAdo) -> None:
+        self._stage = stage
+        self._ado = ado
+        self.web_url = ado.web_url
+
+    def get_work_item(self, work_item_id: int) -> WorkItem:
+        trouble = self._stage.before_call(ADO, f"GET work item {work_item_id}")
+        item = self._ado.get_work_item(work_item_id)
+        self._finish(trouble)
+        return item
+
+    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+        trouble = self._stage.before_call(ADO, "POST workitemsbatch")
+        items = self._ado.find_work_items(work_item_ids)
+        self._finish(trouble)
+        return items
+
+    def update_work_item(
+        self,
+        work_item_id: int,
+        rev: int,
+        *,
+        state: str | Unset = UNSET,
+        assignee: Assignee | Unset = UNSET,
+    ) -> WorkItem:
+        what = f"PATCH work item {work_item_id} at rev {rev}: state {state}, assignee {assignee}"
+        trouble = self._stage.before_call(ADO, what)
+        before = self._ado.item(work_item_id)
+        item = self._ado.update_work_item(work_item_id, rev, state=state, assignee=assignee)
+        self._stage.wrote_item(before, item)
+        self._finish(trouble)
+        return item
+
+    def get_work_item_types(self, project_id: str) -> WorkItemTypes:
+        trouble = self._stage.before_call(ADO, "GET work item types")
+        types = self._ado.get_work_item_types(project_id)
+        self._finish(trouble)
+        return types
+
+    def _finish(self, trouble: str | None) -> None:
+        if trouble is not None:
+            self._stage.after_call(ADO, trouble)
+
+
+class TroubledSentry:
+    def __init__(self, stage: Stage, sentry: MemorySentry) -> None:
+        self._stage = stage
+        self._sentry = sentry
+
+    def get_issue(self, issue_id: str) -> SentryIssue:
+        trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")
+        issue = self._sentry.get_issue(issue_id)
+        self._stage.looked_at(issue)
+        self._finish(trouble)
+        return issue
+
+    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+        trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")
+        before = self._sentry.get_issue(issue_id)
+        return self._written(before, self._sentry.set_status(issue_id, status), trouble)
+
+    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+        trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")
+        before = self._sentry.get_issue(issue_id)
+        return self._written(before, self._sentry.set_assignee(issue_id, assignee), trouble)
+
+    def _written(self, before: SentryIssue, after: SentryIssue, trouble: str | None) -> SentryIssue:
+        self._stage.wrote_issue(before, after)
+        self._finish(trouble)
+        return after
+
+    def _finish(self, trouble: str | None) -> None:
+        if trouble is not None:
+            self._stage.after_call(SENTRY, trouble)
