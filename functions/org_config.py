@@ -6,7 +6,7 @@ import msgspec
 from functions.edge import answer, api_boundary, body_of, sentence_of
 from shared.configuration import Configuration
 from shared.connecting import described_projects, find_organization, remove, store
-from shared.errors import Conflict, MissingSetting, NotFound, StalePrecondition, Upstream
+from shared.errors import Conflict, NotFound, StalePrecondition, SyncError
 from shared.form import ProjectStates, described_fields
 from shared.services import Services
 from shared.store.organizations import Organization
@@ -72,5 +72,5 @@ def _projects(
         return described_projects(services, organization, asked_for), None
     except NotFound:
         return [], "Azure DevOps knows no organization at ado_url."
-    except (MissingSetting, Upstream) as error:
+    except SyncError as error:
         return [], f"Projects and states could not be asked for. {sentence_of(error)}."
