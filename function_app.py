@@ -4,6 +4,7 @@ import azure.functions as func
 
 from functions import (
     activity,
+    admin,
     ado_webhook,
     health,
     inbound_sync,
@@ -100,6 +101,12 @@ def link_issues(req: func.HttpRequest) -> func.HttpResponse:
 )
 def tell_activity(req: func.HttpRequest) -> func.HttpResponse:
     return activity.handle(req, services())
+
+
+@app.function_name("admin")
+@app.route("organizations/{organization}/admin", methods=["GET"], auth_level=FUNCTION)
+def show_admin_page(req: func.HttpRequest) -> func.HttpResponse:
+    return admin.handle(req, services())
 
 
 @app.function_name("health")
