@@ -42,6 +42,7 @@ def main() -> int:
         print(f"Cannot set up: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("\nInterrupted; run the same command again to go on.")
         return 130
     return 0
 
@@ -68,6 +69,7 @@ def set_up_python(folder: Path, python: str) -> None:
     stamp = _stamp(REQUIREMENTS, python)
     if _is_stamped(folder, stamp):
         return
+    (folder / STAMP).unlink(missing_ok=True)
     own = str(folder / "bin" / "python")
     # An environment of another version cannot be made over; one of the same version keeps its packages.
     other_version = folder.exists() and _version_of(own) != _version_of(python)
@@ -143,24 +145,35 @@ def _run(label: str, command: list[str]) -> None:
     is_terminal = sys.stdout.isatty()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-        try:
-            while True:
-                _show(f"  … {label}, {time.monotonic() - started:.0f} s", is_terminal=is_terminal)
-                try:
-                    code = process.wait(1 if is_terminal else 10)
-                    break
-                except subprocess.TimeoutExpired:
-                    continue
-        finally:
-            process.kill()  # Ctrl-C; nothing happens to one that has ended.
+        code = None
+        while code is None:
+            _show(f"  … {label}, {time.monotonic() - started:.0f} s", is_terminal=is_terminal)
+            code = _wait(process, 1 if is_terminal else 10)
         said.seek(0)
         lines = said.read().decode(errors="replace").splitlines()
     if code != 0:
         shown = "\n".join(lines[-_LINES_SHOWN:])
         raise SetUpError(f"{label} ({os.path.basename(command[0])} answered {code}):\n{shown}")
     _show(f"  ✓ {label}, {time.monotonic() - started:.0f} s", is_terminal=is_terminal, is_last=True)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Return what a process answered, or None if it is still at work; Ctrl-C ends all that it started."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
 
 
 def _show(text: str, *, is_terminal: bool, is_last: bool = False) -> None:
