@@ -14,6 +14,7 @@ DEFAULT_SENTRY_URL = "https://sentry.io/"
 HALF_A_MAPPING = "Resolve and unresolve status are required."
 _MAY_BE_DONE = frozenset({Category.RESOLVED, Category.COMPLETED, Category.REMOVED})
 _LONGEST_TEXT = 1024
+_LONGEST_PROBLEM = 200  # characters; it may quote what was sent
 
 
 class StatusMapping(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,10 +106,10 @@ def _convert_fields(
                 values[key] = msgspec.convert(value, fields[key])
             except msgspec.ValidationError as error:
                 problem, _, where = str(error).partition(" - at `$")
-                errors[f"{path}{key}{where.rstrip('`')}"] = problem
+                errors[f"{path}{key}{where.rstrip('`')}"] = problem[:_LONGEST_PROBLEM]
             else:
-                if isinstance(value, str) and not 0 < len(value) <= _LONGEST_TEXT:
-                    errors[f"{path}{key}"] = f"must have 1 to {_LONGEST_TEXT} characters"
+                if isinstance(value, str) and not (0 < len(value) <= _LONGEST_TEXT and value.isprintable()):
+                    errors[f"{path}{key}"] = f"must have 1 to {_LONGEST_TEXT} printable characters"
     return values
 
 

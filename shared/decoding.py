@@ -9,6 +9,7 @@ from shared.errors import Malformed
 
 Shape = TypeVar("Shape")
 
+_HALF = 120  # characters of the longest explanation
 # What reading JSON that somebody else wrote can raise; the last one for a body nested a thousand deep.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -38,4 +39,6 @@ def decode_delivery(body: bytes) -> Any:
 
 
 def _explained(error: Exception) -> str:
-    return str(error) if isinstance(error, msgspec.DecodeError) else "it is not JSON in UTF-8"
+    text = str(error) if isinstance(error, msgspec.DecodeError) else "it is not JSON in UTF-8"
+    # It may quote what was sent, at any length; the path comes last.
+    return text if len(text) <= 2 * _HALF else f"{text[:_HALF]}…{text[-_HALF:]}"
