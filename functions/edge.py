@@ -245,6 +245,7 @@ def finish(queue: Queue, message: Message, error: SyncError) -> None:
         message.organization,
     )
     if fate is Fate.PUT_BACK:
-        queue.put(message, delay=delay_of(error))
+        # Whole seconds, as a queue counts them; less than was asked for would only be refused again.
+        queue.put(message, delay=math.ceil(delay_of(error)))
     elif fate is Fate.RETRY:
         raise error

@@ -24,6 +24,8 @@ def handle_timer(services: Services) -> None:
     for slug, result in reconcile_all(services).items():
         if isinstance(result, SyncError):
             logger.error("outcome=failed organization=%s kind=%s", slug, result.kind)
+        elif isinstance(result, Exception):
+            logger.error("outcome=bug organization=%s", slug, exc_info=result)
         else:
             logger.info(
                 "outcome=reconciled organization=%s links=%s drifted=%s issues=%s",

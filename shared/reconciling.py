@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.ado.client import LARGEST_BATCH
-from shared.errors import SyncError, Unauthorized
+from shared.errors import Unauthorized
 from shared.messages import InboundMessage, OutboundMessage
 from shared.model import HealthWord, IssueLink, WorkItem
 from shared.services import Services
@@ -23,7 +23,9 @@ from shared.syncing import made_due
 # issue look-ups to five a second; these are spread over most of the five minutes between two runs.
 ISSUES_A_RUN = 120
 _SPREAD_OVER = 240.0  # seconds
-_RUN_FOR = 200.0  # seconds; a run that is not through by then goes on in the next one
+_EVERY = 300.0  # seconds between two runs
+# A run that is not through by then goes on in the next one; host.json ends any function after five minutes.
+_RUN_FOR = 200.0  # seconds
 _PRUNE_EVERY = 24 * 3600.0  # seconds
 _GONE = "work-item-gone"
 
@@ -36,26 +38,40 @@ class Found(msgspec.Struct, frozen=True):
     issues: int = 0
 
 
-def reconcile_all(services: Services) -> dict[str, Found | SyncError]:
-    """Reconcile every organization; one whose services fail does not stop the next."""
-    results: dict[str, Found | SyncError] = {}
-    for organization in services.organizations.all():
+def reconcile_all(services: Services) -> dict[str, Found | Exception]:
+    """Reconcile every organization in its share of the time; one that fails does not stop the next.
+
+    Another one comes first in each run, so that nobody is always the one for whom no time is left.
+    """
+    started = services.clock()
+    organizations = list(services.organizations.all())
+    first = int(started / _EVERY) % max(len(organizations), 1)
+    results: dict[str, Found | Exception] = {}
+    for place, organization in enumerate(organizations[first:] + organizations[:first]):
+        left = started + _RUN_FOR - services.clock()
+        if left <= 0:
+            break
         try:
-            results[organization.slug] = reconcile(services, organization)
-        except SyncError as error:
+            share = left / (len(organizations) - place)
+            results[organization.slug] = reconcile(services, organization, run_for=share)
+        except Exception as error:  # noqa: BLE001  # even a bug; the caller logs what it is told
             results[organization.slug] = error
             if isinstance(error, Unauthorized):
                 services.organizations.note_refusal(organization.slug, error.service)
     return results
 
 
-def reconcile(services: Services, organization: Organization, *, everything: bool = False) -> Found:
-    """Look at one organization's links from where the last run stopped.
+def reconcile(
+    services: Services, organization: Organization, *, everything: bool = False, run_for: float = _RUN_FOR
+) -> Found:
+    """Look at one organization's links from where the last run stopped, for ``run_for`` seconds and a page.
 
     ``everything`` takes up each link that needs attention, whether or not it is due, from the first link on.
     """
     started = services.clock()
-    progress = Progress() if everything else services.progress.get(organization.slug)
+    progress = services.progress.get(organization.slug)
+    if everything:
+        progress = replace(progress, links_after=None)
     found = Found()
     while True:
         page = services.links.page(organization.slug, progress.links_after, LARGEST_BATCH)
@@ -63,12 +79,11 @@ def reconcile(services: Services, organization: Organization, *, everything: boo
         found = Found(found.looked_at + len(page.links), found.drifted + drifted, found.issues)
         progress = replace(progress, links_after=page.continuation)
         services.progress.put(organization.slug, progress)
-        if page.continuation is None or services.clock() - started > _RUN_FOR:
+        if page.continuation is None or services.clock() - started > run_for:
             break
     issues, progress = _ask_again(services, organization, progress)
     if started - progress.pruned_at > _PRUNE_EVERY:
-        services.activity.prune(organization.slug, started)
-        progress = replace(progress, pruned_at=started)
+        progress = _prune(services, organization, progress)
     services.progress.put(organization.slug, progress)
     return Found(found.looked_at, found.drifted, issues)
 
@@ -100,12 +115,14 @@ def message_for(
     """Return the message that has a link settled, or None for one that is well and where it was seen."""
     ask_again = InboundMessage(link.organization, link.work_item_id, link.seen.item.rev)
     health, claim = link.health, link.claim
-    if item is None:
-        return None if health.reason == _GONE else ask_again
     abandoned = claim is not None and claim.until <= now
     due = health.due is not None and health.due <= now
     unwell = health.word is not HealthWord.SETTLED
-    if abandoned or due or health.reason == _GONE or (everything and unwell):
+    if abandoned or due or (everything and unwell):
+        return ask_again
+    if item is None:
+        return None if unwell else ask_again
+    if health.reason == _GONE:
         return ask_again
     if item.rev > link.seen.item.rev:
         return InboundMessage(link.organization, link.work_item_id, item.rev, snapshot=item)
@@ -124,3 +141,15 @@ def _ask_again(services: Services, organization: Organization, progress: Progres
         services.outbound.put(OutboundMessage(organization.slug, issue_id), delay=delay)
     last = issue_ids[-1] if len(issue_ids) == ISSUES_A_RUN else None
     return len(issue_ids), replace(progress, issues_after=last)
+
+
+def _prune(services: Services, organization: Organization, progress: Progress) -> Progress:
+    """Remove the next part of what is too old; once through, there is a day's rest."""
+    now = services.clock()
+    pruned = services.activity.prune(organization.slug, now, progress.pruned_until)
+    through = pruned.continuation is None
+    return replace(
+        progress,
+        pruned_at=now if through else progress.pruned_at,
+        pruned_until=pruned.continuation,
+    )

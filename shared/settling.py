@@ -284,6 +284,8 @@ class Settler:
             entries += [
                 told_refusal(name, each, decision, self.clock()) for name, each in written.refused.items()
             ]
+        if written.error is not None and health.reason != look.link.health.reason:
+            entries.append(told_failure(written.error, self.clock()))
         if look.link.health.word is HealthWord.ATTENTION and health.word is HealthWord.SETTLED:
             entries.append(self._entry("recovered", reason=look.link.health.reason))
         self._tell(look.link, *entries)
@@ -309,7 +311,10 @@ class Settler:
         for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
             if refused := written.refused.get(name):
                 return unwell(HealthWord.ATTENTION, reason, refused.detail, before, now, may_cure_itself=True)
-        return before if owed is not None else Health()
+        if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
+            return before if owed else Health()
+        detail = "nobody on the other side had this address"
+        return unwell(HealthWord.ATTENTION, ASSIGNEE_NOT_FOUND, detail, before, now, may_cure_itself=True)
 
     def _record_failure(self, link: IssueLink, turn: Turn, error: SyncError) -> None:
         """Put the link's health and story right after a failure; the same trouble is told once."""

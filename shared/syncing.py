@@ -61,21 +61,19 @@ def settle_each(services: Services, settler: Settler, links: Iterable[StoredLink
     """Settle every link, so that one that fails does not stop the next; then raise the gravest failure."""
     outcomes: list[str] = []
     errors: list[SyncError] = []
+    brought_along = dict(turn.items)
     for stored in links:
         try:
             outcomes.append(settler.settle(stored, turn))
         except SyncError as error:
             errors.append(error)
-    _note_credentials(services, settler.organization, errors)
     if errors:
+        for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
+            services.organizations.note_refusal(settler.organization, service)
         raise gravest(errors)
+    # Only whoever was asked has accepted us: an echo, say, is told from what is stored.
+    if turn.items != brought_along:
+        services.organizations.note_acceptance(settler.organization, "ado")
+    if turn.issues:
+        services.organizations.note_acceptance(settler.organization, "sentry")
     return outcomes
-
-
-def _note_credentials(services: Services, slug: str, errors: list[SyncError]) -> None:
-    refused = {error.service for error in errors if isinstance(error, Unauthorized)}
-    for service in ("ado", "sentry"):
-        if service in refused:
-            services.organizations.note_refusal(slug, service)
-        elif not errors:
-            services.organizations.note_acceptance(slug, service)

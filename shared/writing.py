@@ -4,10 +4,13 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from shared.errors import Conflict, Refused, SyncError
+from shared.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized
 from shared.model import Ends, Intent, IssueSide, SentryIssue, Side, WorkItem
 from shared.ports import UNSET, Ado, Sentry
 from shared.rules import ASSIGNEE, STATUS, Decision, with_field, with_intent
+
+# What a service answers instead of doing what we asked; after any other error a write may have landed.
+_NOTHING_LANDED = (Conflict, NotFound, Throttled, Unauthorized)
 
 
 @dataclass
@@ -55,11 +58,16 @@ def write(
         if isinstance(error, Conflict) and not written.landed:
             raise
         written.error = error
+        if isinstance(error, _NOTHING_LANDED):
+            written.uncertain = ()
     return written
 
 
 def _write_item(ado: Ado, work_item_id: int, intents: tuple[Intent, ...], written: Written) -> None:
-    """Write both fields in one call; if that is refused, each alone, so that neither blocks the other."""
+    """Write both fields in one call; if that is refused, the state alone, so that no person blocks it.
+
+    Only if it is the state that is refused, the person is worth a call as well.
+    """
     try:
         _patch(ado, work_item_id, intents, written)
     except Refused as refused:
@@ -67,8 +75,12 @@ def _write_item(ado: Ado, work_item_id: int, intents: tuple[Intent, ...], writte
         if len(intents) == 1:
             written.refused[intents[0].field] = refused
             return
-        for intent in intents:
-            _write_item(ado, work_item_id, (intent,), written)
+        status, assignee = intents
+        _write_item(ado, work_item_id, (status,), written)
+        if status in written.landed:
+            written.refused[ASSIGNEE] = refused
+        else:
+            _write_item(ado, work_item_id, (assignee,), written)
 
 
 def _patch(ado: Ado, work_item_id: int, intents: tuple[Intent, ...], written: Written) -> None:

@@ -1,5 +1,6 @@
 """The activity table: what was seen, decided, written and refused for each link, newest first."""
 
+import itertools
 from collections.abc import Callable
 
 import msgspec
@@ -11,10 +12,19 @@ from shared.store.tables import Insert, Table, remove_rows
 KEPT_FOR = 90 * 24 * 3600.0  # seconds
 _LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; subtracted from, so that new sorts first
 _END = "~"
+# Looking at a million entries at once would take longer than a function may run.
+_PRUNED_AT_ONCE = 10_000
 
 
 class ActivityPage(msgspec.Struct, frozen=True):
     entries: tuple[ActivityEntry, ...]
+    continuation: str | None
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """How many entries were removed, and after which the next part begins (None: there is none)."""
+
+    removed: int
     continuation: str | None
 
 
@@ -61,11 +71,15 @@ class ActivityStore:
         partition = escaped(organization)
         remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
 
-    def prune(self, organization: str, now: float) -> int:
-        """Remove what is older than 90 days and return how much that was."""
+    def prune(
+        self, organization: str, now: float, continuation: str | None = None, limit: int = _PRUNED_AT_ONCE
+    ) -> Pruned:
+        """Remove what is older than 90 days among the next entries."""
         partition, oldest = escaped(organization), _LAST_MOMENT - round((now - KEPT_FOR) * 1e6)
-        rows = self._table.scan(partition, "", _END)
-        return remove_rows(self._table, partition, (row.key for row in rows if _moment(row.key) > oldest))
+        rows = self._table.scan(partition, f"{continuation}!" if continuation else "", _END)
+        keys = [row.key for row in itertools.islice(rows, limit)]
+        removed = remove_rows(self._table, partition, (key for key in keys if _moment(key) > oldest))
+        return Pruned(removed, keys[-1] if len(keys) == limit else None)
 
 
 def _prefix(issue_id: str, work_item_id: int) -> str:

@@ -11,11 +11,15 @@ _PARTITION = "progress"
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The last link and issue that were looked at (None: begin anew), and when activity was pruned."""
+    """The last link, issue and activity that were looked at (None: begin anew).
+
+    ``pruned_at`` is when all that was too old among the activity had last been removed.
+    """
 
     links_after: str | None = None
     issues_after: str | None = None
     pruned_at: float = 0.0
+    pruned_until: str | None = None
 
 
 class ProgressStore:

@@ -118,9 +118,15 @@ def test_a_removed_link_is_gone_from_both_ends(links: LinkStore) -> None:
     stored = links.add(link())
     links.remove(stored)
     assert (links.for_issue("acme", "100"), links.for_work_item("acme", 31)) == ([], [])
-    for write in (lambda: links.replace(stored, stored.link), lambda: links.remove(stored)):
-        with pytest.raises(NotFound):
+    writes: list[Callable[[], object]] = [
+        lambda: links.replace(stored, stored.link),
+        lambda: links.remove(stored),
+        lambda: links.move(stored, "200"),
+    ]
+    for write in writes:
+        with pytest.raises(NotFound) as refusal:
             write()
+        assert refusal.value.kind == "not-linked"
 
 
 def test_a_moved_link_keeps_what_was_seen_and_leaves_nothing_behind(links: LinkStore) -> None:
@@ -141,7 +147,7 @@ def test_a_link_moved_onto_another_one_gives_way_to_it(links: LinkStore) -> None
 def test_a_link_that_changed_since_it_was_read_is_not_moved(links: LinkStore) -> None:
     read = links.add(link())
     links.replace(read, replace(read.link, title="first"))
-    with pytest.raises((Conflict, NotFound)):
+    with pytest.raises(Conflict):
         links.move(read, "200")
     assert pairs(links.for_work_item("acme", 31)) == [("100", 31)]
     assert links.for_issue("acme", "200") == []
@@ -284,7 +290,7 @@ def test_only_what_is_older_than_ninety_days_is_pruned(activity: ActivityStore) 
     now = 1_800_000_000.0
     for age in (KEPT_FOR + 1, KEPT_FOR + 1e-3, KEPT_FOR - 1e-3, 0.0):
         activity.add("acme", "100", 31, ActivityEntry(now - age, str(age)))
-    assert activity.prune("acme", now) == 2
+    assert activity.prune("acme", now).removed == 2
     assert len(told(activity)) == 2
 
 

@@ -281,7 +281,7 @@ def test_a_message_that_cannot_succeed_is_dropped(error: SyncError, caplog: pyte
 @pytest.mark.parametrize(
     ("error", "delay"),
     [
-        (Throttled("ado", "429", retry_after=17.2), 17.2),
+        (Throttled("ado", "429", retry_after=17.2), 18.0),
         (Busy("writing", retry_after=3.0), 3.0),
         (Conflict("lost five races"), 5.0),
     ],

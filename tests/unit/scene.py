@@ -1,0 +1,211 @@
+"""An issue and a work item, linked, on doubles whose every call is noted and can be made to fail."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from shared.configuration import Configuration
+from shared.linking import link
+from shared.messages import InboundMessage, OutboundMessage
+from shared.model import (
+    ActivityEntry,
+    Assignee,
+    Health,
+    IssueLink,
+    IssueStatus,
+    SentryIssue,
+    WorkItem,
+    WorkItemTypes,
+)
+from shared.ports import UNSET, Unset
+from shared.store.links import StoredLink
+from shared.store.organizations import Organization
+from shared.syncing import sync_inbound, sync_outbound
+from tests.doubles.ado import MemoryAdo
+from tests.doubles.sentry import MemorySentry
+from tests.doubles.services import MemoryServices
+
+SLUG = "fabrikam"
+START = 1_800_000_000.0
+ISSUE, ITEM = "100", 31
+STATE, ASSIGNED_TO = "System.State", "System.AssignedTo"
+ANN, BOB, CAROL = "ann@corp.example", "bob@corp.example", "carol@corp.example"
+
+
+class Died(BaseException):
+    """The worker is gone in the middle of a call; nothing of ours may catch this."""
+
+
+@dataclass
+class Calls:
+    """The calls to both services by their names, and what some of them will meet instead of an answer."""
+
+    made: list[str] = field(default_factory=list)
+    _troubles: list[tuple[str, BaseException, bool]] = field(default_factory=list)
+
+    def meet(self, name: str, *errors: BaseException, lands: bool = False) -> None:
+        """Have the next calls of this name fail, one by one; ``lands`` says whether they do their work."""
+        self._troubles += [(name, error, lands) for error in errors]
+
+    def recover(self) -> None:
+        self._troubles.clear()
+
+    @contextmanager
+    def one(self, name: str) -> Iterator[None]:
+        self.made.append(name)
+        trouble = next((each for each in self._troubles if each[0] == name), None)
+        if trouble is None:
+            yield
+            return
+        self._troubles.remove(trouble)
+        _, error, lands = trouble
+        if lands:
+            yield
+        raise error
+
+
+@dataclass
+class WatchedAdo:
+    """``rule`` is what a process changes by itself at each write; ``slow`` comes before each call."""
+
+    real: MemoryAdo
+    calls: Calls
+    rule: Callable[[WorkItem], object] = lambda _item: None
+    slow: Callable[[], object] = lambda: None
+
+    def get_work_item(self, work_item_id: int) -> WorkItem:
+        with self._one("get_work_item"):
+            return self.real.get_work_item(work_item_id)
+
+    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+        with self._one("find_work_items"):
+            return self.real.find_work_items(work_item_ids)
+
+    def update_work_item(
+        self,
+        work_item_id: int,
+        rev: int,
+        *,
+        state: str | Unset = UNSET,
+        assignee: Assignee | Unset = UNSET,
+    ) -> WorkItem:
+        with self._one("update_work_item"):
+            item = self.real.update_work_item(work_item_id, rev, state=state, assignee=assignee)
+            self.rule(item)
+            return self.real.item(work_item_id)
+
+    def get_work_item_types(self, project_id: str) -> WorkItemTypes:
+        with self._one("get_work_item_types"):
+            return self.real.get_work_item_types(project_id)
+
+    @contextmanager
+    def _one(self, name: str) -> Iterator[None]:
+        self.slow()
+        with self.calls.one(name):
+            yield
+
+
+@dataclass
+class WatchedSentry:
+    real: MemorySentry
+    calls: Calls
+
+    def get_issue(self, issue_id: str) -> SentryIssue:
+        with self.calls.one("get_issue"):
+            return self.real.get_issue(issue_id)
+
+    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+        with self.calls.one("set_status"):
+            return self.real.set_status(issue_id, status)
+
+    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+        with self.calls.one("set_assignee"):
+            return self.real.set_assignee(issue_id, assignee)
+
+
+@dataclass
+class Scene:
+    """One organization with issue 100 and work item 31, on a clock that only a test moves."""
+
+    now: float = START
+    calls: Calls = field(default_factory=Calls)
+
+    def __post_init__(self) -> None:
+        self.ado, self.sentry = MemoryAdo(), MemorySentry()
+        self.watched_ado = WatchedAdo(self.ado, self.calls)
+        watched_sentry = WatchedSentry(self.sentry, self.calls)
+        # They have what the ports ask for, which is all that is used of the doubles behind them.
+        self.services = MemoryServices(
+            cast("MemoryAdo", self.watched_ado), cast("MemorySentry", watched_sentry), lambda: self.now
+        )
+        self.services.organizations.add(SLUG, Configuration(ado_url="https://dev.azure.com/fabrikam/"))
+        for email in (ANN, BOB):
+            self.sentry.add_member(email)
+        self.link()
+
+    # What an operator does.
+
+    @property
+    def organization(self) -> Organization:
+        return self.services.organizations.get(SLUG)
+
+    def configure(self, **changes: Any) -> None:
+        organization = self.organization
+        self.services.organizations.replace(organization, replace(organization.configuration, **changes))
+
+    def link(self, issue_id: str = ISSUE, work_item_id: int = ITEM) -> None:
+        """Link the two, made first where there are none; the states are known to the app from then on."""
+        try:
+            self.ado.item(work_item_id)
+        except KeyError:
+            self.ado.add_item("Fix login", work_item_id)
+        if issue_id not in self.issue_ids:
+            self.sentry.add_issue(issue_id=issue_id)
+        link(self.services, self.organization, issue_id, work_item_id, None)
+        self.calls.made.clear()
+
+    @property
+    def issue_ids(self) -> list[str]:
+        return [each.link.issue_id for each in self.services.links.all(SLUG)]
+
+    # What arrives.
+
+    def inbound(self, item: WorkItem | None = None) -> list[str]:
+        """Handle a message about the work item as it stood in a snapshot, or without one."""
+        message = InboundMessage(SLUG, ITEM, self.ado.item(ITEM).rev, snapshot=item)
+        return sync_inbound(message, self.services)
+
+    def outbound(self, issue_id: str = ISSUE) -> list[str]:
+        return sync_outbound(OutboundMessage(SLUG, issue_id), self.services)
+
+    # How things stand.
+
+    def stored(self, issue_id: str = ISSUE, work_item_id: int = ITEM) -> StoredLink:
+        return self.services.links.get(SLUG, issue_id, work_item_id)
+
+    @property
+    def row(self) -> IssueLink:
+        return self.stored().link
+
+    @property
+    def health(self) -> Health:
+        return self.row.health
+
+    @property
+    def status(self) -> IssueStatus:
+        return self.sentry.get_issue(ISSUE).status
+
+    @property
+    def state(self) -> str:
+        return self.ado.item(ITEM).state
+
+    def entries(self, issue_id: str = ISSUE, work_item_id: int = ITEM) -> list[ActivityEntry]:
+        """Return what was told of the link, newest first, but for its making."""
+        page = self.services.activity.page(SLUG, issue_id, work_item_id, None, 100)
+        return [entry for entry in page.entries if entry.outcome != "linked"]
+
+    def told(self, issue_id: str = ISSUE, work_item_id: int = ITEM) -> list[str]:
+        return [entry.outcome for entry in self.entries(issue_id, work_item_id)]
