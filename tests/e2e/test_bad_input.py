@@ -65,10 +65,13 @@ BAD_BODIES = [
 
 
 @pytest.fixture(scope="module")
-def victim(bystander: Pair) -> Pair:
-    """An organization with a link, of which nobody else may see anything."""
+def victim(bystander: Pair) -> Iterator[Pair]:
+    """An organization with a link, of which nobody else may see or change anything."""
     bystander.linked()
-    return bystander
+    before = snapshot(bystander)
+    yield bystander
+    assert snapshot(bystander) == before
+    assert bystander.app.messages() == 0
 
 
 @pytest.fixture
@@ -76,11 +79,8 @@ def guest(victim: Pair) -> Iterator[Pair]:
     """Another organization of the same app, on whose behalf everything here is sent."""
     guest = Pair(victim.app, victim.ado, victim.sentry)
     guest.configure()
-    before = snapshot(victim)
     yield guest
-    assert snapshot(victim) == before
     assert guest.links() == []
-    assert guest.app.messages() == 0
 
 
 def snapshot(pair: Pair) -> tuple[Any, ...]:
