@@ -88,6 +88,19 @@ def test_a_death_after_the_write_to_azure_devops_is_noticed_and_not_repeated(fra
     assert fragile.status(issue_id) == "unresolved"
 
 
+def test_what_a_person_did_while_the_app_was_dead_is_no_echo_of_its_last_write(fragile: Pair) -> None:
+    issue_id, item = fragile.linked()
+    fragile.ado.meet(hanging(LONG, lands=True), method="PATCH")
+    fragile.sentry.resolve(issue_id)
+    eventually(lambda: fragile.state(item) == "Closed")
+    kill(fragile)
+    fragile.sentry.unresolve(issue_id)
+    fragile.sentry.hooks.drain(PATIENCE)
+    fragile.app.start()
+    fragile.settle()
+    assert (fragile.status(issue_id), fragile.state(item)) == ("unresolved", "New")
+
+
 def test_a_death_between_two_writes_to_sentry_loses_neither(fragile: Pair) -> None:
     issue_id, item = fragile.linked()
     fragile.sentry.webhook_url = None
@@ -146,6 +159,19 @@ def test_a_write_to_sentry_whose_answer_was_lost_is_found_and_not_repeated(fragi
     assert agree(fragile, issue_id, item)
 
 
+def test_nobody_else_writes_for_a_link_while_a_write_is_under_way(fragile: Pair) -> None:
+    issue_id, item = fragile.linked()
+    fragile.sentry.webhook_url = None
+    fragile.sentry.hang_next(1, 1.0, method="PUT")
+    with fragile.calls() as calls:
+        fragile.ado.edit(item, **{STATE: "Closed"})
+        eventually(lambda: stored_links(fragile)[1][0].link.claim)
+        assert send_hook(fragile, issue_id).status_code == 202
+    # The one that hung was answered first, and only then was anything written again.
+    assert calls.writes == ["PUT 504", "PUT 200"]
+    assert agree(fragile, issue_id, item)
+
+
 def test_a_message_that_ends_as_poison_is_taken_up_by_the_reconciler(fragile: Pair) -> None:
     issue_id, item = fragile.linked()
     fragile.sentry.fail_next(5, 502, method="GET")
@@ -195,19 +221,21 @@ def test_without_storage_both_doors_ask_to_be_tried_again(own: tuple[App, Azurit
 # A vendor asks us to wait, or to go away.
 
 
-def test_a_throttled_message_is_put_back_and_not_tried_in_a_hurry(connected: Pair) -> None:
-    pairs = [connected.linked() for _ in range(3)]
-    connected.ado.meet(throttled(1), method="PATCH")
+def test_a_throttled_message_is_put_back_and_nobody_calls_until_the_time_is_over(connected: Pair) -> None:
+    first, *others = pairs = [connected.linked() for _ in range(3)]
+    connected.ado.meet(throttled(3), method="PATCH")
     with connected.calls() as calls:
-        for issue_id, _ in pairs:
+        connected.sentry.resolve(first[0])
+        eventually(lambda: connected.health(*first) == ("pending", "throttled"))
+        for issue_id, _ in others:
             connected.sentry.resolve(issue_id)
-    assert calls.ado.count("PATCH 429") == 1
-    assert calls.ado.count("PATCH 200") == 3
+        eventually(lambda: {connected.health(*pair) for pair in others} == {("pending", "throttled")})
+    assert (calls.ado.count("PATCH 429"), calls.ado.count("PATCH 200")) == (1, 3)
     assert len(calls.ado) <= 1 + 3 + 3
     assert all(agree(connected, *pair) for pair in pairs)
     assert connected.app.messages("-poison") == 0
-    told = [entry for pair in pairs for entry in connected.activity(*pair) if entry["outcome"] == "failed"]
-    assert len(told) <= len(pairs)
+    told = [entry for pair in pairs for entry in connected.told(*pair) if entry[0] == "failed"]
+    assert len(told) == len(pairs)
 
 
 def test_sentrys_throttling_is_waited_out_as_well(connected: Pair) -> None:
@@ -266,6 +294,19 @@ def test_a_refused_change_needs_attention_and_tells_why(connected: Pair) -> None
     assert "Resolved" in link["detail"] or "TF" in link["detail"]
     assert calls.ado == ["PATCH 400"]
     assert connected.app.messages("-poison") == 0
+
+
+def test_a_work_item_that_refuses_does_not_stop_the_next(connected: Pair) -> None:
+    issue_id, item = connected.linked()
+    other = connected.ado.add_item().id
+    connected.link(issue_id, other)
+    connected.ado.delete(item)
+    connected.settle()
+    connected.sentry.resolve(issue_id)
+    connected.settle()
+    assert connected.state(other) == "Closed"
+    assert connected.health(issue_id, item) == ("attention", "work-item-gone")
+    assert connected.health(issue_id, other) == ("settled", None)
 
 
 # Hooks come twice, late, or in another order.

@@ -226,6 +226,8 @@ def test_a_person_unknown_to_sentry_is_told_of_once_and_blocks_no_status(connect
     does(connected, connected.sentry.resolve, issue_id)
     assert ends(connected, issue_id, item) == ("resolved", "Closed", ANN, CAROL)
     assert connected.told(issue_id, item).count(("refused", "assignee")) == 1
+    # Ann, then Carol once: nobody asks for her again at every event.
+    assert sum(path.endswith("/members/") for _, path, _ in connected.sentry.calls) == 2
     does(connected, connected.ado.edit, item, **{ASSIGNED_TO: BOB})
     assert ends(connected, issue_id, item) == ("resolved", "Closed", BOB, BOB)
     assert connected.health(issue_id, item) == ("settled", None)
@@ -240,7 +242,9 @@ def test_a_person_unknown_to_azure_devops_is_told_of_once_and_blocks_no_status(c
         connected.sentry.resolve(issue_id)
     assert ends(connected, issue_id, item) == ("resolved", "Closed", "zoe@home.example", ANN)
     assert connected.health(issue_id, item) == ("attention", "assignee-not-found")
-    does(connected, connected.sentry.unresolve, issue_id)
+    with connected.calls() as calls:
+        connected.sentry.unresolve(issue_id)
+    assert calls.ado == ["PATCH 200"]
     assert ends(connected, issue_id, item) == ("unresolved", "New", "zoe@home.example", ANN)
     assert connected.told(issue_id, item).count(("refused", "assignee")) == 1
 
