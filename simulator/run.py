@@ -41,8 +41,8 @@ def _welcome(stack: Stack) -> str:
 Linked: {linked}. Change one on its page and watch the other:
   Azure DevOps  {stack.ado_url}/
   Sentry        {stack.sentry_url}/
-  the app       {stack.app_url}/
-  its health    {stack.app_url}/api/health
+  admin page    {api}/admin?code={stack.secrets.function_key}
+  health        {stack.app_url}/api/health
 
 Ask the app:
   {curl} {api}/links

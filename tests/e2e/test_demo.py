@@ -151,9 +151,10 @@ def test_the_playground_says_where_everything_is_until_it_is_interrupted(playgro
     assert len(addresses) == 4, said
     with requests.Session() as session:
         session.trust_env = False
-        ado, sentry, _, health = addresses
+        ado, sentry, admin, health = addresses
         assert "simulated Azure DevOps" in session.get(ado, timeout=PATIENCE).text
         assert "Sentry simulator" in session.get(sentry, timeout=PATIENCE).text
+        assert session.get(admin, timeout=PATIENCE).headers["Content-Type"].startswith("text/html")
         assert session.get(health, timeout=PATIENCE).json() == {"status": "ok", "problems": []}
         key, links = re.findall(r"curl -s -H 'x-functions-key: (\S+)' (\S+/links)$", said, re.MULTILINE)[0]
         answer = session.get(links, headers={"x-functions-key": key}, timeout=PATIENCE)
