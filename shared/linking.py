@@ -60,15 +60,15 @@ def link(
 
 
 def _as_if_changed(now: Ends, side: Side) -> Ends:
-    """Return what would have been seen, had this side changed both its fields a moment ago."""
+    """Return what would have been seen, had this side changed both its fields a moment ago.
+
+    These are values that nobody can change it back to, so that the copy is made whatever happens meanwhile.
+    """
     if side is Side.SENTRY:
-        return replace(now, issue=IssueSide(_opposite(now.issue.status), _NOBODY_YET))
-    before = ItemSide(now.item.rev - 1, "", _opposite(now.item.status), _NOBODY_YET)
-    return replace(now, item=before)
-
-
-def _opposite(status: IssueStatus) -> IssueStatus:
-    return IssueStatus.UNRESOLVED if status is IssueStatus.RESOLVED else IssueStatus.RESOLVED
+        archived = now.issue.status is IssueStatus.IGNORED
+        before = IssueStatus.RESOLVED if archived else IssueStatus.IGNORED
+        return replace(now, issue=IssueSide(before, _NOBODY_YET))
+    return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, _NOBODY_YET))
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from shared.errors import AlreadyLinked, Conflict, NotFound
 from shared.model import IssueLink
 from shared.store.keys import escaped, number
-from shared.store.tables import Delete, Insert, Replace, Row, Table, remove_rows
+from shared.store.tables import Delete, Insert, Operation, Replace, Row, Table, remove_rows
 
 _ITEM, _ISSUE = "item", "issue"
 _END = "~"  # sorts after everything that follows the "!" in a key
@@ -102,15 +102,12 @@ class LinkStore:
     def replace(self, stored: StoredLink, link: IssueLink) -> StoredLink:
         """Write over the link that was read; raise Conflict if it changed, NotFound if it is gone."""
         key = _item_key(link.work_item_id, link.issue_id)
-        try:
-            [etag] = self._table.apply(escaped(link.organization), Replace(key, _text(link), stored.etag))
-        except NotFound as error:
-            raise _not_linked(link.issue_id, link.work_item_id) from error
+        [etag] = self._change(stored, Replace(key, _text(link), stored.etag))
         return StoredLink(link, etag)
 
     def remove(self, stored: StoredLink) -> None:
         """Remove a link as it was read; raise Conflict if it changed, NotFound if it is gone."""
-        self._table.apply(escaped(stored.link.organization), *_delete(stored))
+        self._change(stored, *_delete(stored))
 
     def move(self, stored: StoredLink, issue_id: str) -> StoredLink:
         """Join the work item to another issue instead: the one that the old one was merged into.
@@ -119,12 +116,22 @@ class LinkStore:
         """
         moved = msgspec.structs.replace(stored.link, issue_id=issue_id)
         try:
-            etags = self._table.apply(escaped(moved.organization), *_delete(stored), *_insert(moved))
-        except Conflict:
-            existing = self.get(moved.organization, issue_id, moved.work_item_id)
+            etags = self._change(stored, *_delete(stored), *_insert(moved))
+        except Conflict as conflict:
+            try:
+                existing = self.get(moved.organization, issue_id, moved.work_item_id)
+            except NotFound:
+                raise conflict from None  # It was the old link that changed.
             self.remove(stored)
             return existing
         return StoredLink(moved, etags[2])
+
+    def _change(self, stored: StoredLink, *operations: Operation) -> list[str]:
+        link = stored.link
+        try:
+            return self._table.apply(escaped(link.organization), *operations)
+        except NotFound as error:
+            raise _not_linked(link.issue_id, link.work_item_id) from error
 
     def remove_all(self, organization: str) -> None:
         """Remove every row of an organization, also half a link that an older version may have left."""
