@@ -11,7 +11,7 @@ from shared.errors import NotFound, Refused, Throttled, Unauthorized, Unavailabl
 from shared.model import WorkItem
 
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
-_EDIT_PATH = re.compile(r"/_workitems/edit/([0-9]{1,15})|/_apis/wit/workitems/([0-9]{1,15})", re.IGNORECASE)
+_EDIT_PATH = re.compile(r"/(?:_workitems/edit|_apis/wit/workitems)/([0-9]{1,15})\b", re.IGNORECASE)
 _LONGEST_TITLE = 255
 # What the search service says while it answers with less than there is (SearchCode in its REST reference).
 _INDEX_IS_COMPLETE = frozenset({0, 8})
@@ -36,7 +36,9 @@ class WorkItemFinder:
         """Return the best first: the item whose number or address was typed, then those with the words."""
         named = self._named(query, project)
         by_words = [] if _is_url(query) else self._by_words(_one_line(query), project, limit)
-        hits = [*named, *(hit for hit in by_words if hit not in named)]
+        # The index may still know the named one by an older title.
+        known = {hit.id for hit in named}
+        hits = [*named, *(hit for hit in by_words if hit.id not in known)]
         return hits[:limit]
 
     def recent(self, project: str | None, limit: int) -> list[Hit]:
@@ -73,7 +75,7 @@ class WorkItemFinder:
             return None  # It only begins like a URL.
         parts = urlsplit(query)
         if found := _EDIT_PATH.search(parts.path):
-            return int(found[1] or found[2])
+            return int(found[1])
         [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
         return self._number_in(text) if _NUMBER.fullmatch(text) else None
 
