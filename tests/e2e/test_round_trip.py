@@ -237,9 +237,10 @@ def test_a_person_unknown_to_azure_devops_is_told_of_once_and_blocks_no_status(c
     connected.sentry.add_member("zoe@home.example")
     issue_id, item = connected.linked()
     does(connected, connected.sentry.assign, issue_id, ANN)
-    with connected.one_hook(issue_id):
+    with connected.calls() as calls, connected.one_hook(issue_id):
         connected.sentry.assign(issue_id, "zoe@home.example")
         connected.sentry.resolve(issue_id)
+    assert calls.ado == ["PATCH 400", "PATCH 200"]
     assert ends(connected, issue_id, item) == ("resolved", "Closed", "zoe@home.example", ANN)
     assert connected.health(issue_id, item) == ("attention", "assignee-not-found")
     with connected.calls() as calls:
