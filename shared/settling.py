@@ -53,7 +53,7 @@ ASSIGNEE_NOT_FOUND = "assignee-not-found"
 
 _ATTEMPTS = 5
 _CLAIMED_FOR = 60.0  # seconds; longer than the time-outs of the five calls that a claim may cover
-_COME_BACK_IN = 5.0  # seconds
+_COME_BACK_IN = 2.0  # seconds; most writes are through by then
 _MOST_WRITES_AN_HOUR = 20
 _HOUR = 3600.0
 

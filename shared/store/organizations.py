@@ -44,6 +44,7 @@ class OrganizationStore:
         self._clock = clock
         self._known: dict[str, tuple[Organization, float]] = {}
         self._refused: dict[tuple[str, str], float] = {}
+        self._accepted: set[tuple[str, str]] = set()
 
     def get(self, slug: str) -> Organization:
         """Return the organization as it is stored now, or raise NotFound."""
@@ -94,11 +95,14 @@ class OrganizationStore:
         if self._clock() - noted_at > _REFUSAL_NOTED_EVERY:
             self._table.apply(_REFUSALS, Replace(f"{slug}!{service}", str(self._clock()), None))
             self._refused[slug, service] = self._clock()
+            self._accepted.discard((slug, service))
 
     def note_acceptance(self, slug: str, service: str) -> None:
-        """Forget a refusal that this process noted; those of others are forgotten with time."""
-        if self._refused.pop((slug, service), None) is not None:
+        """Forget a refusal, also one that an earlier process noted; asked of storage once a process."""
+        self._refused.pop((slug, service), None)
+        if (slug, service) not in self._accepted:
             self._forget_refusal(slug, service)
+            self._accepted.add((slug, service))
 
     def refusals(self) -> Counter[str]:
         """Return for how many organizations each service refuses us."""

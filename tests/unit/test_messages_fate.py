@@ -141,7 +141,7 @@ def test_a_message_for_a_link_that_is_being_written_comes_back_in_a_moment(direc
         direction.handle(body)
     before = scene.stored()
     direction.handle(body)
-    assert direction.queue.moments() == [scene.now + 5.0]
+    assert direction.queue.moments() == [scene.now + 2.0]
     assert scene.stored() == before
 
 

@@ -211,7 +211,7 @@ def test_a_link_that_another_worker_writes_for_is_left_alone(scene: Scene) -> No
     scene.sentry.resolve(ISSUE)
     with pytest.raises(Busy) as caught:
         scene.outbound()
-    assert caught.value.retry_after == 5.0
+    assert caught.value.retry_after == 2.0
     assert (scene.calls.made, scene.stored(), scene.told()) == ([], before, [])
 
 
