@@ -86,6 +86,7 @@ _CREDENTIALS = {
 }
 # Azure DevOps numbers its refusals. The number alone can be looked up, and holds nothing of anybody's.
 _CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")
+_VENDORS_OWN = frozenset({400, 401, 404, 413, 503})
 _RETRY_AFTER = 10.0  # seconds, where nobody named a time
 
 
@@ -159,53 +160,43 @@ def _code_in(detail: str) -> str:
 
 
 def api_boundary(handler: HttpHandler) -> HttpHandler:
-    """Give every error its answer; what nobody expected is logged and is a 500 with an empty body."""
-
-    @functools.wraps(handler)
-    def bounded(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-        try:
-            return handler(request, services)
-        except SyncError as error:
-            _log_refusal(error)
-            return refusal(error)
-        except Exception:
-            logger.exception("outcome=bug")
-            return func.HttpResponse(status_code=500)
-
-    return bounded
+    """Give every error its answer; what nobody expected is a 500 with an empty body."""
+    return _bounded(handler, refusal, lambda: func.HttpResponse(status_code=500))
 
 
 def component_boundary(handler: HttpHandler) -> HttpHandler:
     """Like the API's, with the sentence also under ``message``, which is what Sentry shows in its form."""
-
-    @functools.wraps(handler)
-    def bounded(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-        try:
-            return handler(request, services)
-        except SyncError as error:
-            _log_refusal(error)
-            return refusal(error, message=sentence_of(error))
-        except Exception:
-            logger.exception("outcome=bug")
-            return func.HttpResponse(status_code=500)
-
-    return bounded
+    return _bounded(
+        handler,
+        lambda error: refusal(error, message=sentence_of(error)),
+        lambda: func.HttpResponse(status_code=500),
+    )
 
 
 def webhook_boundary(handler: HttpHandler) -> HttpHandler:
-    """Like the API's, but a missing secret refuses everybody, and the unexpected is a 503."""
+    """Like the API's, but what the vendor cannot cure by sending something else is a 503, bugs included."""
+    return _bounded(
+        handler,
+        lambda error: refusal(error if status_of(error) in _VENDORS_OWN else _unavailable()),
+        lambda: refusal(_unavailable()),
+    )
 
+
+def _bounded(
+    handler: HttpHandler,
+    refuse: Callable[[SyncError], func.HttpResponse],
+    apologize: Callable[[], func.HttpResponse],
+) -> HttpHandler:
     @functools.wraps(handler)
     def bounded(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         try:
             return handler(request, services)
         except SyncError as error:
             _log_refusal(error)
-            # Conflicts and upstream refusals cannot be cured by the vendor's sending something else.
-            return refusal(error if status_of(error) in {400, 401, 404, 413, 503} else _unavailable())
+            return refuse(error)
         except Exception:
             logger.exception("outcome=bug")
-            return refusal(_unavailable())
+            return apologize()
 
     return bounded
 
