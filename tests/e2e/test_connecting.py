@@ -208,7 +208,7 @@ def test_a_look_up_that_fails_stores_nothing(located: Pair, trouble: Fault, stat
     assert located.configure(**account, **mapped(located)).status_code == 201
 
 
-def test_the_look_up_is_made_without_credentials(located: Pair) -> None:
+def test_the_look_up_needs_no_credentials(located: Pair) -> None:
     located.ado.tokens.clear()
     try:
         located.configure(ado_account_id=located.ado.catalog.account_id, ado_url=None)
