@@ -136,6 +136,23 @@ def test_only_the_service_that_was_asked_has_accepted_us(scene: Scene) -> None:
     assert refusals(scene) == {}
 
 
+def test_a_restarted_app_forgets_the_refusal_of_the_token_that_it_replaced(scene: Scene) -> None:
+    scene.services.organizations.note_refusal(SLUG, "sentry")
+    del scene.services.organizations  # What a process remembers goes with it.
+    assert refusals(scene) == {"sentry": 1}
+    scene.outbound()
+    assert refusals(scene) == {}
+
+
+def test_what_another_instance_is_refused_is_not_forgotten_at_every_success(scene: Scene) -> None:
+    scene.outbound()
+    ours = scene.services.organizations
+    del scene.services.organizations
+    scene.services.organizations.note_refusal(SLUG, "sentry")
+    ours.note_acceptance(SLUG, "sentry")
+    assert refusals(scene) == {"sentry": 1}
+
+
 def test_a_failure_says_nothing_good_about_the_other_service(scene: Scene) -> None:
     scene.services.organizations.note_refusal(SLUG, "ado")
     scene.calls.meet("get_work_item", Unavailable("ado", "timed out"))

@@ -1,0 +1,142 @@
+"""What no hook tells is found: by the timer, and at once for whoever asks."""
+
+import pytest
+
+from shared.model import Ends, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.settings import StorageAccount
+from shared.store.links import LinkStore
+from shared.store.tables import AzureTable, table_service
+from simulator.ado.faults import html_page
+from tests.e2e.app import App, Pair, eventually
+
+STATE = "System.State"
+ANN = "ann@corp.example"
+BATCH = "POST 200"
+
+
+@pytest.fixture
+def unheard(pair: Pair) -> Pair:
+    """An organization of whose changes no hook tells."""
+    assert pair.configure().status_code == 201
+    return pair
+
+
+def reconcile(pair: Pair) -> dict[str, object]:
+    """Have the whole organization looked at and whatever was off settled."""
+    answer = pair.ask("POST", "reconcile")
+    assert answer.status_code == 202, answer.text
+    pair.rest()
+    said: dict[str, object] = answer.json()
+    return said
+
+
+def test_a_change_on_either_side_is_found_on_demand(unheard: Pair) -> None:
+    closed, resolved = unheard.linked(), unheard.linked()
+    unheard.ado.edit(closed[1], **{STATE: "Closed"})
+    unheard.sentry.resolve(resolved[0])
+    assert reconcile(unheard) == {"outcome": "queued", "links": 2, "drifted": 1, "issues": 2}
+    assert unheard.status(closed[0]) == "resolved"
+    assert unheard.state(resolved[1]) == "Closed"
+
+
+def test_the_timer_finds_an_unassign_and_an_unarchiving_which_sentry_never_announces(pair: Pair) -> None:
+    assigned, archived = pair.connect().linked(), pair.linked()
+    pair.sentry.assign(assigned[0], ANN)
+    pair.sentry.archive(archived[0])
+    pair.ado.edit(archived[1], **{STATE: "Closed"})
+    pair.settle()
+    pair.sentry.unassign(assigned[0])
+    pair.sentry.unarchive(archived[0])
+    pair.settle()
+    assert (pair.item_assignee(assigned[1]), pair.state(archived[1])) == (ANN, "Closed")
+    pair.app.run_now("reconcile")
+    eventually(lambda: pair.item_assignee(assigned[1]) is None)
+    eventually(lambda: pair.state(archived[1]) != "Closed")
+
+
+def test_one_link_is_settled_while_the_caller_waits(unheard: Pair) -> None:
+    wanted, other = unheard.linked(), unheard.linked()
+    for _, item in (wanted, other):
+        unheard.ado.edit(item, **{STATE: "Closed"})
+    body = {"issue_id": wanted[0], "work_item_id": wanted[1]}
+    with unheard.calls() as calls:
+        answer = unheard.ask("POST", "reconcile", json=body)
+    assert (answer.status_code, answer.json()) == (200, {"outcome": "applied"})
+    assert (unheard.status(wanted[0]), unheard.status(other[0])) == ("resolved", "unresolved")
+    assert (calls.ado, calls.sentry) == (["GET 200"], ["GET 200", "PUT 200"])
+    assert unheard.ask("POST", "reconcile", json=body).json() == {"outcome": "settled"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ({"issue_id": "100", "work_item_id": 999}, 404, "not-linked"),
+        ({"issue_id": "100"}, 400, "bad-request"),
+        ({"work_item_id": 31}, 400, "bad-request"),
+        ({"issue_id": "abc", "work_item_id": 31}, 400, "bad-request"),
+        ({"issue_id": "100", "work_item_id": "31"}, 400, "bad-request"),
+        ({"issue": "100"}, 400, "bad-request"),
+    ],
+)
+def test_a_link_that_cannot_be_found_is_said(
+    unheard: Pair, body: dict[str, object], status: int, error: str
+) -> None:
+    answer = unheard.ask("POST", "reconcile", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+
+
+def test_an_unknown_organization_is_said(app: App) -> None:
+    answer = app.ask("POST", "organizations/nobody/reconcile")
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown-organization")
+
+
+def test_a_deleted_work_item_is_marked_and_recovers_once_it_is_restored(unheard: Pair) -> None:
+    issue_id, item = unheard.linked()
+    unheard.ado.delete(item)
+    reconcile(unheard)
+    assert unheard.health(issue_id, item) == ("attention", "work-item-gone")
+    reconcile(unheard)
+    assert unheard.told(issue_id, item) == [("failed", None)]
+    unheard.ado.restore(item)
+    reconcile(unheard)
+    assert unheard.health(issue_id, item)[0] == "settled"
+    assert unheard.told(issue_id, item)[0] == ("recovered", None)
+
+
+def test_an_organization_that_cannot_be_asked_does_not_stop_another(app: App, unheard: Pair) -> None:
+    issue_id, item = unheard.linked()
+    with Pair.beside(app) as dead:
+        assert dead.configure().status_code == 201
+        dead.linked()
+    with Pair.beside(app) as failing:
+        assert failing.configure().status_code == 201
+        failing.linked()
+        failing.ado.meet(html_page(500), 20, path="workitemsbatch")
+        unheard.ado.edit(item, **{STATE: "Closed"})
+        app.run_now("reconcile")
+        eventually(lambda: unheard.status(issue_id) == "resolved")
+        assert {each.ask("POST", "reconcile").status_code for each in (dead, failing)} == {503}
+
+
+def test_four_hundred_and_fifty_links_at_rest_cost_three_calls(unheard: Pair) -> None:
+    issue_id, first = unheard.linked()
+    link_at_rest(unheard, issue_id, 449)
+    with unheard.calls() as calls:
+        said = reconcile(unheard)
+    assert said == {"outcome": "queued", "links": 450, "drifted": 0, "issues": 1}
+    assert (calls.ado, calls.sentry) == ([BATCH] * 3, ["GET 200"])
+    assert unheard.ado.item(first).rev == 1
+
+
+def link_at_rest(pair: Pair, issue_id: str, count: int) -> None:
+    """Link as many new work items to an issue, by writing the rows that linking them would leave."""
+    links = LinkStore(
+        AzureTable(
+            table_service(StorageAccount(connection_string=pair.app.storage)).get_table_client("synclinks")
+        )
+    )
+    issue = IssueSide(IssueStatus.UNRESOLVED)
+    for _ in range(count):
+        item = pair.ado.add_item()
+        seen = Ends(issue, ItemSide(item.rev, item.state, IssueStatus.UNRESOLVED))
+        links.add(IssueLink(pair.slug, issue_id, item.id, pair.ado.project_id(item.project), "Bug", seen))
