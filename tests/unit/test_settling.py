@@ -322,6 +322,17 @@ def test_what_landed_before_a_failure_is_not_written_again(scene: Scene) -> None
     assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
 
 
+def test_what_landed_before_a_conflict_is_told_and_the_rest_decided_again(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    scene.calls.meet("set_assignee", Conflict("409"))
+    assert scene.inbound(assigned) == ["applied"]
+    assert scene.calls.made.count("update_work_item") == 1
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
+    applied = [entry.field for entry in scene.entries() if entry.outcome == "applied"]
+    assert (sorted(filter(None, applied)), scene.health) == (["assignee", "status"], Health())
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -334,10 +345,10 @@ def test_what_landed_before_a_failure_is_not_written_again(scene: Scene) -> None
 def test_a_write_that_failed_is_told_once(scene: Scene, error: SyncError) -> None:
     scene.sentry.resolve(ISSUE)
     scene.calls.meet("update_work_item", error, error)
-    for _ in range(2):
+    for attempts in (1, 2):
         with pytest.raises(type(error)):
             scene.outbound()
-    assert scene.told().count("failed") == 1
+        assert (scene.told().count("failed"), scene.health.attempts) == (1, attempts)
 
 
 def test_a_write_that_was_turned_away_is_no_work_of_a_dead_worker(scene: Scene) -> None:
@@ -378,6 +389,14 @@ def test_a_person_who_is_still_unknown_is_told_once_and_costs_less_and_less(scen
         scene.now += 1
         assert scene.inbound() == ["refused"]
     assert scene.told() == ["refused"]
+
+
+def test_what_is_owed_and_due_is_tried_even_when_nothing_else_is_new(scene: Scene) -> None:
+    assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL})
+    scene.inbound(assigned)
+    assert scene.inbound(assigned) == ["echo"]
+    scene.now += A_TRY
+    assert scene.inbound(assigned) == ["refused"]
 
 
 def test_a_person_who_is_known_in_the_end_gets_what_was_owed(scene: Scene) -> None:
