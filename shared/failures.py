@@ -54,7 +54,7 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Throttled: Consequence(Fate.PUT_BACK, HealthWord.PENDING, due=True),
     Unavailable: Consequence(Fate.RETRY, HealthWord.PENDING, due=True),
     Upstream: Consequence(Fate.RETRY, HealthWord.PENDING, due=True),
-    MissingSetting: Consequence(Fate.RETRY, HealthWord.ATTENTION, due=True),
+    MissingSetting: Consequence(Fate.DROP, HealthWord.ATTENTION, due=True),
     SyncError: Consequence(Fate.RETRY, HealthWord.PENDING, due=True),
 }
 # A link or an organization that is not there has no health; the message has nothing left to do.

@@ -30,6 +30,7 @@ from shared.model import (
     WorkItemTypes,
 )
 from shared.ports import Ado, Sentry
+from shared.recording import record_failure
 from shared.rules import (
     ASSIGNEE,
     STATUS,
@@ -317,21 +318,11 @@ class Settler:
         return unwell(HealthWord.ATTENTION, ASSIGNEE_NOT_FOUND, detail, before, now, may_cure_itself=True)
 
     def _record_failure(self, link: IssueLink, turn: Turn, error: SyncError) -> None:
-        """Put the link's health and story right after a failure; the same trouble is told once."""
         try:
             stored = self._again(link, turn)
-            health = health_after(error, stored.link.health, self.clock()) or stored.link.health
-            claim = stored.link.claim
-            if claim is not None and claim.token == turn.token:
-                claim = replace(claim, until=self.clock())
-            if health.reason != stored.link.health.reason:
-                self._tell(stored.link, told_failure(error, self.clock()))
-            recorded = replace(stored.link, health=health, claim=claim)
-            # Not for nothing: a new ETag would cost the worker that holds the link its race.
-            if recorded != stored.link:
-                self.links.replace(stored, recorded)
-        except (NotFound, Conflict):
-            return  # The link was removed, or somebody was first and knows more.
+        except NotFound:
+            return  # The link was removed meanwhile.
+        record_failure(self.links, self.activity, stored, error, now=self.clock(), token=turn.token)
 
     def _tell(self, link: IssueLink, *entries: ActivityEntry) -> None:
         self.activity.add(self.organization, link.issue_id, link.work_item_id, *entries)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from shared.errors import SyncError, Unauthorized
 from shared.failures import gravest
 from shared.messages import InboundMessage, OutboundMessage
+from shared.recording import record_failure
 from shared.services import Services
 from shared.settling import Settler, Turn
 from shared.store.links import StoredLink
@@ -26,7 +27,7 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
         turn.doubted.add(message.work_item_id)
     else:
         turn.items[message.work_item_id] = message.snapshot
-    return settle_each(services, services.settler(organization), links, turn)
+    return settle_each(services, _settler(services, organization, links), links, turn)
 
 
 def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
@@ -35,14 +36,15 @@ def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
     links = services.links.for_issue(organization.slug, message.issue_id)
     if not links:
         return [NOT_LINKED]
-    return settle_each(services, services.settler(organization), links, services.new_turn())
+    return settle_each(services, _settler(services, organization, links), links, services.new_turn())
 
 
 def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:
     """Settle one link on fresh looks at both ends, at whatever price, because somebody asks for it."""
     turn = services.new_turn()
     turn.doubted.add(stored.link.work_item_id)
-    [outcome] = settle_each(services, services.settler(organization), [made_due(services, stored)], turn)
+    links = [made_due(services, stored)]
+    [outcome] = settle_each(services, _settler(services, organization, links), links, turn)
     return outcome
 
 
@@ -55,6 +57,16 @@ def made_due(services: Services, stored: StoredLink) -> StoredLink:
         return services.links.replace(stored, replace(stored.link, health=replace(health, due=now)))
     except SyncError:
         return stored  # It is being settled at this moment.
+
+
+def _settler(services: Services, organization: Organization, links: Iterable[StoredLink]) -> Settler:
+    """Return the organization's settler; when there can be none, each link says why it was not settled."""
+    try:
+        return services.settler(organization)
+    except SyncError as error:
+        for stored in links:
+            record_failure(services.links, services.activity, stored, error, now=services.clock())
+        raise
 
 
 def settle_each(services: Services, settler: Settler, links: Iterable[StoredLink], turn: Turn) -> list[str]:

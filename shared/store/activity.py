@@ -56,7 +56,8 @@ class ActivityStore:
         start = f"{prefix}{continuation}!" if continuation else prefix
         entries: list[ActivityEntry] = []
         key = ""
-        for row in self._table.scan(escaped(organization), start, prefix + _END):
+        rows = self._table.scan(escaped(organization), start, prefix + _END, page_size=limit + 1)
+        for row in rows:
             if len(entries) == limit:
                 return ActivityPage(tuple(entries), key.removeprefix(prefix))
             entries.append(msgspec.json.decode(row.text, type=ActivityEntry))

@@ -65,7 +65,8 @@ class LinkStore:
         start = f"{_ITEM}!{continuation}!" if continuation else f"{_ITEM}!"
         found: list[StoredLink] = []
         key = ""
-        for row in self._table.scan(escaped(organization), start, f"{_ITEM}!{_END}"):
+        rows = self._table.scan(escaped(organization), start, f"{_ITEM}!{_END}", page_size=limit + 1)
+        for row in rows:
             if len(found) == limit:
                 return Page(tuple(found), key.removeprefix(f"{_ITEM}!"))
             found.append(_stored(row))

@@ -28,6 +28,7 @@ CLIENT_OPTIONS: dict[str, Any] = {
     "retry_backoff_factor": 0.3,
 }
 LARGEST_BATCH = 100
+LARGEST_PAGE = 1000
 
 # A property holds 64 KiB of UTF-16; a character takes at most four bytes of it. An entity holds 1 MiB.
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
@@ -71,8 +72,8 @@ class Table(Protocol):
         """Return a row, or raise NotFound."""
         ...
 
-    def scan(self, partition: str, start: str, end: str) -> Iterator[Row]:
-        """Yield the rows with ``start <= key < end`` in the order of their keys, page by page."""
+    def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
+        """Yield the rows with ``start <= key < end`` in the order of their keys, ``page_size`` a request."""
         ...
 
     def apply(self, partition: str, *operations: Operation) -> list[str]:
@@ -129,11 +130,12 @@ class AzureTable:
         except AzureError as error:
             raise _translated(error) from error
 
-    def scan(self, partition: str, start: str, end: str) -> Iterator[Row]:
+    def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
         # azure-data-tables quirk: parameters are found by splitting at single spaces.
         found = self._client.query_entities(
             "PartitionKey eq @partition and RowKey ge @start and RowKey lt @end",
             parameters={"partition": partition, "start": start, "end": end},
+            results_per_page=page_size,
         )
         try:
             for entity in found:

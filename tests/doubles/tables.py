@@ -6,7 +6,16 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 
 from shared.errors import Conflict, NotFound, Rejected, Unavailable
-from shared.store.tables import LARGEST_BATCH, LARGEST_TEXT, Delete, Insert, Operation, Replace, Row
+from shared.store.tables import (
+    LARGEST_BATCH,
+    LARGEST_PAGE,
+    LARGEST_TEXT,
+    Delete,
+    Insert,
+    Operation,
+    Replace,
+    Row,
+)
 
 
 class MemoryTable:
@@ -24,7 +33,7 @@ class MemoryTable:
         except KeyError as error:
             raise NotFound(f"no row {key}") from error
 
-    def scan(self, partition: str, start: str, end: str) -> Iterator[Row]:
+    def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
         """Yield the rows as they are when their turn comes: a row may go while others are looked at."""
         while True:
             with self._lock:

@@ -56,7 +56,7 @@ CONSEQUENCES = {
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),
-    MissingSetting: Consequence(RETRY, ATTENTION, due=True),
+    MissingSetting: Consequence(DROP, ATTENTION, due=True),
 }
 
 

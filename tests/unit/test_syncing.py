@@ -1,12 +1,22 @@
 """A message and its links: which are settled, what one failure means for others, whose credentials work."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import pytest
 from msgspec.structs import replace
 
-from shared.errors import Busy, NotFound, Unauthorized, Unavailable
+from shared.errors import Busy, MissingSetting, NotFound, Unauthorized, Unavailable
+from shared.messages import InboundMessage, OutboundMessage
 from shared.model import Health, HealthWord, IssueStatus, Person
-from shared.syncing import made_due, settle_now
+from shared.settings import Settings
+from shared.store.organizations import Organization
+from shared.syncing import made_due, settle_now, sync_inbound, sync_outbound
+from tests.doubles.services import MemoryServices
 from tests.unit.scene import ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
+
+if TYPE_CHECKING:
+    from shared.sentry.client import SentryClient
 
 REFUSED_TWICE = [Unauthorized("sentry", "HTTP 401")] * 2
 
@@ -159,3 +169,34 @@ def test_a_failure_says_nothing_good_about_the_other_service(scene: Scene) -> No
     with pytest.raises(Unavailable):
         scene.inbound()
     assert refusals(scene) == {"ado": 1}
+
+
+class Tokenless(MemoryServices):
+    """The services of an app that somebody deployed without SENTRY_TOKEN, on the tables of another's."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene.ado, scene.sentry, lambda: scene.now, Settings({}))
+        self._named = scene.services._named  # one storage, two apps
+
+    def sentry(self, organization: Organization) -> "SentryClient":
+        self.settings.sentry_token(organization.slug)
+        return super().sentry(organization)
+
+
+@pytest.mark.parametrize(
+    "sync",
+    [
+        lambda services: sync_inbound(InboundMessage(SLUG, ITEM, 2), services),
+        lambda services: sync_outbound(OutboundMessage(SLUG, ISSUE), services),
+    ],
+    ids=["inbound", "outbound"],
+)
+def test_a_link_says_which_setting_it_waits_for(
+    scene: Scene, sync: Callable[[MemoryServices], list[str]]
+) -> None:
+    with pytest.raises(MissingSetting):
+        sync(Tokenless(scene))
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "missing-setting")
+    assert "SENTRY_TOKEN" in scene.health.detail
+    assert sync(scene.services) == ["settled"]
+    assert scene.health.word is HealthWord.SETTLED
