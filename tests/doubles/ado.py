@@ -168,6 +168,9 @@ class MemoryAdo:
     def revisions(self, work_item_id: int) -> Sequence[Revision]:
         return self._entries[work_item_id].revisions
 
+    def knows(self, email: str) -> bool:
+        return email in self._names
+
     def kind_of(self, item: WorkItem) -> WorkItemType:
         return self.catalog.projects[item.project_id].type(item.work_item_type)
 

@@ -64,7 +64,7 @@ class MemorySentry:
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         issue = self.get_issue(issue_id)
-        if isinstance(assignee, Person) and not self._in_a_team.get(assignee.email):
+        if isinstance(assignee, Person) and not self.knows(assignee.email):
             # Sentry quirk: also a member is refused who is in no team of the project (sentry_api.md §3.4).
             raise Refused("sentry", "assignedTo: Cannot assign to non-team member")
         return self._assign(issue, assignee if isinstance(assignee, Person) else None, APPLICATION)
@@ -115,6 +115,10 @@ class MemorySentry:
         del self._issues[self.get_issue(issue_id).issue_id]
 
     # What a test looks at.
+
+    def knows(self, email: str) -> bool:
+        """Tell whether somebody is a member, and in a team that has the project."""
+        return self._in_a_team.get(email, False)
 
     def hook_body(self, event: Event) -> bytes | None:
         """Return the delivery for an event with the issue as it stands now; None once it is gone."""

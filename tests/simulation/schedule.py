@@ -83,6 +83,35 @@ class Schedule:
     strays: tuple[tuple[int, str], ...] = ()
 
 
+# Courses of events that chance alone would rarely bring about: a state that is newer than what we remember
+# of the process, somebody who joins after having been assigned, an issue that is archived while its work
+# item moves on, and hand-made changes on both sides at once.
+MOTIFS = (
+    (
+        Deed("set-state", item=31, value="Active"),
+        Deed("new-state"),
+        Deed("set-state", item=31, value="Verified"),
+    ),
+    (Deed("assign-item", item=31, value="carol@corp.example"), Deed("wait", value="10"), Deed("join")),
+    (Deed("assign-issue", "100", value="dave@corp.example"), Deed("wait", value="400"), Deed("join")),
+    (
+        Deed("archive", "100"),
+        Deed("set-state", item=31, value="Closed"),
+        Deed("set-state", item=31, value="New"),
+    ),
+    (
+        Deed("resolve", "100"),
+        Deed("assign-item", item=31, value="bob@corp.example"),
+        Deed("unresolve", "100"),
+    ),
+    (
+        Deed("set-state", item=31, value="Resolved"),
+        Deed("resolve", "100"),
+        Deed("set-state", item=31, value="New"),
+    ),
+)
+
+
 def drawn(seed: int) -> Schedule:
     """Return the schedule of a seed; about a third are calm in one way or another."""
     chance = random.Random(seed)
@@ -90,6 +119,9 @@ def drawn(seed: int) -> Schedule:
     kind = chance.choice(KINDS)
     links = tuple(chance.sample(pairs, chance.choice((1, 1, 2, 2, 3, 4))))
     deeds = tuple(_deed(chance, kind[1]) for _ in range(chance.randint(1, 9)))
+    if chance.random() < 0.2:
+        place = chance.randrange(len(deeds))
+        deeds = (*deeds[:place], *chance.choice(MOTIFS), *deeds[place:])
     calls = 30 * len(deeds)
     return Schedule(
         seed=seed,

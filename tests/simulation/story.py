@@ -10,8 +10,6 @@ from shared.model import ActivityEntry, Assignee, IssueLink, Person, Stranger
 from tests.simulation.schedule import ISSUES, ITEMS, Deed, Schedule
 from tests.simulation.world import World
 
-_NOTICED = frozenset({"time", "hook", "person"})
-
 
 @dataclass
 class Story:
@@ -32,8 +30,7 @@ def told(schedule: Schedule, *, whole: bool = False) -> str:
     complaints = world.run()
     return "\n".join(
         [
-            f"Schedule {schedule.seed}: {', '.join(f'issue {a} with work item {b}' for a, b in schedule.links)};"
-            f" {schedule.workers} worker(s); {', '.join(schedule.settings) or 'all settings as usual'}",
+            _beginning(schedule),
             "",
             *story.lines,
             "",
@@ -42,6 +39,12 @@ def told(schedule: Schedule, *, whole: bool = False) -> str:
             *(f"VIOLATION: {each}" for each in complaints),
         ]
     )
+
+
+def _beginning(schedule: Schedule) -> str:
+    links = ", ".join(f"issue {issue} with work item {item}" for issue, item in schedule.links)
+    settings = ", ".join(schedule.settings) or "all settings as usual"
+    return f"Schedule {schedule.seed}. Linked: {links}. {schedule.workers} worker(s); {settings}."
 
 
 def _how_it_stands(world: World) -> Iterable[str]:
@@ -66,6 +69,8 @@ def _how_it_stands(world: World) -> Iterable[str]:
 def _readable(text: str) -> str:
     """Put a stored row into words; its JSON is for machines."""
     start = text.find("{")
+    if text.startswith("takes {"):
+        return _message(text)
     if not text.startswith("    ") or start < 0:
         return text
     if " activity " in text:
@@ -76,6 +81,17 @@ def _readable(text: str) -> str:
     return text
 
 
+def _message(text: str) -> str:
+    body, _, delivery = text.removeprefix("takes ").rpartition(" (")
+    content = msgspec.json.decode(body)
+    about = (
+        f"issue {content['issue_id']}" if "issue_id" in content else f"work item {content['work_item_id']}"
+    )
+    snapshot = content.get("snapshot")
+    stands = f", rev {content['rev']} is {snapshot['state']}" if snapshot else ""
+    return f"takes a message about {about}{stands} ({delivery}"
+
+
 def _entry(entry: ActivityEntry) -> str:
     what = " ".join(str(each) for each in (entry.outcome, entry.direction, entry.field) if each)
     change = f", {entry.before} to {entry.after}" if entry.before or entry.after else ""
@@ -84,10 +100,8 @@ def _entry(entry: ActivityEntry) -> str:
 
 def _link(link: IssueLink) -> str:
     seen = link.seen
-    words = [
-        f"has seen {seen.issue.status}, {_person(seen.issue.assignee)}"
-        f" and {seen.item.state}, {_person(seen.item.assignee)} at rev {seen.item.rev}"
-    ]
+    issue = f"{seen.issue.status}, {_person(seen.issue.assignee)}"
+    words = [f"has seen {issue} and {seen.item.state}, {_person(seen.item.assignee)} at rev {seen.item.rev}"]
     if link.health.word != "settled":
         words.append(f"{link.health.word} ({link.health.reason})")
     if link.claim is not None:

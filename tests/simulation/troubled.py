@@ -7,7 +7,7 @@ from shared.errors import Conflict, SyncError, Throttled, Unauthorized, Unavaila
 from shared.messages import Message
 from shared.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
 from shared.ports import UNSET, Unset
-from shared.store.tables import Operation, Row
+from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import MemorySentry
@@ -24,7 +24,7 @@ class Stage(Protocol):
     """What the calls need of the world in which they are made."""
 
     def before_call(self, service: str, what: str) -> str | None:
-        """Let others go on; then raise the trouble that keeps the call from being made, or return a later one."""
+        """Let others go on; then raise what keeps the call from being made, or return a later trouble."""
         ...
 
     def after_call(self, service: str, trouble: str) -> None:
@@ -73,7 +73,7 @@ class TroubledTable:
         self._finish(trouble)
         return row
 
-    def scan(self, partition: str, start: str, end: str) -> Iterator[Row]:
+    def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
         trouble = self._stage.before_call(STORAGE, f"reads {self._name} from {start or 'the first'}")
         rows = list(self._table.scan(partition, start, end))
         self._finish(trouble)

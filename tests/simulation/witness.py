@@ -3,16 +3,19 @@
 It shares no rule with the code that it judges: what counts as done and who is who is spelled out again here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.configuration import Configuration
 from shared.errors import NotFound
 from shared.model import (
     ActivityEntry,
     Assignee,
+    Claim,
+    Ends,
     IssueLink,
     IssueStatus,
     Person,
@@ -26,60 +29,56 @@ from tests.doubles.sentry import MemorySentry
 
 STATUS, ASSIGNEE = "status", "assignee"
 FIELDS = (STATUS, ASSIGNEE)
-End = tuple[str, str]  # ("issue", its id) or ("item", its number)
+ISSUE, ITEM = 0, 1
 Pair = tuple[str, int]
-_WRITES_AN_EDIT = 2  # for each link that there is: one as news, one more after a conflict or a crash
-_RECORDS = frozenset({"skipped", "refused"})
-
-
-@dataclass(frozen=True)
-class Edit:
-    """The last change of one field of one end; ``owed_to`` are the links that had to notice it."""
-
-    at: int
-    by_person: bool
-    value: object
-    owed_to: frozenset[Pair] = frozenset()
+Values = tuple[object, object]  # of one field, on the issue and on the work item
+Looks = Mapping[str, SentryIssue]  # each issue as a worker last read it
+_WRITES_AN_EDIT = 2  # for each link: one as news, one more after a conflict or a crash
+_LEFT_ALONE = frozenset({"skipped", "refused"})
+_WARNINGS = frozenset({"conflict-resolved", "repeated"})
 
 
 @dataclass
 class Life:
-    """What the witness knows of one link, through its moves from issue to issue."""
+    """What the witness knows of one link, through its moves from issue to issue.
 
-    born: int
-    issue_status: IssueStatus
-    item_status: IssueStatus
-    people: tuple[Assignee, Assignee]
-    copied: bool
-    may_write: bool
-    noted: dict[str, int] = field(default_factory=dict)
-    recorded: dict[str, int] = field(default_factory=dict)
+    ``agreed`` are the values with which both ends last agreed, so that there was nothing to carry over;
+    ``landed`` those after a write of ours that is not on record yet, and that no person made;
+    ``left_alone`` those of which it is on record that they stay as they are.
+    """
+
+    left_alone: set[tuple[str, Values]]
+    rev: int
+    copied: bool = False
+    may_write: bool = False
+    agreed: dict[str, Values] = field(default_factory=dict)
+    landed: dict[str, Values] = field(default_factory=dict)
+    stirred: set[str] = field(default_factory=set)
+    claim: Claim | None = None
+    refused: str | None = None
 
 
 class Witness:
     def __init__(
-        self, ado: MemoryAdo, sentry: MemorySentry, configuration: Callable[[], Configuration]
+        self,
+        ado: MemoryAdo,
+        sentry: MemorySentry,
+        configuration: Callable[[], Configuration],
+        links: Callable[[], Iterator[IssueLink]],
+        clock: Callable[[], float],
     ) -> None:
         self._ado = ado
         self._sentry = sentry
         self._configuration = configuration
-        self._links: Callable[[], Iterator[IssueLink]] = lambda: iter(())
-        self._edits: dict[tuple[End, str], Edit] = {}
-        self._announced: dict[str, IssueLink] = {}
-        self.lives: dict[Pair, Life] = {}
-        self.ticks = 0
-        self.causes = 0
-        self.writes = 0
-        self.windows = 0
-        self.reinterpreted = False
-        self.violations: list[str] = []
-
-    def watch(self, links: Callable[[], Iterator[IssueLink]]) -> None:
         self._links = links
-
-    def tick(self) -> int:
-        self.ticks += 1
-        return self.ticks
+        self._clock = clock
+        self._by_person: set[tuple[str, str]] = set()
+        self._announced: dict[str, IssueLink] = {}
+        self._warned: set[tuple[str, str]] = set()
+        self._lives: dict[Pair, Life] = {}
+        self.reconfigured = self.reinterpreted = False
+        self.causes = self.writes = self.windows = 0
+        self.violations: list[str] = []
 
     def status_of(self, item: WorkItem) -> IssueStatus:
         configuration = self._configuration()
@@ -97,166 +96,236 @@ class Witness:
             in_ado = Person(self._configuration().people.get(in_ado.email, in_ado.email))
         return in_ado == in_sentry
 
+    def _values(self, name: str, issue: SentryIssue, item: WorkItem) -> Values:
+        if name == STATUS:
+            return issue.status, self.status_of(item)
+        return issue.assignee, item.assignee
+
+    def _agree(self, name: str, values: Values, issue: SentryIssue, item: WorkItem) -> bool:
+        if name == STATUS:
+            return values[ISSUE] is values[ITEM]
+        return self.same_person(item.assignee, issue.assignee)
+
+    def _find_issue(self, issue_id: str) -> SentryIssue | None:
+        try:
+            return self._sentry.get_issue(issue_id)
+        except NotFound:
+            return None
+
     # What people do.
 
     def person_changed_issue(self, before: SentryIssue, after: SentryIssue) -> None:
-        self._edited(("issue", after.issue_id), STATUS, before.status, after.status)
-        self._edited(("issue", after.issue_id), ASSIGNEE, before.assignee, after.assignee)
+        for name in self._changed_in_issue(before, after):
+            self.causes += 1
+            self._changed(f"issue {after.issue_id}", name, by_person=True)
 
     def person_changed_item(self, before: WorkItem, after: WorkItem) -> None:
-        end = ("item", str(after.id))
-        self._edited(end, STATUS, self.status_of(before), self.status_of(after))
-        self._edited(end, ASSIGNEE, before.assignee, after.assignee)
+        for name in self._changed_in_item(before, after):
+            self.causes += 1
+            self._changed(f"item {after.id}", name, by_person=True)
 
     def something_else_changed(self) -> None:
-        """Note what is no edit of a field, and yet a good reason to write: a merge, a document, a new member."""
+        """Note what is no edit of a field and yet a reason to write: a merge, a document, a new member."""
         self.causes += 1
-        for life in self.lives.values():
+        for life in self._lives.values():
             life.may_write = True
 
-    def _edited(self, end: End, name: str, before: object, after: object) -> None:
-        if before == after:
-            return
-        self.causes += 1
-        self._changed(end, name, after, by_person=True)
+    def _changed_in_issue(self, before: SentryIssue, after: SentryIssue) -> list[str]:
+        return [name for name in FIELDS if getattr(before, name) != getattr(after, name)]
 
-    def _changed(
-        self, end: End, name: str, value: object, *, by_person: bool, by_link: Pair | None = None
-    ) -> None:
-        """Note a change, and which links have to notice it: not those that have seen the same before."""
-        at = self.tick()
-        owed = set()
+    def _changed_in_item(self, before: WorkItem, after: WorkItem) -> list[str]:
+        changed = (self.status_of(before) is not self.status_of(after), before.assignee != after.assignee)
+        return [name for name, has_changed in zip(FIELDS, changed, strict=True) if has_changed]
+
+    def _changed(self, end: str, name: str, *, by_person: bool) -> None:
+        """Note who made the last change of a field; ends that agree leave a link nothing to notice."""
+        (self._by_person.add if by_person else self._by_person.discard)((end, name))
         for link in self._links():
-            pair = (link.issue_id, link.work_item_id)
-            if end not in {("issue", link.issue_id), ("item", str(link.work_item_id))} or pair == by_link:
+            life = self._lives.get((link.issue_id, link.work_item_id))
+            if life is None or end not in {f"issue {link.issue_id}", f"item {link.work_item_id}"}:
                 continue
-            if link.claim is not None or _seen(link, end, name) != value:
-                owed.add(pair)
-            if self._agree(link, name):
-                self.lives[pair].noted[name] = at + 1  # There is nothing to carry over any more.
-        self._edits[end, name] = Edit(at, by_person, value, frozenset(owed))
-        self.tick()
-
-    def _agree(self, link: IssueLink, name: str) -> bool:
-        try:
-            issue = self._sentry.get_issue(link.issue_id)
-        except NotFound:
-            return False
-        item = self._ado.item(link.work_item_id)
-        if name == STATUS:
-            return self.status_of(item) is issue.status
-        return self.same_person(item.assignee, issue.assignee)
+            if end.startswith("issue"):
+                life.stirred.add(name)
+            issue, item = self._find_issue(link.issue_id), self._ado.item(link.work_item_id)
+            if issue is None:
+                continue
+            values = self._values(name, issue, item)
+            if self._agree(name, values, issue, item):
+                life.agreed[name] = values
 
     # What we do.
 
-    def wrote_issue(self, token: str, looked: int, before: SentryIssue, after: SentryIssue) -> None:
-        for name, old, new in (
-            (STATUS, before.status, after.status),
-            (ASSIGNEE, before.assignee, after.assignee),
-        ):
-            if old != new:
-                self._wrote(token, ("issue", after.issue_id), name, looked, old, new)
+    def wrote_issue(self, token: str, looks: Looks, before: SentryIssue, after: SentryIssue) -> None:
+        looked = looks.get(after.issue_id)
+        if before.status is IssueStatus.IGNORED is not after.status and looked and looked.side == before.side:
+            self.violations.append(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
+        for name in self._changed_in_issue(before, after):
+            old, new = getattr(before, name), getattr(after, name)
+            seen_before_writing = looked is not None and getattr(looked, name) == old
+            self._wrote(token, ISSUE, f"issue {after.issue_id}", name, old, new, looked=seen_before_writing)
 
     def wrote_item(self, token: str, before: WorkItem, after: WorkItem) -> None:
-        end = ("item", str(after.id))
-        if before.state != after.state:
-            old, new = self.status_of(before), self.status_of(after)
-            if old is new:
-                self.violations.append(f"{before.state} was rewritten as {after.state}, which means the same")
-            self._wrote(token, end, STATUS, None, old, new)
-        if before.assignee != after.assignee:
-            self._wrote(token, end, ASSIGNEE, None, before.assignee, after.assignee)
+        names = self._changed_in_item(before, after)
+        if before.state != after.state and STATUS not in names:
+            self.violations.append(f"{before.state} was rewritten as {after.state}, which means the same")
+        for name in names:
+            status = name == STATUS
+            old, new = (self.status_of(each) if status else each.assignee for each in (before, after))
+            self._wrote(token, ITEM, f"item {after.id}", name, old, new, looked=True)
 
-    def _wrote(self, token: str, end: End, name: str, looked: int | None, old: object, new: object) -> None:
-        """Judge one change of ours. ``looked`` is when the worker last read the issue."""
+    def _wrote(
+        self, token: str, side: int, end: str, name: str, old: object, new: object, *, looked: bool
+    ) -> None:
+        """Judge one change of ours. ``looked`` tells whether the worker had seen the old value."""
         self.writes += 1
         link = self._announced.get(token)
-        where = f"{name} of {' '.join(end)}"
         if link is None:
-            self.violations.append(f"{where} was written by a worker that had not announced it")
+            self.violations.append(f"{name} of {end} was written by a worker that had not announced it")
             return
-        pair = (link.issue_id, link.work_item_id)
-        edit, life = self._edits.get((end, name)), self.lives.get(pair)
+        life = self._lives.get((link.issue_id, link.work_item_id))
         if life is not None:
-            if edit and edit.by_person and edit.value == old and pair in edit.owed_to:
-                self._verify_noted(where, life.noted.get(name, 0), edit, looked, new)
-            if end[0] == "item" and not self._has_cause(link, life, name):
-                self.violations.append(f"{where} was written though nothing had changed on the other side")
-        self._changed(end, name, new, by_person=False, by_link=pair)
-        if life is not None:
-            life.noted[name] = self.tick()
+            known = life.landed.get(name) or self._seen(link, name)
+            noticed = old in (known[side], life.agreed.get(name, (None, None))[side])
+            if (end, name) in self._by_person and not noticed and (token, name) not in self._warned:
+                self._lost(f"{name} of {end}, {old}, became {new}", looked=looked)
+            if side == ITEM and not life.may_write and name not in life.stirred:
+                self.violations.append(f"{name} of {end} was written though the issue had not changed")
+            if link.claim is not None:
+                other = self._values_of(link, link.claim.after, name)[1 - side]
+                life.landed[name] = (new, other) if side == ISSUE else (other, new)
+        self._changed(end, name, by_person=False)
 
-    def _verify_noted(self, where: str, noted: int, edit: Edit, looked: int | None, new: object) -> None:
-        if noted > edit.at:
-            return
-        if looked is not None and edit.at > looked:
+    def _seen(self, link: IssueLink, name: str) -> Values:
+        """Return what a link had seen of both ends when it announced its writes."""
+        return self._values_of(link, link.seen, name)
+
+    def _values_of(self, link: IssueLink, seen: Ends, name: str) -> Values:
+        if name == ASSIGNEE:
+            return seen.issue.assignee, seen.item.assignee
+        if not seen.item.state:
+            return seen.issue.status, None
+        item = replace(self._ado.item(link.work_item_id), state=seen.item.state)
+        return seen.issue.status, self.status_of(item)
+
+    def _lost(self, what: str, *, looked: bool) -> None:
+        if looked:
+            self.violations.append(f"a person's edit was lost without a word: {what}")
+        else:
             # Sentry has no versions: nothing can keep a write from following an edit that came after the
-            # look it was decided on. This is the one way in which an edit may be lost; it is counted.
+            # look it was decided on. In this one way an edit may be lost; it is counted.
             self.windows += 1
-            return
-        self.violations.append(f"a person's edit was lost without a word: {where} {edit.value} became {new}")
-
-    def _has_cause(self, link: IssueLink, life: Life, name: str) -> bool:
-        edit = self._edits.get((("issue", link.issue_id), name))
-        return life.may_write or (edit is not None and edit.at > life.born)
 
     # What we record.
 
     def stored_links(self, operations: Sequence[Operation]) -> None:
         gone = [pair for each in operations if isinstance(each, Delete) and (pair := _pair(each.key))]
-        lives = [self.lives.pop(pair) for pair in gone if pair in self.lives]
+        lives = [self._lives.pop(pair) for pair in gone if pair in self._lives]
         for each in operations:
-            if isinstance(each, Insert) and (pair := _pair(each.key)):
-                link = msgspec.json.decode(each.text, type=IssueLink)
-                self.lives[pair] = self._moved(lives[0]) if lives else self._born(link)
-            elif isinstance(each, Replace) and '"claim":' in each.text and _pair(each.key):
-                link = msgspec.json.decode(each.text, type=IssueLink)
-                if link.claim is not None:
-                    self._announced[link.claim.token] = link
+            if isinstance(each, Delete) or not (pair := _pair(each.key)):
+                continue
+            link = msgspec.json.decode(each.text, type=IssueLink)
+            if isinstance(each, Insert):
+                self._lives[pair] = self._moved(lives[0]) if lives else self._born(link)
+            elif pair in self._lives:
+                self._replaced(self._lives[pair], link)
+
+    def _replaced(self, life: Life, link: IssueLink) -> None:
+        """Judge a link that was stored anew: who may write for it, and whether it goes back in time."""
+        claim, before = link.claim, life.claim
+        if claim and before and claim.token != before.token and before.until > self._clock():
+            self.violations.append("two workers write for one link at once")
+        if link.seen.item.rev < life.rev:
+            self.violations.append(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
+        life.claim, life.rev = claim, link.seen.item.rev
+        if claim is not None:
+            self._announced[claim.token] = link
+        for name in list(life.landed):
+            if self._seen(link, name) == life.landed[name]:
+                del life.landed[name]
 
     def _moved(self, life: Life) -> Life:
         life.may_write = True
         return life
 
     def _born(self, link: IssueLink) -> Life:
-        seen, now = link.seen, self._sentry.get_issue(link.issue_id).side
+        seen, now = link.seen, self._find_issue(link.issue_id)
+        values: dict[str, Values] = {
+            STATUS: (seen.issue.status, seen.item.status),
+            ASSIGNEE: (seen.issue.assignee, seen.item.assignee),
+        }
         copied = any(_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
-        people = (seen.item.assignee, seen.issue.assignee)
-        may_write = copied or now != seen.issue
-        return Life(self.tick(), seen.issue.status, seen.item.status, people, copied, may_write)
+        return Life(
+            {},
+            set() if copied else set(values.items()),
+            copied,
+            copied or now is None or now.side != seen.issue,
+        )
 
-    def stored_activity(self, operations: Sequence[Operation]) -> None:
+    def stored_activity(self, token: str, looks: Looks, operations: Sequence[Operation]) -> None:
         for each in operations:
             if isinstance(each, Insert):
                 number, issue_id, _ = each.key.split("!", 2)
-                life = self.lives.get((issue_id, int(number)))
-                if life is not None:
-                    self._noted(life, msgspec.json.decode(each.text, type=ActivityEntry))
+                life = self._lives.get((issue_id, int(number)))
+                entry = msgspec.json.decode(each.text, type=ActivityEntry)
+                if life is not None and issue_id in looks:
+                    self._noted(life, token, looks[issue_id], int(number), entry)
 
-    def _noted(self, life: Life, entry: ActivityEntry) -> None:
-        at = self.tick()
+    def _noted(self, life: Life, token: str, issue: SentryIssue, number: int, entry: ActivityEntry) -> None:
+        """Take an entry for what its worker had looked at: the issue it read, the revision it decided on."""
+        link = self._announced.get(token)
+        announced = link.claim if link and link.work_item_id == number else None
+        rev = entry.rev or (announced.tested_rev if announced else None)
+        if rev is None:
+            return
+        item = self._ado.revisions(number)[rev - 1].item
         for name in FIELDS if entry.field is None else (entry.field,):
-            life.noted[name] = at
-            if entry.outcome in _RECORDS:
-                life.recorded[name] = at
+            if entry.outcome in _LEFT_ALONE:
+                life.left_alone.add((name, self._values(name, issue, item)))
+            if entry.outcome in _WARNINGS:
+                self._warned.add((token, name))
+            if entry.field is not None:
+                life.landed.pop(name, None)
+            if entry.field == ASSIGNEE:
+                life.refused = entry.direction if entry.outcome == "refused" else None
+        if entry.outcome == "refused" and entry.field == STATUS:
+            self._verify_refusal(item, entry)
+        if entry.outcome == "conflict-resolved" and not self.reconfigured:
+            self._verify_winner(entry)
+
+    def _verify_refusal(self, item: WorkItem, entry: ActivityEntry) -> None:
+        if any(each.name == entry.after for each in self._ado.kind_of(item).moves_from(item.state)):
+            self.violations.append(f"{entry.after} was refused together with something else, and given up")
+
+    def _verify_winner(self, entry: ActivityEntry) -> None:
+        """A side wins a conflict if the document says so, unless its changes do not travel."""
+        configuration = self._configuration()
+        status = entry.field == STATUS
+        travels = {
+            "outbound": configuration.sync_status_forward
+            if status
+            else configuration.sync_forward_assignment,
+            "inbound": configuration.sync_status_reverse if status else configuration.sync_reverse_assignment,
+        }
+        wanted = "inbound" if configuration.on_conflict == "ado" else "outbound"
+        if entry.direction != wanted and travels[wanted]:
+            self.violations.append(f"a conflict about the {entry.field} went {entry.direction}, not {wanted}")
 
     # When all is quiet.
 
     def complaints(self) -> Iterator[str]:
         """Say what is still not as it should be, now that nothing is under way any more."""
-        links = list(self._links())
-        for link in links:
+        for link in self._links():
             for complaint in self._complaints_about(link):
-                yield f"link {link.issue_id}–{link.work_item_id}: {complaint}"
-        allowed = _WRITES_AN_EDIT * max(len(self.lives), 1) * (self.causes + 2 * len(self.lives))
-        if self.writes > allowed:
+                yield f"link {link.issue_id} with {link.work_item_id}: {complaint}"
+        lives = max(len(self._lives), 1)
+        if self.writes > _WRITES_AN_EDIT * lives * (self.causes + 2 * lives):
             yield f"{self.writes} writes for {self.causes} edits"
 
     def _complaints_about(self, link: IssueLink) -> Iterator[str]:
-        try:
-            issue = self._sentry.get_issue(link.issue_id)
-        except NotFound:
-            issue = None
+        if (link.issue_id, link.work_item_id) not in self._lives:
+            yield "it was removed, and is back"
+            return
+        issue = self._find_issue(link.issue_id)
         if issue is None or self._ado.is_deleted(link.work_item_id):
             if link.health.reason not in {"work-item-gone", "issue-gone"}:
                 yield f"an end is gone, and its health is {link.health.word} {link.health.reason}"
@@ -268,7 +337,8 @@ class Witness:
             yield "its claim was left behind"
         item = self._ado.item(link.work_item_id)
         yield from self._complaints_about_health(link, item)
-        yield from self._complaints_about_seen(link, issue, item)
+        if link.health.reason != "refused":
+            yield from _complaints_about_seen(link, issue, item)
         yield from self._complaints_about_agreement(link, issue, item)
 
     def _complaints_about_health(self, link: IssueLink, item: WorkItem) -> Iterator[str]:
@@ -278,7 +348,6 @@ class Witness:
         true_reasons = {
             "assignee-not-found": link.owed is not None,
             "refused": self._cannot_move_freely(item),
-            "no-such-state": True,
         }
         if health.word != "attention" or not true_reasons.get(health.reason):
             yield f"its health is {health.word} {health.reason} {health.detail}"
@@ -287,47 +356,40 @@ class Witness:
         kind = self._ado.kind_of(item)
         return len(kind.moves_from(item.state)) < len(kind.states)
 
-    def _complaints_about_seen(self, link: IssueLink, issue: SentryIssue, item: WorkItem) -> Iterator[str]:
-        if link.health.reason in {"refused", "no-such-state"}:
-            return
-        seen = link.seen
-        if seen.issue != issue.side:
-            yield f"it believes the issue to be {_told(seen.issue)}, which is {_told(issue.side)}"
-        if (seen.item.state, seen.item.assignee) != (item.state, item.assignee):
-            yield f"it believes the work item to be {_told(seen.item)}, which is {_told(item)}"
-        if seen.item.rev != item.rev:
-            yield f"it has seen rev {seen.item.rev} and the work item is at {item.rev}"
-
     def _complaints_about_agreement(
         self, link: IssueLink, issue: SentryIssue, item: WorkItem
     ) -> Iterator[str]:
-        life, status = self.lives[link.issue_id, link.work_item_id], self.status_of(item)
-        if status is not issue.status and not self.reinterpreted:
-            as_linked = (life.issue_status, life.item_status) == (issue.status, status)
-            yield from self._unless_recorded(link, life, STATUS, as_linked, f"{item.state}, {issue.status}")
-        if not self.same_person(item.assignee, issue.assignee):
-            as_linked = life.people == (item.assignee, issue.assignee)
-            yield from self._unless_recorded(
-                link, life, ASSIGNEE, as_linked, f"{item.assignee}, {issue.assignee}"
-            )
+        """Complain about ends that disagree, unless it is on record that these values stay as they are."""
+        life = self._lives[link.issue_id, link.work_item_id]
+        for name in FIELDS:
+            values = self._values(name, issue, item)
+            if self._agree(name, values, issue, item) or (name == STATUS and self.reinterpreted):
+                continue
+            if (name, values) not in life.left_alone:
+                yield f"its ends disagree about the {name} {values}, and nothing recorded says why"
+            elif name == ASSIGNEE and not self.reconfigured and self._is_known(life.refused, issue, item):
+                yield f"its assignee {values} was refused, is known by now and was not tried again"
 
-    def _unless_recorded(
-        self, link: IssueLink, life: Life, name: str, as_linked: bool, values: str
-    ) -> Iterator[str]:
-        """Complain about ends that disagree, unless the last edit that mattered was followed by a record."""
-        if as_linked and not life.copied:
-            return
-        pair = (link.issue_id, link.work_item_id)
-        ends: tuple[End, ...] = (("issue", link.issue_id), ("item", str(link.work_item_id)))
-        edits = [edit for end in ends if (edit := self._edits.get((end, name)))]
-        last = max((edit.at for edit in edits if pair in edit.owed_to), default=0)
-        if life.recorded.get(name, -1) <= last:
-            yield f"its ends disagree about the {name} ({values}), and nothing recorded says why"
+    def _is_known(self, direction: str | None, issue: SentryIssue, item: WorkItem) -> bool:
+        """Tell whether whom we could not assign then is known by now."""
+        if direction is None:
+            return False
+        if direction == "outbound":
+            return isinstance(issue.assignee, Person) and self._ado.knows(issue.assignee.email)
+        people = self._configuration().people
+        return isinstance(item.assignee, Person) and self._sentry.knows(
+            people.get(item.assignee.email, item.assignee.email)
+        )
 
 
-def _seen(link: IssueLink, end: End, name: str) -> object:
-    side = link.seen.issue if end[0] == "issue" else link.seen.item
-    return side.status if name == STATUS else side.assignee
+def _complaints_about_seen(link: IssueLink, issue: SentryIssue, item: WorkItem) -> Iterator[str]:
+    seen = link.seen
+    if seen.issue != issue.side:
+        yield f"it believes the issue to be {_told(seen.issue)}, which is {_told(issue)}"
+    if (seen.item.state, seen.item.assignee) != (item.state, item.assignee):
+        yield f"it believes the work item to be {_told(seen.item)}, which is {_told(item)}"
+    if seen.item.rev != item.rev:
+        yield f"it has seen rev {seen.item.rev} and the work item is at {item.rev}"
 
 
 def _is_made_up(assignee: Assignee) -> bool:
@@ -341,6 +403,5 @@ def _pair(key: str) -> Pair | None:
 
 
 def _told(side: object) -> str:
-    return " ".join(
-        f"{name}={getattr(side, name)}" for name in ("state", "status", "assignee") if hasattr(side, name)
-    )
+    names = [name for name in ("state", "status", "assignee") if hasattr(side, name)]
+    return ", ".join(f"{name} {getattr(side, name)}" for name in names)

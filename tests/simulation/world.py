@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import azure.functions as func
 import msgspec
-from greenlet import greenlet
+from greenlet import greenlet  # type: ignore[import-untyped]  # it comes without types
 from msgspec.structs import replace as with_changes
 
 from functions import ado_webhook, inbound_sync, outbound_sync, reconcile, sentry_webhook
@@ -58,14 +58,14 @@ NEW_STATE = State("Verified", "Resolved")
 
 @dataclass
 class Task:
-    """Something of ours at work; ``looked`` says when it last read each issue."""
+    """Something of ours at work; ``looks`` are the issues as it last read them."""
 
     name: str
     run: greenlet
     services: "WorldServices"
     token: str = ""
     asleep_until: float = 0.0
-    looked: dict[str, int] = field(default_factory=dict)
+    looks: dict[str, SentryIssue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,7 @@ class World:
         self.queues = {
             name: TroubledQueue(self, name, MemoryQueue(self.clock)) for name in ("inbound", "outbound")
         }
-        self.witness = Witness(self.ado, self.sentry, self.configuration)
-        self.witness.watch(self.links)
+        self.witness = Witness(self.ado, self.sentry, self.configuration, self.links, self.clock)
         self._instances = [WorldServices(self), WorldServices(self)]
         self.tasks: list[Task] = []
         self._flying: list[Flight] = []
@@ -233,11 +232,12 @@ class World:
         self._hub.switch()
 
     def looked_at(self, issue: SentryIssue) -> None:
-        self.current.looked[issue.issue_id] = self.witness.tick()
+        self.current.looks[issue.issue_id] = issue
 
     def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None:
         task = self.current
-        self.witness.wrote_issue(task.token, task.looked.get(after.issue_id, 0), before, after)
+        self.witness.wrote_issue(task.token, task.looks, before, after)
+        task.looks[after.issue_id] = after
 
     def wrote_item(self, before: WorkItem, after: WorkItem) -> None:
         self.witness.wrote_item(self.current.token, before, after)
@@ -246,7 +246,7 @@ class World:
         if table == "links":
             self.witness.stored_links(operations)
         elif table == "activity":
-            self.witness.stored_activity(operations)
+            self.witness.stored_activity(self.current.token, self.current.looks, operations)
         elif partition == "organizations":
             self._configured_anew(operations)
         if self._tell is not None and not self._unhindered:
@@ -259,6 +259,7 @@ class World:
             if not isinstance(each, Delete) and not self._unhindered:
                 before, self._configuration = self._configuration, Configuration.from_stored(each.text)
                 self.witness.something_else_changed()
+                self.witness.reconfigured = True
                 if before.done_categories != self._configuration.done_categories:
                     self.witness.reinterpreted = True
 
@@ -379,8 +380,9 @@ class World:
         handler: Callable[[func.QueueMessage, Services], None],
         services: Services,
     ) -> None:
-        self.say(self.current.name, f"takes {received.body.decode()} (delivery {received.dequeue_count})")
-        message = cast("func.QueueMessage", func.QueueMessage(id=str(received.id), body=received.body))
+        if self._tell is not None:
+            self.say(self.current.name, f"takes {received.body.decode()} (delivery {received.dequeue_count})")
+        message = func.QueueMessage(id=str(received.id), body=received.body)
         try:
             handler(message, services)
         except SyncError as error:

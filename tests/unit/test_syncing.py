@@ -176,7 +176,7 @@ class Tokenless(MemoryServices):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene.ado, scene.sentry, lambda: scene.now, Settings({}))
-        self._named = scene.services._named  # one storage, two apps
+        self._named, self._tokens = scene.services._named, scene.services._tokens  # one storage, two apps
 
     def sentry(self, organization: Organization) -> "SentryClient":
         self.settings.sentry_token(organization.slug)
