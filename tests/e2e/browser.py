@@ -1,6 +1,5 @@
 """A real Chromium for tests of pages: found by what people see, watched for what it logs and whom it asks."""
 
-import base64
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -197,14 +196,6 @@ class Browser:
     @property
     def focused(self) -> WebElement:
         return self._driver.switch_to.active_element
-
-    def picture(self, path: Path) -> None:
-        """Save a picture of the whole page."""
-        size = self.run("return [innerWidth, document.documentElement.scrollHeight]")
-        clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
-        options = {"captureBeyondViewport": True, "clip": clip}
-        taken = self._driver.execute_cdp_cmd("Page.captureScreenshot", options)
-        path.write_bytes(base64.b64decode(taken["data"]))
 
 
 def _quoted(text: str) -> str:
