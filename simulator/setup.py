@@ -1,4 +1,4 @@
-"""Sets a checkout up, given only Python and Node: `.venv`, `node_modules` and, for tests, `.venv-3.13`."""
+"""Sets a checkout up, given only Python and Node: `.venv`, `node_modules` and what tests need beside."""
 
 # Every Python since 3.8 has to be able to read this file, so that one that is too old can say so.
 from __future__ import annotations
@@ -21,6 +21,7 @@ REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 NODE_PACKAGES = ("package.json", "package-lock.json", ".npmrc")
 # The tests run the app once more under Microsoft's own worker runtime, which this version alone has.
 RUNTIME_PYTHON = (3, 13)
+BROWSER_PACKAGES = ("chromium", "chromium-driver", "fonts-liberation")
 STAMP = ".set-up-from"
 
 _ASK_VERSION = "import sys; print(*sys.version_info[:2])"
@@ -38,6 +39,7 @@ def main() -> int:
         set_up_node(ROOT / "node_modules")
         if "--for-tests" in sys.argv[1:]:
             _set_up_runtime()
+            _set_up_browser()
     except SetUpError as error:
         print(f"Cannot set up: {error}", file=sys.stderr)
         return 1
@@ -96,6 +98,27 @@ def _set_up_runtime() -> None:
         print(f"  · no Python {_dotted(RUNTIME_PYTHON)} was found; its test will say that it was skipped")
         return
     set_up_python(ROOT / f".venv-{_dotted(RUNTIME_PYTHON)}", python)
+
+
+def _set_up_browser() -> None:
+    """Have the admin page's tests find a browser; nothing but Debian's own packages, and only as root."""
+    if _has_browser():
+        return
+    apt, later = shutil.which("apt-get"), "its tests will say that they were skipped"
+    if apt is None or os.geteuid() != 0:
+        print(f"  · no browser; {later} (they need Debian's {' and '.join(BROWSER_PACKAGES)})")
+        return
+    quietly = ["env", "DEBIAN_FRONTEND=noninteractive", apt]
+    try:
+        _run("a list of Debian's packages", [*quietly, "update"])
+        _run("Chromium", [*quietly, "install", "--yes", "--no-install-recommends", *BROWSER_PACKAGES])
+    except SetUpError as error:
+        print(f"  · no browser; {later}: {error}")
+
+
+def _has_browser() -> bool:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    return browser is not None and shutil.which("chromedriver") is not None
 
 
 def find_python(version: tuple[int, int]) -> str | None:
