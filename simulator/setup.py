@@ -3,6 +3,7 @@
 # Every Python since 3.8 has to be able to read this file, so that one that is too old can say so.
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -12,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +26,7 @@ NODE_PACKAGES = ("package.json", "package-lock.json", ".npmrc")
 RUNTIME_PYTHON = (3, 13)
 BROWSER_PACKAGES = ("chromium", "chromium-driver", "fonts-liberation")
 STAMP = ".set-up-from"
+LOCK = ".set-up-lock"
 
 _ASK_VERSION = "import sys; print(*sys.version_info[:2])"
 _LINES_SHOWN = 30
@@ -35,11 +39,12 @@ class SetUpError(Exception):
 def main() -> int:
     try:
         _verify_versions()
-        set_up_python(ROOT / ".venv", sys.executable)
-        set_up_node(ROOT / "node_modules")
-        if "--for-tests" in sys.argv[1:]:
-            _set_up_runtime()
-            _set_up_browser()
+        with _alone():
+            set_up_python(ROOT / ".venv", sys.executable)
+            set_up_node(ROOT / "node_modules")
+            if "--for-tests" in sys.argv[1:]:
+                _set_up_runtime()
+                _set_up_browser()
     except SetUpError as error:
         print(f"Cannot set up: {error}", file=sys.stderr)
         return 1
@@ -47,6 +52,14 @@ def main() -> int:
         print("\nInterrupted; run the same command again to go on.")
         return 130
     return 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait for whoever sets this checkout up already: two at once would take each other's files away."""
+    with (ROOT / LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, however we end
+        yield
 
 
 def _verify_versions() -> None:
