@@ -6,9 +6,17 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
-from shared.ado.identity import UNREADABLE
 from shared.errors import Conflict, NotFound, Refused
-from shared.model import Assignee, Category, Person, State, Stranger, WorkItem, WorkItemTypes
+from shared.model import (
+    ASSIGNEE_UNREADABLE,
+    Assignee,
+    Category,
+    Person,
+    State,
+    Stranger,
+    WorkItem,
+    WorkItemTypes,
+)
 from shared.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
 from simulator.ado.processes import WorkItemType
@@ -226,7 +234,7 @@ class MemoryAdo:
             return None
         if name not in self._names:
             raise Refused("ado", "TF401347: the identity is not known")
-        return Person(name) if "@" in name else Stranger(UNREADABLE, name)
+        return Person(name) if "@" in name else Stranger(ASSIGNEE_UNREADABLE, name)
 
     def _fields(self, item: WorkItem) -> dict[str, str]:
         fields = {

@@ -7,8 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.errors import NotFound, Refused
-from shared.model import Assignee, IssueStatus, Person, SentryIssue, Stranger
-from shared.sentry.client import TEAM
+from shared.model import TEAM_ASSIGNEE, Assignee, IssueStatus, Person, SentryIssue, Stranger
 
 OWNER = "owner@acme.example"
 APPLICATION = "application"
@@ -97,7 +96,7 @@ class MemorySentry:
         self._assign(self.get_issue(issue_id), Person(email), actor)
 
     def assign_team(self, issue_id: str, team: str, *, actor: str = OWNER) -> None:
-        self._assign(self.get_issue(issue_id), Stranger(TEAM, TEAMS[team]), actor)
+        self._assign(self.get_issue(issue_id), Stranger(TEAM_ASSIGNEE, TEAMS[team]), actor)
 
     def unassign(self, issue_id: str, *, actor: str = OWNER) -> None:
         self._assign(self.get_issue(issue_id), None, actor)

@@ -23,7 +23,7 @@ from shared.model import (
     Stranger,
     WorkItem,
 )
-from shared.store.tables import Delete, Insert, Operation, Replace
+from shared.store.tables import Delete, Insert, Operation
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.sentry import MemorySentry
 
@@ -254,12 +254,9 @@ class Witness:
             ASSIGNEE: (seen.issue.assignee, seen.item.assignee),
         }
         copied = any(_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
-        return Life(
-            {},
-            set() if copied else set(values.items()),
-            copied,
-            copied or now is None or now.side != seen.issue,
-        )
+        may_write = copied or now is None or now.side != seen.issue
+        left_alone = set() if copied else set(values.items())
+        return Life(left_alone, seen.item.rev, copied=copied, may_write=may_write)
 
     def stored_activity(self, token: str, looks: Looks, operations: Sequence[Operation]) -> None:
         for each in operations:

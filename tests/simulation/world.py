@@ -16,10 +16,10 @@ from shared.configuration import Configuration, ProjectMapping
 from shared.connecting import store
 from shared.errors import NotFound, Refused, SyncError
 from shared.linking import link, unlink
+from shared.looking import Turn
 from shared.model import Category, IssueLink, SentryIssue, Side, WorkItem
 from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
 from shared.services import Services
-from shared.settling import Turn
 from shared.store.organizations import Organization
 from shared.store.tables import Delete, Operation
 from simulator.ado.catalog import Catalog

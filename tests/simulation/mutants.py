@@ -1,0 +1,215 @@
+"""Breaks the code in known ways, one at a time, and counts the schedules until the witness objects."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("shared", "functions", "simulator", "tests")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One way to be wrong. Each text is found in its file exactly once, or the mutant is out of date."""
+
+    name: str
+    changes: tuple[tuple[str, str, str], ...]
+
+
+def _mutant(name: str, path: str, old: str, new: str) -> Mutant:
+    return Mutant(name, ((f"shared/{path}", old, new),))
+
+
+MUTANTS = (
+    _mutant(
+        "write whatever the revision",
+        "writing.py",
+        "        written.now.item.rev,\n",
+        "        ado.get_work_item(work_item_id).rev,\n",
+    ),
+    _mutant(
+        "forget what was seen",
+        "recording.py",
+        "seen=written.seen(look.seen, decision) if decision.intents else decision.after,",
+        "seen=look.seen,",
+    ),
+    _mutant(
+        "let the other side win a conflict",
+        "rules.py",
+        "    target = directions.on_conflict.other\n",
+        "    target = directions.on_conflict\n",
+    ),
+    _mutant(
+        "overwrite a link whoever changed it",
+        "store/links.py",
+        "Replace(key, _text(link), stored.etag)",
+        "Replace(key, _text(link), None)",
+    ),
+    _mutant(
+        "record before the write",
+        "settling.py",
+        "replace(look.link, seen=look.seen, claim=claim)",
+        "replace(look.link, seen=decision.after, claim=replace(claim, intents=()))",
+    ),
+    _mutant(
+        "write without announcing it",
+        "settling.py",
+        "            stored = self._announce(stored, look, decision, turn)\n",
+        "            stored = stored\n",
+    ),
+    _mutant(
+        "ignore another worker's claim",
+        "settling.py",
+        "if claim is not None and claim.token != turn.token and claim.until > self.clock():",
+        "if claim is not None and claim.token != turn.token and claim.until > self.clock() + 1e9:",
+    ),
+    _mutant(
+        "take the own writes of a dead worker for a person's",
+        "rules.py",
+        "        if has_landed(intent, claim, now):\n            seen =",
+        "        if has_landed(intent, claim, now) and claim is None:\n            seen =",
+    ),
+    _mutant(
+        "treat archived as any other status",
+        "rules.py",
+        "    if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):\n",
+        "    if now.issue.status is None and (issue_changed or item_changed):\n",
+    ),
+    Mutant(
+        "believe late snapshots",
+        (
+            (
+                "shared/settling.py",
+                "known = item is not None and item.rev <= link.seen.item.rev",
+                "known = item is not None and item.rev == link.seen.item.rev",
+            ),
+            (
+                "shared/looking.py",
+                "if item is not None and item.rev > link.seen.item.rev and link.claim is None:",
+                "if item is not None and link.claim is None:",
+            ),
+        ),
+    ),
+    _mutant(
+        "say nothing about a conflict",
+        "settling.py",
+        "            if entry.outcome == Outcome.CONFLICT_RESOLVED\n        ]",
+        "            if entry.outcome is None\n        ]",
+    ),
+    _mutant(
+        "say nothing about what was left alone",
+        "story.py",
+        "        if choice.outcome is not Outcome.SETTLED\n",
+        "        if choice.outcome not in (Outcome.SETTLED, Outcome.SKIPPED)\n",
+    ),
+    _mutant(
+        "leave the claim behind",
+        "recording.py",
+        "        claim=left,\n",
+        "        claim=claim,\n",
+    ),
+    _mutant(
+        "give up somebody who is not known yet",
+        "recording.py",
+        "        owed=owed,\n",
+        "        owed=None,\n",
+    ),
+    _mutant(
+        "unassign for a team or a bare name",
+        "rules.py",
+        "    if choice.target is not None and isinstance(carried, Stranger):\n",
+        "    if choice.target is not None and carried == 0:\n",
+    ),
+    _mutant(
+        "guess that an unknown state is open",
+        "rules.py",
+        "    if category is None:\n        raise Undecidable(",
+        "    if category is None:\n        return IssueStatus.UNRESOLVED\n        raise Undecidable(",
+    ),
+    _mutant(
+        "stay with an issue that was merged",
+        "settling.py",
+        "        if issue.issue_id == stored.link.issue_id:\n            return stored\n",
+        "        if issue.issue_id:\n            return stored\n",
+    ),
+    _mutant(
+        "correct a hand-made state",
+        "rules.py",
+        "        agree=now.issue.status is now.item.status,\n",
+        "        agree=False,\n",
+    ),
+    _mutant(
+        "let a person who is not known block a status",
+        "writing.py",
+        "        if len(intents) == 1:\n",
+        "        written.refused |= {each.field: refused for each in intents}\n        if intents:\n",
+    ),
+    _mutant(
+        "never ask Sentry again",
+        "reconciling.py",
+        "    for place, issue_id in enumerate(issue_ids):\n",
+        "    for place, issue_id in enumerate(issue_ids[:0]):\n",
+    ),
+    _mutant(
+        "never ask Azure DevOps again",
+        "reconciling.py",
+        "    for message in messages.values():\n",
+        "    for message in list(messages.values())[:0]:\n",
+    ),
+    _mutant(
+        "forget a write whose answer was lost",
+        "recording.py",
+        " if claim and written.uncertain else None",
+        " if claim is None else None",
+    ),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=20_000, help="how many each mutant may survive")
+    parser.add_argument("--only", default="", help="only the mutants whose name contains this")
+    asked = parser.parse_args()
+    chosen = [each for each in MUTANTS if asked.only in each.name]
+    width = max(len(each.name) for each in chosen)
+    print(f"{'mutant':{width}}  {'schedules':>9}  {'seconds':>7}  complaint")
+    survivors = 0
+    for mutant in chosen:
+        started = time.perf_counter()
+        passed, complaint = verdict(mutant, asked.schedules)
+        survivors += complaint is None
+        words = complaint or "SURVIVED"
+        print(f"{mutant.name:{width}}  {passed:9}  {time.perf_counter() - started:7.1f}  {words}", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} mutants were caught.")
+    return 1 if survivors else 0
+
+
+def verdict(mutant: Mutant, schedules: int) -> tuple[int, str | None]:
+    """Return how many schedules the mutant survived, and the complaint that caught it, if any."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in COPIED:
+            shutil.copytree(ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
+        for path, old, new in mutant.changes:
+            _change(Path(folder, path), old, new)
+        command = [sys.executable, "-m", "tests.simulation", "--until", "--schedules", str(schedules)]
+        said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    passed, _, complaint = said.stdout.strip().partition(" ")
+    if not passed.isdigit():
+        raise RuntimeError(f"{mutant.name}: the simulation did not run:\n{said.stderr}")
+    return int(passed), complaint or None
+
+
+def _change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        raise RuntimeError(f"{path.name} no longer has this once, so the mutant is out of date:\n{old}")
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
