@@ -8,6 +8,11 @@ from enum import StrEnum
 
 import msgspec
 
+# Why an assignee was not carried across.
+ASSIGNEE_NOT_FOUND = "assignee-not-found"
+ASSIGNEE_UNREADABLE = "assignee-unreadable"
+TEAM_ASSIGNEE = "team-assignee"
+
 
 class Side(StrEnum):
     """One end of a link."""
@@ -61,7 +66,7 @@ class Person(msgspec.Struct, frozen=True, tag="person"):
 class Stranger(msgspec.Struct, frozen=True, tag="stranger"):
     """An assignee that cannot be carried across: a bare name, a ``DOMAIN\\user``, a Sentry team.
 
-    ``reason`` is ``assignee-unreadable`` or ``team-assignee``; ``label`` only tells strangers apart.
+    ``reason`` is ASSIGNEE_UNREADABLE or TEAM_ASSIGNEE; ``label`` only tells strangers apart.
     """
 
     reason: str
@@ -139,6 +144,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     since: float = 0.0
     attempts: int = 0
     due: float | None = None
+
+    def is_due(self, now: float) -> bool:
+        return self.due is not None and self.due <= now
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):

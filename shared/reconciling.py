@@ -116,9 +116,8 @@ def message_for(
     ask_again = InboundMessage(link.organization, link.work_item_id, link.seen.item.rev)
     health, claim = link.health, link.claim
     abandoned = claim is not None and claim.until <= now
-    due = health.due is not None and health.due <= now
     unwell = health.word is not HealthWord.SETTLED
-    if abandoned or due or (everything and unwell):
+    if abandoned or health.is_due(now) or (everything and unwell):
         return ask_again
     if item is None:
         return None if unwell else ask_again

@@ -28,6 +28,8 @@ from shared.model import (
 
 STATUS = "status"
 ASSIGNEE = "assignee"
+_MOST_WRITES_AN_HOUR = 20
+_HOUR = 3600.0
 
 
 class Outcome(StrEnum):
@@ -366,6 +368,19 @@ def _assignee_intent(choice: Choice, now: Ends, configuration: Configuration) ->
     if choice.target is Side.ADO:
         return Intent(Side.ADO, ASSIGNEE, assignee=in_ado(configuration, now.issue.assignee))
     return None
+
+
+def recent_writes(link: IssueLink, now: float) -> tuple[float, ...]:
+    return tuple(at for at in link.writes if at > now - _HOUR)
+
+
+def verify_calm(link: IssueLink, now: float) -> None:
+    """Raise Undecidable for a link that something else keeps changing back."""
+    if len(recent_writes(link, now)) >= _MOST_WRITES_AN_HOUR:
+        raise Undecidable(
+            f"{_MOST_WRITES_AN_HOUR} writes within an hour: something keeps changing it back",
+            kind="flapping",
+        )
 
 
 def with_intent(ends: Ends, intent: Intent) -> Ends:

@@ -21,10 +21,11 @@ from shared.ado.process import ProcessCache
 from shared.configuration import Configuration
 from shared.errors import StalePrecondition
 from shared.http import Pace, new_session
+from shared.looking import Looker, Turn
 from shared.ports import Queue
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
-from shared.settling import Settler, Turn
+from shared.settling import Settler
 from shared.store.activity import ActivityStore
 from shared.store.deeds import DeedStore
 from shared.store.links import LinkStore
@@ -129,14 +130,16 @@ class Services:
         )
 
     def settler(self, organization: Organization) -> Settler:
+        slug, configuration = organization.slug, organization.configuration
+        ado, sentry = self.ado(organization), self.sentry(organization)
         return Settler(
-            organization=organization.slug,
-            configuration=organization.configuration,
-            ado=self.ado(organization),
-            sentry=self.sentry(organization),
+            organization=slug,
+            configuration=configuration,
+            ado=ado,
+            sentry=sentry,
+            looker=Looker(slug, configuration, ado, sentry, self.processes),
             links=self.links,
             activity=self.activity,
-            processes=self.processes,
             clock=self.clock,
         )
 

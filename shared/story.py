@@ -2,7 +2,7 @@
 
 from shared.errors import Refused, SyncError
 from shared.failures import reason_of
-from shared.model import ActivityEntry, Assignee, Ends, Person, Side, Stranger
+from shared.model import ASSIGNEE_NOT_FOUND, ActivityEntry, Assignee, Ends, Person, Side, Stranger
 from shared.rules import ASSIGNEE, STATUS, Choice, Decision, Outcome
 
 OUTBOUND, INBOUND = "outbound", "inbound"
@@ -20,7 +20,7 @@ def told(seen: Ends, now: Ends, decision: Decision, at: float) -> list[ActivityE
 def told_refusal(field: str, refused: Refused, decision: Decision, at: float) -> ActivityEntry:
     """Return an entry with the vendor's own words, which are what a person needs to cure it."""
     intent = next(each for each in decision.intents if each.field == field)
-    word = "assignee-not-found" if field == ASSIGNEE else "refused"
+    word = ASSIGNEE_NOT_FOUND if field == ASSIGNEE else "refused"
     return ActivityEntry(
         at,
         "refused",

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 
 from shared.errors import SyncError, Unauthorized
 from shared.failures import gravest
+from shared.looking import Turn
 from shared.messages import InboundMessage, OutboundMessage
 from shared.recording import record_failure
 from shared.services import Services
-from shared.settling import Settler, Turn
+from shared.settling import Settler
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
@@ -51,7 +52,7 @@ def settle_now(services: Services, organization: Organization, stored: StoredLin
 def made_due(services: Services, stored: StoredLink) -> StoredLink:
     """Return a link whose next try, if any, need not wait: somebody may have cured the cause."""
     health, now = stored.link.health, services.clock()
-    if health.due is None or health.due <= now:
+    if health.due is None or health.is_due(now):
         return stored
     try:
         return services.links.replace(stored, replace(stored.link, health=replace(health, due=now)))

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from shared.model import Assignee, Person, Stranger
+from shared.model import ASSIGNEE_UNREADABLE, Assignee, Person, Stranger
 
-UNREADABLE = "assignee-unreadable"
 _LONGEST_ADDRESS = 254
 
 
@@ -26,14 +25,14 @@ def assignee_from_identity(identity: Any) -> Assignee:
                 return person
         # ADO quirk: a service principal has an empty uniqueName (ado_api.md §8).
         label = next((identity[key] for key in ("displayName", "id", "name") if identity.get(key)), "")
-        return Stranger(UNREADABLE, str(label)[:_LONGEST_ADDRESS])
-    return Stranger(UNREADABLE, str(identity)[:_LONGEST_ADDRESS])
+        return Stranger(ASSIGNEE_UNREADABLE, str(label)[:_LONGEST_ADDRESS])
+    return Stranger(ASSIGNEE_UNREADABLE, str(identity)[:_LONGEST_ADDRESS])
 
 
 def _from_text(text: str) -> Assignee:
     if not text.strip().endswith(">"):
-        return Stranger(UNREADABLE, text[:_LONGEST_ADDRESS])
-    return _person(text) or Stranger(UNREADABLE, text[:_LONGEST_ADDRESS])
+        return Stranger(ASSIGNEE_UNREADABLE, text[:_LONGEST_ADDRESS])
+    return _person(text) or Stranger(ASSIGNEE_UNREADABLE, text[:_LONGEST_ADDRESS])
 
 
 def _person(value: Any) -> Person | None:

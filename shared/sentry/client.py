@@ -12,10 +12,17 @@ from requests.auth import AuthBase
 
 from shared.errors import NotFound, Refused
 from shared.http import Caller, Pace, reading
-from shared.model import Assignee, IssueStatus, Person, SentryIssue, Stranger
+from shared.model import (
+    ASSIGNEE_NOT_FOUND,
+    ASSIGNEE_UNREADABLE,
+    TEAM_ASSIGNEE,
+    Assignee,
+    IssueStatus,
+    Person,
+    SentryIssue,
+    Stranger,
+)
 
-TEAM = "team-assignee"
-UNKNOWN_PERSON = "assignee-not-found"
 _REMEMBERED_FOR = 600.0  # seconds
 # Parts of an issue that a sync has no use for and that cost Sentry time.
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
@@ -139,7 +146,7 @@ class SentryClient:
             if user.get("id") and email in {str(each).lower() for each in addresses if each}:
                 self._members.add(self._base_url, email, str(user["id"]))
                 return str(user["id"])
-        raise Refused("sentry", f"{UNKNOWN_PERSON}: nobody in the organization has this address")
+        raise Refused("sentry", f"{ASSIGNEE_NOT_FOUND}: nobody in the organization has this address")
 
     def web_url(self, issue_id: str) -> str:
         return f"{self._web_url}issues/{issue_id}/"
@@ -167,11 +174,11 @@ def _assignee(assigned_to: Any) -> Assignee:
         return None
     # Sentry quirk: the type may come as "team" or as "actortype.team" (sentry_api.md §2.7).
     if str(assigned_to.get("type", "")).lower().endswith("team"):
-        return Stranger(TEAM, str(assigned_to.get("id", "")))
+        return Stranger(TEAM_ASSIGNEE, str(assigned_to.get("id", "")))
     if email := assigned_to.get("email"):
         return Person(str(email).lower())
     # Sentry quirk: addresses are left out in organizations with enhanced privacy.
-    return Stranger("assignee-unreadable", str(assigned_to.get("id", "")))
+    return Stranger(ASSIGNEE_UNREADABLE, str(assigned_to.get("id", "")))
 
 
 def _problem_of(response: requests.Response) -> str:

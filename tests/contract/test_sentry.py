@@ -10,9 +10,9 @@ import pytest
 from shared.addresses import AddressPolicy
 from shared.errors import NotFound, Refused
 from shared.http import Pace, new_session
-from shared.model import IssueStatus, Person, Stranger
+from shared.model import TEAM_ASSIGNEE, IssueStatus, Person, Stranger
 from shared.ports import Sentry
-from shared.sentry.client import TEAM, BearerAuth, MemberCache, SentryClient
+from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
 from simulator.sentry import FakeSentry
 from tests.doubles.sentry import MemorySentry
@@ -124,7 +124,7 @@ def test_somebody_who_joins_later_is_known_then(bench: Bench) -> None:
 
 def test_a_team_is_no_person_and_can_be_taken_off(bench: Bench) -> None:
     bench.people.assign_team("100", "frontend")
-    assert bench.sentry.get_issue("100").assignee == Stranger(TEAM, "45")
+    assert bench.sentry.get_issue("100").assignee == Stranger(TEAM_ASSIGNEE, "45")
     assert bench.sentry.set_assignee("100", None).assignee is None
 
 

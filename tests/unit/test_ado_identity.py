@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from shared.ado.identity import UNREADABLE, assignee_from_identity
-from shared.model import Assignee, Person, Stranger
+from shared.ado.identity import assignee_from_identity
+from shared.model import ASSIGNEE_UNREADABLE, Assignee, Person, Stranger
 from tests.conftest import Payload
 
 ANN = Person("ann@corp.example")
 
 
 def stranger(label: str) -> Stranger:
-    return Stranger(UNREADABLE, label)
+    return Stranger(ASSIGNEE_UNREADABLE, label)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from shared.errors import (
     Unavailable,
     Undecidable,
 )
+from shared.looking import Turn
 from shared.model import (
     Claim,
     Health,
@@ -25,7 +26,6 @@ from shared.model import (
     WorkItem,
 )
 from shared.rules import STATUS
-from shared.settling import Turn
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, STATE, Died, Scene
 
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
