@@ -2,9 +2,8 @@
 
 import azure.functions as func
 
-from functions.edge import body_of, outcome, webhook_boundary
+from functions.edge import body_of, outcome, secrets_or_refusal, webhook_boundary
 from shared.ado.hook import Uninteresting, parse, verify_secret, verify_size
-from shared.errors import MissingSetting, Unauthenticated
 from shared.messages import InboundMessage
 from shared.services import Services
 
@@ -13,7 +12,8 @@ from shared.services import Services
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization, body = request.route_params["organization"], body_of(request)
     verify_size(body)
-    _verify_sender(request, organization, services)
+    secrets = secrets_or_refusal(services.settings.ado_webhook_secrets, organization)
+    verify_secret(request.headers, secrets)
     services.organizations.recent(organization)
     event = parse(body)
     if isinstance(event, Uninteresting):
@@ -22,11 +22,3 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         InboundMessage(organization, event.work_item_id, event.rev, event.event, event.snapshot)
     )
     return outcome("queued", 202, organization=organization, work_item=event.work_item_id, rev=event.rev)
-
-
-def _verify_sender(request: func.HttpRequest, organization: str, services: Services) -> None:
-    try:
-        secrets = services.settings.ado_webhook_secrets(organization)
-    except MissingSetting as error:
-        raise Unauthenticated(error.detail) from error
-    verify_secret(request.headers, secrets)

@@ -216,6 +216,14 @@ def body_of(request: func.HttpRequest) -> bytes:
     return body
 
 
+def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str) -> tuple[str, ...]:
+    """Return the secrets of an organization, or raise Unauthenticated: without any, nobody gets in."""
+    try:
+        return find(organization)
+    except MissingSetting as error:
+        raise Unauthenticated(error.detail) from error
+
+
 def read(request: func.HttpRequest, kind: type[Shape]) -> Shape:
     """Return a request's body as a value, an empty one as an empty object; or raise Rejected."""
     try:

@@ -6,11 +6,11 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, body_of, component_boundary, read
+from functions.edge import answer, body_of, component_boundary, read, secrets_or_refusal
 from shared.ado.creation import NewWorkItem
 from shared.creating import create_and_link, link_or_get
 from shared.decoding import decode
-from shared.errors import MissingSetting, NotFound, Rejected, Unauthenticated
+from shared.errors import NotFound, Rejected
 from shared.ids import issue_id_from, work_item_id_from
 from shared.model import IssueLink
 from shared.sentry.hook import verify_signature
@@ -40,10 +40,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 
 def _verify_sender(request: func.HttpRequest, organization: str, services: Services) -> None:
-    try:
-        secrets = services.settings.sentry_client_secrets(organization)
-    except MissingSetting as error:
-        raise Unauthenticated(error.detail) from error
+    secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
     # Sentry quirk: options are asked for with a signature over the empty text, whatever the query says.
     signed = b"" if request.method == "GET" else body_of(request)
     verify_signature(signed, request.headers.get(SIGNATURE_HEADER), secrets)

@@ -2,8 +2,7 @@
 
 import azure.functions as func
 
-from functions.edge import body_of, outcome, webhook_boundary
-from shared.errors import MissingSetting, Unauthenticated
+from functions.edge import body_of, outcome, secrets_or_refusal, webhook_boundary
 from shared.messages import OutboundMessage
 from shared.sentry.hook import SIGNATURE_HEADER, parse, verify_signature
 from shared.services import Services
@@ -12,18 +11,11 @@ from shared.services import Services
 @webhook_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization, body = request.route_params["organization"], body_of(request)
-    _verify_sender(request, organization, body, services)
+    secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
+    verify_signature(body, request.headers.get(SIGNATURE_HEADER), secrets)
     configuration = services.organizations.recent(organization).configuration
     hint = parse(request.headers, body)
     if hint is None or (hint.comment_id and not configuration.sync_comments):
         return outcome("ignored", organization=organization)
     services.outbound.put(OutboundMessage(organization, hint.issue_id, hint.comment_id))
     return outcome("queued", 202, organization=organization, issue=hint.issue_id)
-
-
-def _verify_sender(request: func.HttpRequest, organization: str, body: bytes, services: Services) -> None:
-    try:
-        secrets = services.settings.sentry_client_secrets(organization)
-    except MissingSetting as error:
-        raise Unauthenticated(error.detail) from error
-    verify_signature(body, request.headers.get(SIGNATURE_HEADER), secrets)

@@ -5,11 +5,21 @@ from typing import Literal
 from msgspec.structs import replace
 
 from shared.errors import Conflict
-from shared.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide, Side, Stranger
+from shared.model import (
+    ActivityEntry,
+    Ends,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    SentryIssue,
+    Side,
+    Stranger,
+    WorkItem,
+)
 from shared.rules import status_of_state
 from shared.services import Services
 from shared.store.deeds import creation_of
-from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 Initial = Literal["ado", "sentry"]
@@ -34,20 +44,10 @@ def link(
     status = status_of_state(
         organization.configuration, item.project_id, item.work_item_type, item.state, types
     )
-    seen = Ends(issue.side, ItemSide(item.rev, item.state, status, item.assignee))
-    stored = services.links.add(
-        IssueLink(
-            organization=organization.slug,
-            issue_id=issue.issue_id,
-            work_item_id=item.id,
-            project_id=item.project_id,
-            work_item_type=item.work_item_type,
-            seen=seen if initial is None else _as_if_changed(seen, Side(initial)),
-            title=item.title,
-            area_path=item.area_path,
-            open_state=item.state if status is IssueStatus.UNRESOLVED else None,
-        )
-    )
+    joined = _joined(organization.slug, issue, item, status)
+    if initial is not None:
+        joined = replace(joined, seen=_as_if_changed(joined.seen, Side(initial)))
+    stored = services.links.add(joined)
     began = ActivityEntry(services.clock(), "linked", rev=item.rev)
     services.activity.add(organization.slug, issue.issue_id, item.id, began)
     if initial is not None:
@@ -57,6 +57,21 @@ def link(
             turn.items[item.id] = item
         services.settler(organization).settle(stored, turn)
     return stored.link
+
+
+def _joined(slug: str, issue: SentryIssue, item: WorkItem, status: IssueStatus) -> IssueLink:
+    """Return the link of the two; ``status`` is what the work item's state counts as."""
+    return IssueLink(
+        organization=slug,
+        issue_id=issue.issue_id,
+        work_item_id=item.id,
+        project_id=item.project_id,
+        work_item_type=item.work_item_type,
+        seen=Ends(issue.side, ItemSide(item.rev, item.state, status, item.assignee)),
+        title=item.title,
+        area_path=item.area_path,
+        open_state=item.state if status is IssueStatus.UNRESOLVED else None,
+    )
 
 
 def _as_if_changed(now: Ends, side: Side) -> Ends:
@@ -74,7 +89,7 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
     """Part the two, or raise NotFound. A worker that is writing for the link finds it gone."""
     for _ in range(_ATTEMPTS):
-        stored: StoredLink = services.links.get(organization.slug, issue_id, work_item_id)
+        stored = services.links.get(organization.slug, issue_id, work_item_id)
         try:
             services.links.remove(stored)
         except Conflict:

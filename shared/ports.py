@@ -10,12 +10,6 @@ from shared.messages import Message
 from shared.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
 
 
-class Clock(Protocol):
-    def now(self) -> float:
-        """Return the time in epoch seconds."""
-        ...
-
-
 class Unset:
     """The type of UNSET: leave alone, where None means nobody."""
 

@@ -3,7 +3,7 @@
 Pure: values in, a decision out; no clock, no network, no storage. design.md §5 is this page in prose.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -60,7 +60,12 @@ def status_of_state(
     return IssueStatus.RESOLVED if category in configuration.done_categories else IssueStatus.UNRESOLVED
 
 
-def state_for_status(  # the order of the candidates is the rule
+# Which category is written first where no mapping names a state.
+_DONE_ORDER = (Category.COMPLETED, Category.RESOLVED, Category.REMOVED)
+_OPEN_ORDER = (Category.IN_PROGRESS, Category.PROPOSED, Category.RESOLVED)
+
+
+def state_for_status(
     configuration: Configuration,
     project_id: str,
     work_item_type: str,
@@ -74,27 +79,25 @@ def state_for_status(  # the order of the candidates is the rule
     is what makes a loop impossible even when a process changes after its mapping was checked.
     """
     states = types.get(work_item_type, ())
-    names = [state.name for state in states]
+    names = {state.name for state in states}
     mapping = configuration.project_mapping(project_id)
-    candidates: list[str | None] = []
-    for each in mapping.for_type(work_item_type) if mapping else ():
-        candidates.append(mapped_state(each, status))
-    if status is IssueStatus.RESOLVED:
-        order = (Category.COMPLETED, Category.RESOLVED, Category.REMOVED)
-    else:
-        order = (Category.IN_PROGRESS, Category.PROPOSED, Category.RESOLVED)
-        # A removed work item counts as open, but nobody reopens an issue to see it removed again.
-        removed = {state.name for state in states if state.category is Category.REMOVED}
-        candidates.append(None if open_state in removed else open_state)
-    for category in order:
-        candidates.extend(state.name for state in states if state.category is category)
-    for candidate in candidates:
-        if (
-            candidate in names
-            and _reads_as(configuration, project_id, work_item_type, candidate, types) is status
-        ):
+    mapped = [mapped_state(each, status) for each in mapping.for_type(work_item_type)] if mapping else []
+    for candidate in (*mapped, *_by_default(states, status, open_state)):
+        if candidate not in names:
+            continue
+        if _reads_as(configuration, project_id, work_item_type, candidate, types) is status:
             return candidate
     raise Undecidable(f"{work_item_type} has no state that counts as {status.value}", kind="no-such-state")
+
+
+def _by_default(states: Sequence[State], status: IssueStatus, open_state: str | None) -> Iterator[str | None]:
+    """Yield the candidates that nobody mapped: the state it came from, then those of each category."""
+    if status is not IssueStatus.RESOLVED:
+        # A removed work item counts as open, but nobody reopens an issue to see it removed again.
+        removed = {state.name for state in states if state.category is Category.REMOVED}
+        yield None if open_state in removed else open_state
+    for category in _DONE_ORDER if status is IssueStatus.RESOLVED else _OPEN_ORDER:
+        yield from (state.name for state in states if state.category is category)
 
 
 def mapped_state(mapping: StatusMapping, status: IssueStatus) -> str | None:
