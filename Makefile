@@ -25,7 +25,7 @@ run: set-up ## Start everything and keep it running, with pages to play on
 
 test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
 	@$(PYTHON) simulator/setup.py --for-tests
-	@$(RUN) pytest -q -n 3 --dist loadfile $(PYTEST_OPTIONS)
+	@$(RUN) pytest -q -n 4 --dist loadfile $(PYTEST_OPTIONS)
 
 check: set-up ## Check format, lint, types and the direction of imports
 	@$(RUN) ruff format --check .

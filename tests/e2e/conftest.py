@@ -36,7 +36,8 @@ def app(account: FakeAdo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def pair(app: App) -> Iterator[Pair]:
     with Pair.beside(app) as pair:
         yield pair
-    # A message that a test left to be retried must not reach into the next one.
+        # Nothing that a test left, be it a message or an organization, may reach into the next one.
+        pair.ask("DELETE", "config")
     app.clear()
 
 

@@ -1,5 +1,7 @@
 """What no hook tells is found: by the timer, and at once for whoever asks."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from shared.model import Ends, IssueLink, IssueSide, IssueStatus, ItemSide
@@ -7,11 +9,18 @@ from shared.settings import StorageAccount
 from shared.store.links import LinkStore
 from shared.store.tables import AzureTable, table_service
 from simulator.ado.faults import html_page
-from tests.e2e.app import App, Pair, eventually
+from tests.e2e.app import App, Pair, eventually, own_app
 
 STATE = "System.State"
 ANN = "ann@corp.example"
 BATCH = "POST 200"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A host of these tests' own: the timer looks at every organization that there is."""
+    with own_app(tmp_path_factory.mktemp("own")) as (running, _):
+        yield running
 
 
 @pytest.fixture
