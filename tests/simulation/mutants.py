@@ -90,8 +90,8 @@ MUTANTS = (
             ),
             (
                 "shared/looking.py",
-                "if item is not None and item.rev > link.seen.item.rev and link.claim is None:",
-                "if item is not None and link.claim is None:",
+                "        return None if is_late else item\n",
+                "        return item or (None if is_late else item)\n",
             ),
         ),
     ),

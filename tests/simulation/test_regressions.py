@@ -1,0 +1,102 @@
+"""Schedules that once broke a promise, made small; each tells what went wrong then."""
+
+from tests.simulation.schedule import Deed, Schedule
+from tests.simulation.world import World
+
+
+def test_a_copy_at_linking_is_made_though_the_issue_changes_meanwhile() -> None:
+    """Somebody links issue 101 to work item 31, copying the issue over, and resolves it at that moment.
+
+    The link was stored as if the issue had been resolved before and were unresolved now. The first look
+    agreed, but could not be stored; by the second, the issue was resolved, as it seemed to have been all
+    along. So nothing was copied, and the ends disagreed for good. Now the made-up past is one that
+    nobody can bring back.
+    """
+    schedule = Schedule(
+        seed=10668,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        deeds=(Deed("link", issue="101", item=31, value="sentry"), Deed("resolve", issue="101")),
+        troubles=((7, "fails"),),
+    )
+    assert World(schedule).run() == []
+
+
+def test_a_worker_that_loses_the_race_to_move_a_link_leaves_it_well() -> None:
+    """Issue 100, linked to two work items, is merged into 101 while two workers look at it.
+
+    Worker 008 moves one link to issue 101, worker 007 the other. When 007 comes to the first, its row is
+    gone; the failure, a row that storage did not find, was put on the moved link as a reason for attention
+    that no retry would ever have taken away, since that link also waited for an unknown person.
+    """
+    schedule = Schedule(
+        seed=7,
+        workers=3,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 32), ("100", 31)),
+        settings=("on_conflict=sentry",),
+        deeds=(
+            Deed("assign-item", item=32, value="ann@corp.example"),
+            Deed("assign-issue", issue="101", value="dave@corp.example"),
+            Deed("assign-issue", issue="100", value="dave@corp.example"),
+            Deed("merge", issue="100", item=32),
+        ),
+        troubles=((3, "throttled"),),
+    )
+    assert World(schedule).run() == []
+
+
+def test_a_refusal_that_is_over_does_not_hide_behind_an_unknown_person() -> None:
+    """Work item 32 is Removed and cannot be closed, and Carol, whom it is assigned to, is unknown to Sentry.
+
+    Its issues are resolved, which Azure DevOps refuses: attention, refused. When they are unresolved the
+    refusal is over, but the link still waited for Carol and kept the old reason. So when the issues were
+    resolved once more and refused once more, it was the same trouble again, and nothing told of it.
+    """
+    schedule = Schedule(
+        seed=0,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 32), ("101", 31), ("101", 32), ("100", 31)),
+        settings=(),
+        deeds=(
+            Deed("set-state", item=31, value="Closed"),
+            Deed("set-state", item=32, value="Removed"),
+            Deed("set-state", item=31, value="Active"),
+            Deed("new-state"),
+            Deed("set-state", item=31, value="Verified"),
+            Deed("set-state", item=32, value="Resolved"),
+            Deed("assign-item", item=32, value="carol@corp.example"),
+            Deed("assign-item", item=32, value="carol@corp.example"),
+        ),
+    )
+    assert World(schedule).run() == []
+
+
+def test_a_late_snapshot_is_not_believed_for_a_link_that_another_one_gave_way_to() -> None:
+    """Issue 100 is merged into 101, and both are linked to work item 32.
+
+    The hook of rev 2 comes late: by then the link with 101 has seen rev 3. For the link with 100 it was
+    news, and so that link gave way to the other one with rev 2 in hand. What the other link had seen was
+    not compared again: issue 101 was resolved for a state that was no more, until the reconciler came by.
+    """
+    schedule = Schedule(
+        seed=0,
+        workers=3,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 32),),
+        settings=(),
+        deeds=(
+            Deed("configure", value="sync_forward_assignment=on"),
+            Deed("link", issue="100", item=32, value="sentry"),
+            Deed("resolve", issue="101"),
+            Deed("assign-issue", issue="101", value="ann@home.example"),
+            Deed("merge", issue="100", item=32),
+            Deed("resolve", issue="100"),
+            Deed("assign-item", item=31, value="bob@corp.example"),
+            Deed("unresolve", issue="100"),
+        ),
+    )
+    assert World(schedule).run() == []

@@ -1,0 +1,86 @@
+"""A short run of the simulation, and proof that its schedules repeat, shrink and tell what happened."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.simulation.schedule import TROUBLES, Deed, Schedule, drawn
+from tests.simulation.shrinking import shrunk
+from tests.simulation.story import told
+from tests.simulation.world import World
+
+QUIET = Schedule(
+    seed=1,
+    workers=1,
+    second_kind=("Task", "Fabrikam-Fiber"),
+    links=(("100", 31),),
+    settings=(),
+    deeds=(Deed("resolve", "100"),),
+)
+
+
+@pytest.mark.parametrize("first", range(0, 400, 50))
+def test_no_schedule_breaks_a_promise(first: int) -> None:
+    failed = {
+        seed: complaints for seed in range(first, first + 50) if (complaints := World(drawn(seed)).run())
+    }
+    assert failed == {}
+
+
+def test_the_same_seed_tells_the_same_story() -> None:
+    assert told(drawn(7), whole=True) == told(drawn(7), whole=True)
+    assert told(drawn(7)) != told(drawn(8))
+
+
+def test_a_resolved_issue_closes_its_work_item() -> None:
+    world = World(QUIET)
+    assert world.run() == []
+    assert (world.ado.item(31).state, world.witness.writes) == ("Closed", 1)
+
+
+@pytest.mark.parametrize("trouble", sorted(set(TROUBLES)))
+@pytest.mark.parametrize("workers", [1, 3])
+def test_any_trouble_with_any_call_of_one_edit_is_survived(trouble: str, workers: int) -> None:
+    undisturbed = World(QUIET)
+    undisturbed.run()
+    for call in range(undisturbed.calls):
+        world = World(replace(QUIET, workers=workers, troubles=((call, trouble),)))
+        assert (call, world.run()) == (call, [])
+        assert world.ado.item(31).state == "Closed"
+
+
+@pytest.mark.parametrize("stray", ["lost", "twice", "late"])
+def test_a_stray_hook_delays_an_edit_and_loses_none(stray: str) -> None:
+    world = World(replace(QUIET, strays=((0, stray),)))
+    assert world.run() == []
+    assert (world.ado.item(31).state, world.witness.writes) == ("Closed", 1)
+
+
+def test_a_story_says_who_did_what_and_how_it_ended() -> None:
+    story = told(QUIET)
+    for line in (
+        "person          resolve 100",
+        "PATCH work item 31 at rev 1: state Closed",
+        "records: applied outbound status, New to Closed",
+        "Work item 31 (Bug): Closed, nobody, rev 2",
+    ):
+        assert line in story
+    assert "VIOLATION" not in story
+
+
+def test_a_failing_schedule_is_stripped_of_all_that_does_not_matter() -> None:
+    needed = {Deed("resolve", "100"), Deed("set-state", item=31, value="New")}
+
+    def fails(schedule: Schedule) -> bool:
+        return needed <= set(schedule.deeds) and ("100", 31) in schedule.links
+
+    large = replace(
+        drawn(3),
+        links=(("101", 31), ("100", 31), ("101", 32)),
+        deeds=(*drawn(3).deeds, *needed, *drawn(4).deeds),
+        troubles=((1, "fails"), (9, "slow")),
+        strays=((0, "lost"),),
+    )
+    small = shrunk(large, fails)
+    assert (set(small.deeds), small.links) == (needed, (("100", 31),))
+    assert (small.workers, small.troubles, small.strays, small.settings) == (1, (), (), ())
