@@ -10,6 +10,8 @@ from shared.sentry.client import SentryComment
 from shared.services import Services
 from shared.store.deeds import ClaimedDeed
 from shared.store.organizations import Organization
+from shared.story import OUTBOUND
+from shared.syncing import NOT_LINKED
 
 COMMENTED, ALREADY_THERE, SWITCHED_OFF, GONE = "commented", "already-commented", "skipped", "comment-gone"
 _COME_BACK_IN = 60.0  # seconds; as long as a claim lasts that nobody speaks for
@@ -31,7 +33,7 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         return [SWITCHED_OFF]
     links = services.links.for_issue(organization.slug, message.issue_id)
     if not links:
-        return ["not-linked"]
+        return [NOT_LINKED]
     try:
         comment = services.sentry(organization).get_comment(message.issue_id, message.comment_id)
     except NotFound:
@@ -86,6 +88,6 @@ def _noted(
     services: Services, organization: Organization, link: IssueLink, comment: SentryComment, outcome: str
 ) -> str:
     now, reason = services.clock(), f"comment-{comment.id}"
-    entry = ActivityEntry(now, outcome, direction="outbound", field="comment", reason=reason)
+    entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason)
     services.activity.add(organization.slug, link.issue_id, link.work_item_id, entry)
     return outcome

@@ -60,8 +60,9 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
 # A link or an organization that is not there has no health; the message has nothing left to do.
 _NOTHING_LEFT = frozenset({"not-linked", "unknown-organization"})
 
+WORK_ITEM_GONE = "work-item-gone"
 _REASONS = {
-    "work-item-not-found": "work-item-gone",
+    "work-item-not-found": WORK_ITEM_GONE,
     "issue-not-found": "issue-gone",
 }
 _CONFLICT_DELAY = 5.0  # seconds
