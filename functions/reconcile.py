@@ -41,6 +41,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     """Settle one link and answer with its outcome, or queue whatever is off in the whole organization."""
     organization = services.organizations.get(request.route_params["organization"])
     wanted = read(request, _Wanted)
+    services.end_refusals(organization.slug)
     if wanted.issue_id is None and wanted.work_item_id is None:
         found = reconcile(services, organization, everything=True)
         return answer(

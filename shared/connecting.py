@@ -1,5 +1,6 @@
 """Connecting an organization: storing its document, describing its form, and removing every trace of it."""
 
+import re
 from collections.abc import Collection
 
 from msgspec.structs import replace
@@ -10,7 +11,9 @@ from shared.form import ProjectStates
 from shared.model import HealthWord
 from shared.rules import mapping_errors
 from shared.services import Services
-from shared.store.organizations import Organization
+from shared.store.organizations import Organization, verify_slug
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def find_organization(services: Services, slug: str) -> Organization | None:
@@ -31,9 +34,12 @@ def store(
         configuration = services.located(configuration)
         verify_mapping(services, Organization(slug, configuration, current.etag if current else ""))
     if current is None:
+        verify_slug(slug)
+        _remove_rows(services, slug)
         return services.organizations.add(slug, configuration)
     stored = services.organizations.replace(current, configuration)
     if configuration != current.configuration:
+        services.end_refusals(slug)
         _make_due(services, slug)
     return stored
 
@@ -42,6 +48,10 @@ def verify_mapping(services: Services, organization: Organization) -> None:
     """Raise InvalidConfiguration if a mapped project, type or state does not exist, or does not read back."""
     errors: dict[str, str] = {}
     for project_id in organization.configuration.status_mapping:
+        if not _GUID.fullmatch(project_id):
+            # Azure DevOps would take a name as well, but work items are known by their project's id alone.
+            errors[f"status_mapping.{project_id}"] = "is no project's id: a GUID, which GET shows"
+            continue
         try:
             types = services.processes.refresh(
                 services.ado_at_once(organization), organization.slug, project_id
@@ -72,13 +82,17 @@ def described_projects(
 def remove(services: Services, organization: Organization) -> None:
     """Disconnect: the links and their activity go with the document.
 
-    The document goes first, so that what is left after a crash is only unreachable rows, which the next
-    removal of the same organization takes along.
+    The document goes first, so that what is left after a crash is only unreachable rows, which go before
+    another organization gets the same slug.
     """
     services.organizations.remove(organization)
-    services.links.remove_all(organization.slug)
-    services.activity.remove_all(organization.slug)
-    services.progress.remove(organization.slug)
+    _remove_rows(services, organization.slug)
+
+
+def _remove_rows(services: Services, slug: str) -> None:
+    services.links.remove_all(slug)
+    services.activity.remove_all(slug)
+    services.progress.remove(slug)
 
 
 def _make_due(services: Services, slug: str) -> None:

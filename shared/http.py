@@ -123,6 +123,12 @@ class Pace:
         with self._lock:
             self._refusals = 0
 
+    def end_refusal(self) -> None:
+        """Let the next call be made: somebody may have cured what was refused. Other waits hold."""
+        with self._lock:
+            if self._why is Unauthorized:
+                self._not_before, self._refusals = 0.0, 0
+
 
 class Answer(msgspec.Struct, frozen=True):
     """A success: its decoded JSON body and its headers."""
@@ -172,7 +178,8 @@ class Caller:
             self.pace.refused(certain=True)  # There was no token to send, and asking for one takes seconds.
             raise
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from error
+            # A traceback would print the cause, which quotes the query: it may hold somebody's address.
+            raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from None
         except ValueError:
             # Such as a line break at the end of a token. The cause would quote the header, so it is left out.
             advice = "our credentials cannot stand in a header: look for a line break or an odd character"

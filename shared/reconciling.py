@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from shared.ado.client import LARGEST_BATCH
 from shared.errors import Unauthorized
+from shared.failures import WORK_ITEM_GONE
 from shared.messages import InboundMessage, OutboundMessage
 from shared.model import HealthWord, IssueLink, WorkItem
 from shared.services import Services
@@ -27,7 +28,6 @@ _EVERY = 300.0  # seconds between two runs
 # A run that is not through by then goes on in the next one; host.json ends any function after five minutes.
 _RUN_FOR = 200.0  # seconds
 _PRUNE_EVERY = 24 * 3600.0  # seconds
-_GONE = "work-item-gone"
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -44,20 +44,20 @@ def reconcile_all(services: Services) -> dict[str, Found | Exception]:
     Another one comes first in each run, so that nobody is always the one for whom no time is left.
     """
     started = services.clock()
-    organizations = list(services.organizations.all())
-    first = int(started / _EVERY) % max(len(organizations), 1)
+    slugs = list(services.organizations.slugs())
+    first = int(started / _EVERY) % max(len(slugs), 1)
     results: dict[str, Found | Exception] = {}
-    for place, organization in enumerate(organizations[first:] + organizations[:first]):
+    for place, slug in enumerate(slugs[first:] + slugs[:first]):
         left = started + _RUN_FOR - services.clock()
         if left <= 0:
             break
         try:
-            share = left / (len(organizations) - place)
-            results[organization.slug] = reconcile(services, organization, run_for=share)
+            share = left / (len(slugs) - place)
+            results[slug] = reconcile(services, services.organizations.get(slug), run_for=share)
         except Exception as error:  # noqa: BLE001  # even a bug; the caller logs what it is told
-            results[organization.slug] = error
+            results[slug] = error
             if isinstance(error, Unauthorized):
-                services.organizations.note_refusal(organization.slug, error.service)
+                services.organizations.note_refusal(slug, error.service)
     return results
 
 
@@ -121,7 +121,7 @@ def message_for(
         return ask_again
     if item is None:
         return None if unwell else ask_again
-    if health.reason == _GONE:
+    if health.reason == WORK_ITEM_GONE:
         return ask_again
     if item.rev > link.seen.item.rev:
         return InboundMessage(link.organization, link.work_item_id, item.rev, snapshot=item)

@@ -161,6 +161,11 @@ class Services:
     def _table(self, name: str) -> Table:
         return self._tables(self.settings.table_prefix + name)
 
+    def end_refusals(self, slug: str) -> None:
+        """Have both services asked again for an organization; each instance of the app has its own pauses."""
+        for service in ("ado", "sentry"):
+            self._pace(slug, service).end_refusal()
+
     def _pace(self, slug: str, service: str) -> Pace:
         return self._paces.setdefault((slug, service), Pace())
 

@@ -198,6 +198,13 @@ def test_a_project_that_is_not_there_is_an_error(pair: Pair) -> None:
     assert set(found) == {f"status_mapping.{nowhere}"}
 
 
+def test_a_projects_name_is_not_its_id(pair: Pair) -> None:
+    """By its name it would be found, and its mapping then never used: links know projects by their ids."""
+    answer = pair.configure(status_mapping={FABRIKAM: {"on_resolve": "Closed", "on_unresolve": "Active"}})
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == [f"status_mapping.{FABRIKAM.lower()}"]
+
+
 def test_two_people_with_one_address_in_sentry_are_an_error(pair: Pair) -> None:
     people = {"ann@corp.example": "Both@home.example", "bob@corp.example": "both@home.example"}
     assert set(errors(pair, people=people)) == {"people.bob@corp.example"}

@@ -94,6 +94,16 @@ def test_a_link_that_cannot_be_found_is_said(
     assert (answer.status_code, answer.json()["error"]) == (status, error)
 
 
+def test_whoever_has_cured_a_refusal_need_not_wait_for_the_next_try(unheard: Pair) -> None:
+    issue_id, work_item_id = unheard.linked()
+    one = {"issue_id": issue_id, "work_item_id": work_item_id}
+    unheard.ado.edit(work_item_id, **{STATE: "Closed"})
+    unheard.ado.fail_next(http_status=401)
+    assert unheard.ask("POST", "reconcile", json=one).status_code == 502
+    answer = unheard.ask("POST", "reconcile", json=one)
+    assert (answer.status_code, answer.json()) == (200, {"outcome": "applied"})
+
+
 def test_an_unknown_organization_is_said(app: App) -> None:
     answer = app.ask("POST", "organizations/nobody/reconcile")
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown-organization")

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -318,6 +319,22 @@ def test_after_refused_credentials_nobody_is_asked_for_five_minutes(
     assert caller.call("GET", URL).content == {"id": 31}
 
 
+def test_whoever_may_have_cured_a_refusal_ends_its_pause_and_no_other(
+    vendor: responses.RequestsMock, caller: Caller
+) -> None:
+    answer_with(vendor, 401)
+    for _ in range(2):
+        with pytest.raises(Unauthorized, match="HTTP 401"):
+            caller.call("GET", URL)
+        caller.pace.end_refusal()
+    vendor.replace(responses.GET, URL, status=429)
+    for _ in range(2):
+        with pytest.raises(Throttled):
+            caller.call("GET", URL)
+        caller.pace.end_refusal()
+    assert len(vendor.calls) == 3
+
+
 def test_one_missing_permission_stops_no_other_call(vendor: responses.RequestsMock, caller: Caller) -> None:
     answer_with(vendor, 403)
     for _ in range(2):
@@ -490,6 +507,15 @@ def test_an_answer_cut_off_in_the_middle_is_unavailable() -> None:
         with new_session(LOCAL) as session, pytest.raises(Unavailable):
             calling(session).call("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/")
         thread.join()
+
+
+def test_what_was_asked_for_is_in_no_traceback(vendor: responses.RequestsMock, caller: Caller) -> None:
+    address = "ann@corp.example"
+    failure = requests.ConnectionError(f"Max retries exceeded with url: /members/?query={address}")
+    answer_with(vendor, 200, body=failure)
+    with pytest.raises(Unavailable) as raised:
+        caller.call("GET", URL, params={"query": address})
+    assert address not in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_token_with_a_line_break_is_refused_and_not_quoted(site: Site) -> None:

@@ -29,6 +29,7 @@ from shared.model import (
 )
 from shared.reconciling import ISSUES_A_RUN, Found, message_for, reconcile, reconcile_all
 from shared.store.activity import KEPT_FOR
+from shared.store.tables import Insert
 from tests.unit.scene import ANN, ASSIGNED_TO, CAROL, ISSUE, ITEM, SLUG, START, STATE, Died, Scene
 
 RESOLVED = IssueStatus.RESOLVED
@@ -275,6 +276,14 @@ def test_one_organization_that_fails_does_not_stop_the_next(
         ("ERROR", said),
         ("INFO", "outcome=reconciled organization=next links=1 drifted=0 issues=1"),
     ]
+
+
+def test_a_document_that_nobody_can_read_stops_no_other_organization(scene: Scene) -> None:
+    newer = Insert("another", '{"on_conflict": "a-side-of-a-newer-version"}')
+    scene.services.organizations._table.apply("organizations", newer)
+    results = reconcile_all(scene.services)
+    assert isinstance(results["another"], msgspec.ValidationError)
+    assert results[SLUG] == Found(looked_at=1, issues=1)
 
 
 def first_in_turn(now: float, *, of: int) -> float:
