@@ -24,6 +24,7 @@ TROUBLES = (
     "frozen",
     "frozen-after",
 )
+AFTER_A_WRITE = ("dies-after", "answer-lost", "frozen-after")
 FATES = ("lost", "lost", "lost", "twice", "late", "late")
 KINDS = (
     ("Bug", "Fabrikam-Fiber"),
@@ -70,7 +71,8 @@ class Deed:
 class Schedule:
     """Everything that happens, but for the order of what is ready at once: that comes from ``seed``.
 
-    ``troubles`` names our calls by their number, ``strays`` the hooks by theirs.
+    ``troubles`` names our calls by their number, ``after_writes`` those of them that write to a service,
+    ``strays`` the hooks.
     """
 
     seed: int
@@ -80,6 +82,7 @@ class Schedule:
     settings: tuple[str, ...]
     deeds: tuple[Deed, ...]
     troubles: tuple[tuple[int, str], ...] = ()
+    after_writes: tuple[tuple[int, str], ...] = ()
     strays: tuple[tuple[int, str], ...] = ()
 
 
@@ -132,6 +135,10 @@ def drawn(seed: int) -> Schedule:
         deeds=deeds,
         troubles=tuple(
             (chance.randrange(calls), chance.choice(TROUBLES)) for _ in range(chance.choice((0, 0, 1, 2, 4)))
+        ),
+        after_writes=tuple(
+            (chance.randrange(len(deeds)), chance.choice(AFTER_A_WRITE))
+            for _ in range(chance.choice((0, 0, 0, 1, 2)))
         ),
         strays=tuple(
             (chance.randrange(4 * len(deeds)), chance.choice(FATES))

@@ -126,12 +126,11 @@ def _person(assignee: Assignee) -> str:
 def spelled(schedule: Schedule) -> str:
     """Return a schedule as Python, to become a test."""
     deeds = "".join(f"        {_deed(each)},\n" for each in schedule.deeds)
-    return (
-        f"Schedule(\n    seed={schedule.seed},\n    workers={schedule.workers},\n"
-        f"    second_kind={schedule.second_kind},\n    links={schedule.links},\n"
-        f"    settings={schedule.settings},\n    deeds=(\n{deeds}    ),\n"
-        f"    troubles={schedule.troubles},\n    strays={schedule.strays},\n)"
-    )
+    parts = [
+        f"    deeds=(\n{deeds}    ),\n" if name == "deeds" else f"    {name}={value!r},\n"
+        for name, value in vars(schedule).items()
+    ]
+    return f"Schedule(\n{''.join(parts)})"
 
 
 def _deed(deed: Deed) -> str:

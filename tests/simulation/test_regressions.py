@@ -48,28 +48,29 @@ def test_a_worker_that_loses_the_race_to_move_a_link_leaves_it_well() -> None:
     assert World(schedule).run() == []
 
 
-def test_a_refusal_that_is_over_does_not_hide_behind_an_unknown_person() -> None:
-    """Work item 32 is Removed and cannot be closed, and Carol, whom it is assigned to, is unknown to Sentry.
+def test_a_link_that_waits_for_somebody_says_so_whatever_troubled_it_before() -> None:
+    """Issue 100 is assigned to Dave, whom Azure DevOps does not know, and something else fails as well.
 
-    Its issues are resolved, which Azure DevOps refuses: attention, refused. When they are unresolved the
-    refusal is over, but the link still waited for Carol and kept the old reason. So when the issues were
-    resolved once more and refused once more, it was the same trouble again, and nothing told of it.
+    Once the other trouble was over, the link still waited for Dave, and kept the old trouble as its reason.
+    When Dave was then refused again, nothing said that the ends disagree about him.
     """
     schedule = Schedule(
-        seed=0,
+        seed=17,
         workers=2,
-        second_kind=("Task", "Fabrikam-Fiber"),
-        links=(("100", 32), ("101", 31), ("101", 32), ("100", 31)),
+        second_kind=("Bug", "CMMI Works"),
+        links=(("100", 32), ("100", 31), ("101", 32)),
         settings=(),
         deeds=(
-            Deed("set-state", item=31, value="Closed"),
-            Deed("set-state", item=32, value="Removed"),
-            Deed("set-state", item=31, value="Active"),
-            Deed("new-state"),
-            Deed("set-state", item=31, value="Verified"),
+            Deed("delete-item", issue="101", item=31),
+            Deed("resolve", issue="100"),
+            Deed("resolve", issue="100"),
+            Deed("set-state", item=31, value="New"),
+            Deed("set-state", item=31, value="New"),
             Deed("set-state", item=32, value="Resolved"),
-            Deed("assign-item", item=32, value="carol@corp.example"),
-            Deed("assign-item", item=32, value="carol@corp.example"),
+            Deed("assign-issue", issue="100", value="ann@home.example"),
+            Deed("assign-issue", issue="100", value="dave@corp.example"),
+            Deed("unresolve", issue="101"),
+            Deed("unresolve", issue="101"),
         ),
     )
     assert World(schedule).run() == []

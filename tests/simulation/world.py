@@ -33,6 +33,8 @@ from tests.doubles.services import ADO_SECRET, SENTRY_SECRET, MemoryServices
 from tests.doubles.tables import MemoryTable
 from tests.simulation.schedule import ISSUES, ITEMS, Deed, Schedule
 from tests.simulation.troubled import (
+    ADO,
+    SENTRY,
     Crashed,
     TroubledAdo,
     TroubledQueue,
@@ -125,8 +127,9 @@ class World:
         self.now = START
         self._tell = tell
         self._chance = random.Random(f"order {schedule.seed}")
-        self.calls = self._hooks = self._tokens = 0
+        self.calls = self._hooks = self._tokens = self._write_calls = 0
         self._troubles = dict(schedule.troubles)
+        self._after_writes = dict(schedule.after_writes)
         self._strays = dict(schedule.strays)
         self._hub = greenlet.getcurrent()
         self.ado = MemoryAdo(_catalog())
@@ -145,7 +148,7 @@ class World:
         self.tasks: list[Task] = []
         self._flying: list[Flight] = []
         self.current = Task("nobody", self._hub, self._instances[0])
-        self._unhindered = True
+        self._unhindered, self._one_by_one = True, False
         self._furnish()
 
     def clock(self) -> float:
@@ -198,7 +201,8 @@ class World:
     def before_call(self, service: str, what: str) -> str | None:
         if self._unhindered:
             return None
-        self._hub.switch()
+        if not self._one_by_one:
+            self._hub.switch()
         self.now += A_CALL
         number, self.calls = self.calls, self.calls + 1
         if number > MOST_CALLS:
@@ -238,9 +242,17 @@ class World:
         task = self.current
         self.witness.wrote_issue(task.token, task.looks, before, after)
         task.looks[after.issue_id] = after
+        self._after_write(SENTRY)
 
     def wrote_item(self, before: WorkItem, after: WorkItem) -> None:
         self.witness.wrote_item(self.current.token, before, after)
+        self._after_write(ADO)
+
+    def _after_write(self, service: str) -> None:
+        number, self._write_calls = self._write_calls, self._write_calls + 1
+        if trouble := self._after_writes.get(number):
+            self.say(self.current.name, f"… which {trouble.replace('-', ' ')} (write {number})")
+            self.after_call(service, trouble)
 
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == "links":
@@ -285,11 +297,12 @@ class World:
                 return
 
     def _rest(self) -> list[str]:
-        self._troubles, self._strays = {}, {}
+        self._troubles, self._after_writes, self._strays = {}, {}, {}
         self.say("time", "from here on nothing goes wrong any more")
         complaints: list[str] = []
+        self._drain()
+        self._one_by_one = True
         for pause in (620.0, 310.0, 310.0, 920.0, 3700.0, 3700.0, 3700.0):
-            self._drain()
             self._wait(pause)
             self._start("reconciler", reconcile.handle_timer)
             writes = self.witness.writes
