@@ -50,5 +50,5 @@ mutants: set-up ## Break the code on purpose and see that a test notices
 	@$(RUN) tests.simulation.mutants
 
 clean: ## Remove everything that was installed or generated
-	rm -rf .venv .venv-3.13 node_modules .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-3.13 node_modules .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -241,14 +241,26 @@ def test_no_section_is_about_a_setting_that_is_not() -> None:
 # Deployment
 
 KEPT = ("function_app.py", "host.json", "requirements.txt", "functions", "shared")
-LEFT_OUT = ("tests", "simulator", "bench", "docs", ".venv", ".git", "node_modules", "local.settings.json")
+LEFT_OUT = (
+    *("tests", "simulator", "bench", "docs", "infra", "azure.yaml", "README.md", "Makefile", ".git", ".ci"),
+    *("package.json", "package-lock.json", ".npmrc", "requirements-dev.txt", "pyproject.toml", ".gitignore"),
+    *(".venv", ".venv-3.13", "node_modules", ".set-up-lock", ".local", ".mypy_cache", "local.settings.json"),
+)
 
 
-def is_left_out(name: str) -> bool:
+def is_left_out(path: Path) -> bool:
+    """Tell whether a pattern fits the file or a folder above it, as in a .gitignore."""
     patterns = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
-    return any(fnmatch(name, pattern) for pattern in patterns)
+    return any(fnmatch(part, pattern) for part in path.parts for pattern in patterns)
 
 
 def test_what_the_app_needs_is_deployed_and_nothing_else() -> None:
-    assert [name for name in KEPT if is_left_out(name)] == []
-    assert [name for name in LEFT_OUT if not is_left_out(name)] == []
+    assert [name for name in KEPT if is_left_out(Path(name))] == []
+    assert [name for name in LEFT_OUT if not is_left_out(Path(name))] == []
+
+
+@pytest.mark.parametrize("folder", ["functions", "shared"])
+def test_of_what_is_deployed_only_caches_are_left_out(folder: str) -> None:
+    files = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()]
+    assert {path.suffix for path in files if is_left_out(path)} <= {".pyc"}
+    assert {path.suffix for path in files if not is_left_out(path)} <= {".py", ".html"}
