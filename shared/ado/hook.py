@@ -15,7 +15,7 @@ from shared.ado.identity import assignee_from_identity
 from shared.decoding import decode_delivery
 from shared.errors import Malformed, TooLarge, Unauthenticated
 from shared.messages import InboundEvent
-from shared.model import WorkItem
+from shared.model import Assignee, WorkItem
 
 SECRET_HEADER = "Shared-Secret"  # noqa: S105  # the name of the header, not its value
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; Microsoft names 2 MB as the largest payload it sends
@@ -146,11 +146,7 @@ def _snapshot(
     if _dig(delivery, "resource", "revision", "rev") not in (None, rev, str(rev)):
         return None
     assignee = assignee_from_identity(fields.get(_ASSIGNED_TO))
-    # ADO quirk: deliveries are known whose snapshot is older than the change beside it
-    # (sentry_vsts.md §2.0, WORK_ITEM_UPDATED_STATUS).
-    if _STATE in changes and changes[_STATE].get("newValue") != state:
-        return None
-    if _ASSIGNED_TO in changes and assignee_from_identity(changes[_ASSIGNED_TO].get("newValue")) != assignee:
+    if _is_contradicted(state, assignee, changes):
         return None
     title, area_path = fields.get("System.Title"), fields.get("System.AreaPath")
     return WorkItem(
@@ -162,6 +158,19 @@ def _snapshot(
         assignee=assignee,
         title=title if isinstance(title, str) else "",
         area_path=area_path if isinstance(area_path, str) else "",
+    )
+
+
+def _is_contradicted(state: str, assignee: Assignee, changes: Mapping[str, Any]) -> bool:
+    """Tell whether a snapshot disagrees with the change beside it.
+
+    ADO quirk: deliveries are known whose snapshot is the older of the two
+    (sentry_vsts.md §2.0, WORK_ITEM_UPDATED_STATUS).
+    """
+    if _STATE in changes and changes[_STATE].get("newValue") != state:
+        return True
+    return (
+        _ASSIGNED_TO in changes and assignee_from_identity(changes[_ASSIGNED_TO].get("newValue")) != assignee
     )
 
 

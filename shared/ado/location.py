@@ -1,5 +1,7 @@
 """Finds where an Azure DevOps account lives, from its id alone."""
 
+from typing import Any
+
 import requests
 
 from shared.addresses import AddressPolicy, normalized_ado_url
@@ -23,22 +25,7 @@ def find_base_url(
     session: requests.Session, resource_areas_url: str, account_id: str, policy: AddressPolicy
 ) -> str:
     """Return the base URL of an account; raise Refused if nobody knows it, Unavailable if nobody answers."""
-    caller = Caller(
-        "ado",
-        session,
-        _NoAuth(),
-        {"Accept": "application/json"},
-        lambda response: str(response.json()["message"]),
-        Pace(),
-    )
-    try:
-        answer = caller.call(
-            "GET",
-            f"{resource_areas_url}/{_CORE_AREA}",
-            params={"hostId": account_id, "api-version": "5.0-preview.1"},
-        ).content
-    except NotFound as error:
-        raise Refused("ado", _UNKNOWN, advice=_UNKNOWN) from error
+    answer = _asked(session, resource_areas_url, account_id)
     if not isinstance(answer, dict):
         raise Unavailable("ado", "the look-up of the account was answered with something else")
     location = answer.get("locationUrl")
@@ -49,3 +36,22 @@ def find_base_url(
     except Rejected as error:
         problem = f"the address of this ado_account_id {error.detail}"
         raise Refused("ado", problem, advice=problem) from error
+
+
+def _asked(session: requests.Session, resource_areas_url: str, account_id: str) -> Any:
+    caller = Caller(
+        "ado",
+        session,
+        _NoAuth(),
+        {"Accept": "application/json"},
+        lambda response: str(response.json()["message"]),
+        Pace(),
+    )
+    try:
+        return caller.call(
+            "GET",
+            f"{resource_areas_url}/{_CORE_AREA}",
+            params={"hostId": account_id, "api-version": "5.0-preview.1"},
+        ).content
+    except NotFound as error:
+        raise Refused("ado", _UNKNOWN, advice=_UNKNOWN) from error
