@@ -217,7 +217,7 @@ class Witness:
 
     # What we record.
 
-    def stored_links(self, operations: Sequence[Operation]) -> None:
+    def stored_links(self, token: str, operations: Sequence[Operation]) -> None:
         gone = [pair for each in operations if isinstance(each, Delete) and (pair := _pair(each.key))]
         lives = [self._lives.pop(pair) for pair in gone if pair in self._lives]
         for each in operations:
@@ -227,9 +227,9 @@ class Witness:
             if isinstance(each, Insert):
                 self._lives[pair] = self._moved(lives[0]) if lives else self._born(link)
             elif pair in self._lives:
-                self._replaced(self._lives[pair], link)
+                self._replaced(self._lives[pair], link, token)
 
-    def _replaced(self, life: Life, link: IssueLink) -> None:
+    def _replaced(self, life: Life, link: IssueLink, token: str) -> None:
         """Judge a link that was stored anew: who may write for it, and whether it goes back in time."""
         claim, before = link.claim, life.claim
         if claim and before and claim.token != before.token and before.until > self._clock():
@@ -237,8 +237,8 @@ class Witness:
         if link.seen.item.rev < life.rev:
             self.violations.append(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
         life.claim, life.rev = claim, link.seen.item.rev
-        if claim is not None:
-            self._announced[claim.token] = link
+        if claim is not None and claim.token == token:
+            self._announced[token] = link
         for name in list(life.landed):
             if self._seen(link, name) == life.landed[name]:
                 del life.landed[name]

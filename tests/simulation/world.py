@@ -256,7 +256,7 @@ class World:
 
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == "links":
-            self.witness.stored_links(operations)
+            self.witness.stored_links(self.current.token, operations)
         elif table == "activity":
             self.witness.stored_activity(self.current.token, self.current.looks, operations)
         elif partition == "organizations":
