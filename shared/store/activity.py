@@ -64,10 +64,6 @@ class ActivityStore:
             key = row.key
         return ActivityPage(tuple(entries), None)
 
-    def last(self, organization: str, issue_id: str, work_item_id: int) -> ActivityEntry | None:
-        page = self.page(organization, issue_id, work_item_id, None, 1)
-        return page.entries[0] if page.entries else None
-
     def remove_all(self, organization: str) -> None:
         partition = escaped(organization)
         remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))

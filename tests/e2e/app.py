@@ -46,7 +46,7 @@ SECRETS: Mapping[str, str] = {
     "ADO_PAT": ADO_TOKEN,
 }
 # What a timer does at its own time would be counted among the calls of whichever test is running then.
-NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true", "AzureWebJobs.hook_watchdog.Disabled": "true"}
+NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true"}
 
 
 def eventually(is_true: Callable[[], object], *, patience: float = PATIENCE) -> None:

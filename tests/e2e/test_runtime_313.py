@@ -1,18 +1,16 @@
 """The app under Microsoft's own worker runtime, which only Python 3.13 has: it loads, and it syncs."""
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from simulator.hands import Hands
 from simulator.stack import Stack
+from tests.e2e.app import eventually
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0  # seconds
-LOOK_EVERY = 0.05  # seconds
 
 
 def find_runtime_python() -> Path | None:
@@ -30,13 +28,6 @@ def stack() -> Iterator[Stack]:
         pytest.skip("no Python 3.13 was found when this checkout was set up (make test looks for one)")
     with Stack(host_python=python, host_options=["--engine", "microsoft"]) as running:
         yield running
-
-
-def eventually(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not is_true():
-        assert time.monotonic() < deadline, f"did not come true within {PATIENCE} s"
-        time.sleep(LOOK_EVERY)
 
 
 def test_every_function_passes_the_runtimes_own_checks_of_a_load(stack: Stack) -> None:

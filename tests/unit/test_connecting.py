@@ -26,7 +26,7 @@ def test_a_removal_that_was_cut_short_leaves_nothing_to_who_comes_next(
     monkeypatch.undo()
     store(scene.services, SLUG, organization.configuration, None)
     assert scene.issue_ids == []
-    assert scene.services.activity.last(SLUG, ISSUE, ITEM) is None
+    assert scene.services.activity.page(SLUG, ISSUE, ITEM, None, 1).entries == ()
 
 
 def test_a_document_that_is_replaced_keeps_its_links(scene: Scene) -> None:
