@@ -72,6 +72,9 @@ def consequence_of(error: SyncError) -> Consequence:
     """Return the closest entry of the table; every error of the tree has one."""
     if error.kind in _NOTHING_LEFT:
         return Consequence(Fate.DROP)
+    if isinstance(error, Unauthorized) and error.service == "storage":
+        # No link can be told what it is owed, so the message has to remember.
+        return _CONSEQUENCES[Unavailable]
     return next(_CONSEQUENCES[each] for each in type(error).__mro__ if each in _CONSEQUENCES)
 
 

@@ -37,7 +37,10 @@ def queue_client(account: StorageAccount, name: str) -> QueueClient:
         "retry_policy": LinearRetry(backoff=0, random_jitter_range=0, retry_total=2),
     }
     if account.connection_string is not None:
-        return QueueClient.from_connection_string(account.connection_string, name, **options)
+        try:
+            return QueueClient.from_connection_string(account.connection_string, name, **options)
+        except ValueError as error:
+            raise Unauthorized("storage", "the connection string cannot be read") from error
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
 
     return QueueClient(account.queue_url or "", name, credential=DefaultAzureCredential(), **options)

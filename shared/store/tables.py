@@ -110,7 +110,10 @@ def table_service(account: StorageAccount) -> TableServiceClient:
     if account.connection_string is not None:
         # azure-data-tables quirk: "UseDevelopmentStorage=true;" with its semicolon is refused.
         text = account.connection_string.strip().rstrip(";")
-        return TableServiceClient.from_connection_string(text, **CLIENT_OPTIONS)
+        try:
+            return TableServiceClient.from_connection_string(text, **CLIENT_OPTIONS)
+        except ValueError as error:  # such as a reference to a key vault that nobody resolved
+            raise Unauthorized("storage", "the connection string cannot be read") from error
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
 
     return TableServiceClient(account.table_url or "", credential=DefaultAzureCredential(), **CLIENT_OPTIONS)

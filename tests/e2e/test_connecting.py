@@ -9,9 +9,11 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from functions import org_config
+from functions import health, org_config
 from shared.ado.process import ProcessCache
 from shared.connecting import described_projects
+from shared.errors import Unauthorized
+from shared.messages import OutboundMessage
 from shared.services import Services
 from shared.settings import Settings
 from simulator.ado import FakeAdo
@@ -318,6 +320,17 @@ def test_a_storage_key_that_is_refused_is_named(app: App) -> None:
     assert "AzureWebJobsStorage" in said["detail"]
     assert "Storage Table Data Contributor" in said["detail"]
     assert "d3Jvbmcga2V5" not in str(said)
+
+
+def test_a_connection_string_that_is_none_is_named() -> None:
+    unresolved = "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/storage)"
+    services = Services(Settings({**SECRETS, "AzureWebJobsStorage": unresolved}))
+    answer = config_of(services, "fabrikam")
+    assert (answer.status_code, "AzureWebJobsStorage" in answer.get_body().decode()) == (502, True)
+    request = func.HttpRequest("GET", "/api/health", body=b"")
+    assert json.loads(health.handle(request, services).get_body())["status"] == "degraded"
+    with pytest.raises(Unauthorized):
+        services.inbound.put(OutboundMessage("fabrikam", "100"))
 
 
 # What a PUT sets going, and what a form shows.

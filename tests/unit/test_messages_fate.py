@@ -63,7 +63,11 @@ DROPPED = [
     (NotFound("TF401232", kind="work-item-not-found"), "work-item-gone"),
 ]
 PUT_BACK = [(Throttled("sentry", "HTTP 429", retry_after=17.2), 18.0)]
-RAISED = [Unavailable("sentry", "timed out"), Unavailable("storage", "timed out")]
+RAISED = [
+    Unavailable("sentry", "timed out"),
+    Unavailable("storage", "timed out"),
+    Unauthorized("storage", "HTTP 403"),
+]
 
 
 @pytest.mark.parametrize(("error", "reason"), DROPPED)
@@ -126,7 +130,7 @@ def test_a_service_that_is_away_leaves_the_message_to_the_queue(
             direction.handle(body)
     health = direction.scene.health
     assert len(direction.queue) == 0
-    assert (health.word, health.reason, direction.scene.told()) == (PENDING, "unavailable", ["failed"])
+    assert (health.word, health.reason, direction.scene.told()) == (PENDING, error.kind, ["failed"])
     assert health.due == direction.scene.now + 900.0
     direction.handle(body)
     assert direction.agrees()
