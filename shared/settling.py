@@ -158,8 +158,7 @@ class Settler:
 
     def _record(self, stored: StoredLink, look: Look, decision: Decision, written: Written) -> None:
         """Tell the story, then store what was seen: a crash between the two tells it twice, never never."""
-        claim = stored.link.claim if decision.intents else None
-        record = record_of(look, decision, written, claim, self.clock())
+        record = record_of(look, decision, written, stored.link.claim, self.clock())
         self._tell(look.link, *record.entries)
         if record.link != stored.link:
             self.links.replace(stored, record.link)
