@@ -45,7 +45,7 @@ def main() -> int:
             if "--for-tests" in sys.argv[1:]:
                 _set_up_runtime()
                 _set_up_browser()
-    except SetUpError as error:
+    except (SetUpError, OSError) as error:  # the folder may be read-only, the disk full
         print(f"Cannot set up: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

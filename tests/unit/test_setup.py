@@ -84,6 +84,14 @@ def test_a_failed_change_does_not_pass_for_what_was_there_before(checkout: Check
     assert checkout.set_up() == ["venv", "pip"]
 
 
+def test_a_folder_that_cannot_be_written_to_is_said(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout.folder / setup.LOCK).mkdir()
+    assert setup.main() == 1
+    assert setup.LOCK in capsys.readouterr().err
+
+
 def test_an_environment_of_another_version_is_made_anew(checkout: Checkout) -> None:
     checkout.set_up()
     checkout.python.write_text(checkout.python.read_text().replace("3 12", "3 13"))
