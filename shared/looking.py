@@ -79,18 +79,18 @@ class Looker:
             link = _following(link, item)
         now = Ends(self.issue(link.issue_id, turn).side, _item_side(link, item))
         types = self._types(link, now)
-        if types:
+        if types is not None:
             status = status_of_state(
                 self.configuration, link.project_id, link.work_item_type, now.item.state, types
             )
             now = replace(now, item=replace(now.item, status=status))
         claim = link.claim
         if claim is None:
-            return Look(link, link.seen, now, types)
+            return Look(link, link.seen, now, types or {})
         repeats = claim.token != turn.token and not all(
             has_landed(each, claim, now) for each in claim.intents
         )
-        return Look(link, seen_after_crash(link.seen, claim, now), now, types, repeats)
+        return Look(link, seen_after_crash(link.seen, claim, now), now, types or {}, repeats)
 
     def _item(self, link: IssueLink, turn: Turn) -> WorkItem | None:
         """Return how the work item stands, or None where what was seen of it may be believed."""
@@ -102,10 +102,10 @@ class Looker:
         is_late = item is not None and item.rev < link.seen.item.rev
         return None if is_late else item
 
-    def _types(self, link: IssueLink, now: Ends) -> WorkItemTypes:
-        """Return the types of the link's project, or none while nothing moved that they would explain."""
+    def _types(self, link: IssueLink, now: Ends) -> WorkItemTypes | None:
+        """Return the types of the link's project, or None while nothing moved that they would explain."""
         if not (state_moved(link.seen, now) or status_moved(link.seen, now) or link.claim):
-            return {}
+            return None
         return self.processes.types_with(
             self.ado, self.organization, link.project_id, link.work_item_type, now.item.state
         )

@@ -110,6 +110,16 @@ def test_an_item_in_another_project_takes_its_link_along(scene: Scene) -> None:
     assert scene.row.display_name == "CMMI Works#31"
 
 
+def test_a_state_of_a_project_without_any_types_is_not_guessed_at(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene.ado, "get_work_item_types", lambda _project_id: {})
+    scene.now += 2 * 3600.0  # What was known of them is forgotten.
+    with pytest.raises(Undecidable):
+        scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    assert (scene.health.word, scene.row.seen.item.state) == (HealthWord.ATTENTION, "New")
+
+
 # Echoes.
 
 
