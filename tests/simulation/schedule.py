@@ -86,6 +86,9 @@ class Schedule:
     strays: tuple[tuple[int, str], ...] = ()
 
 
+# Nobody does anything until all is quiet, or until a worker dies.
+CALM = Deed("calm")
+
 # Courses of events that chance alone would rarely bring about: a state that is newer than what we remember
 # of the process, somebody who joins after having been assigned, an issue that is archived while its work
 # item moves on, and hand-made changes on both sides at once.

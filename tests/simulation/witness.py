@@ -362,7 +362,9 @@ class Witness:
             values = self._values(name, issue, item)
             if self._agree(name, values, issue, item) or (name == STATUS and self.reinterpreted):
                 continue
-            if (name, values) not in life.left_alone:
+            # An archived issue is never copied at linking, and no news to a link that wanted to.
+            copied_nothing = life.copied and values[ISSUE] is IssueStatus.IGNORED
+            if (name, values) not in life.left_alone and not copied_nothing:
                 yield f"its ends disagree about the {name} {values}, and nothing recorded says why"
             elif name == ASSIGNEE and not self.reconfigured and self._is_known(life.refused, issue, item):
                 yield f"its assignee {values} was refused, is known by now and was not tried again"

@@ -60,7 +60,10 @@ NEW_STATE = State("Verified", "Resolved")
 
 @dataclass
 class Task:
-    """Something of ours at work; ``looks`` are the issues as it last read them."""
+    """Something of ours at work; ``looks`` are the issues as it last read them.
+
+    ``answers`` are those that came back from its writes; it decides on them once it is done with a link.
+    """
 
     name: str
     run: greenlet
@@ -68,6 +71,7 @@ class Task:
     token: str = ""
     asleep_until: float = 0.0
     looks: dict[str, SentryIssue] = field(default_factory=dict)
+    answers: dict[str, SentryIssue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class World:
         self.tasks: list[Task] = []
         self._flying: list[Flight] = []
         self.current = Task("nobody", self._hub, self._instances[0])
-        self._unhindered, self._one_by_one = True, False
+        self._unhindered, self._one_by_one, self._died = True, False, False
         self._furnish()
 
     def clock(self) -> float:
@@ -241,7 +245,7 @@ class World:
     def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None:
         task = self.current
         self.witness.wrote_issue(task.token, task.looks, before, after)
-        task.looks[after.issue_id] = after
+        task.answers[after.issue_id] = after
         self._after_write(SENTRY)
 
     def wrote_item(self, before: WorkItem, after: WorkItem) -> None:
@@ -257,6 +261,8 @@ class World:
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == "links":
             self.witness.stored_links(self.current.token, operations)
+            self.current.looks |= self.current.answers
+            self.current.answers.clear()
         elif table == "activity":
             self.witness.stored_activity(self.current.token, self.current.looks, operations)
         elif partition == "organizations":
@@ -289,12 +295,16 @@ class World:
         deeds = list(reversed(self.schedule.deeds))
         while True:
             ready = self._ready()
-            if deeds and (not ready or self._chance.random() * (len(ready) + 1) < 1):
+            if deeds and (not ready or self._is_time_for(deeds[-1], len(ready))):
+                self._died = False
                 self._do(deeds.pop())
             elif ready:
                 self._go_on(ready)
             else:
                 return
+
+    def _is_time_for(self, deed: Deed, others: int) -> bool:
+        return self._died if deed.what == "calm" else self._chance.random() * (others + 1) < 1
 
     def _rest(self) -> list[str]:
         self._troubles, self._after_writes, self._strays = {}, {}, {}
@@ -366,9 +376,9 @@ class World:
         try:
             work(services)
         except Crashed:
-            self._instances[self._instances.index(services) if services in self._instances else 0] = (
-                WorldServices(self)
-            )
+            self._died = True
+            # Another task of the same process may have taken it down already.
+            self._instances = [WorldServices(self) if each is services else each for each in self._instances]
         except SyncError:
             return  # A timer or a person may simply try again; the workers have looked after themselves.
         except Exception as error:  # noqa: BLE001  # a bug is a finding like any other
