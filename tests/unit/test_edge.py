@@ -18,6 +18,7 @@ from functions.edge import (
     name_of,
     outcome,
     refusal,
+    secrets_or_refusal,
     status_of,
     webhook_boundary,
 )
@@ -304,3 +305,14 @@ def test_a_message_that_may_succeed_later_is_left_to_the_queue(error: SyncError)
 def test_a_log_line_about_a_message_holds_no_content(caplog: pytest.LogCaptureFixture) -> None:
     finish(PutBack(), MESSAGE, Refused("ado", "ann@corp.example is unknown"))
     assert caplog.messages == ["outcome=drop error=Refused kind=refused organization=fabrikam"]
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"ADO_WEBHOOK_SECRET": ""}, {"ADO_WEBHOOK_SECRET": "s", "ADO_WEBHOOK_SECRET__ACME": ""}]
+)
+def test_without_a_secret_nobody_gets_in_and_the_operator_is_told_which_one_is_missing(
+    environ: dict[str, str],
+) -> None:
+    settings = Settings.from_environ(environ)
+    with pytest.raises(Unauthenticated, match=r"^ADO_WEBHOOK_SECRET(__ACME)? is not set"):
+        secrets_or_refusal(settings.ado_webhook_secrets, "acme")
