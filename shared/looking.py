@@ -98,7 +98,9 @@ class Looker:
         if item is not None and item.rev > link.seen.item.rev and link.claim is None:
             return item
         if is_doubtful(link) or link.work_item_id in turn.doubted:
+            # Asked for just now it is the truth, at a lower revision too: servers are restored from backups.
             item = turn.items[link.work_item_id] = self.ado.get_work_item(link.work_item_id)
+            return item
         is_late = item is not None and item.rev < link.seen.item.rev
         return None if is_late else item
 

@@ -121,7 +121,7 @@ def message_for(
         return ask_again
     if item is None:
         return None if unwell else ask_again
-    if health.reason == WORK_ITEM_GONE:
+    if health.reason == WORK_ITEM_GONE or item.rev < link.seen.item.rev:
         return ask_again
     if item.rev > link.seen.item.rev:
         return InboundMessage(link.organization, link.work_item_id, item.rev, snapshot=item)

@@ -65,7 +65,7 @@ PENDING_LATER = Health(PENDING, "unavailable", due=START + 0.1)
     [
         (Health(), AT_7, None),
         (Health(), AT_8, NEWS),
-        (Health(), replace(AT_7, rev=6), None),  # a batch read before a hook came through
+        (Health(), replace(AT_7, rev=6), ASK),  # restored from a backup
         (Health(), None, ASK),  # deleted, and nobody said so
         (GONE, None, None),  # known already
         (GONE, AT_7, ASK),  # restored, and nobody said so

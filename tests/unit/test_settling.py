@@ -120,6 +120,17 @@ def test_a_state_of_a_project_without_any_types_is_not_guessed_at(
     assert (scene.health.word, scene.row.seen.item.state) == (HealthWord.ATTENTION, "New")
 
 
+def test_a_server_that_was_restored_from_a_backup_is_followed_from_there(scene: Scene) -> None:
+    ends = scene.row.seen
+    ahead = replace(scene.row, seen=replace(ends, item=replace(ends.item, rev=1000)))
+    scene.services.links.replace(scene.stored(), ahead)
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.row.seen.item.rev) == ("Closed", 2)
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"})) == ["applied"]
+    assert scene.status is UNRESOLVED
+
+
 # Echoes.
 
 
