@@ -6,10 +6,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+UNBROKEN = 200  # schedules that the code itself must pass first
 COPIED = ("shared", "functions", "simulator", "tests")
 
 
@@ -176,12 +179,24 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only the mutants whose name contains this")
     asked = parser.parse_args()
     chosen = [each for each in MUTANTS if asked.only in each.name]
+    with tempfile.TemporaryDirectory() as folder:
+        return run(chosen, Path(folder), asked.schedules)
+
+
+def run(chosen: list[Mutant], folder: Path, schedules: int) -> int:
+    """Judge each mutant of one copy of the code, so that nobody's edits meanwhile count as a mutant's."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    _, complaint = verdict(folder, UNBROKEN)
+    if complaint:
+        raise RuntimeError(f"the code is broken without any mutant: {complaint}")
     width = max(len(each.name) for each in chosen)
     print(f"{'mutant':{width}}  {'schedules':>9}  {'seconds':>7}  complaint")
     survivors = 0
     for mutant in chosen:
         started = time.perf_counter()
-        passed, complaint = verdict(mutant, asked.schedules)
+        with changed(folder, mutant):
+            passed, complaint = verdict(folder, schedules)
         survivors += complaint is None
         words = complaint or "SURVIVED"
         print(f"{mutant.name:{width}}  {passed:9}  {time.perf_counter() - started:7.1f}  {words}", flush=True)
@@ -189,19 +204,25 @@ def main() -> int:
     return 1 if survivors else 0
 
 
-def verdict(mutant: Mutant, schedules: int) -> tuple[int, str | None]:
-    """Return how many schedules the mutant survived, and the complaint that caught it, if any."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in COPIED:
-            shutil.copytree(ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
-        for path, old, new in mutant.changes:
-            _change(Path(folder, path), old, new)
-        command = [sys.executable, "-m", "tests.simulation", "--until", "--schedules", str(schedules)]
-        said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def verdict(folder: Path, schedules: int) -> tuple[int, str | None]:
+    """Return how many schedules the code in a folder survived, and the complaint that caught it, if any."""
+    command = [sys.executable, "-B", "-m", "tests.simulation", "--until", "--schedules", str(schedules)]
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     passed, _, complaint = said.stdout.strip().partition(" ")
     if not passed.isdigit():
-        raise RuntimeError(f"{mutant.name}: the simulation did not run:\n{said.stderr}")
+        raise RuntimeError(f"the simulation did not run:\n{said.stderr}")
     return int(passed), complaint or None
+
+
+@contextmanager
+def changed(folder: Path, mutant: Mutant) -> Iterator[None]:
+    """Break the code for a while."""
+    whole = {name: (folder / name).read_text(encoding="utf-8") for name, _, _ in mutant.changes}
+    for name, old, new in mutant.changes:
+        _change(folder / name, old, new)
+    yield
+    for name, text in whole.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _change(path: Path, old: str, new: str) -> None:
