@@ -58,7 +58,7 @@ class MemoryQueue:
 
     def visible(self) -> list[int]:
         now = self._clock()
-        return [number for number in self._waiting if self._visible(number, now)]
+        return [number for number, each in self._waiting.items() if each.visible_at <= now]
 
     def receive_one(self, number: int, lease: float = LEASE) -> Received:
         """Take one of the visible messages; a storage queue promises no order."""

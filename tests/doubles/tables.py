@@ -68,6 +68,8 @@ class MemoryTable:
 
 def _verify_batch(operations: Sequence[Operation]) -> None:
     # https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions
+    if len(operations) == 1:
+        return
     if len(operations) > LARGEST_BATCH or len({each.key for each in operations}) < len(operations):
         raise Unavailable("storage", "a transaction has at most 100 operations, each on a row of its own")
 

@@ -205,7 +205,8 @@ class World:
     def before_call(self, service: str, what: str) -> str | None:
         if self._unhindered:
             return None
-        if not self._one_by_one:
+        # Half of the time the worker goes on by itself: every order remains possible, at half the price.
+        if not self._one_by_one and self._chance.random() < 0.5:
             self._hub.switch()
         self.now += A_CALL
         number, self.calls = self.calls, self.calls + 1
