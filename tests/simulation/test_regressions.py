@@ -1,7 +1,17 @@
 """Schedules that once broke a promise, made small; each tells what went wrong then."""
 
+from dataclasses import replace
+
 from tests.simulation.schedule import Deed, Schedule
 from tests.simulation.world import World
+
+ORDERS = 150
+
+
+def complaints(schedule: Schedule) -> list[str]:
+    """Run a schedule in many orders: the one that broke it then is not called the same for ever."""
+    runs = (World(replace(schedule, seed=order)).run() for order in range(ORDERS))
+    return next((each for each in runs if each), [])
 
 
 def test_a_copy_at_linking_is_made_though_the_issue_changes_meanwhile() -> None:
@@ -21,7 +31,7 @@ def test_a_copy_at_linking_is_made_though_the_issue_changes_meanwhile() -> None:
         deeds=(Deed("link", issue="101", item=31, value="sentry"), Deed("resolve", issue="101")),
         troubles=((7, "fails"),),
     )
-    assert World(schedule).run() == []
+    assert complaints(schedule) == []
 
 
 def test_a_worker_that_loses_the_race_to_move_a_link_leaves_it_well() -> None:
@@ -45,7 +55,7 @@ def test_a_worker_that_loses_the_race_to_move_a_link_leaves_it_well() -> None:
         ),
         troubles=((3, "throttled"),),
     )
-    assert World(schedule).run() == []
+    assert complaints(schedule) == []
 
 
 def test_a_link_that_waits_for_somebody_says_so_whatever_troubled_it_before() -> None:
@@ -73,7 +83,7 @@ def test_a_link_that_waits_for_somebody_says_so_whatever_troubled_it_before() ->
             Deed("unresolve", issue="101"),
         ),
     )
-    assert World(schedule).run() == []
+    assert complaints(schedule) == []
 
 
 def test_a_late_snapshot_is_not_believed_for_a_link_that_another_one_gave_way_to() -> None:
@@ -100,4 +110,29 @@ def test_a_late_snapshot_is_not_believed_for_a_link_that_another_one_gave_way_to
             Deed("unresolve", issue="100"),
         ),
     )
-    assert World(schedule).run() == []
+    assert complaints(schedule) == []
+
+
+def test_a_late_snapshot_is_not_believed_while_a_link_waits_for_somebody() -> None:
+    """Issue 101 is assigned to Dave, whom Azure DevOps does not know, and work item 31 is moved to Active.
+
+    When the links are due to try Dave again, no snapshot counts as an echo. The hook of rev 2 came that
+    late: rev 5 had been seen, and yet the link went back to rev 2 and carried its values over.
+    """
+    schedule = Schedule(
+        seed=300774,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 32), ("101", 32), ("100", 31), ("101", 31)),
+        settings=(),
+        deeds=(
+            Deed("assign-issue", issue="101", value="dave@corp.example"),
+            Deed("resolve", issue="101"),
+            Deed("set-state", item=31, value="Active"),
+            Deed("unresolve", issue="101"),
+            Deed("assign-item", item=31, value="bob@corp.example"),
+        ),
+        troubles=((44, "dies-before"),),
+        strays=((2, "late"),),
+    )
+    assert complaints(schedule) == []

@@ -44,6 +44,7 @@ class Life:
 
     ``agreed`` are the values with which both ends last agreed, so that there was nothing to carry over;
     ``landed`` those after a write of ours that is not on record yet, and that no person made;
+    ``warned`` those of which it is on record that one will be overwritten;
     ``left_alone`` those of which it is on record that they stay as they are.
     """
 
@@ -55,6 +56,7 @@ class Life:
     landed: dict[str, Values] = field(default_factory=dict)
     stirred: set[str] = field(default_factory=set)
     claim: Claim | None = None
+    warned: set[tuple[str, Values]] = field(default_factory=set)
     refused: str | None = None
 
 
@@ -74,7 +76,6 @@ class Witness:
         self._clock = clock
         self._by_person: set[tuple[str, str]] = set()
         self._announced: dict[str, IssueLink] = {}
-        self._warned: set[tuple[str, str]] = set()
         self._lives: dict[Pair, Life] = {}
         self.reconfigured = self.reinterpreted = False
         self.causes = self.writes = self.windows = 0
@@ -186,7 +187,8 @@ class Witness:
         if life is not None:
             known = life.landed.get(name) or self._seen(link, name)
             noticed = old in (known[side], life.agreed.get(name, (None, None))[side])
-            if (end, name) in self._by_person and not noticed and (token, name) not in self._warned:
+            warned = any(each == name and values[side] == old for each, values in life.warned)
+            if (end, name) in self._by_person and not noticed and not warned:
                 self._lost(f"{name} of {end}, {old}, became {new}", looked=looked)
             if side == ITEM and not life.may_write and name not in life.stirred:
                 self.violations.append(f"{name} of {end} was written though the issue had not changed")
@@ -237,6 +239,8 @@ class Witness:
         if link.seen.item.rev < life.rev:
             self.violations.append(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
         life.claim, life.rev = claim, link.seen.item.rev
+        if claim is None and link.health.word == "settled":
+            life.warned.clear()
         if claim is not None and claim.token == token:
             self._announced[token] = link
         for name in list(life.landed):
@@ -279,7 +283,7 @@ class Witness:
             if entry.outcome in _LEFT_ALONE:
                 life.left_alone.add((name, self._values(name, issue, item)))
             if entry.outcome in _WARNINGS:
-                self._warned.add((token, name))
+                life.warned.add((name, self._values(name, issue, item)))
             if entry.field is not None:
                 life.landed.pop(name, None)
             if entry.field == ASSIGNEE:
