@@ -167,7 +167,8 @@ class Witness:
 
     def wrote_item(self, token: str, before: WorkItem, after: WorkItem) -> None:
         names = self._changed_in_item(before, after)
-        if before.state != after.state and STATUS not in names:
+        # A worker may still go by the document that it read before another one counted states differently.
+        if before.state != after.state and STATUS not in names and not self.reinterpreted:
             self.violations.append(f"{before.state} was rewritten as {after.state}, which means the same")
         for name in names:
             status = name == STATUS
