@@ -338,18 +338,18 @@ class Witness:
         if link.claim is not None:
             yield "its claim was left behind"
         item = self._ado.item(link.work_item_id)
-        yield from self._complaints_about_health(link, item)
+        yield from self._complaints_about_health(link, issue, item)
         if link.health.reason != "refused":
             yield from _complaints_about_seen(link, issue, item)
         yield from self._complaints_about_agreement(link, issue, item)
 
-    def _complaints_about_health(self, link: IssueLink, item: WorkItem) -> Iterator[str]:
+    def _complaints_about_health(self, link: IssueLink, issue: SentryIssue, item: WorkItem) -> Iterator[str]:
         health = link.health
         if health.word == "settled" and not health.reason:
             return
         true_reasons = {
             "assignee-not-found": link.owed is not None,
-            "refused": self._cannot_move_freely(item),
+            "refused": self._cannot_move_freely(item) and issue.status is not self.status_of(item),
         }
         if health.word != "attention" or not true_reasons.get(health.reason):
             yield f"its health is {health.word} {health.reason} {health.detail}"
