@@ -11,7 +11,7 @@ from shared.form import ProjectStates
 from shared.model import HealthWord
 from shared.rules import mapping_errors
 from shared.services import Services
-from shared.store.organizations import Organization, verify_slug
+from shared.store.organizations import Organization
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -34,8 +34,6 @@ def store(
         configuration = services.located(configuration)
         verify_mapping(services, Organization(slug, configuration, current.etag if current else ""))
     if current is None:
-        verify_slug(slug)
-        _remove_rows(services, slug)
         return services.organizations.add(slug, configuration)
     stored = services.organizations.replace(current, configuration)
     if configuration != current.configuration:
@@ -82,9 +80,10 @@ def described_projects(
 def remove(services: Services, organization: Organization) -> None:
     """Disconnect: the links and their activity go with the document.
 
-    The document goes first, so that what is left after a crash is only unreachable rows, which go before
-    another organization gets the same slug.
+    The document goes last, so that a removal which is cut short can be asked for again, and never leaves
+    links to whoever gets the slug next. What was made while it went is taken along by a second look.
     """
+    _remove_rows(services, organization.slug)
     services.organizations.remove(organization)
     _remove_rows(services, organization.slug)
 

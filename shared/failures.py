@@ -47,7 +47,8 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Rejected: Consequence(Fate.DROP),
     NotFound: Consequence(Fate.DROP, HealthWord.ATTENTION),
     Busy: Consequence(Fate.PUT_BACK),
-    Conflict: Consequence(Fate.PUT_BACK, HealthWord.PENDING, due=True),
+    # After five lost races in one turn. The queue counts its tries, so one that never ends does end.
+    Conflict: Consequence(Fate.RETRY, HealthWord.PENDING, due=True),
     Undecidable: Consequence(Fate.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Fate.DROP, HealthWord.ATTENTION, due=True),
     Unauthorized: Consequence(Fate.DROP, HealthWord.ATTENTION, due=True),
@@ -65,7 +66,6 @@ _REASONS = {
     "work-item-not-found": WORK_ITEM_GONE,
     "issue-not-found": "issue-gone",
 }
-_CONFLICT_DELAY = 5.0  # seconds
 
 
 def consequence_of(error: SyncError) -> Consequence:
@@ -79,8 +79,8 @@ def consequence_of(error: SyncError) -> Consequence:
 
 
 def delay_of(error: SyncError) -> float:
-    """Return for how many seconds a message is put back."""
-    return error.retry_after if isinstance(error, Throttled | Busy) else _CONFLICT_DELAY
+    """Return for how many seconds a message is put back; nothing else than these two is."""
+    return error.retry_after if isinstance(error, Throttled | Busy) else 0.0
 
 
 def gravest(errors: Sequence[SyncError]) -> SyncError:

@@ -214,10 +214,10 @@ def main() -> int:
     )
     patience: float = parser.parse_args().patience
     prepare_output()
-    interrupt_on_signals()
     started = time.monotonic()
-    print("Starting Azurite, a simulated Azure DevOps, a simulated Sentry and the app …")
     try:
+        interrupt_on_signals()
+        print("Starting Azurite, a simulated Azure DevOps, a simulated Sentry and the app …")
         with Stack() as stack:
             print(_line(started, "everything runs, on free ports of this machine"))
             return _play(stack, patience)

@@ -284,7 +284,6 @@ def test_a_message_that_cannot_succeed_is_dropped(error: SyncError, caplog: pyte
     [
         (Throttled("ado", "429", retry_after=17.2), 18.0),
         (Busy("writing", retry_after=3.0), 3.0),
-        (Conflict("lost five races"), 5.0),
     ],
 )
 def test_a_message_that_has_to_wait_is_put_back(error: SyncError, delay: float) -> None:
@@ -293,7 +292,9 @@ def test_a_message_that_has_to_wait_is_put_back(error: SyncError, delay: float) 
     assert queue.messages == [(MESSAGE, delay)]
 
 
-@pytest.mark.parametrize("error", [Unavailable("ado", "timed out"), SyncError("odd")])
+@pytest.mark.parametrize(
+    "error", [Unavailable("ado", "timed out"), Conflict("lost five races"), SyncError("odd")]
+)
 def test_a_message_that_may_succeed_later_is_left_to_the_queue(error: SyncError) -> None:
     queue = PutBack()
     with pytest.raises(SyncError) as raised:

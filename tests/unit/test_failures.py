@@ -46,9 +46,9 @@ CONSEQUENCES = {
     Malformed: Consequence(DROP),
     InvalidConfiguration: Consequence(DROP),
     NotFound: Consequence(DROP, ATTENTION),  # deleted: only a person can cure that
-    Conflict: Consequence(PUT_BACK, PENDING, due=True),
-    AlreadyLinked: Consequence(PUT_BACK, PENDING, due=True),
-    StalePrecondition: Consequence(PUT_BACK, PENDING, due=True),
+    Conflict: Consequence(RETRY, PENDING, due=True),
+    AlreadyLinked: Consequence(RETRY, PENDING, due=True),
+    StalePrecondition: Consequence(RETRY, PENDING, due=True),
     Busy: Consequence(PUT_BACK),  # the other worker writes the link's health
     Undecidable: Consequence(DROP, ATTENTION, due=True),
     Upstream: Consequence(RETRY, PENDING, due=True),
@@ -77,7 +77,6 @@ def test_a_message_about_something_that_is_not_ours_any_more_has_nothing_left_to
     [
         (Throttled("ado", "wait", retry_after=17.2), 17.2),
         (Busy("writing", retry_after=3.0), 3.0),
-        (Conflict("lost"), 5.0),
     ],
 )
 def test_a_message_is_put_back_for_as_long_as_somebody_asked(error: SyncError, seconds: float) -> None:

@@ -149,12 +149,13 @@ def test_a_message_for_a_link_that_is_being_written_comes_back_in_a_moment(direc
     assert scene.stored() == before
 
 
-def test_a_message_that_lost_every_race_comes_back_in_a_moment() -> None:
+def test_a_message_that_lost_every_race_is_left_to_the_queue_which_counts() -> None:
     direction = Direction(Scene(), "outbound")
     body = encode(direction.change())
     direction.scene.calls.meet("update_work_item", *[Conflict("412")] * 5)
-    direction.handle(body)
-    assert direction.queue.moments() == [direction.scene.now + 5.0]
+    with pytest.raises(Conflict):
+        direction.handle(body)
+    assert len(direction.queue) == 0
     assert (direction.scene.health.word, direction.scene.health.reason) == (PENDING, "conflict")
     direction.handle(body)
     assert direction.agrees()
