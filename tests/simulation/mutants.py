@@ -168,7 +168,7 @@ MUTANTS = (
         "forget a write whose answer was lost",
         "recording.py",
         " if claim and written.uncertain else None",
-        " if claim is None else None",
+        " if claim and written.uncertain and not written.error else None",
     ),
 )
 

@@ -290,7 +290,7 @@ class World:
             self._live()
             return self._rest()
         except NeverQuiet:
-            return ["it never comes to rest"]
+            return [*self.witness.violations, "it never comes to rest"]
 
     def _live(self) -> None:
         deeds = list(reversed(self.schedule.deeds))
@@ -380,9 +380,11 @@ class World:
             self._died = True
             # Another task of the same process may have taken it down already.
             self._instances = [WorldServices(self) if each is services else each for each in self._instances]
-        except SyncError:
-            return  # A timer or a person may simply try again; the workers have looked after themselves.
-        except Exception as error:  # noqa: BLE001  # a bug is a finding like any other
+        except Exception as error:  # noqa: BLE001  # a timer or a person may simply try again
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        if not isinstance(error, SyncError):
             self.witness.violations.append(f"a bug: {type(error).__name__}: {error}")
 
     def _wait(self, seconds: float) -> None:
@@ -409,8 +411,9 @@ class World:
         message = func.QueueMessage(id=str(received.id), body=received.body)
         try:
             handler(message, services)
-        except SyncError as error:
-            self.say(self.current.name, f"gives it back: {error.kind}")
+        except Exception as error:  # noqa: BLE001  # what the host does with any of them is the same
+            self._note(error)
+            self.say(self.current.name, f"gives it back: {error}")
             if received.dequeue_count < MOST_DEQUEUES:
                 self._settle(lambda: queue.release(received, GIVEN_BACK_FOR))
                 return
