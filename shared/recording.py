@@ -3,7 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
-from shared.errors import Conflict, NotFound, SyncError
+from shared.errors import Conflict, NotFound, Refused, SyncError
 from shared.failures import health_after, unwell
 from shared.looking import Look
 from shared.model import (
@@ -88,13 +88,25 @@ def _entries(
         for entry in told(look.seen, look.now, decision, now)
         if entry.outcome != Outcome.CONFLICT_RESOLVED and _happened(entry, decision, written)
     ]
-    if written.refused and (health.reason, health.detail) != (before.reason, before.detail):
-        entries += [told_refusal(name, each, decision, now) for name, each in written.refused.items()]
+    entries += [
+        told_refusal(name, each, decision, now)
+        for name, each in written.refused.items()
+        if _is_news(name, each, look)
+    ]
     if written.error is not None and health.reason != before.reason:
         entries.append(told_failure(written.error, now))
     if before.word is HealthWord.ATTENTION and health.word is HealthWord.SETTLED:
         entries.append(ActivityEntry(now, "recovered", reason=before.reason))
     return entries
+
+
+def _is_news(name: str, refused: Refused, look: Look) -> bool:
+    """Tell whether a refusal is another than the one that the link has been waiting for the end of."""
+    if name == STATUS:
+        return (look.link.health.reason, look.link.health.detail) != (REFUSED, refused.detail)
+    seen, now = look.seen, look.now
+    moved = (seen.issue.assignee, seen.item.assignee) != (now.issue.assignee, now.item.assignee)
+    return moved or look.link.owed is None
 
 
 def _happened(entry: ActivityEntry, decision: Decision, written: Written) -> bool:

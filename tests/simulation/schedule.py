@@ -5,8 +5,16 @@ from dataclasses import dataclass
 
 ISSUES = ("100", "101")
 ITEMS = (31, 32)
-# Ann has another address in Sentry. Carol has no account there, Dave none in Azure DevOps, at first.
-ADO_PEOPLE = ("ann@corp.example", "bob@corp.example", "carol@corp.example", "Build Service", "")
+# Ann has another address in Sentry. Carol and Eve have no account there, Dave none in Azure DevOps; Carol and
+# Dave may get one later.
+ADO_PEOPLE = (
+    "ann@corp.example",
+    "bob@corp.example",
+    "carol@corp.example",
+    "eve@corp.example",
+    "Build Service",
+    "",
+)
 SENTRY_PEOPLE = ("ann@home.example", "bob@corp.example", "dave@corp.example", "team", "")
 
 # What may become of one of our calls: an error before it was made, or an answer that never came after it

@@ -136,3 +136,26 @@ def test_a_late_snapshot_is_not_believed_while_a_link_waits_for_somebody() -> No
         strays=((2, "late"),),
     )
     assert complaints(schedule) == []
+
+
+def test_an_unknown_person_is_on_record_though_a_status_is_refused_all_the_while() -> None:
+    """Issue 101 is resolved, and its work item, still Proposed, may not become Resolved as the mapping wants.
+
+    While that is so, the work item is assigned to Carol, whom Sentry does not know. Both were refused, but
+    the link had the same reason for attention as before, and so nothing told of Carol.
+    """
+    schedule = Schedule(
+        seed=38837,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(("101", 32),),
+        settings=("mapping=on",),
+        deeds=(
+            Deed("resolve", issue="101"),
+            CALM,
+            Deed("assign-item", item=32, value="carol@corp.example"),
+            CALM,
+            Deed("assign-item", item=32, value="eve@corp.example"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -581,7 +581,7 @@ def _catalog() -> Catalog:
     catalog.add_project(FIRST_PROJECT, _with_new_state(AGILE))
     catalog.add_project("CMMI Works", CMMI)
     catalog.add_project("Tailored", TAILORED)
-    for name in ("Ann", "Bob", "Carol", "Sync"):
+    for name in ("Ann", "Bob", "Carol", "Eve", "Sync"):
         catalog.add_person(name, f"{name.lower()}@corp.example")
     return catalog
 
