@@ -51,9 +51,11 @@ def record_of(look: Look, decision: Decision, written: Written, claim: Claim | N
 
 def _owed(look: Look, decision: Decision, written: Written) -> Side | None:
     """Return the side that does not know the other's assignee, now or still."""
-    if ASSIGNEE in written.refused:
-        return next(intent.side for intent in decision.intents if intent.field == ASSIGNEE)
-    return look.link.owed if decision.assignee.outcome is Outcome.SETTLED else None
+    intent = next((each for each in decision.intents if each.field == ASSIGNEE), None)
+    if intent is not None and ASSIGNEE in written.refused:
+        return intent.side
+    stopped = intent is not None and intent not in written.landed
+    return look.link.owed if stopped or decision.assignee.outcome is Outcome.SETTLED else None
 
 
 def _health(look: Look, written: Written, owed: Side | None, now: float) -> Health:
