@@ -13,10 +13,10 @@ from pathlib import Path
 
 import requests
 
-from shared.configuration import Configuration
-from shared.messages import InboundMessage, OutboundMessage
-from shared.model import Ends, IssueLink, IssueStatus, ItemSide
-from shared.syncing import sync_inbound, sync_outbound
+from shared.domain.configuration import Configuration
+from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.model import Ends, IssueLink, IssueStatus, ItemSide
+from shared.flows.syncing import sync_inbound, sync_outbound
 from simulator.azurite import Azurite
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.sentry import MemorySentry

@@ -7,8 +7,8 @@ import azure.functions as func
 import msgspec
 
 from functions.edge import answer, api_boundary
-from shared.ids import named_link
-from shared.model import ActivityEntry
+from shared.domain.ids import named_link
+from shared.domain.model import ActivityEntry
 from shared.services import Services
 
 _ENTRIES_A_PAGE = 100

@@ -4,7 +4,7 @@ import azure.functions as func
 
 from functions.edge import body_of, outcome, secrets_or_refusal, webhook_boundary
 from shared.ado.hook import Uninteresting, parse, verify_secret, verify_size
-from shared.messages import InboundMessage
+from shared.domain.messages import InboundMessage
 from shared.services import Services
 
 

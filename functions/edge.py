@@ -15,8 +15,8 @@ from typing import Any
 
 import azure.functions as func
 
-from shared.decoding import Shape, decode
-from shared.errors import (
+from shared.domain.decoding import Shape, decode
+from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
@@ -36,16 +36,16 @@ from shared.errors import (
     Undecidable,
     Upstream,
 )
-from shared.failures import Fate, consequence_of, delay_of
-from shared.messages import Message
-from shared.ports import Queue
+from shared.domain.failures import Disposition, consequence_of, delay_of
+from shared.domain.messages import Message
+from shared.domain.ports import Queue
 from shared.services import Services
 
 logger = logging.getLogger(__name__)
 
 HttpHandler = Callable[[func.HttpRequest, Services], func.HttpResponse]
 
-# The closest entry wins, as in shared/failures.py.
+# The closest entry wins, as in shared/domain/failures.py.
 _STATUSES: dict[type[SyncError], int] = {
     Unauthenticated: 401,
     TooLarge: 413,
@@ -233,18 +233,18 @@ def read(request: func.HttpRequest, kind: type[Shape]) -> Shape:
 
 
 def finish(queue: Queue, message: Message, error: SyncError) -> None:
-    """Give a message that failed its fate: returning deletes it, raising leaves it to the queue's retries."""
-    fate = consequence_of(error).fate
+    """Dispose of a message that failed: returning deletes it, raising leaves it to the queue's retries."""
+    disposition = consequence_of(error).disposition
     logger.log(
-        logging.INFO if fate is Fate.PUT_BACK else logging.ERROR,
+        logging.INFO if disposition is Disposition.PUT_BACK else logging.ERROR,
         "outcome=%s error=%s kind=%s organization=%s",
-        fate.value,
+        disposition.value,
         type(error).__name__,
         error.kind,
         message.organization,
     )
-    if fate is Fate.PUT_BACK:
+    if disposition is Disposition.PUT_BACK:
         # Whole seconds, as a queue counts them; less than was asked for would only be refused again.
         queue.put(message, delay=math.ceil(delay_of(error)))
-    elif fate is Fate.RETRY:
+    elif disposition is Disposition.RETRY:
         raise error

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions.edge import answer, api_boundary, name_of
-from shared.errors import SyncError
+from shared.domain.errors import SyncError
 from shared.services import Services
 
 

@@ -5,10 +5,10 @@ import logging
 import azure.functions as func
 
 from functions.edge import finish
-from shared.errors import Malformed, SyncError
-from shared.messages import decode_inbound
+from shared.domain.errors import Malformed, SyncError
+from shared.domain.messages import decode_inbound
+from shared.flows.syncing import sync_inbound
 from shared.services import Services
-from shared.syncing import sync_inbound
 
 logger = logging.getLogger(__name__)
 

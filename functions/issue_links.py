@@ -6,10 +6,10 @@ import azure.functions as func
 import msgspec
 
 from functions.edge import answer, api_boundary, body_of, read
-from shared.bulk import NOT_YET, Linked, link_all, pairs_from_csv, pairs_from_json
-from shared.ids import issue_id_from, named_link, work_item_id_from
-from shared.linking import link, unlink
-from shared.model import IssueLink
+from shared.domain.ids import issue_id_from, named_link, work_item_id_from
+from shared.domain.model import IssueLink
+from shared.flows.bulk import NOT_YET, Linked, link_all, pairs_from_csv, pairs_from_json
+from shared.flows.linking import link, unlink
 from shared.services import Services
 from shared.store.organizations import Organization
 

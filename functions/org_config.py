@@ -4,10 +4,10 @@ import azure.functions as func
 import msgspec
 
 from functions.edge import answer, api_boundary, body_of, sentence_of
-from shared.configuration import Configuration
-from shared.connecting import described_projects, find_organization, remove, store
-from shared.errors import Conflict, NotFound, StalePrecondition, SyncError
-from shared.form import ProjectStates, described_fields
+from shared.domain.configuration import Configuration
+from shared.domain.errors import Conflict, NotFound, StalePrecondition, SyncError
+from shared.flows.connecting import described_projects, find_organization, remove, store
+from shared.flows.form import ProjectStates, described_fields
 from shared.services import Services
 from shared.store.organizations import Organization
 

@@ -5,11 +5,11 @@ import logging
 import azure.functions as func
 
 from functions.edge import finish
-from shared.commenting import sync_comment
-from shared.errors import Malformed, SyncError
-from shared.messages import decode_outbound
+from shared.domain.errors import Malformed, SyncError
+from shared.domain.messages import decode_outbound
+from shared.flows.commenting import sync_comment
+from shared.flows.syncing import sync_outbound
 from shared.services import Services
-from shared.syncing import sync_outbound
 
 logger = logging.getLogger(__name__)
 

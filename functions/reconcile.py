@@ -6,11 +6,11 @@ import azure.functions as func
 import msgspec
 
 from functions.edge import answer, api_boundary, read
-from shared.errors import SyncError
-from shared.ids import issue_id_from, work_item_id_from
-from shared.reconciling import reconcile, reconcile_all
+from shared.domain.errors import SyncError
+from shared.domain.ids import issue_id_from, work_item_id_from
+from shared.flows.reconciling import reconcile, reconcile_all
+from shared.flows.syncing import settle_now
 from shared.services import Services
-from shared.syncing import settle_now
 
 logger = logging.getLogger(__name__)
 

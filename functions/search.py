@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions.edge import answer, api_boundary
-from shared.errors import Rejected
+from shared.domain.errors import Rejected
 from shared.services import Services
 
 _DEFAULT_LIMIT = 50

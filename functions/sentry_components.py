@@ -8,11 +8,11 @@ import msgspec
 
 from functions.edge import answer, body_of, component_boundary, read, secrets_or_refusal
 from shared.ado.creation import NewWorkItem
-from shared.creating import create_and_link, link_or_get
-from shared.decoding import decode
-from shared.errors import NotFound, Rejected
-from shared.ids import issue_id_from, work_item_id_from
-from shared.model import IssueLink
+from shared.domain.decoding import decode
+from shared.domain.errors import NotFound, Rejected
+from shared.domain.ids import issue_id_from, work_item_id_from
+from shared.domain.model import IssueLink
+from shared.flows.creating import create_and_link, link_or_get
 from shared.sentry.hook import verify_signature
 from shared.services import Services
 from shared.store.organizations import Organization

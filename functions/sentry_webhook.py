@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions.edge import body_of, outcome, secrets_or_refusal, webhook_boundary
-from shared.messages import OutboundMessage
+from shared.domain.messages import OutboundMessage
 from shared.sentry.hook import SIGNATURE_HEADER, parse, verify_signature
 from shared.services import Services
 

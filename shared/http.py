@@ -18,8 +18,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from shared.addresses import AddressPolicy
-from shared.errors import (
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import (
     Conflict,
     NotFound,
     Refused,
@@ -86,7 +86,7 @@ def new_session(policy: AddressPolicy) -> requests.Session:
 
 
 @dataclass
-class Pace:
+class BackOff:
     """When one service may next be called for one organization.
 
     Courtesy, not correctness: each instance of the app keeps its own, and a restart forgets it.
@@ -146,7 +146,7 @@ class Caller:
     auth: AuthBase
     headers: Mapping[str, str]
     problem_of: Callable[[requests.Response], str]
-    pace: Pace = field(default_factory=Pace)
+    back_off: BackOff = field(default_factory=BackOff)
 
     def call(
         self,
@@ -159,7 +159,7 @@ class Caller:
     ) -> Answer:
         """Make one call, once; raise NotFound, Conflict or an Upstream error unless it succeeded."""
         operation = f"{method} {url.partition('?')[0]}"
-        self.pace.verify(self.service)
+        self.back_off.verify(self.service)
         try:
             response = self.session.request(
                 method,
@@ -175,7 +175,9 @@ class Caller:
             advice = f"we do not connect to {error.detail}"
             raise Refused(self.service, f"{operation}: {error.detail}", advice=advice) from error
         except Unauthorized:
-            self.pace.refused(certain=True)  # There was no token to send, and asking for one takes seconds.
+            self.back_off.refused(
+                certain=True
+            )  # There was no token to send, and asking for one takes seconds.
             raise
         except (requests.RequestException, HTTPError, OSError) as error:
             # A traceback would print the cause, which quotes the query: it may hold somebody's address.
@@ -192,26 +194,26 @@ class Caller:
         html = "text/html" in response.headers.get("Content-Type", "").lower()
         # ADO quirk: 203, 302 and a page of HTML are how it says "sign in first" (ado_api.md §8).
         if status in {203, 302, 303, 401} or (status < 300 and html):
-            self.pace.refused(certain=True)
+            self.back_off.refused(certain=True)
             raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
         detail = f"{operation}: HTTP {status}"
         if status == 403:
-            self.pace.refused(certain=False)
+            self.back_off.refused(certain=False)
             raise Unauthorized(self.service, f"{detail}: {self._problem(response)}")
         wait = _retry_after(response.headers)
         if status == 429 or (status >= 400 and wait is not None):
             seconds = _until_reset(response.headers) if wait is None else wait
-            self.pace.slow(seconds)
+            self.back_off.slow(seconds)
             raise Throttled(self.service, detail, retry_after=seconds)
         # A page is what a proxy or a half-done deployment answers with: nothing is gone.
         if status >= 500 or status == 408 or (status in {404, 410} and html and response.content):
             raise Unavailable(self.service, detail)
         if status >= 300:
             raise self._client_error(status, f"{detail}: {self._problem(response)}")
-        self.pace.accepted()
+        self.back_off.accepted()
         if wait is not None:
             # ADO quirk: a success may ask us to wait before the next call (ado_api.md §9).
-            self.pace.slow(wait)
+            self.back_off.slow(wait)
         try:
             return Answer(response.json() if response.content else None, response.headers)
         except (ValueError, RecursionError) as error:

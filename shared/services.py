@@ -12,22 +12,22 @@ import requests
 from msgspec.structs import replace
 from requests.auth import AuthBase
 
-from shared.addresses import is_bare_host, search_url_for
 from shared.ado.auth import EntraAuth, default_credential, personal_access_token
 from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
-from shared.configuration import Configuration
-from shared.errors import StalePrecondition
-from shared.http import Pace, new_session
-from shared.looking import Looker, Turn
-from shared.ports import Queue
+from shared.domain.addresses import is_bare_host, search_url_for
+from shared.domain.configuration import Configuration
+from shared.domain.errors import StalePrecondition
+from shared.domain.ports import Queue
+from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
-from shared.settling import Settler
+from shared.settling.observing import Observer, UnitOfWork
+from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
-from shared.store.deeds import DeedStore
+from shared.store.idempotency import IdempotencyStore
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
@@ -43,7 +43,7 @@ class Services:
         self.clock = clock
         self.processes = ProcessCache()
         self._members = MemberCache()
-        self._paces: dict[tuple[str, str], Pace] = {}
+        self._back_offs: dict[tuple[str, str], BackOff] = {}
         # Where the organization of a version of a document lives, for whoever still holds that version.
         self._located: dict[tuple[str, str], str] = {}
 
@@ -60,8 +60,8 @@ class Services:
         return LinkStore(self._table("links"))
 
     @cached_property
-    def deeds(self) -> DeedStore:
-        return DeedStore(self._table("links"))
+    def idempotency(self) -> IdempotencyStore:
+        return IdempotencyStore(self._table("links"))
 
     @cached_property
     def activity(self) -> ActivityStore:
@@ -76,22 +76,22 @@ class Services:
         return AzureQueue(queue_client(self.settings.storage, OUTBOUND_QUEUE))
 
     def ado(self, organization: Organization) -> AdoClient:
-        """Return a client that keeps the organization's pace; may first have to find out where it lives."""
-        return self._ado_client(organization, self._pace(organization.slug, "ado"))
+        """Return a client that keeps the organization's back-off; may first look its address up."""
+        return self._ado_client(organization, self._back_off(organization.slug, "ado"))
 
     def ado_at_once(self, organization: Organization) -> AdoClient:
         """Return a client for somebody who waits for the answer and may have just cured a refusal."""
-        return self._ado_client(organization, Pace())
+        return self._ado_client(organization, BackOff())
 
     def finder(self, organization: Organization) -> WorkItemFinder:
         base_url = self._ado_url(organization)
         search_url = organization.configuration.ado_search_url or search_url_for(base_url)
         # What the search service refuses must not keep the work items themselves from being asked.
-        index = AdoClient(search_url, self._session, self._ado_auth(organization), Pace())
+        index = AdoClient(search_url, self._session, self._ado_auth(organization), BackOff())
         return WorkItemFinder(self.ado_at_once(organization), index, base_url)
 
-    def _ado_client(self, organization: Organization, pace: Pace) -> AdoClient:
-        return AdoClient(self._ado_url(organization), self._session, self._ado_auth(organization), pace)
+    def _ado_client(self, organization: Organization, back_off: BackOff) -> AdoClient:
+        return AdoClient(self._ado_url(organization), self._session, self._ado_auth(organization), back_off)
 
     def _ado_auth(self, organization: Organization) -> AuthBase:
         pat = self.settings.ado_pat(organization.slug)
@@ -125,7 +125,7 @@ class Services:
             configuration.sentry_organization or organization.slug,
             self._session,
             BearerAuth(self.settings.sentry_token(organization.slug)),
-            self._pace(organization.slug, "sentry"),
+            self._back_off(organization.slug, "sentry"),
             self._members,
         )
 
@@ -137,14 +137,14 @@ class Services:
             configuration=configuration,
             ado=ado,
             sentry=sentry,
-            looker=Looker(slug, configuration, ado, sentry, self.processes),
+            observer=Observer(slug, configuration, ado, sentry, self.processes),
             links=self.links,
             activity=self.activity,
             clock=self.clock,
         )
 
-    def new_turn(self) -> Turn:
-        return Turn(self.new_token())
+    def new_unit_of_work(self) -> UnitOfWork:
+        return UnitOfWork(self.new_token())
 
     def new_token(self) -> str:
         return secrets.token_hex(8)
@@ -164,10 +164,10 @@ class Services:
     def end_refusals(self, slug: str) -> None:
         """Have both services asked again for an organization; each instance of the app has its own pauses."""
         for service in ("ado", "sentry"):
-            self._pace(slug, service).end_refusal()
+            self._back_off(slug, service).end_refusal()
 
-    def _pace(self, slug: str, service: str) -> Pace:
-        return self._paces.setdefault((slug, service), Pace())
+    def _back_off(self, slug: str, service: str) -> BackOff:
+        return self._back_offs.setdefault((slug, service), BackOff())
 
 
 @lru_cache(maxsize=1)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.addresses import AddressPolicy, is_loopback_url
-from shared.errors import MissingSetting
+from shared.domain.addresses import AddressPolicy, is_loopback_url
+from shared.domain.errors import MissingSetting
 
 STORAGE = "AzureWebJobsStorage"
 RESOURCE_AREAS_URL = "https://app.vssps.visualstudio.com/_apis/resourceareas"

@@ -23,7 +23,7 @@ class Step:
     ``holds`` is for what must not change: it is looked at for a while instead of until it is there.
     """
 
-    deed: str
+    action: str
     do: Callable[[Hands], object]
     effect: str
     look: Callable[[Hands], object]
@@ -267,13 +267,15 @@ def take(step: Step, hands: Hands, patience: float) -> None:
         found = step.look(hands)
         late = time.monotonic() >= deadline
         if step.holds and found != step.wanted:
-            raise StepFailed(f"{step.deed} → expected {step.wanted!r} to stay, but it became {found!r}")
+            raise StepFailed(f"{step.action} → expected {step.wanted!r} to stay, but it became {found!r}")
         if found == step.wanted and (late or not step.holds):
             break
         if late:
-            raise StepFailed(f"{step.deed} → expected {step.wanted!r}, still {found!r} after {patience:g} s")
+            raise StepFailed(
+                f"{step.action} → expected {step.wanted!r}, still {found!r} after {patience:g} s"
+            )
         time.sleep(_LOOK_EVERY)
-    print(_line(started, f"{step.deed} → {step.effect}"))
+    print(_line(started, f"{step.action} → {step.effect}"))
 
 
 def _line(started: float, text: str) -> str:

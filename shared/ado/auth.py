@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from shared.errors import Unauthorized, Unavailable
+from shared.domain.errors import Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

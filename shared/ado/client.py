@@ -9,10 +9,10 @@ import requests
 from requests.auth import AuthBase
 
 from shared.ado.identity import assignee_from_identity
-from shared.errors import NotFound, Unavailable
-from shared.http import Caller, Pace, reading
-from shared.model import Assignee, Category, Person, State, WorkItem, WorkItemTypes
-from shared.ports import UNSET, Unset
+from shared.domain.errors import NotFound, Unavailable
+from shared.domain.model import Assignee, Category, Person, State, WorkItem, WorkItemTypes
+from shared.domain.ports import UNSET, Unset
+from shared.http import BackOff, Caller, reading
 
 API_VERSION = {"api-version": "7.1"}
 LARGEST_BATCH = 200
@@ -39,7 +39,7 @@ class Project(msgspec.Struct, frozen=True):
 class AdoClient:
     """``base_url`` is the organization's or collection's own URL with its trailing slash."""
 
-    def __init__(self, base_url: str, session: requests.Session, auth: AuthBase, pace: Pace) -> None:
+    def __init__(self, base_url: str, session: requests.Session, auth: AuthBase, back_off: BackOff) -> None:
         self._base_url = base_url
         self._caller = Caller(
             service="ado",
@@ -48,7 +48,7 @@ class AdoClient:
             # ADO quirk: without this header a bad token is answered with a sign-in page, not with a 401.
             headers={"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress"},
             problem_of=_problem_of,
-            pace=pace,
+            back_off=back_off,
         )
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item

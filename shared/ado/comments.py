@@ -4,8 +4,8 @@ import re
 from html import escape
 
 from shared.ado.client import AdoClient
-from shared.errors import Unavailable
-from shared.sentry.client import SentryComment
+from shared.domain.errors import Unavailable
+from shared.domain.model import SentryComment
 
 # ADO quirk: comments never left preview; the plain version is refused.
 _VERSION = {"api-version": "7.1-preview.4"}

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import msgspec
 
 from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient, list_in
-from shared.errors import NotFound, Rejected
-from shared.model import WorkItem
+from shared.domain.errors import NotFound, Rejected
+from shared.domain.model import WorkItem
 
 LONGEST_TITLE = 255
 _CLOCKS_DIFFER_BY = 300.0  # seconds

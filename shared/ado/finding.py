@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import msgspec
 
 from shared.ado.client import AdoClient, list_in
-from shared.errors import NotFound, Refused, Throttled, Unauthorized, Unavailable
-from shared.model import WorkItem
+from shared.domain.errors import NotFound, Refused, Throttled, Unauthorized, Unavailable
+from shared.domain.model import WorkItem
 
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
 _EDIT_PATH = re.compile(r"/(?:_workitems/edit|_apis/wit/workitems)/([0-9]{1,15})\b", re.IGNORECASE)

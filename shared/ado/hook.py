@@ -12,10 +12,10 @@ from typing import Any, cast
 import msgspec
 
 from shared.ado.identity import assignee_from_identity
-from shared.decoding import decode_delivery
-from shared.errors import Malformed, TooLarge, Unauthenticated
-from shared.messages import InboundEvent
-from shared.model import Assignee, WorkItem
+from shared.domain.decoding import decode_delivery
+from shared.domain.errors import Malformed, TooLarge, Unauthenticated
+from shared.domain.messages import InboundEvent
+from shared.domain.model import Assignee, WorkItem
 
 SECRET_HEADER = "Shared-Secret"  # noqa: S105  # the name of the header, not its value
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; Microsoft names 2 MB as the largest payload it sends

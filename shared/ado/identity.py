@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.model import ASSIGNEE_UNREADABLE, Assignee, Person, Stranger
+from shared.domain.model import ASSIGNEE_UNREADABLE, Assignee, Person, Stranger
 
 _LONGEST_ADDRESS = 254
 

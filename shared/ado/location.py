@@ -4,9 +4,9 @@ from typing import Any
 
 import requests
 
-from shared.addresses import AddressPolicy, normalized_ado_url
-from shared.errors import NotFound, Refused, Rejected, Unavailable
-from shared.http import Caller, Pace
+from shared.domain.addresses import AddressPolicy, normalized_ado_url
+from shared.domain.errors import NotFound, Refused, Rejected, Unavailable
+from shared.http import BackOff, Caller
 
 # The id of the core resource area, the same in every organization.
 # https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls#how-to-get-an-organizations-url
@@ -45,7 +45,7 @@ def _asked(session: requests.Session, resource_areas_url: str, account_id: str) 
         _NoAuth(),
         {"Accept": "application/json"},
         lambda response: str(response.json()["message"]),
-        Pace(),
+        BackOff(),
     )
     try:
         return caller.call(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from shared.model import WorkItemTypes
-from shared.ports import Ado
+from shared.domain.model import WorkItemTypes
+from shared.domain.ports import Ado
 
 _KEPT_FOR = 3600.0  # seconds
 _REFRESHED_AT_MOST_EVERY = 30.0  # seconds, when somebody looks, or names a state that is not known

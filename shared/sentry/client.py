@@ -6,22 +6,22 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
 import requests
 from requests.auth import AuthBase
 
-from shared.errors import NotFound, Refused
-from shared.http import Caller, Pace, reading
-from shared.model import (
+from shared.domain.errors import NotFound, Refused
+from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
     ASSIGNEE_UNREADABLE,
     TEAM_ASSIGNEE,
     Assignee,
     IssueStatus,
     Person,
+    SentryComment,
     SentryIssue,
     Stranger,
 )
+from shared.http import BackOff, Caller, reading
 
 _REMEMBERED_FOR = 600.0  # seconds
 # Parts of an issue that a sync has no use for and that cost Sentry time.
@@ -55,15 +55,6 @@ class MemberCache:
             self._kept[base_url, email] = (user_id, self._clock())
 
 
-class SentryComment(msgspec.Struct, frozen=True):
-    """A comment on an issue; ``url`` leads to it and to no other."""
-
-    id: str
-    author: str
-    text: str
-    url: str
-
-
 class SentryClient:
     """``organization`` is Sentry's own slug; ``base_url`` has its trailing slash."""
 
@@ -73,7 +64,7 @@ class SentryClient:
         organization: str,
         session: requests.Session,
         auth: AuthBase,
-        pace: Pace,
+        back_off: BackOff,
         members: MemberCache,
     ) -> None:
         self._organization = organization
@@ -87,7 +78,7 @@ class SentryClient:
             auth=auth,
             headers={"Accept": "application/json"},
             problem_of=_problem_of,
-            pace=pace,
+            back_off=back_off,
         )
 
     # https://docs.sentry.io/api/events/retrieve-an-issue/

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from shared.decoding import decode_delivery
-from shared.errors import Malformed, Unauthenticated
+from shared.domain.decoding import decode_delivery
+from shared.domain.errors import Malformed, Unauthenticated
 
 SIGNATURE_HEADER = "Sentry-Hook-Signature"
 RESOURCE_HEADER = "Sentry-Hook-Resource"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from shared.model import ActivityEntry
+from shared.domain.model import ActivityEntry
 from shared.store.keys import escaped, number
 from shared.store.tables import Insert, Table, remove_rows
 

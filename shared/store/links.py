@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from shared.errors import AlreadyLinked, Conflict, NotFound
-from shared.model import IssueLink
+from shared.domain.errors import AlreadyLinked, Conflict, NotFound
+from shared.domain.model import IssueLink
 from shared.store.keys import escaped, number
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Table, remove_rows
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import msgspec
 
-from shared.configuration import Configuration
-from shared.errors import Conflict, NotFound, StalePrecondition
+from shared.domain.configuration import Configuration
+from shared.domain.errors import Conflict, NotFound, StalePrecondition
 from shared.store.tables import Delete, Insert, Replace, Table
 
 _PARTITION = "organizations"

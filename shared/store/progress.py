@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import msgspec
 
-from shared.errors import NotFound
+from shared.domain.errors import NotFound
 from shared.store.tables import Delete, Replace, Table
 
 _PARTITION = "progress"

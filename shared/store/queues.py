@@ -11,8 +11,8 @@ from azure.core.exceptions import (
 )
 from azure.storage.queue import BinaryBase64EncodePolicy, LinearRetry, QueueClient
 
-from shared.errors import Unauthorized, Unavailable
-from shared.messages import Message, encode
+from shared.domain.errors import Unauthorized, Unavailable
+from shared.domain.messages import Message, encode
 from shared.settings import StorageAccount
 from shared.store.tables import CLIENT_OPTIONS
 

@@ -17,7 +17,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 
-from shared.errors import Conflict, NotFound, Rejected, SyncError, Unauthorized, Unavailable
+from shared.domain.errors import Conflict, NotFound, Rejected, SyncError, Unauthorized, Unavailable
 from shared.settings import StorageAccount
 
 CLIENT_OPTIONS: dict[str, Any] = {

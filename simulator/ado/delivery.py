@@ -22,7 +22,7 @@ TRANSIENT = frozenset({408, 502, 503, 504})
 TIMEOUT = 20
 
 
-class Fate(Enum):
+class Disposition(Enum):
     """What becomes of a notification and its subscription after one attempt."""
 
     DELIVERED = "delivered"
@@ -31,18 +31,18 @@ class Fate(Enum):
     DISABLE = "disable"
 
 
-def fate_of(http_status: int | None, attempts: int) -> Fate:
+def disposition_of(http_status: int | None, attempts: int) -> Disposition:
     """Decide by the answer to the latest of so many attempts; None stands for no answer.
 
     What no answer means is not documented; it is taken for trouble that passes, like a 504.
     """
     if http_status is not None and 200 <= http_status < 300:
-        return Fate.DELIVERED
+        return Disposition.DELIVERED
     if http_status == 410:
-        return Fate.DISABLE
+        return Disposition.DISABLE
     if (http_status is None or http_status in TRANSIENT) and attempts <= len(RETRY_WAITS):
-        return Fate.RETRY
-    return Fate.RESTRICT
+        return Disposition.RETRY
+    return Disposition.RESTRICT
 
 
 @dataclass(frozen=True)
@@ -195,18 +195,18 @@ class Courier:
                 notification.body,
             )
         )
-        fate = fate_of(http_status, attempt)
-        if is_probe and fate is Fate.RETRY:
-            fate = Fate.RESTRICT
-        if fate is Fate.RETRY:
+        disposition = disposition_of(http_status, attempt)
+        if is_probe and disposition is Disposition.RETRY:
+            disposition = Disposition.RESTRICT
+        if disposition is Disposition.RETRY:
             self._schedule(notification, RETRY_WAITS[attempt - 1])
             return
-        notification.result = "succeeded" if fate is Fate.DELIVERED else "failed"
-        if fate is Fate.DELIVERED and subscription.status == "onProbation":
+        notification.result = "succeeded" if disposition is Disposition.DELIVERED else "failed"
+        if disposition is Disposition.DELIVERED and subscription.status == "onProbation":
             subscription.status, subscription.probation_retries = "enabled", 0
-        elif fate is Fate.DISABLE:
+        elif disposition is Disposition.DISABLE:
             subscription.status = "disabledBySystem"
-        elif fate is Fate.RESTRICT and (is_probe or subscription.status == "enabled"):
+        elif disposition is Disposition.RESTRICT and (is_probe or subscription.status == "enabled"):
             self._restrict(notification)
 
     def _restrict(self, notification: Notification) -> None:

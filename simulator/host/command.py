@@ -37,7 +37,7 @@ from simulator.host.app import (
     apply_settings,
     load_functions,
 )
-from simulator.host.engine import ENGINES, choose_engine
+from simulator.host.engines import ENGINES, choose_engine
 from simulator.host.http import Keys, Site
 from simulator.host.queues import QueueListener
 from simulator.host.server import Server

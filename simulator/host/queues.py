@@ -29,7 +29,7 @@ _POISON_SUFFIX = "-poison"
 logger = logging.getLogger("host.queues")
 
 
-class Fate(enum.Enum):
+class Disposition(enum.Enum):
     """What becomes of a message that has been handled."""
 
     DELETED = "deleted"
@@ -38,14 +38,16 @@ class Fate(enum.Enum):
     LEFT = "left invisible until its lease ends"
 
 
-def decide_fate(queue: str, dequeue_count: int, options: QueueOptions, *, succeeded: bool) -> Fate:
+def decide_disposition(
+    queue: str, dequeue_count: int, options: QueueOptions, *, succeeded: bool
+) -> Disposition:
     if succeeded:
-        return Fate.DELETED
+        return Disposition.DELETED
     # Functions quirk: a poison queue has no poison queue; what fails there waits out its lease and comes
     # again, for ever (QueueProcessor.cs).
     if queue.endswith(_POISON_SUFFIX):
-        return Fate.LEFT
-    return Fate.POISONED if dequeue_count >= options.max_dequeue_count else Fate.RELEASED
+        return Disposition.LEFT
+    return Disposition.POISONED if dequeue_count >= options.max_dequeue_count else Disposition.RELEASED
 
 
 def queue_datum(content: bytes) -> Datum:
@@ -194,15 +196,15 @@ class QueueListener:
                 with self._leases_lock:
                     self._leases.remove(lease)
 
-    def _run(self, message: QueueMessage) -> Fate:
+    def _run(self, message: QueueMessage) -> Disposition:
         try:
             content = self._decode(message.content or "")
         except binascii.Error:
             logger.warning("%s: message %s is not base64", self._name, message.id)
             # Functions quirk: it is poison at once, undecoded, however few the attempts (QueueListener.cs).
-            return Fate.LEFT if self._name.endswith(_POISON_SUFFIX) else Fate.POISONED
+            return Disposition.LEFT if self._name.endswith(_POISON_SUFFIX) else Disposition.POISONED
         succeeded = self._work.try_run(self._function, queue_datum(content), _metadata(message))
-        return decide_fate(self._name, message.dequeue_count or 0, self._options, succeeded=succeeded)
+        return decide_disposition(self._name, message.dequeue_count or 0, self._options, succeeded=succeeded)
 
     def _decode(self, text: str) -> bytes:
         if not self._options.is_base64:
@@ -210,13 +212,13 @@ class QueueListener:
         # .NET's decoder takes white space and nothing else that is strange.
         return base64.b64decode("".join(text.split()), validate=True)
 
-    def _settle(self, lease: _Lease, fate: Fate) -> None:
-        if fate is Fate.POISONED:
+    def _settle(self, lease: _Lease, disposition: Disposition) -> None:
+        if disposition is Disposition.POISONED:
             logger.warning("%s: message %s goes to the poison queue", self._name, lease.message.id)
             self._send_to_poison(lease.message.content or "")
-        if fate in {Fate.DELETED, Fate.POISONED}:
+        if disposition in {Disposition.DELETED, Disposition.POISONED}:
             lease.delete()
-        elif fate is Fate.RELEASED:
+        elif disposition is Disposition.RELEASED:
             lease.release(self._options.visibility_seconds)
 
     def _send_to_poison(self, text: str) -> None:

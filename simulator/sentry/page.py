@@ -235,9 +235,9 @@ def _nothing() -> None:
     raise Missing("no such button")
 
 
-def _problem_of(deed: Callable[[], object]) -> str | None:
+def _problem_of(action: Callable[[], object]) -> str | None:
     try:
-        deed()
+        action()
     except (Missing, Refused, ComponentFailed) as error:
         return str(error)
     return None

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from shared.addresses import AddressPolicy
 from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient
 from shared.ado.hook import Uninteresting, WorkItemEvent, parse
-from shared.errors import Conflict, NotFound, Refused
-from shared.http import Pace, new_session
-from shared.model import Category, Person, State, Stranger, WorkItem
-from shared.ports import UNSET, Ado
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import Conflict, NotFound, Refused
+from shared.domain.model import Category, Person, State, Stranger, WorkItem
+from shared.domain.ports import UNSET, Ado
+from shared.http import BackOff, new_session
 from simulator.ado import FakeAdo
 from simulator.ado.organization import TOKEN
 from tests.doubles.ado import Event, MemoryAdo
@@ -52,7 +52,7 @@ def over_http(fake: FakeAdo) -> Bench:
         fake.organization_url,
         new_session(AddressPolicy(loopback=True)),
         personal_access_token(TOKEN),
-        Pace(),
+        BackOff(),
     )
     return Bench(
         client,

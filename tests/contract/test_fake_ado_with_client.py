@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from shared.addresses import AddressPolicy
 from shared.ado.auth import personal_access_token
 from shared.ado.client import LARGEST_BATCH, AdoClient, Project
 from shared.ado.location import find_base_url
-from shared.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
-from shared.http import Pace, new_session
-from shared.model import Category, Person, State
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.model import Category, Person, State
+from shared.http import BackOff, new_session
 from simulator.ado import FakeAdo
 from simulator.ado.faults import Fault, dropped, html_page, sign_in_page, slowed, throttled
 from simulator.ado.items import Wish
@@ -35,7 +35,7 @@ def connect(fake: FakeAdo) -> Iterator[Connect]:
     """Make a client of the fake, which stands for a new instance of the app; the token may be wrong."""
     with new_session(LOCAL) as session:
         yield lambda token=TOKEN: AdoClient(
-            fake.organization_url, session, personal_access_token(token), Pace()
+            fake.organization_url, session, personal_access_token(token), BackOff()
         )
 
 
@@ -50,7 +50,7 @@ def ado(connect: Connect) -> AdoClient:
 @pytest.mark.parametrize("projects", [99, 100, 101, 205])
 def test_every_project_is_listed_once(projects: int) -> None:
     with FakeAdo(projects=projects) as fake, new_session(LOCAL) as session:
-        ado = AdoClient(fake.organization_url, session, personal_access_token(TOKEN), Pace())
+        ado = AdoClient(fake.organization_url, session, personal_access_token(TOKEN), BackOff())
         listed = list(ado.projects())
         assert set(listed) == {Project(each.id, each.name) for each in fake.catalog.projects.values()}
         assert len(listed) == projects
@@ -97,7 +97,7 @@ def test_an_item_tells_its_project_without_another_call(fake: FakeAdo, ado: AdoC
 def test_an_account_is_found_by_its_id(fake: FakeAdo) -> None:
     with new_session(LOCAL) as session:
         url = find_base_url(session, fake.resource_areas_url, fake.catalog.account_id, LOCAL)
-        ado = AdoClient(url, session, personal_access_token(TOKEN), Pace())
+        ado = AdoClient(url, session, personal_access_token(TOKEN), BackOff())
         assert ado.get_work_item(31).state == "Active"
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared.addresses import AddressPolicy
-from shared.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
-from shared.http import Pace, new_session
-from shared.model import IssueStatus, Person, Stranger
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.model import IssueStatus, Person, Stranger
+from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from simulator.sentry import FakeSentry, Modes
 from simulator.sentry.gate import ISSUE_DETAILS_LIMIT
@@ -35,7 +35,7 @@ def connect() -> Iterator[Connect]:
 
         def client(fake: FakeSentry, *, token: str | None = None, organization: str = "acme") -> SentryClient:
             auth = BearerAuth(fake.token if token is None else token)
-            return SentryClient(f"{fake.url}/", organization, session, auth, Pace(), MemberCache())
+            return SentryClient(f"{fake.url}/", organization, session, auth, BackOff(), MemberCache())
 
         yield client
 

@@ -10,8 +10,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.queue import BinaryBase64DecodePolicy, QueueClient
 
-from shared.messages import InboundMessage, Message, OutboundMessage, decode_inbound, decode_outbound
-from shared.model import Person, WorkItem
+from shared.domain.messages import InboundMessage, Message, OutboundMessage, decode_inbound, decode_outbound
+from shared.domain.model import Person, WorkItem
 from shared.settings import StorageAccount
 from shared.store.queues import AzureQueue, queue_client
 from simulator.azurite import Azurite

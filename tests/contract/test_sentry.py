@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from shared.addresses import AddressPolicy
-from shared.errors import NotFound, Refused
-from shared.http import Pace, new_session
-from shared.model import TEAM_ASSIGNEE, IssueStatus, Person, Stranger
-from shared.ports import Sentry
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import NotFound, Refused
+from shared.domain.model import TEAM_ASSIGNEE, IssueStatus, Person, Stranger
+from shared.domain.ports import Sentry
+from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
 from simulator.sentry import FakeSentry
@@ -43,7 +43,7 @@ def over_http(fake: FakeSentry) -> Bench:
         fake.organization,
         new_session(AddressPolicy(loopback=True)),
         BearerAuth(fake.token),
-        Pace(),
+        BackOff(),
         MemberCache(),
     )
 
@@ -160,7 +160,7 @@ def test_what_is_not_there_or_was_deleted_is_not_found(bench: Bench, issue_id: s
 
 
 @pytest.mark.parametrize(
-    ("deeds", "heard"),
+    ("done", "heard"),
     [
         (["resolve"], ["resolved"]),
         (["resolve", "resolve"], ["resolved"]),
@@ -176,11 +176,11 @@ def test_what_is_not_there_or_was_deleted_is_not_found(bench: Bench, issue_id: s
     ],
 )
 def test_hooks_tell_what_people_do_but_for_what_sentry_keeps_to_itself(
-    bench: Bench, deeds: list[str], heard: list[str]
+    bench: Bench, done: list[str], heard: list[str]
 ) -> None:
     keywords = {"assign": {"email": ANN}, "merge": {"into": "101"}}
-    for deed in deeds:
-        getattr(bench.people, deed)("100", **keywords.get(deed, {}))
+    for action in done:
+        getattr(bench.people, action)("100", **keywords.get(action, {}))
         bench.deliveries()  # Sentry quirk: a hook shows the issue as it is when the hook is sent.
     assert actions(bench) == heard
 

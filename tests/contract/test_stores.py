@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from shared.configuration import Configuration
-from shared.errors import AlreadyLinked, Conflict, NotFound, StalePrecondition
-from shared.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.domain.configuration import Configuration
+from shared.domain.errors import AlreadyLinked, Conflict, NotFound, StalePrecondition
+from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
 from shared.store.activity import KEPT_FOR, ActivityStore
 from shared.store.links import LinkStore, StoredLink
 from shared.store.organizations import OrganizationStore

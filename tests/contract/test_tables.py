@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.errors import Conflict, NotFound, Rejected, SyncError, Unavailable
+from shared.domain.errors import Conflict, NotFound, Rejected, SyncError, Unavailable
 from shared.store.tables import (
     LARGEST_TEXT,
     Delete,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
-from shared.errors import Conflict, NotFound, Refused
-from shared.model import (
+from shared.domain.errors import Conflict, NotFound, Refused
+from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
     Assignee,
     Category,
@@ -17,7 +17,7 @@ from shared.model import (
     WorkItem,
     WorkItemTypes,
 )
-from shared.ports import UNSET, Unset
+from shared.domain.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
 from simulator.ado.processes import WorkItemType
 
@@ -58,7 +58,7 @@ def _nobody_listens(_event: Event) -> None:
 class MemoryAdo:
     """One organization, with the projects, processes and people of ``simulator.ado``.
 
-    The methods of ``shared.ports.Ado`` are what our own token does; ``add_item``, ``edit``, ``move``,
+    The methods of ``shared.domain.ports.Ado`` are what our own token does; ``add_item``, ``edit``, ``move``,
     ``delete`` and ``restore`` are what people do, by the names that ``simulator.ado`` has for them.
     """
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.messages import Message, encode
+from shared.domain.messages import Message, encode
 
 # How long a received message stays hidden from others.
 # https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#concurrency
@@ -34,7 +34,7 @@ class _Waiting:
 
 
 class MemoryQueue:
-    """The ``put`` of ``shared.ports.Queue``, and beside it what only the Functions host does."""
+    """The ``put`` of ``shared.domain.ports.Queue``, and beside it what only the Functions host does."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import msgspec
 from msgspec.structs import replace
 
-from shared.errors import NotFound, Refused
-from shared.model import TEAM_ASSIGNEE, Assignee, IssueStatus, Person, SentryIssue, Stranger
+from shared.domain.errors import NotFound, Refused
+from shared.domain.model import TEAM_ASSIGNEE, Assignee, IssueStatus, Person, SentryIssue, Stranger
 
 OWNER = "owner@acme.example"
 APPLICATION = "application"
@@ -36,8 +36,8 @@ def _nobody_listens(_event: Event) -> None:
 class MemorySentry:
     """One organization with one project and one team.
 
-    The methods of ``shared.ports.Sentry`` are what our own token does; ``resolve``, ``archive``, ``assign``,
-    ``merge`` and their like are what people do, by the names that ``simulator.sentry`` has for them.
+    The methods of ``shared.domain.ports.Sentry`` are what our own token does; ``resolve``, ``archive``,
+    ``assign``, ``merge`` and the like are what people do, by the names ``simulator.sentry`` has for them.
     """
 
     def __init__(self) -> None:

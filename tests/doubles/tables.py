@@ -5,7 +5,7 @@ import threading
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 
-from shared.errors import Conflict, NotFound, Rejected, Unavailable
+from shared.domain.errors import Conflict, NotFound, Rejected, Unavailable
 from shared.store.tables import (
     LARGEST_BATCH,
     LARGEST_PAGE,

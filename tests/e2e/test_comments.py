@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.commenting import sync_comment
-from shared.errors import Busy, Throttled
-from shared.messages import OutboundMessage
+from shared.domain.errors import Busy, Throttled
+from shared.domain.messages import OutboundMessage
+from shared.flows.commenting import sync_comment
 from shared.services import Services
 from shared.settings import Settings
 from simulator.ado.faults import Fault, dropped, throttled

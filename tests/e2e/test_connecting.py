@@ -11,9 +11,9 @@ import pytest
 
 from functions import health, org_config
 from shared.ado.process import ProcessCache
-from shared.connecting import described_projects
-from shared.errors import Unauthorized
-from shared.messages import OutboundMessage
+from shared.domain.errors import Unauthorized
+from shared.domain.messages import OutboundMessage
+from shared.flows.connecting import described_projects
 from shared.services import Services
 from shared.settings import Settings
 from simulator.ado import FakeAdo

@@ -109,7 +109,9 @@ def test_every_change_arrives_and_the_story_is_told(demo: Run) -> None:
     assert demo.process.returncode == 0, said
     steps = [step for chapter in CHAPTERS.values() for step in chapter]
     for step in steps:
-        assert re.search(rf"✓ +\d+\.\d\d s  {re.escape(step.deed)} → {re.escape(step.effect)}\n", said), said
+        assert re.search(rf"✓ +\d+\.\d\d s  {re.escape(step.action)} → {re.escape(step.effect)}\n", said), (
+            said
+        )
     assert re.search(r"applied +inbound +status +unresolved → resolved\n", said), said
     assert said.rstrip().endswith(f"All {len(steps)} steps arrived. Stopping everything.")
     assert_nobody_survives(demo)

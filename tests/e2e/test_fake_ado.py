@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from simulator.ado import FakeAdo
-from simulator.ado.delivery import Fate, fate_of
+from simulator.ado.delivery import Disposition, disposition_of
 from simulator.ado.faults import dropped, hanging, html_page, sign_in_page, slowed, throttled
 
 JSON_PATCH = "application/json-patch+json"
@@ -610,18 +610,20 @@ def test_a_hook_is_given_up_after_seven_attempts_on_probation(ado: FakeAdo, rece
 
 
 @pytest.mark.parametrize(
-    ("http_status", "attempts", "fate"),
+    ("http_status", "attempts", "disposition"),
     [
-        (204, 1, Fate.DELIVERED),
-        (408, 8, Fate.RETRY),
-        (408, 9, Fate.RESTRICT),
-        (None, 1, Fate.RETRY),
-        (401, 1, Fate.RESTRICT),
-        (410, 1, Fate.DISABLE),
+        (204, 1, Disposition.DELIVERED),
+        (408, 8, Disposition.RETRY),
+        (408, 9, Disposition.RESTRICT),
+        (None, 1, Disposition.RETRY),
+        (401, 1, Disposition.RESTRICT),
+        (410, 1, Disposition.DISABLE),
     ],
 )
-def test_the_fate_of_a_notification(http_status: int | None, attempts: int, fate: Fate) -> None:
-    assert fate_of(http_status, attempts) is fate
+def test_the_disposition_of_a_notification(
+    http_status: int | None, attempts: int, disposition: Disposition
+) -> None:
+    assert disposition_of(http_status, attempts) is disposition
 
 
 def test_the_weather_loses_doubles_and_reorders(ado: FakeAdo, receiver: Receiver) -> None:

@@ -484,11 +484,11 @@ def test_a_call_can_hang_without_being_done(sentry: FakeSentry, api: Api) -> Non
 # What hooks say, and when there is none.
 
 
-Deed = Callable[[FakeSentry], object]
+Action = Callable[[FakeSentry], object]
 
 
 @pytest.mark.parametrize(
-    ("deeds", "events"),
+    ("actions", "events"),
     [
         ([lambda s: s.resolve("100")], ["issue.resolved"]),
         ([lambda s: s.resolve("100"), lambda s: s.resolve("100")], ["issue.resolved"]),
@@ -510,10 +510,10 @@ Deed = Callable[[FakeSentry], object]
     ],
 )
 def test_a_hook_is_sent_for_this_and_not_for_that(
-    listening: FakeSentry, receiver: Receiver, deeds: list[Deed], events: list[str]
+    listening: FakeSentry, receiver: Receiver, actions: list[Action], events: list[str]
 ) -> None:
-    for deed in deeds:
-        deed(listening)
+    for action in actions:
+        action(listening)
     listening.hooks.drain()
     assert receiver.events == events
 
@@ -681,7 +681,7 @@ def shape(value: object) -> object:
 
 
 @pytest.mark.parametrize(
-    ("payload", "deed"),
+    ("payload", "action"),
     [
         ("issue.resolved", lambda s: s.resolve("100")),
         ("issue.ignored", lambda s: s.archive("100")),
@@ -692,9 +692,9 @@ def shape(value: object) -> object:
     ],
 )
 def test_the_payload_files_have_the_shape_of_what_is_sent(
-    listening: FakeSentry, receiver: Receiver, payload: str, deed: Deed
+    listening: FakeSentry, receiver: Receiver, payload: str, action: Action
 ) -> None:
-    deed(listening)
+    action(listening)
     listening.hooks.drain()
     written = json.loads((PAYLOADS / f"{payload}.json").read_text(encoding="utf-8"))
     assert shape(comparable(written)) == shape(comparable(receiver.last))

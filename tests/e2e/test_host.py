@@ -26,7 +26,7 @@ from azure.storage.queue import QueueClient
 
 from simulator.azurite import Azurite
 from simulator.host.app import QueueOptions
-from simulator.host.queues import Fate, decide_fate
+from simulator.host.queues import Disposition, decide_disposition
 from simulator.host.routes import Route, RouteError, RouteTable, RouteTemplate
 from simulator.host.schedule import Schedule, ScheduleError
 
@@ -654,20 +654,22 @@ def test_what_is_no_schedule_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("queue_name", "dequeue_count", "succeeded", "fate"),
+    ("queue_name", "dequeue_count", "succeeded", "disposition"),
     [
-        ("work", 1, True, Fate.DELETED),
-        ("work", 9, True, Fate.DELETED),
-        ("work", 4, False, Fate.RELEASED),
-        ("work", 5, False, Fate.POISONED),
-        ("work", 6, False, Fate.POISONED),
-        ("work-poison", 1, True, Fate.DELETED),
-        ("work-poison", 1, False, Fate.LEFT),
-        ("work-poison", 9, False, Fate.LEFT),
+        ("work", 1, True, Disposition.DELETED),
+        ("work", 9, True, Disposition.DELETED),
+        ("work", 4, False, Disposition.RELEASED),
+        ("work", 5, False, Disposition.POISONED),
+        ("work", 6, False, Disposition.POISONED),
+        ("work-poison", 1, True, Disposition.DELETED),
+        ("work-poison", 1, False, Disposition.LEFT),
+        ("work-poison", 9, False, Disposition.LEFT),
     ],
 )
-def test_the_fate_of_a_message(queue_name: str, dequeue_count: int, succeeded: bool, fate: Fate) -> None:
-    assert decide_fate(queue_name, dequeue_count, QueueOptions(), succeeded=succeeded) is fate
+def test_the_disposition_of_a_message(
+    queue_name: str, dequeue_count: int, succeeded: bool, disposition: Disposition
+) -> None:
+    assert decide_disposition(queue_name, dequeue_count, QueueOptions(), succeeded=succeeded) is disposition
 
 
 # Azurite

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.model import Ends, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.domain.model import Ends, IssueLink, IssueSide, IssueStatus, ItemSide
 from shared.settings import StorageAccount
 from shared.store.links import LinkStore
 from shared.store.tables import AzureTable, table_service

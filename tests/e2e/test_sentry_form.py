@@ -13,10 +13,10 @@ import pytest
 import requests
 
 from shared.ado.creation import NewWorkItem
-from shared.component_schema import component_schema
-from shared.creating import create_and_link
-from shared.errors import Busy, NotFound, SyncError, Throttled, Unauthorized, Unavailable
-from shared.linking import unlink
+from shared.domain.errors import Busy, NotFound, SyncError, Throttled, Unauthorized, Unavailable
+from shared.flows.creating import create_and_link
+from shared.flows.linking import unlink
+from shared.sentry.component_schema import component_schema
 from shared.services import Services
 from shared.settings import Settings
 from simulator.ado.faults import Fault, dropped, hanging, throttled

@@ -8,7 +8,7 @@ import time
 
 from tests.simulation.schedule import Schedule, drawn
 from tests.simulation.shrinking import shrunk
-from tests.simulation.story import spelled, told
+from tests.simulation.trace import spelled, traced
 from tests.simulation.world import World
 
 
@@ -30,7 +30,7 @@ def main() -> int:
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if asked.story:
-        print(told(drawn(asked.seed), whole=asked.whole))
+        print(traced(drawn(asked.seed), whole=asked.whole))
         return 0
     if asked.until:
         return run_until(range(asked.seed, asked.seed + asked.schedules))
@@ -57,7 +57,7 @@ def run_many(seeds: range, *, whole: bool) -> int:
         world = World(drawn(seed))
         if world.run():
             small = shrunk(drawn(seed), fails)
-            print(f"{told(small, whole=whole)}\n\nAs a test:\n{spelled(small)}\n\nSeed {seed} failed.")
+            print(f"{traced(small, whole=whole)}\n\nAs a test:\n{spelled(small)}\n\nSeed {seed} failed.")
             return 1
         calls, writes = calls + world.calls, writes + world.witness.writes
         edits, windows = edits + world.witness.causes, windows + world.witness.windows

@@ -33,7 +33,7 @@ TROUBLES = (
     "frozen-after",
 )
 AFTER_A_WRITE = ("dies-after", "answer-lost", "frozen-after")
-FATES = ("lost", "lost", "lost", "twice", "late", "late")
+DISPOSITIONS = ("lost", "lost", "lost", "twice", "late", "late")
 KINDS = (
     ("Bug", "Fabrikam-Fiber"),
     ("Task", "Fabrikam-Fiber"),
@@ -66,8 +66,8 @@ CONFIGURATIONS = (
 
 
 @dataclass(frozen=True)
-class Deed:
-    """Something that a person does, or that time or the timer does; impossible deeds are passed over."""
+class Action:
+    """Something that a person does, or that time or the timer does; impossible actions are passed over."""
 
     what: str
     issue: str = ""
@@ -88,40 +88,40 @@ class Schedule:
     second_kind: tuple[str, str]
     links: tuple[tuple[str, int], ...]
     settings: tuple[str, ...]
-    deeds: tuple[Deed, ...]
+    actions: tuple[Action, ...]
     troubles: tuple[tuple[int, str], ...] = ()
     after_writes: tuple[tuple[int, str], ...] = ()
     strays: tuple[tuple[int, str], ...] = ()
 
 
 # Nobody does anything until all is quiet, or until a worker dies.
-CALM = Deed("calm")
+CALM = Action("calm")
 
 # Courses of events that chance alone would rarely bring about: a state that is newer than what we remember
 # of the process, somebody who joins after having been assigned, an issue that is archived while its work
 # item moves on, and hand-made changes on both sides at once.
 MOTIFS = (
     (
-        Deed("set-state", item=31, value="Active"),
-        Deed("new-state"),
-        Deed("set-state", item=31, value="Verified"),
+        Action("set-state", item=31, value="Active"),
+        Action("new-state"),
+        Action("set-state", item=31, value="Verified"),
     ),
-    (Deed("assign-item", item=31, value="carol@corp.example"), Deed("wait", value="10"), Deed("join")),
-    (Deed("assign-issue", "100", value="dave@corp.example"), Deed("wait", value="400"), Deed("join")),
+    (Action("assign-item", item=31, value="carol@corp.example"), Action("wait", value="10"), Action("join")),
+    (Action("assign-issue", "100", value="dave@corp.example"), Action("wait", value="400"), Action("join")),
     (
-        Deed("archive", "100"),
-        Deed("set-state", item=31, value="Closed"),
-        Deed("set-state", item=31, value="New"),
-    ),
-    (
-        Deed("resolve", "100"),
-        Deed("assign-item", item=31, value="bob@corp.example"),
-        Deed("unresolve", "100"),
+        Action("archive", "100"),
+        Action("set-state", item=31, value="Closed"),
+        Action("set-state", item=31, value="New"),
     ),
     (
-        Deed("set-state", item=31, value="Resolved"),
-        Deed("resolve", "100"),
-        Deed("set-state", item=31, value="New"),
+        Action("resolve", "100"),
+        Action("assign-item", item=31, value="bob@corp.example"),
+        Action("unresolve", "100"),
+    ),
+    (
+        Action("set-state", item=31, value="Resolved"),
+        Action("resolve", "100"),
+        Action("set-state", item=31, value="New"),
     ),
 )
 
@@ -132,50 +132,50 @@ def drawn(seed: int) -> Schedule:
     pairs = [(issue, item) for issue in ISSUES for item in ITEMS]
     kind = chance.choice(KINDS)
     links = tuple(chance.sample(pairs, chance.choice((1, 1, 2, 2, 3, 4))))
-    deeds = tuple(_deed(chance, kind[1]) for _ in range(chance.randint(1, 9)))
+    actions = tuple(_action(chance, kind[1]) for _ in range(chance.randint(1, 9)))
     if chance.random() < 0.2:
-        place = chance.randrange(len(deeds))
-        deeds = (*deeds[:place], *chance.choice(MOTIFS), *deeds[place:])
-    calls = 30 * len(deeds)
+        place = chance.randrange(len(actions))
+        actions = (*actions[:place], *chance.choice(MOTIFS), *actions[place:])
+    calls = 30 * len(actions)
     return Schedule(
         seed=seed,
         workers=chance.choice((1, 2, 2, 3)),
         second_kind=kind,
         links=links,
         settings=tuple(chance.choice(CONFIGURATIONS) for _ in range(chance.choice((0, 0, 1, 2)))),
-        deeds=deeds,
+        actions=actions,
         troubles=tuple(
             (chance.randrange(calls), chance.choice(TROUBLES)) for _ in range(chance.choice((0, 0, 1, 2, 4)))
         ),
         after_writes=tuple(
-            (chance.randrange(len(deeds)), chance.choice(AFTER_A_WRITE))
+            (chance.randrange(len(actions)), chance.choice(AFTER_A_WRITE))
             for _ in range(chance.choice((0, 0, 0, 1, 2)))
         ),
         strays=tuple(
-            (chance.randrange(4 * len(deeds)), chance.choice(FATES))
+            (chance.randrange(4 * len(actions)), chance.choice(DISPOSITIONS))
             for _ in range(chance.choice((0, 0, 1, 2, 4)))
         ),
     )
 
 
-def _deed(chance: random.Random, second_project: str) -> Deed:
+def _action(chance: random.Random, second_project: str) -> Action:
     issue, item = chance.choice(ISSUES), chance.choice(ITEMS)
     draw = chance.random()
     if draw < 0.24:
-        return Deed(chance.choice(("resolve", "resolve", "unresolve", "unresolve", "archive")), issue)
+        return Action(chance.choice(("resolve", "resolve", "unresolve", "unresolve", "archive")), issue)
     if draw < 0.48:
         project = "Fabrikam-Fiber" if item == ITEMS[0] else second_project
-        return Deed("set-state", item=item, value=chance.choice(STATES[project]))
+        return Action("set-state", item=item, value=chance.choice(STATES[project]))
     if draw < 0.60:
-        return Deed("assign-issue", issue, value=chance.choice(SENTRY_PEOPLE))
+        return Action("assign-issue", issue, value=chance.choice(SENTRY_PEOPLE))
     if draw < 0.72:
-        return Deed("assign-item", item=item, value=chance.choice(ADO_PEOPLE))
+        return Action("assign-item", item=item, value=chance.choice(ADO_PEOPLE))
     if draw < 0.84:
-        return Deed("wait", value=chance.choice(("1", "10", "70", "400", "700", "4000")))
+        return Action("wait", value=chance.choice(("1", "10", "70", "400", "700", "4000")))
     if draw < 0.88:
-        return Deed("configure", value=chance.choice(CONFIGURATIONS))
+        return Action("configure", value=chance.choice(CONFIGURATIONS))
     if draw < 0.91:
-        return Deed("reconcile")
+        return Action("reconcile")
     rare = (
         "link",
         "unlink",
@@ -188,4 +188,4 @@ def _deed(chance: random.Random, second_project: str) -> Deed:
         "new-state",
     )
     what = chance.choice(rare)
-    return Deed(what, issue, item, chance.choice(("", "ado", "sentry")) if what == "link" else "")
+    return Action(what, issue, item, chance.choice(("", "ado", "sentry")) if what == "link" else "")

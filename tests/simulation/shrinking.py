@@ -20,18 +20,18 @@ def shrunk(schedule: Schedule, fails: Fails) -> Schedule:
 def _smaller(schedule: Schedule) -> Iterator[Schedule]:
     if schedule.workers > 1:
         yield replace(schedule, workers=1)
-    for name in ("deeds", "troubles", "after_writes", "strays", "links", "settings"):
+    for name in ("actions", "troubles", "after_writes", "strays", "links", "settings"):
         things = getattr(schedule, name)
         if len(things) > 2:
             yield replace(schedule, **{name: things[len(things) // 2 :]})
             yield replace(schedule, **{name: things[: len(things) // 2]})
         for place in range(len(things)):
             yield replace(schedule, **{name: things[:place] + things[place + 1 :]})
-    # Another order of what is ready at once may need fewer deeds; the lowest seeds are tried.
+    # Another order of what is ready at once may need fewer actions; the lowest seeds are tried.
     for seed in range(min(schedule.seed, 20)):
         yield from _fewer_deeds(replace(schedule, seed=seed))
 
 
 def _fewer_deeds(schedule: Schedule) -> Iterator[Schedule]:
-    for place in range(len(schedule.deeds)):
-        yield replace(schedule, deeds=schedule.deeds[:place] + schedule.deeds[place + 1 :])
+    for place in range(len(schedule.actions)):
+        yield replace(schedule, actions=schedule.actions[:place] + schedule.actions[place + 1 :])

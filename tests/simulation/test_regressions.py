@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from tests.simulation.schedule import CALM, Deed, Schedule
-from tests.simulation.story import told
+from tests.simulation.schedule import CALM, Action, Schedule
+from tests.simulation.trace import traced
 from tests.simulation.world import World
 
 ORDERS = 150
@@ -29,7 +29,7 @@ def test_a_copy_at_linking_is_made_though_the_issue_changes_meanwhile() -> None:
         second_kind=("Bug", "CMMI Works"),
         links=(),
         settings=(),
-        deeds=(Deed("link", issue="101", item=31, value="sentry"), Deed("resolve", issue="101")),
+        actions=(Action("link", issue="101", item=31, value="sentry"), Action("resolve", issue="101")),
         troubles=((7, "fails"),),
     )
     assert complaints(schedule) == []
@@ -48,11 +48,11 @@ def test_a_worker_that_loses_the_race_to_move_a_link_leaves_it_well() -> None:
         second_kind=("Störung", "Tailored"),
         links=(("100", 32), ("100", 31)),
         settings=("on_conflict=sentry",),
-        deeds=(
-            Deed("assign-item", item=32, value="ann@corp.example"),
-            Deed("assign-issue", issue="101", value="dave@corp.example"),
-            Deed("assign-issue", issue="100", value="dave@corp.example"),
-            Deed("merge", issue="100", item=32),
+        actions=(
+            Action("assign-item", item=32, value="ann@corp.example"),
+            Action("assign-issue", issue="101", value="dave@corp.example"),
+            Action("assign-issue", issue="100", value="dave@corp.example"),
+            Action("merge", issue="100", item=32),
         ),
         troubles=((3, "throttled"),),
     )
@@ -72,16 +72,16 @@ def test_a_link_that_waits_for_somebody_says_so_whatever_troubled_it_before() ->
         second_kind=("Task", "Fabrikam-Fiber"),
         links=(("100", 32),),
         settings=(),
-        deeds=(
-            Deed("set-state", item=32, value="Removed"),
-            Deed("assign-item", item=32, value="carol@corp.example"),
+        actions=(
+            Action("set-state", item=32, value="Removed"),
+            Action("assign-item", item=32, value="carol@corp.example"),
             CALM,
-            Deed("resolve", issue="100"),
+            Action("resolve", issue="100"),
             CALM,
-            Deed("unresolve", issue="100"),
+            Action("unresolve", issue="100"),
         ),
     )
-    hitherto, _, _ = told(schedule).partition("from here on nothing goes wrong")
+    hitherto, _, _ = traced(schedule).partition("from here on nothing goes wrong")
     stored = [line for line in hitherto.splitlines() if "stores link" in line]
     assert stored[-1].endswith("attention (assignee-not-found)")
 
@@ -99,15 +99,15 @@ def test_a_late_snapshot_is_not_believed_for_a_link_that_another_one_gave_way_to
         second_kind=("Störung", "Tailored"),
         links=(("100", 32),),
         settings=(),
-        deeds=(
-            Deed("configure", value="sync_forward_assignment=on"),
-            Deed("link", issue="100", item=32, value="sentry"),
-            Deed("resolve", issue="101"),
-            Deed("assign-issue", issue="101", value="ann@home.example"),
-            Deed("merge", issue="100", item=32),
-            Deed("resolve", issue="100"),
-            Deed("assign-item", item=31, value="bob@corp.example"),
-            Deed("unresolve", issue="100"),
+        actions=(
+            Action("configure", value="sync_forward_assignment=on"),
+            Action("link", issue="100", item=32, value="sentry"),
+            Action("resolve", issue="101"),
+            Action("assign-issue", issue="101", value="ann@home.example"),
+            Action("merge", issue="100", item=32),
+            Action("resolve", issue="100"),
+            Action("assign-item", item=31, value="bob@corp.example"),
+            Action("unresolve", issue="100"),
         ),
     )
     assert complaints(schedule) == []
@@ -125,12 +125,12 @@ def test_a_late_snapshot_is_not_believed_while_a_link_waits_for_somebody() -> No
         second_kind=("Störung", "Tailored"),
         links=(("100", 32), ("101", 32), ("100", 31), ("101", 31)),
         settings=(),
-        deeds=(
-            Deed("assign-issue", issue="101", value="dave@corp.example"),
-            Deed("resolve", issue="101"),
-            Deed("set-state", item=31, value="Active"),
-            Deed("unresolve", issue="101"),
-            Deed("assign-item", item=31, value="bob@corp.example"),
+        actions=(
+            Action("assign-issue", issue="101", value="dave@corp.example"),
+            Action("resolve", issue="101"),
+            Action("set-state", item=31, value="Active"),
+            Action("unresolve", issue="101"),
+            Action("assign-item", item=31, value="bob@corp.example"),
         ),
         troubles=((44, "dies-before"),),
         strays=((2, "late"),),
@@ -150,12 +150,12 @@ def test_an_unknown_person_is_on_record_though_a_status_is_refused_all_the_while
         second_kind=("Bug", "CMMI Works"),
         links=(("101", 32),),
         settings=("mapping=on",),
-        deeds=(
-            Deed("resolve", issue="101"),
+        actions=(
+            Action("resolve", issue="101"),
             CALM,
-            Deed("assign-item", item=32, value="carol@corp.example"),
+            Action("assign-item", item=32, value="carol@corp.example"),
             CALM,
-            Deed("assign-item", item=32, value="eve@corp.example"),
+            Action("assign-item", item=32, value="eve@corp.example"),
         ),
     )
     assert complaints(schedule) == []
@@ -173,12 +173,12 @@ def test_somebody_is_waited_for_though_the_next_try_fails_for_another_reason() -
         second_kind=("Bug", "CMMI Works"),
         links=(("100", 31),),
         settings=(),
-        deeds=(
-            Deed("assign-issue", issue="101", value="ann@home.example"),
-            Deed("archive", issue="100"),
-            Deed("assign-issue", issue="100", value="dave@corp.example"),
-            Deed("wait", value="400"),
-            Deed("join"),
+        actions=(
+            Action("assign-issue", issue="101", value="ann@home.example"),
+            Action("archive", issue="100"),
+            Action("assign-issue", issue="100", value="dave@corp.example"),
+            Action("wait", value="400"),
+            Action("join"),
         ),
         troubles=((24, "refuses-us"), (0, "throttled")),
     )

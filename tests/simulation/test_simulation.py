@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.simulation.schedule import TROUBLES, Deed, Schedule, drawn
+from tests.simulation.schedule import TROUBLES, Action, Schedule, drawn
 from tests.simulation.shrinking import shrunk
-from tests.simulation.story import told
+from tests.simulation.trace import traced
 from tests.simulation.world import World
 
 QUIET = Schedule(
@@ -15,7 +15,7 @@ QUIET = Schedule(
     second_kind=("Task", "Fabrikam-Fiber"),
     links=(("100", 31),),
     settings=(),
-    deeds=(Deed("resolve", "100"),),
+    actions=(Action("resolve", "100"),),
 )
 
 
@@ -28,8 +28,8 @@ def test_no_schedule_breaks_a_promise(first: int) -> None:
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
-    assert told(drawn(7), whole=True) == told(drawn(7), whole=True)
-    assert told(drawn(7)) != told(drawn(8))
+    assert traced(drawn(7), whole=True) == traced(drawn(7), whole=True)
+    assert traced(drawn(7)) != traced(drawn(8))
 
 
 def test_a_resolved_issue_closes_its_work_item() -> None:
@@ -57,7 +57,7 @@ def test_a_stray_hook_delays_an_edit_and_loses_none(stray: str) -> None:
 
 
 def test_a_story_says_who_did_what_and_how_it_ended() -> None:
-    story = told(QUIET)
+    story = traced(QUIET)
     for line in (
         "person          resolve 100",
         "PATCH work item 31 at rev 1: state Closed",
@@ -69,18 +69,18 @@ def test_a_story_says_who_did_what_and_how_it_ended() -> None:
 
 
 def test_a_failing_schedule_is_stripped_of_all_that_does_not_matter() -> None:
-    needed = {Deed("resolve", "100"), Deed("set-state", item=31, value="New")}
+    needed = {Action("resolve", "100"), Action("set-state", item=31, value="New")}
 
     def fails(schedule: Schedule) -> bool:
-        return needed <= set(schedule.deeds) and ("100", 31) in schedule.links
+        return needed <= set(schedule.actions) and ("100", 31) in schedule.links
 
     large = replace(
         drawn(3),
         links=(("101", 31), ("100", 31), ("101", 32)),
-        deeds=(*drawn(3).deeds, *needed, *drawn(4).deeds),
+        actions=(*drawn(3).actions, *needed, *drawn(4).actions),
         troubles=((1, "fails"), (9, "slow")),
         strays=((0, "lost"),),
     )
     small = shrunk(large, fails)
-    assert (set(small.deeds), small.links) == (needed, (("100", 31),))
+    assert (set(small.actions), small.links) == (needed, (("100", 31),))
     assert (small.workers, small.troubles, small.strays, small.settings) == (1, (), (), ())

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from shared.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
-from shared.messages import Message
-from shared.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
-from shared.ports import UNSET, Unset
+from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.messages import Message
+from shared.domain.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+from shared.domain.ports import UNSET, Unset
 from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
-from shared.configuration import Configuration
-from shared.errors import NotFound
-from shared.model import (
+from shared.domain.configuration import Configuration
+from shared.domain.errors import NotFound
+from shared.domain.model import (
     ActivityEntry,
     Assignee,
     Claim,

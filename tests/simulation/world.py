@@ -12,14 +12,14 @@ from greenlet import greenlet  # type: ignore[import-untyped]  # it comes withou
 from msgspec.structs import replace as with_changes
 
 from functions import ado_webhook, inbound_sync, outbound_sync, reconcile, sentry_webhook
-from shared.configuration import Configuration, ProjectMapping
-from shared.connecting import store
-from shared.errors import NotFound, Refused, SyncError
-from shared.linking import link, unlink
-from shared.looking import Turn
-from shared.model import Category, IssueLink, SentryIssue, Side, WorkItem
+from shared.domain.configuration import Configuration, ProjectMapping
+from shared.domain.errors import NotFound, Refused, SyncError
+from shared.domain.model import Category, IssueLink, SentryIssue, Side, WorkItem
+from shared.flows.connecting import store
+from shared.flows.linking import link, unlink
 from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
 from shared.services import Services
+from shared.settling.observing import UnitOfWork
 from shared.store.organizations import Organization
 from shared.store.tables import Delete, Operation
 from simulator.ado.catalog import Catalog
@@ -31,7 +31,7 @@ from tests.doubles.queues import MemoryQueue, ReceiptLost, Received
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.services import ADO_SECRET, SENTRY_SECRET, MemoryServices
 from tests.doubles.tables import MemoryTable
-from tests.simulation.schedule import ISSUES, ITEMS, Deed, Schedule
+from tests.simulation.schedule import ISSUES, ITEMS, Action, Schedule
 from tests.simulation.troubled import (
     ADO,
     SENTRY,
@@ -111,10 +111,10 @@ class WorldServices(MemoryServices):
     def sentry(self, organization: Organization) -> Any:
         return self._world.troubled_sentry
 
-    def new_turn(self) -> Turn:
-        turn = super().new_turn()
-        self._world.current.token = turn.token
-        return turn
+    def new_unit_of_work(self) -> UnitOfWork:
+        unit = super().new_unit_of_work()
+        self._world.current.token = unit.token
+        return unit
 
     def new_token(self) -> str:
         return self._world.new_token()
@@ -293,19 +293,19 @@ class World:
             return [*self.witness.violations, "it never comes to rest"]
 
     def _live(self) -> None:
-        deeds = list(reversed(self.schedule.deeds))
+        actions = list(reversed(self.schedule.actions))
         while True:
             ready = self._ready()
-            if deeds and (not ready or self._is_time_for(deeds[-1], len(ready))):
+            if actions and (not ready or self._is_time_for(actions[-1], len(ready))):
                 self._died = False
-                self._do(deeds.pop())
+                self._do(actions.pop())
             elif ready:
                 self._go_on(ready)
             else:
                 return
 
-    def _is_time_for(self, deed: Deed, others: int) -> bool:
-        return self._died if deed.what == "calm" else self._chance.random() * (others + 1) < 1
+    def _is_time_for(self, action: Action, others: int) -> bool:
+        return self._died if action.what == "calm" else self._chance.random() * (others + 1) < 1
 
     def _rest(self) -> list[str]:
         self._troubles, self._after_writes, self._strays = {}, {}, {}
@@ -428,12 +428,14 @@ class World:
 
     def _fly(self, event: ado_double.Event | sentry_double.Event) -> None:
         number, self._hooks = self._hooks, self._hooks + 1
-        fate = self._strays.get(number)
+        disposition = self._strays.get(number)
         if self._tell is not None:
-            self.say("hook", f"{_named(event)}{f' will be {fate} (hook {number})' if fate else ''}")
-        if fate != "lost":
-            self._flying.append(Flight(self.now + (400.0 if fate == "late" else 0.0), event))
-        if fate == "twice":
+            self.say(
+                "hook", f"{_named(event)}{f' will be {disposition} (hook {number})' if disposition else ''}"
+            )
+        if disposition != "lost":
+            self._flying.append(Flight(self.now + (400.0 if disposition == "late" else 0.0), event))
+        if disposition == "twice":
             self._flying.append(Flight(self.now, event))
 
     def _deliver(self, flight: Flight, services: Services) -> None:
@@ -460,57 +462,57 @@ class World:
 
     # What people do
 
-    def _do(self, deed: Deed) -> None:
-        self.say("person", " ".join(str(each) for each in vars(deed).values() if each))
+    def _do(self, action: Action) -> None:
+        self.say("person", " ".join(str(each) for each in vars(action).values() if each))
         try:
-            if deed.what in _ISSUE_DEEDS:
-                self._change_issue(deed)
-            elif deed.what in _ITEM_DEEDS:
-                self._change_item(deed)
+            if action.what in _ISSUE_ACTIONS:
+                self._change_issue(action)
+            elif action.what in _ITEM_ACTIONS:
+                self._change_item(action)
             else:
-                self._do_otherwise(deed)
+                self._do_otherwise(action)
         except (NotFound, Refused, ValueError):
             self.say("person", "… cannot")
 
-    def _change_issue(self, deed: Deed) -> None:
-        before = self.sentry.get_issue(deed.issue)
+    def _change_issue(self, action: Action) -> None:
+        before = self.sentry.get_issue(action.issue)
         issue_id = before.issue_id
-        if deed.what == "assign-issue":
-            if deed.value == "team":
+        if action.what == "assign-issue":
+            if action.value == "team":
                 self.sentry.assign_team(issue_id, "frontend")
-            elif deed.value:
-                self.sentry.assign(issue_id, deed.value)
+            elif action.value:
+                self.sentry.assign(issue_id, action.value)
             else:
                 self.sentry.unassign(issue_id)
         else:
-            getattr(self.sentry, deed.what)(issue_id)
+            getattr(self.sentry, action.what)(issue_id)
         self.witness.person_changed_issue(before, self.sentry.get_issue(issue_id))
 
-    def _change_item(self, deed: Deed) -> None:
-        before = self.ado.get_work_item(deed.item)
-        if deed.what == "rename":
-            after = self.ado.edit(deed.item, **{"System.Title": f"Title {before.rev}"})
+    def _change_item(self, action: Action) -> None:
+        before = self.ado.get_work_item(action.item)
+        if action.what == "rename":
+            after = self.ado.edit(action.item, **{"System.Title": f"Title {before.rev}"})
         else:
-            name = "System.State" if deed.what == "set-state" else "System.AssignedTo"
-            after = self.ado.edit(deed.item, **{name: deed.value})
+            name = "System.State" if action.what == "set-state" else "System.AssignedTo"
+            after = self.ado.edit(action.item, **{name: action.value})
         self.witness.person_changed_item(before, after)
 
-    def _do_otherwise(self, deed: Deed) -> None:
-        match deed.what:
+    def _do_otherwise(self, action: Action) -> None:
+        match action.what:
             case "wait":
-                self._wait(float(deed.value))
+                self._wait(float(action.value))
             case "reconcile":
                 self._start("reconciler", reconcile.handle_timer)
             case "merge":
-                self.sentry.merge(deed.issue, into=next(each for each in ISSUES if each != deed.issue))
+                self.sentry.merge(action.issue, into=next(each for each in ISSUES if each != action.issue))
                 self.witness.something_else_changed()
             case "delete-issue":
-                self.sentry.delete(deed.issue)
+                self.sentry.delete(action.issue)
             case "delete-item":
-                self.ado.delete(deed.item)
+                self.ado.delete(action.item)
             case "restore-item":
-                if self.ado.is_deleted(deed.item):
-                    self.ado.restore(deed.item)
+                if self.ado.is_deleted(action.item):
+                    self.ado.restore(action.item)
             case "join":
                 self.sentry.add_member("carol@corp.example")
                 self.ado.add_person("Dave", "dave@corp.example")
@@ -518,20 +520,20 @@ class World:
             case "new-state":
                 self.ado.unlisted = frozenset()
             case "configure":
-                self._configure(deed.value)
+                self._configure(action.value)
             case "link":
-                initial = cast("Any", deed.value or None)
+                initial = cast("Any", action.value or None)
                 self._start(
                     "link",
                     lambda services: _discard(
-                        link(services, services.organizations.get(SLUG), deed.issue, deed.item, initial)
+                        link(services, services.organizations.get(SLUG), action.issue, action.item, initial)
                     ),
                 )
             case "unlink":
                 self._start(
                     "unlink",
                     lambda services: unlink(
-                        services, services.organizations.get(SLUG), deed.issue, deed.item
+                        services, services.organizations.get(SLUG), action.issue, action.item
                     ),
                 )
 
@@ -560,8 +562,8 @@ class World:
         return with_changes(self._configuration, **{name: value == "on"})
 
 
-_ISSUE_DEEDS = frozenset({"resolve", "unresolve", "archive", "assign-issue"})
-_ITEM_DEEDS = frozenset({"set-state", "assign-item", "rename"})
+_ISSUE_ACTIONS = frozenset({"resolve", "unresolve", "archive", "assign-issue"})
+_ITEM_ACTIONS = frozenset({"set-state", "assign-item", "rename"})
 
 
 def _discard(_result: object) -> None:

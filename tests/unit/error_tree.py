@@ -1,6 +1,6 @@
 """Every error of the tree, and one of each to try things on."""
 
-from shared.errors import (
+from shared.domain.errors import (
     Busy,
     InvalidConfiguration,
     MissingSetting,

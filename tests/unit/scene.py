@@ -7,10 +7,9 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from shared.configuration import Configuration
-from shared.linking import link
-from shared.messages import InboundMessage, OutboundMessage
-from shared.model import (
+from shared.domain.configuration import Configuration
+from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.model import (
     ActivityEntry,
     Assignee,
     Health,
@@ -20,10 +19,11 @@ from shared.model import (
     WorkItem,
     WorkItemTypes,
 )
-from shared.ports import UNSET, Unset
+from shared.domain.ports import UNSET, Unset
+from shared.flows.linking import link
+from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
-from shared.syncing import sync_inbound, sync_outbound
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.services import MemoryServices

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from functools import cache
@@ -21,10 +20,6 @@ def modules_in(*folders: str) -> dict[str, Path]:
 
 DEPLOYED = {"function_app": ROOT / "function_app.py", **modules_in("functions", "shared")}
 SIMULATOR = modules_in("simulator")
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-PURE = next(
-    contract["source_modules"] for contract in CONTRACTS["contracts"] if "do no I/O" in contract["name"]
-)
 FUNCTIONS = [name for name in DEPLOYED if re.fullmatch(r"functions\.(?!edge$|__init__$)\w+", name)]
 
 
@@ -86,16 +81,6 @@ def test_neither_side_knows_the_other_across_the_line_to_the_simulator() -> None
 
 def test_nothing_that_is_deployed_needs_a_test() -> None:
     assert importers_of("tests", DEPLOYED) | importers_of("pytest", DEPLOYED) == set()
-
-
-@pytest.mark.parametrize("module", PURE)
-def test_a_pure_module_stands_on_pure_modules(module: str) -> None:
-    """Deeper than the linter looks: what a pure module imports is pure as well."""
-    doing_io = ("azure", "requests", "urllib3", "socket", "http", "subprocess", "os", "time", "random")
-    for imported in imports_of(DEPLOYED[module]):
-        assert not any(below(each, imported) for each in doing_io), imported
-        if below("shared", imported):
-            assert any(below(pure, imported) for pure in PURE), imported
 
 
 def test_identity_is_imported_only_where_it_is_used() -> None:

@@ -15,9 +15,9 @@ import responses
 import urllib3.util.connection
 from requests.auth import HTTPBasicAuth
 
-from shared.addresses import AddressPolicy
-from shared.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
-from shared.http import Answer, Caller, Pace, new_session
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.http import Answer, BackOff, Caller, new_session
 
 URL = "https://ado.example/_apis/wit/workitems/31"
 TOKEN = "very-secret-token"
@@ -44,17 +44,17 @@ def clock() -> Clock:
 @pytest.fixture
 def caller(clock: Clock) -> Iterator[Caller]:
     with new_session(AddressPolicy()) as session:
-        yield calling(session, Pace(clock))
+        yield calling(session, BackOff(clock))
 
 
-def calling(session: requests.Session, pace: Pace | None = None) -> Caller:
+def calling(session: requests.Session, back_off: BackOff | None = None) -> Caller:
     return Caller(
         service="ado",
         session=session,
         auth=HTTPBasicAuth("", TOKEN),
         headers={"Accept": "application/json"},
         problem_of=lambda response: str(response.json()["message"]),
-        pace=pace or Pace(),
+        back_off=back_off or BackOff(),
     )
 
 
@@ -326,12 +326,12 @@ def test_whoever_may_have_cured_a_refusal_ends_its_pause_and_no_other(
     for _ in range(2):
         with pytest.raises(Unauthorized, match="HTTP 401"):
             caller.call("GET", URL)
-        caller.pace.end_refusal()
+        caller.back_off.end_refusal()
     vendor.replace(responses.GET, URL, status=429)
     for _ in range(2):
         with pytest.raises(Throttled):
             caller.call("GET", URL)
-        caller.pace.end_refusal()
+        caller.back_off.end_refusal()
     assert len(vendor.calls) == 3
 
 

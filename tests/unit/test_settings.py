@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.errors import MissingSetting
+from shared.domain.errors import MissingSetting
 from shared.settings import RESOURCE_AREAS_URL, Settings, StorageAccount
 
 COMPLETE = {

@@ -1,0 +1,83 @@
+"""A link's story: decisions, refusals and failures as the activity entries that a person reads."""
+
+from shared.domain.errors import Refused, SyncError
+from shared.domain.failures import reason_of
+from shared.domain.model import (
+    ASSIGNEE,
+    ASSIGNEE_NOT_FOUND,
+    STATUS,
+    ActivityEntry,
+    Assignee,
+    Ends,
+    Person,
+    Side,
+    Stranger,
+)
+from shared.domain.rules.deciding import Choice, Decision, Outcome
+
+OUTBOUND, INBOUND = "outbound", "inbound"
+
+
+def decision_entries(seen: Ends, now: Ends, decision: Decision, at: float) -> list[ActivityEntry]:
+    """Return an entry for each field about which there was something to decide."""
+    return [
+        _entry(name, choice, seen, now, decision, at)
+        for name, choice in ((STATUS, decision.status), (ASSIGNEE, decision.assignee))
+        if choice.outcome is not Outcome.SETTLED
+    ]
+
+
+def refusal_entry(field: str, refused: Refused, decision: Decision, at: float) -> ActivityEntry:
+    """Return an entry with the vendor's own words, which are what a person needs to cure it."""
+    intent = next(each for each in decision.intents if each.field == field)
+    word = ASSIGNEE_NOT_FOUND if field == ASSIGNEE else "refused"
+    return ActivityEntry(
+        at,
+        "refused",
+        direction=OUTBOUND if intent.side is Side.ADO else INBOUND,
+        field=field,
+        after=intent.state or intent.status or named(intent.assignee),
+        reason=f"{word}: {refused.detail.removeprefix(f'{word}: ')}",
+    )
+
+
+def failure_entry(error: SyncError, at: float) -> ActivityEntry:
+    return ActivityEntry(at, "failed", reason=f"{reason_of(error)}: {error.detail}")
+
+
+def _entry(field: str, choice: Choice, seen: Ends, now: Ends, decision: Decision, at: float) -> ActivityEntry:
+    """Say what changed where. A write goes from the value it replaced to the value it put there."""
+    after = decision.after
+    side = choice.target or _changed_side(field, seen, now)
+    before, later = (now, after) if choice.target else (seen, now)
+    outbound = side is Side.ADO if choice.target else side is Side.SENTRY
+    return ActivityEntry(
+        at,
+        str(choice.outcome),
+        direction=OUTBOUND if outbound else INBOUND,
+        field=field,
+        before=_value(field, before, side),
+        after=_value(field, later, side),
+        rev=now.item.rev,
+        reason=choice.reason,
+    )
+
+
+def _changed_side(field: str, seen: Ends, now: Ends) -> Side:
+    return Side.SENTRY if _value(field, seen, Side.SENTRY) != _value(field, now, Side.SENTRY) else Side.ADO
+
+
+def _value(field: str, ends: Ends, side: Side) -> str | None:
+    if field == STATUS:
+        return ends.item.state if side is Side.ADO else ends.issue.status.value
+    return named(ends.item.assignee if side is Side.ADO else ends.issue.assignee)
+
+
+def named(assignee: Assignee) -> str | None:
+    match assignee:
+        case Person(email):
+            return email
+        case Stranger(_, label):
+            return label
+        case _:
+            return None

@@ -1,0 +1,152 @@
+"""Every error the core raises, sorted by what the receiver should do next.
+
+SyncError
+├── Rejected                  the caller is wrong: tell it so, change nothing
+│   ├── Unauthenticated       it did not prove who it is
+│   ├── TooLarge              it sent more than we read
+│   ├── Malformed             it sent something we cannot read
+│   └── InvalidConfiguration  the document breaks rules, each named by its path
+├── NotFound                  the thing is not there (any more)
+├── Conflict                  somebody else was first: look again and decide again
+│   ├── AlreadyLinked         the caller asked for something that is so already
+│   ├── StalePrecondition     the caller's If-Match names an older version
+│   └── Busy                  another worker holds the link: come back in a moment
+├── Undecidable               the facts for a decision are missing: never guess
+├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
+│   ├── Refused               it says the request is wrong; asking again cannot help
+│   ├── Unauthorized          it does not accept our credentials
+│   ├── Throttled             it asks us to wait a known time
+│   └── Unavailable           it did not answer, or not usefully
+└── MissingSetting            the app was deployed without something it needs
+
+``kind`` is the kebab-case word that an answer or a link's health carries. The consequences are one
+table each: HTTP in ``functions/edge.py``, links and messages in ``shared/domain/failures.py``.
+"""
+
+from collections.abc import Mapping
+
+
+class SyncError(Exception):
+    """The root of the tree; never raised itself."""
+
+    kind = "error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Rejected(SyncError):
+    """The caller is wrong."""
+
+    kind = "bad-request"
+
+
+class Unauthenticated(Rejected):
+    kind = "unauthenticated"
+
+
+class TooLarge(Rejected):
+    kind = "too-large"
+
+
+class Malformed(Rejected):
+    kind = "malformed-payload"
+
+
+class InvalidConfiguration(Rejected):
+    """A configuration document that breaks rules; ``errors`` maps JSON paths to sentences."""
+
+    kind = "invalid-configuration"
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{path}: {problem}" for path, problem in errors.items()))
+        self.errors = dict(errors)
+
+
+class NotFound(SyncError):
+    """Something that was named is not there; ``kind`` says what."""
+
+    kind = "not-found"
+
+    def __init__(self, detail: str, *, kind: str = "not-found") -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+class Conflict(SyncError):
+    """The thing changed since it was read."""
+
+    kind = "conflict"
+
+
+class AlreadyLinked(Conflict):
+    kind = "already-linked"
+
+
+class StalePrecondition(Conflict):
+    kind = "precondition-failed"
+
+
+class Busy(Conflict):
+    """Another worker is writing for this link until ``retry_after`` seconds from now."""
+
+    kind = "busy"
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Undecidable(SyncError):
+    """A decision needs a fact that nobody could give; ``kind`` becomes the reason on the link."""
+
+    def __init__(self, detail: str, *, kind: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+class Upstream(SyncError):
+    """``service`` is ``ado``, ``sentry`` or ``storage``.
+
+    ``detail`` may quote a vendor; ``advice``, where there is any, is ours alone and fit for anybody to read.
+    """
+
+    def __init__(self, service: str, detail: str, *, advice: str = "") -> None:
+        super().__init__(detail)
+        self.service = service
+        self.advice = advice
+
+
+class Refused(Upstream):
+    kind = "refused"
+
+
+class Unauthorized(Upstream):
+    kind = "unauthorized"
+
+
+class Throttled(Upstream):
+    """``retry_after`` is in seconds, as the service asked or as its limits imply."""
+
+    kind = "throttled"
+
+    def __init__(self, service: str, detail: str, *, retry_after: float) -> None:
+        super().__init__(service, detail)
+        self.retry_after = retry_after
+
+
+class Unavailable(Upstream):
+    """No usable answer. If the call was a write, it may have landed all the same."""
+
+    kind = "unavailable"
+
+
+class MissingSetting(SyncError):
+    """``name`` is the environment variable that somebody has to set."""
+
+    kind = "missing-setting"
+
+    def __init__(self, name: str, purpose: str) -> None:
+        super().__init__(f"{name} is not set: {purpose}")
+        self.name = name

@@ -1,0 +1,116 @@
+"""What becomes of a link and of a message after each class of failure: design.md §6 as one table."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from shared.domain.errors import (
+    Busy,
+    Conflict,
+    Malformed,
+    MissingSetting,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Undecidable,
+    Upstream,
+)
+from shared.domain.model import Health, HealthWord
+
+# How long (seconds) the reconciler waits before it takes a link up again, try by try.
+BACKOFF = (300.0, 900.0, 3600.0)
+
+
+class Disposition(StrEnum):
+    """What becomes of a queue message, from mild to grave."""
+
+    DROP = "drop"
+    PUT_BACK = "put-back"
+    RETRY = "retry"
+
+
+class Consequence(msgspec.Struct, frozen=True):
+    """``health`` None leaves the link's health as it is; ``due`` says whether time alone may cure it."""
+
+    disposition: Disposition
+    health: HealthWord | None = None
+    due: bool = False
+
+
+_CONSEQUENCES: dict[type[SyncError], Consequence] = {
+    Malformed: Consequence(Disposition.DROP),
+    Rejected: Consequence(Disposition.DROP),
+    NotFound: Consequence(Disposition.DROP, HealthWord.ATTENTION),
+    Busy: Consequence(Disposition.PUT_BACK),
+    # After five lost races in one turn. The queue counts its tries, so one that never ends does end.
+    Conflict: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
+    Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    Unauthorized: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    Throttled: Consequence(Disposition.PUT_BACK, HealthWord.PENDING, due=True),
+    Unavailable: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
+    Upstream: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
+    MissingSetting: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    SyncError: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
+}
+# A link or an organization that is not there has no health; the message has nothing left to do.
+_NOTHING_LEFT = frozenset({"not-linked", "unknown-organization"})
+
+WORK_ITEM_GONE = "work-item-gone"
+_REASONS = {
+    "work-item-not-found": WORK_ITEM_GONE,
+    "issue-not-found": "issue-gone",
+}
+
+
+def consequence_of(error: SyncError) -> Consequence:
+    """Return the closest entry of the table; every error of the tree has one."""
+    if error.kind in _NOTHING_LEFT:
+        return Consequence(Disposition.DROP)
+    if isinstance(error, Unauthorized) and error.service == "storage":
+        # No link can be told what it is owed, so the message has to remember.
+        return _CONSEQUENCES[Unavailable]
+    return next(_CONSEQUENCES[each] for each in type(error).__mro__ if each in _CONSEQUENCES)
+
+
+def delay_of(error: SyncError) -> float:
+    """Return for how many seconds a message is put back; nothing else than these two is."""
+    return error.retry_after if isinstance(error, Throttled | Busy) else 0.0
+
+
+def gravest(errors: Sequence[SyncError]) -> SyncError:
+    """Return the one that decides the disposition of a message about several links."""
+    return max(
+        errors,
+        key=lambda error: (list(Disposition).index(consequence_of(error).disposition), delay_of(error)),
+    )
+
+
+def reason_of(error: SyncError) -> str:
+    """Return the word that a link's health carries."""
+    return _REASONS.get(error.kind, error.kind)
+
+
+def health_after(error: SyncError, before: Health, now: float) -> Health | None:
+    """Return a link's health after a failed settling, or None where it stays as it is."""
+    consequence = consequence_of(error)
+    if consequence.health is None:
+        return None
+    return unwell(
+        consequence.health, reason_of(error), error.detail, before, now, may_cure_itself=consequence.due
+    )
+
+
+def unwell(
+    word: HealthWord, reason: str, detail: str, before: Health, now: float, *, may_cure_itself: bool
+) -> Health:
+    """Return the next health of a link that is not well; the same trouble again waits longer."""
+    again = before.word is not HealthWord.SETTLED and before.reason == reason
+    attempts = before.attempts + 1 if again else 1
+    due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1] if may_cure_itself else None
+    return Health(word, reason, detail, before.since if again else now, attempts, due)

@@ -1,0 +1,31 @@
+"""The ids that callers name: Sentry's of an issue, Azure DevOps' of a work item."""
+
+import re
+from collections.abc import Mapping
+
+from shared.domain.errors import Rejected
+
+_ISSUE_ID = re.compile(r"[0-9]{1,20}")
+_WORK_ITEM_ID = re.compile(r"[0-9]{1,15}")
+
+
+def issue_id_from(text: str, name: str) -> str:
+    """Return Sentry's numeric id of an issue, or raise Rejected."""
+    if not _ISSUE_ID.fullmatch(text):
+        raise Rejected(f"{name} must be Sentry's numeric id of the issue")
+    return text
+
+
+def work_item_id_from(text: str, name: str) -> int:
+    """Return the number of a work item, or raise Rejected."""
+    if not _WORK_ITEM_ID.fullmatch(text) or int(text) == 0:
+        raise Rejected(f"{name} must be the number of a work item")
+    return int(text)
+
+
+def named_link(route: Mapping[str, str]) -> tuple[str, int]:
+    """Return the issue and the work item that a route names, or raise Rejected."""
+    return (
+        issue_id_from(route.get("issue_id", ""), "issue_id"),
+        work_item_id_from(route.get("work_item_id", ""), "work_item_id"),
+    )

@@ -1,0 +1,69 @@
+"""What the core needs from the outside world, as protocols: the seams at which doubles stand in.
+
+The seam to tables stands with its rows in ``shared/store/tables.py``.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.domain.messages import Message
+from shared.domain.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+
+
+class Unset:
+    """The type of UNSET: leave alone, where None means nobody."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = Unset()
+
+
+class Ado(Protocol):
+    """Azure DevOps, as far as the sync uses it."""
+
+    def get_work_item(self, work_item_id: int) -> WorkItem:
+        """Return the work item, or raise NotFound: deleted, or hidden from us."""
+        ...
+
+    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+        """Return those of at most 200 work items that exist."""
+        ...
+
+    def update_work_item(
+        self,
+        work_item_id: int,
+        rev: int,
+        *,
+        state: str | Unset = UNSET,
+        assignee: Assignee | Unset = UNSET,
+    ) -> WorkItem:
+        """Write if the item is still at ``rev``, else raise Conflict; Refused if a rule forbids it."""
+        ...
+
+    def get_work_item_types(self, project_id: str) -> WorkItemTypes:
+        """Return every type of a project with its states, in the order of its process."""
+        ...
+
+
+class Sentry(Protocol):
+    """Sentry, as far as the sync uses it."""
+
+    def get_issue(self, issue_id: str) -> SentryIssue:
+        """Return the issue as it stands, under its new id if it was merged, or raise NotFound."""
+        ...
+
+    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+        """Return the issue as it stands after the write."""
+        ...
+
+    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+        """Assign a person or nobody; raise Refused if the person is not known or not allowed."""
+        ...
+
+
+class Queue(Protocol):
+    def put(self, message: Message, *, delay: float = 0.0) -> None:
+        """Add a message that becomes visible after ``delay`` seconds, or raise Unavailable."""
+        ...

@@ -1,0 +1,222 @@
+"""What to do about a link: each field decided on its own, as a total function of named facts."""
+
+from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
+
+from shared.domain.configuration import Configuration
+from shared.domain.errors import Undecidable
+from shared.domain.model import (
+    ASSIGNEE,
+    STATUS,
+    Ends,
+    Intent,
+    IssueLink,
+    IssueStatus,
+    Side,
+    Stranger,
+    WorkItemTypes,
+)
+from shared.domain.rules.done import state_for_status
+from shared.domain.rules.landing import with_intent
+from shared.domain.rules.people import in_ado, in_sentry, same_person
+
+_MOST_WRITES_AN_HOUR = 20
+_HOUR = 3600.0
+
+
+class Outcome(StrEnum):
+    """What settling one field of a link came to, from light to weighty."""
+
+    SETTLED = "settled"
+    AGREED = "agreed"
+    SKIPPED = "skipped"
+    APPLIED = "applied"
+    CONFLICT_RESOLVED = "conflict-resolved"
+
+
+class Directions(msgspec.Struct, frozen=True):
+    """Which ways a field travels, and who wins when both ends changed it."""
+
+    outbound: bool
+    inbound: bool
+    on_conflict: Side
+
+    def may_write(self, side: Side) -> bool:
+        return self.outbound if side is Side.ADO else self.inbound
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What to do about one field: an outcome and, for the outcomes that write, the side to write to."""
+
+    outcome: Outcome
+    target: Side | None = None
+    reason: str | None = None
+
+
+def choose(*, issue_changed: bool, item_changed: bool, agree: bool, directions: Directions) -> Choice:
+    """Decide one field from the four facts that matter; a total function, tested row by row."""
+    if not issue_changed and not item_changed:
+        return Choice(Outcome.SETTLED)
+    if agree:
+        return Choice(Outcome.AGREED)
+    if issue_changed and item_changed:
+        return _choose_winner(directions)
+    target = Side.ADO if issue_changed else Side.SENTRY
+    if not directions.may_write(target):
+        return Choice(Outcome.SKIPPED, reason=_switched_off(target))
+    return Choice(Outcome.APPLIED, target)
+
+
+def _choose_winner(directions: Directions) -> Choice:
+    """A side whose changes do not travel cannot win, so one-way sync stays one-way even in a conflict."""
+    target = directions.on_conflict.other
+    if not directions.may_write(target):
+        target = target.other
+    if not directions.may_write(target):
+        return Choice(Outcome.SKIPPED, reason=_switched_off(directions.on_conflict.other))
+    return Choice(Outcome.CONFLICT_RESOLVED, target)
+
+
+def _switched_off(target: Side) -> str:
+    return "outbound-off" if target is Side.ADO else "inbound-off"
+
+
+def status_directions(configuration: Configuration) -> Directions:
+    return Directions(
+        outbound=configuration.issue_sync and configuration.sync_status_forward,
+        inbound=configuration.issue_sync and configuration.sync_status_reverse,
+        on_conflict=configuration.on_conflict,
+    )
+
+
+def assignee_directions(configuration: Configuration) -> Directions:
+    return Directions(
+        outbound=configuration.issue_sync and configuration.sync_forward_assignment,
+        inbound=configuration.issue_sync and configuration.sync_reverse_assignment,
+        on_conflict=configuration.on_conflict,
+    )
+
+
+def choose_status(seen: Ends, now: Ends, directions: Directions) -> Choice:
+    issue_changed = status_moved(seen, now)
+    item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
+    if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):
+        return Choice(Outcome.SKIPPED, reason="archived")
+    return choose(
+        issue_changed=issue_changed,
+        item_changed=item_changed,
+        agree=now.issue.status is now.item.status,
+        directions=directions,
+    )
+
+
+def status_moved(seen: Ends, now: Ends) -> bool:
+    return now.issue.status is not seen.issue.status
+
+
+def state_moved(seen: Ends, now: Ends) -> bool:
+    """Tell whether somebody moved the work item.
+
+    The same state is no change, even when a new configuration makes it count differently: a
+    configuration is not an edit, and must not rewrite a whole tracker.
+    """
+    return now.item.state != seen.item.state
+
+
+def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Configuration) -> Choice:
+    """``owed`` is the side on which the person was not known last time: that change is still to be made."""
+    issue_changed = now.issue.assignee != seen.issue.assignee
+    item_changed = now.item.assignee != seen.item.assignee
+    choice = choose(
+        issue_changed=issue_changed or (owed is Side.ADO and not item_changed),
+        item_changed=item_changed or (owed is Side.SENTRY and not issue_changed),
+        agree=same_person(configuration, now.item.assignee, now.issue.assignee),
+        directions=assignee_directions(configuration),
+    )
+    carried = now.issue.assignee if choice.target is Side.ADO else now.item.assignee
+    if choice.target is not None and isinstance(carried, Stranger):
+        return Choice(Outcome.SKIPPED, reason=carried.reason)
+    return choice
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What to do about a link: at most one write to each side, and how both ends will stand afterwards."""
+
+    status: Choice
+    assignee: Choice
+    intents: tuple[Intent, ...]
+    after: Ends
+
+    @property
+    def outcome(self) -> Outcome:
+        """The weightier of the two fields' outcomes."""
+        order = list(Outcome)
+        return max(self.status.outcome, self.assignee.outcome, key=order.index)
+
+    def for_side(self, side: Side) -> tuple[Intent, ...]:
+        return tuple(intent for intent in self.intents if intent.side is side)
+
+
+def decide(
+    link: IssueLink,
+    *,
+    seen: Ends,
+    now: Ends,
+    owed: Side | None,
+    configuration: Configuration,
+    types: WorkItemTypes,
+) -> Decision:
+    """Decide both fields of a link. ``types`` may be empty as long as no state has to be found."""
+    status = choose_status(seen, now, status_directions(configuration))
+    assignee = choose_assignee(seen, now, owed, configuration)
+    intents = tuple(
+        intent
+        for intent in (
+            _status_intent(status, link, now, configuration, types),
+            _assignee_intent(assignee, now, configuration),
+        )
+        if intent is not None
+    )
+    after = now
+    if status.outcome is Outcome.SETTLED:
+        after = replace(now, item=replace(now.item, status=seen.item.status))
+    for intent in intents:
+        after = with_intent(after, intent)
+    return Decision(status, assignee, intents, after)
+
+
+def _status_intent(
+    choice: Choice, link: IssueLink, now: Ends, configuration: Configuration, types: WorkItemTypes
+) -> Intent | None:
+    if choice.target is Side.SENTRY:
+        return Intent(Side.SENTRY, STATUS, status=now.item.status)
+    if choice.target is Side.ADO:
+        status = now.issue.status
+        state = state_for_status(
+            configuration, link.project_id, link.work_item_type, status, link.open_state, types
+        )
+        return Intent(Side.ADO, STATUS, state=state, status=status)
+    return None
+
+
+def _assignee_intent(choice: Choice, now: Ends, configuration: Configuration) -> Intent | None:
+    if choice.target is Side.SENTRY:
+        return Intent(Side.SENTRY, ASSIGNEE, assignee=in_sentry(configuration, now.item.assignee))
+    if choice.target is Side.ADO:
+        return Intent(Side.ADO, ASSIGNEE, assignee=in_ado(configuration, now.issue.assignee))
+    return None
+
+
+def recent_writes(link: IssueLink, now: float) -> tuple[float, ...]:
+    return tuple(at for at in link.writes if at > now - _HOUR)
+
+
+def verify_calm(link: IssueLink, now: float) -> None:
+    """Raise Undecidable for a link that something else keeps changing back."""
+    if len(recent_writes(link, now)) >= _MOST_WRITES_AN_HOUR:
+        raise Undecidable(
+            f"{_MOST_WRITES_AN_HOUR} writes within an hour: something keeps changing it back",
+            kind="flapping",
+        )

@@ -1,0 +1,136 @@
+"""What counts as done: the status that a state stands for, and the state to write for a status."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from shared.domain.configuration import Configuration, StatusMapping
+from shared.domain.errors import Undecidable
+from shared.domain.model import Category, IssueStatus, State, WorkItemTypes
+
+
+def status_of_state(
+    configuration: Configuration, project_id: str, work_item_type: str, state: str, types: WorkItemTypes
+) -> IssueStatus:
+    """Return what a state counts as for an item's own type; raise Undecidable rather than guess."""
+    mapping = configuration.project_mapping(project_id)
+    if mapping and any(state in each.done_states for each in mapping.for_type(work_item_type)):
+        return IssueStatus.RESOLVED
+    category = next((each.category for each in types.get(work_item_type, ()) if each.name == state), None)
+    if category is None:
+        raise Undecidable(
+            f"no category is known for state {state!r} of {work_item_type}", kind="unknown-state"
+        )
+    return IssueStatus.RESOLVED if category in configuration.done_categories else IssueStatus.UNRESOLVED
+
+
+# Which category is written first where no mapping names a state.
+_DONE_ORDER = (Category.COMPLETED, Category.RESOLVED, Category.REMOVED)
+_OPEN_ORDER = (Category.IN_PROGRESS, Category.PROPOSED, Category.RESOLVED)
+
+
+def state_for_status(
+    configuration: Configuration,
+    project_id: str,
+    work_item_type: str,
+    status: IssueStatus,
+    open_state: str | None,
+    types: WorkItemTypes,
+) -> str:
+    """Return the state to write for a status: mapped for the type, else for the project, else by category.
+
+    A candidate that the type lacks, or that would be read back as the other status, is passed over; that
+    is what makes a loop impossible even when a process changes after its mapping was checked.
+    """
+    states = types.get(work_item_type, ())
+    names = {state.name for state in states}
+    mapping = configuration.project_mapping(project_id)
+    mapped = [mapped_state(each, status) for each in mapping.for_type(work_item_type)] if mapping else []
+    for candidate in (*mapped, *_by_default(states, status, open_state)):
+        if candidate not in names:
+            continue
+        if _reads_as(configuration, project_id, work_item_type, candidate, types) is status:
+            return candidate
+    raise Undecidable(f"{work_item_type} has no state that counts as {status.value}", kind="no-such-state")
+
+
+def _by_default(states: Sequence[State], status: IssueStatus, open_state: str | None) -> Iterator[str | None]:
+    """Yield the candidates that nobody mapped: the state it came from, then those of each category."""
+    if status is not IssueStatus.RESOLVED:
+        # A removed work item counts as open, but nobody reopens an issue to see it removed again.
+        removed = {state.name for state in states if state.category is Category.REMOVED}
+        yield None if open_state in removed else open_state
+    for category in _DONE_ORDER if status is IssueStatus.RESOLVED else _OPEN_ORDER:
+        yield from (state.name for state in states if state.category is category)
+
+
+def mapped_state(mapping: StatusMapping, status: IssueStatus) -> str | None:
+    return mapping.on_resolve if status is IssueStatus.RESOLVED else mapping.on_unresolve
+
+
+def mapping_errors(configuration: Configuration, project_id: str, types: WorkItemTypes) -> dict[str, str]:
+    """Check one project's mapping against its process: every state exists, and what is written is read back.
+
+    Writing a status and reading it back must give that status, or the two services would correct each
+    other for ever; so a document that breaks this law is never stored.
+    """
+    mapping = configuration.project_mapping(project_id)
+    if mapping is None:
+        return {}
+    path = f"status_mapping.{project_id}"
+    errors: dict[str, str] = {}
+    everywhere = {state.name for states in types.values() for state in states}
+    errors |= _missing_states(path, mapping, everywhere, "the project")
+    for name, special in mapping.types.items():
+        if name not in types:
+            errors[f"{path}.types.{name}"] = "is no work item type of the project"
+        else:
+            errors |= _missing_states(f"{path}.types.{name}", special, {s.name for s in types[name]}, name)
+    for name, states in types.items():
+        own = mapping.types.get(name)
+        chosen, where = (own, f"{path}.types.{name}") if own and own.on_resolve else (mapping, path)
+        errors |= {
+            f"{where}.{key}": problem
+            for key, problem in _law_broken(configuration, project_id, name, chosen, states, types)
+        }
+    return errors
+
+
+def _missing_states(path: str, mapping: StatusMapping, known: set[str], owner: str) -> dict[str, str]:
+    named: list[tuple[str, str | None]] = [
+        ("on_resolve", mapping.on_resolve),
+        ("on_unresolve", mapping.on_unresolve),
+        *((f"done_states[{index}]", state) for index, state in enumerate(mapping.done_states)),
+    ]
+    return {
+        f"{path}.{key}": f"{state!r} is no state of {owner}"
+        for key, state in named
+        if state is not None and state not in known
+    }
+
+
+def _law_broken(
+    configuration: Configuration,
+    project_id: str,
+    work_item_type: str,
+    mapping: StatusMapping,
+    states: tuple[State, ...],
+    types: WorkItemTypes,
+) -> Iterable[tuple[str, str]]:
+    for key, status in (("on_resolve", IssueStatus.RESOLVED), ("on_unresolve", IssueStatus.UNRESOLVED)):
+        state = mapped_state(mapping, status)
+        if state in {each.name for each in states}:
+            read = _reads_as(configuration, project_id, work_item_type, state, types)
+            if read is not status:
+                yield key, f"{state!r} for {status.value} is read back as {_word(read)} ({work_item_type})"
+
+
+def _reads_as(
+    configuration: Configuration, project_id: str, work_item_type: str, state: str, types: WorkItemTypes
+) -> IssueStatus | None:
+    try:
+        return status_of_state(configuration, project_id, work_item_type, state, types)
+    except Undecidable:
+        return None
+
+
+def _word(status: IssueStatus | None) -> str:
+    return "nothing we know" if status is None else status.value

@@ -1,0 +1,24 @@
+"""Who is who: the person on one side that an assignee of the other side is."""
+
+from shared.domain.configuration import Configuration
+from shared.domain.model import Assignee, Person, Stranger
+
+
+def in_sentry(configuration: Configuration, assignee: Assignee) -> Assignee:
+    """Return the Sentry person for an ADO person."""
+    if isinstance(assignee, Person):
+        return Person(configuration.people.get(assignee.email, assignee.email))
+    return assignee
+
+
+def in_ado(configuration: Configuration, assignee: Assignee) -> Assignee:
+    """Return the ADO person for a Sentry person."""
+    if isinstance(assignee, Person):
+        return Person(configuration.ado_people.get(assignee.email, assignee.email))
+    return assignee
+
+
+def same_person(configuration: Configuration, in_ado_now: Assignee, in_sentry_now: Assignee) -> bool:
+    if isinstance(in_ado_now, Stranger) or isinstance(in_sentry_now, Stranger):
+        return False
+    return in_sentry(configuration, in_ado_now) == in_sentry_now

@@ -1,0 +1,92 @@
+"""Carrying a comment from a Sentry issue to the discussions of its work items, once each."""
+
+from shared.ado.client import AdoClient
+from shared.ado.comments import add_comment, has_comment_with, rendered
+from shared.domain.activity import OUTBOUND
+from shared.domain.errors import NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.failures import gravest, reason_of
+from shared.domain.messages import OutboundMessage
+from shared.domain.model import ActivityEntry, IssueLink, SentryComment
+from shared.flows.syncing import NOT_LINKED
+from shared.services import Services
+from shared.store.idempotency import ClaimedRecord
+from shared.store.organizations import Organization
+
+COMMENTED, ALREADY_THERE, SWITCHED_OFF, GONE = "commented", "already-commented", "skipped", "comment-gone"
+_COME_BACK_IN = 60.0  # seconds; as long as a claim lasts that nobody speaks for
+
+
+def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
+    """Add one comment to each linked work item and return an outcome for each."""
+    try:
+        return _sync_comment(message, services)
+    except (Unauthorized, Unavailable) as error:
+        # No link remembers that it is owed a comment, so the message itself has to wait for better times.
+        raise Throttled(error.service, error.detail, retry_after=_COME_BACK_IN) from error
+
+
+def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
+    organization = services.organizations.get(message.organization)
+    configuration = organization.configuration
+    if not (configuration.issue_sync and configuration.sync_comments) or message.comment_id is None:
+        return [SWITCHED_OFF]
+    links = services.links.for_issue(organization.slug, message.issue_id)
+    if not links:
+        return [NOT_LINKED]
+    try:
+        comment = services.sentry(organization).get_comment(message.issue_id, message.comment_id)
+    except NotFound:
+        return [GONE]  # Deleted again before it was carried over.
+    outcomes: list[str] = []
+    errors: list[SyncError] = []
+    for stored in links:
+        try:
+            outcomes.append(_add(services, organization, stored.link, comment))
+        except SyncError as error:
+            errors.append(error)
+    if errors:
+        raise gravest(errors)
+    return outcomes
+
+
+def _add(services: Services, organization: Organization, link: IssueLink, comment: SentryComment) -> str:
+    """Add the comment to one work item; one that can never take it does not stop the next."""
+    try:
+        return _add_once(services, organization, link, comment)
+    except (NotFound, Refused) as error:
+        return _noted(services, organization, link, comment, reason_of(error))
+
+
+def _add_once(services: Services, organization: Organization, link: IssueLink, comment: SentryComment) -> str:
+    """Claim, look, add, mark: a worker that dies between two of these leaves a claim that is looked into."""
+    ado = services.ado(organization)
+    name = f"comment-{comment.id}-on-{link.work_item_id}"
+    claim = services.idempotency.claim(organization.slug, name, services.clock())
+    if isinstance(claim, str):
+        return ALREADY_THERE
+    try:
+        outcome = _write(ado, link.project_id, link.work_item_id, comment, claim)
+    except NotFound:
+        # ADO quirk: comments, unlike work items, are only found under their project, and that may change.
+        project_id = ado.get_work_item(link.work_item_id).project_id
+        outcome = _write(ado, project_id, link.work_item_id, comment, claim)
+    services.idempotency.done(organization.slug, claim, outcome)
+    return _noted(services, organization, link, comment, outcome)
+
+
+def _write(
+    ado: AdoClient, project_id: str, work_item_id: int, comment: SentryComment, claim: ClaimedRecord
+) -> str:
+    if claim.since is not None and has_comment_with(ado, project_id, work_item_id, comment.url):
+        return ALREADY_THERE
+    add_comment(ado, project_id, work_item_id, rendered(comment, comment.url))
+    return COMMENTED
+
+
+def _noted(
+    services: Services, organization: Organization, link: IssueLink, comment: SentryComment, outcome: str
+) -> str:
+    now, reason = services.clock(), f"comment-{comment.id}"
+    entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason)
+    services.activity.add(organization.slug, link.issue_id, link.work_item_id, entry)
+    return outcome

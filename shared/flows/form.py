@@ -1,0 +1,102 @@
+"""The form of an organization's configuration: six fields, described for whoever draws them. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from shared.domain.configuration import Configuration
+from shared.domain.model import WorkItemTypes
+
+SWITCHED_OFF = "Issue sync is switched off for this organization (issue_sync)."
+
+
+class ProjectStates(msgspec.Struct, frozen=True):
+    """A project and, where somebody asked for them, the states of each of its types."""
+
+    id: str
+    name: str
+    types: WorkItemTypes | None = None
+
+
+class _Field(msgspec.Struct, frozen=True):
+    name: str
+    label: str
+    help: str
+    type: str = "boolean"
+
+
+# The order is part of the contract.
+_FIELDS = (
+    _Field(
+        "sync_status_forward",
+        "Sync Sentry status to Azure DevOps",
+        "When an issue is resolved or unresolved in Sentry, the state of its work items follows.",
+    ),
+    _Field(
+        "status_mapping",
+        "States by project",
+        "Which state to write for resolved and unresolved. Without a choice, the state's category decides.",
+        "choice_mapper",
+    ),
+    _Field(
+        "sync_forward_assignment",
+        "Sync Sentry assignment to Azure DevOps",
+        "When an issue is assigned or unassigned in Sentry, its work items follow.",
+    ),
+    _Field(
+        "sync_comments",
+        "Sync Sentry comments to Azure DevOps",
+        "A comment on an issue is added to the discussion of its work items.",
+    ),
+    _Field(
+        "sync_status_reverse",
+        "Sync Azure DevOps state to Sentry",
+        "When a work item becomes done or is reopened, its issues are resolved or unresolved.",
+    ),
+    _Field(
+        "sync_reverse_assignment",
+        "Sync Azure DevOps assignment to Sentry",
+        "When a work item is assigned or unassigned, its issues follow.",
+    ),
+)
+
+
+def described_fields(
+    configuration: Configuration, projects: Iterable[ProjectStates], unreachable: str | None
+) -> list[dict[str, Any]]:
+    """Describe the form; ``unreachable`` says why Azure DevOps could not be asked for projects and states."""
+    defaults = {field.name: field for field in msgspec.structs.fields(Configuration)}
+    switched_off = None if configuration.issue_sync else SWITCHED_OFF
+    described = []
+    for field in _FIELDS:
+        is_mapper = field.type == "choice_mapper"
+        reason = switched_off or (unreachable if is_mapper else None)
+        entry: dict[str, Any] = {
+            "name": field.name,
+            "type": field.type,
+            "label": field.label,
+            "help": field.help,
+            "disabled": reason is not None,
+            "disabled_reason": reason,
+            "default": {} if is_mapper else defaults[field.name].default,
+        }
+        if is_mapper:
+            entry["projects"] = [_project(each) for each in projects]
+        described.append(entry)
+    return described
+
+
+def _project(project: ProjectStates) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "types": None if project.types is None else _types(project.types),
+    }
+
+
+def _types(types: WorkItemTypes) -> Mapping[str, Any]:
+    return {
+        name: [{"name": state.name, "category": state.category} for state in states]
+        for name, states in types.items()
+    }

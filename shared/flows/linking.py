@@ -1,0 +1,101 @@
+"""Joining an issue to a work item, and parting them."""
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from shared.domain.errors import Conflict
+from shared.domain.model import (
+    ActivityEntry,
+    Ends,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    SentryIssue,
+    Side,
+    Stranger,
+    WorkItem,
+)
+from shared.domain.rules.done import status_of_state
+from shared.services import Services
+from shared.store.idempotency import creation_of
+from shared.store.organizations import Organization
+
+Initial = Literal["ado", "sentry"]
+_NOBODY_YET = Stranger("initial", "")
+_ATTEMPTS = 5
+
+
+def link(
+    services: Services, organization: Organization, issue_id: str, work_item_id: int, initial: Initial | None
+) -> IssueLink:
+    """Join the two and note how they stand; raise NotFound for either, AlreadyLinked for both.
+
+    Nothing is written to either side until one of them changes, unless ``initial`` names the side whose
+    status and assignee are copied over at once.
+    """
+    ado = services.ado_at_once(organization)
+    item = ado.get_work_item(work_item_id)
+    issue = services.sentry(organization).get_issue(issue_id)
+    types = services.processes.types_with(
+        ado, organization.slug, item.project_id, item.work_item_type, item.state
+    )
+    status = status_of_state(
+        organization.configuration, item.project_id, item.work_item_type, item.state, types
+    )
+    joined = _joined(organization.slug, issue, item, status)
+    if initial is not None:
+        joined = replace(joined, seen=_as_if_changed(joined.seen, Side(initial)))
+    stored = services.links.add(joined)
+    began = ActivityEntry(services.clock(), "linked", rev=item.rev)
+    services.activity.add(organization.slug, issue.issue_id, item.id, began)
+    if initial is not None:
+        unit = services.new_unit_of_work()
+        unit.issues[issue.issue_id] = issue
+        if initial == "ado":  # At the revision that was seen, a snapshot would pass for an echo.
+            unit.items[item.id] = item
+        services.settler(organization).settle(stored, unit)
+    return stored.link
+
+
+def _joined(slug: str, issue: SentryIssue, item: WorkItem, status: IssueStatus) -> IssueLink:
+    """Return the link of the two; ``status`` is what the work item's state counts as."""
+    return IssueLink(
+        organization=slug,
+        issue_id=issue.issue_id,
+        work_item_id=item.id,
+        project_id=item.project_id,
+        work_item_type=item.work_item_type,
+        seen=Ends(issue.side, ItemSide(item.rev, item.state, status, item.assignee)),
+        title=item.title,
+        area_path=item.area_path,
+        open_state=item.state if status is IssueStatus.UNRESOLVED else None,
+    )
+
+
+def _as_if_changed(now: Ends, side: Side) -> Ends:
+    """Return what would have been seen, had this side changed both its fields a moment ago.
+
+    These are values that nobody can change it back to, so that the copy is made whatever happens meanwhile.
+    """
+    if side is Side.SENTRY:
+        archived = now.issue.status is IssueStatus.IGNORED
+        before = IssueStatus.RESOLVED if archived else IssueStatus.IGNORED
+        return replace(now, issue=IssueSide(before, _NOBODY_YET))
+    return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, _NOBODY_YET))
+
+
+def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
+    """Part the two, or raise NotFound. A worker that is writing for the link finds it gone."""
+    for _ in range(_ATTEMPTS):
+        stored = services.links.get(organization.slug, issue_id, work_item_id)
+        try:
+            services.links.remove(stored)
+        except Conflict:
+            continue  # It was settled at this moment; look again and remove what is there now.
+        services.idempotency.forget(organization.slug, creation_of(issue_id), str(work_item_id))
+        ended = ActivityEntry(services.clock(), "unlinked")
+        services.activity.add(organization.slug, issue_id, work_item_id, ended)
+        return
+    raise Conflict("the link keeps changing")

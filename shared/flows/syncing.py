@@ -1,0 +1,94 @@
+"""What a queue message brings about: every link it concerns is settled, whatever becomes of the others."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from shared.domain.errors import SyncError, Unauthorized
+from shared.domain.failures import gravest
+from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.services import Services
+from shared.settling.observing import UnitOfWork
+from shared.settling.recording import record_failure
+from shared.settling.settler import Settler
+from shared.store.links import StoredLink
+from shared.store.organizations import Organization
+
+NOT_LINKED = "not-linked"
+
+
+def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
+    """Settle the links of a work item and return an outcome for each; raise the gravest error, if any."""
+    organization = services.organizations.get(message.organization)
+    links = services.links.for_work_item(organization.slug, message.work_item_id)
+    if not links:
+        return [NOT_LINKED]
+    unit = services.new_unit_of_work()
+    if message.snapshot is None:
+        unit.doubted.add(message.work_item_id)
+    else:
+        unit.items[message.work_item_id] = message.snapshot
+    return settle_each(services, _settler(services, organization, links), links, unit)
+
+
+def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
+    """Settle the links of an issue and return an outcome for each; raise the gravest error, if any."""
+    organization = services.organizations.get(message.organization)
+    links = services.links.for_issue(organization.slug, message.issue_id)
+    if not links:
+        return [NOT_LINKED]
+    return settle_each(services, _settler(services, organization, links), links, services.new_unit_of_work())
+
+
+def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:
+    """Settle one link on fresh looks at both ends, at whatever price, because somebody asks for it."""
+    unit = services.new_unit_of_work()
+    unit.doubted.add(stored.link.work_item_id)
+    links = [made_due(services, stored)]
+    [outcome] = settle_each(services, _settler(services, organization, links), links, unit)
+    return outcome
+
+
+def made_due(services: Services, stored: StoredLink) -> StoredLink:
+    """Return a link whose next try, if any, need not wait: somebody may have cured the cause."""
+    health, now = stored.link.health, services.clock()
+    if health.due is None or health.is_due(now):
+        return stored
+    try:
+        return services.links.replace(stored, replace(stored.link, health=replace(health, due=now)))
+    except SyncError:
+        return stored  # It is being settled at this moment.
+
+
+def _settler(services: Services, organization: Organization, links: Iterable[StoredLink]) -> Settler:
+    """Return the organization's settler; when there can be none, each link says why it was not settled."""
+    try:
+        return services.settler(organization)
+    except SyncError as error:
+        for stored in links:
+            record_failure(services.links, services.activity, stored, error, now=services.clock())
+        raise
+
+
+def settle_each(
+    services: Services, settler: Settler, links: Iterable[StoredLink], unit: UnitOfWork
+) -> list[str]:
+    """Settle every link, so that one that fails does not stop the next; then raise the gravest failure."""
+    outcomes: list[str] = []
+    errors: list[SyncError] = []
+    brought_along = dict(unit.items)
+    for stored in links:
+        try:
+            outcomes.append(settler.settle(stored, unit))
+        except SyncError as error:
+            errors.append(error)
+    if errors:
+        for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
+            services.organizations.note_refusal(settler.organization, service)
+        raise gravest(errors)
+    # Only whoever was asked has accepted us: an echo, say, is told from what is stored.
+    if unit.items != brought_along:
+        services.organizations.note_acceptance(settler.organization, "ado")
+    if unit.issues:
+        services.organizations.note_acceptance(settler.organization, "sentry")
+    return outcomes

@@ -1,0 +1,75 @@
+"""The schema to paste into Sentry's internal integration: ``python -m shared.sentry.component_schema SLUG``.
+
+https://docs.sentry.io/organization/integrations/integration-platform/ui-components/issue-link/
+"""
+
+import json
+import sys
+from typing import Any
+
+
+def component_schema(organization: str) -> dict[str, Any]:
+    """Return the issue-link component of one organization.
+
+    Sentry quirk: a URI is put behind the host of the webhook URL; its path is dropped.
+    """
+    base = f"/api/sentry/{organization}"
+    project = {
+        "type": "select",
+        "label": "Project",
+        "name": "project",
+        "uri": f"{base}/options/projects",
+        "async": False,
+    }
+    return {
+        "elements": [
+            {
+                "type": "issue-link",
+                "link": {
+                    "uri": f"{base}/issue-link/link",
+                    "required_fields": [
+                        project,
+                        _select("Work item", "work_item", f"{base}/options/work-items"),
+                    ],
+                },
+                "create": {
+                    "uri": f"{base}/issue-link/create",
+                    "required_fields": [
+                        project,
+                        _select("Type", "work_item_type", f"{base}/options/work-item-types"),
+                        {"type": "text", "label": "Title", "name": "title", "default": "issue.title"},
+                    ],
+                    "optional_fields": [
+                        {
+                            "type": "textarea",
+                            "label": "Description",
+                            "name": "description",
+                            "default": "issue.description",
+                        },
+                        _select("Area", "area_path", f"{base}/options/areas"),
+                        _select("Iteration", "iteration_path", f"{base}/options/iterations"),
+                        {"type": "text", "label": "Tags", "name": "tags"},
+                        {"type": "text", "label": "Parent", "name": "parent"},
+                    ],
+                },
+            }
+        ]
+    }
+
+
+def _select(label: str, name: str, uri: str) -> dict[str, Any]:
+    return {
+        "type": "select",
+        "label": label,
+        "name": name,
+        "uri": uri,
+        "async": True,
+        "skip_load_on_open": True,
+        "depends_on": ["project"],
+    }
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m shared.sentry.component_schema SLUG")
+    print(json.dumps(component_schema(sys.argv[1]), indent=2))

@@ -1,0 +1,147 @@
+"""What a settling leaves behind: the link as it is stored from now on, its health, and its story."""
+
+import msgspec
+from msgspec.structs import replace
+
+from shared.domain.activity import decision_entries, failure_entry, refusal_entry
+from shared.domain.errors import Conflict, NotFound, Refused, SyncError
+from shared.domain.failures import health_after, unwell
+from shared.domain.model import (
+    ASSIGNEE,
+    ASSIGNEE_NOT_FOUND,
+    STATUS,
+    ActivityEntry,
+    Claim,
+    Health,
+    HealthWord,
+    IssueLink,
+    IssueStatus,
+    Side,
+)
+from shared.domain.rules.deciding import Decision, Outcome, recent_writes
+from shared.settling.observing import Observation
+from shared.settling.writing import Written
+from shared.store.activity import ActivityStore
+from shared.store.links import LinkStore, StoredLink
+
+REFUSED = "refused"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The link as it is to be stored, and what is to be told of it."""
+
+    link: IssueLink
+    entries: tuple[ActivityEntry, ...]
+
+
+def record_of(
+    observation: Observation, decision: Decision, written: Written, claim: Claim | None, now: float
+) -> Record:
+    """Return what to keep of a settling. Of its ``claim`` only a write without an answer is left."""
+    owed = _owed(observation, decision, written)
+    health = _health(observation, written, owed, now)
+    left = replace(claim, until=now, intents=written.uncertain) if claim and written.uncertain else None
+    link = replace(
+        observation.link,
+        seen=written.seen(observation.seen, decision) if decision.intents else decision.after,
+        open_state=_open_state(observation, written),
+        owed=owed,
+        health=health,
+        claim=left,
+        writes=(*recent_writes(observation.link, now), now) if written.landed else observation.link.writes,
+    )
+    return Record(link, tuple(_entries(observation, decision, written, health, now)))
+
+
+def _owed(observation: Observation, decision: Decision, written: Written) -> Side | None:
+    """Return the side that does not know the other's assignee, now or still."""
+    intent = next((each for each in decision.intents if each.field == ASSIGNEE), None)
+    if intent is not None and ASSIGNEE in written.refused:
+        return intent.side
+    stopped = intent is not None and intent not in written.landed
+    return observation.link.owed if stopped or decision.assignee.outcome is Outcome.SETTLED else None
+
+
+def _health(observation: Observation, written: Written, owed: Side | None, now: float) -> Health:
+    before = observation.link.health
+    if written.error is not None and (health := health_after(written.error, before, now)):
+        return health
+    for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
+        if refused := written.refused.get(name):
+            return unwell(HealthWord.ATTENTION, reason, refused.detail, before, now, may_cure_itself=True)
+    if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
+        return before if owed else Health()
+    detail = "nobody on the other side had this address"
+    return unwell(HealthWord.ATTENTION, ASSIGNEE_NOT_FOUND, detail, before, now, may_cure_itself=True)
+
+
+def _open_state(observation: Observation, written: Written) -> str | None:
+    """Return the state to go back to when the issue is unresolved: the last one that was not done."""
+    if written.now.item.status is IssueStatus.UNRESOLVED:
+        return written.now.item.state
+    if observation.now.item.status is IssueStatus.UNRESOLVED:
+        return observation.now.item.state
+    return observation.link.open_state
+
+
+def _entries(
+    observation: Observation, decision: Decision, written: Written, health: Health, now: float
+) -> list[ActivityEntry]:
+    """Return what happened. A conflict is on record since it was announced; the same trouble is told once."""
+    before = observation.link.health
+    entries = [
+        entry
+        for entry in decision_entries(observation.seen, observation.now, decision, now)
+        if entry.outcome != Outcome.CONFLICT_RESOLVED and _happened(entry, decision, written)
+    ]
+    entries += [
+        refusal_entry(name, each, decision, now)
+        for name, each in written.refused.items()
+        if _is_news(name, each, observation)
+    ]
+    if written.error is not None and health.reason != before.reason:
+        entries.append(failure_entry(written.error, now))
+    if before.word is HealthWord.ATTENTION and health.word is HealthWord.SETTLED:
+        entries.append(ActivityEntry(now, "recovered", reason=before.reason))
+    return entries
+
+
+def _is_news(name: str, refused: Refused, observation: Observation) -> bool:
+    """Tell whether a refusal is another than the one that the link has been waiting for the end of."""
+    if name == STATUS:
+        return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.detail)
+    seen, now = observation.seen, observation.now
+    moved = (seen.issue.assignee, seen.item.assignee) != (now.issue.assignee, now.item.assignee)
+    return moved or observation.link.owed is None
+
+
+def _happened(entry: ActivityEntry, decision: Decision, written: Written) -> bool:
+    """Tell whether a decided write landed; what was decided without a write always happened."""
+    intent = next((each for each in decision.intents if each.field == entry.field), None)
+    return intent is None or intent in written.landed
+
+
+def record_failure(
+    links: LinkStore,
+    activity: ActivityStore,
+    stored: StoredLink,
+    error: SyncError,
+    *,
+    now: float,
+    token: str = "",
+) -> None:
+    """Record a failure on the link as it was just read; a claim under ``token`` is given back with it."""
+    link = stored.link
+    health = health_after(error, link.health, now) or link.health
+    claim = link.claim
+    if claim is not None and claim.token == token:
+        claim = replace(claim, until=now)
+    try:
+        if health.reason != link.health.reason:
+            activity.add(link.organization, link.issue_id, link.work_item_id, failure_entry(error, now))
+        recorded = replace(link, health=health, claim=claim)
+        # Not for nothing: a new ETag would cost the worker that holds the link its race.
+        if recorded != link:
+            links.replace(stored, recorded)
+    except (NotFound, Conflict):
+        return  # The link was removed, or somebody was first and knows more.

@@ -1,0 +1,138 @@
+"""Carrying a decision out: at most one write to each side and field, and an exact account of what landed."""
+
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized
+from shared.domain.model import ASSIGNEE, STATUS, Ends, Intent, IssueSide, SentryIssue, Side, WorkItem
+from shared.domain.ports import UNSET, Ado, Sentry
+from shared.domain.rules.deciding import Decision
+from shared.domain.rules.landing import with_field, with_intent
+
+# What a service answers instead of doing what we asked; after any other error a write may have landed.
+_NOTHING_LANDED = (Conflict, NotFound, Throttled, Unauthorized)
+
+
+@dataclass
+class Written:
+    """What became of a decision's writes. ``now`` is how both ends stand after those that landed.
+
+    ``uncertain`` is the one write whose answer never came; ``error`` says what stopped the rest.
+    """
+
+    now: Ends
+    item: WorkItem | None = None
+    issue: SentryIssue | None = None
+    landed: list[Intent] = field(default_factory=list)
+    refused: dict[str, Refused] = field(default_factory=dict)
+    uncertain: tuple[Intent, ...] = ()
+    error: SyncError | None = None
+
+    def seen(self, before: Ends, decision: Decision) -> Ends:
+        """Return what counts as seen now: all of it, but for the fields that are still to be written.
+
+        An assignee that was refused counts as seen: the other side is left as it is.
+        """
+        seen = self.now
+        for intent in decision.intents:
+            if intent not in self.landed and not (intent.field == ASSIGNEE and ASSIGNEE in self.refused):
+                seen = with_field(seen, intent.field, before)
+        return seen
+
+
+def write(
+    ado: Ado, sentry: Sentry, work_item_id: int, issue_id: str, now: Ends, decision: Decision
+) -> Written:
+    """Write to Azure DevOps, then to Sentry; raise Conflict if the work item changed, with nothing written.
+
+    Azure DevOps goes first because its write is tied to a revision, so that a lost race costs nothing.
+    Any other failure ends up in the account, beside what had landed before it.
+    """
+    written = Written(now)
+    try:
+        if intents := decision.for_side(Side.ADO):
+            _write_item(ado, work_item_id, intents, written)
+        for intent in decision.for_side(Side.SENTRY):
+            _write_issue(sentry, issue_id, intent, written)
+    except SyncError as error:
+        if isinstance(error, Conflict) and not written.landed:
+            raise
+        written.error = error
+        if isinstance(error, _NOTHING_LANDED):
+            written.uncertain = ()
+    return written
+
+
+def _write_item(ado: Ado, work_item_id: int, intents: tuple[Intent, ...], written: Written) -> None:
+    """Write both fields in one call; if that is refused, the state alone, so that no person blocks it.
+
+    Only if it is the state that is refused, the person is worth a call as well.
+    """
+    try:
+        _patch(ado, work_item_id, intents, written)
+    except Refused as refused:
+        written.uncertain = ()
+        if len(intents) == 1:
+            written.refused[intents[0].field] = refused
+            return
+        status, assignee = intents
+        _write_item(ado, work_item_id, (status,), written)
+        if status in written.landed:
+            written.refused[ASSIGNEE] = refused
+        else:
+            _write_item(ado, work_item_id, (assignee,), written)
+
+
+def _patch(ado: Ado, work_item_id: int, intents: tuple[Intent, ...], written: Written) -> None:
+    wanted = {intent.field: intent for intent in intents}
+    written.uncertain = intents
+    item = ado.update_work_item(
+        work_item_id,
+        written.now.item.rev,
+        state=wanted[STATUS].state or UNSET if STATUS in wanted else UNSET,
+        assignee=wanted[ASSIGNEE].assignee if ASSIGNEE in wanted else UNSET,
+    )
+    written.uncertain = ()
+    written.landed.extend(intents)
+    written.item = item
+    written.now = _after_patch(written.now, intents, item)
+
+
+def _after_patch(now: Ends, intents: tuple[Intent, ...], item: WorkItem) -> Ends:
+    """Return both ends after a write to the work item.
+
+    A process may have rules that change more than we asked for. That is somebody's wish and no echo, so
+    then the old revision stays on record, and the hook of the new one is taken for the news that it is.
+    """
+    for intent in intents:
+        now = with_intent(now, intent)
+    # The person as Azure DevOps spells them, who may have been found under another address.
+    if any(intent.field == ASSIGNEE for intent in intents):
+        now = replace(now, item=replace(now.item, assignee=item.assignee))
+    only_ours = (item.state, item.assignee) == (now.item.state, now.item.assignee)
+    return replace(now, item=replace(now.item, rev=item.rev)) if only_ours else now
+
+
+def _write_issue(sentry: Sentry, issue_id: str, intent: Intent, written: Written) -> None:
+    written.uncertain = (intent,)
+    try:
+        if intent.field == STATUS and intent.status is not None:
+            issue = sentry.set_status(issue_id, intent.status)
+        else:
+            issue = sentry.set_assignee(issue_id, intent.assignee)
+    except Refused as refused:
+        written.refused[intent.field] = refused
+    else:
+        written.landed.append(intent)
+        written.issue = issue
+        written.now = _after_put(written.now, intent, issue)
+    written.uncertain = ()
+
+
+def _after_put(now: Ends, intent: Intent, issue: SentryIssue) -> Ends:
+    """Return both ends after a write to the issue, the person as Sentry spells them."""
+    now = with_intent(now, intent)
+    if intent.field == ASSIGNEE:
+        return replace(now, issue=IssueSide(now.issue.status, issue.assignee))
+    return now

@@ -1,0 +1,168 @@
+"""What must be done once: who may do it, what came of it, who may try again; on the double and on Azurite."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shared.domain.errors import Busy, Conflict
+from shared.store.idempotency import ClaimedRecord, IdempotencyStore, creation_of
+from shared.store.links import LinkStore
+from shared.store.tables import Table
+
+ACME, NAME = "acme", creation_of("100")
+NOW = 1_800_000_000.0
+OVER = NOW + 60.0  # when a claim of NOW is no longer heeded
+
+
+@pytest.fixture
+def table(new_table: Callable[[], Table]) -> Table:
+    return new_table()
+
+
+@pytest.fixture
+def records(table: Table) -> IdempotencyStore:
+    return IdempotencyStore(table)
+
+
+def claimed(
+    records: IdempotencyStore, at: float = NOW, *, redo: str | None = None, name: str = NAME
+) -> ClaimedRecord:
+    claim = records.claim(ACME, name, at, redo=redo)
+    assert isinstance(claim, ClaimedRecord)
+    return claim
+
+
+def test_the_first_to_ask_may_do_it(records: IdempotencyStore) -> None:
+    assert claimed(records).since is None
+
+
+def test_what_is_done_is_told_to_whoever_asks(records: IdempotencyStore) -> None:
+    records.done(ACME, claimed(records), "31")
+    assert records.claim(ACME, NAME, NOW) == records.claim(ACME, NAME, OVER + 1e9) == "31"
+
+
+@pytest.mark.parametrize("at", [NOW - 10, NOW, OVER - 0.1])
+def test_nobody_may_do_it_while_somebody_is_at_it(records: IdempotencyStore, at: float) -> None:
+    claimed(records)
+    with pytest.raises(Busy) as raised:
+        records.claim(ACME, NAME, at)
+    assert 0 < raised.value.retry_after <= 60
+
+
+def test_a_claim_that_nobody_speaks_for_is_taken_over_in_doubt(records: IdempotencyStore) -> None:
+    claimed(records)
+    assert claimed(records, OVER).since == NOW
+    with pytest.raises(Busy):
+        records.claim(ACME, NAME, OVER + 59)
+
+
+def test_a_doubt_is_as_old_as_its_first_claim(records: IdempotencyStore) -> None:
+    for at in (NOW, OVER, OVER + 1000.0):
+        claimed(records, at)
+    assert claimed(records, OVER + 2000.0).since == NOW
+
+
+def test_whoever_lost_its_claim_cannot_say_what_came_of_it(records: IdempotencyStore) -> None:
+    slow = claimed(records)
+    records.done(ACME, claimed(records, OVER), "32")
+    with pytest.raises(Conflict):
+        records.done(ACME, slow, "31")
+    assert records.claim(ACME, NAME, OVER) == "32"
+
+
+def test_what_came_to_nothing_may_be_done_at_once_and_without_a_doubt(records: IdempotencyStore) -> None:
+    records.abandon(ACME, claimed(records))
+    assert claimed(records).since is None
+
+
+def test_a_claim_that_was_taken_over_is_not_given_back(records: IdempotencyStore) -> None:
+    slow = claimed(records)
+    claimed(records, OVER)
+    records.abandon(ACME, slow)
+    with pytest.raises(Busy):
+        records.claim(ACME, NAME, OVER)
+    records.abandon(ACME, slow)
+
+
+# Done again.
+
+
+def test_a_result_that_no_longer_stands_may_be_done_again(records: IdempotencyStore) -> None:
+    records.done(ACME, claimed(records), "31")
+    again = claimed(records, OVER, redo="31")
+    # There is no doubt: what was done is known, and gone.
+    assert again.since is None
+    with pytest.raises(Busy):
+        records.claim(ACME, NAME, OVER, redo="31")
+    records.done(ACME, again, "32")
+    assert records.claim(ACME, NAME, OVER, redo="31") == "32"
+
+
+def test_a_second_try_that_died_is_in_doubt_from_its_own_time(records: IdempotencyStore) -> None:
+    records.done(ACME, claimed(records), "31")
+    claimed(records, OVER, redo="31")
+    assert claimed(records, OVER + 60, redo="31").since == OVER
+
+
+@pytest.mark.parametrize(("result", "is_forgotten"), [("31", True), ("32", False)])
+def test_only_what_came_of_it_is_forgotten(
+    records: IdempotencyStore, result: str, is_forgotten: bool
+) -> None:
+    records.forget(ACME, NAME, result)
+    records.done(ACME, claimed(records), "31")
+    records.forget(ACME, NAME, result)
+    assert isinstance(records.claim(ACME, NAME, NOW), ClaimedRecord) is is_forgotten
+
+
+def test_a_claim_is_not_forgotten(records: IdempotencyStore) -> None:
+    claimed(records)
+    records.forget(ACME, NAME, "31")
+    with pytest.raises(Busy):
+        records.claim(ACME, NAME, NOW)
+
+
+# Races.
+
+
+def outcome(records: IdempotencyStore, at: float, redo: str | None) -> ClaimedRecord | str:
+    try:
+        return records.claim(ACME, NAME, at, redo=redo)
+    except Busy:
+        return "busy"
+
+
+@pytest.mark.parametrize("before", ["nothing", "dead", "done"])
+def test_of_many_at_once_one_may_do_it(records: IdempotencyStore, before: str) -> None:
+    if before != "nothing":
+        claim = claimed(records)
+        if before == "done":
+            records.done(ACME, claim, "31")
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda _: outcome(records, OVER, "31"), range(8)))
+    assert sum(isinstance(each, ClaimedRecord) for each in outcomes) == 1
+    assert outcomes.count("busy") == 7
+
+
+# Names.
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\\b", "a#b", "a?b", "a!b", "\x00", "'", "", "x" * 2_000])
+def test_any_name_has_a_record_of_its_own(records: IdempotencyStore, name: str) -> None:
+    records.done(ACME, claimed(records), "31")
+    records.done(ACME, claimed(records, name=name), "32")
+    assert records.claim(ACME, name, NOW) == "32"
+    assert records.claim(ACME, NAME, NOW) == "31"
+    assert isinstance(records.claim(f"{ACME}-2", NAME, NOW), ClaimedRecord)
+
+
+def test_records_go_with_their_organization(records: IdempotencyStore, table: Table) -> None:
+    for organization in (ACME, "acme-2"):
+        claim = records.claim(organization, NAME, NOW)
+        assert isinstance(claim, ClaimedRecord)
+        records.done(organization, claim, "31")
+    links = LinkStore(table)
+    assert list(links.all(ACME)) == []
+    links.remove_all(ACME)
+    assert isinstance(records.claim(ACME, NAME, NOW), ClaimedRecord)
+    assert records.claim("acme-2", NAME, NOW) == "31"

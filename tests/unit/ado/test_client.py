@@ -1,0 +1,502 @@
+"""What the Azure DevOps client sends for each call, and how it reads the answers that a fake never gives."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import responses
+
+from shared.ado.auth import personal_access_token
+from shared.ado.client import AdoClient, Project
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.model import Assignee, Category, Person, State, Stranger, WorkItem
+from shared.http import BackOff, new_session
+
+BASE = "https://dev.azure.com/fabrikam/"
+SERVER = "https://tfs.corp.example/tfs/DefaultCollection/"
+PROJECT = "b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05"
+ITEM_URL = f"{BASE}_apis/wit/workitems/31"
+ANN = Person("ann@corp.example")
+
+Json = dict[str, Any]
+
+
+def item_json(work_item_id: int = 31, /, **fields: Any) -> Json:
+    """Write a work item as REST does; ``fields`` replace or, with None, remove."""
+    everything = {
+        "System.TeamProject": "Fabrikam-Fiber",
+        "System.WorkItemType": "Bug",
+        "System.State": "Active",
+        "System.AssignedTo": {"displayName": "Ann", "uniqueName": "ann@corp.example"},
+        "System.Title": "Fix login",
+        "System.AreaPath": "Fabrikam-Fiber\\Web",
+        **fields,
+    }
+    return {
+        "id": work_item_id,
+        "rev": 3,
+        "fields": {name: value for name, value in everything.items() if value is not None},
+        "url": f"{BASE}{PROJECT}/_apis/wit/workItems/{work_item_id}",
+    }
+
+
+ITEM = WorkItem(
+    id=31,
+    rev=3,
+    project_id=PROJECT,
+    work_item_type="Bug",
+    state="Active",
+    assignee=ANN,
+    title="Fix login",
+    area_path="Fabrikam-Fiber\\Web",
+)
+
+
+@pytest.fixture
+def vendor() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def ado() -> Iterator[AdoClient]:
+    with new_session(AddressPolicy()) as session:
+        yield AdoClient(BASE, session, personal_access_token("token"), BackOff())
+
+
+def sent(vendor: responses.RequestsMock, index: int = -1) -> tuple[str, str, Json, Any]:
+    """Return method, URL without its query, the query, and the body of a request."""
+    request = vendor.calls[index].request
+    assert request.method is not None
+    assert request.url is not None
+    url = urlsplit(request.url)
+    body = None if request.body is None else json.loads(request.body)
+    return request.method, f"{url.scheme}://{url.netloc}{url.path}", dict(parse_qsl(url.query)), body
+
+
+# What is sent
+
+VERSION = {"api-version": "7.1"}
+BATCH_FIELDS = [
+    "System.Id",
+    "System.Rev",
+    "System.State",
+    "System.AssignedTo",
+    "System.WorkItemType",
+    "System.Title",
+    "System.AreaPath",
+    "System.TeamProject",
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "path", "query", "body", "answer"),
+    [
+        (lambda ado: ado.get_work_item(31), "GET", "_apis/wit/workitems/31", {}, None, item_json()),
+        (
+            lambda ado: ado.find_work_items([31, 32]),
+            "POST",
+            "_apis/wit/workitemsbatch",
+            {},
+            {"ids": [31, 32], "fields": BATCH_FIELDS, "errorPolicy": "omit"},
+            {"value": []},
+        ),
+        (
+            lambda ado: ado.get_work_item_types(PROJECT),
+            "GET",
+            f"{PROJECT}/_apis/wit/workitemtypes",
+            {},
+            None,
+            {"value": []},
+        ),
+        (
+            lambda ado: ado.get_project("Fabrikam-Fiber"),
+            "GET",
+            "_apis/projects/Fabrikam-Fiber",
+            {},
+            None,
+            {"id": PROJECT, "name": "Fabrikam-Fiber"},
+        ),
+        (
+            lambda ado: list(ado.projects()),
+            "GET",
+            "_apis/projects",
+            {"stateFilter": "wellFormed", "$top": "100", "$skip": "0"},
+            None,
+            {"value": []},
+        ),
+        (
+            lambda ado: ado.places(PROJECT, "areas"),
+            "GET",
+            f"{PROJECT}/_apis/wit/classificationnodes/areas",
+            {"$depth": "14"},
+            None,
+            {"name": "Fabrikam-Fiber"},
+        ),
+    ],
+)
+def test_a_call_is_sent_exactly_so(
+    vendor: responses.RequestsMock,
+    ado: AdoClient,
+    call: Callable[[AdoClient], Any],
+    method: str,
+    path: str,
+    query: Json,
+    body: Any,
+    answer: Any,
+) -> None:
+    vendor.add(method, BASE + path, json=answer)
+    call(ado)
+    assert sent(vendor) == (method, BASE + path, {**VERSION, **query}, body)
+    assert len(vendor.calls) == 1
+
+
+def test_every_call_asks_for_json_and_for_no_sign_in_page(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    vendor.get(ITEM_URL, json=item_json())
+    ado.get_work_item(31)
+    headers = vendor.calls[0].request.headers
+    assert headers["Accept"] == "application/json"
+    assert headers["X-TFS-FedAuthRedirect"] == "Suppress"
+    assert headers["Authorization"] == "Basic OnRva2Vu"  # ":token"
+
+
+TEST_REV: Json = {"op": "test", "path": "/rev", "value": 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "patch"),
+    [
+        ({}, []),
+        ({"state": "Closed"}, [{"op": "add", "path": "/fields/System.State", "value": "Closed"}]),
+        (
+            {"assignee": ANN},
+            [{"op": "add", "path": "/fields/System.AssignedTo", "value": "ann@corp.example"}],
+        ),
+        ({"assignee": None}, [{"op": "add", "path": "/fields/System.AssignedTo", "value": ""}]),
+        (
+            {"state": "Closed", "assignee": ANN},
+            [
+                {"op": "add", "path": "/fields/System.State", "value": "Closed"},
+                {"op": "add", "path": "/fields/System.AssignedTo", "value": "ann@corp.example"},
+            ],
+        ),
+    ],
+)
+def test_a_write_is_one_patch_that_is_tied_to_the_revision_seen(
+    vendor: responses.RequestsMock, ado: AdoClient, changes: Json, patch: list[Json]
+) -> None:
+    vendor.patch(ITEM_URL, json=item_json())
+    assert ado.update_work_item(31, 3, **changes) == ITEM
+    assert sent(vendor) == ("PATCH", ITEM_URL, VERSION, [TEST_REV, *patch])
+    assert vendor.calls[0].request.headers["Content-Type"] == "application/json-patch+json"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("Störung & Co", "St%C3%B6rung%20%26%20Co"),
+        ("a/b?c#d", "a%2Fb%3Fc%23d"),
+        ("../_apis", "..%2F_apis"),
+    ],
+)
+def test_a_name_cannot_change_the_path(
+    vendor: responses.RequestsMock, ado: AdoClient, name: str, path: str
+) -> None:
+    vendor.get(f"{BASE}_apis/projects/{path}", json={"id": PROJECT, "name": name})
+    assert ado.get_project(name) == Project(PROJECT, name)
+    vendor.get(f"{BASE}{path}/_apis/wit/workitemtypes", json={"value": []})
+    assert ado.get_work_item_types(name) == {}
+
+
+def test_nothing_is_asked_about_no_work_items(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    assert ado.find_work_items([]) == {}
+    assert len(vendor.calls) == 0
+
+
+@pytest.mark.parametrize("base", [BASE, SERVER, "https://fabrikam.visualstudio.com/"])
+def test_every_form_of_an_organization_s_address_is_built_upon(
+    vendor: responses.RequestsMock, base: str
+) -> None:
+    vendor.get(f"{base}_apis/wit/workitems/31", json=item_json())
+    with new_session(AddressPolicy()) as session:
+        ado = AdoClient(base, session, personal_access_token("token"), BackOff())
+        assert ado.get_work_item(31) == ITEM
+    assert ado.web_url(PROJECT, 31) == f"{base}{PROJECT}/_workitems/edit/31"
+
+
+# How answers are read
+
+
+@pytest.mark.parametrize(
+    ("identity", "assignee"),
+    [
+        ({"displayName": "Ann", "uniqueName": "ANN@corp.example"}, ANN),
+        ("Ann <ann@corp.example>", ANN),
+        (None, None),
+        ({"displayName": "Bot", "uniqueName": ""}, Stranger("assignee-unreadable", "Bot")),
+        ({"displayName": "Ann", "uniqueName": "CORP\\ann"}, Stranger("assignee-unreadable", "Ann")),
+    ],
+)
+def test_an_assignee_is_read_in_every_spelling(
+    vendor: responses.RequestsMock, ado: AdoClient, identity: Any, assignee: Assignee
+) -> None:
+    vendor.get(ITEM_URL, json=item_json(**{"System.AssignedTo": identity}))
+    assert ado.get_work_item(31).assignee == assignee
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{BASE}{PROJECT}/_apis/wit/workItems/31",
+        f"{BASE}{PROJECT.upper()}/_apis/wit/workItems/31",
+        f"{SERVER}{PROJECT}/_apis/wit/workItems/31",
+        f"https://fabrikam.visualstudio.com/{PROJECT}/_apis/wit/workItems/31",
+    ],
+)
+def test_a_project_s_guid_is_read_off_the_item_s_own_address(
+    vendor: responses.RequestsMock, ado: AdoClient, url: str
+) -> None:
+    vendor.get(ITEM_URL, json={**item_json(), "url": url})
+    assert ado.get_work_item(31).project_id == PROJECT
+    assert len(vendor.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        f"{BASE}_apis/wit/workItems/31",
+        f"{SERVER}_apis/wit/workItems/31",
+        f"{BASE}Fabrikam-Fiber/_apis/wit/workItems/31",
+        f"{BASE}a-b-c-d-e/_apis/wit/workItems/31",
+        f"{BASE}{'a' * 36}/_apis/wit/workItems/31",
+        "not a url",
+    ],
+)
+def test_a_project_that_the_address_does_not_tell_is_looked_up_by_its_name(
+    vendor: responses.RequestsMock, ado: AdoClient, url: str | None
+) -> None:
+    vendor.get(ITEM_URL, json={**item_json(), "url": url})
+    vendor.get(f"{BASE}_apis/projects/Fabrikam-Fiber", json={"id": PROJECT.upper(), "name": "Fabrikam-Fiber"})
+    assert ado.get_work_item(31) == ITEM
+    assert len(vendor.calls) == 2
+
+
+def test_items_that_are_not_there_are_left_out_of_a_batch(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    vendor.post(
+        f"{BASE}_apis/wit/workitemsbatch",
+        json={"count": 3, "value": [None, item_json(), None, item_json(33)]},
+    )
+    assert ado.find_work_items([30, 31, 32, 33]).keys() == {31, 33}
+
+
+def test_the_types_of_a_project_keep_their_order_and_strange_categories(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    states = [
+        {"name": "New", "category": "Proposed"},
+        {"name": "Active", "category": "InProgress"},
+        {"name": "Resolved", "category": "Resolved"},
+        {"name": "Closed", "category": "Completed"},
+        {"name": "Cut", "category": "Removed"},
+        {"name": "Odd", "category": "Tomorrow"},
+        {"name": "Odder"},
+    ]
+    value = [
+        {"name": "Bug", "states": states},
+        {"name": "Old", "states": states, "isDisabled": True},
+        {"name": "Task", "states": None},
+        {"name": "Epic", "isDisabled": False},
+    ]
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitemtypes", json={"value": value})
+    assert ado.get_work_item_types(PROJECT) == {
+        "Bug": (
+            State("New", Category.PROPOSED),
+            State("Active", Category.IN_PROGRESS),
+            State("Resolved", Category.RESOLVED),
+            State("Closed", Category.COMPLETED),
+            State("Cut", Category.REMOVED),
+            State("Odd", None),
+            State("Odder", None),
+        ),
+        "Task": (),
+        "Epic": (),
+    }
+
+
+def test_types_that_only_tools_make_are_not_offered(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    vendor.get(
+        f"{BASE}{PROJECT}/_apis/wit/workitemtypecategories",
+        json={
+            "value": [
+                {"referenceName": "Microsoft.HiddenCategory", "workItemTypes": [{"name": "Test Suite"}]},
+                {"referenceName": "Microsoft.BugCategory", "workItemTypes": [{"name": "Bug"}]},
+            ]
+        },
+    )
+    vendor.get(
+        f"{BASE}{PROJECT}/_apis/wit/workitemtypes",
+        json={"value": [{"name": "Bug"}, {"name": "Test Suite"}, {"name": "Old", "isDisabled": True}]},
+    )
+    assert ado.creatable_types(PROJECT) == ["Bug"]
+
+
+def test_places_are_spelled_as_paths(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    root = {
+        "name": "Fabrikam",
+        "children": [{"name": "Web", "children": [{"name": "Cart"}]}, {"name": "Service", "children": None}],
+    }
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/classificationnodes/areas", json=root)
+    places = ["Fabrikam", "Fabrikam\\Web", "Fabrikam\\Web\\Cart", "Fabrikam\\Service"]
+    assert ado.places(PROJECT, "areas") == places
+
+
+@pytest.mark.parametrize(
+    ("projects", "skips"), [(0, [0]), (99, [0]), (100, [0, 100]), (101, [0, 100]), (250, [0, 100, 200])]
+)
+def test_projects_are_listed_page_by_page_until_one_is_not_full(
+    vendor: responses.RequestsMock, ado: AdoClient, projects: int, skips: list[int]
+) -> None:
+    everything = [
+        {"id": f"{PROJECT[:-4].upper()}{number:04}", "name": f"P{number}"} for number in range(projects)
+    ]
+    for skip in skips:
+        vendor.get(
+            f"{BASE}_apis/projects",
+            json={"value": everything[skip : skip + 100]},
+            match=[
+                responses.matchers.query_param_matcher({"$skip": str(skip)}, strict_match=False),
+            ],
+        )
+    expected = [Project(each["id"].lower(), each["name"]) for each in everything]
+    assert list(ado.projects()) == expected
+    assert len(vendor.calls) == len(skips)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        "text",
+        5,
+        {},
+        {**item_json(), "fields": None},
+        {**item_json(), "fields": []},
+        {**item_json(), "id": None},
+        {**item_json(), "rev": "three"},
+        {**item_json(), "url": 5},
+        {**item_json(), "url": "https://[broken"},
+        item_json(**{"System.State": None}),
+        item_json(**{"System.WorkItemType": None}),
+    ],
+)
+def test_an_answer_that_is_no_work_item_is_no_usable_answer(
+    vendor: responses.RequestsMock, ado: AdoClient, content: Any
+) -> None:
+    vendor.get(ITEM_URL, json=content)
+    with pytest.raises(Unavailable):
+        ado.get_work_item(31)
+
+
+@pytest.mark.parametrize("content", [None, [], {}, {"value": None}, {"value": {}}, {"count": 0}, "text"])
+def test_an_answer_without_its_list_is_no_usable_answer(
+    vendor: responses.RequestsMock, ado: AdoClient, content: Any
+) -> None:
+    vendor.post(f"{BASE}_apis/wit/workitemsbatch", json=content)
+    with pytest.raises(Unavailable):
+        ado.find_work_items([31])
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "path", "kind"),
+    [
+        (lambda ado: ado.get_work_item(31), "GET", "_apis/wit/workitems/31", "work-item-not-found"),
+        (lambda ado: ado.update_work_item(31, 3), "PATCH", "_apis/wit/workitems/31", "work-item-not-found"),
+        (lambda ado: ado.get_project("X"), "GET", "_apis/projects/X", "project-not-found"),
+    ],
+)
+def test_what_is_not_there_is_named_by_its_kind(
+    vendor: responses.RequestsMock,
+    ado: AdoClient,
+    call: Callable[[AdoClient], Any],
+    method: str,
+    path: str,
+    kind: str,
+) -> None:
+    vendor.add(method, BASE + path, status=404, json={"message": "TF401232: does not exist"})
+    with pytest.raises(NotFound) as raised:
+        call(ado)
+    assert raised.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"json": {"message": "TF401320: Rule Error for field Effort."}}, "TF401320: Rule Error"),
+        # The shape that model binding answers with.
+        ({"json": {"count": 1, "value": {"Message": "An error has occurred."}}}, "An error has occurred."),
+        ({"json": {"message": None, "value": {"Message": "Elsewhere."}}}, "Elsewhere."),
+        ({"body": "The controller was not found.", "content_type": "text/plain"}, "no explanation"),
+        ({"json": {}}, "no explanation"),
+        ({"json": {"value": []}}, "no explanation"),
+    ],
+)
+def test_a_refusal_tells_azure_devops_own_sentence(
+    vendor: responses.RequestsMock, ado: AdoClient, body: Json, sentence: str
+) -> None:
+    vendor.patch(ITEM_URL, status=400, **body)
+    with pytest.raises(Refused, match=f"^PATCH {ITEM_URL}: HTTP 400: {sentence}") as raised:
+        ado.update_work_item(31, 3, state="Closed")
+    assert raised.value.service == "ado"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"status": 412, "json": {"message": "VS403351"}}, Conflict),
+        ({"status": 409, "json": {"message": "TF26071"}}, Conflict),
+        ({"status": 401, "json": {"message": "TF400813"}}, Unauthorized),
+        ({"status": 203, "body": "<html>", "content_type": "text/html"}, Unauthorized),
+        ({"status": 302, "headers": {"Location": f"{BASE}_signin"}}, Unauthorized),
+        ({"status": 200, "body": "<html>", "content_type": "text/html; charset=utf-8"}, Unauthorized),
+        ({"status": 429, "body": "TF400733", "headers": {"Retry-After": "5"}}, Throttled),
+        ({"status": 503, "body": "<html>", "content_type": "text/html"}, Unavailable),
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ado: ado.get_work_item(31),
+        lambda ado: ado.update_work_item(31, 3, state="Closed"),
+        lambda ado: ado.find_work_items([31]),
+        lambda ado: ado.get_work_item_types(PROJECT),
+        lambda ado: ado.get_project(PROJECT),
+        lambda ado: list(ado.projects()),
+    ],
+)
+def test_a_failure_is_sorted_alike_whatever_was_asked(
+    vendor: responses.RequestsMock,
+    ado: AdoClient,
+    call: Callable[[AdoClient], Any],
+    answer: Json,
+    error: type[SyncError],
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    for method in ("GET", "POST", "PATCH"):
+        vendor.add(method, re.compile(f"{BASE}.*"), **answer)
+    with pytest.raises(error) as raised:
+        call(ado)
+    assert type(raised.value) is error

@@ -1,0 +1,288 @@
+"""What is written for a new work item: its fields, its place, its way back; and how it is found again."""
+
+from collections.abc import Iterator
+from html import unescape
+from json import loads
+from typing import Any
+
+import pytest
+import responses
+from msgspec.structs import replace
+
+from shared.ado.auth import personal_access_token
+from shared.ado.client import AdoClient
+from shared.ado.creation import LONGEST_TITLE, NewWorkItem, create_work_item, find_created, patch_for
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import NotFound, Rejected
+from shared.http import BackOff, new_session
+
+BASE = "https://dev.azure.com/fabrikam/"
+PROJECT = "11111111-2222-3333-4444-555555555555"
+ISSUE = "https://acme.sentry.io/issues/100/?a=1&b=2"
+NEW = NewWorkItem(PROJECT, "Bug", "Fix login", "It fails.", issue_url=ISSUE, level="error")
+PRIORITY = "Microsoft.VSTS.Common.Priority"
+REPRO_STEPS = "Microsoft.VSTS.TCM.ReproSteps"
+DESCRIPTION = "System.Description"
+
+
+def field(reference: str, **facts: Any) -> dict[str, Any]:
+    return {"referenceName": reference, "name": reference.rpartition(".")[2], **facts}
+
+
+# What every type has, and what a bug of the Agile process has besides.
+COMMON = (
+    field("System.Title", alwaysRequired=True),
+    field("System.State", alwaysRequired=True, defaultValue="New"),
+    field("System.AreaId", alwaysRequired=True),
+    field(DESCRIPTION),
+)
+BUG = (
+    *COMMON,
+    field(REPRO_STEPS),
+    field(PRIORITY, alwaysRequired=True, defaultValue="2"),
+    field("Microsoft.VSTS.Common.ValueArea", alwaysRequired=True, defaultValue="Business"),
+)
+
+
+@pytest.fixture
+def vendor() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def ado() -> Iterator[AdoClient]:
+    with new_session(AddressPolicy()) as session:
+        yield AdoClient(BASE, session, personal_access_token("token"), BackOff())
+
+
+def patch(
+    vendor: responses.RequestsMock, ado: AdoClient, fields: tuple[dict[str, Any], ...] = BUG, **changes: Any
+) -> dict[str, Any]:
+    """Return what would be written: the fields by their reference names, and the relations."""
+    new = replace(NEW, **changes)
+    kind = new.work_item_type.replace(" ", "%20")
+    path = f"{BASE}{PROJECT}/_apis/wit/workitemtypes/{kind}/fields"
+    vendor.get(path, json={"value": list(fields)})
+    written: dict[str, Any] = {"relations": []}
+    for operation in patch_for(ado, new):
+        assert operation["op"] == "add"
+        if operation["path"] == "/relations/-":
+            written["relations"].append(operation["value"])
+        else:
+            written[operation["path"].removeprefix("/fields/")] = operation["value"]
+    return written
+
+
+def test_nothing_is_written_but_what_was_said(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    written = patch(vendor, ado)
+    assert set(written) == {"System.Title", REPRO_STEPS, PRIORITY, "relations"}
+    assert written["System.Title"] == "Fix login"
+
+
+def test_its_place_is_written_as_it_was_chosen(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    written = patch(
+        vendor, ado, area_path="Web\\Shop", iteration_path="Web\\Sprint 1", tags="sentry; shop", parent=7
+    )
+    assert written["System.AreaPath"] == "Web\\Shop"
+    assert written["System.IterationPath"] == "Web\\Sprint 1"
+    assert written["System.Tags"] == "sentry; shop"
+    [_, parent] = written["relations"]
+    assert (parent["rel"], parent["url"]) == (
+        "System.LinkTypes.Hierarchy-Reverse",
+        f"{BASE}_apis/wit/workItems/7",
+    )
+
+
+def test_it_links_back_to_its_issue(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    written = patch(vendor, ado)
+    [link] = written["relations"]
+    assert (link["rel"], link["url"]) == ("Hyperlink", ISSUE)
+    assert f'<a href="{ISSUE}">{ISSUE}</a>' in unescape(written[REPRO_STEPS])
+    assert "a=1&amp;b=2" in written[REPRO_STEPS]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "body"),
+    [
+        ("Bug", BUG, REPRO_STEPS),
+        ("Task", COMMON, DESCRIPTION),
+        ("Task", BUG, DESCRIPTION),
+        # A bug of a process that took the field away.
+        ("Bug", COMMON, DESCRIPTION),
+    ],
+)
+def test_the_text_stands_where_the_types_form_shows_it(
+    vendor: responses.RequestsMock,
+    ado: AdoClient,
+    kind: str,
+    fields: tuple[dict[str, Any], ...],
+    body: str,
+) -> None:
+    written = patch(vendor, ado, fields, work_item_type=kind)
+    assert "It fails." in written[body]
+    assert len({REPRO_STEPS, DESCRIPTION} & set(written)) == 1
+
+
+@pytest.mark.parametrize(
+    ("description", "html"),
+    [
+        ("", "<p></p>"),
+        ("a\nb\r\nc", "<p>a<br>b<br>c</p>"),
+        ("<script>alert('&')</script>", "<p>&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;</p>"),
+        ("tab\tbell\x07nul\x00\ufffe😀", "<p>tab\tbell nul  😀</p>"),
+    ],
+)
+def test_a_description_is_text_and_no_markup(
+    vendor: responses.RequestsMock, ado: AdoClient, description: str, html: str
+) -> None:
+    assert patch(vendor, ado, description=description)[REPRO_STEPS].startswith(html)
+
+
+@pytest.mark.parametrize(
+    ("level", "priority"),
+    [("fatal", 1), ("error", 2), ("warning", 3), ("info", 4), ("debug", 4), ("sample", None), ("", None)],
+)
+def test_the_level_is_the_priority(
+    vendor: responses.RequestsMock, ado: AdoClient, level: str, priority: int | None
+) -> None:
+    assert patch(vendor, ado, level=level).get(PRIORITY) == priority
+
+
+def test_a_type_without_a_priority_gets_none(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    assert PRIORITY not in patch(vendor, ado, COMMON, level="fatal")
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_missing"),
+    [
+        ({"alwaysRequired": True}, True),
+        ({"alwaysRequired": True, "defaultValue": None}, True),
+        ({"alwaysRequired": True, "defaultValue": ""}, True),
+        ({"alwaysRequired": True, "defaultValue": "Low"}, False),
+        ({"alwaysRequired": True, "defaultValue": 0}, False),
+        ({"alwaysRequired": True, "defaultValue": False}, False),
+        ({"alwaysRequired": False}, False),
+        ({}, False),
+    ],
+)
+def test_a_field_that_the_form_lacks_is_named_in_advance(
+    vendor: responses.RequestsMock, ado: AdoClient, facts: dict[str, Any], is_missing: bool
+) -> None:
+    fields = (*BUG, field("Custom.CustomerImpact", **facts), field("Custom.Other", alwaysRequired=True))
+    with pytest.raises(Rejected, match=r"Other$") as raised:
+        patch(vendor, ado, fields)
+    assert ("CustomerImpact" in raised.value.detail) is is_missing
+
+
+def test_a_priority_that_the_level_does_not_tell_is_missing_where_it_must_be_given(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    fields = (*COMMON, field(PRIORITY, alwaysRequired=True))
+    assert patch(vendor, ado, fields)[PRIORITY] == 2
+    with pytest.raises(Rejected, match="Priority"):
+        patch(vendor, ado, fields, level="")
+
+
+def test_a_type_that_is_not_there_is_named(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitemtypes/Bug/fields", status=404)
+    with pytest.raises(Rejected, match="'Bug'"):
+        patch_for(ado, NEW)
+
+
+# Titles.
+
+
+@pytest.mark.parametrize(
+    ("title", "written"),
+    [
+        ("Fix login", "Fix login"),
+        (" Fix \n\tlogin\x00 ", "Fix login"),
+        ("x" * 255, "x" * 255),
+        ("x" * 256, "x" * 254 + "…"),
+        # Most emoji are two of what Azure DevOps counts, and are not cut in half.
+        ("😀" * 127, "😀" * 127),
+        ("😀" * 128, "😀" * 127 + "…"),
+        ("x" + "😀" * 127, "x" + "😀" * 127),
+        ("x" + "😀" * 128, "x" + "😀" * 126 + "…"),
+    ],
+)
+def test_a_title_is_one_line_within_the_limit(title: str, written: str) -> None:
+    shortened = replace(NEW, title=title).shortened_title
+    assert shortened == written
+    assert len(shortened.encode("utf-16-le")) // 2 <= LONGEST_TITLE
+
+
+# Calls.
+
+
+def test_creating_is_one_call_to_the_types_own_address(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    fields = {"System.WorkItemType": "User Story", "System.State": "New", "System.Title": "Fix login"}
+    made = {"id": 31, "rev": 1, "fields": fields, "url": f"{BASE}{PROJECT}/_apis/wit/workItems/31"}
+    vendor.post(f"{BASE}{PROJECT}/_apis/wit/workitems/$User%20Story", json=made)
+    assert create_work_item(ado, replace(NEW, work_item_type="User Story"), [{"op": "add"}]).id == 31
+    assert vendor.calls[0].request.headers["Content-Type"] == "application/json-patch+json"
+    assert loads(vendor.calls[0].request.body or "") == [{"op": "add"}]
+
+
+def test_a_project_that_is_not_there_creates_nothing(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    vendor.post(f"{BASE}{PROJECT}/_apis/wit/workitems/$Bug", status=404)
+    with pytest.raises(NotFound):
+        create_work_item(ado, NEW, [])
+
+
+# Found again.
+
+
+def found(
+    vendor: responses.RequestsMock, ado: AdoClient, *batches: list[Any], count: int | None = None
+) -> int | None:
+    ids = [each["id"] for batch in batches for each in batch if each]
+    ids += range(1000, 1000 + (0 if count is None else count - len(ids)))
+    vendor.post(f"{BASE}_apis/wit/wiql", json={"workItems": [{"id": each} for each in ids]})
+    for batch in batches:
+        vendor.post(f"{BASE}_apis/wit/workitemsbatch", json={"value": batch})
+    return find_created(ado, ISSUE, 1_800_000_300.0)
+
+
+def with_links(work_item_id: int, *urls: str | None) -> dict[str, Any]:
+    return {"id": work_item_id, "relations": [{"rel": "Hyperlink", "url": url} for url in urls]}
+
+
+def test_what_we_made_since_then_is_looked_through_to_the_second(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    assert found(vendor, ado) is None
+    [call] = vendor.calls
+    assert loads(call.request.body or "")["query"] == (
+        "SELECT [System.Id] FROM WorkItems WHERE [System.CreatedBy] = @me "
+        "AND [System.CreatedDate] >= '2027-01-15T08:00:00Z' ORDER BY [System.Id] ASC"
+    )
+    assert "timePrecision=true" in str(call.request.url)
+
+
+@pytest.mark.parametrize(
+    ("items", "work_item_id"),
+    [
+        ([with_links(31, ISSUE)], 31),
+        ([with_links(30, "https://acme.sentry.io/issues/10/"), with_links(31, None, ISSUE)], 31),
+        ([with_links(31, f"{ISSUE}0")], None),
+        ([with_links(31, "https://acme.sentry.io/issues/100/")], None),
+        ([None, {"id": 30}, {"id": 31, "relations": None}], None),
+        ([with_links(30, ISSUE), with_links(31, ISSUE)], 30),
+    ],
+)
+def test_it_is_known_by_its_link_back_alone(
+    vendor: responses.RequestsMock, ado: AdoClient, items: list[Any], work_item_id: int | None
+) -> None:
+    assert found(vendor, ado, items) == work_item_id
+
+
+def test_hundreds_are_looked_through_batch_by_batch(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    first = [with_links(each) for each in range(1, 201)]
+    assert found(vendor, ado, first, [with_links(31, ISSUE)], count=350) == 31
+    batches = [loads(call.request.body or "") for call in list(vendor.calls)[1:]]
+    assert [len(batch["ids"]) for batch in batches] == [200, 150]
+    assert all((batch["$expand"], batch["errorPolicy"]) == ("relations", "omit") for batch in batches)

@@ -1,0 +1,518 @@
+"""What a service hook delivery proves and says: who sent it, how every shape is read, what damage does."""
+
+import base64
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.ado.hook import (
+    LARGEST_BODY,
+    Uninteresting,
+    WorkItemEvent,
+    parse,
+    verify_secret,
+    verify_size,
+)
+from shared.domain.errors import Malformed, TooLarge, Unauthenticated
+from shared.domain.model import Assignee, Person, Stranger, WorkItem
+from tests.unit.damage import damaged
+
+PAYLOADS = Path(__file__).parents[2] / "payloads" / "ado"
+RESOLVED = "workitem.updated.active-to-resolved.v1.0"
+ASSIGNED = "workitem.updated.assigned.v1.0"
+DELETED = "workitem.deleted.active.v1.0"
+STATE, ASSIGNED_TO = "System.State", "System.AssignedTo"
+SECRET = "s3cret"
+ANN = Person("ann@corp.example")
+TEST, IGNORED = Uninteresting("test"), Uninteresting("ignored")
+NOTHING = Uninteresting("nothing-to-sync")
+
+Json = dict[str, Any]
+
+
+def load(name: str) -> Json:
+    content: Json = json.loads((PAYLOADS / f"{name}.json").read_bytes())
+    return content
+
+
+def read(delivery: Any) -> WorkItemEvent | Uninteresting:
+    return parse(json.dumps(delivery).encode())
+
+
+def snapshot_of(delivery: Any) -> WorkItem | None:
+    event = read(delivery)
+    assert isinstance(event, WorkItemEvent)
+    return event.snapshot
+
+
+def put(delivery: Json, path: str, value: Any) -> Json:
+    """Set one value, by a path with slashes; MISSING takes it away."""
+    *parents, last = path.split("/")
+    node = delivery
+    for name in parents:
+        node = node[name]
+    if value is MISSING:
+        node.pop(last, None)
+    else:
+        node[last] = value
+    return delivery
+
+
+MISSING = object()
+SNAPSHOT = WorkItem(
+    id=31,
+    rev=3,
+    project_id="b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05",
+    work_item_type="Bug",
+    state="Resolved",
+    assignee=ANN,
+    title="Fix login",
+    area_path="Fabrikam-Fiber",
+)
+
+
+def updated(rev: int, state: str, assignee: Assignee) -> WorkItemEvent:
+    return WorkItemEvent("updated", 31, rev, replace(SNAPSHOT, rev=rev, state=state, assignee=assignee))
+
+
+READ_AS = {
+    "workitem.commented.active.v1.0": IGNORED,
+    "workitem.created.open.v1.0": IGNORED,
+    "workitem.deleted.active.v1.0": WorkItemEvent("deleted", 31, 5, None),
+    "workitem.deleted.test-button.v1.0": TEST,
+    "workitem.restored.active.v1.0": WorkItemEvent("restored", 31, 6, None),
+    "workitem.restored.test-button.v1.0": TEST,
+    "workitem.updated.active-to-resolved.v1.0": updated(3, "Resolved", ANN),
+    "workitem.updated.assigned.v1.0": updated(2, "New", ANN),
+    "workitem.updated.assigned.v3.1": updated(2, "Active", ANN),
+    "workitem.updated.assigned.v5.1": updated(2, "Active", ANN),
+    # A change of project, so that the project named beside the snapshot may be either of the two.
+    "workitem.updated.created-as-done.v1.0": WorkItemEvent("updated", 31, 1, None),
+    "workitem.updated.link-only.v1.0": NOTHING,
+    "workitem.updated.minimal.v1.0": WorkItemEvent("updated", 31, 3, None),
+    "workitem.updated.new-to-active.v1.0": updated(2, "Active", None),
+    "workitem.updated.none.v1.0": Uninteresting("unusable", "cannot read resource"),
+    "workitem.updated.reassigned.v1.0": updated(3, "Active", Person("bob@corp.example")),
+    "workitem.updated.resolved-to-active.v1.0": updated(4, "Active", ANN),
+    "workitem.updated.server.v1.0": updated(
+        3, "Resolved", Stranger("assignee-unreadable", "Ann <FABRIKAM\\ann>")
+    ),
+    "workitem.updated.test-button.v1.0": TEST,
+    "workitem.updated.title-only.v1.0": NOTHING,
+    "workitem.updated.unassigned.v1.0": updated(4, "Active", None),
+}
+
+
+def test_every_payload_file_has_its_value() -> None:
+    assert {path.stem for path in PAYLOADS.glob("*.json")} == READ_AS.keys()
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_a_payload_is_read_as_exactly_one_value(name: str) -> None:
+    assert parse((PAYLOADS / f"{name}.json").read_bytes()) == READ_AS[name]
+
+
+# Who sent it
+
+
+def basic(credentials: str | bytes) -> dict[str, str]:
+    raw = credentials.encode() if isinstance(credentials, str) else credentials
+    return {"Authorization": f"Basic {base64.b64encode(raw).decode()}"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Shared-Secret": SECRET},
+        basic(f"anybody:{SECRET}"),
+        basic(f":{SECRET}"),
+        {"Authorization": basic(f"ado:{SECRET}")["Authorization"].replace("Basic", "basic")},
+        # Whichever of two proofs is right is enough: a subscription may send both while they are changed.
+        {"Shared-Secret": "wrong", **basic(f"ado:{SECRET}")},
+        {"Shared-Secret": SECRET, **basic("ado:wrong")},
+    ],
+)
+def test_the_secret_is_taken_from_its_header_or_as_the_password_of_any_user(headers: dict[str, str]) -> None:
+    verify_secret(headers, [SECRET])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Shared-Secret": ""},
+        {"Shared-Secret": "wrong"},
+        {"Shared-Secret": SECRET[:-1]},
+        {"Shared-Secret": SECRET + " "},
+        {"Shared-Secret": SECRET.upper()},
+        {"Shared-Secret": "sécret"},
+        {"Shared-Secret": "s\udce9cret"},
+        basic("ado:wrong"),
+        basic(f"{SECRET}:"),
+        basic(SECRET),  # without a colon there is no password
+        basic(b"ado:\xff\xfe"),
+        {"Authorization": f"Bearer {SECRET}"},
+        {"Authorization": "Basic"},
+        {"Authorization": "Basic %%%"},
+        {"Authorization": "Basic YWRv OnMzY3JldA=="},
+        {"Authorization": "Basic YWRvOnMzY3JldA"},  # its padding is gone
+        {"Authorization": "Basic é"},
+        {"Authorization": f"Basic {SECRET}"},
+    ],
+)
+def test_a_delivery_without_the_right_secret_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(Unauthenticated) as refusal:
+        verify_secret(headers, [SECRET])
+    assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.parametrize("secret", ["current", "previous"])
+def test_two_secrets_are_accepted_during_a_rotation(secret: str) -> None:
+    verify_secret({"Shared-Secret": secret}, ["current", "previous"])
+    verify_secret(basic(f"ado:{secret}"), ["current", "previous"])
+
+
+@pytest.mark.parametrize("secrets", [[], [""], ["", ""]])
+@pytest.mark.parametrize("headers", [{}, {"Shared-Secret": ""}, basic("ado:"), basic("")])
+def test_an_empty_secret_refuses_everybody(secrets: list[str], headers: dict[str, str]) -> None:
+    with pytest.raises(Unauthenticated):
+        verify_secret(headers, secrets)
+
+
+def test_an_empty_previous_secret_lets_nobody_in() -> None:
+    with pytest.raises(Unauthenticated):
+        verify_secret({"Shared-Secret": ""}, [SECRET, ""])
+
+
+@pytest.mark.parametrize("secret", ["pässwörd", "ключ", "a:b:c", "\U0001f511"])
+def test_a_secret_may_hold_any_character(secret: str) -> None:
+    verify_secret({"Shared-Secret": secret}, [secret])
+    verify_secret(basic(f"ado:{secret}"), [secret])
+
+
+def test_a_body_is_read_up_to_two_mebibytes() -> None:
+    verify_size(b" " * LARGEST_BODY)
+    with pytest.raises(TooLarge):
+        verify_size(b" " * (LARGEST_BODY + 1))
+
+
+def test_two_mebibytes_are_the_bound() -> None:
+    assert LARGEST_BODY == 2_097_152
+
+
+# What it says
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b'{"eventType": "workitem.updated"',
+        b"\xff\xfe",
+        b'{"eventType": "\xff"}',
+        b"null",
+        b"31",
+        b'"workitem.updated"',
+        b'["workitem.updated"]',
+        b"{}",
+        b'{"eventType": null}',
+        b'{"eventType": 5}',
+        b'{"eventType": ["workitem.updated"]}',
+        b'{"eventtype": "workitem.updated"}',
+        b"[" * 100_000,
+        b'{"eventType":' * 100_000,
+    ],
+)
+def test_what_no_service_hook_sends_is_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    "event_type",
+    ["workitem.created", "workitem.commented", "git.push", "build.complete", "", "WorkItem.Updated"],
+)
+def test_another_kind_of_event_is_ignored_whatever_it_holds(event_type: str) -> None:
+    assert read({"eventType": event_type, "resource": {"workItemId": None}}) == IGNORED
+
+
+@pytest.mark.parametrize("name", [RESOLVED, DELETED])
+@pytest.mark.parametrize(
+    "event_id",
+    [
+        "27646e0e-b520-4d2b-9411-bba7524947cd",
+        "72da0ade-0709-40ee-beb7-104287bf7e84",
+        "1ca023d6-6cff-49dd-b3d1-302b69311810",
+        "27646E0E-B520-4D2B-9411-BBA7524947CD",
+    ],
+)
+def test_the_test_button_is_known_by_its_fixed_event_ids(name: str, event_id: str) -> None:
+    assert read(put(load(name), "id", event_id)) == TEST
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        (RESOLVED, "resource/workItemId"),
+        (DELETED, "resource/id"),
+    ],
+)
+@pytest.mark.parametrize("zero", [0, "0", 0.0])
+def test_work_item_zero_is_the_test_button_s(name: str, path: str, zero: Any) -> None:
+    assert read(put(load(name), path, zero)) == TEST
+
+
+@pytest.mark.parametrize(
+    "junk", [MISSING, None, True, False, -1, 1.5, 31.0, "", "abc", "-3", "+3", "3.0", " 3", "٣", "²", [], {}]
+)
+@pytest.mark.parametrize(
+    ("name", "path", "named"),
+    [
+        (RESOLVED, "resource/workItemId", "resource.workItemId"),
+        (RESOLVED, "resource/rev", "resource.rev"),
+        (DELETED, "resource/id", "resource.id"),
+        (DELETED, "resource/rev", "resource.rev"),
+    ],
+)
+def test_an_id_or_rev_that_is_no_number_is_unusable(name: str, path: str, named: str, junk: Any) -> None:
+    assert read(put(load(name), path, junk)) == Uninteresting("unusable", f"cannot read {named}")
+
+
+@pytest.mark.parametrize("zero", [0, "0", "00"])
+def test_there_is_no_revision_zero(zero: Any) -> None:
+    unusable = Uninteresting("unusable", "cannot read resource.rev")
+    assert read(put(load(RESOLVED), "resource/rev", zero)) == unusable
+
+
+@pytest.mark.parametrize("huge", [2**53, 2**63, 2**64, 10**30, "9" * 16, "1" * 17, "1" * 100_000])
+def test_an_id_that_no_reader_keeps_exact_is_unusable(huge: Any) -> None:
+    unusable = Uninteresting("unusable", "cannot read resource.workItemId")
+    assert read(put(load(RESOLVED), "resource/workItemId", huge)) == unusable
+
+
+@pytest.mark.parametrize(
+    ("written", "number"), [(13, 13), ("13", 13), ("0013", 13), (2**53 - 1, 2**53 - 1), (1, 1)]
+)
+def test_an_id_may_be_a_number_or_a_text_of_digits(written: Any, number: int) -> None:
+    event = read(put(load(RESOLVED), "resource/workItemId", written))
+    assert isinstance(event, WorkItemEvent)
+    assert event.work_item_id == number
+    assert event.snapshot is not None
+    assert event.snapshot.id == number
+
+
+def test_in_an_update_the_resource_s_own_id_means_nothing() -> None:
+    assert read(put(load(RESOLVED), "resource/id", 99)) == READ_AS[RESOLVED]
+
+
+@pytest.mark.parametrize("junk", [[], "", 0, False, "System.State", ["System.State"]])
+def test_changes_in_a_shape_that_nobody_knows_are_unusable(junk: Any) -> None:
+    delivery = put(load(RESOLVED), "resource/fields", junk)
+    assert read(delivery) == Uninteresting("unusable", "cannot read resource.fields")
+
+
+@pytest.mark.parametrize("field", [STATE, ASSIGNED_TO, "System.TeamProject"])
+@pytest.mark.parametrize("junk", [None, "Resolved", [], 0, True])
+def test_a_change_that_concerns_us_in_a_shape_that_nobody_knows_is_unusable(field: str, junk: Any) -> None:
+    delivery = put(load(RESOLVED), f"resource/fields/{field}", junk)
+    assert read(delivery) == Uninteresting("unusable", f"cannot read resource.fields['{field}']")
+
+
+def test_a_change_that_does_not_concern_us_may_have_any_shape() -> None:
+    delivery = put(load(RESOLVED), "resource/fields/System.Title", 5)
+    assert read(delivery) == READ_AS[RESOLVED]
+
+
+@pytest.mark.parametrize(
+    ("fields", "relations", "interesting"),
+    [
+        (None, None, True),  # stripped of its details: it may be anything
+        (None, {"added": []}, False),
+        ({}, None, False),
+        ({}, {"added": []}, False),
+        ({"System.Title": {}}, None, False),
+        ({STATE: {}}, None, True),
+        ({ASSIGNED_TO: {}}, None, True),
+        ({"System.TeamProject": {}}, None, True),
+        ({STATE: {}}, {"added": []}, True),
+    ],
+)
+def test_an_update_counts_if_it_may_have_moved_state_assignee_or_project(
+    fields: Any, relations: Any, interesting: bool
+) -> None:
+    delivery = put(put(load(RESOLVED), "resource/fields", fields), "resource/relations", relations)
+    assert isinstance(read(delivery), WorkItemEvent) is interesting
+
+
+# Its snapshot
+
+
+def with_assignee(identity: Any) -> Json:
+    delivery = put(load(ASSIGNED), f"resource/revision/fields/{ASSIGNED_TO}", identity)
+    return put(delivery, f"resource/fields/{ASSIGNED_TO}/newValue", identity)
+
+
+@pytest.mark.parametrize(
+    ("identity", "assignee"),
+    [
+        ("Ann <ann@corp.example>", ANN),
+        ("Ann <Ann@Corp.Example>", ANN),
+        ("Ann (Ops) <x> [y] <ann@corp.example>", ANN),
+        ("<ann@corp.example>", ANN),
+        ({"displayName": "Ann", "uniqueName": "ann@corp.example", "id": "1"}, ANN),
+        ({"displayName": "Ann", "uniqueName": "", "mailAddress": "ann@corp.example"}, ANN),
+        ({"name": "Ann <ann@corp.example>", "uniqueName": "Ann <ann@corp.example>"}, ANN),
+        (None, None),
+        ("", None),
+        ("Ann", Stranger("assignee-unreadable", "Ann")),
+        # A bare address is a name that looks like one: only brackets say that it is an address.
+        ("ann@corp.example", Stranger("assignee-unreadable", "ann@corp.example")),
+        ("Ann <ann@corp.example> (gone)", Stranger("assignee-unreadable", "Ann <ann@corp.example> (gone)")),
+        # No mail address is that long.
+        (
+            f"Ann <{'a' * 242}@corp.example>",
+            Stranger("assignee-unreadable", f"Ann <{'a' * 242}@corp.example>"[:254]),
+        ),
+        ("Ann <>", Stranger("assignee-unreadable", "Ann <>")),
+        ("Ann <@>", Stranger("assignee-unreadable", "Ann <@>")),
+        ("Ann <ann at corp@example>", Stranger("assignee-unreadable", "Ann <ann at corp@example>")),
+        ("Ann <CORP\\ann>", Stranger("assignee-unreadable", "Ann <CORP\\ann>")),
+        ("Ann <CORP\\ann@corp>", Stranger("assignee-unreadable", "Ann <CORP\\ann@corp>")),
+        (
+            {"displayName": "Ann", "uniqueName": "CORP\\ann"},
+            Stranger("assignee-unreadable", "Ann"),
+        ),
+        # A service principal has no unique name.
+        ({"displayName": "Bot", "uniqueName": "", "id": "7"}, Stranger("assignee-unreadable", "Bot")),
+        ({"id": "7"}, Stranger("assignee-unreadable", "7")),
+        ({}, Stranger("assignee-unreadable", "")),
+        (31, Stranger("assignee-unreadable", "31")),
+    ],
+)
+def test_an_assignee_is_read_in_every_spelling_and_never_guessed(identity: Any, assignee: Assignee) -> None:
+    snapshot = snapshot_of(with_assignee(identity))
+    assert snapshot is not None
+    assert snapshot.assignee == assignee
+
+
+def test_a_name_without_end_does_not_travel_whole() -> None:
+    snapshot = snapshot_of(with_assignee("A" * 100_000))
+    assert snapshot is not None
+    assert snapshot.assignee == Stranger("assignee-unreadable", "A" * 254)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        # The snapshot and the change beside it disagree.
+        (f"resource/revision/fields/{STATE}", "Active"),
+        (f"resource/fields/{STATE}/newValue", "Closed"),
+        (f"resource/fields/{STATE}/newValue", MISSING),
+        (f"resource/fields/{ASSIGNED_TO}", {"newValue": "Bob <bob@corp.example>"}),
+        (f"resource/fields/{ASSIGNED_TO}", {"oldValue": "Ann <ann@corp.example>"}),
+        (f"resource/revision/fields/{ASSIGNED_TO}", MISSING),
+        ("resource/revision/rev", 2),
+        ("resource/revision/rev", 4),
+        # The project named beside it may be the old one or the new one.
+        ("resource/fields/System.TeamProject", {"oldValue": "A", "newValue": "B"}),
+        # It is not whole.
+        ("resource/revision", MISSING),
+        ("resource/revision", None),
+        ("resource/revision/fields", None),
+        ("resource/revision/fields", []),
+        (f"resource/revision/fields/{STATE}", MISSING),
+        (f"resource/revision/fields/{STATE}", ""),
+        ("resource/revision/fields/System.WorkItemType", MISSING),
+        ("resource/revision/fields/System.WorkItemType", ""),
+        ("resource/revision/fields/System.WorkItemType", 7),
+        ("resourceContainers", MISSING),
+        ("resourceContainers", None),
+        ("resourceContainers/project", "b7d1b3a0"),
+        ("resourceContainers/project/id", None),
+    ],
+)
+def test_a_snapshot_that_is_not_whole_or_is_contradicted_is_left_out(path: str, value: Any) -> None:
+    delivery = load(RESOLVED)
+    if path == f"resource/revision/fields/{ASSIGNED_TO}":
+        delivery["resource"]["fields"][ASSIGNED_TO] = {"newValue": "Ann <ann@corp.example>"}
+    assert read(put(delivery, path, value)) == WorkItemEvent("updated", 31, 3, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "change"),
+    [
+        ("resource/revision/rev", MISSING, {}),
+        ("resource/revision/rev", "3", {}),
+        ("resource/revision/fields/System.Title", MISSING, {"title": ""}),
+        ("resource/revision/fields/System.Title", 5, {"title": ""}),
+        ("resource/revision/fields/System.AreaPath", None, {"area_path": ""}),
+        ("resource/revision/fields/System.AreaPath", "A\\B", {"area_path": "A\\B"}),
+        ("resourceContainers/project/id", "B7D1B3A0-5C3E-4C7E-9A8F-2F6C8E0A1D05", {}),
+        (f"resource/fields/{STATE}/oldValue", MISSING, {}),
+        (f"resource/revision/fields/{ASSIGNED_TO}", MISSING, {"assignee": None}),
+        # Two spellings of one person agree.
+        (f"resource/fields/{ASSIGNED_TO}", {"newValue": {"uniqueName": "ANN@corp.example"}}, {}),
+    ],
+)
+def test_a_snapshot_is_taken_without_what_the_sync_can_do_without(
+    path: str, value: Any, change: dict[str, Any]
+) -> None:
+    assert snapshot_of(put(load(RESOLVED), path, value)) == replace(SNAPSHOT, **change)
+
+
+@pytest.mark.parametrize("name", [DELETED, "workitem.restored.active.v1.0"])
+def test_a_deletion_or_restoration_brings_no_snapshot(name: str) -> None:
+    assert snapshot_of(load(name)) is None
+
+
+# What damage does
+
+
+def relevant(delivery: Json) -> Json:
+    """Take out what is written for people only, so that the damage is done where it may matter."""
+    delivery = copy.deepcopy(delivery)
+    for name in ("message", "detailedMessage", "createdDate", "notificationId"):
+        delivery.pop(name, None)
+    resource = delivery["resource"]
+    if isinstance(resource, dict):
+        resource.pop("_links", None)
+        resource.pop("revisedBy", None)
+    return delivery
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_a_damaged_delivery_does_no_more_than_be_refused(name: str) -> None:
+    for delivery in damaged(relevant(load(name))):
+        try:
+            value = read(delivery)
+        except Malformed:
+            assert not isinstance(delivery, dict) or not isinstance(delivery.get("eventType"), str)
+            continue
+        assert isinstance(value, WorkItemEvent | Uninteresting)
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_a_delivery_cut_short_is_malformed(name: str) -> None:
+    body = (PAYLOADS / f"{name}.json").read_bytes().rstrip()
+    for length in range(0, len(body), max(1, len(body) // 200)):
+        with pytest.raises(Malformed):
+            parse(body[:length])
+
+
+def test_whatever_an_event_says_of_a_work_item_is_of_the_right_types() -> None:
+    for delivery in damaged(relevant(load(RESOLVED))):
+        try:
+            event = read(delivery)
+        except Malformed:
+            continue
+        if isinstance(event, WorkItemEvent) and event.snapshot is not None:
+            snapshot = event.snapshot
+            assert (snapshot.id, snapshot.rev) == (event.work_item_id, event.rev)
+            texts = (snapshot.project_id, snapshot.work_item_type, snapshot.state)
+            assert all(isinstance(text, str) for text in (*texts, snapshot.title, snapshot.area_path))
+            assert isinstance(snapshot.assignee, Person | Stranger | None)

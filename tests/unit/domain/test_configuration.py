@@ -1,0 +1,310 @@
+"""An organization's document: its defaults, its way into storage, every error by its path and all at once."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.domain.addresses import AddressPolicy
+from shared.domain.configuration import HALF_A_MAPPING, Configuration, ProjectMapping, StatusMapping
+from shared.domain.errors import InvalidConfiguration
+from shared.domain.model import Category, Side
+
+DEPLOYED = AddressPolicy()
+SMALLEST = {"ado_url": "https://dev.azure.com/fabrikam/"}
+PROJECT = "b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05"
+WHOLE = {
+    "ado_url": "https://dev.azure.com/fabrikam/",
+    "ado_account_id": None,
+    "ado_search_url": None,
+    "sentry_url": "https://sentry.io/",
+    "sentry_organization": "acme",
+    "issue_sync": True,
+    "sync_status_forward": True,
+    "sync_status_reverse": True,
+    "sync_forward_assignment": True,
+    "sync_reverse_assignment": True,
+    "sync_comments": False,
+    "done_categories": ["Resolved", "Completed"],
+    "status_mapping": {
+        PROJECT: {
+            "on_resolve": "Closed",
+            "on_unresolve": "Active",
+            "done_states": ["Closed"],
+            "types": {"Task": {"on_resolve": "Done", "on_unresolve": "To Do"}},
+        }
+    },
+    "people": {"ann@corp.example": "ann@home.example"},
+    "on_conflict": "ado",
+}
+
+
+def configured(**changes: Any) -> Configuration:
+    return Configuration.from_json(json.dumps({**SMALLEST, **changes}).encode(), DEPLOYED)
+
+
+def errors_of(body: bytes) -> dict[str, str]:
+    with pytest.raises(InvalidConfiguration) as refusal:
+        Configuration.from_json(body, DEPLOYED)
+    return refusal.value.errors
+
+
+def errors(**changes: Any) -> dict[str, str]:
+    return errors_of(json.dumps({**SMALLEST, **changes}).encode())
+
+
+def test_the_smallest_document_has_the_documented_defaults() -> None:
+    expected = {**WHOLE, "sentry_organization": None, "status_mapping": {}, "people": {}}
+    assert json.loads(configured().to_json()) == expected
+
+
+def test_the_whole_document_is_read_to_the_letter() -> None:
+    configuration = configured(**WHOLE)
+    assert configuration.status_mapping == {
+        PROJECT: ProjectMapping("Closed", "Active", ("Closed",), {"Task": StatusMapping("Done", "To Do")})
+    }
+    assert configuration.done_categories == (Category.RESOLVED, Category.COMPLETED)
+    assert configuration.people == {"ann@corp.example": "ann@home.example"}
+    assert configuration.on_conflict is Side.ADO
+    switched = configured(
+        **{key: not value for key, value in WHOLE.items() if isinstance(value, bool)}, on_conflict="sentry"
+    )
+    for key, value in WHOLE.items():
+        if isinstance(value, bool):
+            assert getattr(switched, key) is not value
+    assert switched.on_conflict is Side.SENTRY
+
+
+@pytest.mark.parametrize("changes", [{}, WHOLE, {"done_categories": ["Removed"], "people": {"A@B": "c@d"}}])
+def test_a_stored_document_is_read_back_as_it_was(changes: dict[str, Any]) -> None:
+    configuration = configured(**changes)
+    assert Configuration.from_stored(configuration.to_json()) == configuration
+
+
+def test_a_document_stored_before_a_key_existed_is_read() -> None:
+    assert Configuration.from_stored(json.dumps(SMALLEST)) == configured()
+
+
+# What is no document
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"ado_url"',
+        b"{",
+        b"\xff",
+        b'{"ado_url": "\\ud800"}',
+        b"[" * 100_000,
+        b'{"people":' * 5_000,
+    ],
+    ids=["empty", "null", "list", "text", "cut off", "no UTF-8", "half a character", "deep", "deeper"],
+)
+def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+    assert errors_of(body) == {"$": "must be a JSON object"}
+
+
+# One thing wrong
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"ado_ulr": "https://dev.azure.com/x/"}, "ado_ulr"),
+        ({"": 1}, ""),
+        ({"ado_url": 5}, "ado_url"),
+        ({"ado_url": ""}, "ado_url"),
+        ({"ado_url": "https://dev.azure.com/" + "x" * 1024}, "ado_url"),
+        ({"ado_url": "http://dev.azure.com/fabrikam/"}, "ado_url"),
+        ({"ado_url": "https://dev.azure.com/"}, "ado_url"),
+        ({"ado_url": "dev.azure.com"}, "ado_url"),  # a bare host needs an account id
+        ({"ado_url": "https://169.254.169.254/"}, "ado_url"),
+        ({"ado_url": "http://127.0.0.1:9000/fabrikam/"}, "ado_url"),
+        ({"ado_url": None}, "ado_url"),
+        ({"ado_account_id": ""}, "ado_account_id"),
+        ({"ado_search_url": "https://10.0.0.1/"}, "ado_search_url"),
+        ({"sentry_url": "sentry.io"}, "sentry_url"),
+        ({"sentry_url": None}, "sentry_url"),
+        ({"sentry_organization": ""}, "sentry_organization"),
+        ({"issue_sync": "true"}, "issue_sync"),
+        ({"issue_sync": 1}, "issue_sync"),
+        ({"sync_comments": None}, "sync_comments"),
+        ({"done_categories": []}, "done_categories"),
+        ({"done_categories": None}, "done_categories"),
+        ({"done_categories": "Resolved"}, "done_categories"),
+        ({"done_categories": ["Resolved", "Complete"]}, "done_categories[1]"),
+        ({"done_categories": ["InProgress"]}, "done_categories"),
+        ({"done_categories": ["Completed", "Proposed"]}, "done_categories"),
+        ({"on_conflict": "both"}, "on_conflict"),
+        ({"status_mapping": []}, "status_mapping"),
+        ({"status_mapping": None}, "status_mapping"),
+        ({"status_mapping": {"p": None}}, "status_mapping.p"),
+        ({"status_mapping": {"p": {"on_resolved": "x"}}}, "status_mapping.p.on_resolved"),
+        ({"status_mapping": {"p": {"done_states": "Closed"}}}, "status_mapping.p.done_states"),
+        ({"status_mapping": {"p": {"done_states": ["Closed", 5]}}}, "status_mapping.p.done_states[1]"),
+        ({"status_mapping": {"p": {"types": []}}}, "status_mapping.p.types"),
+        ({"status_mapping": {"p": {"types": {"Bug": 5}}}}, "status_mapping.p.types.Bug"),
+        ({"status_mapping": {"p": {"types": {"Bug": {"x": 5}}}}}, "status_mapping.p.types.Bug.x"),
+        ({"status_mapping": {"p": {"types": {"Bug": {"types": {}}}}}}, "status_mapping.p.types.Bug.types"),
+        ({"status_mapping": {PROJECT: {}, PROJECT.upper(): {}}}, f"status_mapping.{PROJECT.upper()}"),
+        ({"people": []}, "people"),
+        ({"people": {"ann@corp.example": 5}}, "people[...]"),
+        ({"people": {"ann@corp.example": "Ann"}}, "people.ann@corp.example"),
+        ({"people": {"Ann": "ann@home.example"}}, "people.Ann"),
+        ({"people": {"": ""}}, "people."),
+    ],
+)
+def test_one_thing_wrong_is_named_by_its_path(changes: dict[str, Any], path: str) -> None:
+    found = errors(**changes)
+    assert list(found) == [path]
+    assert found[path]
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"on_resolve": "Closed"},
+        {"on_unresolve": "Active"},
+        {"on_resolve": "Closed", "on_unresolve": None},
+        {"on_resolve": None, "on_unresolve": "Active", "done_states": ["Closed"]},
+    ],
+)
+def test_half_a_mapping_is_refused_for_a_project_and_for_a_type(mapping: dict[str, Any]) -> None:
+    assert errors(status_mapping={"p": mapping}) == {"status_mapping.p": HALF_A_MAPPING}
+    assert errors(status_mapping={"p": {"types": {"Bug": mapping}}}) == {
+        "status_mapping.p.types.Bug": HALF_A_MAPPING
+    }
+    assert HALF_A_MAPPING == "Resolve and unresolve status are required."
+
+
+@pytest.mark.parametrize(
+    "mapping", [{}, {"done_states": ["Closed"]}, {"on_resolve": "Closed", "on_unresolve": "Active"}]
+)
+def test_a_mapping_with_both_states_or_neither_is_taken(mapping: dict[str, Any]) -> None:
+    read = configured(status_mapping={"p": {**mapping, "types": {"Bug": mapping}}}).status_mapping["p"]
+    assert (read.on_resolve, read.on_unresolve) == (mapping.get("on_resolve"), mapping.get("on_unresolve"))
+    assert read.done_states == tuple(mapping.get("done_states", ()))
+    assert read.types["Bug"].on_resolve == mapping.get("on_resolve")
+
+
+def test_an_empty_state_is_no_state() -> None:
+    found = errors(status_mapping={"p": {"on_resolve": "", "on_unresolve": ""}})
+    assert list(found) == ["status_mapping.p.on_resolve", "status_mapping.p.on_unresolve"]
+
+
+# Everything wrong
+
+
+def test_every_error_is_reported_at_once() -> None:
+    document = {
+        "ado_url": "ftp://dev.azure.com/",
+        "sentry_url": "http://sentry.io/",
+        "issue_sync": "yes",
+        "colour": "red",
+        "done_categories": ["Proposed"],
+        "status_mapping": {"p": {"on_resolve": "Closed"}, "q": {"types": {"Bug": {"on_unresolve": "New"}}}},
+        "people": {"ann": "ann@home.example"},
+    }
+    assert set(errors_of(json.dumps(document).encode())) == {
+        "ado_url",
+        "sentry_url",
+        "issue_sync",
+        "colour",
+        "done_categories",
+        "status_mapping.p",
+        "status_mapping.q.types.Bug",
+        "people.ann",
+    }
+
+
+def test_a_key_is_shown_short_and_printable() -> None:
+    (path,) = errors(**{"a\n\x1b" + "x" * 500: 1})
+    assert path == "a��" + "x" * 77
+
+
+# Where the two services are
+
+
+@pytest.mark.parametrize(
+    ("changes", "ado_url"),
+    [
+        (
+            {"ado_url": "https://dev.azure.com/fabrikam/Web%20Shop/_boards"},
+            "https://dev.azure.com/fabrikam/",
+        ),
+        ({"ado_url": "https://fabrikam.visualstudio.com"}, "https://fabrikam.visualstudio.com/"),
+        ({"ado_url": None, "ado_account_id": "aa1f0c6b"}, None),
+        ({"ado_url": "dev.azure.com", "ado_account_id": "aa1f0c6b"}, "dev.azure.com"),  # looked up later
+    ],
+)
+def test_an_organization_is_named_by_its_url_or_its_account(
+    changes: dict[str, Any], ado_url: str | None
+) -> None:
+    assert configured(**changes).ado_url == ado_url
+
+
+def test_a_url_beside_an_account_is_checked_all_the_same() -> None:
+    assert list(errors(ado_url="http://evil.example/", ado_account_id="aa1f0c6b")) == ["ado_url"]
+
+
+def test_other_urls_get_their_slash() -> None:
+    configuration = configured(sentry_url="https://de.sentry.io", ado_search_url="https://search.example/x")
+    assert configuration.sentry_url == "https://de.sentry.io/"
+    assert configuration.ado_search_url == "https://search.example/x/"
+
+
+# People
+
+
+def test_aliases_are_lower_cased_and_lead_both_ways() -> None:
+    configuration = configured(people={" Ann@Corp.Example": "ANN@home.example "})
+    assert configuration.people == {"ann@corp.example": "ann@home.example"}
+    assert configuration.ado_people == {"ann@home.example": "ann@corp.example"}
+
+
+@pytest.mark.parametrize(
+    ("people", "path"),
+    [
+        (
+            {"ann@corp.example": "ann@home.example", "anna@corp.example": "ann@home.example"},
+            "anna@corp.example",
+        ),
+        (
+            {"ann@corp.example": "ann@home.example", "anna@corp.example": "Ann@Home.example"},
+            "anna@corp.example",
+        ),
+        ({"ann@corp.example": "a@home.example", "ANN@corp.example": "b@home.example"}, "ANN@corp.example"),
+    ],
+)
+def test_people_who_could_not_be_told_apart_on_the_way_back_are_refused(
+    people: dict[str, str], path: str
+) -> None:
+    assert list(errors(people=people)) == [f"people.{path}"]
+
+
+def test_whoever_came_first_keeps_the_address() -> None:
+    people = {f"{name}@corp.example": "ann@home.example" for name in ("ann", "bob", "cid")}
+    assert errors(people=people) == {
+        f"people.{name}@corp.example": "ann@home.example already stands for ann@corp.example"
+        for name in ("bob", "cid")
+    }
+
+
+# Which mapping applies
+
+
+def test_the_mapping_of_a_type_comes_before_that_of_its_project() -> None:
+    own = StatusMapping("Done", "To Do")
+    project = ProjectMapping("Closed", "Active", types={"Task": own})
+    assert project.for_type("Task") == (own, project)
+    assert project.for_type("Bug") == (project,)
+
+
+def test_a_project_is_found_by_its_id_in_any_case() -> None:
+    configuration = configured(status_mapping={PROJECT.upper(): {"done_states": ["Closed"]}})
+    assert configuration.project_mapping(PROJECT) == configuration.project_mapping(PROJECT.upper())
+    assert configuration.project_mapping(PROJECT) == ProjectMapping(done_states=("Closed",))
+    assert configuration.project_mapping("another") is None

@@ -1,0 +1,46 @@
+"""The tree of errors: every one is named once, says what happened, and has its consequences everywhere."""
+
+import inspect
+import re
+
+import pytest
+
+from functions.edge import status_of
+from shared.domain import errors
+from shared.domain.errors import InvalidConfiguration, MissingSetting, SyncError
+from shared.domain.failures import Disposition, consequence_of
+from tests.unit.error_tree import EVERY_ERROR, an_error
+
+KEBAB = re.compile(r"[a-z]+(-[a-z]+)*")
+
+
+@pytest.mark.parametrize("kind", EVERY_ERROR)
+def test_every_error_has_an_http_status_a_disposition_and_a_word(kind: type[SyncError]) -> None:
+    error = an_error(kind)
+    assert 400 <= status_of(error) < 600
+    assert consequence_of(error).disposition in Disposition
+    assert KEBAB.fullmatch(error.kind)
+    assert str(error) == error.detail
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    depths = {
+        name: len(indent) // 4
+        for indent, name in re.findall(
+            r"^([│├└─ ]*)([A-Z]\w+)(?: {2}|$)", inspect.getdoc(errors) or "", re.MULTILINE
+        )
+    }
+    for kind in EVERY_ERROR:
+        assert depths[kind.__name__] == len(kind.__mro__) - len(SyncError.__mro__), kind
+
+
+def test_a_missing_setting_is_named_with_its_purpose() -> None:
+    error = MissingSetting("SENTRY_TOKEN", "the token of the internal integration")
+    assert error.name == "SENTRY_TOKEN"
+    assert error.detail == "SENTRY_TOKEN is not set: the token of the internal integration"
+
+
+def test_an_invalid_document_keeps_every_error_by_its_path() -> None:
+    error = InvalidConfiguration({"ado_url": "is required", "people.x": "is wrong"})
+    assert error.errors == {"ado_url": "is required", "people.x": "is wrong"}
+    assert error.detail == "ado_url: is required; people.x: is wrong"

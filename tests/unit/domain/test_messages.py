@@ -1,0 +1,117 @@
+"""The two queue messages: they survive the queue, and what is not one of them is refused."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.errors import Malformed
+from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound, encode
+from shared.domain.model import Assignee, Person, Stranger, WorkItem
+from tests.unit.damage import damaged
+
+SNAPSHOT = WorkItem(
+    id=31,
+    rev=3,
+    project_id="b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05",
+    work_item_type="Bug",
+    state="Resolved",
+    assignee=Person("ann@corp.example"),
+    title="Fix “login” ☃",
+    area_path="Fabrikam-Fiber\\Web",
+)
+INBOUND = InboundMessage("acme", 31, 3, "updated", SNAPSHOT)
+OUTBOUND = OutboundMessage("acme", "100", "501")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        INBOUND,
+        InboundMessage("acme", 31, 3),
+        InboundMessage("acme", 31, 5, "deleted"),
+        InboundMessage("acme", 31, 6, "restored"),
+        InboundMessage("acme", 2**53 - 1, 2**53 - 1),
+    ],
+)
+def test_an_inbound_message_comes_back_as_it_was_sent(message: InboundMessage) -> None:
+    assert decode_inbound(encode(message)) == message
+
+
+@pytest.mark.parametrize("assignee", [None, Person("ann@corp.example"), Stranger("team-assignee", "45")])
+def test_nobody_a_person_and_a_stranger_stay_apart_on_the_queue(assignee: Assignee) -> None:
+    sent = InboundMessage("acme", 31, 3, snapshot=replace(SNAPSHOT, assignee=assignee))
+    assert decode_inbound(encode(sent)) == sent
+
+
+@pytest.mark.parametrize("message", [OUTBOUND, OutboundMessage("acme", "100")])
+def test_an_outbound_message_comes_back_as_it_was_sent(message: OutboundMessage) -> None:
+    assert decode_outbound(encode(message)) == message
+
+
+def test_a_message_says_only_what_it_has_to_say() -> None:
+    assert json.loads(encode(InboundMessage("acme", 31, 3))) == {
+        "organization": "acme",
+        "work_item_id": 31,
+        "rev": 3,
+    }
+    assert json.loads(encode(OutboundMessage("acme", "100"))) == {"organization": "acme", "issue_id": "100"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        encode(OUTBOUND),
+        b'{"organization": "acme", "work_item_id": 31}',
+        b'{"organization": "acme", "work_item_id": "31", "rev": 3}',
+        b'{"organization": "acme", "work_item_id": 31, "rev": 3.5}',
+        b'{"organization": "acme", "work_item_id": 31, "rev": true}',
+        b'{"organization": null, "work_item_id": 31, "rev": 3}',
+        b'{"organization": "acme", "work_item_id": 31, "rev": 3, "event": "commented"}',
+        b'{"organization": "acme", "work_item_id": 31, "rev": 3, "snapshot": {"id": 31}}',
+    ],
+)
+def test_what_is_no_inbound_message_is_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode_inbound(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"\xff\xfe",
+        b"null",
+        b"{}",
+        encode(INBOUND),
+        b'{"organization": "acme", "issue_id": 100}',
+        b'{"organization": "acme", "issue_id": "100", "comment_id": 501}',
+    ],
+)
+def test_what_is_no_outbound_message_is_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode_outbound(body)
+
+
+def test_a_message_of_a_newer_version_of_the_app_is_read_for_what_is_known() -> None:
+    newer: dict[str, Any] = {**json.loads(encode(INBOUND)), "trace": "00-1"}
+    assert decode_inbound(json.dumps(newer).encode()) == INBOUND
+
+
+def test_a_damaged_message_does_no_more_than_be_refused() -> None:
+    for broken in damaged(json.loads(encode(INBOUND))):
+        try:
+            message = decode_inbound(json.dumps(broken).encode())
+        except Malformed:
+            continue
+        assert isinstance(message, InboundMessage)
+        assert encode(message)

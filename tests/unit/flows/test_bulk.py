@@ -1,0 +1,198 @@
+"""Linking in bulk: what a list may look like, and how far one request gets."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from shared.domain.configuration import Configuration
+from shared.domain.errors import (
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Undecidable,
+)
+from shared.domain.model import WorkItem
+from shared.flows.bulk import MOST_PAIRS, Linked, Pair, link_all, pairs_from_csv, pairs_from_json
+from shared.store.organizations import Organization
+from tests.doubles.ado import MemoryAdo
+from tests.doubles.sentry import MemorySentry
+from tests.doubles.services import MemoryServices
+
+MANY = [Pair(str(number), number) for number in range(1, MOST_PAIRS + 1)]
+
+
+def as_json(pairs: list[Pair]) -> bytes:
+    links = [{"issue_id": pair.issue_id, "work_item_id": pair.work_item_id} for pair in pairs]
+    return json.dumps(links).encode()
+
+
+def as_csv(pairs: list[Pair]) -> bytes:
+    return "".join(f"{pair.issue_id},{pair.work_item_id}\n" for pair in pairs).encode()
+
+
+# Lists.
+
+Read = Callable[[bytes], list[Pair]]
+WAYS = [(pairs_from_json, as_json), (pairs_from_csv, as_csv)]
+
+
+@pytest.mark.parametrize(("read", "write"), WAYS)
+@pytest.mark.parametrize("count", [1, 2, MOST_PAIRS])
+def test_a_list_is_read_in_its_order(read: Read, write: Callable[[list[Pair]], bytes], count: int) -> None:
+    pairs = MANY[:count][::-1]
+    assert read(write(pairs)) == pairs
+
+
+@pytest.mark.parametrize(("read", "write"), WAYS)
+@pytest.mark.parametrize("count", [0, MOST_PAIRS + 1])
+def test_a_list_has_one_to_ten_thousand_pairs(
+    read: Read, write: Callable[[list[Pair]], bytes], count: int
+) -> None:
+    with pytest.raises(Rejected, match=f"this one holds {count}"):
+        read(write([*MANY, MANY[0]][:count]))
+
+
+def test_the_names_of_the_columns_are_no_pair() -> None:
+    assert pairs_from_csv(b"issue_id , work_item_id\n100,31") == [Pair("100", 31)]
+    with pytest.raises(Rejected, match="line 2"):
+        pairs_from_csv(b"100,31\nissue_id,work_item_id")
+    with pytest.raises(Rejected, match="line 1"):
+        pairs_from_csv(b"work_item_id,issue_id\n31,100")
+
+
+def test_a_line_is_counted_as_an_editor_counts_it() -> None:
+    with pytest.raises(Rejected, match="issue_id of line 6"):
+        pairs_from_csv(b'issue_id,work_item_id\n\n"100",31\n\n\nx,31\n')
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"100,31,5", "two columns"),
+        (b"100\t31", "two columns"),
+        (b"100,", "work_item_id of line 1"),
+        (b"100,3.1", "work_item_id of line 1"),
+        ("100,٣١".encode(), "work_item_id of line 1"),
+        (b"#100,31", "issue_id of line 1"),
+        (b'"100', "not CSV"),
+        (b"\xe4,31", "not CSV"),
+        (b"1" * 200_000 + b",31", "not CSV"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(body: bytes, problem: str) -> None:
+    with pytest.raises(Rejected, match=problem):
+        pairs_from_csv(body)
+
+
+# One request.
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class SlowAdo(MemoryAdo):
+    """Takes its time over each work item, and fails over some."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.takes = 0.0
+        self.troubles: dict[int, SyncError] = {}
+        self.asked: list[int] = []
+        self._clock = clock
+
+    def get_work_item(self, work_item_id: int) -> WorkItem:
+        self._clock.now += self.takes
+        self.asked.append(work_item_id)
+        if work_item_id in self.troubles:
+            raise self.troubles[work_item_id]
+        return super().get_work_item(work_item_id)
+
+
+PAIRS = MANY[:5]
+
+
+@pytest.fixture
+def ado() -> SlowAdo:
+    ado = SlowAdo(Clock())
+    for pair in PAIRS:
+        ado.add_item("Fix login", pair.work_item_id)
+    return ado
+
+
+@pytest.fixture
+def services(ado: SlowAdo) -> MemoryServices:
+    sentry = MemorySentry()
+    for pair in PAIRS:
+        sentry.add_issue(issue_id=pair.issue_id)
+    return MemoryServices(ado, sentry, ado._clock)
+
+
+def run(services: MemoryServices, pairs: list[Pair] = PAIRS) -> list[str]:
+    document = Configuration(ado_url="https://dev.azure.com/fabrikam/")
+    results = list(link_all(services, Organization("acme", document, ""), pairs))
+    assert [result.pair for result in results] == pairs
+    assert all(isinstance(result, Linked) for result in results)
+    return [result.outcome for result in results]
+
+
+def test_each_pair_is_linked(services: MemoryServices) -> None:
+    assert run(services) == ["linked"] * 5
+    assert [stored.link.issue_id for stored in services.links.all("acme")] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_request_ends_after_a_minute_and_the_next_goes_on(services: MemoryServices, ado: SlowAdo) -> None:
+    ado.takes = 25.0
+    assert run(services) == ["linked", "linked", "linked", "not-yet", "not-yet"]
+    assert run(services) == ["already-linked"] * 3 + ["linked"] * 2
+    assert ado.asked == [1, 2, 3, 4, 5]
+
+
+def test_what_is_linked_is_told_even_after_the_minute_of_another(
+    services: MemoryServices, ado: SlowAdo
+) -> None:
+    run(services, PAIRS[:3])
+    ado.takes = 61.0
+    assert run(services, PAIRS) == ["already-linked"] * 3 + ["linked", "not-yet"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "word"),
+    [
+        (NotFound("gone", kind="work-item-not-found"), "work-item-not-found"),
+        (Refused("ado", "no such number"), "refused"),
+        (Undecidable("no category", kind="state-without-category"), "state-without-category"),
+    ],
+)
+def test_a_pair_of_its_own_trouble_stops_no_other(
+    services: MemoryServices, ado: SlowAdo, trouble: SyncError, word: str
+) -> None:
+    ado.troubles[2] = trouble
+    assert run(services) == ["linked", word, "linked", "linked", "linked"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "word"),
+    [
+        (Unauthorized("ado", "401"), "unauthorized"),
+        (Throttled("ado", "429", retry_after=5.0), "throttled"),
+        (Unavailable("ado", "503"), "unavailable"),
+    ],
+)
+def test_a_trouble_of_all_is_met_once(
+    services: MemoryServices, ado: SlowAdo, trouble: SyncError, word: str
+) -> None:
+    ado.troubles = {pair.work_item_id: trouble for pair in PAIRS[1:]}
+    assert run(services) == ["linked", word, "not-yet", "not-yet", "not-yet"]
+    assert ado.asked == [1, 2]
+    ado.troubles.clear()
+    assert run(services) == ["already-linked", "linked", "linked", "linked", "linked"]

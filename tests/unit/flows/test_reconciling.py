@@ -1,0 +1,499 @@
+"""What the reconciler finds, what it leaves alone, what it costs, and where it goes on."""
+
+import tracemalloc
+from itertools import pairwise
+
+import azure.functions as func
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from functions import inbound_sync, outbound_sync
+from functions import reconcile as reconcile_function
+from shared.domain.configuration import Configuration
+from shared.domain.errors import Unauthorized, Unavailable
+from shared.domain.messages import InboundMessage, decode_inbound, decode_outbound
+from shared.domain.model import (
+    ActivityEntry,
+    Claim,
+    Ends,
+    Health,
+    HealthWord,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Person,
+    WorkItem,
+)
+from shared.flows.linking import link
+from shared.flows.reconciling import ISSUES_A_RUN, Found, message_for, reconcile, reconcile_all
+from shared.store.activity import KEPT_FOR
+from shared.store.tables import Insert
+from tests.unit.scene import ANN, ASSIGNED_TO, CAROL, ISSUE, ITEM, SLUG, START, STATE, Died, Scene
+
+RESOLVED = IssueStatus.RESOLVED
+PENDING, ATTENTION = HealthWord.PENDING, HealthWord.ATTENTION
+EVERY = 300.0  # seconds between two runs
+DAY = 24 * 3600.0
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+# The rule, for one link.
+
+PROJECT = "11111111-1111-1111-1111-111111111111"
+SEEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(7, "New", IssueStatus.UNRESOLVED))
+LINK = IssueLink(SLUG, ISSUE, ITEM, PROJECT, "Bug", SEEN)
+AT_7 = WorkItem(id=ITEM, rev=7, project_id=PROJECT, work_item_type="Bug", state="New")
+AT_8 = replace(AT_7, rev=8, state="Closed")
+ASK = InboundMessage(SLUG, ITEM, 7)
+NEWS = InboundMessage(SLUG, ITEM, 8, snapshot=AT_8)
+GONE = Health(ATTENTION, "work-item-gone")
+NO_ISSUE = Health(ATTENTION, "issue-gone")
+NOT_YET = Health(ATTENTION, "unauthorized", due=START + 0.1)
+DUE = Health(ATTENTION, "unauthorized", due=START)
+PENDING_DUE = Health(PENDING, "unavailable", due=START)
+PENDING_LATER = Health(PENDING, "unavailable", due=START + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("health", "item", "message"),
+    [
+        (Health(), AT_7, None),
+        (Health(), AT_8, NEWS),
+        (Health(), replace(AT_7, rev=6), ASK),  # restored from a backup
+        (Health(), None, ASK),  # deleted, and nobody said so
+        (GONE, None, None),  # known already
+        (GONE, AT_7, ASK),  # restored, and nobody said so
+        (GONE, AT_8, ASK),  # asked for, because what was seen of it cannot be built on
+        (NO_ISSUE, AT_7, None),  # issues are read again in turn
+        (NO_ISSUE, None, None),
+        (NO_ISSUE, AT_8, NEWS),
+        (NOT_YET, AT_7, None),
+        (NOT_YET, None, None),  # nobody is asked before it is due, not even whether the item is gone
+        (NOT_YET, AT_8, NEWS),
+        (DUE, AT_7, ASK),
+        (DUE, None, ASK),
+        (DUE, AT_8, ASK),
+        (PENDING_DUE, AT_7, ASK),
+        (PENDING_LATER, AT_7, None),
+    ],
+)
+def test_a_link_is_taken_up_when_something_may_be_off(
+    health: Health, item: WorkItem | None, message: InboundMessage | None
+) -> None:
+    assert message_for(replace(LINK, health=health), item, START) == message
+
+
+@pytest.mark.parametrize(
+    ("health", "item", "message"),
+    [
+        (Health(), AT_7, None),
+        (Health(), AT_8, NEWS),
+        (GONE, None, ASK),
+        (NO_ISSUE, AT_7, ASK),
+        (NOT_YET, AT_7, ASK),
+        (PENDING_LATER, None, ASK),
+    ],
+)
+def test_whoever_asks_has_every_link_that_is_not_well_taken_up(
+    health: Health, item: WorkItem | None, message: InboundMessage | None
+) -> None:
+    assert message_for(replace(LINK, health=health), item, START, everything=True) == message
+
+
+@pytest.mark.parametrize(("until", "message"), [(START, ASK), (START + 0.1, None)])
+@pytest.mark.parametrize("health", [Health(), NOT_YET])
+def test_a_claim_that_somebody_left_behind_is_looked_into(
+    until: float, message: InboundMessage | None, health: Health
+) -> None:
+    claim = Claim("other", until, 7, (), SEEN)
+    assert message_for(replace(LINK, claim=claim, health=health), AT_7, START) == message
+
+
+# What it finds.
+
+
+def run(scene: Scene) -> None:
+    reconcile_function.handle_timer(scene.services)
+
+
+def deliver(scene: Scene) -> None:
+    """Let the workers handle what becomes visible until the next run."""
+    services, end = scene.services, scene.now + EVERY
+    workers = ((services.inbound, inbound_sync.handle), (services.outbound, outbound_sync.handle))
+    while moments := [moment for queue, _ in workers for moment in queue.moments() if moment < end]:
+        scene.now = max(scene.now, min(moments))
+        for queue, handle in workers:
+            while received := queue.receive():
+                handle(func.QueueMessage(body=received.body), services)
+                queue.delete(received)
+    scene.now = end
+
+
+def reconciled(scene: Scene) -> None:
+    run(scene)
+    deliver(scene)
+
+
+def test_a_state_whose_hook_was_lost_is_found(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    reconciled(scene)
+    assert scene.status is RESOLVED
+    assert scene.calls.made == ["find_work_items", "get_issue", "set_status", "get_issue"]
+
+
+def test_a_status_whose_hook_was_lost_is_found(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    reconciled(scene)
+    assert scene.state == "Closed"
+
+
+def test_an_unassign_that_sentry_never_tells_of_is_found(scene: Scene) -> None:
+    scene.sentry.assign(ISSUE, ANN)
+    scene.outbound()
+    scene.sentry.unassign(ISSUE)
+    reconciled(scene)
+    assert scene.ado.item(ITEM).assignee is None
+
+
+def test_an_unarchiving_that_sentry_never_tells_of_is_found(scene: Scene) -> None:
+    scene.sentry.archive(ISSUE)
+    scene.outbound()
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    scene.sentry.unarchive(ISSUE)
+    reconciled(scene)
+    assert scene.state == "New"
+
+
+def test_a_deleted_work_item_is_marked_once_and_recovers_once_it_is_restored(scene: Scene) -> None:
+    scene.ado.delete(ITEM)
+    reconciled(scene)
+    assert (scene.health.word, scene.health.reason) == (ATTENTION, "work-item-gone")
+    reconciled(scene)
+    assert scene.told() == ["failed"]
+    scene.ado.restore(ITEM)
+    reconciled(scene)
+    assert (scene.health, scene.told()) == (Health(), ["recovered", "failed"])
+
+
+@pytest.mark.parametrize("error", [Unavailable("sentry", "timed out"), ZeroDivisionError("a bug")])
+@pytest.mark.parametrize("side", ["ado", "sentry"])
+def test_a_message_that_ended_as_poison_loses_nothing(scene: Scene, error: Exception, side: str) -> None:
+    scene.calls.meet("get_issue", *[error] * 5)
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"}) if side == "ado" else None
+    if side == "sentry":
+        scene.sentry.resolve(ISSUE)
+    for _ in range(5):
+        with pytest.raises(type(error)):
+            scene.inbound(item) if side == "ado" else scene.outbound()
+    scene.now += 3600.0
+    reconciled(scene)
+    assert (scene.state, scene.status) == ("Closed", RESOLVED)
+    assert scene.health == Health()
+
+
+def test_a_worker_that_died_is_made_up_for(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", Died())
+    with pytest.raises(Died):
+        scene.outbound()
+    scene.now += 60.0
+    reconciled(scene)
+    assert (scene.state, scene.row.claim, scene.health) == ("Closed", None, Health())
+
+
+def test_what_was_refused_is_tried_when_it_is_due_and_not_before(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
+    scene.sentry.add_member(CAROL)
+    scene.now -= 1.0
+    reconciled(scene)
+    assert scene.health.reason == "assignee-not-found"
+    scene.now += 1.0
+    reconciled(scene)
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(CAROL)
+    assert scene.told() == ["recovered", "applied", "refused"]
+
+
+def test_the_snapshot_of_a_batch_saves_a_look(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    reconcile(scene.services, scene.organization)
+    received = scene.services.inbound.receive()
+    assert received is not None
+    assert decode_inbound(received.body).snapshot == scene.ado.item(ITEM)
+
+
+def test_two_links_of_one_work_item_cost_one_message(scene: Scene) -> None:
+    scene.link("200", ITEM)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    assert reconcile(scene.services, scene.organization) == Found(looked_at=2, drifted=1, issues=2)
+    assert len(scene.services.inbound) == 1
+    deliver(scene)
+    assert scene.sentry.get_issue("200").status is scene.status is RESOLVED
+
+
+def test_two_runs_at_once_do_no_harm(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    run(scene)
+    run(scene)
+    deliver(scene)
+    assert scene.calls.made.count("set_status") == 1
+    assert (scene.told(), scene.ado.item(ITEM).rev) == (["applied"], 2)
+
+
+# One organization and the others.
+
+
+def add_organization(scene: Scene, slug: str) -> None:
+    """Connect another organization that links the same two."""
+    configuration = Configuration(ado_url="https://dev.azure.com/fabrikam/")
+    organization = scene.services.organizations.add(slug, configuration)
+    link(scene.services, organization, ISSUE, ITEM, None)
+    scene.calls.made.clear()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Unavailable("ado", "timed out"), "outcome=failed organization=fabrikam kind=unavailable"),
+        (Unauthorized("ado", "HTTP 401"), "outcome=failed organization=fabrikam kind=unauthorized"),
+        (msgspec.ValidationError("a row that nobody can read"), "outcome=bug organization=fabrikam"),
+    ],
+)
+def test_one_organization_that_fails_does_not_stop_the_next(
+    scene: Scene, error: Exception, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_organization(scene, "next")
+    caplog.set_level("INFO")
+    scene.calls.meet("find_work_items", error)
+    scene.now = first_in_turn(scene.now, of=2)
+    run(scene)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", said),
+        ("INFO", "outcome=reconciled organization=next links=1 drifted=0 issues=1"),
+    ]
+
+
+def test_a_document_that_nobody_can_read_stops_no_other_organization(scene: Scene) -> None:
+    newer = Insert("another", '{"on_conflict": "a-side-of-a-newer-version"}')
+    scene.services.organizations._table.apply("organizations", newer)
+    results = reconcile_all(scene.services)
+    assert isinstance(results["another"], msgspec.ValidationError)
+    assert results[SLUG] == Found(looked_at=1, issues=1)
+
+
+def first_in_turn(now: float, *, of: int) -> float:
+    """Return the next moment at which the organization that sorts first is the first of a run."""
+    return now + (-(now // EVERY) % of) * EVERY
+
+
+def test_a_refusal_is_known_to_health_until_a_look_is_granted(scene: Scene) -> None:
+    scene.calls.meet("find_work_items", Unauthorized("ado", "HTTP 401"))
+    run(scene)
+    assert scene.services.organizations.refusals() == {"ado": 1}
+    run(scene)
+    assert scene.services.organizations.refusals() == {}
+
+
+def test_no_organization_is_no_work(scene: Scene) -> None:
+    scene.services.organizations.remove(scene.organization)
+    assert reconcile_all(scene.services) == {}
+
+
+def test_nobody_is_always_the_one_for_whom_no_time_is_left(scene: Scene) -> None:
+    names = [SLUG, "next", "other"]
+    for slug in names[1:]:
+        add_organization(scene, slug)
+    at_each_call(scene, 101.0)
+    reached = []
+    for _ in names:
+        reached.append(list(reconcile_all(scene.services)))
+        scene.now = (scene.now // EVERY + 1) * EVERY
+    assert all(len(each) == 2 for each in reached)
+    assert {slug for each in reached for slug in each} == set(names)
+    assert sorted(each[0] for each in reached) == names
+
+
+def test_one_organization_leaves_the_others_their_share_of_the_time(scene: Scene) -> None:
+    link_many(scene, 1000)
+    add_organization(scene, "next")
+    scene.now = first_in_turn(scene.now, of=2)
+    at_each_call(scene, 60.0)
+    results = reconcile_all(scene.services)
+    assert results == {SLUG: Found(400, 0, ISSUES_A_RUN), "next": Found(1, 0, 1)}
+
+
+# Where it goes on, and what it costs.
+
+
+def at_each_call(scene: Scene, seconds: float) -> None:
+    def wait() -> None:
+        scene.now += seconds
+
+    scene.watched_ado.slow = wait
+
+
+def link_many(scene: Scene, count: int, first: int = 1001) -> None:
+    """Link as many more issues and work items as they stand."""
+    for number in range(first, first + count):
+        item = scene.ado.add_item("Fix login", number)
+        seen = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, item.state, IssueStatus.UNRESOLVED))
+        scene.services.links.add(IssueLink(SLUG, str(number), number, item.project_id, "Bug", seen))
+        scene.sentry.add_issue(issue_id=str(number))
+
+
+@pytest.mark.parametrize(("links", "calls"), [(1, 1), (200, 1), (201, 2), (450, 3)])
+def test_a_steady_state_costs_a_call_for_two_hundred_links(scene: Scene, links: int, calls: int) -> None:
+    link_many(scene, links - 1)
+    assert reconcile(scene.services, scene.organization).looked_at == links
+    assert scene.calls.made == ["find_work_items"] * calls
+    assert len(scene.services.inbound) == 0
+
+
+def test_without_links_nobody_is_asked(scene: Scene) -> None:
+    scene.services.links.remove(scene.stored())
+    assert reconcile(scene.services, scene.organization) == Found(0, 0, 0)
+    assert scene.calls.made == []
+
+
+def test_a_run_that_takes_too_long_goes_on_where_it_stopped(scene: Scene) -> None:
+    link_many(scene, 699)
+    at_each_call(scene, 120.0)
+    counts = [reconcile(scene.services, scene.organization).looked_at for _ in range(3)]
+    assert counts == [400, 300, 400]
+
+
+def test_a_run_that_is_cut_short_goes_on_where_it_stopped(scene: Scene) -> None:
+    link_many(scene, 499)
+
+    def fail_after_the_first_page() -> None:
+        if scene.calls.made:
+            raise Unavailable("ado", "timed out")
+
+    scene.watched_ado.slow = fail_after_the_first_page
+    with pytest.raises(Unavailable):
+        reconcile(scene.services, scene.organization)
+    at_each_call(scene, 0.0)
+    assert reconcile(scene.services, scene.organization).looked_at == 300
+    assert reconcile(scene.services, scene.organization).looked_at == 500
+
+
+def test_whoever_asks_has_all_links_looked_at_from_the_first_one_on(scene: Scene) -> None:
+    link_many(scene, 499)
+    at_each_call(scene, 201.0)
+    assert reconcile(scene.services, scene.organization).looked_at == 200
+    at_each_call(scene, 0.0)
+    assert reconcile(scene.services, scene.organization, everything=True).looked_at == 500
+
+
+def issues_asked_for(scene: Scene) -> list[str]:
+    asked = []
+    while received := scene.services.outbound.receive():
+        asked.append(decode_outbound(received.body).issue_id)
+        scene.services.outbound.delete(received)
+    return asked
+
+
+def test_issues_are_read_again_in_turn_each_before_any_a_second_time(scene: Scene) -> None:
+    link_many(scene, 2 * ISSUES_A_RUN)
+    asked = []
+    for _ in range(3):
+        assert reconcile(scene.services, scene.organization).issues <= ISSUES_A_RUN
+        scene.now += EVERY
+        asked += issues_asked_for(scene)
+    assert len(asked) == len(set(asked)) == 2 * ISSUES_A_RUN + 1
+    reconcile(scene.services, scene.organization)
+    scene.now += EVERY
+    assert issues_asked_for(scene) == asked[:ISSUES_A_RUN]
+
+
+def test_whoever_asks_does_not_make_the_last_issues_wait_for_ever(scene: Scene) -> None:
+    link_many(scene, 2 * ISSUES_A_RUN)
+    asked = set()
+    for _ in range(3):
+        reconcile(scene.services, scene.organization, everything=True)
+        scene.now += EVERY
+        asked |= set(issues_asked_for(scene))
+    assert len(asked) == 2 * ISSUES_A_RUN + 1
+
+
+def test_issues_are_asked_for_well_below_sentrys_limit(scene: Scene) -> None:
+    link_many(scene, ISSUES_A_RUN)
+    reconcile(scene.services, scene.organization)
+    moments = sorted(scene.services.outbound.moments())
+    assert len(moments) == ISSUES_A_RUN
+    # Sentry allows five look-ups of an issue a second; hooks need some of them.
+    assert all(later - earlier >= 1.0 for earlier, later in pairwise(moments))
+    assert moments[-1] < scene.now + EVERY
+
+
+def test_only_a_page_of_links_is_in_memory_at_a_time(scene: Scene) -> None:
+    link_many(scene, 399)
+    few = peak_memory(scene)
+    link_many(scene, 4600, first=2001)
+    many = peak_memory(scene)
+    assert many < 1.2 * few
+
+
+def peak_memory(scene: Scene) -> int:
+    reconcile(scene.services, scene.organization)
+    tracemalloc.start()
+    try:
+        reconcile(scene.services, scene.organization)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+# Old activity.
+
+
+def tell(scene: Scene, age: float, count: int = 1) -> None:
+    entries = [ActivityEntry(scene.now - age, "applied")] * count
+    scene.services.activity.add(SLUG, ISSUE, ITEM, *entries)
+
+
+def test_activity_is_forgotten_after_ninety_days_also_that_of_links_that_are_no_more(scene: Scene) -> None:
+    tell(scene, KEPT_FOR + 1.0)
+    tell(scene, KEPT_FOR - 1.0)
+    scene.services.activity.add(SLUG, "999", 9, ActivityEntry(scene.now - KEPT_FOR - 1.0, "unlinked"))
+    run(scene)
+    assert scene.told() == ["applied"]
+    assert scene.told("999", 9) == []
+
+
+def test_old_activity_is_looked_for_once_a_day(scene: Scene) -> None:
+    run(scene)
+    tell(scene, KEPT_FOR + 1.0)
+    scene.now += DAY
+    run(scene)
+    assert scene.told() == ["applied"]
+    scene.now += 1.0
+    run(scene)
+    assert scene.told() == []
+
+
+def test_much_activity_is_looked_through_in_parts(scene: Scene) -> None:
+    activity = scene.services.activity
+    tell(scene, KEPT_FOR + 1.0, count=3)
+    tell(scene, 0.0, count=3)
+    parts = [activity.prune(SLUG, scene.now, limit=3)]
+    while (last := parts[-1].continuation) is not None:
+        parts.append(activity.prune(SLUG, scene.now, last, limit=3))
+    # The making of the link is among what is kept, and what is new comes first.
+    assert [each.removed for each in parts] == [0, 2, 1]
+    assert scene.told() == ["applied"] * 3
+
+
+def test_the_next_run_goes_on_with_what_is_too_much_for_one(scene: Scene) -> None:
+    for _ in range(101):
+        tell(scene, 0.0, count=100)
+    scene.services.activity.add(SLUG, "999", 99, ActivityEntry(scene.now - KEPT_FOR - 1.0, "unlinked"))
+    run(scene)
+    assert scene.told("999", 99) == ["unlinked"]
+    run(scene)
+    assert scene.told("999", 99) == []

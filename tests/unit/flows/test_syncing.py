@@ -1,0 +1,202 @@
+"""A message and its links: which are settled, what one failure means for others, whose credentials work."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.errors import Busy, MissingSetting, NotFound, Unauthorized, Unavailable
+from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.model import Health, HealthWord, IssueStatus, Person
+from shared.flows.syncing import made_due, settle_now, sync_inbound, sync_outbound
+from shared.settings import Settings
+from shared.store.organizations import Organization
+from tests.doubles.services import MemoryServices
+from tests.unit.scene import ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
+
+if TYPE_CHECKING:
+    from shared.sentry.client import SentryClient
+
+REFUSED_TWICE = [Unauthorized("sentry", "HTTP 401")] * 2
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def refusals(scene: Scene) -> dict[str, int]:
+    return dict(scene.services.organizations.refusals())
+
+
+# Which links.
+
+
+def test_what_is_not_linked_costs_no_call(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="300")
+    assert scene.outbound("300") == ["not-linked"]
+    scene.services.links.remove(scene.stored())
+    assert scene.inbound() == ["not-linked"]
+    assert scene.calls.made == []
+
+
+def test_a_snapshot_settles_the_links_of_its_own_work_item_only(scene: Scene) -> None:
+    scene.link("200", 32)
+    scene.sentry.resolve("200")
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied"]
+    assert scene.ado.item(32).state == "New"
+
+
+def test_a_link_that_fails_is_raised_for_after_the_others_had_their_turn(scene: Scene) -> None:
+    scene.link("200")
+    scene.calls.meet("get_issue", Unavailable("sentry", "timed out"))
+    with pytest.raises(Unavailable):
+        scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    assert scene.stored(ISSUE).link.health.word is HealthWord.PENDING
+    assert scene.stored("200").link.health == Health()
+    assert scene.sentry.get_issue("200").status is IssueStatus.RESOLVED
+
+
+# Somebody asks.
+
+
+def test_what_nobody_announced_is_found_for_whoever_asks(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    assert settle_now(scene.services, scene.organization, scene.stored()) == "applied"
+    assert scene.calls.made == ["get_issue", "get_work_item", "set_status"]
+
+
+def test_whoever_asks_is_told_what_stopped_it(scene: Scene) -> None:
+    scene.calls.meet("get_work_item", NotFound("gone", kind="work-item-not-found"))
+    with pytest.raises(NotFound):
+        settle_now(scene.services, scene.organization, scene.stored())
+    assert scene.health.reason == "work-item-gone"
+
+
+def test_whoever_asks_has_to_wait_for_the_one_who_writes(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", Died())
+    with pytest.raises(Died):
+        scene.outbound()
+    with pytest.raises(Busy):
+        settle_now(scene.services, scene.organization, scene.stored())
+
+
+def test_a_try_that_is_due_or_never_due_is_not_put_off_by_asking(scene: Scene) -> None:
+    for due in (None, scene.now, scene.now - 1):
+        stored = scene.stored()
+        stored = scene.services.links.replace(stored, replace(stored.link, health=Health(due=due)))
+        assert made_due(scene.services, stored) == stored == scene.stored()
+
+
+def test_a_try_that_is_still_far_off_is_due_at_once(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
+    assert made_due(scene.services, scene.stored()).link.health.due == scene.now
+    assert scene.health.due == scene.now
+    assert (scene.health.reason, scene.health.attempts) == ("assignee-not-found", 1)
+
+
+def test_a_link_that_is_being_settled_while_somebody_asks_is_taken_as_it_was(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
+    read = scene.stored()
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB}))
+    assert made_due(scene.services, read) == read
+    assert settle_now(scene.services, scene.organization, read) == "settled"
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(BOB)
+    assert scene.health == Health()
+
+
+# Whose credentials work.
+
+
+def test_a_service_that_refuses_us_is_remembered_for_half_an_hour(scene: Scene) -> None:
+    scene.calls.meet("get_issue", *REFUSED_TWICE)
+    with pytest.raises(Unauthorized):
+        scene.outbound()
+    assert refusals(scene) == {"sentry": 1}
+    scene.now += 1799.0
+    assert refusals(scene) == {"sentry": 1}
+    scene.now += 1.0
+    assert refusals(scene) == {}
+
+
+def test_a_refusal_is_noted_again_while_it_lasts(scene: Scene) -> None:
+    for wait in (299.0, 2.0):
+        scene.calls.meet("get_issue", Unauthorized("sentry", "HTTP 401"))
+        with pytest.raises(Unauthorized):
+            scene.outbound()
+        scene.now += wait
+    scene.calls.meet("get_issue", Unauthorized("sentry", "HTTP 401"))
+    with pytest.raises(Unauthorized):
+        scene.outbound()
+    scene.now += 1700.0
+    assert refusals(scene) == {"sentry": 1}
+
+
+def test_only_the_service_that_was_asked_has_accepted_us(scene: Scene) -> None:
+    for service in ("ado", "sentry"):
+        scene.services.organizations.note_refusal(SLUG, service)
+    assert scene.inbound(scene.ado.item(ITEM)) == ["echo"]
+    assert refusals(scene) == {"ado": 1, "sentry": 1}
+    assert scene.outbound() == ["settled"]
+    assert refusals(scene) == {"ado": 1}
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert refusals(scene) == {}
+
+
+def test_a_restarted_app_forgets_the_refusal_of_the_token_that_it_replaced(scene: Scene) -> None:
+    scene.services.organizations.note_refusal(SLUG, "sentry")
+    del scene.services.organizations  # What a process remembers goes with it.
+    assert refusals(scene) == {"sentry": 1}
+    scene.outbound()
+    assert refusals(scene) == {}
+
+
+def test_what_another_instance_is_refused_is_not_forgotten_at_every_success(scene: Scene) -> None:
+    scene.outbound()
+    ours = scene.services.organizations
+    del scene.services.organizations
+    scene.services.organizations.note_refusal(SLUG, "sentry")
+    ours.note_acceptance(SLUG, "sentry")
+    assert refusals(scene) == {"sentry": 1}
+
+
+def test_a_failure_says_nothing_good_about_the_other_service(scene: Scene) -> None:
+    scene.services.organizations.note_refusal(SLUG, "ado")
+    scene.calls.meet("get_work_item", Unavailable("ado", "timed out"))
+    with pytest.raises(Unavailable):
+        scene.inbound()
+    assert refusals(scene) == {"ado": 1}
+
+
+class Tokenless(MemoryServices):
+    """The services of an app that somebody deployed without SENTRY_TOKEN, on the tables of another's."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene.ado, scene.sentry, lambda: scene.now, Settings({}))
+        self._named, self._tokens = scene.services._named, scene.services._tokens  # one storage, two apps
+
+    def sentry(self, organization: Organization) -> "SentryClient":
+        self.settings.sentry_token(organization.slug)
+        return super().sentry(organization)
+
+
+@pytest.mark.parametrize(
+    "sync",
+    [
+        lambda services: sync_inbound(InboundMessage(SLUG, ITEM, 2), services),
+        lambda services: sync_outbound(OutboundMessage(SLUG, ISSUE), services),
+    ],
+    ids=["inbound", "outbound"],
+)
+def test_a_link_says_which_setting_it_waits_for(
+    scene: Scene, sync: Callable[[MemoryServices], list[str]]
+) -> None:
+    with pytest.raises(MissingSetting):
+        sync(Tokenless(scene))
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "missing-setting")
+    assert "SENTRY_TOKEN" in scene.health.detail
+    assert sync(scene.services) == ["settled"]
+    assert scene.health.word is HealthWord.SETTLED

@@ -1,0 +1,424 @@
+"""What the Sentry client sends for each call, and how it reads the answers that a fake never gives."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import responses
+
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.model import Assignee, IssueStatus, Person, SentryIssue, Stranger
+from shared.http import BackOff, new_session
+from shared.sentry.client import BearerAuth, MemberCache, SentryClient
+
+SENTRY = "https://sentry.io/"
+BASE = f"{SENTRY}api/0/organizations/acme/"
+ISSUE_URL = f"{BASE}issues/100/"
+MEMBERS_URL = f"{BASE}members/"
+ANN = Person("ann@acme.example")
+
+Json = dict[str, Any]
+
+ISSUE_JSON: Json = {
+    "id": "100",
+    "status": "unresolved",
+    "assignedTo": {"type": "user", "id": "7", "name": "Ann", "email": "Ann@acme.example"},
+    "title": "TypeError",
+    "permalink": "https://acme.sentry.io/issues/100/",
+    "project": {"id": "1", "slug": "fe"},
+    "level": "error",
+}
+ISSUE = SentryIssue(
+    issue_id="100",
+    status=IssueStatus.UNRESOLVED,
+    assignee=ANN,
+    title="TypeError",
+    permalink="https://acme.sentry.io/issues/100/",
+    project_slug="fe",
+    level="error",
+)
+MEMBER_JSON: Json = {
+    "id": "5002",
+    "email": "ann@acme.example",
+    "user": {"id": "7", "email": "ann@acme.example", "emails": [{"email": "ann@home.example"}]},
+}
+
+
+class Clock:
+    """A monotonic clock that only moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def vendor() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def sentry(clock: Clock) -> Iterator[SentryClient]:
+    with new_session(AddressPolicy()) as session:
+        yield SentryClient(SENTRY, "acme", session, BearerAuth("token"), BackOff(), MemberCache(clock))
+
+
+def sent(vendor: responses.RequestsMock, index: int = -1) -> tuple[str, str, list[tuple[str, str]], Any]:
+    """Return method, URL without its query, the query, and the body of a request."""
+    request = vendor.calls[index].request
+    assert request.method is not None
+    assert request.url is not None
+    url = urlsplit(request.url)
+    body = None if request.body is None else json.loads(request.body)
+    return request.method, f"{url.scheme}://{url.netloc}{url.path}", parse_qsl(url.query), body
+
+
+# What is sent
+
+
+def test_an_issue_is_asked_for_without_its_heavy_parts(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(ISSUE_URL, json=ISSUE_JSON)
+    assert sentry.get_issue("100") == ISSUE
+    light = [("collapse", "release"), ("collapse", "tags"), ("collapse", "stats")]
+    assert sent(vendor) == ("GET", ISSUE_URL, light, None)
+
+
+def test_every_call_carries_the_token_and_asks_for_json(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(ISSUE_URL, json=ISSUE_JSON)
+    sentry.get_issue("100")
+    headers = vendor.calls[0].request.headers
+    assert (headers["Authorization"], headers["Accept"]) == ("Bearer token", "application/json")
+
+
+@pytest.mark.parametrize("status", IssueStatus)
+def test_a_status_is_put_by_its_own_word(
+    vendor: responses.RequestsMock, sentry: SentryClient, status: IssueStatus
+) -> None:
+    vendor.put(ISSUE_URL, json={**ISSUE_JSON, "status": status.value})
+    assert sentry.set_status("100", status).status is status
+    assert sent(vendor) == ("PUT", ISSUE_URL, [], {"status": status.value})
+
+
+def test_nobody_is_put_as_an_empty_text(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
+    vendor.put(ISSUE_URL, json={**ISSUE_JSON, "assignedTo": None})
+    assert sentry.set_assignee("100", None).assignee is None
+    assert sent(vendor) == ("PUT", ISSUE_URL, [], {"assignedTo": ""})
+    assert len(vendor.calls) == 1
+
+
+@pytest.mark.parametrize("email", ["ann@acme.example", "ann@home.example"])
+def test_a_person_is_looked_up_by_address_and_put_by_the_user_s_id(
+    vendor: responses.RequestsMock, sentry: SentryClient, email: str
+) -> None:
+    vendor.get(MEMBERS_URL, json=[MEMBER_JSON])
+    vendor.put(ISSUE_URL, json=ISSUE_JSON)
+    assert sentry.set_assignee("100", Person(email)) == ISSUE
+    assert sent(vendor, 0) == ("GET", MEMBERS_URL, [("query", f"email:{email}")], None)
+    assert sent(vendor, 1) == ("PUT", ISSUE_URL, [], {"assignedTo": "user:7"})
+
+
+def test_an_address_with_a_plus_arrives_whole(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
+    email = "ann+errors@acme.example"
+    vendor.get(MEMBERS_URL, json=[{**MEMBER_JSON, "email": email}])
+    vendor.put(ISSUE_URL, json=ISSUE_JSON)
+    sentry.set_assignee("100", Person(email))
+    assert sent(vendor, 0)[2] == [("query", f"email:{email}")]
+
+
+@pytest.mark.parametrize(
+    ("organization", "issue_id", "path"),
+    [
+        ("a/c?m#e", "100", "a%2Fc%3Fm%23e/issues/100/"),
+        ("acme", "../members", "acme/issues/..%2Fmembers/"),
+    ],
+)
+def test_a_name_cannot_change_the_path(
+    vendor: responses.RequestsMock, organization: str, issue_id: str, path: str
+) -> None:
+    vendor.get(f"{SENTRY}api/0/organizations/{path}", json=ISSUE_JSON)
+    with new_session(AddressPolicy()) as session:
+        client = SentryClient(SENTRY, organization, session, BearerAuth("t"), BackOff(), MemberCache())
+        assert client.get_issue(issue_id) == ISSUE
+
+
+def test_a_self_hosted_sentry_may_live_below_a_path(vendor: responses.RequestsMock) -> None:
+    base = "https://errors.corp.example/sentry/"
+    vendor.get(f"{base}api/0/organizations/acme/issues/100/", json=ISSUE_JSON)
+    with new_session(AddressPolicy()) as session:
+        client = SentryClient(base, "acme", session, BearerAuth("t"), BackOff(), MemberCache())
+        assert client.get_issue("100") == ISSUE
+
+
+# Who is who
+
+
+@pytest.mark.parametrize(
+    ("members", "is_found"),
+    [
+        ([MEMBER_JSON], True),
+        ([{**MEMBER_JSON, "email": "ANN@ACME.EXAMPLE", "user": {"id": "7"}}], True),
+        ([{"id": "5002", "user": {"id": "7", "email": "Ann@Acme.Example"}}], True),
+        ([{"id": "5002", "user": {"id": "7", "emails": [{"email": "ann@acme.example"}]}}], True),
+        ([{"id": "1", "email": "bob@acme.example", "user": {"id": "9"}}, MEMBER_JSON], True),
+        ([], False),
+        (None, False),
+        # An invitation that nobody has accepted yet.
+        ([{**MEMBER_JSON, "user": None}], False),
+        # A search that is less exact than ours.
+        ([{"id": "1", "email": "joann@acme.example", "user": {"id": "9", "emails": []}}], False),
+        ([{**MEMBER_JSON, "email": None, "user": {"id": "7", "email": None, "emails": None}}], False),
+    ],
+)
+def test_only_a_user_who_has_exactly_this_address_is_assigned(
+    vendor: responses.RequestsMock, sentry: SentryClient, members: Any, is_found: bool
+) -> None:
+    vendor.get(MEMBERS_URL, json=members)
+    if is_found:
+        vendor.put(ISSUE_URL, json=ISSUE_JSON)
+        sentry.set_assignee("100", ANN)
+        assert sent(vendor)[3] == {"assignedTo": "user:7"}
+        return
+    with pytest.raises(Refused, match="assignee-not-found"):
+        sentry.set_assignee("100", ANN)
+
+
+def test_a_person_is_looked_up_once_in_ten_minutes(
+    vendor: responses.RequestsMock, sentry: SentryClient, clock: Clock
+) -> None:
+    vendor.get(MEMBERS_URL, json=[MEMBER_JSON])
+    vendor.put(ISSUE_URL, json=ISSUE_JSON)
+    for passed, calls in ((0, 2), (599, 3), (1, 5)):
+        clock.now += passed
+        sentry.set_assignee("100", ANN)
+        assert len(vendor.calls) == calls
+
+
+def test_somebody_who_was_not_known_is_looked_up_again_at_once(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(MEMBERS_URL, json=[])
+    with pytest.raises(Refused):
+        sentry.set_assignee("100", ANN)
+    vendor.replace(responses.GET, MEMBERS_URL, json=[MEMBER_JSON])
+    vendor.put(ISSUE_URL, json=ISSUE_JSON)
+    assert sentry.set_assignee("100", ANN) == ISSUE
+
+
+def test_two_sentrys_with_one_organization_name_do_not_share_their_members(
+    vendor: responses.RequestsMock,
+) -> None:
+    members = MemberCache()
+    for number, base in enumerate((SENTRY, "https://errors.corp.example/")):
+        api = f"{base}api/0/organizations/sentry/"
+        vendor.get(f"{api}members/", json=[{**MEMBER_JSON, "user": {"id": str(number)}}])
+        vendor.put(f"{api}issues/100/", json=ISSUE_JSON)
+        with new_session(AddressPolicy()) as session:
+            client = SentryClient(base, "sentry", session, BearerAuth("t"), BackOff(), members)
+            client.set_assignee("100", ANN)
+        assert sent(vendor)[3] == {"assignedTo": f"user:{number}"}
+
+
+# How answers are read
+
+
+@pytest.mark.parametrize(
+    ("assigned_to", "assignee"),
+    [
+        (None, None),
+        ({"type": "user", "id": "7", "email": "ANN@acme.example"}, ANN),
+        ({"type": "actortype.user", "id": "7", "email": "ann@acme.example"}, ANN),
+        ({"type": "team", "id": "45", "name": "frontend"}, Stranger("team-assignee", "45")),
+        ({"type": "actortype.team", "id": "45"}, Stranger("team-assignee", "45")),
+        ({"type": "Team", "id": 45}, Stranger("team-assignee", "45")),
+        # Enhanced privacy leaves addresses out.
+        ({"type": "user", "id": "7", "name": "Ann"}, Stranger("assignee-unreadable", "7")),
+        ({"type": "user", "id": "7", "email": ""}, Stranger("assignee-unreadable", "7")),
+        ({"id": "7"}, Stranger("assignee-unreadable", "7")),
+    ],
+)
+def test_an_assignee_is_a_person_nobody_or_a_stranger(
+    vendor: responses.RequestsMock, sentry: SentryClient, assigned_to: Any, assignee: Assignee
+) -> None:
+    vendor.get(ISSUE_URL, json={**ISSUE_JSON, "assignedTo": assigned_to})
+    assert sentry.get_issue("100").assignee == assignee
+
+
+def test_an_issue_may_come_without_what_is_only_for_people(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(ISSUE_URL, json={"id": 100, "status": "resolved", "title": None, "project": None})
+    assert sentry.get_issue("100") == SentryIssue("100", IssueStatus.RESOLVED, None, "", "", "")
+
+
+def test_an_issue_that_was_merged_comes_under_its_new_id(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(ISSUE_URL, json={**ISSUE_JSON, "id": "200"})
+    assert sentry.get_issue("100").issue_id == "200"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {**ISSUE_JSON, "status": None},
+        {**ISSUE_JSON, "status": "pending_merge"},
+        {**ISSUE_JSON, "status": "reprocessing"},
+        {**ISSUE_JSON, "assignedTo": "user:7"},
+        {**ISSUE_JSON, "project": "fe"},
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [lambda sentry: sentry.get_issue("100"), lambda sentry: sentry.set_status("100", IssueStatus.RESOLVED)],
+)
+def test_an_answer_that_is_no_issue_is_no_usable_answer(
+    vendor: responses.RequestsMock, sentry: SentryClient, call: Callable[[SentryClient], Any], content: Any
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    vendor.get(ISSUE_URL, json=content)
+    vendor.put(ISSUE_URL, json=content)
+    with pytest.raises(Unavailable):
+        call(sentry)
+
+
+def test_a_comment_is_found_among_an_issue_s_comments(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    comments = [
+        {"id": "502", "data": {"text": "later"}, "user": {"name": "Bob"}},
+        {"id": "501", "data": {"text": "seen <again>"}, "user": {"name": "Ann"}},
+    ]
+    vendor.get(f"{ISSUE_URL}comments/", json=comments)
+    comment = sentry.get_comment("100", "501")
+    assert (comment.author, comment.text) == ("Ann", "seen <again>")
+    assert sent(vendor) == ("GET", f"{ISSUE_URL}comments/", [], None)
+
+
+@pytest.mark.parametrize("comments", [[], None, [{"id": "502", "data": {"text": "later"}}]])
+def test_a_comment_that_was_deleted_is_not_found(
+    vendor: responses.RequestsMock, sentry: SentryClient, comments: Any
+) -> None:
+    vendor.get(f"{ISSUE_URL}comments/", json=comments)
+    with pytest.raises(NotFound) as raised:
+        sentry.get_comment("100", "501")
+    assert raised.value.kind == "comment-not-found"
+
+
+@pytest.mark.parametrize("comment", [{"id": 501}, {"id": "501", "user": None, "data": None}])
+def test_a_comment_of_nobody_s_is_somebody_s(
+    vendor: responses.RequestsMock, sentry: SentryClient, comment: Json
+) -> None:
+    vendor.get(f"{ISSUE_URL}comments/", json=[comment])
+    found = sentry.get_comment("100", "501")
+    assert (found.author, found.text) == ("Somebody", "")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("call", "method"),
+    [
+        (lambda sentry: sentry.get_issue("100"), "GET"),
+        (lambda sentry: sentry.set_status("100", IssueStatus.RESOLVED), "PUT"),
+        (lambda sentry: sentry.set_assignee("100", None), "PUT"),
+    ],
+)
+@pytest.mark.parametrize(
+    "body", [{"json": {"detail": "The requested resource does not exist"}}, {"body": ""}]
+)
+def test_an_issue_that_is_not_there_is_named_by_its_kind(
+    vendor: responses.RequestsMock,
+    sentry: SentryClient,
+    call: Callable[[SentryClient], Any],
+    method: str,
+    body: Json,
+) -> None:
+    vendor.add(method, ISSUE_URL, status=404, **body)
+    with pytest.raises(NotFound) as raised:
+        call(sentry)
+    assert raised.value.kind == "issue-not-found"
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"json": {"detail": "You may not."}}, "You may not."),
+        ({"json": {"detail": {"code": "x", "message": "You may not."}}}, "You may not."),
+        ({"json": {"assignedTo": ["Cannot assign to non-team member"]}}, "assignedTo: Cannot assign"),
+        ({"json": {"status": ['"x" is not a valid choice.'], "other": ["y"]}}, 'status: "x" is not'),
+        ({"json": {"detail": None, "status": ["Bad."]}}, "no explanation"),
+        ({"json": {}}, "no explanation"),
+        ({"json": {"detail": {}}}, "no explanation"),
+        ({"json": {"status": []}}, "no explanation"),
+        ({"json": []}, "no explanation"),
+        ({"json": None}, "no explanation"),
+        ({"body": "<html>", "content_type": "text/html"}, "no explanation"),
+        ({"body": ""}, "no explanation"),
+    ],
+)
+def test_a_refusal_tells_sentry_s_own_sentence(
+    vendor: responses.RequestsMock, sentry: SentryClient, body: Json, sentence: str
+) -> None:
+    vendor.put(ISSUE_URL, status=400, **body)
+    with pytest.raises(Refused, match=re.escape(f"PUT {ISSUE_URL}: HTTP 400: {sentence}")) as raised:
+        sentry.set_status("100", IssueStatus.RESOLVED)
+    assert raised.value.service == "sentry"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"status": 401, "json": {"detail": "Invalid token"}}, Unauthorized),
+        ({"status": 403, "json": {"detail": "You do not have permission"}}, Unauthorized),
+        ({"status": 302, "headers": {"Location": f"{SENTRY}auth/login/"}}, Unauthorized),
+        ({"status": 200, "body": "<html>", "content_type": "text/html"}, Unauthorized),
+        ({"status": 429, "json": {"detail": "too frequently"}}, Throttled),
+        ({"status": 500, "json": {"detail": "Internal Error"}}, Unavailable),
+        ({"status": 502, "body": "<html>", "content_type": "text/html"}, Unavailable),
+        ({"status": 200, "body": '{"id": "10'}, Unavailable),
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda sentry: sentry.get_issue("100"),
+        lambda sentry: sentry.set_status("100", IssueStatus.RESOLVED),
+        lambda sentry: sentry.set_assignee("100", None),
+        lambda sentry: sentry.set_assignee("100", ANN),
+        lambda sentry: sentry.get_comment("100", "501"),
+    ],
+)
+def test_a_failure_is_sorted_alike_whatever_was_asked(
+    vendor: responses.RequestsMock,
+    sentry: SentryClient,
+    call: Callable[[SentryClient], Any],
+    answer: Json,
+    error: type[SyncError],
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    for method in ("GET", "PUT"):
+        vendor.add(method, re.compile(f"{BASE}.*"), **answer)
+    with pytest.raises(error) as raised:
+        call(sentry)
+    assert type(raised.value) is error

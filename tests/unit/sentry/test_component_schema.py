@@ -1,0 +1,103 @@
+"""The schema that goes into Sentry: valid by Sentry's own rules, and served by us under every address."""
+
+import json
+import re
+import runpy
+import sys
+from typing import Any
+
+import pytest
+
+from functions.sentry_components import _SERVED
+from shared.sentry.component_schema import component_schema
+
+# What Sentry checks before it takes a schema (sentry_api.md §4.1).
+URI = re.compile(r"/(?!/)[^@]*")
+KINDS = {
+    "select": {"type", "label", "name", "uri", "async", "skip_load_on_open", "depends_on"},
+    "text": {"type", "label", "name", "default"},
+    "textarea": {"type", "label", "name", "default"},
+}
+
+
+@pytest.fixture
+def component() -> dict[str, Any]:
+    [element] = component_schema("fabrikam")["elements"]
+    return dict(element)
+
+
+def fields_of(part: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*part["required_fields"], *part.get("optional_fields", [])]
+
+
+def test_it_is_one_component_with_both_its_parts(component: dict[str, Any]) -> None:
+    assert set(component) == {"type", "link", "create"}
+    assert component["type"] == "issue-link"
+    for part in (component["link"], component["create"]):
+        assert set(part) <= {"uri", "required_fields", "optional_fields"}
+        assert part["required_fields"]
+        assert part.get("optional_fields", [None])
+
+
+@pytest.mark.parametrize("name", ["link", "create"])
+def test_every_field_is_one_that_sentry_draws(component: dict[str, Any], name: str) -> None:
+    fields = fields_of(component[name])
+    names = [field["name"] for field in fields]
+    assert len(set(names)) == len(names)
+    for at, field in enumerate(fields):
+        assert set(field) <= KINDS[field["type"]]
+        assert {"type", "label", "name"} <= set(field)
+        if field["type"] == "select":
+            assert isinstance(field["async"], bool)
+        assert set(field.get("depends_on", [])) <= set(names[:at])
+        assert field.get("depends_on", [None])
+        assert field.get("default") in {None, "issue.title", "issue.description"}
+
+
+def test_every_address_is_one_that_we_serve(component: dict[str, Any]) -> None:
+    parts = [component["link"], component["create"]]
+    asked = {("GET", field["uri"]) for part in parts for field in fields_of(part) if "uri" in field}
+    pressed = {("POST", part["uri"]) for part in parts}
+    assert all(URI.fullmatch(uri) and "?" not in uri for _, uri in asked | pressed)
+    served = {(method, f"/api/sentry/fabrikam/{path}") for method, path in _SERVED}
+    assert asked | pressed == served
+
+
+def test_the_fields_have_the_names_that_we_read(component: dict[str, Any]) -> None:
+    assert [field["name"] for field in fields_of(component["link"])] == ["project", "work_item"]
+    assert [field["name"] for field in fields_of(component["create"])] == [
+        "project",
+        "work_item_type",
+        "title",
+        "description",
+        "area_path",
+        "iteration_path",
+        "tags",
+        "parent",
+    ]
+
+
+def test_projects_are_loaded_before_anything_is_typed(component: dict[str, Any]) -> None:
+    for part in (component["link"], component["create"]):
+        project, *others = part["required_fields"]
+        assert (project["name"], project["async"]) == ("project", False)
+        for field in others:
+            if field["type"] == "select":
+                assert (field["async"], field["depends_on"]) == (True, ["project"])
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules.*:RuntimeWarning")
+def test_the_command_prints_what_is_to_be_pasted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["component_schema", "fabrikam"])
+    runpy.run_module("shared.sentry.component_schema", run_name="__main__")
+    assert json.loads(capsys.readouterr().out) == component_schema("fabrikam")
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules.*:RuntimeWarning")
+@pytest.mark.parametrize("arguments", [[], ["a", "b"]])
+def test_the_command_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["component_schema", *arguments])
+    with pytest.raises(SystemExit, match="usage"):
+        runpy.run_module("shared.sentry.component_schema", run_name="__main__")

@@ -1,0 +1,268 @@
+"""What a Sentry delivery proves and says: its signature, which issue it is about, what damage does."""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.domain.errors import Malformed, Unauthenticated
+from shared.sentry.hook import IssueHint, parse, sign, verify_signature
+from tests.unit.damage import damaged
+
+PAYLOADS = Path(__file__).parents[2] / "payloads" / "sentry"
+SECRET = "s3cret"
+HINT = IssueHint("100")
+
+READ_AS: dict[str, IssueHint | None] = {
+    "comment.created": IssueHint("100", "501"),
+    "comment.updated": None,
+    "event_alert.triggered": None,
+    "installation.created": None,
+    "issue.archived.legacy": HINT,
+    "issue.assigned.team": HINT,
+    "issue.assigned.user": HINT,
+    "issue.created": None,
+    "issue.ignored": HINT,
+    "issue.resolved": HINT,
+    "issue.unresolved": HINT,
+}
+
+
+def load(name: str) -> Any:
+    return json.loads((PAYLOADS / f"{name}.json").read_bytes())
+
+
+def wire(delivery: Any) -> bytes:
+    """Write a body as Sentry does: compact, in ASCII."""
+    return json.dumps(delivery, separators=(",", ":")).encode()
+
+
+def headers(name: str) -> dict[str, str]:
+    return {"Sentry-Hook-Resource": name.partition(".")[0]}
+
+
+def signature_of(body: bytes, secret: str = SECRET) -> str:
+    """Sign as Sentry documents it, independently of the code under test."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def test_every_payload_file_has_its_value() -> None:
+    assert {path.stem for path in PAYLOADS.glob("*.json")} == READ_AS.keys()
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_a_payload_is_read_as_exactly_one_value(name: str) -> None:
+    assert parse(headers(name), wire(load(name))) == READ_AS[name]
+
+
+# Who sent it
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_a_signed_delivery_is_accepted(name: str) -> None:
+    body = wire(load(name))
+    verify_signature(body, signature_of(body), [SECRET])
+
+
+def test_a_signature_is_a_plain_hexadecimal_hmac() -> None:
+    # printf '{"a":1}' | openssl dgst -sha256 -hmac s3cret
+    known = b"5910e62016ef5034272c926c27071992a465c2335cecf41851bda071577f4f6d"
+    assert sign(b'{"a":1}', SECRET) == known
+
+
+@pytest.mark.parametrize("spelled", [str.upper, str.title, lambda text: f" {text}\t"])
+def test_letter_case_and_spaces_around_a_signature_mean_nothing(spelled: Any) -> None:
+    verify_signature(b"{}", spelled(signature_of(b"{}")), [SECRET])
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        None,
+        "",
+        " ",
+        "wrong",
+        signature_of(b"{}", "another secret"),
+        signature_of(b"{}", ""),
+        signature_of(b"{} "),
+        signature_of(b"{}")[:-1],
+        signature_of(b"{}") + "0",
+        f"sha256={signature_of(b'{}')}",
+        "é" * 64,
+        "\udce9" * 64,
+        "٣" * 64,
+    ],
+)
+def test_a_missing_or_wrong_signature_is_refused(signature: str | None) -> None:
+    with pytest.raises(Unauthenticated) as refusal:
+        verify_signature(b"{}", signature, [SECRET])
+    assert signature_of(b"{}") not in str(refusal.value)
+
+
+def test_the_raw_bytes_are_signed_and_not_what_they_mean() -> None:
+    delivery = load("issue.resolved")
+    signature = signature_of(wire(delivery))
+    for body in (json.dumps(delivery).encode(), json.dumps(delivery, ensure_ascii=False).encode()):
+        assert json.loads(body) == delivery
+        with pytest.raises(Unauthenticated):
+            verify_signature(body, signature, [SECRET])
+
+
+def test_one_flipped_bit_breaks_the_signature() -> None:
+    body = wire(load("issue.resolved"))
+    signature = signature_of(body)
+    for place in range(0, len(body), 40):
+        flipped = body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
+        with pytest.raises(Unauthenticated):
+            verify_signature(flipped, signature, [SECRET])
+
+
+@pytest.mark.parametrize("secret", ["current", "previous"])
+def test_two_secrets_are_accepted_during_a_rotation(secret: str) -> None:
+    verify_signature(b"{}", signature_of(b"{}", secret), ["current", "previous"])
+
+
+@pytest.mark.parametrize("secrets", [[], [""], ["", ""]])
+def test_an_empty_secret_refuses_everybody(secrets: list[str]) -> None:
+    with pytest.raises(Unauthenticated):
+        verify_signature(b"{}", signature_of(b"{}", ""), secrets)
+
+
+def test_an_empty_previous_secret_lets_nobody_in() -> None:
+    with pytest.raises(Unauthenticated):
+        verify_signature(b"{}", signature_of(b"{}", ""), [SECRET, ""])
+
+
+@pytest.mark.parametrize("secret", ["pässwörd", "ключ", "\U0001f511"])
+def test_a_secret_may_hold_any_character(secret: str) -> None:
+    verify_signature(b"{}", signature_of(b"{}", secret), [secret])
+
+
+# What it says
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b'{"action": "resolved"',
+        b"\xff\xfe",
+        b"null",
+        b'"resolved"',
+        b'["resolved"]',
+        b"{}",
+        b'{"action": null}',
+        b'{"action": 5}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_no_sentry_hook_looks_like_is_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse({"Sentry-Hook-Resource": "issue"}, body)
+
+
+@pytest.mark.parametrize("without", [{}, {"Sentry-Hook-Resource": ""}])
+def test_a_body_without_its_resource_header_is_malformed(without: dict[str, str]) -> None:
+    with pytest.raises(Malformed):
+        parse(without, wire(load("issue.resolved")))
+
+
+@pytest.mark.parametrize(
+    ("resource", "action", "hint"),
+    [
+        ("issue", "resolved", HINT),
+        ("issue", "unresolved", HINT),
+        ("issue", "assigned", HINT),
+        ("issue", "ignored", HINT),
+        ("issue", "archived", HINT),
+        ("issue", "an-action-of-next-year", HINT),
+        ("issue", "created", None),
+        ("error", "created", None),
+        ("metric_alert", "critical", None),
+        ("seer", "root_cause_started", None),
+        ("a-resource-of-next-year", "resolved", None),
+    ],
+)
+def test_only_a_change_of_an_issue_is_a_hint(resource: str, action: str, hint: IssueHint | None) -> None:
+    delivery = {**load("issue.resolved"), "action": action}
+    assert parse({"Sentry-Hook-Resource": resource}, wire(delivery)) == hint
+
+
+@pytest.mark.parametrize(
+    ("action", "hint"),
+    [
+        ("created", IssueHint("100", "501")),
+        ("updated", None),
+        ("deleted", None),
+    ],
+)
+def test_of_comments_only_a_new_one_is_a_hint(action: str, hint: IssueHint | None) -> None:
+    delivery = {**load("comment.created"), "action": action}
+    assert parse({"Sentry-Hook-Resource": "comment"}, wire(delivery)) == hint
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("100", HINT),
+        (100, HINT),
+        ("12345678901234567890", IssueHint("12345678901234567890")),
+        (2**63, IssueHint(str(2**63))),
+        ("123456789012345678901", None),
+        (-100, None),
+        (True, None),
+        (100.0, None),
+        (None, None),
+        ("", None),
+        ("-100", None),
+        ("FE-9", None),
+        ("٣", None),
+        ("100/../../members", None),
+        (["100"], None),
+        ({"id": "100"}, None),
+    ],
+)
+def test_an_issue_is_named_by_digits_as_number_or_text(written: Any, hint: IssueHint | None) -> None:
+    delivery = load("issue.resolved")
+    delivery["data"]["issue"]["id"] = written
+    assert parse({"Sentry-Hook-Resource": "issue"}, wire(delivery)) == hint
+
+
+@pytest.mark.parametrize("name", ["issue_id", "comment_id"])
+@pytest.mark.parametrize("junk", [None, "", True, -1, 1.5, "x", [], {}])
+def test_a_comment_without_either_id_is_no_hint(name: str, junk: Any) -> None:
+    delivery = load("comment.created")
+    delivery["data"][name] = junk
+    assert parse({"Sentry-Hook-Resource": "comment"}, wire(delivery)) is None
+
+
+@pytest.mark.parametrize("junk", [None, [], "issue", 5, True])
+def test_a_hook_with_nothing_in_it_is_no_hint(junk: Any) -> None:
+    for name in ("issue.resolved", "comment.created"):
+        assert parse(headers(name), wire({**load(name), "data": junk})) is None
+
+
+# What damage does
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_a_damaged_delivery_does_no_more_than_be_refused(name: str) -> None:
+    for delivery in damaged(load(name)):
+        try:
+            hint = parse(headers(name), wire(delivery))
+        except Malformed:
+            assert not isinstance(delivery, dict) or not isinstance(delivery.get("action"), str)
+            continue
+        assert hint is None or hint.issue_id.isdigit()
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_a_delivery_cut_short_is_malformed(name: str) -> None:
+    body = wire(load(name))
+    for length in range(0, len(body), 7):
+        with pytest.raises(Malformed):
+            parse(headers(name), body[:length])

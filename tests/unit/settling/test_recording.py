@@ -1,0 +1,80 @@
+"""What a settling leaves on a link, and what it tells, as a function of what was looked at and written."""
+
+import pytest
+
+from shared.domain.errors import Refused
+from shared.domain.model import (
+    STATUS,
+    Ends,
+    Health,
+    HealthWord,
+    Intent,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Side,
+)
+from shared.domain.rules.deciding import Choice, Decision, Outcome
+from shared.settling.observing import Observation
+from shared.settling.recording import Record, record_of
+from shared.settling.writing import Written
+
+NOW = 1_800_000_000.0
+RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
+STATUSES = {"New": UNRESOLVED, "Active": UNRESOLVED, "Closed": RESOLVED}
+CLOSE = Intent(Side.ADO, STATUS, state="Closed", status=RESOLVED)
+
+
+def ends(issue: IssueStatus, state: str, rev: int) -> Ends:
+    return Ends(IssueSide(issue), ItemSide(rev, state, STATUSES[state]))
+
+
+def observation(
+    seen: Ends, now: Ends, *, open_state: str | None = None, health: Health | None = None
+) -> Observation:
+    link = IssueLink(
+        "fabrikam", "100", 31, "p-1", "Bug", seen, open_state=open_state, health=health or Health()
+    )
+    return Observation(link, seen, now, {})
+
+
+def closing(after: Ends) -> Decision:
+    return Decision(Choice(Outcome.APPLIED, Side.ADO), Choice(Outcome.SETTLED), (CLOSE,), after)
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "left", "open_state"),
+    [
+        ("New", "New", "Closed", "New"),
+        ("New", "Active", "Closed", "Active"),  # moved on before we closed it
+        (None, "Active", "Closed", "Active"),
+        ("New", "Closed", "Closed", "New"),  # somebody had closed it already
+        (None, "Closed", "Closed", None),  # it was linked closed
+        ("New", "Closed", "Active", "Active"),  # we opened it
+    ],
+)
+def test_the_state_to_go_back_to_is_the_last_that_was_not_done(
+    known: str | None, found: str, left: str, open_state: str | None
+) -> None:
+    now, after = ends(RESOLVED, found, 7), ends(RESOLVED, left, 8)
+    seen = observation(ends(UNRESOLVED, "New", 6), now, open_state=known)
+    record = record_of(seen, closing(after), Written(after, landed=[CLOSE]), None, NOW)
+    assert record.link.open_state == open_state
+
+
+def refused(words: str, before: Health) -> Record:
+    now = ends(RESOLVED, "New", 7)
+    written = Written(now, refused={STATUS: Refused("ado", words)})
+    seen = observation(ends(UNRESOLVED, "New", 7), now, health=before)
+    return record_of(seen, closing(ends(RESOLVED, "Closed", 8)), written, None, NOW)
+
+
+def test_a_refusal_is_told_again_only_in_other_words() -> None:
+    first = refused("a reason is required", Health())
+    assert [entry.outcome for entry in first.entries] == ["refused"]
+    again = refused("a reason is required", first.link.health)
+    assert (again.entries, again.link.health.attempts) == ((), 2)
+    other = refused("no such transition", again.link.health)
+    assert [entry.outcome for entry in other.entries] == ["refused"]
+    assert other.link.health.word is HealthWord.ATTENTION

@@ -1,0 +1,575 @@
+"""Settling on the doubles: what it writes, what it costs, what it records, and what it survives."""
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.errors import (
+    Busy,
+    Conflict,
+    NotFound,
+    Refused,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Undecidable,
+)
+from shared.domain.model import (
+    STATUS,
+    Claim,
+    Health,
+    HealthWord,
+    Intent,
+    IssueStatus,
+    Person,
+    Side,
+    WorkItem,
+)
+from shared.settling.observing import UnitOfWork
+from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, STATE, Died, Scene
+
+RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
+CLAIMED_FOR = 60.0
+A_TRY = 300.0  # seconds until something is tried again for the first time
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+# What a change costs and leaves behind.
+
+
+def test_a_resolved_issue_costs_one_look_and_one_write(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert scene.calls.made == ["get_issue", "update_work_item"]
+    assert (scene.state, scene.told(), scene.health) == ("Closed", ["applied"], Health())
+
+
+def test_status_and_assignee_reach_azure_devops_in_one_write(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.sentry.assign(ISSUE, BOB)
+    assert scene.outbound() == ["applied"]
+    assert scene.calls.made == ["get_issue", "update_work_item"]
+    assert scene.ado.item(ITEM).assignee == Person(BOB)
+    assert scene.told() == ["applied", "applied"]
+
+
+def test_a_closed_work_item_costs_no_call_to_azure_devops(scene: Scene) -> None:
+    closed = scene.ado.edit(ITEM, **{STATE: "Closed", ASSIGNED_TO: ANN})
+    assert scene.inbound(closed) == ["applied"]
+    assert scene.calls.made == ["get_issue", "set_status", "set_assignee"]
+    assert scene.status is RESOLVED
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
+
+
+def test_without_a_snapshot_the_work_item_is_asked_for(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    assert scene.inbound() == ["applied"]
+    assert scene.calls.made == ["get_issue", "get_work_item", "set_status"]
+
+
+def test_what_did_not_change_is_neither_written_nor_told_nor_stored_again(scene: Scene) -> None:
+    before = scene.stored()
+    assert scene.outbound() == ["settled"]
+    assert scene.calls.made == ["get_issue"]
+    assert (scene.told(), scene.stored()) == ([], before)
+
+
+@pytest.mark.parametrize("issue_sync", [True, False])
+def test_an_edit_that_concerns_nobody_only_moves_the_revision_on(scene: Scene, issue_sync: bool) -> None:
+    scene.configure(issue_sync=issue_sync)
+    retitled = scene.ado.edit(ITEM, **{"System.Title": "Fix the login"})
+    assert scene.inbound(retitled) == ["settled"]
+    assert (scene.row.seen.item.rev, scene.row.title, scene.told()) == (2, "Fix the login", [])
+
+
+def test_a_direction_that_is_off_is_told_and_not_told_again(scene: Scene) -> None:
+    scene.configure(sync_status_forward=False)
+    scene.sentry.resolve(ISSUE)
+    assert [scene.outbound(), scene.outbound()] == [["skipped"], ["settled"]]
+    [entry] = scene.entries()
+    assert (entry.outcome, entry.reason, scene.state) == ("skipped", "outbound-off", "New")
+
+
+def test_reopening_goes_back_to_the_state_before(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"}))
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    scene.sentry.unresolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert scene.state == "Active"
+
+
+def test_an_item_in_another_project_takes_its_link_along(scene: Scene) -> None:
+    moved = scene.ado.move(ITEM, "CMMI Works")
+    assert scene.inbound(moved) == ["settled"]
+    assert scene.row.project_id == scene.ado.catalog.project("CMMI Works").id
+    assert scene.row.display_name == "CMMI Works#31"
+
+
+def test_a_state_of_a_project_without_any_types_is_not_guessed_at(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene.ado, "get_work_item_types", lambda _project_id: {})
+    scene.now += 2 * 3600.0  # What was known of them is forgotten.
+    with pytest.raises(Undecidable):
+        scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    assert (scene.health.word, scene.row.seen.item.state) == (HealthWord.ATTENTION, "New")
+
+
+def test_a_server_that_was_restored_from_a_backup_is_followed_from_there(scene: Scene) -> None:
+    ends = scene.row.seen
+    ahead = replace(scene.row, seen=replace(ends, item=replace(ends.item, rev=1000)))
+    scene.services.links.replace(scene.stored(), ahead)
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.row.seen.item.rev) == ("Closed", 2)
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"})) == ["applied"]
+    assert scene.status is UNRESOLVED
+
+
+# Echoes.
+
+
+def test_our_own_write_comes_back_as_an_echo_that_costs_nothing(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    scene.calls.made.clear()
+    before = scene.stored()
+    assert scene.inbound(scene.ado.item(ITEM)) == ["echo"]
+    assert (scene.calls.made, scene.stored()) == ([], before)
+
+
+def test_our_own_write_to_sentry_comes_back_as_settled(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    scene.calls.made.clear()
+    assert scene.outbound() == ["settled"]
+    assert scene.calls.made == ["get_issue"]
+
+
+def test_a_late_snapshot_is_dropped(scene: Scene) -> None:
+    early = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"}))
+    scene.calls.made.clear()
+    assert scene.inbound(early) == ["echo"]
+    assert (scene.calls.made, scene.status) == ([], UNRESOLVED)
+
+
+def test_a_rule_of_the_process_that_answers_our_write_is_news(scene: Scene) -> None:
+    def assign(item: WorkItem) -> None:
+        if item.state == "Closed":
+            scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB})
+
+    scene.watched_ado.rule = assign
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert scene.row.seen.item.rev == 1
+    assert scene.inbound(scene.ado.item(ITEM)) == ["applied"]
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(BOB)
+    assert scene.row.seen.item.rev == 3
+
+
+# Lost races.
+
+
+def test_a_work_item_edited_meanwhile_costs_a_second_decision(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{"System.Title": "Fix the login"})
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert scene.calls.made == [
+        "get_issue",
+        "update_work_item",
+        "get_issue",
+        "get_work_item",
+        "update_work_item",
+    ]
+    assert (scene.state, scene.told()) == ("Closed", ["applied"])
+
+
+def test_a_work_item_closed_meanwhile_by_hand_is_left_as_it_is(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Resolved"})
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["agreed"]
+    assert (scene.state, scene.ado.item(ITEM).rev) == ("Resolved", 2)
+
+
+def test_five_lost_races_are_enough_for_one_turn(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", *[Conflict("412")] * 5)
+    with pytest.raises(Conflict):
+        scene.outbound()
+    assert scene.calls.made.count("update_work_item") == 5
+    assert (scene.health.word, scene.health.due) == (HealthWord.PENDING, scene.now + A_TRY)
+    scene.now += CLAIMED_FOR  # Nobody is kept waiting by the claim of the one who gave up.
+    assert scene.outbound() == ["applied"]
+
+
+def test_the_one_who_gives_up_gives_its_claim_up_as_well(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", *[Conflict("412")] * 5)
+    with pytest.raises(Conflict):
+        scene.outbound()
+    assert scene.outbound() == ["applied"]
+
+
+# Claims.
+
+
+def claimed(scene: Scene, until: float) -> None:
+    """Have another worker announce that it resolves the issue, as long as ``until``."""
+    stored = scene.stored()
+    intents = (Intent(Side.SENTRY, STATUS, status=RESOLVED),)
+    claim = Claim("other", until, 1, intents, stored.link.seen)
+    scene.services.links.replace(stored, replace(stored.link, claim=claim))
+
+
+def test_a_link_that_another_worker_writes_for_is_left_alone(scene: Scene) -> None:
+    claimed(scene, scene.now + 1)
+    before = scene.stored()
+    scene.sentry.resolve(ISSUE)
+    with pytest.raises(Busy) as caught:
+        scene.outbound()
+    assert caught.value.retry_after == 2.0
+    assert (scene.calls.made, scene.stored(), scene.told()) == ([], before, [])
+
+
+def test_a_claim_that_ran_out_keeps_nobody_away(scene: Scene) -> None:
+    claimed(scene, scene.now)
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    assert (scene.state, scene.row.claim) == ("Closed", None)
+
+
+def test_a_claim_holds_longer_than_the_calls_that_it_covers_may_take(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", Died())
+    with pytest.raises(Died):
+        scene.outbound()
+    assert scene.row.claim is not None
+    assert scene.row.claim.until == scene.now + CLAIMED_FOR
+    scene.now += CLAIMED_FOR - 1
+    with pytest.raises(Busy):
+        scene.outbound()
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_a_dead_workers_write_is_found_or_made_but_never_made_twice(scene: Scene, lands: bool) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", Died(), lands=lands)
+    with pytest.raises(Died):
+        scene.outbound()
+    scene.now += CLAIMED_FOR
+    scene.calls.made.clear()
+    scene.outbound()
+    assert scene.calls.made == ["get_issue", "get_work_item"] + ["update_work_item"] * (not lands)
+    assert (scene.state, scene.ado.item(ITEM).rev, scene.row.claim) == ("Closed", 2, None)
+    # What happens next is a change, and not taken for the dead worker's.
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"})) == ["applied"]
+    assert scene.status is UNRESOLVED
+
+
+def test_a_conflict_is_on_record_with_both_values_before_anything_is_overwritten(scene: Scene) -> None:
+    scene.sentry.assign(ISSUE, BOB)
+    assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    scene.calls.meet("set_assignee", Died())
+    with pytest.raises(Died):
+        scene.inbound(assigned)
+    [entry] = scene.entries()
+    assert (entry.outcome, entry.field, entry.before, entry.after) == (
+        "conflict-resolved",
+        "assignee",
+        BOB,
+        ANN,
+    )
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(BOB)
+
+
+@pytest.mark.parametrize(("winner", "person"), [(Side.ADO, ANN), (Side.SENTRY, BOB)])
+def test_a_conflict_ends_as_the_organization_wants_it(scene: Scene, winner: Side, person: str) -> None:
+    scene.configure(on_conflict=winner)
+    scene.sentry.assign(ISSUE, BOB)
+    assert scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})) == ["conflict-resolved"]
+    assert scene.sentry.get_issue(ISSUE).assignee == scene.ado.item(ITEM).assignee == Person(person)
+    assert scene.told() == ["conflict-resolved"]
+
+
+def test_an_archived_issue_stays_archived(scene: Scene) -> None:
+    scene.sentry.archive(ISSUE)
+    assert scene.outbound() == ["skipped"]
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["skipped"]
+    assert (scene.status, scene.state) == (IGNORED, "Closed")
+    assert [entry.reason for entry in scene.entries()] == ["archived", "archived"]
+
+
+# Writes whose answer never came.
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_an_unanswered_write_is_looked_into_before_it_is_made_again(scene: Scene, lands: bool) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", Unavailable("ado", "timed out"), lands=lands)
+    with pytest.raises(Unavailable):
+        scene.outbound()
+    assert scene.health.word is HealthWord.PENDING
+    scene.calls.made.clear()
+    scene.outbound()
+    assert scene.calls.made == ["get_issue", "get_work_item"] + ["update_work_item"] * (not lands)
+    assert (scene.state, scene.health, scene.row.claim) == ("Closed", Health(), None)
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_an_unanswered_write_to_sentry_is_looked_into_as_well(scene: Scene, lands: bool) -> None:
+    closed = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.calls.meet("set_status", Unavailable("sentry", "timed out"), lands=lands)
+    with pytest.raises(Unavailable):
+        scene.inbound(closed)
+    scene.calls.made.clear()
+    scene.inbound(closed)
+    assert scene.calls.made.count("set_status") == (not lands)
+    assert (scene.status, scene.health) == (RESOLVED, Health())
+
+
+def test_what_landed_before_a_failure_is_not_written_again(scene: Scene) -> None:
+    closed = scene.ado.edit(ITEM, **{STATE: "Closed", ASSIGNED_TO: ANN})
+    scene.calls.meet("set_assignee", Unavailable("sentry", "timed out"))
+    with pytest.raises(Unavailable):
+        scene.inbound(closed)
+    scene.calls.made.clear()
+    scene.inbound(closed)
+    assert "set_status" not in scene.calls.made
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
+
+
+def test_what_landed_before_a_conflict_is_told_and_the_rest_decided_again(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    scene.calls.meet("set_assignee", Conflict("409"))
+    assert scene.inbound(assigned) == ["applied"]
+    assert scene.calls.made.count("update_work_item") == 1
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
+    applied = [entry.field for entry in scene.entries() if entry.outcome == "applied"]
+    assert (sorted(filter(None, applied)), scene.health) == (["assignee", "status"], Health())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Throttled("ado", "429", retry_after=7.0),
+        Unauthorized("ado", "401"),
+        Unavailable("ado", "timed out"),
+        NotFound("gone", kind="work-item-not-found"),
+    ],
+)
+def test_a_write_that_failed_is_told_once(scene: Scene, error: SyncError) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", error, error)
+    for attempts in (1, 2):
+        with pytest.raises(type(error)):
+            scene.outbound()
+        assert (scene.told().count("failed"), scene.health.attempts) == (1, attempts)
+
+
+def test_a_write_that_was_turned_away_is_no_work_of_a_dead_worker(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", Throttled("ado", "429", retry_after=7.0))
+    with pytest.raises(Throttled):
+        scene.outbound()
+    assert scene.row.claim is None
+    scene.now += 7.0
+    assert scene.outbound() == ["applied"]
+    assert scene.told() == ["applied", "failed"]
+
+
+# Refusals.
+
+
+def test_an_unknown_person_does_not_hold_a_status_up(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.sentry.assign(ISSUE, "stranger@elsewhere.example")
+    assert scene.outbound() == ["refused"]
+    assert scene.calls.made == ["get_issue", "update_work_item", "update_work_item"]
+    assert (scene.state, scene.ado.item(ITEM).assignee) == ("Closed", None)
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "assignee-not-found")
+    assert scene.health.due == scene.now + A_TRY
+    assert sorted((entry.outcome, entry.field) for entry in scene.entries()) == [
+        ("applied", "status"),
+        ("refused", "assignee"),
+    ]
+
+
+def test_a_person_who_is_still_unknown_is_told_once_and_costs_less_and_less(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
+    assert (scene.told(), scene.row.owed) == (["refused"], Side.SENTRY)
+    for wait in (300.0, 900.0, 3600.0, 3600.0):
+        assert scene.health.due == scene.now + wait
+        scene.now += wait - 1
+        assert scene.inbound() == ["settled"]
+        scene.now += 1
+        assert scene.inbound() == ["refused"]
+    assert scene.told() == ["refused"]
+
+
+def test_what_is_owed_and_due_is_tried_even_when_nothing_else_is_new(scene: Scene) -> None:
+    assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL})
+    scene.inbound(assigned)
+    assert scene.inbound(assigned) == ["echo"]
+    scene.now += A_TRY
+    assert scene.inbound(assigned) == ["refused"]
+
+
+def test_a_person_who_is_known_in_the_end_gets_what_was_owed(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
+    scene.sentry.add_member(CAROL)
+    scene.now += A_TRY
+    assert scene.inbound() == ["applied"]
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(CAROL)
+    assert (scene.health, scene.row.owed) == (Health(), None)
+    assert scene.told() == ["recovered", "applied", "refused"]
+
+
+def test_an_unknown_person_is_never_turned_into_an_unassign(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN}))
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
+    # Nor does the one who was left in place travel back.
+    assert scene.outbound() == ["settled"]
+    assert scene.ado.item(ITEM).assignee == Person(CAROL)
+
+
+def test_what_was_owed_is_forgotten_once_somebody_else_is_assigned(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
+    assert scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB})) == ["applied"]
+    assert (scene.health, scene.row.owed) == (Health(), None)
+
+
+def test_a_refused_state_tells_the_vendors_words_and_lets_the_person_through(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.sentry.assign(ISSUE, BOB)
+    refused = Refused("ado", "TF401320: a rule says no")
+    scene.calls.meet("update_work_item", refused, refused)
+    assert scene.outbound() == ["refused"]
+    assert scene.calls.made == ["get_issue", *["update_work_item"] * 3]
+    assert (scene.state, scene.ado.item(ITEM).assignee) == ("New", Person(BOB))
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "refused")
+    assert scene.health.detail == "TF401320: a rule says no"
+    [told] = [entry for entry in scene.entries() if entry.outcome == "refused"]
+    assert (told.field, told.after, told.reason) == ("status", "Closed", "refused: TF401320: a rule says no")
+
+
+def test_a_refused_state_goes_through_once_the_rule_is_gone(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", *[Refused("ado", "TF401320: a rule says no")] * 2)
+    scene.outbound()
+    scene.now += A_TRY
+    assert scene.outbound() == ["refused"]
+    assert scene.health.due == scene.now + 900.0
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.health) == ("Closed", Health())
+    assert scene.told() == ["recovered", "applied", "refused"]
+
+
+def test_a_state_of_no_known_category_is_not_guessed(scene: Scene) -> None:
+    scene.now += 60.0  # An unknown state is asked for at most every half minute.
+    strange = replace(scene.ado.edit(ITEM, **{STATE: "Active"}), state="Verified")
+    with pytest.raises(Undecidable):
+        scene.inbound(strange)
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "unknown-state")
+    assert "'Verified' of Bug" in scene.health.detail
+    assert scene.calls.made == ["get_issue", "get_work_item_types"]
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied"]
+    assert scene.health == Health()
+
+
+# Flapping.
+
+
+def test_a_state_that_somebody_keeps_changing_back_is_left_alone_for_a_while(scene: Scene) -> None:
+    for _ in range(20):
+        scene.sentry.resolve(ISSUE)
+        assert scene.outbound() == ["applied"]
+        scene.ado.edit(ITEM, **{STATE: "Active"})
+        scene.sentry.unresolve(ISSUE)
+        scene.inbound(scene.ado.item(ITEM))
+        scene.now += 60.0
+    scene.sentry.resolve(ISSUE)
+    with pytest.raises(Undecidable):
+        scene.outbound()
+    assert (scene.state, scene.health.reason, scene.told()[0]) == ("Active", "flapping", "failed")
+    scene.now += 3600.0
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.health, scene.told()[0]) == ("Closed", Health(), "recovered")
+
+
+# Issues and work items that go elsewhere.
+
+
+def test_a_merged_issues_link_follows_it(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+    scene.sentry.resolve("200")
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.issue_ids) == ("Closed", ["200"])
+    told = {entry.outcome: entry.reason for entry in scene.entries("200")}
+    assert told == {"moved": "merged-from-100", "applied": None}
+
+
+def test_an_issue_merged_into_one_that_is_linked_already_leaves_one_link(scene: Scene) -> None:
+    scene.link("200")
+    scene.sentry.merge(ISSUE, into="200")
+    scene.sentry.resolve("200")
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.issue_ids) == ("Closed", ["200"])
+
+
+@pytest.mark.parametrize("lost", ["issue", "work-item"])
+def test_what_is_gone_is_said_once_and_cures_itself_when_it_is_back(scene: Scene, lost: str) -> None:
+    call = "get_issue" if lost == "issue" else "get_work_item"
+    gone = NotFound("it is not there", kind=f"{lost}-not-found")
+    scene.calls.meet(call, gone, gone)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            scene.inbound()
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, f"{lost}-gone")
+    assert (scene.health.due, scene.told()) == (None, ["failed"])
+    scene.now += 1.0
+    scene.inbound()
+    assert (scene.health, scene.told()) == (Health(), ["recovered", "failed"])
+
+
+def test_a_link_removed_meanwhile_leaves_no_trace_of_a_failure(scene: Scene) -> None:
+    stored = scene.stored()
+    scene.services.links.remove(stored)
+    scene.sentry.resolve(ISSUE)
+    with pytest.raises(NotFound) as caught:
+        scene.services.settler(scene.organization).settle(stored, UnitOfWork("t"))
+    assert (caught.value.kind, scene.told(), scene.issue_ids) == ("not-linked", [], [])
+    assert scene.state == "New"
+
+
+# Several links.
+
+
+def test_an_issue_with_two_work_items_is_looked_at_once_and_written_to_both(scene: Scene) -> None:
+    scene.link(ISSUE, 32)
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied", "applied"]
+    assert scene.calls.made == ["get_issue", "update_work_item", "update_work_item"]
+    assert (scene.state, scene.ado.item(32).state) == ("Closed", "Closed")
+
+
+def test_a_work_item_with_two_issues_resolves_both(scene: Scene) -> None:
+    scene.link("200", ITEM)
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied", "applied"]
+    assert scene.calls.made == ["get_issue", "set_status"] * 2
+    assert scene.sentry.get_issue("200").status is scene.status is RESOLVED
+
+
+def test_two_issues_of_one_work_item_pass_a_change_on_through_it(scene: Scene) -> None:
+    scene.link("200", ITEM)
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    assert scene.inbound(scene.ado.item(ITEM)) == ["echo", "applied"]
+    assert scene.sentry.get_issue("200").status is RESOLVED
