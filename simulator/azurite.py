@@ -94,7 +94,7 @@ class _Process:
     """The operating system's side of it."""
 
     def __init__(self, command: list[str]) -> None:
-        # A session of its own: Ctrl-C reaches us alone, and we end it after whatever still needs it.
+        # A session of its own: Ctrl-C reaches us alone, and we end it after everything that needs it.
         self._popen = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

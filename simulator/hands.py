@@ -196,7 +196,7 @@ class AppHands:
         self._ask("POST", "reconcile", json={"issue_id": issue_id, "work_item_id": work_item_id})
 
     def activity(self, issue_id: str, work_item_id: int) -> list[Json]:
-        """Return a link's story, newest first."""
+        """Return a link's activity, newest first."""
         entries: list[Json] = self._ask("GET", f"links/{issue_id}/{work_item_id}/activity").json()["activity"]
         return entries
 

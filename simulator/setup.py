@@ -56,7 +56,7 @@ def main() -> int:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Wait for whoever sets this checkout up already: two at once would take each other's files away."""
+    """Wait for any other set-up of this checkout: two at once would delete each other's files."""
     with (ROOT / LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, however we end
         yield
@@ -171,7 +171,7 @@ def _is_stamped(folder: Path, stamp: str) -> bool:
 
 
 def _put_stamp(folder: Path, stamp: str) -> None:
-    """Leave word in the folder itself, so that whoever removes one removes the other."""
+    """Leave the mark in the folder itself, so that removing one removes the other."""
     (folder / STAMP).write_text(stamp)
 
 
@@ -225,6 +225,6 @@ def _dotted(version: tuple[int, ...]) -> str:
 if __name__ == "__main__":
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    # So that whatever is being installed is stopped with us.
+    # A running installation is stopped with us.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -238,7 +238,7 @@ class Stack:
 
 
 def _free_port() -> int:
-    """Return a port that nobody uses now. The host takes it a moment later, and says so if it cannot."""
+    """Return a port that is free now. The host takes it a moment later, and says so if it cannot."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -13,7 +13,7 @@ class Fault:
     """What happens to a request that would have been answered properly.
 
     ``http_status`` None keeps the real answer. ``lands`` carries the request out first. ``hang`` is in
-    seconds of real time. ``drops`` closes the connection without a word.
+    seconds of real time. ``drops`` closes the connection without an answer.
     """
 
     http_status: int | None = None

@@ -12,7 +12,7 @@ route syntax. Without Microsoft's runtime (Python 3.13) only the cheaper of the 
 made.
 
 One convenience that Azure lacks: a piece of work that ends, an HTTP request for instance, makes the listeners
-look at their queues at once.
+poll their queues at once.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from simulator.host.app import HostedFunction, QueueOptions
 from simulator.host.work import Work
 
 _SHORTEST_PAUSE_SECONDS = 0.1
-# A busy app rings the bell hundreds of times a second; looking that often would slow the app down.
+# A busy app rings the bell hundreds of times a second; polling that often would slow the app down.
 _PAUSE_BETWEEN_LOOKS_SECONDS = 0.05
 # Functions quirk: in local development the host never waits longer, whatever maxPollingInterval says (Learn,
 # host.json settings of the queue trigger).
@@ -44,7 +44,7 @@ def decide_disposition(
     if succeeded:
         return Disposition.DELETED
     # Functions quirk: a poison queue has no poison queue; what fails there waits out its lease and comes
-    # again, for ever (QueueProcessor.cs).
+    # again, forever (QueueProcessor.cs).
     if queue.endswith(_POISON_SUFFIX):
         return Disposition.LEFT
     return Disposition.POISONED if dequeue_count >= options.max_dequeue_count else Disposition.RELEASED

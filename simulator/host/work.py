@@ -12,7 +12,7 @@ from simulator.host.engine import Engine, InvocationFailed
 
 
 def report(function: str, problem: str) -> None:
-    """Log why an invocation failed, which its caller never learns."""
+    """Log why an invocation failed; its caller never learns it."""
     logging.getLogger(f"Function.{function}").error("failed: %s", problem.rstrip())
 
 

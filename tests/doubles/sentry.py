@@ -102,7 +102,7 @@ class MemorySentry:
         self._assign(self.get_issue(issue_id), None, actor)
 
     def merge(self, issue_id: str, *, into: str) -> None:
-        """Merge one issue into another; nobody is told."""
+        """Merge one issue into another; no hook is sent."""
         source, target = self.get_issue(issue_id), self.get_issue(into)
         if source.issue_id == target.issue_id:
             raise ValueError("an issue cannot be merged into itself")
@@ -110,10 +110,10 @@ class MemorySentry:
         self._merged[source.issue_id] = target.issue_id
 
     def delete(self, issue_id: str) -> None:
-        """Delete an issue; nobody is told."""
+        """Delete an issue; no hook is sent."""
         del self._issues[self.get_issue(issue_id).issue_id]
 
-    # What a test looks at.
+    # What a test inspects.
 
     def knows(self, email: str) -> bool:
         """Tell whether somebody is a member, and in a team that has the project."""

@@ -47,7 +47,7 @@ def ask(ado: FakeAdo) -> Iterator[Ask]:
 
 
 class Receiver:
-    """A web hook receiver that answers as told and keeps what it was sent."""
+    """A web hook receiver that answers as ordered and keeps what it was sent."""
 
     def __init__(self) -> None:
         self.answers: list[int] = []

@@ -48,7 +48,7 @@ MUTANTS = (
         "    target = directions.on_conflict\n",
     ),
     _mutant(
-        "overwrite a link whoever changed it",
+        "overwrite a link that another worker changed",
         "store/links.py",
         "Replace(key, _text(link), stored.etag)",
         "Replace(key, _text(link), None)",

@@ -1,4 +1,4 @@
-"""The rules of the house: who may import whom, what a file begins with, and that every setting is told."""
+"""The rules of the code: who may import whom, how a file begins, and that every setting is documented."""
 
 import ast
 import json
@@ -193,7 +193,7 @@ def test_the_sample_holds_no_secret_that_somebody_could_leave_in_place() -> None
     assert {sample()[name] for name in secret} == {""}
 
 
-def test_no_setting_is_read_that_nobody_told_of() -> None:
+def test_no_undocumented_setting_is_read() -> None:
     read = {
         node.value
         for node in ast.walk(tree_of(DEPLOYED["shared.settings"]))

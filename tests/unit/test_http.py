@@ -27,7 +27,7 @@ LOCAL = AddressPolicy(loopback=True)
 
 
 class Clock:
-    """A monotonic clock that only moves when told."""
+    """A monotonic clock that only moves on request."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -160,7 +160,9 @@ def test_no_answer_is_unavailable(vendor: responses.RequestsMock, caller: Caller
         caller.call("GET", URL)
 
 
-def test_the_vendor_s_sentence_is_told_and_shortened(vendor: responses.RequestsMock, caller: Caller) -> None:
+def test_the_vendor_s_sentence_is_quoted_and_shortened(
+    vendor: responses.RequestsMock, caller: Caller
+) -> None:
     answer_with(vendor, 400, json={"message": "TF401320: " + "x" * 1000})
     with pytest.raises(
         Refused, match=r"^GET https://ado\.example/_apis/wit/workitems/31: HTTP 400: TF401320"
@@ -267,7 +269,7 @@ def test_a_throttled_call_says_for_how_long(
     ],
 )
 @pytest.mark.parametrize(("seconds", "at_least", "at_most"), [(60, 50, 60), (-60, 1, 1), (10**8, 3600, 3600)])
-def test_a_wait_may_be_told_by_its_end(
+def test_a_wait_may_be_given_by_its_end(
     vendor: responses.RequestsMock,
     caller: Caller,
     header: str,
@@ -302,7 +304,7 @@ def test_after_a_wait_was_asked_for_the_next_call_is_refused_without_being_made(
     assert caller.call("GET", URL).content == {"id": 32}
 
 
-def test_after_refused_credentials_nobody_is_asked_for_five_minutes(
+def test_after_refused_credentials_no_call_is_made_for_five_minutes(
     vendor: responses.RequestsMock, caller: Caller, clock: Clock
 ) -> None:
     answer_with(vendor, 401)
@@ -319,9 +321,7 @@ def test_after_refused_credentials_nobody_is_asked_for_five_minutes(
     assert caller.call("GET", URL).content == {"id": 31}
 
 
-def test_whoever_may_have_cured_a_refusal_ends_its_pause_and_no_other(
-    vendor: responses.RequestsMock, caller: Caller
-) -> None:
+def test_ending_a_refusal_ends_its_pause_and_no_other(vendor: responses.RequestsMock, caller: Caller) -> None:
     answer_with(vendor, 401)
     for _ in range(2):
         with pytest.raises(Unauthorized, match="HTTP 401"):
@@ -367,7 +367,7 @@ def test_a_success_between_missing_permissions_starts_the_count_anew(
     assert len(vendor.calls) == 6
 
 
-def test_one_service_s_pace_is_not_another_s(vendor: responses.RequestsMock) -> None:
+def test_one_service_s_back_off_is_not_another_s(vendor: responses.RequestsMock) -> None:
     answer_with(vendor, 429, headers={"Retry-After": "30"})
     with new_session(AddressPolicy()) as session:
         for _ in range(2):
@@ -376,7 +376,7 @@ def test_one_service_s_pace_is_not_another_s(vendor: responses.RequestsMock) -> 
     assert len(vendor.calls) == 2
 
 
-# What is never told
+# What no error reveals
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_neither_credentials_nor_the_query_get_into_an_error(
 
 
 class Site:
-    """A web server that keeps what it was asked, and answers as told."""
+    """A web server that keeps the requests it gets, and answers as ordered."""
 
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
@@ -480,7 +480,7 @@ def test_a_netrc_file_does_not_replace_our_credentials(
     assert site.headers[0]["Authorization"] == requests.auth._basic_auth_str("", TOKEN)
 
 
-def test_a_server_that_nobody_runs_is_unavailable() -> None:
+def test_a_server_that_does_not_run_is_unavailable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -488,7 +488,7 @@ def test_a_server_that_nobody_runs_is_unavailable() -> None:
             calling(session).call("GET", f"http://127.0.0.1:{port}/")
 
 
-def test_a_name_that_nobody_knows_is_unavailable() -> None:
+def test_an_unknown_host_name_is_unavailable() -> None:
     with new_session(LOCAL) as session, pytest.raises(Unavailable):
         calling(session).call("GET", "http://no-such-host.invalid/")
 

@@ -163,7 +163,7 @@ SECRETS: list[tuple[str, Callable[[Settings, str], tuple[str, ...]]]] = [
         # The previous one may be given for one organization as well, and wins even when it is empty.
         ({"": "new", "_PREVIOUS": "old", "_PREVIOUS__ACME_EU": "was"}, ("new", "was")),
         ({"": "new", "_PREVIOUS": "old", "_PREVIOUS__ACME_EU": ""}, ("new",)),
-        # Another organization's is of no concern.
+        # The secret of another organization does not count.
         ({"": "new", "__ACME": "other", "_PREVIOUS__ACME": "was"}, ("new",)),
     ],
 )

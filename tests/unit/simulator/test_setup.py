@@ -64,7 +64,7 @@ def test_a_changed_requirement_is_installed(checkout: Checkout, name: str) -> No
     assert checkout.set_up() == []
 
 
-def test_a_failed_installation_is_said_and_tried_again(checkout: Checkout) -> None:
+def test_a_failed_installation_is_reported_and_tried_again(checkout: Checkout) -> None:
     checkout.pretend(pip=1)
     with pytest.raises(setup.SetUpError, match="Python packages"):
         checkout.set_up()
@@ -84,7 +84,7 @@ def test_a_failed_change_does_not_pass_for_what_was_there_before(checkout: Check
     assert checkout.set_up() == ["venv", "pip"]
 
 
-def test_a_folder_that_cannot_be_written_to_is_said(
+def test_a_folder_that_cannot_be_written_to_is_reported(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (checkout.folder / setup.LOCK).mkdir()
