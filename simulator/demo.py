@@ -230,13 +230,13 @@ def main() -> int:
 
 
 def prepare_output() -> None:
-    """Show each line at once, also through a pipe, and never stumble over a terminal without a check mark."""
+    """Show each line at once, also through a pipe, and never fail on a terminal without a check mark."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
 
 
 def interrupt_on_signals() -> None:
-    """Make SIGTERM what Ctrl-C is, so that everything is stopped for either; also in the background."""
+    """Treat SIGTERM like Ctrl-C, so that either stops everything; also in the background."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
 

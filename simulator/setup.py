@@ -1,6 +1,6 @@
-"""Sets a checkout up, given only Python and Node: `.venv`, `node_modules` and what tests need beside."""
+"""Sets a checkout up, given only Python and Node: `.venv`, `node_modules` and what tests need besides."""
 
-# Every Python since 3.8 has to be able to read this file, so that one that is too old can say so.
+# Every Python since 3.8 must be able to parse this file, so that one that is too old can say so.
 from __future__ import annotations
 
 import fcntl
@@ -22,7 +22,7 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 NODE_PACKAGES = ("package.json", "package-lock.json", ".npmrc")
-# The tests run the app once more under Microsoft's own worker runtime, which this version alone has.
+# The tests run the app once more under Microsoft's own worker runtime, which only this version has.
 RUNTIME_PYTHON = (3, 13)
 BROWSER_PACKAGES = ("chromium", "chromium-driver", "fonts-liberation")
 STAMP = ".set-up-from"
@@ -114,7 +114,7 @@ def _set_up_runtime() -> None:
 
 
 def _set_up_browser() -> None:
-    """Have the admin page's tests find a browser; nothing but Debian's own packages, and only as root."""
+    """Install a browser for the admin page's tests, only from Debian's packages, and only as root."""
     if _has_browser():
         return
     apt, later = shutil.which("apt-get"), "its tests will say that they were skipped"

@@ -1,4 +1,4 @@
-"""Azurite, both fakes and the app as one thing: started together on free ports, and never left behind."""
+"""Azurite, both fakes and the app as one stack: started together on free ports, and stopped together."""
 
 import os
 import re
@@ -24,7 +24,7 @@ SLUG = "demo"
 
 _LISTENING = re.compile(r"listening on (http://\S+)")
 _START_SECONDS = 60
-# Longer than the host takes to finish what it has in hand.
+# Longer than the host takes to finish its running work.
 _STOP_SECONDS = 15
 _LINES_KEPT = 200
 _LEASE_SECONDS = "5"

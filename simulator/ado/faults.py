@@ -1,4 +1,4 @@
-"""Troubles that can be ordered: throttling, sign-in pages, silence, and answers lost after the write."""
+"""Faults to order: throttling, sign-in pages, silence, and answers lost after the write."""
 
 import re
 from collections.abc import Mapping

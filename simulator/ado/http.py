@@ -1,4 +1,4 @@
-"""What every request meets: credentials, API versions, faults, error bodies and headers."""
+"""What applies to every request: credentials, API versions, faults, error bodies and headers."""
 
 import base64
 import binascii

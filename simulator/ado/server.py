@@ -30,7 +30,7 @@ def web_app(organization: Organization) -> Gate:
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Says nothing for each request: a line for each would bury the one with the address."""
+    """Logs no request: a line for each would bury the one with the address."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Keep quiet; the page and ``calls`` show the requests."""

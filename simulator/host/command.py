@@ -104,7 +104,7 @@ class Host:
             trigger.start()
 
     def stop(self) -> bool:
-        """Take nothing new, and return whether all that was in hand came to its end in time."""
+        """Take nothing new, and return whether all running work ended in time."""
         deadline = time.monotonic() + _DRAIN_SECONDS
         self._server.is_stopping = True
         for trigger in self._triggers:

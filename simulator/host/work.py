@@ -1,4 +1,4 @@
-"""The work that the host has in hand: it is run, counted, and announced when it ends."""
+"""The work in progress on the host: it is run, counted, and announced when it ends."""
 
 import contextlib
 import logging

@@ -81,7 +81,7 @@ class Quota:
 
 
 class Gate:
-    """Every call of the API comes in and goes out here."""
+    """Checks every call of the API on its way in, and completes every answer on its way out."""
 
     def __init__(
         self,

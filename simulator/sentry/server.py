@@ -1,4 +1,4 @@
-"""An honest fake Sentry, for a test (``with FakeSentry() as sentry``) or alone (``-m simulator.sentry``)."""
+"""A faithful fake Sentry, for a test (``with FakeSentry() as sentry``) or alone (``-m simulator.sentry``)."""
 
 from __future__ import annotations
 

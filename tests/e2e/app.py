@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 QUEUES = ("inbound-sync", "outbound-sync")
 PATIENCE = 30.0  # seconds
-LOOK_EVERY = 0.03  # seconds
+POLL_EVERY = 0.03  # seconds
 
 HOOK_SECRET = "hook-secret"
 OLD_HOOK_SECRET = "old-hook-secret"
@@ -54,7 +54,7 @@ def eventually(is_true: Callable[[], object], *, patience: float = PATIENCE) -> 
     deadline = time.monotonic() + patience
     while not is_true():
         assert time.monotonic() < deadline, f"did not come true within {patience} s"
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_EVERY)
 
 
 def payload(name: str) -> dict[str, Any]:

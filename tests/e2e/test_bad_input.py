@@ -116,7 +116,7 @@ def test_an_organization_by_another_name_is_unknown(guest: Pair, slug: str) -> N
         ("GET", "search?field=externalIssue&query=login"),
     ]:
         if (method, slug) == ("PUT", "nobody"):
-            continue  # This one is how an organization begins.
+            continue  # This request creates an organization.
         body = guest.document() if method == "PUT" else {"issue_id": "1", "work_item_id": 31}
         refused(guest.app.ask(method, f"organizations/{named}/{path}", json=body), 404)
     headers = {"Shared-Secret": HOOK_SECRET, "Sentry-Hook-Signature": sign(SIGNING_KEY, b"{}")}

@@ -20,7 +20,7 @@ from simulator.hands import Hands
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds
-LOOK_EVERY = 0.1  # seconds
+POLL_EVERY = 0.1  # seconds
 EVERYTHING_RUNS = "everything runs"
 MARK = "DEMO_UNDER_TEST"
 NOBODYS = cast("Hands", None)
@@ -101,7 +101,7 @@ def assert_nothing_survives(run: Run) -> None:
     deadline = time.monotonic() + PATIENCE
     while survivors := run.survivors():
         assert time.monotonic() < deadline, survivors
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_EVERY)
 
 
 def test_every_change_arrives_and_the_activity_is_shown(demo: Run) -> None:

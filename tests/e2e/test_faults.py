@@ -1,4 +1,4 @@
-"""Death, silence, refusals and disorder: afterwards both ends agree, and no call was made too often."""
+"""Crashes, silence, refusals and disorder: afterwards both ends agree, and no call was made too often."""
 
 import signal
 from collections.abc import Iterator

@@ -270,7 +270,7 @@ def test_a_link_is_removed_by_its_two_numbers_only(bystander: Pair, path: str) -
 # The activity.
 
 
-def test_the_activity_tells_the_newest_first(connected: Pair) -> None:
+def test_the_activity_lists_the_newest_first(connected: Pair) -> None:
     issue_id, work_item_id = connected.linked()
     connected.sentry.resolve(issue_id)
     connected.settle()

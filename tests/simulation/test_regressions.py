@@ -21,7 +21,7 @@ def test_a_copy_at_linking_is_made_though_the_issue_changes_meanwhile() -> None:
     The link was stored as if the issue had been resolved before and were unresolved now. The first read
     agreed, but could not be stored; by the second, the issue was resolved, as it seemed to have been all
     along. So nothing was copied, and the ends disagreed for good. Now the made-up past is one that
-    nobody can bring back.
+    no person can bring back.
     """
     schedule = Schedule(
         seed=10668,

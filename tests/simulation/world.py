@@ -200,7 +200,7 @@ class World:
             link(services, services.organizations.get(SLUG), issue_id, work_item_id, None)
         self._unhindered = False
 
-    # The stage on which our calls are made
+    # The surroundings of our calls
 
     def before_call(self, service: str, what: str) -> str | None:
         if self._unhindered:
@@ -372,7 +372,7 @@ class World:
         self._step(task)
 
     def _survive(self, work: Callable[[WorldServices], None]) -> None:
-        """Do some work; if the worker dies in it, so does whatever its process remembered."""
+        """Do some work; if the worker dies in it, its process forgets all it remembered."""
         services = self.current.services
         try:
             work(services)

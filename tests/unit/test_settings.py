@@ -134,7 +134,7 @@ def test_what_is_set_is_taken() -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, {"PUBLIC_URL": ""}])
-def test_a_public_address_that_nobody_gave_is_missing(environ: dict[str, str]) -> None:
+def test_a_public_address_that_is_not_set_is_missing(environ: dict[str, str]) -> None:
     with pytest.raises(MissingSetting) as missing:
         _ = Settings.from_environ(environ).public_url
     assert missing.value.name == "PUBLIC_URL"

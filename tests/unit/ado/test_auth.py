@@ -1,4 +1,4 @@
-"""How the app proves to Azure DevOps who it is, and what it costs an app that does not."""
+"""How the app authenticates to Azure DevOps, and what happens when it cannot."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Reading a person out of every shape in which Azure DevOps writes an identity."""
+"""Reading a person from every shape in which Azure DevOps writes an identity."""
 
 from typing import Any
 

@@ -124,7 +124,7 @@ def test_a_connection_to_a_public_address_is_allowed(policy: AddressPolicy, addr
         "ff02::1",
         "0.0.0.0",  # noqa: S104  # the address itself, bound to nothing
         "::",
-        # The same, in other clothes: mapped, translated, tunnelled.
+        # The same in other notations: mapped, translated, tunnelled.
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "64:ff9b::168.63.129.16",

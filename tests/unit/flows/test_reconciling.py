@@ -230,7 +230,7 @@ def test_the_snapshot_of_a_batch_saves_a_call(scene: Scene) -> None:
 def test_two_links_of_one_work_item_cost_one_message(scene: Scene) -> None:
     scene.link("200", ITEM)
     scene.ado.edit(ITEM, **{STATE: "Closed"})
-    assert reconcile(scene.services, scene.organization) == Found(observed=2, drifted=1, issues=2)
+    assert reconcile(scene.services, scene.organization) == Found(looked_at=2, drifted=1, issues=2)
     assert len(scene.services.inbound) == 1
     deliver(scene)
     assert scene.sentry.get_issue("200").status is scene.status is RESOLVED
@@ -283,7 +283,7 @@ def test_an_unreadable_document_stops_no_other_organization(scene: Scene) -> Non
     scene.services.organizations._table.apply("organizations", newer)
     results = reconcile_all(scene.services)
     assert isinstance(results["another"], msgspec.ValidationError)
-    assert results[SLUG] == Found(observed=1, issues=1)
+    assert results[SLUG] == Found(looked_at=1, issues=1)
 
 
 def first_of_a_run(now: float, *, of: int) -> float:
@@ -349,7 +349,7 @@ def link_many(scene: Scene, count: int, first: int = 1001) -> None:
 @pytest.mark.parametrize(("links", "calls"), [(1, 1), (200, 1), (201, 2), (450, 3)])
 def test_a_steady_state_costs_a_call_for_two_hundred_links(scene: Scene, links: int, calls: int) -> None:
     link_many(scene, links - 1)
-    assert reconcile(scene.services, scene.organization).observed == links
+    assert reconcile(scene.services, scene.organization).looked_at == links
     assert scene.calls.made == ["find_work_items"] * calls
     assert len(scene.services.inbound) == 0
 
@@ -363,7 +363,7 @@ def test_without_links_no_service_is_asked(scene: Scene) -> None:
 def test_a_run_that_takes_too_long_goes_on_where_it_stopped(scene: Scene) -> None:
     link_many(scene, 699)
     at_each_call(scene, 120.0)
-    counts = [reconcile(scene.services, scene.organization).observed for _ in range(3)]
+    counts = [reconcile(scene.services, scene.organization).looked_at for _ in range(3)]
     assert counts == [400, 300, 400]
 
 
@@ -378,16 +378,16 @@ def test_a_run_that_is_cut_short_goes_on_where_it_stopped(scene: Scene) -> None:
     with pytest.raises(Unavailable):
         reconcile(scene.services, scene.organization)
     at_each_call(scene, 0.0)
-    assert reconcile(scene.services, scene.organization).observed == 300
-    assert reconcile(scene.services, scene.organization).observed == 500
+    assert reconcile(scene.services, scene.organization).looked_at == 300
+    assert reconcile(scene.services, scene.organization).looked_at == 500
 
 
 def test_on_demand_all_links_are_read_from_the_first_one(scene: Scene) -> None:
     link_many(scene, 499)
     at_each_call(scene, 201.0)
-    assert reconcile(scene.services, scene.organization).observed == 200
+    assert reconcile(scene.services, scene.organization).looked_at == 200
     at_each_call(scene, 0.0)
-    assert reconcile(scene.services, scene.organization, everything=True).observed == 500
+    assert reconcile(scene.services, scene.organization, everything=True).looked_at == 500
 
 
 def issues_asked_for(scene: Scene) -> list[str]:
@@ -466,7 +466,7 @@ def test_activity_is_deleted_after_ninety_days_also_that_of_removed_links(scene:
     assert scene.outcomes("999", 9) == []
 
 
-def test_old_activity_is_looked_for_once_a_day(scene: Scene) -> None:
+def test_old_activity_is_pruned_once_a_day(scene: Scene) -> None:
     run(scene)
     add_activity(scene, KEPT_FOR + 1.0)
     scene.now += DAY

@@ -6,7 +6,7 @@ import pytest
 
 from simulator import setup
 
-# Says it is of a version, makes environments that hold itself, and keeps a diary of what it was asked.
+# Reports a version, makes environments that hold itself, and logs how it was called.
 PRETENDER = """#!/bin/sh
 echo "$*" >> "{diary}"
 case "$2" in
@@ -117,7 +117,7 @@ def test_an_interpreter_is_taken_only_if_it_runs_and_is_what_it_is_called(
     assert setup.find_python((3, 13)) == ("python3.13" if found else None)
 
 
-def test_pyenvs_versions_are_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyenvs_versions_are_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = tmp_path / "versions/3.13.0/bin/python"
     wanted.parent.mkdir(parents=True)
     for path, line in ((wanted, "echo 3 13"), (tmp_path / "pyenv", f'echo "{tmp_path}"')):
