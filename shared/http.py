@@ -1,4 +1,4 @@
-"""One HTTP call to a vendor: time-outs, no redirects, checked addresses, and its failures sorted."""
+"""HTTP calls to a vendor: time-outs, no redirects, verified addresses, and failures as typed errors."""
 
 import socket
 import threading
@@ -33,19 +33,19 @@ TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two bytes
 _LONGEST_DETAIL = 300
 _PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of the back-off in design.md §7
 _REFUSALS_BEFORE_PAUSE = 3
-_DEFAULT_WAIT = 10.0
-_LONGEST_WAIT = 3600.0
+_DEFAULT_WAIT = 10.0  # seconds
+_LONGEST_WAIT = 3600.0  # seconds
 
 
 class _VerifiedAddress:
-    """Refuses, after name resolution and before any byte is sent, a connection the policy forbids."""
+    """Closes a connection that the policy forbids, after name resolution and before any byte is sent."""
 
     policy = AddressPolicy()
 
     def _new_conn(self) -> socket.socket:
-        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
+        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases define it
         try:
-            # Both bases have a host as well.
+            # Both bases also define ``host``.
             self.policy.verify_address(self.host, connection.getpeername()[0])  # type: ignore[attr-defined]
         except (Rejected, OSError):
             connection.close()
@@ -73,12 +73,11 @@ class _VerifyingAdapter(HTTPAdapter):
 
 
 def new_session(policy: AddressPolicy) -> requests.Session:
-    """Return a session that connects only where ``policy`` allows, and heeds no proxy or .netrc around it."""
+    """Return a session that connects only where ``policy`` allows and ignores proxy variables and .netrc."""
     session = requests.Session()
     session.trust_env = False
-    session.cookies.set_policy(
-        DefaultCookiePolicy(allowed_domains=[])
-    )  # one organization's are not another's
+    # Organizations share the session, so it keeps no cookies.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = _VerifyingAdapter(policy)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -89,7 +88,7 @@ def new_session(policy: AddressPolicy) -> requests.Session:
 class BackOff:
     """When one service may next be called for one organization.
 
-    Courtesy, not correctness: each instance of the app keeps its own, and a restart forgets it.
+    This is courtesy, not correctness: each instance of the app keeps its own, and a restart forgets it.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -99,7 +98,7 @@ class BackOff:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def verify(self, service: str) -> None:
-        """Raise what the last call raised while its time is not over, instead of calling again."""
+        """Raise Throttled or Unauthorized, as the last call did, while the back-off lasts."""
         with self._lock:
             wait = self._not_before - self.clock()
             why = self._why
@@ -113,7 +112,10 @@ class BackOff:
             self._not_before, self._why = self.clock() + seconds, Throttled
 
     def refused(self, *, certain: bool) -> None:
-        """Pause after bad credentials; after a missing permission only when it is not about one item."""
+        """Back off at once if the credentials are certainly bad, otherwise after three refusals in a row.
+
+        A single 403 may concern one item only.
+        """
         with self._lock:
             self._refusals += 1
             if certain or self._refusals >= _REFUSALS_BEFORE_PAUSE:
@@ -124,14 +126,14 @@ class BackOff:
             self._refusals = 0
 
     def end_refusal(self) -> None:
-        """Let the next call be made: somebody may have cured what was refused. Other waits hold."""
+        """Allow the next call: somebody may have fixed the credentials. A throttling wait stays in force."""
         with self._lock:
             if self._why is Unauthorized:
                 self._not_before, self._refusals = 0.0, 0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A success: its decoded JSON body and its headers."""
+    """A successful answer: its decoded JSON body, None if empty, and its headers."""
 
     content: Any
     headers: Mapping[str, str]
@@ -139,7 +141,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Caller:
-    """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP."""
+    """Makes the calls of one vendor client. Clients say what they mean; only this class knows HTTP."""
 
     service: str
     session: requests.Session
@@ -157,7 +159,7 @@ class Caller:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make one call, once; raise NotFound, Conflict or an Upstream error unless it succeeded."""
+        """Make one call without retries; raise NotFound, Conflict or an Upstream error unless it succeeds."""
         operation = f"{method} {url.partition('?')[0]}"
         self.back_off.verify(self.service)
         try:
@@ -175,21 +177,20 @@ class Caller:
             advice = f"we do not connect to {error.detail}"
             raise Refused(self.service, f"{operation}: {error.detail}", advice=advice) from error
         except Unauthorized:
-            self.back_off.refused(
-                certain=True
-            )  # There was no token to send, and asking for one takes seconds.
+            # There is no token to send, and asking for one takes seconds.
+            self.back_off.refused(certain=True)
             raise
         except (requests.RequestException, HTTPError, OSError) as error:
-            # A traceback would print the cause, which quotes the query: it may hold somebody's address.
+            # A traceback would print the cause, which quotes the query, which may contain an e-mail address.
             raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from None
         except ValueError:
-            # Such as a line break at the end of a token. The cause would quote the header, so it is left out.
-            advice = "our credentials cannot stand in a header: look for a line break or an odd character"
+            # For example a line break at the end of a token. The cause quotes the header, so it is dropped.
+            advice = "our credentials cannot be sent in a header: check for a line break or an odd character"
             raise Unauthorized(self.service, f"{operation}: {advice}", advice=advice) from None
         return self._sorted(operation, response)
 
     def _sorted(self, operation: str, response: requests.Response) -> Answer:
-        """Turn an HTTP answer into a value or the one error that says what to do next."""
+        """Turn an HTTP answer into a value, or raise the error that says what to do next."""
         status = response.status_code
         html = "text/html" in response.headers.get("Content-Type", "").lower()
         # ADO quirk: 203, 302 and a page of HTML are how it says "sign in first" (ado_api.md §8).
@@ -205,7 +206,7 @@ class Caller:
             seconds = _until_reset(response.headers) if wait is None else wait
             self.back_off.slow(seconds)
             raise Throttled(self.service, detail, retry_after=seconds)
-        # A page is what a proxy or a half-done deployment answers with: nothing is gone.
+        # An HTML page comes from a proxy or an unfinished deployment; it does not prove that a thing is gone.
         if status >= 500 or status == 408 or (status in {404, 410} and html and response.content):
             raise Unavailable(self.service, detail)
         if status >= 300:
@@ -236,7 +237,7 @@ class Caller:
 
 @contextmanager
 def reading(service: str, what: str) -> Iterator[None]:
-    """Turn what goes wrong with an answer of an undocumented shape into Unavailable."""
+    """Raise Unavailable if the code inside fails to read ``what`` because its shape is unexpected."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -244,7 +245,7 @@ def reading(service: str, what: str) -> Iterator[None]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how many seconds the service asks us to wait, or None when it does not."""
+    """Return the seconds that the service asks us to wait, or None if it does not ask."""
     value = headers.get("Retry-After")
     if value is None:
         return None
@@ -255,7 +256,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str]) -> float:
-    """Return how long a 429 without Retry-After means.
+    """Return the seconds to wait after a 429 without Retry-After.
 
     Sentry quirk: its 429 says only when its window ends (sentry_api.md §3.12).
     """
@@ -271,5 +272,5 @@ def _seconds_until(http_date: str) -> float:
 
 
 def _bounded(seconds: float) -> float:
-    # The constants come first, so that no number is less than one that is none (nan).
+    # The constants come first, so that NaN, which compares false, yields a constant.
     return min(_LONGEST_WAIT, max(1.0, seconds))

@@ -1,4 +1,4 @@
-"""Reads a person out of any of the shapes in which Azure DevOps writes an identity."""
+"""Reads the assignee from any of the shapes in which Azure DevOps writes an identity."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ _LONGEST_ADDRESS = 254
 
 
 def assignee_from_identity(identity: Any) -> Assignee:
-    """Return the person, None for nobody, or a Stranger: a bare name is not an address.
+    """Return a Person, None for nobody, or a Stranger for an identity without an address.
 
-    Guessing an address from a name would assign issues to the wrong people.
+    A bare name is not an address; guessing one from it would assign issues to the wrong people.
     """
     # ADO quirk: hooks at resourceVersion 1.0 send "Name <address>", later versions and REST an
     # IdentityRef object, 3.1 an object whose uniqueName is "Name <address>" (ado_api.md §1.4).
@@ -36,7 +36,7 @@ def _from_text(text: str) -> Assignee:
 
 
 def _person(value: Any) -> Person | None:
-    """Read ``address`` or ``Name <address>``, a name that may itself hold brackets."""
+    """Read ``address`` or ``Name <address>``; the name may contain brackets."""
     if not isinstance(value, str):
         return None
     text = value.strip()

@@ -537,7 +537,7 @@ def test_a_token_with_a_line_break_is_refused_and_not_quoted(site: Site) -> None
 def test_a_token_that_no_header_can_hold_is_refused(site: Site) -> None:
     with new_session(LOCAL) as session:
         caller = Caller("ado", session, HTTPBasicAuth("", "tok\u2013en"), {}, lambda response: "")
-        with pytest.raises(Unauthorized, match="cannot stand in a header"):
+        with pytest.raises(Unauthorized, match="cannot be sent in a header"):
             caller.call("GET", site.url)
 
 
