@@ -94,7 +94,7 @@ class SentryClient:
         return self._put(issue_id, {"status": status.value})
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        # Sentry quirk: nobody is an empty text; null is refused (sentry_api.md §3.4).
+        # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
         value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
         return self._put(issue_id, {"assignedTo": value})
 
@@ -108,7 +108,7 @@ class SentryClient:
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Return a comment, or raise NotFound.
 
-        Sentry quirk: there is no call for one comment, and the list is not documented (sentry_api.md §3.9).
+        Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
         comments = self._caller.call("GET", f"{self._issue_url(issue_id)}comments/").content
         for each in comments or ():
@@ -124,7 +124,7 @@ class SentryClient:
         """Return the id to assign by, or raise Refused when nobody has this address.
 
         Sentry quirk: an assignment by address misses people without a password, and a member's own id is
-        not the user's (sentry_api.md §3.4, §3.10).
+        not the user's (docs/vendor_quirks.md#sentry-rest).
         """
         known = self._members.find(self._base_url, email)
         if known is not None:
@@ -163,7 +163,7 @@ def _issue(content: Any) -> SentryIssue:
 def _assignee(assigned_to: Any) -> Assignee:
     if not assigned_to:
         return None
-    # Sentry quirk: the type may come as "team" or as "actortype.team" (sentry_api.md §2.7).
+    # Sentry quirk: the type may come as "team" or as "actortype.team" (docs/vendor_quirks.md#sentry-hooks).
     if str(assigned_to.get("type", "")).lower().endswith("team"):
         return Stranger(TEAM_ASSIGNEE, str(assigned_to.get("id", "")))
     if email := assigned_to.get("email"):

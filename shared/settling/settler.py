@@ -1,4 +1,4 @@
-"""Settling one link: look at both ends, decide, announce, write, record. design.md §5.
+"""Settling one link: look at both ends, decide, announce, write, record. docs/settling.md#the-claim.
 
 The order is what makes a crash harmless. Before a write, the link's row announces it under the row's
 ETag, so that two workers never write for one link at once, and a successor can tell the work of a dead

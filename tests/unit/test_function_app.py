@@ -83,7 +83,7 @@ def test_only_functions_that_verify_their_caller_themselves_are_open_to_everybod
 
 @pytest.mark.parametrize("route", [each.route for each in SURFACE.values() if isinstance(each, Http)])
 def test_no_route_begins_with_a_word_of_the_hosts(route: str) -> None:
-    # Functions quirk: the host refuses to load such a route (functions_platform.md §0.7).
+    # Functions quirk: the host refuses to load such a route (docs/vendor_quirks.md#azure-functions).
     assert not route.startswith(("admin", "runtime"))
 
 
