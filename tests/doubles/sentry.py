@@ -64,7 +64,7 @@ class MemorySentry:
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         issue = self.get_issue(issue_id)
         if isinstance(assignee, Person) and not self.knows(assignee.email):
-            # Sentry quirk: also refused: a member outside the project's teams (docs/vendor_quirks.md#sentry-rest).
+            # Sentry quirk: a member outside the project's teams, too (docs/vendor_quirks.md#sentry-rest).
             raise Refused("sentry", "assignedTo: Cannot assign to non-team member")
         return self._assign(issue, assignee if isinstance(assignee, Person) else None, APPLICATION)
 
