@@ -31,7 +31,7 @@ from shared.domain.errors import (
 
 TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two bytes
 _LONGEST_DETAIL = 300
-_PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of the back-off in design.md §7
+_PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of docs/failures.md#back-off
 _REFUSALS_BEFORE_PAUSE = 3
 _DEFAULT_WAIT = 10.0  # seconds
 _LONGEST_WAIT = 3600.0  # seconds
@@ -193,7 +193,7 @@ class Caller:
         """Turn an HTTP answer into a value, or raise the error that says what to do next."""
         status = response.status_code
         html = "text/html" in response.headers.get("Content-Type", "").lower()
-        # ADO quirk: 203, 302 and a page of HTML are how it says "sign in first" (ado_api.md §8).
+        # ADO quirk: 203, 302 and a page of HTML are how it says "sign in first" (docs/vendor_quirks.md#rest).
         if status in {203, 302, 303, 401} or (status < 300 and html):
             self.back_off.refused(certain=True)
             raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
@@ -213,7 +213,7 @@ class Caller:
             raise self._client_error(status, f"{detail}: {self._problem(response)}")
         self.back_off.accepted()
         if wait is not None:
-            # ADO quirk: a success may ask us to wait before the next call (ado_api.md §9).
+            # ADO quirk: a success may ask us to wait before the next call (docs/vendor_quirks.md#rest).
             self.back_off.slow(wait)
         try:
             return Answer(response.json() if response.content else None, response.headers)
@@ -258,7 +258,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _until_reset(headers: Mapping[str, str]) -> float:
     """Return the seconds to wait after a 429 without Retry-After.
 
-    Sentry quirk: its 429 says only when its window ends (sentry_api.md §3.12).
+    Sentry quirk: its 429 says only when its window ends (docs/vendor_quirks.md#sentry-rest).
     """
     reset = headers.get("X-Sentry-Rate-Limit-Reset", "")
     return _bounded(float(reset) - time.time()) if reset.isdecimal() else _DEFAULT_WAIT

@@ -13,7 +13,7 @@ def assignee_from_identity(identity: Any) -> Assignee:
     A bare name is not an address; guessing one from it would assign issues to the wrong people.
     """
     # ADO quirk: hooks at resourceVersion 1.0 send "Name <address>", later versions and REST an
-    # IdentityRef object, 3.1 an object whose uniqueName is "Name <address>" (ado_api.md §1.4).
+    # IdentityRef object, 3.1 an object whose uniqueName is "Name <address>" (docs/vendor_quirks.md#people).
     if identity is None or identity == "":
         return None
     if isinstance(identity, str):
@@ -23,7 +23,7 @@ def assignee_from_identity(identity: Any) -> Assignee:
             person = _person(identity.get(key))
             if person is not None:
                 return person
-        # ADO quirk: a service principal has an empty uniqueName (ado_api.md §8).
+        # ADO quirk: a service principal has an empty uniqueName (docs/vendor_quirks.md#people).
         label = next((identity[key] for key in ("displayName", "id", "name") if identity.get(key)), "")
         return Stranger(ASSIGNEE_UNREADABLE, str(label)[:_LONGEST_ADDRESS])
     return Stranger(ASSIGNEE_UNREADABLE, str(identity)[:_LONGEST_ADDRESS])
@@ -43,7 +43,7 @@ def _person(value: Any) -> Person | None:
     if text.endswith(">"):
         text = text[text.rfind("<") + 1 : -1].strip()
     name, at, domain = text.partition("@")
-    # ADO quirk: Server writes DOMAIN\user in the brackets, which is no address (ado_api.md §1.4).
+    # ADO quirk: Server writes DOMAIN\user in the brackets: no address (docs/vendor_quirks.md#people).
     if not (name and at and domain) or "\\" in text or any(character.isspace() for character in text):
         return None
     return Person(text.lower()) if len(text) <= _LONGEST_ADDRESS else None

@@ -97,7 +97,7 @@ class SentryClient:
         return self._put(issue_id, {"status": status.value})
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        # Sentry quirk: nobody is an empty text; null is refused (sentry_api.md §3.4).
+        # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
         value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
         return self._put(issue_id, {"assignedTo": value})
 
@@ -111,7 +111,7 @@ class SentryClient:
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Return a comment, or raise NotFound.
 
-        Sentry quirk: there is no call for one comment, and the list is not documented (sentry_api.md §3.9).
+        Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
         comments = self._caller.call("GET", f"{self._issue_url(issue_id)}comments/").content
         for each in comments or ():
@@ -127,7 +127,7 @@ class SentryClient:
         """Return the id for an assignment, or raise Refused if nobody has this address.
 
         Sentry quirk: an assignment by address misses people without a password, and a member's id is
-        not the user's (sentry_api.md §3.4, §3.10).
+        not the user's (docs/vendor_quirks.md#sentry-rest).
         """
         known = self._members.find(self._base_url, email)
         if known is not None:
@@ -166,7 +166,7 @@ def _issue(content: Any) -> SentryIssue:
 def _assignee(assigned_to: Any) -> Assignee:
     if not assigned_to:
         return None
-    # Sentry quirk: the type may come as "team" or as "actortype.team" (sentry_api.md §2.7).
+    # Sentry quirk: the type may come as "team" or as "actortype.team" (docs/vendor_quirks.md#sentry-hooks).
     if str(assigned_to.get("type", "")).lower().endswith("team"):
         return Stranger(TEAM_ASSIGNEE, str(assigned_to.get("id", "")))
     if email := assigned_to.get("email"):

@@ -144,7 +144,7 @@ def test_an_exception_to_the_linters_has_its_reason_beside_it_or_above(module: s
 
 def test_a_function_logs_under_its_own_name() -> None:
     # Functions quirk: loggers under azure.functions are the platform's and never reach the customer
-    # (functions_platform.md §1.4).
+    # (docs/vendor_quirks.md#azure-functions).
     makers = {
         name
         for name, path in DEPLOYED.items()
