@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -37,8 +38,15 @@ _DEFAULT_WAIT = 10.0  # seconds
 _LONGEST_WAIT = 3600.0  # seconds
 
 
+class Unguarded(Exception):
+    """The installed urllib3 or requests opens connections past our check: with it, nothing may be called."""
+
+
 class _VerifiedAddress:
-    """Closes a connection that the policy forbids, after name resolution and before any byte is sent."""
+    """Closes a connection that the policy forbids, after name resolution and before any byte is sent.
+
+    urllib3 has no public place for this, so a method of its own is overridden, and ``new_session`` tries it.
+    """
 
     policy = AddressPolicy()
 
@@ -53,9 +61,23 @@ class _VerifiedAddress:
         return connection
 
 
-def _pool_classes(policy: AddressPolicy) -> dict[str, type[HTTPConnectionPool]]:
-    plain = type("VerifiedHTTPConnection", (_VerifiedAddress, HTTPConnection), {"policy": policy})
-    secure = type("VerifiedHTTPSConnection", (_VerifiedAddress, HTTPSConnection), {"policy": policy})
+class _LedAstray:
+    """Stands below the check, in a trial, and lets every name lead to an address that no policy allows."""
+
+    def _new_conn(self) -> "_LedAstray":
+        _ = super()._new_conn  # type: ignore[misc]  # what the check builds on has to be there
+        return self
+
+    def getpeername(self) -> tuple[str, int]:
+        return ("169.254.169.254", 80)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def _pool_classes(policy: AddressPolicy, *below: type) -> dict[str, type[HTTPConnectionPool]]:
+    plain = type("VerifiedHTTPConnection", (_VerifiedAddress, *below, HTTPConnection), {"policy": policy})
+    secure = type("VerifiedHTTPSConnection", (_VerifiedAddress, *below, HTTPSConnection), {"policy": policy})
     return {
         "http": type("VerifiedHTTPPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
         "https": type("VerifiedHTTPSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
@@ -63,17 +85,42 @@ def _pool_classes(policy: AddressPolicy) -> dict[str, type[HTTPConnectionPool]]:
 
 
 class _VerifyingAdapter(HTTPAdapter):
-    def __init__(self, policy: AddressPolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: AddressPolicy, *below: type) -> None:
+        self._classes = _pool_classes(policy, *below)
         super().__init__(pool_maxsize=16)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._policy)
+        self.poolmanager.pool_classes_by_scheme = self._classes
+
+    def reach(self, url: str) -> None:
+        """Open a connection as a request to ``url`` would."""
+        request = requests.Request("GET", url).prepare()
+        pool: Any = self.get_connection_with_tls_context(request, verify=True)
+        pool.urlopen("GET", "/", retries=False, timeout=1.0)
+
+
+def _verify_guard(policy: AddressPolicy) -> None:
+    """Raise Unguarded unless a connection that leads to a forbidden address is refused, by either scheme."""
+    for scheme in ("http", "https"):
+        try:
+            # Nobody listens there, should the check be passed by.
+            _VerifyingAdapter(policy, _LedAstray).reach(f"{scheme}://127.0.0.1:1/")
+        except Rejected:
+            continue
+        except (HTTPError, OSError, AttributeError, TypeError) as error:
+            raise _unguarded(scheme) from error
+        raise _unguarded(scheme)
+
+
+def _unguarded(scheme: str) -> Unguarded:
+    installed = " and ".join(f"{name} {version(name)}" for name in ("urllib3", "requests"))
+    return Unguarded(f"{installed}: {scheme} connections do not pass our check of their address")
 
 
 def new_session(policy: AddressPolicy) -> requests.Session:
     """Return a session that connects only where ``policy`` allows and ignores proxy variables and .netrc."""
+    _verify_guard(policy)
     session = requests.Session()
     session.trust_env = False
     # Organizations share the session, so it keeps no cookies.

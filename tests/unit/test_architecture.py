@@ -228,7 +228,8 @@ def test_no_section_is_about_a_setting_that_is_not() -> None:
 KEPT = ("function_app.py", "host.json", "requirements.txt", "functions", "shared")
 LEFT_OUT = (
     *("tests", "simulator", "bench", "docs", "infra", "azure.yaml", "README.md", "Makefile", ".git", ".ci"),
-    *("package.json", "package-lock.json", ".npmrc", "requirements-dev.txt", "pyproject.toml", ".gitignore"),
+    *("package.json", "package-lock.json", ".npmrc", "pyproject.toml", ".gitignore"),
+    *("requirements.in", "requirements-dev.in", "requirements-dev.txt"),
     *(".venv", ".venv-3.13", "node_modules", ".set-up-lock", ".local", ".mypy_cache", "local.settings.json"),
 )
 
