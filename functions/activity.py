@@ -6,7 +6,7 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary
+from functions.edge import answer, api_boundary, log_unreadable
 from shared.domain.ids import named_link
 from shared.domain.model import ActivityEntry
 from shared.services import Services
@@ -21,7 +21,8 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     page = services.activity.page(
         organization.slug, issue_id, work_item_id, request.params.get("continuation"), _PAGE_SIZE
     )
-    if not page.entries:
+    log_unreadable(organization.slug, page.unreadable)
+    if not page.entries and not page.unreadable:
         # An existing link may have no entries; a missing link raises NotFound.
         services.links.get(organization.slug, issue_id, work_item_id)
     return answer(

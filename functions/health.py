@@ -1,5 +1,7 @@
 """Reports whether the app can do its work, and names what it lacks, without any secret."""
 
+from collections.abc import Iterator
+
 import azure.functions as func
 
 from functions.edge import answer, api_boundary, name_of
@@ -12,15 +14,15 @@ def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
     problems = [error.detail for error in services.settings.missing()]
     if not problems:
         try:
-            refusals = services.organizations.refusals()
+            problems = list(_noted(services))
         except SyncError:
-            return _answer(["Azure Storage cannot be reached, or refuses us"])
-        problems = [
-            f"{name_of(service)} does not accept our credentials for {count} organization(s)"
-            for service, count in refusals.items()
-        ]
-    return _answer(problems)
-
-
-def _answer(problems: list[str]) -> func.HttpResponse:
+            problems = ["Azure Storage cannot be reached, or refuses us"]
     return answer({"status": "degraded" if problems else "ok", "problems": problems})
+
+
+def _noted(services: Services) -> Iterator[str]:
+    for service, count in services.organizations.refusals().items():
+        yield f"{name_of(service)} does not accept our credentials for {count} organization(s)"
+    for count, what in zip(services.progress.unreadable(), ("links", "activity"), strict=True):
+        if count:
+            yield f"{count} stored row(s) of {what} cannot be read and are passed over; the log names their keys"

@@ -150,9 +150,10 @@ class BackOff:
             wait = self._not_before - self.clock()
             why = self._why
         if wait > 0 and why is Throttled:
-            raise Throttled(service, "asked us to wait before the next call", retry_after=wait)
+            asked_to_wait = "asked us to wait before the next call"
+            raise Throttled(service, asked_to_wait, retry_after=wait).unasked()
         if wait > 0:
-            raise Unauthorized(service, "refused our credentials a moment ago; not asked again yet")
+            raise Unauthorized(service, "refused our credentials a moment ago; not asked again yet").unasked()
 
     def slow(self, seconds: float) -> None:
         with self._lock:

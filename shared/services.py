@@ -34,6 +34,10 @@ from shared.store.progress import ProgressStore
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
 from shared.store.tables import AzureTable, Table, table_service
 
+# Seconds after which the rest of a message's links is put back. The link that is begun last may take another
+# minute; host.json ends any function after five.
+_UNIT_OF_WORK = 100.0
+
 
 class Services:
     """Everything with a connection or a cache. Threads may share it; nothing opens before its first use."""
@@ -144,7 +148,7 @@ class Services:
         )
 
     def new_unit_of_work(self) -> UnitOfWork:
-        return UnitOfWork(self.new_token())
+        return UnitOfWork(self.new_token(), deadline=self.clock() + _UNIT_OF_WORK)
 
     def new_token(self) -> str:
         return secrets.token_hex(8)

@@ -11,7 +11,7 @@ Shape = TypeVar("Shape")
 
 _HALF = 120  # characters; half of the longest explanation
 # What decoding foreign JSON can raise; RecursionError comes from a body nested a thousand levels deep.
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def decode(body: bytes | str, kind: type[Shape]) -> Shape:

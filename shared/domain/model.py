@@ -151,7 +151,9 @@ class HealthWord(StrEnum):
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     """The health of a link.
 
-    ``since`` and ``due`` are in epoch seconds; ``due`` is when the reconciler tries again, None for never.
+    ``since`` and ``due`` are in epoch seconds; ``due`` is when the reconciler tries again. ``attempts``
+    counts the steps of the back-off at which a service was asked. ``rev`` is the latest revision of the work
+    item at which settling failed: that revision is no news any more.
     """
 
     word: HealthWord = HealthWord.SETTLED
@@ -160,9 +162,20 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     since: float = 0.0
     attempts: int = 0
     due: float | None = None
+    rev: int = 0
 
     def is_due(self, now: float) -> bool:
         return self.due is not None and self.due <= now
+
+    def is_resting(self, now: float) -> bool:
+        """Tell whether the link waits for its next try: looking at it before costs a call and cures nothing.
+
+        A person who is unknown on the other side keeps nobody from looking at both.
+        """
+        if self.word is HealthWord.SETTLED or self.reason == ASSIGNEE_NOT_FOUND:
+            return False
+        # An older version of the app left what is gone without a time.
+        return self.due is not None and not self.is_due(now)
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,11 +1,13 @@
 """Handling a queue message: settling every link that it concerns, even if some of them fail."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from shared.domain.errors import SyncError, Unauthorized
-from shared.domain.failures import gravest
+from shared.domain.errors import Busy, NotFound, SyncError, Throttled, Unauthorized
+from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.services import Services
 from shared.settling.observing import UnitOfWork
@@ -15,37 +17,64 @@ from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 NOT_LINKED = "not-linked"
+_THE_REST_COMES_IN = 1.0  # seconds
+_ISSUES_STAY_FRESH = 30.0  # seconds
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """The links of a message, in the order in which they are settled, by the ids of their other ends.
+
+    Each is read when its turn comes. ``is_rest`` says that an earlier unit of work left them.
+    """
+
+    names: Sequence[str]
+    load: Callable[[str], StoredLink]
+    is_rest: bool = False
 
 
 def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
     """Settle the links of a work item and return an outcome for each; raise the gravest error, if any."""
-    organization = services.organizations.get(message.organization)
-    links = services.links.for_work_item(organization.slug, message.work_item_id)
-    if not links:
-        return [NOT_LINKED]
-    unit = services.new_unit_of_work()
-    if message.snapshot is None:
-        unit.doubted.add(message.work_item_id)
+    organization, unit = services.organizations.get(message.organization), services.new_unit_of_work()
+    store, slug, work_item_id = services.links, organization.slug, message.work_item_id
+    if message.only:
+        waiting = _Waiting(message.only, lambda name: store.get(slug, name, work_item_id), is_rest=True)
     else:
-        unit.items[message.work_item_id] = message.snapshot
-    return settle_each(services, _settler(services, organization, links), links, unit)
+        waiting = _in_turn({each.link.issue_id: each for each in store.for_work_item(slug, work_item_id)})
+    unit.revs[work_item_id] = message.rev
+    if message.snapshot is None:
+        unit.doubted.add(work_item_id)
+    else:
+        unit.items[work_item_id] = message.snapshot
+    return _settle_waiting(services, organization, waiting, unit, again=message.again)
 
 
 def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
     """Settle the links of an issue and return an outcome for each; raise the gravest error, if any."""
-    organization = services.organizations.get(message.organization)
-    links = services.links.for_issue(organization.slug, message.issue_id)
-    if not links:
-        return [NOT_LINKED]
-    return settle_each(services, _settler(services, organization, links), links, services.new_unit_of_work())
+    organization, unit = services.organizations.get(message.organization), services.new_unit_of_work()
+    store, slug, issue_id = services.links, organization.slug, message.issue_id
+    if message.only:
+        waiting = _Waiting(message.only, lambda name: store.get(slug, issue_id, int(name)), is_rest=True)
+    else:
+        waiting = _in_turn({str(each.link.work_item_id): each for each in store.for_issue(slug, issue_id)})
+    return _settle_waiting(services, organization, waiting, unit, again=message.again)
+
+
+def _in_turn(links: dict[str, StoredLink]) -> _Waiting:
+    """Return the links, first those that were tried least.
+
+    So one at which a service falls silent every time does not keep the others from their turn.
+    """
+    names = sorted(links, key=lambda name: links[name].link.health.attempts)
+    return _Waiting(names, links.__getitem__)
 
 
 def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:
     """Settle one link from fresh reads of both ends and return its outcome, or raise what stopped it."""
     unit = services.new_unit_of_work()
     unit.doubted.add(stored.link.work_item_id)
-    links = [made_due(services, stored)]
-    [outcome] = settle_each(services, _settler(services, organization, links), links, unit)
+    waiting = _in_turn({stored.link.issue_id: made_due(services, stored)})
+    [outcome] = _settle_waiting(services, organization, waiting, unit)
     return outcome
 
 
@@ -60,35 +89,89 @@ def made_due(services: Services, stored: StoredLink) -> StoredLink:
         return stored  # A worker is settling it now.
 
 
-def _settler(services: Services, organization: Organization, links: Iterable[StoredLink]) -> Settler:
+def _settle_waiting(
+    services: Services,
+    organization: Organization,
+    waiting: _Waiting,
+    unit: UnitOfWork,
+    *,
+    again: bool = False,
+) -> list[str]:
+    if not waiting.names:
+        return [NOT_LINKED]
+    settler = _settler(services, organization, waiting)
+    return settle_each(services, settler, waiting, unit, again=again)
+
+
+def _settler(services: Services, organization: Organization, waiting: _Waiting) -> Settler:
     """Return the organization's settler, or record on each link why there is none and raise that error."""
     try:
         return services.settler(organization)
     except SyncError as error:
-        for stored in links:
+        for stored in _found(waiting):
             record_failure(services.links, services.activity, stored, error, now=services.clock())
         raise
 
 
+def _found(waiting: _Waiting) -> Iterable[StoredLink]:
+    for name in waiting.names:
+        with suppress(NotFound):
+            yield waiting.load(name)
+
+
 def settle_each(
-    services: Services, settler: Settler, links: Iterable[StoredLink], unit: UnitOfWork
+    services: Services, settler: Settler, waiting: _Waiting, unit: UnitOfWork, *, again: bool
 ) -> list[str]:
-    """Settle every link and return the outcomes; after all are tried, raise the gravest error, if any."""
+    """Settle every link and return the outcomes; after all are tried, raise the gravest error, if any.
+
+    Whatever its links meet, a message takes a bounded time: what is not begun by the deadline is left, and
+    a service that gave no usable answer is not asked again. The error names the links that are left.
+    """
     outcomes: list[str] = []
     errors: list[SyncError] = []
-    delivered = dict(unit.items)
-    for stored in links:
+    left: list[str] = []
+    delivered, read_at, was_heard = dict(unit.items), services.clock(), False
+    for place, name in enumerate(waiting.names):
+        now = services.clock()
+        if place and now >= unit.deadline:
+            errors.append(Busy("the rest is settled in a moment", retry_after=_THE_REST_COMES_IN))
+            left += waiting.names[place:]
+            break
+        if now - read_at > _ISSUES_STAY_FRESH:
+            read_at, was_heard = now, was_heard or bool(unit.issues)
+            unit.issues.clear()
         try:
-            outcomes.append(settler.settle(stored, unit))
+            outcomes.append(_settle(settler, waiting, name, unit))
         except SyncError as error:
             errors.append(error)
+            unit.note_silence(error)
+            if disposition_of(error, again=again) is not Disposition.PUT_BACK:
+                continue
+            left.append(name)
+            if waiting.is_rest and isinstance(error, Throttled):
+                # They wait in the message, and were looked at before; looking again costs as much each time.
+                left += waiting.names[place + 1 :]
+                break
     if errors:
         for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
             services.organizations.note_refusal(settler.organization, service)
-        raise gravest(errors)
+        raise _with_rest(gravest(errors, again=again), left if len(waiting.names) > 1 else [])
     # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
     if unit.items != delivered:
         services.organizations.note_acceptance(settler.organization, "ado")
-    if unit.issues:
+    if was_heard or unit.issues:
         services.organizations.note_acceptance(settler.organization, "sentry")
     return outcomes
+
+
+def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> str:
+    try:
+        stored = waiting.load(name)
+    except NotFound:
+        return NOT_LINKED  # Removed, or moved to another issue and settled there, since it was left.
+    return settler.settle(stored, unit)
+
+
+def _with_rest(error: SyncError, left: Sequence[str]) -> SyncError:
+    error.left = tuple(left)
+    return error

@@ -10,10 +10,11 @@ import msgspec
 
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Conflict, NotFound, StalePrecondition
-from shared.store.tables import Delete, Insert, Replace, Table
+from shared.store.tables import Delete, Insert, Replace, Table, readable
 
 _PARTITION = "organizations"
 _REFUSALS = "refusals"
+_SERVICES = frozenset({"ado", "sentry", "storage"})
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _REFUSAL_NOTED_EVERY = 300.0  # seconds
 _REFUSAL_REPORTED_FOR = 1800.0  # seconds
@@ -107,9 +108,14 @@ class OrganizationStore:
 
     def refusals(self) -> Counter[str]:
         """Return, for each service, the number of organizations for which it refuses our credentials."""
-        oldest = self._clock() - _REFUSAL_REPORTED_FOR
-        rows = self._table.scan(_REFUSALS, "", "~")
-        return Counter(row.key.rpartition("!")[2] for row in rows if float(row.text) > oldest)
+        now = self._clock()
+        noted = ((row.key, readable(row, float)) for row in self._table.scan(_REFUSALS, "", "~"))
+        services = (
+            key.rpartition("!")[2]
+            for key, at in noted
+            if at is not None and abs(now - at) < _REFUSAL_REPORTED_FOR
+        )
+        return Counter(service for service in services if service in _SERVICES)
 
     def _forget_refusal(self, slug: str, service: str) -> None:
         with suppress(NotFound):
