@@ -167,15 +167,10 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_due(self, now: float) -> bool:
         return self.due is not None and self.due <= now
 
-    def is_resting(self, now: float) -> bool:
-        """Tell whether the link waits for its next try: looking at it before costs a call and cures nothing.
-
-        A person who is unknown on the other side keeps nobody from looking at both.
-        """
-        if self.word is HealthWord.SETTLED or self.reason == ASSIGNEE_NOT_FOUND:
-            return False
-        # An older version of the app left what is gone without a time.
-        return self.due is not None and not self.is_due(now)
+    @property
+    def is_observed(self) -> bool:
+        """Tell whether both sides were seen at the last look; an assignee who is unknown hides neither."""
+        return self.word is HealthWord.SETTLED or self.reason == ASSIGNEE_NOT_FOUND
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):

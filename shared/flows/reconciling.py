@@ -235,7 +235,7 @@ class _Run:
             issues_after = issue_id
             for work_item_id in work_item_ids:
                 read += 1
-                if self._can_be_reached(issue_id, work_item_id):
+                if self._is_observed(issue_id, work_item_id):
                     wanted.append(issue_id)
                     break
         else:
@@ -246,12 +246,14 @@ class _Run:
         self.found = replace(self.found, issues=len(wanted))
         self.progress = replace(self.progress, issues_after=issues_after)
 
-    def _can_be_reached(self, issue_id: str, work_item_id: int) -> bool:
+    def _is_observed(self, issue_id: str, work_item_id: int) -> bool:
+        """Tell whether the link is none of those that are taken up when they are due, and not before."""
         try:
-            stored = self.services.links.get(self.organization.slug, issue_id, work_item_id)
+            return self.services.links.get(
+                self.organization.slug, issue_id, work_item_id
+            ).link.health.is_observed
         except (NotFound, Undecidable):
             return False  # Removed a moment ago, or not readable.
-        return not stored.link.health.is_resting(self.services.clock())
 
     def prune(self) -> None:
         """Remove the next part of the expired activity entries; after the last part, pause for a day."""

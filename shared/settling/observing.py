@@ -10,9 +10,7 @@ from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
 from shared.domain.errors import SyncError, Throttled, Unauthorized, Unavailable, Upstream
 from shared.domain.model import (
-    ASSIGNEE_NOT_FOUND,
     Ends,
-    HealthWord,
     IssueLink,
     ItemSide,
     SentryIssue,
@@ -152,8 +150,7 @@ def is_doubtful(link: IssueLink) -> bool:
 
     An unknown assignee raises no doubt: both sides were seen and left as they are.
     """
-    well = link.health.word is HealthWord.SETTLED or link.health.reason == ASSIGNEE_NOT_FOUND
-    return link.claim is not None or not well
+    return link.claim is not None or not link.health.is_observed
 
 
 def _updated(link: IssueLink, item: WorkItem) -> IssueLink:
