@@ -71,7 +71,8 @@ class LinkStore:
 
     def page(self, organization: str, continuation: str | None, limit: int) -> Page:
         """Return up to ``limit`` links, ordered by work item, after the previous page's ``continuation``."""
-        start = f"{_ITEM}!{continuation}!" if continuation else f"{_ITEM}!"
+        # Each of our keys goes on with a digit. A page that ended before the first would name no place.
+        start = f"{_ITEM}!{continuation}!" if continuation else f"{_ITEM}!0"
         partition = escaped(organization)
         found: list[StoredLink] = []
         unreadable: list[str] = []

@@ -1,4 +1,4 @@
-"""The host around a scene: it runs the reconciler, gives messages to the workers, and counts what is poison."""
+"""The host around a scene: it runs the reconciler, hands messages to workers, and counts the poison."""
 
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ class Workers:
     longest: float = 0.0
 
     def live(self, seconds: float) -> None:
-        """Let time go by: messages are handled as they become visible, the reconciler runs every five minutes."""
+        """Let time go by: messages are handled as they become visible, and the reconciler runs."""
         end = self.scene.now + seconds
         while self.scene.now < end:
             next_run = (self.scene.now // EVERY + 1) * EVERY

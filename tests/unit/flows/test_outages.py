@@ -1,4 +1,4 @@
-"""What an outage costs, and how soon its end is noticed: the laws of the back-off, on a clock of their own."""
+"""What an outage costs, and how soon its end is noticed: the laws of the back-off."""
 
 from collections.abc import Callable
 

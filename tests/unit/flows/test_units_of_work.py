@@ -1,4 +1,4 @@
-"""A message about many links: it takes a bounded time, asks a silent service once, and comes back for the rest."""
+"""A message about many links: it ends in time, asks a silent service once, and comes back for the rest."""
 
 import itertools
 from collections.abc import Iterator
