@@ -32,14 +32,14 @@ _EVERY = 300.0  # seconds between two runs
 # An unfinished run continues in the next one; host.json ends any function after five minutes.
 _RUN_FOR = 200.0  # seconds
 _PRUNE_EVERY = 24 * 3600.0  # seconds
-
-
 # Links whose health a run may read to find these: what cannot be reached is passed over.
 _MOST_READ = 10 * ISSUES_A_RUN
 # How long (seconds) a message that nobody has handled keeps the next one for the same link from being put.
 _ASKED_FOR = 3600.0
 # The marks of this many links take 110 KiB of the 480 that a row holds.
 _MOST_ASKED = 4_000
+# Keys of rows that cannot be read which a run names; all of them are counted.
+_MOST_NAMED = 100
 # A batch may fail for what is in it. Two in a row look like a service that is away.
 _FAILURES_IN_A_ROW = 2
 
@@ -54,8 +54,8 @@ class Failure(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """Counts of one run: links read, work items queued (``drifted``), and issues queued for a re-read.
 
-    ``unreadable`` are the keys of rows that were passed over. ``remaining`` says that the run did not reach
-    all links.
+    ``unreadable`` are the keys of rows that were passed over, or the first of them. ``remaining`` says that
+    the run did not reach all links.
     """
 
     looked_at: int = 0
@@ -271,7 +271,7 @@ class _Run:
         )
 
     def _pass_over(self, keys: tuple[str, ...]) -> None:
-        self.found = replace(self.found, unreadable=(*self.found.unreadable, *keys))
+        self.found = replace(self.found, unreadable=(*self.found.unreadable, *keys)[:_MOST_NAMED])
 
 
 def _mark_of(stored: StoredLink) -> str:

@@ -154,7 +154,8 @@ def settle_each(
                 break
     if errors:
         for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
-            services.organizations.note_refusal(settler.organization, service)
+            with suppress(SyncError):  # The links remember it too.
+                services.organizations.note_refusal(settler.organization, service)
         raise _with_rest(gravest(errors, again=again), left if len(waiting.names) > 1 else [])
     # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
     if unit.items != delivered:
