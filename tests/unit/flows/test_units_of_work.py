@@ -23,9 +23,10 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.flows.syncing import sync_inbound, sync_outbound
+from shared.settling.observing import UnitOfWork
 from shared.store.tables import Operation, Row
 from tests.doubles.tables import MemoryTable
-from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Scene
+from tests.unit.scene import ASSIGNED_TO, BOB, ISSUE, ITEM, SLUG, STATE, Scene
 from tests.unit.workers import EVERY, Workers
 
 TIME_OUT = 13.0  # seconds: three to connect, ten of silence
@@ -223,6 +224,43 @@ def test_a_write_that_is_not_answered_is_announced_for_one_link_only(scene: Scen
     assert scene.outbound() == ["applied"] * 3
 
 
+@pytest.mark.parametrize(
+    ("call", "snapshot", "field"),
+    [
+        ("get_work_item", False, STATE),
+        ("get_work_item_types", True, STATE),
+        ("set_status", True, STATE),
+        ("set_assignee", True, ASSIGNED_TO),
+    ],
+)
+def test_whatever_call_is_not_answered_is_not_made_for_the_next_link(
+    scene: Scene, call: str, snapshot: bool, field: str
+) -> None:
+    for name in ("200", "300"):
+        scene.link(name)
+    scene.now += 4000.0  # the states of the project are asked for again
+    item = scene.ado.edit(ITEM, **{field: "Closed" if field == STATE else BOB})
+    scene.calls.meet(call, Unavailable("sentry" if call.startswith("set") else "ado", "ReadTimeout"))
+    with pytest.raises(Unavailable):
+        scene.inbound(item if snapshot else None)
+    assert scene.calls.made.count(call) == 1
+    healths = [scene.stored(name).link.health for name in (ISSUE, "200", "300")]
+    assert [(each.reason, each.attempts) for each in healths] == [("unavailable", n) for n in (1, 0, 0)]
+    # Whether a snapshot came along or not, and wherever it failed: that revision is no news any more.
+    assert {each.rev for each in healths} == {item.rev}
+
+
+def test_an_assignment_that_is_not_answered_is_announced_for_one_link_only(scene: Scene) -> None:
+    for number in (32, 33):
+        scene.link(ISSUE, number)
+    scene.sentry.assign(ISSUE, BOB)
+    scene.calls.meet("update_work_item", Unavailable("ado", "ReadTimeout"))
+    with pytest.raises(Unavailable):
+        scene.outbound()
+    assert scene.calls.made == ["get_issue", "update_work_item"]
+    assert [scene.stored(ISSUE, number).link.claim for number in (32, 33)] == [None, None]
+
+
 def test_a_link_that_needs_nothing_of_a_silent_service_is_settled(scene: Scene) -> None:
     for number in (32, 33):
         scene.link(ISSUE, number)
@@ -346,6 +384,22 @@ def test_one_link_is_settled_however_late_the_worker_began(scene: Scene) -> None
         scene.inbound(item)
     assert raised.value.left == ("200",)
     assert scene.status is RESOLVED
+
+
+def test_a_worker_that_is_late_from_the_start_settles_one_link_all_the_same(scene: Scene) -> None:
+    scene.link("200")
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    real = scene.services.new_unit_of_work
+
+    def late() -> UnitOfWork:
+        unit = real()
+        scene.now += 200.0  # so many links to read
+        return unit
+
+    scene.services.new_unit_of_work = late  # type: ignore[method-assign]  # for this scene
+    with pytest.raises(Busy) as raised:
+        scene.inbound(item)
+    assert (raised.value.left, scene.status) == (("200",), RESOLVED)
 
 
 def frozen(scene: Scene, seconds: float) -> None:
