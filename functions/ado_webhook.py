@@ -2,16 +2,15 @@
 
 import azure.functions as func
 
-from functions.edge import body_of, outcome, secrets_or_refusal, webhook_boundary
-from shared.ado.hook import Uninteresting, parse, verify_secret, verify_size
+from functions.edge import LARGEST_HOOK, body_of, outcome, secrets_or_refusal, webhook_boundary
+from shared.ado.hook import Uninteresting, parse, verify_secret
 from shared.domain.messages import InboundMessage
 from shared.services import Services
 
 
 @webhook_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    organization, body = request.route_params["organization"], body_of(request)
-    verify_size(body)
+    organization, body = request.route_params["organization"], body_of(request, LARGEST_HOOK)
     secrets = secrets_or_refusal(services.settings.ado_webhook_secrets, organization)
     verify_secret(request.headers, secrets)
     services.organizations.recent(organization)

@@ -13,11 +13,16 @@ def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
     if not problems:
         try:
             refusals = services.organizations.refusals()
+            forbidden = services.forbidden.counts()
         except SyncError:
             return _answer(["Azure Storage cannot be reached, or refuses us"])
         problems = [
             f"{name_of(service)} does not accept our credentials for {count} organization(s)"
             for service, count in refusals.items()
+        ] + [
+            f"{name_of(service)} forbids everything that we ask about single things for {count} "
+            "organization(s): a permission is missing"
+            for service, count in forbidden.items()
         ]
     return _answer(problems)
 

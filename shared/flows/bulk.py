@@ -3,11 +3,21 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
 from shared.domain.decoding import decode
-from shared.domain.errors import AlreadyLinked, Malformed, NotFound, Refused, Rejected, SyncError, Undecidable
+from shared.domain.errors import (
+    AlreadyLinked,
+    Forbidden,
+    Malformed,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Undecidable,
+)
 from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.linking import link
 from shared.services import Services
@@ -49,7 +59,9 @@ def pairs_from_csv(body: bytes) -> list[Pair]:
     """
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+        # One line more than there may be, and the header: the rest is not read.
+        filled = islice(filter(None, reader), MOST_PAIRS + 2)
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in filled]
     except (UnicodeDecodeError, csv.Error) as error:
         raise Rejected(f"the body is not CSV: {error}") from error
     if rows and rows[0][1] == ["issue_id", "work_item_id"]:
@@ -63,7 +75,8 @@ def pairs_from_csv(body: bytes) -> list[Pair]:
 
 def _verify_count(count: int) -> None:
     if not 0 < count <= MOST_PAIRS:
-        raise Rejected(f"a request may hold 1 to {MOST_PAIRS} links, this one holds {count}")
+        found = f"more than {MOST_PAIRS}" if count else "none"
+        raise Rejected(f"a request may hold 1 to {MOST_PAIRS} links, this one holds {found}")
 
 
 def _pair(issue_id: str, work_item_id: str, where: str) -> Pair:
@@ -86,7 +99,7 @@ def link_all(services: Services, organization: Organization, pairs: Sequence[Pai
             continue
         try:
             yield Linked(pair, _link_one(services, organization, pair))
-        except (NotFound, Refused, Undecidable) as error:
+        except (NotFound, Forbidden, Refused, Undecidable) as error:
             yield Linked(pair, error.kind)
         except SyncError as error:
             # The next pair would fail in the same way; do not call a failing service ten thousand times.

@@ -1,19 +1,17 @@
 """Connecting an organization: storing its document, describing its projects, and removing its data."""
 
-import re
 from collections.abc import Collection
 
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
 from shared.domain.errors import InvalidConfiguration, NotFound, SyncError
+from shared.domain.ids import is_guid
 from shared.domain.model import HealthWord
 from shared.domain.rules.done import mapping_errors
 from shared.flows.form import ProjectStates
 from shared.services import Services
 from shared.store.organizations import Organization
-
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def find_organization(services: Services, slug: str) -> Organization | None:
@@ -47,7 +45,7 @@ def verify_mapping(services: Services, organization: Organization) -> None:
     """Raise InvalidConfiguration if a mapped project, type or state does not exist or does not read back."""
     errors: dict[str, str] = {}
     for project_id in organization.configuration.status_mapping:
-        if not _GUID.fullmatch(project_id):
+        if not is_guid(project_id):
             # Azure DevOps would accept a name too, but work items name their project by id only.
             errors[f"status_mapping.{project_id}"] = "is no project's id: a GUID, which GET shows"
             continue
@@ -86,6 +84,7 @@ def remove(services: Services, organization: Organization) -> None:
     """
     _remove_rows(services, organization.slug)
     services.organizations.remove(organization)
+    services.forbidden.end_all(organization.slug)
     _remove_rows(services, organization.slug)
 
 

@@ -12,6 +12,7 @@ from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import (
     ActivityEntry,
     Assignee,
+    FoundWorkItems,
     Health,
     IssueLink,
     IssueStatus,
@@ -80,7 +81,7 @@ class WatchedAdo:
         with self._one("get_work_item"):
             return self.real.get_work_item(work_item_id)
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         with self._one("find_work_items"):
             return self.real.find_work_items(work_item_ids)
 
