@@ -180,7 +180,7 @@ class AdoClient:
 
     # https://learn.microsoft.com/rest/api/azure/devops/core/projects/list
     def projects(self) -> Iterator[Project]:
-        """Yield every project that our credentials may see; a page that is not full or not new is the last."""
+        """Yield every project that our credentials may see, up to a page that is not full or not new."""
         seen: set[str] = set()
         for page in range(_MOST_PAGES):
             skip = {"$top": _PROJECTS_A_PAGE, "$skip": page * _PROJECTS_A_PAGE}

@@ -49,11 +49,11 @@ _PRIVATE_IPV4 = tuple(
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
 _PRIVATE_IPV6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
 
-# Prefixes whose last 32 bits are an IPv4 address: compatible, mapped, translated, and the two of NAT64.
+# Prefixes whose last 32 bits are an IPv4 address: compatible, mapped, translated, and that of NAT64.
 _IPV4_AT_THE_END = tuple(
     map(
         ipaddress.IPv6Network,
-        ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"),
+        ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"),
     )
 )
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # https://www.rfc-editor.org/rfc/rfc5214#section-6.1
@@ -213,18 +213,16 @@ def _ipv4_inside(ip: Address) -> list[Address]:
     """Return the IPv4 addresses that an IPv6 address carries, in each of the ways that carry one."""
     if isinstance(ip, ipaddress.IPv4Address):
         return []
-    bits = int(ip)
-    inside: list[Address] = []
+    bits, inside = int(ip), []
+    last = ipaddress.IPv4Address(bits & 0xFFFFFFFF)
     if any(ip in network for network in _IPV4_AT_THE_END) or (bits >> 32) & 0xFFFFFFFF in _ISATAP:
-        inside.append(ipaddress.IPv4Address(bits & 0xFFFFFFFF))
-    if (
-        ip in _LOCAL_NAT64
-    ):  # It may also stand right behind the 48 bits of the prefix, around a byte of zeros.
+        inside.append(last)
+    if ip in _LOCAL_NAT64:
+        # It stands at the end, or right behind the 48 bits of the prefix, around a byte of zeros.
         # https://www.rfc-editor.org/rfc/rfc6052#section-2.2
-        inside.append(ipaddress.IPv4Address((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF))
-    if ip.sixtofour:
-        inside.append(ip.sixtofour)
-    return [*inside, *(ip.teredo or ())]
+        behind = ipaddress.IPv4Address((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF)
+        inside += [each for each in (last, behind) if int(each)]
+    return [*inside, *([ip.sixtofour] if ip.sixtofour else ()), *(ip.teredo or ())]
 
 
 def _is_forbidden(ip: Address) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, field
 
+from shared.domain.ids import LARGEST_NUMBER
 from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
     TEAM_ASSIGNEE,
@@ -17,7 +18,7 @@ from shared.domain.model import (
 )
 
 # Sentry quirk: ids are texts in one place and numbers in another.
-Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0)]
+Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
 
 class Assigned(msgspec.Struct, frozen=True):

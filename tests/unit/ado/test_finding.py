@@ -16,6 +16,7 @@ from shared.http import BackOff, new_session
 
 CLOUD = "https://dev.azure.com/fabrikam/"
 OLD_CLOUD = "https://fabrikam.visualstudio.com/"
+POLICY = AddressPolicy(private_hosts=frozenset({"tfs.corp.example"}))
 SERVER = "https://tfs.corp.example/tfs/Main/"
 INDEX = "https://almsearch.dev.azure.com/fabrikam/"
 SEARCH = f"{INDEX}_apis/search/workitemsearchresults"
@@ -45,7 +46,7 @@ def vendor() -> Iterator[responses.RequestsMock]:
 
 
 def finder(base_url: str = CLOUD) -> WorkItemFinder:
-    session, auth = new_session(AddressPolicy()), personal_access_token("token")
+    session, auth = new_session(POLICY), personal_access_token("token")
     ado, index = (AdoClient(url, session, auth, BackOff()) for url in (base_url, INDEX))
     return WorkItemFinder(ado, index, base_url)
 
