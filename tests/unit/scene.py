@@ -76,6 +76,7 @@ class WatchedAdo:
     calls: Calls
     rule: Callable[[WorkItem], object] = lambda _item: None
     slow: Callable[[], object] = lambda: None
+    unreadable: frozenset[int] = frozenset()
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         with self._one("get_work_item"):
@@ -83,7 +84,9 @@ class WatchedAdo:
 
     def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         with self._one("find_work_items"):
-            return self.real.find_work_items(work_item_ids)
+            found = self.real.find_work_items(work_item_ids).found
+            readable = {number: item for number, item in found.items() if number not in self.unreadable}
+            return FoundWorkItems(readable, self.unreadable & set(work_item_ids))
 
     def update_work_item(
         self,
