@@ -52,7 +52,7 @@ class WorkItemFinder:
             return []
         try:
             item = self._ado.get_work_item(number)
-        except NotFound:
+        except (NotFound, Forbidden):  # What we may not see is not there for whoever asks us.
             return []
         if project is not None and not self._is_in(item, project):
             return []
