@@ -1,4 +1,4 @@
-"""Prints each target of design.md §10 beside what was measured; exits 1 if one is missed."""
+"""Prints each target beside what was measured; exits 1 if one is missed."""
 
 import json
 import statistics

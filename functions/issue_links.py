@@ -1,4 +1,4 @@
-"""Links an issue to a work item, lists links with their health, and removes them. design.md §4.5."""
+"""Links an issue to a work item, lists links with their health, and removes them. docs/api.md#issue_links."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Reads, writes and removes an organization's configuration document. design.md §4.4."""
+"""Reads, writes and removes an organization's configuration document. docs/api.md#org_config."""
 
 import azure.functions as func
 import msgspec

@@ -1,4 +1,4 @@
-"""Finds work items for whoever wants to link one. design.md §4.3."""
+"""Finds work items for whoever wants to link one. docs/api.md#search."""
 
 import azure.functions as func
 

@@ -1,4 +1,4 @@
-"""Serves Sentry's "Link issue" form: its options, and what its two buttons do. sentry_api.md §4."""
+"""Serves Sentry's "Link issue" form: its options and its two buttons. docs/api.md#sentry_components."""
 
 from collections.abc import Callable
 from typing import Any

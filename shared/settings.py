@@ -44,7 +44,7 @@ class StorageAccount:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of design.md §9; every method raises MissingSetting naming the variable it lacks."""
+    """All settings of docs/settings.md; every method raises MissingSetting naming the variable it lacks."""
 
     environment: Mapping[str, str] = field(repr=False)
 

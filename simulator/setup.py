@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+REQUIREMENTS = "requirements-dev.txt"  # all that is deployed is in it too
 NODE_PACKAGES = ("package.json", "package-lock.json", ".npmrc")
 # The tests run the app once more under Microsoft's own worker runtime, which only this version has.
 RUNTIME_PYTHON = (3, 13)
@@ -81,7 +81,7 @@ def _verify_versions() -> None:
 
 def set_up_python(folder: Path, python: str) -> None:
     """Install the pinned packages into a virtual environment, unless it was made from the same files."""
-    stamp = _stamp(REQUIREMENTS, python)
+    stamp = _stamp((REQUIREMENTS,), python)
     if _is_stamped(folder, stamp):
         return
     (folder / STAMP).unlink(missing_ok=True)
@@ -90,8 +90,8 @@ def set_up_python(folder: Path, python: str) -> None:
     other_version = folder.exists() and _version_of(own) != _version_of(python)
     clear = ["--clear"] if other_version else []
     _run(f"{folder.name}: a virtual environment", [python, "-m", "venv", *clear, str(folder)])
-    install = [own, "-m", "pip", "install", "--disable-pip-version-check", "--requirement", REQUIREMENTS[-1]]
-    _run(f"{folder.name}: Python packages", install)
+    install = [own, "-m", "pip", "install", "--disable-pip-version-check"]
+    _run(f"{folder.name}: Python packages", [*install, "--require-hashes", "--requirement", REQUIREMENTS])
     _put_stamp(folder, stamp)
 
 

@@ -160,7 +160,7 @@ def _is_contradicted(state: str, assignee: Assignee, changes: Mapping[str, Any])
     """Tell whether a snapshot disagrees with the change beside it.
 
     ADO quirk: some deliveries contain a snapshot that is older than the change
-    (sentry_vsts.md §2.0, WORK_ITEM_UPDATED_STATUS).
+    (docs/vendor_quirks.md#service-hooks).
     """
     if _STATE in changes and changes[_STATE].get("newValue") != state:
         return True

@@ -13,7 +13,7 @@ def assignee_from_identity(identity: Any) -> Assignee:
     A bare name is not an address; guessing one from it would assign issues to the wrong people.
     """
     # ADO quirk: hooks at resourceVersion 1.0 send "Name <address>", later versions and REST an
-    # IdentityRef object, 3.1 an object whose uniqueName is "Name <address>" (ado_api.md §1.4).
+    # IdentityRef object, 3.1 an object whose uniqueName is "Name <address>" (docs/vendor_quirks.md#people).
     if identity is None or identity == "":
         return None
     if isinstance(identity, dict):
@@ -30,14 +30,14 @@ def _person(value: Any) -> Person | None:
         return None
     text = _without_name(value)
     name, at, domain = text.partition("@")
-    # ADO quirk: Server writes DOMAIN\user in the brackets, which is no address.
+    # ADO quirk: Server writes DOMAIN\user in the brackets: no address (docs/vendor_quirks.md#people).
     if not (name and at and domain) or "\\" in text or any(character.isspace() for character in text):
         return None
     return Person(text.lower()) if len(text) <= _LONGEST_ADDRESS else None
 
 
 def _stranger_in(identity: dict[Any, Any]) -> Stranger:
-    # ADO quirk: a service principal has an empty uniqueName.
+    # ADO quirk: a service principal has an empty uniqueName (docs/vendor_quirks.md#people).
     keys = ("uniqueName", "displayName", "id", "name")
     return _stranger(str(next((identity[key] for key in keys if identity.get(key)), "")))
 

@@ -41,7 +41,7 @@ class ProjectMapping(StatusMapping, frozen=True, omit_defaults=True):
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid document; see design.md §4.4. ``people`` maps lower-cased ADO addresses to Sentry addresses."""
+    """A valid document (docs/glossary.md#the-document); ``people`` maps lower-cased ADO addresses."""
 
     ado_url: str | None = None
     ado_account_id: str | None = None

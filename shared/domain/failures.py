@@ -1,4 +1,4 @@
-"""What becomes of a link and of a message after each class of failure: design.md §6 as one table."""
+"""What becomes of a link and of a message after each class of failure: docs/failures.md#the-classes."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -18,7 +18,7 @@ from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
 from shared.flows.syncing import NOT_LINKED
 from shared.services import Services
-from shared.store.idempotency import ClaimedRecord
+from shared.store.idempotency import ClaimedRecord, comment_of
 from shared.store.organizations import Organization
 
 COMMENTED, ALREADY_THERE, SWITCHED_OFF, GONE = "commented", "already-commented", "skipped", "comment-gone"
@@ -79,7 +79,7 @@ def _add_or_record(
 def _add_once(services: Services, organization: Organization, link: IssueLink, comment: SentryComment) -> str:
     """Claim, check, add, mark as done. If a worker dies in between, the next one checks before it adds."""
     ado = services.ado(organization)
-    name = f"comment-{comment.id}-on-{link.work_item_id}"
+    name = comment_of(comment.id, link.work_item_id)
     claim = services.idempotency.claim(organization.slug, name, services.clock())
     if isinstance(claim, str):
         return ALREADY_THERE

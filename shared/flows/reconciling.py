@@ -140,8 +140,8 @@ def message_for(
 def _queue_issues(services: Services, organization: Organization, progress: Progress) -> tuple[int, Progress]:
     """Queue the next issues for a re-read, round-robin.
 
-    Sentry quirk: nothing is sent when an issue is unassigned or un-archived (sentry_api.md §2.6), and a
-    delivery that takes longer than a second is lost.
+    Sentry quirk: nothing is sent when an issue is unassigned or un-archived, and a delivery that takes
+    longer than a second is lost (docs/vendor_quirks.md#sentry-hooks).
     """
     issue_ids = services.links.issue_ids_after(organization.slug, progress.issues_after, ISSUES_A_RUN)
     for place, issue_id in enumerate(issue_ids):

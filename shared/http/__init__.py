@@ -2,6 +2,6 @@
 
 from shared.http.back_off import BackOff
 from shared.http.caller import Caller
-from shared.http.session import Session, new_session
+from shared.http.session import Session, Unguarded, new_session
 
-__all__ = ["BackOff", "Caller", "Session", "new_session"]
+__all__ = ["BackOff", "Caller", "Session", "Unguarded", "new_session"]

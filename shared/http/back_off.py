@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shared.domain.errors import Throttled, Unauthorized
 
 SILENT_FOR = 30.0  # seconds without a call to a service that gave no answer
-_PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of the back-off of a link
+_PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of docs/failures.md#back-off
 _REFUSALS_BEFORE_PAUSE = 3
 
 

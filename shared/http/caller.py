@@ -115,7 +115,7 @@ class Caller:
         """Return for an answer that is a success; otherwise raise the error that says what to do next."""
         status = response.status_code
         html = "text/html" in response.headers.get("Content-Type", "").lower()
-        # ADO quirk: 203, 302 and a page of HTML mean "sign in first".
+        # ADO quirk: 203, 302 and a page of HTML mean "sign in first" (docs/vendor_quirks.md#rest).
         if status in {203, 302, 303, 401} or (status < 300 and html):
             self.back_off.refused(certain=True)
             raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
@@ -138,7 +138,7 @@ class Caller:
             raise self._refusal(status, detail, quoted, about)
         self.back_off.accepted()
         if wait is not None:
-            # ADO quirk: a success may ask for a wait before the next call.
+            # ADO quirk: a success may ask for a wait before the next call (docs/vendor_quirks.md#rest).
             self.back_off.slow(wait)
 
     def _refusal(self, status: int, detail: str, quoted: str, about: str) -> SyncError:
@@ -216,7 +216,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _until_reset(headers: Mapping[str, str]) -> float:
     """Return the seconds to wait after a 429 without Retry-After.
 
-    Sentry quirk: its 429 says only when its window ends (sentry_api.md §3.12).
+    Sentry quirk: its 429 says only when its window ends (docs/vendor_quirks.md#sentry-rest).
     """
     reset = headers.get("X-Sentry-Rate-Limit-Reset", "")
     return _bounded(float(reset) - time.time()) if reset.isdecimal() else _DEFAULT_WAIT

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
 from typing import Any
 
 import requests
@@ -14,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Rejected
@@ -22,6 +24,10 @@ from shared.domain.secrecy import spellings_of
 CALL_TIME = 30.0  # seconds from the request to the last byte of its answer
 BETWEEN_BYTES = 10.0  # seconds
 TIMEOUT = (3.05, BETWEEN_BYTES)  # seconds to connect, and between two bytes
+
+
+class Unguarded(Exception):
+    """The installed urllib3 or requests opens connections past our check: with it, nothing may be called."""
 
 
 class _HurriedReader(io.RawIOBase):
@@ -57,7 +63,10 @@ class _HurriedResponse(http.client.HTTPResponse):
 
 
 class _VerifiedConnection:
-    """Verifies the address after name resolution and before any byte is sent; limits the time of a call."""
+    """Verifies the address after name resolution and before any byte is sent; limits the time of a call.
+
+    urllib3 has no public place for this, so a method of its own is overridden, and ``new_session`` tries it.
+    """
 
     policy = AddressPolicy()
 
@@ -76,25 +85,47 @@ class _VerifiedConnection:
         super().request(*args, **options)  # type: ignore[misc]  # both bases have it
 
 
-def _pool_classes(policy: AddressPolicy) -> dict[str, type[HTTPConnectionPool]]:
-    plain = type("VerifiedHTTPConnection", (_VerifiedConnection, HTTPConnection), {"policy": policy})
-    secure = type("VerifiedHTTPSConnection", (_VerifiedConnection, HTTPSConnection), {"policy": policy})
+class _LedAstray:
+    """Stands below the check, in a trial, and lets every name lead to an address that no policy allows."""
+
+    def _new_conn(self) -> "_LedAstray":
+        _ = super()._new_conn  # type: ignore[misc]  # what the check builds on has to be there
+        return self
+
+    def getpeername(self) -> tuple[str, int]:
+        return ("169.254.169.254", 80)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def _pool_classes(policy: AddressPolicy, *below: type) -> dict[str, type[HTTPConnectionPool]]:
+    checks, holding = (_VerifiedConnection, *below), {"policy": policy}
+    plain = type("VerifiedHTTPConnection", (*checks, HTTPConnection), holding)
+    secure = type("VerifiedHTTPSConnection", (*checks, HTTPSConnection), holding)
     return {
         "http": type("VerifiedHTTPPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
         "https": type("VerifiedHTTPSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
     }
 
 
-class _VerifyingAdapter(HTTPAdapter):
+class VerifyingAdapter(HTTPAdapter):
     """The only way out, and the only place where credentials are put on a request."""
 
-    def __init__(self, policy: AddressPolicy) -> None:
+    def __init__(self, policy: AddressPolicy, *below: type) -> None:
         self._policy = policy
+        self._classes = _pool_classes(policy, *below)
         super().__init__(pool_maxsize=16)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._policy)
+        self.poolmanager.pool_classes_by_scheme = self._classes
+
+    def reach(self, url: str) -> None:
+        """Open a connection as a request to ``url`` would."""
+        request = requests.Request("GET", url).prepare()
+        pool: Any = self.get_connection_with_tls_context(request, verify=True)
+        pool.urlopen("GET", "/", retries=False, timeout=1.0)
 
     def send(  # type: ignore[override]  # everything but the credentials is passed on as it came
         self, request: requests.PreparedRequest, *, auth: AuthBase | None = None, **options: Any
@@ -120,7 +151,7 @@ class Session(requests.Session):
         self.cookies.set_policy(
             DefaultCookiePolicy(allowed_domains=[])
         )  # one organization's cookies must not reach another
-        adapter = _VerifyingAdapter(policy)
+        adapter = VerifyingAdapter(policy)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -130,4 +161,24 @@ class Session(requests.Session):
 
 
 def new_session(policy: AddressPolicy, secrets: Iterable[str] = ()) -> Session:
+    """Return a session whose connections are known to pass the check, or raise Unguarded."""
+    _verify_guard(policy)
     return Session(policy, secrets)
+
+
+def _verify_guard(policy: AddressPolicy) -> None:
+    """Raise Unguarded unless a connection that leads to a forbidden address is refused, by either scheme."""
+    for scheme in ("http", "https"):
+        try:
+            # Nobody listens there, should the check be passed by.
+            VerifyingAdapter(policy, _LedAstray).reach(f"{scheme}://127.0.0.1:1/")
+        except Rejected:
+            continue
+        except (HTTPError, OSError, AttributeError, TypeError) as error:
+            raise _unguarded(scheme) from error
+        raise _unguarded(scheme)
+
+
+def _unguarded(scheme: str) -> Unguarded:
+    installed = " and ".join(f"{name} {version(name)}" for name in ("urllib3", "requests"))
+    return Unguarded(f"{installed}: {scheme} connections do not pass our check of their address")

@@ -29,7 +29,7 @@ class Assigned(msgspec.Struct, frozen=True):
     @property
     def assignee(self) -> Assignee:
         label = "" if self.id is None else str(self.id)
-        # Sentry quirk: the type may come as "team" or as "actortype.team".
+        # Sentry quirk: "team" may come as "actortype.team" (docs/vendor_quirks.md#sentry-hooks).
         if (self.type or "").lower().endswith("team"):
             return Stranger(TEAM_ASSIGNEE, label)
         # Sentry quirk: organizations with enhanced privacy omit addresses.

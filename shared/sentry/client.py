@@ -83,7 +83,7 @@ class SentryClient:
         return self._issue("PUT", issue_id, json={"status": status.value})
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        # Sentry quirk: an empty string means nobody; null is refused.
+        # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
         value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
         return self._issue("PUT", issue_id, json={"assignedTo": value})
 
@@ -100,7 +100,7 @@ class SentryClient:
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Return a comment, or raise NotFound.
 
-        Sentry quirk: there is no call for one comment, and the list is not documented.
+        Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
         comments = self._caller.call(
             "GET",
@@ -120,7 +120,7 @@ class SentryClient:
         """Return the id for an assignment, or raise Refused if nobody has this address.
 
         Sentry quirk: an assignment by address misses people without a password, and a member's id is
-        not the user's.
+        not the user's (docs/vendor_quirks.md#sentry-rest).
         """
         known = self._members.find(self._base_url, email)
         if known is not None:

@@ -1,4 +1,4 @@
-"""Settling one link: look at both ends, decide, announce, write, record. design.md §5.
+"""Settling one link: look at both ends, decide, announce, write, record. docs/settling.md#the-claim.
 
 The order makes a crash harmless. Before a write, the worker announces it on the link's row under the row's
 ETag. Two workers therefore never write for one link at once, and the next worker can distinguish the writes

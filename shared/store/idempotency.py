@@ -99,6 +99,11 @@ def creation_of(issue_id: str) -> str:
     return f"create-for-{issue_id}"
 
 
+def comment_of(comment_id: str, work_item_id: int) -> str:
+    """Return the name of carrying a comment over to a work item: not to be done twice."""
+    return f"comment-{comment_id}-on-{work_item_id}"
+
+
 def _key(name: str) -> str:
     return f"deed!{escaped(name)}"  # Stored rows keep this older name.
 

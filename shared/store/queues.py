@@ -21,7 +21,7 @@ OUTBOUND_QUEUE = "outbound-sync"
 
 _LONGEST_DELAY = 7 * 24 * 3600 - 1  # seconds; the service allows less than seven days
 # azure-storage-queue quirk: its newest protocol version is newer than any released Azurite speaks
-# (functions_platform.md §0.1). Nothing after this one is used.
+# (docs/vendor_quirks.md#storage). Nothing after this one is used.
 _API_VERSION = "2025-11-05"
 _NEVER = -1
 

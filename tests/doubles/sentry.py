@@ -50,7 +50,7 @@ class MemorySentry:
     # What the sync asks.
 
     def get_issue(self, issue_id: str) -> SentryIssue:
-        """Sentry quirk: the id of a merged issue finds the one it became (sentry_api.md §3.2)."""
+        """Sentry quirk: a merged issue's id finds the one it became (docs/vendor_quirks.md#sentry-rest)."""
         while issue_id in self._merged:
             issue_id = self._merged[issue_id]
         try:
@@ -64,7 +64,7 @@ class MemorySentry:
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         issue = self.get_issue(issue_id)
         if isinstance(assignee, Person) and not self.knows(assignee.email):
-            # Sentry quirk: also a member is refused who is in no team of the project (sentry_api.md §3.4).
+            # Sentry quirk: a member outside the project's teams, too (docs/vendor_quirks.md#sentry-rest).
             raise Refused("sentry", "assignedTo: Cannot assign to non-team member")
         return self._assign(issue, assignee if isinstance(assignee, Person) else None, APPLICATION)
 
@@ -138,7 +138,7 @@ class MemorySentry:
         if status is issue.status:
             return issue
         changed = self._change(issue, replace(issue, status=status), by)
-        # Sentry quirk: nobody is told of an un-archiving (sentry_api.md §2.6).
+        # Sentry quirk: nobody is told of an un-archiving (docs/vendor_quirks.md#sentry-hooks).
         if not (issue.status is IssueStatus.IGNORED and status is IssueStatus.UNRESOLVED):
             self.announce(Event(status.value, issue.issue_id))
         return changed
@@ -147,7 +147,7 @@ class MemorySentry:
         if assignee == issue.assignee:
             return issue
         changed = self._change(issue, replace(issue, assignee=assignee), by)
-        # Sentry quirk: nobody is told of an unassign (sentry_api.md §2.6).
+        # Sentry quirk: nobody is told of an unassign (docs/vendor_quirks.md#sentry-hooks).
         if assignee is not None:
             self.announce(Event("assigned", issue.issue_id))
         return changed

@@ -515,8 +515,8 @@ def test_what_was_chosen_is_forgotten_once_something_else_is_typed(connected: Pa
     ("issue", "work_item", "sentence"),
     [
         ("", "31", "Name the Sentry issue."),
-        ("100", "", "Choose a work item from the list, or type its number."),
-        ("100", "login", "Choose a work item from the list, or type its number."),
+        ("100", "", "Choose a work item from the list or type its number."),
+        ("100", "login", "Choose a work item from the list or type its number."),
         ("abc", "31", "issue_id must be Sentry's numeric id of the issue."),
         ("100", "999999", "The work item does not exist, or our credentials may not read it."),
     ],

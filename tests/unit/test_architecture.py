@@ -144,7 +144,7 @@ def test_an_exception_to_the_linters_has_its_reason_beside_it_or_above(module: s
 
 def test_a_function_logs_under_its_own_name() -> None:
     # Functions quirk: loggers under azure.functions are the platform's and never reach the customer
-    # (functions_platform.md §1.4).
+    # (docs/vendor_quirks.md#azure-functions).
     makers = {
         name
         for name, path in DEPLOYED.items()
@@ -229,7 +229,8 @@ def test_no_section_is_about_a_setting_that_is_not() -> None:
 KEPT = ("function_app.py", "host.json", "requirements.txt", "functions", "shared")
 LEFT_OUT = (
     *("tests", "simulator", "bench", "docs", "infra", "azure.yaml", "README.md", "Makefile", ".git", ".ci"),
-    *("package.json", "package-lock.json", ".npmrc", "requirements-dev.txt", "pyproject.toml", ".gitignore"),
+    *("package.json", "package-lock.json", ".npmrc", "pyproject.toml", ".gitignore"),
+    *("requirements.in", "requirements-dev.in", "requirements-dev.txt"),
     *(".venv", ".venv-3.13", "node_modules", ".set-up-lock", ".local", ".mypy_cache", "local.settings.json"),
 )
 

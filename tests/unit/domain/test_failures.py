@@ -1,4 +1,4 @@
-"""What becomes of a message and of a link after each failure: design.md §6, row by row."""
+"""What becomes of a message and of a link after each failure: docs/failures.md#the-classes, row by row."""
 
 import pytest
 

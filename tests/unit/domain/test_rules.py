@@ -1,4 +1,4 @@
-"""Every decision of the sync, row by row: the tables of design.md §5, and what must hold for all of them."""
+"""Every decision of the sync, row by row: docs/settling.md#deciding, and what must hold for all of them."""
 
 import itertools
 from collections.abc import Iterable, Mapping

@@ -13,7 +13,10 @@ import pytest
 import requests
 import responses
 import urllib3.util.connection
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
+from urllib3 import HTTPConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import (
@@ -21,12 +24,14 @@ from shared.domain.errors import (
     Forbidden,
     NotFound,
     Refused,
+    Rejected,
     SyncError,
     Throttled,
     Unauthorized,
     Unavailable,
 )
-from shared.http import BackOff, Caller, Session, new_session
+from shared.http import BackOff, Caller, Session, Unguarded, new_session
+from shared.http.session import VerifyingAdapter
 
 URL = "https://ado.example/_apis/wit/workitems/31"
 TOKEN = "very-secret-token"
@@ -697,3 +702,92 @@ def test_a_name_that_resolves_to_loopback_is_refused_without_any_disguise(site: 
     with pytest.raises(Refused, match="loopback"):
         ask(site, f"http://localhost:{site.port}/", AddressPolicy())
     assert site.headers == []
+
+
+# The check is a method of urllib3's own, overridden: does it still take effect?
+
+
+class Listener:
+    """A socket on loopback that keeps the first bytes of each connection, and says nothing."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def _listen(self) -> None:
+        connection, _ = self._socket.accept()
+        with connection:
+            self.received.append(connection.recv(65536))
+
+    def close(self) -> None:
+        self._thread.join(5)
+        self._socket.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    listener = Listener()
+    yield listener
+    listener.close()
+
+
+SCHEMES = [("http", b"GET / HTTP/1.1"), ("https", b"\x16\x03")]  # the latter is how TLS begins
+
+
+@pytest.mark.parametrize(("scheme", "beginning"), SCHEMES)
+def test_a_refused_address_is_sent_nothing(listener: Listener, scheme: str, beginning: bytes) -> None:
+    with pytest.raises(Rejected, match="loopback"):
+        VerifyingAdapter(AddressPolicy()).reach(f"{scheme}://{listener.address}/")
+    listener.close()
+    assert listener.received == [b""]
+
+
+@pytest.mark.parametrize(("scheme", "beginning"), SCHEMES)
+def test_an_allowed_address_is_spoken_to(listener: Listener, scheme: str, beginning: bytes) -> None:
+    with new_session(LOCAL) as session, pytest.raises(Unavailable):
+        calling(session).call("GET", f"{scheme}://{listener.address}/", object)
+    listener.close()
+    assert [first.startswith(beginning) for first in listener.received] == [True]
+
+
+def connect_past_the_check(connection: HTTPConnection) -> None:
+    connection.sock = socket.create_connection((connection.host, connection.port), 1.0)
+
+
+def hold_a_pool_of_its_own(manager: PoolManager, *_: Any, **__: Any) -> HTTPConnectionPool:
+    return HTTPConnectionPool("127.0.0.1", 1)
+
+
+def ask_no_manager(adapter: HTTPAdapter, request: requests.PreparedRequest, **_: Any) -> HTTPConnectionPool:
+    return HTTPConnectionPool("127.0.0.1", 1)
+
+
+@pytest.mark.parametrize("policy", [AddressPolicy(), LOCAL])
+@pytest.mark.parametrize(
+    ("changed", "name", "change"),
+    [
+        # What the check overrides is not called any more,
+        (HTTPConnection, "connect", connect_past_the_check),
+        (HTTPSConnection, "connect", connect_past_the_check),
+        # or not there any more.
+        (HTTPConnection, "_new_conn", None),
+        # Our pools are not used any more, by urllib3 or by requests.
+        (PoolManager, "_new_pool", hold_a_pool_of_its_own),
+        (HTTPAdapter, "get_connection_with_tls_context", ask_no_manager),
+        (HTTPAdapter, "get_connection_with_tls_context", None),
+        # Something forbidden is reached, and even answers.
+        (HTTPConnectionPool, "urlopen", lambda *_, **__: None),
+    ],
+)
+def test_libraries_that_pass_our_check_by_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, policy: AddressPolicy, changed: type, name: str, change: Any
+) -> None:
+    if change is None:
+        monkeypatch.delattr(changed, name)
+    else:
+        monkeypatch.setattr(changed, name, change)
+    with pytest.raises(Unguarded, match=r"urllib3 [\d.]+ and requests [\d.]+: https? connections"):
+        new_session(policy)
