@@ -175,6 +175,12 @@ def test_whatever_the_index_does_the_work_items_are_asked(
     assert finder().find("login", None, 7) == [Hit(31, "Fix login")]
 
 
+def test_an_item_that_we_may_not_read_hides_no_other(vendor: responses.RequestsMock) -> None:
+    vendor.get(f"{CLOUD}_apis/wit/workitems/31", status=403, json={"message": "TF237111"})
+    vendor.post(SEARCH, json={"results": [result(32), {"fields": {}}, result("nine"), None, result(33)]})
+    assert [hit.id for hit in finder().find("31", None, 7)] == [32, 33]
+
+
 def test_an_item_that_the_index_knows_by_an_older_title_is_shown_once(vendor: responses.RequestsMock) -> None:
     vendor.get(f"{CLOUD}_apis/wit/workitems/31", json=item(31, "Today's title"))
     vendor.post(SEARCH, json={"results": [result(31, **{"system.title": "Before"}), result(32)]})
