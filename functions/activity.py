@@ -19,10 +19,10 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
     issue_id, work_item_id = named_link(request.route_params)
     page = services.activity.page(
-        organization.slug, issue_id, work_item_id, request.params.get("continuation"), _ENTRIES_A_PAGE
+        organization.scope, issue_id, work_item_id, request.params.get("continuation"), _ENTRIES_A_PAGE
     )
     if not page.entries:
-        services.links.get(organization.slug, issue_id, work_item_id)  # NotFound, unless it is only quiet
+        services.links.get(organization.scope, issue_id, work_item_id)  # NotFound, unless it is only quiet
     return answer({"activity": [_shown(entry) for entry in page.entries], "continuation": page.continuation})
 
 

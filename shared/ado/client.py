@@ -51,6 +51,15 @@ class AdoClient:
             back_off=back_off,
         )
 
+    @reading("ado", "who it is")
+    def instance_id(self) -> str:
+        """Return the id of the organization, or of the collection on a Server.
+
+        ADO quirk: this resource was never released from preview, and a plain version is refused.
+        """
+        answer = self.call("GET", "_apis/connectionData", params={"api-version": "5.0-preview"})
+        return _worded(answer["instanceId"]).lower()
+
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item
     def get_work_item(self, work_item_id: int) -> WorkItem:
         try:
@@ -206,6 +215,13 @@ class AdoClient:
                 return candidate.lower()
         # ADO quirk: old servers answer with a URL that names no project.
         return self.get_project(fields["System.TeamProject"]).id
+
+
+def _worded(value: Any) -> str:
+    """Return a text that says something, or raise ValueError."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("no text")
+    return value.strip()
 
 
 def _paths(node: Any, above: str) -> Iterator[str]:

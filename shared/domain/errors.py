@@ -10,7 +10,9 @@ SyncError
 ├── Conflict                  somebody else was first: look again and decide again
 │   ├── AlreadyLinked         the caller asked for something that is so already
 │   ├── StalePrecondition     the caller's If-Match names an older version
+│   ├── ConnectionChanged     the caller's document leads elsewhere than the links there are
 │   └── Busy                  another worker holds the link: come back in a moment
+├── Unreadable                what is stored cannot be read: replace it or remove it
 ├── Undecidable               the facts for a decision are missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says the request is wrong; asking again cannot help
@@ -88,6 +90,10 @@ class StalePrecondition(Conflict):
     kind = "precondition-failed"
 
 
+class ConnectionChanged(Conflict):
+    kind = "connection-changed"
+
+
 class Busy(Conflict):
     """Another worker is writing for this link until ``retry_after`` seconds from now."""
 
@@ -96,6 +102,12 @@ class Busy(Conflict):
     def __init__(self, detail: str, *, retry_after: float) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Unreadable(SyncError):
+    """A document that a newer version of the app, or somebody by hand, has stored."""
+
+    kind = "unreadable-document"
 
 
 class Undecidable(SyncError):

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from shared.domain.connection import scope_of
+
 # The two fields of a link.
 STATUS = "status"
 ASSIGNEE = "assignee"
@@ -191,6 +193,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     ``open_state`` is the state the item had before it was last done. ``owed`` names the side on which the
     other side's assignee was not known, so that it is tried again once somebody is added there.
     ``writes`` are the times (epoch seconds) of our own recent writes, for the guard against flapping.
+    ``epoch`` is that of the connection in which the two ids mean what they meant when they were linked.
     """
 
     organization: str
@@ -206,6 +209,12 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     health: Health = Health()
     claim: Claim | None = None
     writes: tuple[float, ...] = ()
+    epoch: str = ""
+
+    @property
+    def scope(self) -> str:
+        """Name the connection that the link belongs to."""
+        return scope_of(self.organization, self.epoch)
 
     @property
     def display_name(self) -> str:

@@ -3,18 +3,29 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from shared.domain.decoding import decode
-from shared.domain.errors import AlreadyLinked, Malformed, NotFound, Refused, Rejected, SyncError, Undecidable
+from shared.domain.errors import (
+    AlreadyLinked,
+    Malformed,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Unavailable,
+    Undecidable,
+)
 from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.linking import link
 from shared.services import Services
-from shared.store.organizations import Organization
+from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
 
 MOST_PAIRS = 10_000
 _WORK_FOR = 60.0  # seconds; an HTTP answer has to come within 230
+_FAILURES_IN_A_ROW = 3
 LINKED, ALREADY_LINKED, NOT_YET = "linked", "already-linked", "not-yet"
 
 
@@ -24,10 +35,14 @@ class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Linked(msgspec.Struct, frozen=True):
-    """What became of one pair; ``outcome`` is a word, or the kind of an error."""
+    """What became of one pair; ``outcome`` is a word, or the kind of an error.
+
+    What is not ``is_final`` may come to something else when the list is sent again.
+    """
 
     pair: Pair
     outcome: str
+    is_final: bool = True
 
 
 def pairs_from_json(body: bytes) -> list[Pair]:
@@ -70,31 +85,64 @@ def _pair(issue_id: str, work_item_id: str, where: str) -> Pair:
 
 
 def link_all(services: Services, organization: Organization, pairs: Sequence[Pair]) -> Iterator[Linked]:
-    """Yield what became of each pair, in order, for a minute; the rest is ``not-yet``.
+    """Yield what became of each pair, in order; what a minute is too short for is ``not-yet``.
 
-    Links that are there already cost one look at our own table, so asking again with the same list goes
-    on where the last request stopped.
+    Which pairs are linked already is found by one look over the table before the minute begins. So every
+    request gets further, however slow the table is, and asking again with the same list goes on where the
+    last request stopped. All pairs share one client, and with it what Azure DevOps asked of us.
     """
-    stop_at = services.clock() + _WORK_FOR
+    wanted = {(pair.issue_id, pair.work_item_id) for pair in pairs}
+    linked = services.links.linked_among(organization.scope, wanted)
+    services.end_refusals(organization.slug)
+    run = _Run(services, organization, services.clock() + _WORK_FOR)
     for pair in pairs:
-        if services.clock() > stop_at:
-            yield Linked(pair, NOT_YET)
-            continue
+        if (pair.issue_id, pair.work_item_id) in linked:
+            yield Linked(pair, ALREADY_LINKED)
+        else:
+            result = run.link(pair)
+            if result.outcome == LINKED:
+                linked.add((pair.issue_id, pair.work_item_id))
+            yield result
+
+
+@dataclass
+class _Run:
+    """One request's work on the pairs that are not linked yet."""
+
+    services: Services
+    organization: Organization
+    stop_at: float
+    _failures: int = 0
+    _is_over: bool = False
+
+    def link(self, pair: Pair) -> Linked:
+        if self._is_over or self.services.clock() > self.stop_at:
+            return Linked(pair, NOT_YET, is_final=False)
         try:
-            yield Linked(pair, _link_one(services, organization, pair))
+            outcome = self._link(pair)
         except (NotFound, Refused, Undecidable) as error:
-            yield Linked(pair, error.kind)
+            if error.kind != UNKNOWN_ORGANIZATION:
+                return self._final(pair, error.kind)
+            return self._failed(pair, error)
         except SyncError as error:
-            # What stopped this one would stop the next as well; nobody is asked ten thousand times.
-            stop_at = 0.0
-            yield Linked(pair, error.kind)
+            return self._failed(pair, error)
+        return self._final(pair, outcome)
 
+    def _link(self, pair: Pair) -> str:
+        services, organization = self.services, self.organization
+        ado = services.ado(organization)
+        try:
+            link(services, organization, pair.issue_id, pair.work_item_id, None, ado)
+        except AlreadyLinked:
+            return ALREADY_LINKED
+        return LINKED
 
-def _link_one(services: Services, organization: Organization, pair: Pair) -> str:
-    if services.links.exists(organization.slug, pair.issue_id, pair.work_item_id):
-        return ALREADY_LINKED
-    try:
-        link(services, organization, pair.issue_id, pair.work_item_id, None)
-    except AlreadyLinked:
-        return ALREADY_LINKED
-    return LINKED
+    def _final(self, pair: Pair, outcome: str) -> Linked:
+        self._failures = 0
+        return Linked(pair, outcome)
+
+    def _failed(self, pair: Pair, error: SyncError) -> Linked:
+        """What stopped this pair would stop the next as well, unless it is the one answer that is odd."""
+        self._failures += 1
+        self._is_over = not isinstance(error, Unavailable) or self._failures >= _FAILURES_IN_A_ROW
+        return Linked(pair, error.kind, is_final=False)

@@ -2,62 +2,143 @@
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
-from shared.domain.errors import InvalidConfiguration, NotFound, SyncError
-from shared.domain.model import HealthWord
+from shared.domain.connection import (
+    Choice,
+    Connection,
+    Consequence,
+    Identity,
+    Verdict,
+    compare,
+    consequence_of,
+    gravest,
+    slug_of,
+)
+from shared.domain.errors import ConnectionChanged, InvalidConfiguration, NotFound, SyncError, Unavailable
 from shared.domain.rules.done import mapping_errors
 from shared.flows.form import ProjectStates
+from shared.flows.identifying import Met, fill_in, meet
 from shared.services import Services
 from shared.store.organizations import Organization
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-def find_organization(services: Services, slug: str) -> Organization | None:
-    try:
-        return services.organizations.get(slug)
-    except NotFound:
-        return None
+_ASK_FOR = 100.0  # seconds in one request; an HTTP answer has to come within 230
+_SWEEP_FOR = 30.0  # seconds in one run of the reconciler, which has 300 in all
+_REMOVE_FOR = 60.0  # seconds in one request
+_ROWS_AT_ONCE = 1_000
+# Longer than anything may run that still knows a connection which is over, and writes a last row for it.
+_LATE_FOR = 3600.0  # seconds
 
 
 def store(
-    services: Services, slug: str, configuration: Configuration, current: Organization | None
+    services: Services,
+    slug: str,
+    configuration: Configuration,
+    current: Organization | None,
+    choice: Choice | None = None,
 ) -> Organization:
     """Create the organization or replace its document, once every mapped state is known to exist.
 
-    Raises InvalidConfiguration with nothing stored, or Unavailable when Azure DevOps cannot be asked.
+    Where the document leads elsewhere than the stored one, the links there are do not go with it: ``choice``
+    says that they are to go, or that it is the same place under a new name. Raises ConnectionChanged or
+    Unavailable without one, and InvalidConfiguration, or Unavailable when Azure DevOps cannot be asked, each
+    with nothing stored.
     """
-    if configuration.status_mapping:
-        configuration = services.located(configuration)
-        verify_mapping(services, Organization(slug, configuration, current.etag if current else ""))
+    configuration, account = _located(services, configuration)
+    met = meet(services, Organization(slug, configuration, current.etag if current else ""))
+    met = replace(met, ado=met.ado.joined(account))
+    connection = _connection(services, current, met, choice)
+    if current is None or configuration != current.configuration:
+        connection = replace(connection, changed_at=services.clock())
+    wanted = Organization(slug, configuration, current.etag if current else "", connection)
+    verify_mapping(services, wanted)
     if current is None:
-        return services.organizations.add(slug, configuration)
-    stored = services.organizations.replace(current, configuration)
+        return services.organizations.add(slug, configuration, connection)
+    if connection.epoch != current.epoch:
+        services.scopes.announce_end(current.scope)
+    stored = services.organizations.replace(current, configuration, connection)
+    if stored.epoch != current.epoch:
+        services.foreign.forget(slug)
     if configuration != current.configuration:
         services.end_refusals(slug)
-        _make_due(services, slug)
     return stored
 
 
+def _located(services: Services, configuration: Configuration) -> tuple[Configuration, Identity]:
+    """Return the document with its address, and the account that it was looked up by, if it was.
+
+    Only a mapping cannot be stored without an address; for all else the look-up is made again when needed.
+    """
+    if configuration.is_located:
+        return configuration, Identity()
+    account = Identity(delivered=((configuration.ado_account_id or "").lower(),))
+    try:
+        return services.located(configuration), account
+    except SyncError:
+        if configuration.status_mapping:
+            raise
+        return configuration, account
+
+
+def _connection(
+    services: Services, current: Organization | None, met: Met, choice: Choice | None
+) -> Connection:
+    """Return the connection that the document is stored with, or raise what keeps it from being stored."""
+    if current is None:
+        return Connection(services.new_token(), met.ado, met.sentry)
+    ado, sentry = compare(current.ado, met.ado), compare(current.sentry, met.sentry)
+    verdict = gravest(ado, sentry)
+    count = 0 if verdict is Verdict.SAME else services.links.count(current.scope)
+    match consequence_of(verdict, has_links=count > 0, choice=choice):
+        case Consequence.GO_ON:
+            connection = current.connection.joined(current.ado, current.sentry)
+            return connection.joined(met.ado, met.sentry)
+        case Consequence.BEGIN_ANEW:
+            return Connection(services.new_token(), met.ado, met.sentry)
+        case Consequence.REFUSE:
+            raise ConnectionChanged(
+                f"the document leads to another place than that of the {count} link(s) there are: send it "
+                "with ?links=drop to drop them, or with ?links=keep if it is the same place under a new name"
+            )
+    advice = (
+        f"who is at the new address could not be asked, and there are {count} link(s); nothing was stored. "
+        "Try again later, or send it with ?links=drop to drop them, or with ?links=keep if it is the same "
+        "place under a new name"
+    )
+    raise Unavailable("sentry" if sentry is Verdict.UNKNOWN else "ado", advice, advice=advice)
+
+
 def verify_mapping(services: Services, organization: Organization) -> None:
-    """Raise InvalidConfiguration if a mapped project, type or state does not exist, or does not read back."""
+    """Raise InvalidConfiguration if a mapped project, type or state does not exist, or does not read back.
+
+    What was asked for within the hour is believed if it agrees, so a document with more projects than one
+    request can ask for is checked by sending it again.
+    """
+    configuration = organization.configuration
+    if not configuration.status_mapping:
+        return
     errors: dict[str, str] = {}
-    for project_id in organization.configuration.status_mapping:
+    ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
+    for place, project_id in enumerate(configuration.status_mapping):
         if not _GUID.fullmatch(project_id):
             # Azure DevOps would take a name as well, but work items are known by their project's id alone.
             errors[f"status_mapping.{project_id}"] = "is no project's id: a GUID, which GET shows"
             continue
+        if services.clock() > stop_at:
+            advice = f"{place} of the mapped projects are checked, which took long; send it again to go on"
+            raise Unavailable("ado", advice, advice=advice)
         try:
-            types = services.processes.refresh(
-                services.ado_at_once(organization), organization.slug, project_id
-            )
+            types = services.processes.types(ado, organization.slug, project_id)
+            if mapping_errors(configuration, project_id, types):
+                types = services.processes.recent(ado, organization.slug, project_id)
         except NotFound:
             errors[f"status_mapping.{project_id}"] = "is no project of this Azure DevOps organization"
         else:
-            errors |= mapping_errors(organization.configuration, project_id, types)
+            errors |= mapping_errors(configuration, project_id, types)
     if errors:
         raise InvalidConfiguration(errors)
 
@@ -65,43 +146,54 @@ def verify_mapping(services: Services, organization: Organization) -> None:
 def described_projects(
     services: Services, organization: Organization, asked_for: Collection[str]
 ) -> list[ProjectStates]:
-    """Return every project, with states for those that are mapped and those that somebody asks for."""
-    ado = services.ado_at_once(organization)
+    """Return every project, with states for those that are mapped and those that somebody asks for.
+
+    Of very many, the states are shown as far as there is time to ask for them.
+    """
+    ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
     wanted = {each.lower() for each in (*organization.configuration.status_mapping, *asked_for)}
     projects = []
     for project in ado.projects():
         types = None
-        if project.id in wanted or project.name.lower() in wanted:
+        if wanted & {project.id, project.name.lower()} and services.clock() < stop_at:
             types = services.processes.recent(ado, organization.slug, project.id)
         projects.append(ProjectStates(project.id, project.name, types))
+    fill_in(services, organization)
     return projects
 
 
 def remove(services: Services, organization: Organization) -> None:
     """Disconnect: the links and their activity go with the document.
 
-    The document goes last, so that a removal which is cut short can be asked for again, and never leaves
-    links to whoever gets the slug next. What was made while it went is taken along by a second look.
+    With the document goes the epoch, and with it every way to meet a row of it. So the document goes first,
+    and whatever is not removed in this request, or is written after it by somebody who is at it still, is
+    removed by the reconciler.
     """
-    _remove_rows(services, organization.slug)
+    services.scopes.announce_end(organization.scope)
     services.organizations.remove(organization)
-    _remove_rows(services, organization.slug)
+    stop_at = services.clock() + _REMOVE_FOR
+    with suppress(SyncError):
+        services.foreign.forget(organization.slug)
+        while _remove_rows(services, organization.scope) and services.clock() < stop_at:
+            continue
 
 
-def _remove_rows(services: Services, slug: str) -> None:
-    services.links.remove_all(slug)
-    services.activity.remove_all(slug)
-    services.progress.remove(slug)
+def remove_what_ended(services: Services) -> None:
+    """Remove the next rows of connections that are over, so many of each, in half a minute."""
+    stop_at = services.clock() + _SWEEP_FOR
+    for ended in services.scopes.ended():
+        if services.clock() > stop_at:
+            return
+        organization = services.organizations.find(slug_of(ended.scope))
+        is_alive = organization is not None and organization.scope == ended.scope
+        is_empty = is_alive or not _remove_rows(services, ended.scope)
+        if is_empty and services.clock() - ended.at > _LATE_FOR:
+            services.scopes.forget(ended.scope)
 
 
-def _make_due(services: Services, slug: str) -> None:
-    """Have the reconciler take up at once what needs attention: the new document may be the cure."""
-    for stored in services.links.all(slug):
-        health = stored.link.health
-        if health.word is HealthWord.ATTENTION and health.due is not None:
-            try:
-                services.links.replace(
-                    stored, replace(stored.link, health=replace(health, due=services.clock()))
-                )
-            except SyncError:
-                continue  # It is being settled at this moment, with the new document or due again anyway.
+def _remove_rows(services: Services, scope: str) -> bool:
+    """Remove the next rows of a connection that is over, and tell whether there were any."""
+    links = services.links.remove_some(scope, _ROWS_AT_ONCE)
+    entries = services.activity.remove_some(scope, _ROWS_AT_ONCE)
+    services.progress.remove(scope)
+    return links + entries > 0

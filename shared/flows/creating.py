@@ -32,7 +32,7 @@ def create_and_link(
     work_item_id = None if claim.since is None else find_created(ado, new.issue_url, claim.since)
     if work_item_id is None:
         work_item_id = _create(services, organization, claim, ado, new, patch)
-    services.idempotency.done(organization.slug, claim, str(work_item_id))
+    services.idempotency.done(organization.scope, claim, str(work_item_id))
     return link_or_get(services, organization, issue_id, work_item_id)
 
 
@@ -43,7 +43,7 @@ def link_or_get(
     try:
         return link(services, organization, issue_id, work_item_id, None)
     except AlreadyLinked:
-        return services.links.get(organization.slug, issue_id, work_item_id).link
+        return services.links.get(organization.scope, issue_id, work_item_id).link
 
 
 def _claim_or_link(
@@ -53,7 +53,7 @@ def _claim_or_link(
     deleted: str | None = None
     while True:
         name, now = creation_of(issue_id), services.clock()
-        claim = services.idempotency.claim(organization.slug, name, now, redo=deleted)
+        claim = services.idempotency.claim(organization.scope, name, now, redo=deleted)
         if isinstance(claim, ClaimedRecord):
             return claim
         try:
@@ -78,5 +78,5 @@ def _create(
     except (Unavailable, Throttled):
         raise  # It may have been made all the same: the claim stays, to be looked into.
     except SyncError:
-        services.idempotency.abandon(organization.slug, claim)
+        services.idempotency.abandon(organization.scope, claim)
         raise
