@@ -1,6 +1,7 @@
 """Storing an organization's document: what it takes along, what it leaves behind, whose links they are."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
