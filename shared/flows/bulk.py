@@ -15,7 +15,6 @@ from shared.domain.errors import (
     Refused,
     Rejected,
     SyncError,
-    Unavailable,
     Undecidable,
 )
 from shared.domain.ids import issue_id_from, work_item_id_from
@@ -25,7 +24,8 @@ from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
 
 MOST_PAIRS = 10_000
 _WORK_FOR = 60.0  # seconds; an HTTP answer has to come within 230
-_FAILURES_IN_A_ROW = 3
+# What is wrong with one pair, and says nothing of the next.
+_FINAL = (NotFound, Refused, Undecidable)
 LINKED, ALREADY_LINKED, NOT_YET = "linked", "already-linked", "not-yet"
 
 
@@ -112,21 +112,18 @@ class _Run:
     services: Services
     organization: Organization
     stop_at: float
-    _failures: int = 0
     _is_over: bool = False
 
     def link(self, pair: Pair) -> Linked:
         if self._is_over or self.services.clock() > self.stop_at:
             return Linked(pair, NOT_YET, is_final=False)
         try:
-            outcome = self._link(pair)
-        except (NotFound, Refused, Undecidable) as error:
-            if error.kind != UNKNOWN_ORGANIZATION:
-                return self._final(pair, error.kind)
-            return self._failed(pair, error)
+            return Linked(pair, self._link(pair))
         except SyncError as error:
-            return self._failed(pair, error)
-        return self._final(pair, outcome)
+            # What stops one pair for a time would stop the next as well; nobody is asked ten thousand times.
+            is_final = isinstance(error, _FINAL) and error.kind != UNKNOWN_ORGANIZATION
+            self._is_over = not is_final
+            return Linked(pair, error.kind, is_final)
 
     def _link(self, pair: Pair) -> str:
         services, organization = self.services, self.organization
@@ -136,13 +133,3 @@ class _Run:
         except AlreadyLinked:
             return ALREADY_LINKED
         return LINKED
-
-    def _final(self, pair: Pair, outcome: str) -> Linked:
-        self._failures = 0
-        return Linked(pair, outcome)
-
-    def _failed(self, pair: Pair, error: SyncError) -> Linked:
-        """What stopped this pair would stop the next as well, unless it is the one answer that is odd."""
-        self._failures += 1
-        self._is_over = not isinstance(error, Unavailable) or self._failures >= _FAILURES_IN_A_ROW
-        return Linked(pair, error.kind, is_final=False)

@@ -45,5 +45,7 @@ def fill_in(services: Services, organization: Organization) -> None:
     if organization.connection.is_known or not services.may_ask_who_is_at(organization.scope):
         return
     with suppress(SyncError):
-        met = meet(services, organization)
-        services.organizations.learn(organization, met.ado, met.sentry)
+        now = services.organizations.get(organization.slug)  # Its address may have been looked up meanwhile.
+        if now.epoch == organization.epoch:
+            met = meet(services, now)
+            services.organizations.learn(now, met.ado, met.sentry)

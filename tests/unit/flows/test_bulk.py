@@ -193,6 +193,7 @@ def test_a_pair_of_its_own_trouble_stops_no_other(
     [
         (Unauthorized("ado", "401"), "unauthorized"),
         (Throttled("ado", "429", retry_after=5.0), "throttled"),
+        (Unavailable("ado", "503"), "unavailable"),
     ],
 )
 def test_a_trouble_of_all_is_met_once(
@@ -203,16 +204,6 @@ def test_a_trouble_of_all_is_met_once(
     assert ado.asked == [1, 2]
     ado.troubles.clear()
     assert run(services) == ["already-linked", "linked", "linked", "linked", "linked"]
-
-
-def test_one_odd_answer_stops_no_other_pair_and_three_in_a_row_do(
-    services: MemoryServices, ado: SlowAdo
-) -> None:
-    ado.troubles = {2: Unavailable("ado", "a work item that cannot be read")}
-    assert run(services) == ["linked", "unavailable", "linked", "linked", "linked"]
-    services.links.remove_some("acme", 100)
-    ado.troubles = {number: Unavailable("ado", "503") for number in (1, 2, 3)}
-    assert run(services) == ["unavailable"] * 3 + ["not-yet"] * 2
 
 
 @pytest.mark.parametrize(

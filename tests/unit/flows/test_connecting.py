@@ -353,6 +353,9 @@ def test_what_waits_for_a_cure_is_taken_up_by_the_next_run_and_once(scene: Scene
     scene.now += 20.0
     reconcile(scene.services, scene.organization)
     assert not scene.health.is_due(scene.now)
+    put(scene)  # … which changes nothing
+    reconcile(scene.services, scene.organization)
+    assert not scene.health.is_due(scene.now)
     put(scene, sync_comments=True)
     assert not scene.health.is_due(scene.now)  # not in the request, however many links there are
     reconcile(scene.services, scene.organization)

@@ -7,16 +7,18 @@ import azure.functions as func
 import pytest
 from msgspec.structs import replace
 
-from functions import ado_webhook, health, inbound_sync
+from functions import ado_webhook, health, inbound_sync, sentry_webhook
 from shared.domain.errors import Unavailable
 from shared.domain.messages import decode_inbound
 from shared.domain.model import IssueStatus
 from shared.flows.connecting import store
 from shared.flows.linking import link
+from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
 from shared.store.organizations import Organization
+from shared.store.tables import Replace
 from simulator.ado.catalog import default_catalog
 from tests.doubles.ado import BASE_URL, MemoryAdo
-from tests.doubles.services import ADO_SECRET, MemoryServices
+from tests.doubles.services import ADO_SECRET, SENTRY_SECRET, MemoryServices
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Scene
 
 THERE = "https://dev.azure.com/contoso/"
@@ -190,3 +192,21 @@ def test_a_snapshot_of_another_project_is_looked_up(scene: Scene) -> None:
     assert scene.status is IssueStatus.UNRESOLVED
     assert scene.calls.made.count("get_work_item") == 1
     assert scene.row.title == "Fix login"
+
+
+# A document that cannot be read
+
+
+def test_hooks_of_an_organization_whose_document_cannot_be_read_are_to_come_again(scene: Scene) -> None:
+    fresh = MemoryServices(scene.ado, scene.sentry, lambda: scene.now)
+    fresh._named = scene.services._named
+    fresh.organizations._table.apply("organizations", Replace(SLUG, '{"on_conflict": "newest"}', None))
+    route = {"organization": SLUG}
+    from_ado = func.HttpRequest(
+        "POST", "/", headers={"Shared-Secret": ADO_SECRET}, route_params=route, body=delivery(scene)
+    )
+    signed = {SIGNATURE_HEADER: sign(b"{}", SENTRY_SECRET), RESOURCE_HEADER: "issue"}
+    from_sentry = func.HttpRequest("POST", "/", headers=signed, route_params=route, body=b"{}")
+    answers = [ado_webhook.handle(from_ado, fresh), sentry_webhook.handle(from_sentry, fresh)]
+    assert [each.status_code for each in answers] == [503, 503]
+    assert all(int(each.headers["Retry-After"]) > 0 for each in answers)
