@@ -205,7 +205,7 @@ def test_hooks_of_an_organization_whose_document_cannot_be_read_are_to_come_agai
     from_ado = func.HttpRequest(
         "POST", "/", headers={"Shared-Secret": ADO_SECRET}, route_params=route, body=delivery(scene)
     )
-    signed = {SIGNATURE_HEADER: sign(b"{}", SENTRY_SECRET), RESOURCE_HEADER: "issue"}
+    signed = {SIGNATURE_HEADER: sign(b"{}", SENTRY_SECRET).decode(), RESOURCE_HEADER: "issue"}
     from_sentry = func.HttpRequest("POST", "/", headers=signed, route_params=route, body=b"{}")
     answers = [ado_webhook.handle(from_ado, fresh), sentry_webhook.handle(from_sentry, fresh)]
     assert [each.status_code for each in answers] == [503, 503]
