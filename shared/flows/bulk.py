@@ -1,4 +1,4 @@
-"""Linking many pairs in one request: each is answered, and what is not done yet is done by asking again."""
+"""Linking many pairs in one request: each pair gets an outcome, and a repeated request continues the work."""
 
 import csv
 import io
@@ -23,8 +23,8 @@ from shared.services import Services
 from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
 
 MOST_PAIRS = 10_000
-_WORK_FOR = 60.0  # seconds; an HTTP answer has to come within 230
-# What is wrong with one pair, and says nothing of the next.
+_TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
+# What is wrong with one pair alone.
 _FINAL = (NotFound, Refused, Undecidable)
 LINKED, ALREADY_LINKED, NOT_YET = "linked", "already-linked", "not-yet"
 
@@ -35,9 +35,9 @@ class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Linked(msgspec.Struct, frozen=True):
-    """What became of one pair; ``outcome`` is a word, or the kind of an error.
+    """The result of one pair; ``outcome`` is LINKED, ALREADY_LINKED, NOT_YET, or the kind of an error.
 
-    What is not ``is_final`` may come to something else when the list is sent again.
+    A result that is not final may be another one when the same list is sent again.
     """
 
     pair: Pair
@@ -46,10 +46,11 @@ class Linked(msgspec.Struct, frozen=True):
 
 
 def pairs_from_json(body: bytes) -> list[Pair]:
+    """Read an array of 1 to 10,000 pairs, or raise Rejected naming the first wrong one."""
     try:
         pairs = decode(body, list[Pair])
     except Malformed as error:
-        raise Rejected(f"the body is no list of links to make: {error.detail}") from error
+        raise Rejected(f"the body is not a list of links to make: {error.detail}") from error
     _verify_count(len(pairs))
     return [
         _pair(each.issue_id, str(each.work_item_id), f"link {place}") for place, each in enumerate(pairs, 1)
@@ -57,7 +58,10 @@ def pairs_from_json(body: bytes) -> list[Pair]:
 
 
 def pairs_from_csv(body: bytes) -> list[Pair]:
-    """Read lines of ``issue_id,work_item_id``; a first line with these names is passed over."""
+    """Read 1 to 10,000 lines of ``issue_id,work_item_id`` after an optional header line of these names.
+
+    Raises Rejected naming the first wrong line.
+    """
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
@@ -85,16 +89,16 @@ def _pair(issue_id: str, work_item_id: str, where: str) -> Pair:
 
 
 def link_all(services: Services, organization: Organization, pairs: Sequence[Pair]) -> Iterator[Linked]:
-    """Yield what became of each pair, in order; what a minute is too short for is ``not-yet``.
+    """Yield a result for each pair in order; pairs left over after a minute are ``not-yet``.
 
-    Which pairs are linked already is found by one look over the table before the minute begins. So every
-    request gets further, however slow the table is, and asking again with the same list goes on where the
-    last request stopped. All pairs share one client, and with it what Azure DevOps asked of us.
+    One scan of the table finds the existing links, before the minute begins. So each request makes progress
+    at any speed of the table, and a second request with the same list reaches the pairs that are left. All
+    pairs share the organization's back-off.
     """
     wanted = {(pair.issue_id, pair.work_item_id) for pair in pairs}
     linked = services.links.linked_among(organization.scope, wanted)
     services.end_refusals(organization.slug)
-    run = _Run(services, organization, services.clock() + _WORK_FOR)
+    run = _Run(services, organization, services.clock() + _TIME_LIMIT)
     for pair in pairs:
         if (pair.issue_id, pair.work_item_id) in linked:
             yield Linked(pair, ALREADY_LINKED)
@@ -120,7 +124,7 @@ class _Run:
         try:
             return Linked(pair, self._link(pair))
         except SyncError as error:
-            # What stops one pair for a time would stop the next as well; nobody is asked ten thousand times.
+            # The next pair would fail in the same way; do not call a failing service ten thousand times.
             is_final = isinstance(error, _FINAL) and error.kind != UNKNOWN_ORGANIZATION
             self._is_over = not is_final
             return Linked(pair, error.kind, is_final)

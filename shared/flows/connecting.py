@@ -1,4 +1,4 @@
-"""Connecting an organization: storing its document, describing its form, and removing every trace of it."""
+"""Connecting an organization: storing its document, describing its projects, and removing its data."""
 
 import re
 from collections.abc import Collection
@@ -41,12 +41,13 @@ def store(
     current: Organization | None,
     choice: Choice | None = None,
 ) -> Organization:
-    """Create the organization or replace its document, once every mapped state is known to exist.
+    """Create the organization or replace its document, after checking that every mapped state exists.
 
-    Where the document leads elsewhere than the stored one, the links there are do not go with it: ``choice``
-    says that they are to go, or that it is the same place under a new name. Raises ConnectionChanged or
-    Unavailable without one, and InvalidConfiguration, or Unavailable when Azure DevOps cannot be asked, each
-    with nothing stored.
+    If the document leads elsewhere than the stored one, the existing links do not follow: ``choice`` says
+    whether to drop them, or that it is the same place under a new name. Without it, raises ConnectionChanged,
+    or Unavailable if nobody can tell. Also raises InvalidConfiguration for a wrong mapping, Unavailable if
+    Azure DevOps does not answer, Conflict or StalePrecondition if ``current`` is not the stored version; and
+    stores nothing then.
     """
     configuration, account = _located(services, configuration)
     met = meet(services, Organization(slug, configuration, current.etag if current else ""))
@@ -113,10 +114,10 @@ def _connection(
 
 
 def verify_mapping(services: Services, organization: Organization) -> None:
-    """Raise InvalidConfiguration if a mapped project, type or state does not exist, or does not read back.
+    """Raise InvalidConfiguration if a mapped project, type or state does not exist or does not read back.
 
-    What was asked for within the hour is believed if it agrees, so a document with more projects than one
-    request can ask for is checked by sending it again.
+    Cached states are enough where they agree. So a document with more projects than one request can ask for
+    is stored once it has been sent often enough.
     """
     configuration = organization.configuration
     if not configuration.status_mapping:
@@ -125,7 +126,7 @@ def verify_mapping(services: Services, organization: Organization) -> None:
     ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
     for place, project_id in enumerate(configuration.status_mapping):
         if not _GUID.fullmatch(project_id):
-            # Azure DevOps would take a name as well, but work items are known by their project's id alone.
+            # Azure DevOps would accept a name too, but work items name their project by id only.
             errors[f"status_mapping.{project_id}"] = "is no project's id: a GUID, which GET shows"
             continue
         if services.clock() > stop_at:
@@ -144,14 +145,14 @@ def verify_mapping(services: Services, organization: Organization) -> None:
 
 
 def described_projects(
-    services: Services, organization: Organization, asked_for: Collection[str]
+    services: Services, organization: Organization, detailed: Collection[str]
 ) -> list[ProjectStates]:
-    """Return every project, with states for those that are mapped and those that somebody asks for.
+    """Return every project, with the states of each that is mapped or that ``detailed`` names or ids.
 
-    Of very many, the states are shown as far as there is time to ask for them.
+    After a while, the states of the rest are left out.
     """
     ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
-    wanted = {each.lower() for each in (*organization.configuration.status_mapping, *asked_for)}
+    wanted = {each.lower() for each in (*organization.configuration.status_mapping, *detailed)}
     projects = []
     for project in ado.projects():
         types = None
@@ -163,11 +164,10 @@ def described_projects(
 
 
 def remove(services: Services, organization: Organization) -> None:
-    """Disconnect: the links and their activity go with the document.
+    """Disconnect an organization: remove its document, its links and their activity.
 
-    With the document goes the epoch, and with it every way to meet a row of it. So the document goes first,
-    and whatever is not removed in this request, or is written after it by somebody who is at it still, is
-    removed by the reconciler.
+    The document is removed first: with its epoch gone, nobody reads the rows any more. The reconciler removes
+    the rows that this request leaves, and those that a worker adds in the meantime.
     """
     services.scopes.announce_end(organization.scope)
     services.organizations.remove(organization)

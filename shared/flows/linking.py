@@ -1,4 +1,4 @@
-"""Joining an issue to a work item, and parting them."""
+"""Linking an issue to a work item, and unlinking them."""
 
 from typing import Literal
 
@@ -37,10 +37,12 @@ def link(
     initial: Initial | None,
     ado: AdoClient | None = None,
 ) -> IssueLink:
-    """Join the two and note how they stand; raise NotFound for either, AlreadyLinked for both.
+    """Link the two and record their current ends.
 
-    Nothing is written to either side until one of them changes, unless ``initial`` names the side whose
-    status and assignee are copied over at once. ``ado`` is the client of whoever links many.
+    Raises NotFound if either does not exist, AlreadyLinked if the link exists, Undecidable if nobody knows
+    what the work item's state counts as. Nothing is written to either side until one of them changes, unless
+    ``initial`` names the side whose status and assignee are copied at once. ``ado`` is the client of a caller
+    who links many.
     """
     ado = ado or services.ado_at_once(organization)
     item = ado.get_work_item(work_item_id)
@@ -51,17 +53,17 @@ def link(
     status = status_of_state(
         organization.configuration, item.project_id, item.work_item_type, item.state, types
     )
-    joined = _joined(organization, issue, item, status)
+    new = _new_link(organization, issue, item, status)
     if initial is not None:
-        joined = replace(joined, seen=_as_if_changed(joined.seen, Side(initial)))
+        new = replace(new, seen=_as_if_changed(new.seen, Side(initial)))
     verify_connected(services, organization)
-    stored = services.links.add(joined)
-    began = ActivityEntry(services.clock(), "linked", rev=item.rev)
-    services.activity.add(organization.scope, issue.issue_id, item.id, began)
+    stored = services.links.add(new)
+    entry = ActivityEntry(services.clock(), "linked", rev=item.rev)
+    services.activity.add(organization.scope, issue.issue_id, item.id, entry)
     if initial is not None:
         unit = services.new_unit_of_work()
         unit.issues[issue.issue_id] = issue
-        if initial == "ado":  # At the revision that was seen, a snapshot would pass for an echo.
+        if initial == "ado":  # For Sentry, a snapshot at the seen rev would count as an echo.
             unit.items[item.id] = item
         services.settler(organization).settle(stored, unit)
     fill_in(services, organization)
@@ -69,17 +71,19 @@ def link(
 
 
 def verify_connected(services: Services, organization: Organization) -> None:
-    """Raise NotFound if the connection has ended since the organization was read, which may be long ago.
+    """Raise NotFound if the connection has ended since ``organization`` was read.
 
-    A link that is made in the moment after this look is made in an epoch that nobody can meet any more.
+    A link that is made in the moment after this check belongs to an epoch that nobody reads any more.
     """
     now = services.organizations.get(organization.slug)
     if now.epoch != organization.epoch:
         raise unknown(organization.slug)
 
 
-def _joined(organization: Organization, issue: SentryIssue, item: WorkItem, status: IssueStatus) -> IssueLink:
-    """Return the link of the two; ``status`` is what the work item's state counts as."""
+def _new_link(
+    organization: Organization, issue: SentryIssue, item: WorkItem, status: IssueStatus
+) -> IssueLink:
+    """Return a link between the two; ``status`` is what the work item's state counts as."""
     return IssueLink(
         organization=organization.slug,
         epoch=organization.epoch,
@@ -95,9 +99,9 @@ def _joined(organization: Organization, issue: SentryIssue, item: WorkItem, stat
 
 
 def _as_if_changed(now: Ends, side: Side) -> Ends:
-    """Return what would have been seen, had this side changed both its fields a moment ago.
+    """Return the ends that would have been seen if this side had just changed both its fields.
 
-    These are values that nobody can change it back to, so that the copy is made whatever happens meanwhile.
+    Nobody can set these values, so the copy happens even if the side changes in the meantime.
     """
     if side is Side.SENTRY:
         archived = now.issue.status is IssueStatus.IGNORED
@@ -107,15 +111,15 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
-    """Part the two, or raise NotFound. A worker that is writing for the link finds it gone."""
+    """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too."""
     for _ in range(_ATTEMPTS):
         stored = services.links.get(organization.scope, issue_id, work_item_id)
         try:
             services.links.remove(stored)
         except Conflict:
-            continue  # It was settled at this moment; look again and remove what is there now.
+            continue  # A worker has just settled it: read the link again and remove that version.
         services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
-        ended = ActivityEntry(services.clock(), "unlinked")
-        services.activity.add(organization.scope, issue_id, work_item_id, ended)
+        entry = ActivityEntry(services.clock(), "unlinked")
+        services.activity.add(organization.scope, issue_id, work_item_id, entry)
         return
     raise Conflict("the link keeps changing")

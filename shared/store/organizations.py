@@ -20,7 +20,7 @@ _PARTITION = "organizations"
 _REFUSALS = "refusals"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _REFUSAL_NOTED_EVERY = 300.0  # seconds
-_REFUSAL_TOLD_FOR = 1800.0  # seconds
+_REFUSAL_REPORTED_FOR = 1800.0  # seconds
 _KNOWN_FOR = 60.0  # seconds for which a webhook trusts that an organization still exists
 _ATTEMPTS = 5
 _TAKEN_OVER = Connection()
@@ -91,7 +91,7 @@ def unknown(slug: str) -> NotFound:
 
 
 def verify_slug(slug: str) -> None:
-    """Raise NotFound for what no organization can be called."""
+    """Raise NotFound unless ``slug`` matches ``[a-z0-9][a-z0-9-]{0,62}``."""
     if not _SLUG.fullmatch(slug):
         raise unknown(slug)
 
@@ -130,8 +130,8 @@ class OrganizationStore:
     def recent(self, slug: str, *, within: float = _KNOWN_FOR) -> Organization:
         """Return the organization as it was at most a minute ago, or raise NotFound.
 
-        Only a yes is remembered: a remembered no would answer 404 to the first events of a new
-        organization and put its subscription on probation.
+        Only existing organizations are cached: a cached absence would answer 404 to the first events of a
+        new organization and put its subscription on probation.
         """
         organization, at = self._known.get(slug, (None, 0.0))
         return organization if organization and self._clock() - at < within else self.get(slug)
@@ -141,14 +141,14 @@ class OrganizationStore:
         return organization
 
     def slugs(self) -> Iterator[str]:
-        """Yield them all, also of documents that only a newer version of the app can read."""
+        """Yield every slug, even if only a newer version of the app can read its document."""
         for row in self._table.scan(_PARTITION, "", "~"):
             yield row.key
 
     def add(
         self, slug: str, configuration: Configuration, connection: Connection = _TAKEN_OVER
     ) -> Organization:
-        """Connect a new organization, or raise Conflict."""
+        """Store a new organization, or raise Conflict if the slug is taken."""
         verify_slug(slug)
         [etag] = self._table.apply(_PARTITION, Insert(slug, _text(configuration, connection)))
         return self._remembered(Organization(slug, configuration, etag, connection))
@@ -212,7 +212,7 @@ class OrganizationStore:
                 return
 
     def note_refusal(self, slug: str, service: str) -> None:
-        """Remember for half an hour that a service does not accept our credentials, for ``health`` to say."""
+        """Note that a service does not accept our credentials; ``refusals`` reports it for half an hour."""
         noted_at = self._refused.get((slug, service), 0.0)
         if self._clock() - noted_at > _REFUSAL_NOTED_EVERY:
             self._table.apply(_REFUSALS, Replace(f"{slug}!{service}", str(self._clock()), None))
@@ -220,14 +220,14 @@ class OrganizationStore:
             self._accepted.discard((slug, service))
 
     def note_acceptance(self, slug: str, service: str) -> None:
-        """Forget a refusal, also one that an earlier process noted; asked of storage once a process."""
+        """Forget a refusal, including one that another process noted; calls storage once for each process."""
         if (slug, service) not in self._accepted:
             self._forget_refusal(slug, service)
             self._accepted.add((slug, service))
 
     def refusals(self) -> Counter[str]:
-        """Return for how many organizations each service refuses us."""
-        oldest = self._clock() - _REFUSAL_TOLD_FOR
+        """Return, for each service, the number of organizations for which it refuses our credentials."""
+        oldest = self._clock() - _REFUSAL_REPORTED_FOR
         rows = self._table.scan(_REFUSALS, "", "~")
         return Counter(row.key.rpartition("!")[2] for row in rows if float(row.text) > oldest)
 

@@ -217,7 +217,7 @@ def test_who_cannot_say_it_is_not_asked_at_every_message(scene: Scene) -> None:
 # Removing
 
 
-def test_who_is_second_to_connect_a_slug_takes_nothing_from_the_first(scene: Scene) -> None:
+def test_the_second_to_connect_a_slug_takes_nothing_from_the_first(scene: Scene) -> None:
     with pytest.raises(Conflict):
         store(scene.services, SLUG, scene.organization.configuration, None)
     assert scene.issue_ids == [ISSUE]
