@@ -50,6 +50,8 @@ class Services:
         self._back_offs: dict[tuple[str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
+        # When the check of a document's mapping began that took longer than one request.
+        self.unfinished_checks: dict[str, float] = {}
         self._asked_at: dict[str, float] = {}
 
     @cached_property

@@ -116,26 +116,26 @@ def _connection(
 def verify_mapping(services: Services, organization: Organization) -> None:
     """Raise InvalidConfiguration if a mapped project, type or state does not exist or does not read back.
 
-    Cached states are enough where they agree. So a document with more projects than one request can ask for
-    is stored once it has been sent often enough.
+    A check that takes longer than one request goes on when the document is sent again: it does not ask again
+    for what it has asked for.
     """
-    configuration = organization.configuration
+    slug, configuration = organization.slug, organization.configuration
     if not configuration.status_mapping:
         return
     errors: dict[str, str] = {}
     ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
+    began = services.unfinished_checks.pop(slug, services.processes.now())
     for place, project_id in enumerate(configuration.status_mapping):
         if not _GUID.fullmatch(project_id):
             # Azure DevOps would accept a name too, but work items name their project by id only.
             errors[f"status_mapping.{project_id}"] = "is no project's id: a GUID, which GET shows"
             continue
         if services.clock() > stop_at:
+            services.unfinished_checks[slug] = began
             advice = f"{place} of the mapped projects are checked, which took long; send it again to go on"
             raise Unavailable("ado", advice, advice=advice)
         try:
-            types = services.processes.types(ado, organization.slug, project_id)
-            if mapping_errors(configuration, project_id, types):
-                types = services.processes.recent(ado, organization.slug, project_id)
+            types = services.processes.types_since(ado, slug, project_id, began)
         except NotFound:
             errors[f"status_mapping.{project_id}"] = "is no project of this Azure DevOps organization"
         else:
