@@ -23,6 +23,12 @@ class Listed(msgspec.Struct, Generic[Each], frozen=True):
     value: list[Each]
 
 
+class ConnectionAnswer(msgspec.Struct, frozen=True):
+    """Who answers: the id of the organization, or of the collection on a Server."""
+
+    instance_id: Annotated[str, Meta(pattern=r"\S", max_length=100)] = field(name="instanceId")
+
+
 class ProjectAnswer(msgspec.Struct, frozen=True):
     id: Guid
     name: Name

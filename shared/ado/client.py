@@ -9,6 +9,7 @@ from requests.auth import AuthBase
 
 from shared.ado.answers import (
     CategoryAnswer,
+    ConnectionAnswer,
     Listed,
     Number,
     Place,
@@ -69,6 +70,15 @@ class AdoClient:
             problem_of=_problem_of,
             back_off=back_off,
         )
+
+    def instance_id(self) -> str:
+        """Return the id of the organization, or of the collection on a Server.
+
+        ADO quirk: this resource was never released from preview, and a plain version is refused.
+        """
+        version = {"api-version": "5.0-preview"}
+        answer = self.call("GET", ("_apis", "connectionData"), ConnectionAnswer, params=version)
+        return answer.instance_id.strip().lower()
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item
     def get_work_item(self, work_item_id: int) -> WorkItem:

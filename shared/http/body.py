@@ -9,23 +9,23 @@ _CHUNK = 64 * 1024  # bytes
 _GZIP = zlib.MAX_WBITS | 16  # with the header of gzip, which is all that a request asks for
 
 
-class Unreadable(Exception):
+class BodyUnreadable(Exception):
     """The body is longer than the limit, or compressed in a way that it should not be."""
 
 
 def read_body(response: requests.Response, most: int) -> bytes:
-    """Return the decompressed body; raise Unreadable if it has more than ``most`` bytes."""
+    """Return the decompressed body; raise BodyUnreadable if it has more than ``most`` bytes."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     chunks: Iterator[bytes] = response.raw.stream(_CHUNK, decode_content=False)
     if encoding in {"gzip", "x-gzip"}:
         chunks = _decompressed(chunks)
     elif encoding not in {"identity", ""}:
-        raise Unreadable("it is encoded in a way that was not asked for")
+        raise BodyUnreadable("it is encoded in a way that was not asked for")
     body = bytearray()
     for chunk in chunks:
         body += chunk
         if len(body) > most:
-            raise Unreadable(f"it has more than {most} bytes")
+            raise BodyUnreadable(f"it has more than {most} bytes")
     return bytes(body)
 
 
@@ -41,6 +41,6 @@ def _decompressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 yield piece
                 piece = decoder.decompress(decoder.unconsumed_tail, _CHUNK)
     except zlib.error as error:
-        raise Unreadable("it cannot be decompressed") from error
+        raise BodyUnreadable("it cannot be decompressed") from error
     if started and not decoder.eof:
-        raise Unreadable("it ends too early")
+        raise BodyUnreadable("it ends too early")

@@ -28,7 +28,7 @@ from shared.domain.errors import (
 )
 from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
 from shared.http.back_off import BackOff
-from shared.http.body import Unreadable, read_body
+from shared.http.body import BodyUnreadable, read_body
 from shared.http.session import TIMEOUT, Session
 
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, decompressed
@@ -167,7 +167,7 @@ class Caller:
             if content is not None:
                 content = _without(self._spellings(response), body, content)
             return msgspec.convert(content, kind)
-        except (Unreadable, Malformed, msgspec.ValidationError, RecursionError):
+        except (BodyUnreadable, Malformed, msgspec.ValidationError, RecursionError):
             raise Unavailable(self.service, f"{operation}: the answer cannot be read") from None
 
     def _spellings(self, response: requests.Response) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ def _problem_in(response: requests.Response) -> bytes | None:
     """Return the body of a refusal, or None if it cannot be read: the refusal stands without it."""
     try:
         return read_body(response, _LARGEST_PROBLEM)
-    except (Unreadable, requests.RequestException, HTTPError, OSError):
+    except (BodyUnreadable, requests.RequestException, HTTPError, OSError):
         return None
 
 

@@ -21,6 +21,10 @@ from shared.domain.model import (
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
 
+class OrganizationAnswer(msgspec.Struct, frozen=True):
+    id: Id
+
+
 class Assigned(msgspec.Struct, frozen=True):
     type: str | None = None
     id: str | int | None = None

@@ -12,7 +12,7 @@ from shared.domain.errors import NotFound, Refused
 from shared.domain.model import ASSIGNEE_NOT_FOUND, Assignee, IssueStatus, Person, SentryComment, SentryIssue
 from shared.domain.paths import below
 from shared.http import BackOff, Caller, Session
-from shared.sentry.answers import CommentAnswer, IssueAnswer, MemberAnswer
+from shared.sentry.answers import CommentAnswer, IssueAnswer, MemberAnswer, OrganizationAnswer
 
 _CACHED_FOR = 600.0  # seconds
 # Parts of an issue that the sync does not use and that cost Sentry time.
@@ -73,6 +73,12 @@ class SentryClient:
             problem_of=_problem_of,
             back_off=back_off,
         )
+
+    # https://docs.sentry.io/api/organizations/retrieve-an-organization/
+    def organization_id(self) -> str:
+        """Return the organization's id, which it keeps when its slug changes."""
+        answer = self._caller.call("GET", self._base_url, OrganizationAnswer, params={"detailed": "0"})
+        return str(int(answer.id))
 
     # https://docs.sentry.io/api/events/retrieve-an-issue/
     def get_issue(self, issue_id: str) -> SentryIssue:

@@ -138,6 +138,8 @@ def clean(text: str, where: str) -> None:
 
 
 CALLS: list[Callable[[AdoClient, SentryClient], Any]] = [
+    lambda ado, _: ado.instance_id(),
+    lambda _, sentry: sentry.organization_id(),
     lambda ado, _: ado.get_work_item(ITEM),
     lambda ado, _: ado.find_work_items([ITEM]),
     lambda ado, _: ado.update_work_item(ITEM, 1, state="Closed", assignee=None),

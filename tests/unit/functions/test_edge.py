@@ -31,6 +31,7 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
+    ConnectionChanged,
     Forbidden,
     InvalidConfiguration,
     Malformed,
@@ -46,6 +47,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.messages import Message, OutboundMessage
@@ -63,6 +65,8 @@ ANSWERS: dict[type[SyncError], tuple[int, str]] = {
     NotFound: (404, "not-found"),
     Conflict: (409, "conflict"),
     AlreadyLinked: (409, "already-linked"),
+    ConnectionChanged: (409, "connection-changed"),
+    Unreadable: (503, "unreadable-document"),
     StalePrecondition: (412, "precondition-failed"),
     Busy: (503, "busy"),
     Undecidable: (502, "unknown-state"),

@@ -416,7 +416,8 @@ def test_a_refusal_quotes_sentry_s_own_sentence(
         (lambda sentry: sentry.set_status("100", IssueStatus.RESOLVED), "issue 100"),
         (lambda sentry: sentry.set_assignee("100", None), "issue 100"),
         (lambda sentry: sentry.get_comment("100", "501"), "the comments of issue 100"),
-        # The members are no single thing.
+        # The organization itself and its members are no single thing.
+        (lambda sentry: sentry.organization_id(), None),
         (lambda sentry: sentry.set_assignee("100", ANN), None),
     ],
 )
@@ -485,3 +486,20 @@ def test_a_failure_is_classified_alike_whatever_was_asked(
     with pytest.raises(error) as raised:
         call(sentry)
     assert type(raised.value) is error
+
+
+def test_an_organization_says_its_id_and_nothing_that_takes_long(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(BASE, json={"id": "4500", "slug": "acme"})
+    assert sentry.organization_id() == "4500"
+    assert str(vendor.calls[0].request.url).endswith("?detailed=0")
+
+
+@pytest.mark.parametrize("answer", [{}, [], None, {"id": None}, {"id": "acme"}, {"id": {}}])
+def test_an_organization_without_an_id_is_not_known(
+    vendor: responses.RequestsMock, sentry: SentryClient, answer: Any
+) -> None:
+    vendor.get(BASE, json=answer)
+    with pytest.raises(Unavailable):
+        sentry.organization_id()
