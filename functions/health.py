@@ -7,6 +7,7 @@ import azure.functions as func
 from functions.edge import answer, api_boundary, name_of
 from shared.domain.errors import SyncError
 from shared.services import Services
+from shared.store.organizations import DOCUMENT
 
 
 @api_boundary
@@ -22,7 +23,20 @@ def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 def _noted(services: Services) -> Iterator[str]:
     for service, count in services.organizations.refusals().items():
-        yield f"{name_of(service)} does not accept our credentials for {count} organization(s)"
+        if service == DOCUMENT:
+            yield f"the stored document of {count} organization(s) cannot be read"
+        else:
+            yield f"{name_of(service)} does not accept our credentials for {count} organization(s)"
+    for service, count in services.forbidden.counts().items():
+        yield (
+            f"{name_of(service)} forbids everything that we ask about single things for {count} "
+            "organization(s): a permission is missing"
+        )
+    if foreign := services.foreign.counts():
+        yield (
+            f"{sum(foreign.values())} deliveries to {len(foreign)} organization(s) were ignored lately: they "
+            "come from another Azure DevOps organization than the one that is connected there"
+        )
     for count, what in zip(services.progress.unreadable(), ("links", "activity"), strict=True):
         if count:
-            yield f"{count} stored row(s) of {what} cannot be read and are passed over; the log names their keys"
+            yield f"{count} stored row(s) of {what} cannot be read; the log names their keys"

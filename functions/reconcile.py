@@ -5,9 +5,10 @@ import logging
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, log_unreadable, read
+from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unreadable, read
 from shared.domain.errors import SyncError
 from shared.domain.ids import issue_id_from, work_item_id_from
+from shared.flows.connecting import remove_what_ended
 from shared.flows.reconciling import Found, reconcile, reconcile_all
 from shared.flows.syncing import settle_now
 from shared.services import Services
@@ -28,6 +29,10 @@ def handle_timer(services: Services) -> None:
             logger.error("outcome=bug organization=%s", slug, exc_info=result)
         else:
             _log(slug, result)
+    try:
+        remove_what_ended(services)
+    except SyncError as error:
+        logger.error("outcome=failed part=remove-what-ended kind=%s", error.kind)  # noqa: TRY400  # no bug
 
 
 def _log(slug: str, found: Found) -> None:
@@ -50,14 +55,15 @@ def _log(slug: str, found: Found) -> None:
 @api_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     """Settle the named link and answer with its outcome; without one, queue all links that need settling."""
+    body = body_of(request, LARGEST_FORM)
     organization = services.organizations.get(request.route_params["organization"])
-    wanted = read(request, _Wanted)
+    wanted = read(body, _Wanted)
     services.end_refusals(organization.slug)
     if wanted.issue_id is None and wanted.work_item_id is None:
         return _answer(organization.slug, reconcile(services, organization, everything=True))
     issue_id = issue_id_from(wanted.issue_id or "", "issue_id")
     work_item_id = work_item_id_from(str(wanted.work_item_id or ""), "work_item_id")
-    stored = services.links.get(organization.slug, issue_id, work_item_id)
+    stored = services.links.get(organization.scope, issue_id, work_item_id)
     return answer({"outcome": settle_now(services, organization, stored)})
 
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property, lru_cache
+from urllib.parse import urlsplit
 
-import requests
 from msgspec.structs import replace
 from requests.auth import AuthBase
 
@@ -17,22 +17,27 @@ from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
-from shared.domain.addresses import is_bare_host, search_url_for
+from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import StalePrecondition
 from shared.domain.ports import Queue
-from shared.http import BackOff, new_session
+from shared.http import BackOff, Session, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
 from shared.settling.observing import Observer, UnitOfWork
 from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
+from shared.store.forbidden import ForbiddenStore
+from shared.store.foreign import ForeignStore
 from shared.store.idempotency import IdempotencyStore
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
+from shared.store.scopes import ScopeStore
 from shared.store.tables import AzureTable, Table, table_service
+
+_ASKED_EVERY = 600.0  # seconds; somebody may have given our token a scope that it lacked
 
 # Seconds after which the rest of a message's links is put back. The link that is begun last may take another
 # minute; host.json ends any function after five.
@@ -47,13 +52,28 @@ class Services:
         self.clock = clock
         self.processes = ProcessCache()
         self._members = MemberCache()
-        self._back_offs: dict[tuple[str, str], BackOff] = {}
+        self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
+        # When the check of a document's mapping began that took longer than one request.
+        self.unfinished_checks: dict[str, float] = {}
+        self._asked_at: dict[str, float] = {}
 
     @cached_property
     def organizations(self) -> OrganizationStore:
         return OrganizationStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def forbidden(self) -> ForbiddenStore:
+        return ForbiddenStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def scopes(self) -> ScopeStore:
+        return ScopeStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def foreign(self) -> ForeignStore:
+        return ForeignStore(self._table("organizations"), self.clock)
 
     @cached_property
     def progress(self) -> ProgressStore:
@@ -81,7 +101,9 @@ class Services:
 
     def ado(self, organization: Organization) -> AdoClient:
         """Return a client that respects the organization's back-off; may first look up its address."""
-        return self._ado_client(organization, self._back_off(organization.slug, "ado"))
+        return self._ado_client(
+            organization, self._back_off(organization, "ado", self._ado_url(organization))
+        )
 
     def ado_at_once(self, organization: Organization) -> AdoClient:
         """Return a client that ignores the back-off, for a person who waits and may have fixed a refusal."""
@@ -116,20 +138,28 @@ class Services:
 
     def located(self, configuration: Configuration) -> Configuration:
         """Return the configuration with its base URL, looked up by the account's id if it is missing."""
-        if configuration.ado_url is not None and not is_bare_host(configuration.ado_url):
+        if configuration.is_located:
             return configuration
         areas, account = self.settings.resource_areas_url, configuration.ado_account_id or ""
         url = find_base_url(self._session, areas, account, self.settings.addresses)
         return replace(configuration, ado_url=url)
 
     def sentry(self, organization: Organization) -> SentryClient:
+        url = organization.configuration.sentry_url
+        return self._sentry_client(organization, self._back_off(organization, "sentry", url))
+
+    def sentry_at_once(self, organization: Organization) -> SentryClient:
+        """Return a client for somebody who waits for the answer and may have just cured a refusal."""
+        return self._sentry_client(organization, BackOff())
+
+    def _sentry_client(self, organization: Organization, back_off: BackOff) -> SentryClient:
         configuration = organization.configuration
         return SentryClient(
             configuration.sentry_url,
             configuration.sentry_organization or organization.slug,
             self._session,
             BearerAuth(self.settings.sentry_token(organization.slug)),
-            self._back_off(organization.slug, "sentry"),
+            back_off,
             self._members,
         )
 
@@ -138,6 +168,7 @@ class Services:
         ado, sentry = self.ado(organization), self.sentry(organization)
         return Settler(
             organization=slug,
+            scope=organization.scope,
             configuration=configuration,
             ado=ado,
             sentry=sentry,
@@ -147,6 +178,14 @@ class Services:
             clock=self.clock,
         )
 
+    def may_ask_who_is_at(self, scope: str) -> bool:
+        """Tell whether it is time to ask who is there once more; each instance of the app keeps its own."""
+        now = self.clock()
+        if now - self._asked_at.get(scope, 0.0) < _ASKED_EVERY:
+            return False
+        self._asked_at[scope] = now
+        return True
+
     def new_unit_of_work(self) -> UnitOfWork:
         return UnitOfWork(self.new_token(), deadline=self.clock() + _UNIT_OF_WORK)
 
@@ -154,8 +193,8 @@ class Services:
         return secrets.token_hex(8)
 
     @cached_property
-    def _session(self) -> requests.Session:
-        return new_session(self.settings.addresses)
+    def _session(self) -> Session:
+        return new_session(self.settings.addresses, self.settings.secrets)
 
     @cached_property
     def _tables(self) -> Callable[[str], Table]:
@@ -167,11 +206,15 @@ class Services:
 
     def end_refusals(self, slug: str) -> None:
         """End the organization's back-off after refused credentials, in this instance of the app only."""
-        for service in ("ado", "sentry"):
-            self._back_off(slug, service).end_refusal()
+        for (whose, _, _), back_off in list(self._back_offs.items()):
+            if whose == slug:
+                back_off.end_refusal()
 
-    def _back_off(self, slug: str, service: str) -> BackOff:
-        return self._back_offs.setdefault((slug, service), BackOff())
+    def _back_off(self, organization: Organization, service: str, url: str) -> BackOff:
+        """Return the waits of an organization at a service. At another address it starts without any."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        return self._back_offs.setdefault((organization.slug, service, origin), BackOff())
 
 
 @lru_cache(maxsize=1)
@@ -182,4 +225,6 @@ def services() -> Services:
     """
     # At INFO, Azure's clients log twenty lines for each call, including row keys.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+    # It warns of headers that it cannot read by quoting them.
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     return Services(Settings.from_environ(os.environ))

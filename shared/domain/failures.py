@@ -8,6 +8,7 @@ import msgspec
 from shared.domain.errors import (
     Busy,
     Conflict,
+    Forbidden,
     Malformed,
     MissingSetting,
     NotFound,
@@ -18,6 +19,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.model import Health, HealthWord
@@ -55,8 +57,10 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Busy: Consequence(Disposition.PUT_BACK),
     # After five lost races in one unit of work. The queue limits the attempts, so the retries end.
     Conflict: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
+    Unreadable: Consequence(Disposition.RETRY),
     Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    Forbidden: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Unauthorized: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Throttled: Consequence(Disposition.PUT_BACK, HealthWord.PENDING, due=True),
     Unavailable: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
@@ -87,15 +91,16 @@ def consequence_of(error: SyncError) -> Consequence:
 def disposition_of(error: SyncError, *, again: bool = False) -> Disposition:
     """Return what happens to a message; ``again`` marks one that the reconciler put.
 
-    Such a message carries no news, so it is dropped wherever the link remembers. While storage fails, no
-    link can, and the message waits: the queue's own retries would end in the poison queue.
+    Such a message carries no news, so it is dropped: the link remembers, or the reconciler looks again. While
+    storage fails, no link can, and the message waits; the queue's own retries would end in the poison queue.
     """
     consequence = consequence_of(error)
     if not again:
         return consequence.disposition
     if isinstance(error, Upstream) and error.service == "storage":
         return Disposition.PUT_BACK
-    return consequence.disposition if consequence.health is None else Disposition.DROP
+    comes_back = consequence.health is None and consequence.disposition is Disposition.PUT_BACK
+    return Disposition.PUT_BACK if comes_back else Disposition.DROP
 
 
 def delay_of(error: SyncError) -> float:
@@ -125,7 +130,7 @@ def health_after(error: SyncError, before: Health, now: float, *, rev: int = 0) 
     return unwell(
         consequence.health,
         reason_of(error),
-        error.detail,
+        error.told,
         before,
         now,
         may_cure_itself=consequence.due,
@@ -171,3 +176,21 @@ def _wait(step: int, *, may_cure_itself: bool) -> float:
 def _steps_within(seconds: float) -> int:
     """Return the step that a trouble of this age has reached, for a link about which nobody was asked."""
     return 1 + sum(seconds >= step for step in BACKOFF)
+
+
+def was_set_before(health: Health, moment: float) -> bool:
+    """Tell whether the time of the next try was set before a moment at which somebody may have cured it."""
+    if health.due is None:
+        return False
+    return health.due - _wait_until(health.due, health) < moment
+
+
+def _wait_until(due: float, health: Health) -> float:
+    """Return the wait that led to ``due``: by the reason, by the attempts, or by how long the trouble lasted.
+
+    Where the last two differ the longer one is taken, which costs one try too many at most.
+    """
+    if health.reason in _REASONS.values():
+        return DAILY
+    by_age = next((step for step in BACKOFF if due - health.since < 2 * step), BACKOFF[-1])
+    return max(by_age, _wait(max(health.attempts, 1), may_cure_itself=True))

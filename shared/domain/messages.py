@@ -14,8 +14,9 @@ InboundEvent = Literal["updated", "deleted", "restored"]
 class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """A work item changed at ``rev``. ``snapshot`` is the item at that rev; None means ask Azure DevOps.
 
-    ``again`` marks a look of the reconciler's own, which carries no news. ``only`` names the issues whose
-    links an earlier unit of work left; empty means all.
+    ``epoch`` is that of the connection it belongs to; an older version of the app writes none. ``again``
+    marks a look of the reconciler's own, which carries no news. ``only`` names the issues whose links an
+    earlier unit of work left; empty means all.
     """
 
     organization: str
@@ -23,6 +24,7 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     rev: int
     event: InboundEvent = "updated"
     snapshot: WorkItem | None = None
+    epoch: str = ""
     again: bool = False
     only: tuple[str, ...] = ()
 
@@ -38,6 +40,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     organization: str
     issue_id: str
     comment_id: str | None = None
+    epoch: str = ""
     again: bool = False
     only: tuple[str, ...] = ()
     since: float = 0.0

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from shared.ado.client import LARGEST_BATCH
 from shared.domain.errors import NotFound, SyncError, Unauthorized, Undecidable
-from shared.domain.failures import WORK_ITEM_GONE
+from shared.domain.failures import WORK_ITEM_GONE, was_set_before
 from shared.domain.messages import InboundMessage, OutboundMessage
-from shared.domain.model import HealthWord, IssueLink, WorkItem
+from shared.domain.model import FoundWorkItems, HealthWord, IssueLink, WorkItem
+from shared.flows.identifying import fill_in
 from shared.flows.syncing import made_due
 from shared.services import Services
 from shared.store.links import StoredLink
@@ -98,13 +99,14 @@ def reconcile(
     what the run does not reach, the next ones treat alike. Each part of a run is done whatever becomes of
     the others, and what it has come to is stored before the next one begins.
     """
-    progress = services.progress.get(organization.slug)
+    progress = services.progress.get(organization.scope)
     if everything:
         progress = replace(progress, links_after=None, everything=True)
     run = _Run(services, organization, progress, services.clock() + run_for)
     for part, work in (("links", run.queue_drifted), ("issues", run.queue_issues), ("activity", run.prune)):
         run.attempt(part, work)
         run.attempt("progress", run.store)
+    fill_in(services, organization)
     return run.found
 
 
@@ -135,14 +137,14 @@ class _Run:
         return True
 
     def store(self) -> None:
-        self.services.progress.put(self.organization.slug, self.progress)
+        self.services.progress.put(self.organization.scope, self.progress)
 
     def queue_drifted(self) -> None:
         """Read the links page by page; a page that cannot be looked at is left behind all the same."""
         self._forget_old_marks()
         failed_in_a_row = 0
         while True:
-            page = self.services.links.page(self.organization.slug, self.progress.links_after, LARGEST_BATCH)
+            page = self.services.links.page(self.organization.scope, self.progress.links_after, LARGEST_BATCH)
             is_done = self.attempt("links", partial(self._queue_page, page.links))
             failed_in_a_row = 0 if is_done else failed_in_a_row + 1
             is_last = page.continuation is None
@@ -166,36 +168,38 @@ class _Run:
         Where Azure DevOps cannot be asked about them, those that are due are queued nevertheless.
         """
         try:
-            items: dict[int, WorkItem] | None = self._items_of(links)
+            items: FoundWorkItems | None = self._items_of(links)
         except Exception:
             self._queue(self._messages(links, None))
             raise
         self.found = replace(self.found, looked_at=self.found.looked_at + len(links))
         self._queue(self._messages(links, items))
 
-    def _items_of(self, links: Iterable[StoredLink]) -> dict[int, WorkItem]:
+    def _items_of(self, links: Iterable[StoredLink]) -> FoundWorkItems:
         wanted = {stored.link.work_item_id for stored in links}
         if not wanted:
-            return {}
+            return FoundWorkItems({})
         items = self.services.ado(self.organization).find_work_items(list(wanted))
         with suppress(SyncError):
             self.services.organizations.note_acceptance(self.organization.slug, "ado")
         return items
 
     def _messages(
-        self, links: Iterable[StoredLink], items: dict[int, WorkItem] | None
+        self, links: Iterable[StoredLink], items: FoundWorkItems | None
     ) -> dict[int, tuple[InboundMessage, list[str]]]:
         """Return a message for each work item that needs one, with the marks of the links it is for."""
         now, everything = self.services.clock(), self.progress.everything
         found: dict[int, tuple[InboundMessage, list[str]]] = {}
         for stored in links:
-            if everything and stored.link.health.word is not HealthWord.SETTLED:
+            may_be_cured = was_set_before(stored.link.health, self.organization.connection.changed_at)
+            if everything or may_be_cured:
                 stored = made_due(self.services, stored)  # noqa: PLW2901  # the same link, due at once
             link = stored.link
-            if items is None:
+            if items is None or link.work_item_id in items.unreadable:
+                # It is neither there nor gone: the next run looks again.
                 message = message_for_due(link, now, everything=everything)
             else:
-                message = message_for(link, items.get(link.work_item_id), now, everything=everything)
+                message = message_for(link, items.found.get(link.work_item_id), now, everything=everything)
             mark = _mark_of(stored)
             if message is not None and (everything or mark not in self.progress.asked):
                 _, marks = found.get(link.work_item_id, (message, []))
@@ -227,9 +231,11 @@ class _Run:
         Sentry quirk: nothing is sent when an issue is unassigned or un-archived, and a delivery that takes
         longer than a second is lost (docs/vendor_quirks.md#sentry-hooks).
         """
-        slug, issues_after, read = self.organization.slug, self.progress.issues_after, 0
+        issues_after, read = self.progress.issues_after, 0
         wanted: list[str] = []
-        for issue_id, work_item_ids in self.services.links.issues_after(slug, issues_after):
+        for issue_id, work_item_ids in self.services.links.issues_after(
+            self.organization.scope, issues_after
+        ):
             if len(wanted) == ISSUES_A_RUN or read >= _MOST_READ:
                 break
             issues_after = issue_id
@@ -242,7 +248,9 @@ class _Run:
             issues_after = None
         for place, issue_id in enumerate(wanted):
             delay = place * _SPREAD_OVER / ISSUES_A_RUN
-            self.services.outbound.put(OutboundMessage(slug, issue_id, again=True), delay=delay)
+            slug, epoch = self.organization.slug, self.organization.epoch
+            message = OutboundMessage(slug, issue_id, epoch=epoch, again=True)
+            self.services.outbound.put(message, delay=delay)
         self.found = replace(self.found, issues=len(wanted))
         self.progress = replace(self.progress, issues_after=issues_after)
 
@@ -250,7 +258,7 @@ class _Run:
         """Tell whether the link is none of those that are taken up when they are due, and not before."""
         try:
             return self.services.links.get(
-                self.organization.slug, issue_id, work_item_id
+                self.organization.scope, issue_id, work_item_id
             ).link.health.is_observed
         except (NotFound, Undecidable):
             return False  # Removed a moment ago, or not readable.
@@ -260,7 +268,7 @@ class _Run:
         now = self.services.clock()
         if 0.0 <= now - self.progress.pruned_at <= _PRUNE_EVERY:
             return
-        pruned = self.services.activity.prune(self.organization.slug, now, self.progress.pruned_until)
+        pruned = self.services.activity.prune(self.organization.scope, now, self.progress.pruned_until)
         is_last = pruned.continuation is None
         self._pass_over(pruned.unreadable)
         self.progress = replace(
@@ -278,6 +286,13 @@ def _mark_of(stored: StoredLink) -> str:
     """Return a short name for a link as it stands: each change of its row gives it another one."""
     text = f"{stored.link.work_item_id} {stored.link.issue_id} {stored.etag}"
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def must_retry(link: IssueLink, now: float, *, everything: bool) -> bool:
+    """Tell whether a link is to be settled however its work item stands."""
+    health, claim = link.health, link.claim
+    abandoned = claim is not None and claim.until <= now
+    return abandoned or health.is_due(now) or (everything and health.word is not HealthWord.SETTLED)
 
 
 def message_for(
@@ -314,4 +329,4 @@ def message_for_due(
 
 def _re_read(link: IssueLink, rev: int = 0) -> InboundMessage:
     """Return a message of the reconciler's own. ``rev`` 0 says that nobody saw the work item."""
-    return InboundMessage(link.organization, link.work_item_id, rev, again=True)
+    return InboundMessage(link.organization, link.work_item_id, rev, epoch=link.epoch, again=True)

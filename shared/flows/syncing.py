@@ -1,24 +1,28 @@
 """Handling a queue message: settling every link that it concerns, even if some of them fail."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Busy, NotFound, SyncError, Throttled, Unauthorized
+from shared.domain.errors import Busy, Forbidden, NotFound, SyncError, Throttled, Unauthorized
 from shared.domain.failures import Disposition, disposition_of, gravest
-from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.messages import InboundMessage, Message, OutboundMessage
+from shared.domain.model import WorkItem
+from shared.flows.identifying import fill_in
 from shared.services import Services
-from shared.settling.observing import UnitOfWork
+from shared.settling.observing import UnitOfWork, is_of_link
 from shared.settling.recording import record_failure
 from shared.settling.settler import Settler
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
-NOT_LINKED = "not-linked"
+NOT_LINKED, OTHER_CONNECTION = "not-linked", "other-connection"
 _THE_REST_COMES_IN = 1.0  # seconds
 _ISSUES_STAY_FRESH = 30.0  # seconds
+_BANS_NOTED = 5
 
 
 @dataclass(frozen=True)
@@ -35,29 +39,59 @@ class _Waiting:
 
 def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
     """Settle the links of a work item and return an outcome for each; raise the gravest error, if any."""
-    organization, unit = services.organizations.get(message.organization), services.new_unit_of_work()
-    store, slug, work_item_id = services.links, organization.slug, message.work_item_id
-    if message.only:
-        waiting = _Waiting(message.only, lambda name: store.get(slug, name, work_item_id), is_rest=True)
-    else:
-        waiting = _in_turn({each.link.issue_id: each for each in store.for_work_item(slug, work_item_id)})
+    organization, unit = addressee_of(services, message), services.new_unit_of_work()
+    if organization is None:
+        return [OTHER_CONNECTION]
+    scope, work_item_id = organization.scope, message.work_item_id
+
+    def load(issue_id: str) -> StoredLink:
+        stored = services.links.get(scope, issue_id, work_item_id)
+        _believe(message.snapshot, [stored], unit)
+        return stored
+
     unit.revs[work_item_id] = message.rev
     if message.snapshot is None:
         unit.doubted.add(work_item_id)
     else:
         unit.items[work_item_id] = message.snapshot
+    if message.only:
+        waiting = _Waiting(message.only, load, is_rest=True)
+    else:
+        links = services.links.for_work_item(scope, work_item_id)
+        _believe(message.snapshot, links, unit)
+        waiting = _in_turn({each.link.issue_id: each for each in links})
     return _settle_waiting(services, organization, waiting, unit, again=message.again)
+
+
+def _believe(snapshot: WorkItem | None, links: Iterable[StoredLink], unit: UnitOfWork) -> None:
+    """Believe what came along only as long as it is the linked work item, and no other's of that number."""
+    if snapshot is None or snapshot.id in unit.doubted:
+        return
+    if not all(is_of_link(snapshot, each.link) for each in links):
+        unit.doubt(snapshot.id)
 
 
 def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
     """Settle the links of an issue and return an outcome for each; raise the gravest error, if any."""
-    organization, unit = services.organizations.get(message.organization), services.new_unit_of_work()
-    store, slug, issue_id = services.links, organization.slug, message.issue_id
+    organization, unit = addressee_of(services, message), services.new_unit_of_work()
+    if organization is None:
+        return [OTHER_CONNECTION]
+    store, scope, issue_id = services.links, organization.scope, message.issue_id
     if message.only:
-        waiting = _Waiting(message.only, lambda name: store.get(slug, issue_id, int(name)), is_rest=True)
+        waiting = _Waiting(message.only, lambda name: store.get(scope, issue_id, int(name)), is_rest=True)
     else:
-        waiting = _in_turn({str(each.link.work_item_id): each for each in store.for_issue(slug, issue_id)})
+        waiting = _in_turn({str(each.link.work_item_id): each for each in store.for_issue(scope, issue_id)})
     return _settle_waiting(services, organization, waiting, unit, again=message.again)
+
+
+def addressee_of(services: Services, message: Message) -> Organization | None:
+    """Return the organization that a message is for, or None where its connection is another one by now.
+
+    The numbers in the message mean something else there. A message without an epoch is an older version's,
+    and so for the connection whose rows that version wrote.
+    """
+    organization = services.organizations.get(message.organization)
+    return organization if organization.epoch == message.epoch else None
 
 
 def _in_turn(links: dict[str, StoredLink]) -> _Waiting:
@@ -100,7 +134,9 @@ def _settle_waiting(
     if not waiting.names:
         return [NOT_LINKED]
     settler = _settler(services, organization, waiting)
-    return settle_each(services, settler, waiting, unit, again=again)
+    outcomes = settle_each(services, settler, waiting, unit, again=again)
+    fill_in(services, organization)
+    return outcomes
 
 
 def _settler(services: Services, organization: Organization, waiting: _Waiting) -> Settler:
@@ -153,16 +189,27 @@ def settle_each(
                 left += waiting.names[place + 1 :]
                 break
     if errors:
-        for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
-            with suppress(SyncError):  # The links remember it too.
-                services.organizations.note_refusal(settler.organization, service)
+        _note_refusals(services, settler.organization, errors)
         raise _with_rest(gravest(errors, again=again), left if len(waiting.names) > 1 else [])
     # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
     if unit.items != delivered:
         services.organizations.note_acceptance(settler.organization, "ado")
+        services.forbidden.end(settler.organization, "ado")
     if was_heard or unit.issues:
         services.organizations.note_acceptance(settler.organization, "sentry")
+        services.forbidden.end(settler.organization, "sentry")
     return outcomes
+
+
+def _note_refusals(services: Services, slug: str, errors: Sequence[SyncError]) -> None:
+    """Note for ``health`` what our credentials do not reach; the links remember it whatever comes of that."""
+    bans = {(each.service, each.about): each for each in errors if isinstance(each, Forbidden)}
+    # A few different things are enough to tell; a message may be about a thousand.
+    for service, about in itertools.islice(bans, _BANS_NOTED):
+        services.forbidden.note(slug, service, about)
+    for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
+        with suppress(SyncError):
+            services.organizations.note_refusal(slug, service)
 
 
 def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> str:

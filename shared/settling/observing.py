@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
 from shared.domain.errors import SyncError, Throttled, Unauthorized, Unavailable, Upstream
+from shared.domain.ids import is_guid
 from shared.domain.model import (
     Ends,
     IssueLink,
@@ -64,10 +65,14 @@ class UnitOfWork:
         if (answer := self.silent.get(service)) is not None:
             raise answer.unasked()
 
+    def doubt(self, work_item_id: int) -> None:
+        """Believe nothing of the work item, neither what came along nor what was last seen of it."""
+        self.items.pop(work_item_id, None)
+        self.doubted.add(work_item_id)
+
     def start_over(self, link: IssueLink) -> None:
-        self.items.pop(link.work_item_id, None)
+        self.doubt(link.work_item_id)
         self.issues.pop(link.issue_id, None)
-        self.doubted.add(link.work_item_id)
 
     def current_issue_id(self, issue_id: str) -> str:
         return self.merged.get(issue_id, issue_id)
@@ -145,11 +150,21 @@ class Observer:
         )
 
 
+def is_of_link(item: WorkItem, link: IssueLink) -> bool:
+    """Tell whether a work item that came along is the linked one, which moves only with word of it.
+
+    Two organizations count alike, and so their work items have the same numbers.
+    """
+    return item.project_id == link.project_id
+
+
 def is_doubtful(link: IssueLink) -> bool:
     """Tell whether what was last seen cannot be trusted: a settling failed or stopped halfway.
 
     An unknown assignee raises no doubt: both sides were seen and left as they are.
     """
+    if not is_guid(link.project_id):
+        return True  # Nobody can have read it off a work item; it was believed before that was checked.
     return link.claim is not None or not link.health.is_observed
 
 

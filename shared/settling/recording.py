@@ -71,7 +71,7 @@ def _health(observation: Observation, written: Written, owed: Side | None, now: 
     attention = partial(unwell, HealthWord.ATTENTION, before=before, now=now, may_cure_itself=True, rev=rev)
     for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
         if refused := written.refused.get(name):
-            return attention(reason, refused.detail)
+            return attention(reason, refused.told)
     if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
         return before if owed else Health()
     return attention(ASSIGNEE_NOT_FOUND, "nobody on the other side had this address")
@@ -111,7 +111,7 @@ def _entries(
 def _is_news(name: str, refused: Refused, observation: Observation) -> bool:
     """Tell whether a refusal differs from the one that the link already records."""
     if name == STATUS:
-        return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.detail)
+        return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.told)
     seen, now = observation.seen, observation.now
     moved = (seen.issue.assignee, seen.item.assignee) != (now.issue.assignee, now.item.assignee)
     return moved or observation.link.owed is None
@@ -142,7 +142,7 @@ def record_failure(
         claim = replace(claim, until=now)
     try:
         if tell and health.reason != link.health.reason:
-            activity.add(link.organization, link.issue_id, link.work_item_id, failure_entry(error, now))
+            activity.add(link.scope, link.issue_id, link.work_item_id, failure_entry(error, now))
         recorded = replace(link, health=health, claim=claim)
         # An unnecessary write would change the ETag and fail the worker that holds the claim.
         if recorded != link:

@@ -1,11 +1,12 @@
 """The links table: two rows for each link, by issue and by work item, always written together.
 
-The row by work item holds the link; the row by issue is an index. Each organization is a partition.
-A row that cannot be read is passed over, and the link that it was can be removed by its key.
+The row by work item holds the link; the row by issue is an index. Each organization is a partition, and each
+epoch of its connection another one: callers name it by ``Organization.scope``. A row that cannot be read is
+passed over, and the link that it was can be removed by its key.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -13,7 +14,17 @@ import msgspec
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound, Undecidable
 from shared.domain.model import IssueLink
 from shared.store.keys import escaped, number
-from shared.store.tables import Delete, Insert, Operation, Replace, Row, Table, readable, remove_rows
+from shared.store.tables import (
+    Delete,
+    Insert,
+    Operation,
+    Replace,
+    Row,
+    Table,
+    readable,
+    remove_first,
+    remove_rows,
+)
 
 _ITEM, _ISSUE = "item", "issue"
 _END = "~"  # sorts after everything that follows the "!" in a key
@@ -51,8 +62,17 @@ class LinkStore:
             raise Undecidable(problem, kind="unreadable-link")
         return stored
 
-    def exists(self, organization: str, issue_id: str, work_item_id: int) -> bool:
-        return self._has(escaped(organization), _issue_key(issue_id, work_item_id))
+    def count(self, organization: str) -> int:
+        """Count the links by their small rows."""
+        return sum(1 for _ in self._table.scan(escaped(organization), f"{_ISSUE}!", f"{_ISSUE}!{_END}"))
+
+    def linked_among(self, organization: str, pairs: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Return which of these pairs of issue and work item are linked, by one look over their range."""
+        keys = {_issue_key(*pair): pair for pair in pairs}
+        if not keys:
+            return set()
+        rows = self._table.scan(escaped(organization), min(keys), f"{max(keys)}{_END}")
+        return {keys[row.key] for row in rows if row.key in keys}
 
     def for_work_item(self, organization: str, work_item_id: int) -> list[StoredLink]:
         prefix = f"{_ITEM}!{number(work_item_id)}!"
@@ -110,7 +130,7 @@ class LinkStore:
     def add(self, link: IssueLink) -> StoredLink:
         """Store a new link, or raise AlreadyLinked."""
         try:
-            [etag, _] = self._table.apply(escaped(link.organization), *_insert(link))
+            [etag, _] = self._table.apply(escaped(link.scope), *_insert(link))
         except Conflict as error:
             raise AlreadyLinked(
                 f"issue {link.issue_id} and work item {link.work_item_id} are linked already"
@@ -154,7 +174,7 @@ class LinkStore:
             etags = self._change(stored, *_delete(stored), *_insert(moved))
         except Conflict as conflict:
             try:
-                existing = self.get(moved.organization, issue_id, moved.work_item_id)
+                existing = self.get(moved.scope, issue_id, moved.work_item_id)
             except NotFound:
                 raise conflict from None  # The old link changed.
             self.remove(stored)
@@ -164,14 +184,13 @@ class LinkStore:
     def _change(self, stored: StoredLink, *operations: Operation) -> list[str]:
         link = stored.link
         try:
-            return self._table.apply(escaped(link.organization), *operations)
+            return self._table.apply(escaped(link.scope), *operations)
         except NotFound as error:
             raise _not_linked(link.issue_id, link.work_item_id) from error
 
-    def remove_all(self, organization: str) -> None:
-        """Remove every row of an organization, including half a link that an older version may have left."""
-        partition = escaped(organization)
-        remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
+    def remove_some(self, organization: str, limit: int) -> int:
+        """Remove at most ``limit`` rows, also half a link of an older version; return how many there were."""
+        return remove_first(self._table, escaped(organization), limit)
 
 
 def _not_linked(issue_id: str, work_item_id: int) -> NotFound:
@@ -220,4 +239,4 @@ def _stored(partition: str, row: Row) -> StoredLink | None:
 
 
 def _place(link: IssueLink) -> tuple[str, str]:
-    return escaped(link.organization), _item_key(link.work_item_id, link.issue_id)
+    return escaped(link.scope), _item_key(link.work_item_id, link.issue_id)

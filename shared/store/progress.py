@@ -47,9 +47,9 @@ class ProgressStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def get(self, slug: str) -> Progress:
+    def get(self, organization: str) -> Progress:
         try:
-            return readable(self._table.get(_PARTITION, slug), Progress) or Progress()
+            return readable(self._table.get(_PARTITION, organization), Progress) or Progress()
         except NotFound:
             return Progress()
 
@@ -61,9 +61,9 @@ class ProgressStore:
             each.unreadable_entries.last for each in known
         )
 
-    def remove(self, slug: str) -> None:
+    def remove(self, organization: str) -> None:
         with suppress(NotFound):
-            self._table.apply(_PARTITION, Delete(slug))
+            self._table.apply(_PARTITION, Delete(organization))
 
-    def put(self, slug: str, progress: Progress) -> None:
-        self._table.apply(_PARTITION, Replace(slug, msgspec.json.encode(progress).decode(), None))
+    def put(self, organization: str, progress: Progress) -> None:
+        self._table.apply(_PARTITION, Replace(organization, msgspec.json.encode(progress).decode(), None))

@@ -99,9 +99,9 @@ def test_a_damaged_link_hides_no_other_and_can_be_removed_by_its_key(
     with pytest.raises(Undecidable) as raised:
         links.get("acme", "100", 31)
     assert raised.value.kind == "unreadable-link"
-    assert links.exists("acme", "100", 31)
+    assert links.linked_among("acme", [("100", 31)]) == {("100", 31)}
     links.discard("acme", "100", 31)
-    assert not links.exists("acme", "100", 31)
+    assert links.linked_among("acme", [("100", 31)]) == set()
     with pytest.raises(NotFound):
         links.get("acme", "100", 31)
     with pytest.raises(NotFound):
@@ -132,7 +132,7 @@ def test_a_row_with_an_odd_key_hides_nothing(table: Table, links: LinkStore, key
         found += [each.link for each in page.links]
         continuation, asked = page.continuation, asked + 1
     assert (found, asked <= 6) == (before, True)
-    links.remove_all("acme")
+    links.remove_some("acme", 100)
     assert list(table.scan("acme", "", "~")) == []
 
 
@@ -185,7 +185,7 @@ def test_an_entry_with_an_odd_key_does_not_stop_the_pruning(
     table.apply("acme", Insert(key, '{"at":1.0,"outcome":"odd"}'))
     pruned = activity.prune("acme", NOW + KEPT_FOR + 10)
     assert (pruned.removed, pruned.unreadable) == (3, (key,))
-    activity.remove_all("acme")
+    activity.remove_some("acme", 100)
     assert list(table.scan("acme", "", "~")) == []
 
 

@@ -7,6 +7,8 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
+    ConnectionChanged,
+    Forbidden,
     InvalidConfiguration,
     Malformed,
     MissingSetting,
@@ -21,6 +23,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.failures import (
@@ -34,6 +37,7 @@ from shared.domain.failures import (
     health_after,
     reason_of,
     unwell,
+    was_set_before,
 )
 from shared.domain.model import Health, HealthWord
 from tests.unit.error_tree import EVERY_ERROR, an_error
@@ -52,11 +56,14 @@ CONSEQUENCES = {
     NotFound: Consequence(DROP, ATTENTION),  # deleted: only a person can cure that
     Conflict: Consequence(RETRY, PENDING, due=True),
     AlreadyLinked: Consequence(RETRY, PENDING, due=True),
+    ConnectionChanged: Consequence(RETRY, PENDING, due=True),
+    Unreadable: Consequence(RETRY),
     StalePrecondition: Consequence(RETRY, PENDING, due=True),
     Busy: Consequence(PUT_BACK),  # the other worker writes the link's health
     Undecidable: Consequence(DROP, ATTENTION, due=True),
     Upstream: Consequence(RETRY, PENDING, due=True),
     Refused: Consequence(DROP, ATTENTION, due=True),
+    Forbidden: Consequence(DROP, ATTENTION, due=True),
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),
@@ -94,6 +101,7 @@ def test_a_message_is_put_back_for_as_long_as_the_service_asked(error: SyncError
         (NotFound("gone", kind="issue-not-found"), "issue-gone"),
         (Undecidable("no category", kind="unknown-state"), "unknown-state"),
         (Unauthorized("ado", "401"), "unauthorized"),
+        (Forbidden("ado", "403", about="work item 31"), "forbidden"),
         (Refused("sentry", "400"), "refused"),
         (MissingSetting("SENTRY_TOKEN", "…"), "missing-setting"),
     ],
@@ -204,6 +212,25 @@ def test_a_failure_remembers_the_latest_revision_that_it_saw() -> None:
     at_8 = health_after(Unavailable("sentry", "HTTP 503"), WAITING, NOW, rev=8)
     assert at_8 == replace(WAITING, detail="HTTP 503", rev=8)
     assert health_after(Unavailable("sentry", "HTTP 503"), at_8, NOW) == at_8
+
+
+@pytest.mark.parametrize(
+    ("health", "set_at"),
+    [
+        (Health(ATTENTION, "refused", since=NOW, attempts=1, due=NOW + 300), NOW),
+        (Health(ATTENTION, "refused", since=NOW - 300, attempts=2, due=NOW + 900), NOW),
+        (Health(ATTENTION, "refused", since=NOW - 9000, attempts=5, due=NOW + 3600), NOW),
+        (Health(ATTENTION, "issue-gone", since=NOW, attempts=1, due=NOW + DAILY), NOW),
+        # Nobody was asked about these.
+        (Health(PENDING, "unavailable", since=NOW, attempts=0, due=NOW + 300), NOW),
+        (Health(PENDING, "unavailable", since=NOW - 299, attempts=0, due=NOW + 300), NOW),
+        (Health(PENDING, "unavailable", since=NOW - 300, attempts=0, due=NOW + 900), NOW),
+        (Health(PENDING, "unavailable", since=NOW - 9000, attempts=1, due=NOW + 3600), NOW),
+    ],
+)
+def test_it_is_known_when_the_next_try_was_set(health: Health, set_at: float) -> None:
+    assert was_set_before(health, set_at + 1.0)
+    assert not was_set_before(health, set_at)
 
 
 # The reconciler's own messages.

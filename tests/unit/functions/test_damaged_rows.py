@@ -41,6 +41,12 @@ ROWS = {
     "progress of nobody": ("organizations", "progress", ODD),
     "a refusal": ("organizations", "refusals", f"{SLUG}!sentry"),
     "a refusal of nobody": ("organizations", "refusals", ODD),
+    "a ban": ("organizations", "forbidden", f"{SLUG}!sentry"),
+    "a ban of nobody": ("organizations", "forbidden", ODD),
+    "strangers' deliveries": ("organizations", "foreign", SLUG),
+    "deliveries to nobody": ("organizations", "foreign", ODD),
+    "an end": ("organizations", "over", SLUG),
+    "the end of nothing": ("organizations", "over", ODD),
 }
 
 
@@ -109,7 +115,7 @@ def telling_activity(scene: Scene) -> None:
 
 def unlinking(scene: Scene) -> None:
     assert call(issue_links.handle, scene, "DELETE", issue_id="200", work_item_id="32")[0] == 204
-    assert not scene.services.links.exists(SLUG, "200", 32)
+    assert scene.services.links.linked_among(SLUG, [("200", 32)]) == set()
     assert call(issue_links.handle, scene, "DELETE", issue_id="200", work_item_id="32")[0] == 404
 
 
@@ -167,7 +173,7 @@ def test_a_damaged_link_is_logged_by_its_key_and_counted_in_health(
     assert call(health.handle, scene)[1] == {
         "status": "degraded",
         "problems": [
-            f"1 stored row(s) of {what} cannot be read and are passed over; the log names their keys"
+            f"1 stored row(s) of {what} cannot be read; the log names their keys"
             for what in ("links", "activity")
         ],
     }
