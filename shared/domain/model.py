@@ -87,14 +87,32 @@ class IssueSide(msgspec.Struct, frozen=True):
     status: IssueStatus
     assignee: Assignee = None
 
+    def shown(self, field: str) -> IssueStatus | Assignee:
+        """Return a field as people see it there."""
+        return self.status if field == STATUS else self.assignee
+
 
 class ItemSide(msgspec.Struct, frozen=True):
-    """How a work item stands at ``rev``; ``status`` is what its state counted as when it was looked at."""
+    """How a work item stands at ``rev``; ``status`` is what its state counted as when it was looked at.
+
+    ``status`` is None where no category was known for the state. ``removed`` tells that the state is of
+    the category Removed.
+    """
 
     rev: int
     state: str
-    status: IssueStatus
+    status: IssueStatus | None
     assignee: Assignee = None
+    removed: bool = False
+
+    @property
+    def may_be_written(self) -> bool:
+        """A removed item is left alone, unless its organization counts being removed as being done."""
+        return not self.removed or self.status is IssueStatus.RESOLVED
+
+    def shown(self, field: str) -> str | Assignee:
+        """Return a field as people see it there: the state's name, not what it counts as."""
+        return self.state if field == STATUS else self.assignee
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -102,6 +120,9 @@ class Ends(msgspec.Struct, frozen=True):
 
     issue: IssueSide
     item: ItemSide
+
+    def shown(self, side: Side, field: str) -> IssueStatus | str | Assignee:
+        return self.item.shown(field) if side is Side.ADO else self.issue.shown(field)
 
 
 class SentryIssue(msgspec.Struct, frozen=True):
@@ -170,6 +191,13 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     state: str | None = None
     status: IssueStatus | None = None
     assignee: Assignee = None
+
+    @property
+    def value(self) -> IssueStatus | str | Assignee:
+        """The value as people see it on its side."""
+        if self.field == ASSIGNEE:
+            return self.assignee
+        return self.state if self.side is Side.ADO else self.status
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -1,13 +1,17 @@
 """Joining an issue to a work item, and parting them."""
 
+from contextlib import suppress
 from typing import Literal
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Conflict
+from shared.domain.activity import failure_entry
+from shared.domain.errors import Conflict, Undecidable
+from shared.domain.failures import health_after
 from shared.domain.model import (
     ActivityEntry,
     Ends,
+    Health,
     IssueLink,
     IssueSide,
     IssueStatus,
@@ -17,9 +21,10 @@ from shared.domain.model import (
     Stranger,
     WorkItem,
 )
-from shared.domain.rules.done import status_of_state
+from shared.domain.rules.done import counted
 from shared.services import Services
 from shared.store.idempotency import creation_of
+from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 Initial = Literal["ado", "sentry"]
@@ -41,37 +46,49 @@ def link(
     types = services.processes.types_with(
         ado, organization.slug, item.project_id, item.work_item_type, item.state
     )
-    status = status_of_state(
-        organization.configuration, item.project_id, item.work_item_type, item.state, types
-    )
-    joined = _joined(organization.slug, issue, item, status)
+    now = services.clock()
+    side, health = ItemSide(item.rev, item.state, None, item.assignee), Health()
+    told = [ActivityEntry(now, "linked", rev=item.rev)]
+    try:
+        side = counted(organization.configuration, item.project_id, item.work_item_type, side, types)
+    except Undecidable as problem:
+        health = health_after(problem, health, now) or health
+        told.append(failure_entry(problem, now))
+    joined = _joined(organization.slug, issue, item, side, health)
     if initial is not None:
         joined = replace(joined, seen=_as_if_changed(joined.seen, Side(initial)))
     stored = services.links.add(joined)
-    began = ActivityEntry(services.clock(), "linked", rev=item.rev)
-    services.activity.add(organization.slug, issue.issue_id, item.id, began)
+    services.activity.add(organization.slug, issue.issue_id, item.id, *told)
     if initial is not None:
-        unit = services.new_unit_of_work()
-        unit.issues[issue.issue_id] = issue
-        if initial == "ado":  # At the revision that was seen, a snapshot would pass for an echo.
-            unit.items[item.id] = item
-        services.settler(organization).settle(stored, unit)
+        _copy(services, organization, stored, issue, item)
     return stored.link
 
 
-def _joined(slug: str, issue: SentryIssue, item: WorkItem, status: IssueStatus) -> IssueLink:
-    """Return the link of the two; ``status`` is what the work item's state counts as."""
+def _joined(slug: str, issue: SentryIssue, item: WorkItem, side: ItemSide, health: Health) -> IssueLink:
+    """Return the link of the two, seen as they stand; ``side`` is the item's."""
     return IssueLink(
         organization=slug,
         issue_id=issue.issue_id,
         work_item_id=item.id,
         project_id=item.project_id,
         work_item_type=item.work_item_type,
-        seen=Ends(issue.side, ItemSide(item.rev, item.state, status, item.assignee)),
+        seen=Ends(issue.side, side),
         title=item.title,
         area_path=item.area_path,
-        open_state=item.state if status is IssueStatus.UNRESOLVED else None,
+        open_state=item.state if side.status is IssueStatus.UNRESOLVED else None,
+        health=health,
     )
+
+
+def _copy(
+    services: Services, organization: Organization, stored: StoredLink, issue: SentryIssue, item: WorkItem
+) -> None:
+    """Settle a link that was made as if one side had just changed, on the looks that it was made on."""
+    unit = services.new_unit_of_work()
+    unit.issues[issue.issue_id] = issue
+    unit.answered(item)
+    with suppress(Undecidable):  # The link says so, and the two are linked.
+        services.settler(organization).settle(stored, unit)
 
 
 def _as_if_changed(now: Ends, side: Side) -> Ends:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
-from shared.domain.errors import SyncError
+from shared.domain.errors import Conflict, SyncError
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
     Ends,
@@ -20,43 +20,63 @@ from shared.domain.model import (
 )
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import state_moved, status_moved
-from shared.domain.rules.done import status_of_state
+from shared.domain.rules.done import counted
 from shared.domain.rules.landing import has_landed, seen_after_crash
+
+_NOT_ASKED: WorkItemTypes = {}
 
 
 @dataclass
 class UnitOfWork:
     """One worker's turn at a message: what it has looked at so far, and the token of its claims.
 
-    ``items`` starts with the snapshot that a delivery or a batch brought along. Without one, what was
-    seen of a work item last is believed, unless it is in ``doubted``. A wrong belief costs nothing but a
-    second decision, because the write is tied to the revision that was seen.
+    ``items`` starts with the snapshot that a delivery or a batch brought along; those in ``asked_for`` are
+    what Azure DevOps answered. Without either, what was seen of a work item last is believed, unless it is
+    in ``doubted``. A wrong belief costs nothing but a second decision, because the write is tied to the
+    revision that was seen.
     """
 
     token: str
     items: dict[int, WorkItem] = field(default_factory=dict)
     issues: dict[str, SentryIssue] = field(default_factory=dict)
+    asked_for: set[int] = field(default_factory=set)
     doubted: set[int] = field(default_factory=set)
     merged: dict[str, str] = field(default_factory=dict)
     recorded: SyncError | None = None
 
     def start_over(self, link: IssueLink) -> None:
+        """Forget how both ends stand, the issue under each of its ids, so that they are asked for anew."""
         self.items.pop(link.work_item_id, None)
-        self.issues.pop(link.issue_id, None)
+        self.asked_for.discard(link.work_item_id)
         self.doubted.add(link.work_item_id)
+        self.issues.pop(link.issue_id, None)
+        self.issues.pop(self.current_issue_id(link.issue_id), None)
+
+    def answered(self, item: WorkItem) -> None:
+        """Take what Azure DevOps answered just now for the truth, for every link of the item."""
+        self.items[item.id] = item
+        self.asked_for.add(item.id)
+
+    def brought_along(self, work_item_id: int) -> WorkItem | None:
+        """Return the snapshot that came along with the message, unless the item was asked for since."""
+        return None if work_item_id in self.asked_for else self.items.get(work_item_id)
 
     def current_issue_id(self, issue_id: str) -> str:
         return self.merged.get(issue_id, issue_id)
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """A link, what counts as seen of it, how both ends stand now, and the states there are (if needed)."""
+    """A link, what counts as seen of it, how both ends stand now, and the states there are (if needed).
+
+    ``problem`` says why it is not known what the item's state counts as.
+    """
 
     link: IssueLink
     seen: Ends
     now: Ends
     types: WorkItemTypes
     repeats: bool = False
+    problem: SyncError | None = None
 
 
 @dataclass(frozen=True)
@@ -79,40 +99,67 @@ class Observer:
         item = self._item(link, unit)
         if item is not None:
             link = _following(link, item)
-        now = Ends(self.issue(link.issue_id, unit).side, _item_side(link, item))
-        types = self._types(link, now)
-        if types is not None:
-            status = status_of_state(
-                self.configuration, link.project_id, link.work_item_type, now.item.state, types
+        now = Ends(self.issue(link.issue_id, unit).side, _item_side(link.seen.item, item))
+        seen, repeats = link.seen, False
+        if claim := link.claim:
+            seen = seen_after_crash(seen, claim, now)
+            repeats = claim.token != unit.token and not all(
+                has_landed(each, claim, now) for each in claim.intents
             )
-            now = replace(now, item=replace(now.item, status=status))
-        claim = link.claim
-        if claim is None:
-            return Observation(link, link.seen, now, types or {})
-        repeats = claim.token != unit.token and not all(
-            has_landed(each, claim, now) for each in claim.intents
-        )
-        return Observation(link, seen_after_crash(link.seen, claim, now), now, types or {}, repeats)
+        return self._understood(Observation(link, seen, now, _NOT_ASKED, repeats))
+
+    def _understood(self, observation: Observation) -> Observation:
+        """Return the observation with what the item's state counts as now, looked up if that may matter.
+
+        What cannot be known holds nothing up here: whether the decision needs it is not known yet.
+        """
+        seen, now = observation.seen, observation.now
+        if not state_moved(seen, now):
+            kept = replace(now.item, status=seen.item.status, removed=seen.item.removed)
+            now = replace(now, item=kept)
+            if not status_moved(seen, now) and kept.status is not None:
+                return replace(observation, now=now)
+        link, types = observation.link, _NOT_ASKED
+        try:
+            types = self._types(link, seen, now)
+            item = counted(self.configuration, link.project_id, link.work_item_type, now.item, types)
+        except Conflict:
+            raise
+        except SyncError as error:
+            if state_moved(seen, now):
+                now = replace(now, item=replace(now.item, status=None, removed=False))
+            return replace(observation, now=now, types=types, problem=error)
+        return replace(observation, now=replace(now, item=item), types=types)
 
     def _item(self, link: IssueLink, unit: UnitOfWork) -> WorkItem | None:
-        """Return how the work item stands, or None where what was seen of it may be believed."""
+        """Return how the work item stands, or None where what was seen of it may be believed.
+
+        What was asked for is the truth, at a lower revision too: servers are restored from backups.
+        """
         item = unit.items.get(link.work_item_id)
+        if link.work_item_id in unit.asked_for:
+            return item
         if item is not None and item.rev > link.seen.item.rev and link.claim is None:
             return item
         if is_doubtful(link) or link.work_item_id in unit.doubted:
-            # Asked for just now it is the truth, at a lower revision too: servers are restored from backups.
-            item = unit.items[link.work_item_id] = self.ado.get_work_item(link.work_item_id)
+            item = self.ado.get_work_item(link.work_item_id)
+            unit.answered(item)
             return item
         is_late = item is not None and item.rev < link.seen.item.rev
         return None if is_late else item
 
-    def _types(self, link: IssueLink, now: Ends) -> WorkItemTypes | None:
-        """Return the types of the link's project, or None while nothing moved that they would explain."""
-        if not (state_moved(link.seen, now) or status_moved(link.seen, now) or link.claim):
-            return None
-        return self.processes.types_with(
+    def _types(self, link: IssueLink, seen: Ends, now: Ends) -> WorkItemTypes:
+        """Return the types of the link's project, also those that are a moment old.
+
+        But no state that somebody chose is written over for not being known: then they are asked for anew.
+        """
+        types = self.processes.types_with(
             self.ado, self.organization, link.project_id, link.work_item_type, now.item.state
         )
+        known = any(each.name == now.item.state for each in types.get(link.work_item_type, ()))
+        if known or not (state_moved(seen, now) and status_moved(seen, now)):
+            return types
+        return self.processes.refresh(self.ado, self.organization, link.project_id)
 
 
 def is_doubtful(link: IssueLink) -> bool:
@@ -135,8 +182,8 @@ def _following(link: IssueLink, item: WorkItem) -> IssueLink:
     )
 
 
-def _item_side(link: IssueLink, item: WorkItem | None) -> ItemSide:
+def _item_side(seen: ItemSide, item: WorkItem | None) -> ItemSide:
     """Return how the work item stands, its status as it was seen: still to be looked up if it moved."""
     if item is None:
-        return link.seen.item
-    return ItemSide(item.rev, item.state, link.seen.item.status, item.assignee)
+        return seen
+    return replace(seen, rev=item.rev, state=item.state, assignee=item.assignee)

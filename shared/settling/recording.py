@@ -4,14 +4,15 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.activity import decision_entries, failure_entry, refusal_entry
-from shared.domain.errors import Conflict, NotFound, Refused, SyncError
-from shared.domain.failures import health_after, unwell
+from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Undecidable
+from shared.domain.failures import health_after, reason_of, unwell
 from shared.domain.model import (
     ASSIGNEE,
     ASSIGNEE_NOT_FOUND,
     STATUS,
     ActivityEntry,
     Claim,
+    Ends,
     Health,
     HealthWord,
     IssueLink,
@@ -39,11 +40,12 @@ def record_of(
 ) -> Record:
     """Return what to keep of a settling. Of its ``claim`` only a write without an answer is left."""
     owed = _owed(observation, decision, written)
-    health = _health(observation, written, owed, now)
+    seen = written.seen(observation.seen, decision) if decision.intents else decision.after
+    health = _health(observation, decision, written, owed, seen, now)
     left = replace(claim, until=now, intents=written.uncertain) if claim and written.uncertain else None
     link = replace(
         observation.link,
-        seen=written.seen(observation.seen, decision) if decision.intents else decision.after,
+        seen=seen,
         open_state=_open_state(observation, written),
         owed=owed,
         health=health,
@@ -62,17 +64,36 @@ def _owed(observation: Observation, decision: Decision, written: Written) -> Sid
     return observation.link.owed if stopped or decision.assignee.outcome is Outcome.SETTLED else None
 
 
-def _health(observation: Observation, written: Written, owed: Side | None, now: float) -> Health:
+def _health(
+    observation: Observation,
+    decision: Decision,
+    written: Written,
+    owed: Side | None,
+    seen: Ends,
+    now: float,
+) -> Health:
+    """Return the link's health: the gravest trouble names it, and each of them is tried again."""
     before = observation.link.health
-    if written.error is not None and (health := health_after(written.error, before, now)):
+    error = written.error or decision.problem
+    if error is not None and (health := health_after(error, before, now)):
         return health
     for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
         if refused := written.refused.get(name):
             return unwell(HealthWord.ATTENTION, reason, refused.detail, before, now, may_cure_itself=True)
+    if seen.item.status is None:
+        return _unknown_state(observation, before, now)
     if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
         return before if owed else Health()
     detail = "nobody on the other side had this address"
     return unwell(HealthWord.ATTENTION, ASSIGNEE_NOT_FOUND, detail, before, now, may_cure_itself=True)
+
+
+def _unknown_state(observation: Observation, before: Health, now: float) -> Health:
+    """Return the health of a link that was not held up, but whose item is in a state of no known category."""
+    if not isinstance(observation.problem, Undecidable):
+        return before  # It could not be asked for, which is no news.
+    detail = observation.problem.detail
+    return unwell(HealthWord.ATTENTION, observation.problem.kind, detail, before, now, may_cure_itself=True)
 
 
 def _open_state(observation: Observation, written: Written) -> str | None:
@@ -99,8 +120,9 @@ def _entries(
         for name, each in written.refused.items()
         if _is_news(name, each, observation)
     ]
-    if written.error is not None and health.reason != before.reason:
-        entries.append(failure_entry(written.error, now))
+    trouble = written.error or decision.problem or observation.problem
+    if trouble is not None and health.reason == reason_of(trouble) != before.reason:
+        entries.append(failure_entry(trouble, now))
     if before.word is HealthWord.ATTENTION and health.word is HealthWord.SETTLED:
         entries.append(ActivityEntry(now, "recovered", reason=before.reason))
     return entries

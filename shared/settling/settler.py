@@ -25,7 +25,8 @@ from shared.store.links import LinkStore, StoredLink
 ECHO = "echo"
 
 _ATTEMPTS = 5
-_CLAIMED_FOR = 60.0  # seconds; longer than the time-outs of the five calls that a claim may cover
+_CLAIMED_FOR = 60.0  # seconds
+_A_CALL = 30.0  # seconds; the longest that one takes, so that none that was begun in time outlives the claim
 _COME_BACK_IN = 2.0  # seconds; most writes are through by then
 
 
@@ -75,12 +76,13 @@ class Settler:
         decision = self._decide(observation)
         written = Written(observation.now)
         if decision.intents:
-            stored = self._announce(stored, observation, decision, unit)
-            written = self._write(observation, decision, unit)
+            until = self.clock() + _CLAIMED_FOR
+            stored = self._announce(stored, observation, decision, until, unit)
+            written = self._write(observation, decision, until, unit)
         self._record(stored, observation, decision, written)
-        if written.error is not None:
-            unit.recorded = written.error
-            raise written.error
+        if error := written.error or decision.problem:
+            unit.recorded = error
+            raise error
         return REFUSED if written.refused else decision.outcome
 
     # Look
@@ -91,8 +93,8 @@ class Settler:
             raise Busy("another worker is writing for this link", retry_after=_COME_BACK_IN)
 
     def _is_echo(self, link: IssueLink, unit: UnitOfWork) -> bool:
-        """Tell whether the snapshot at hand says nothing new: it is late, repeated, or our own write."""
-        item = unit.items.get(link.work_item_id)
+        """Tell whether the snapshot that came along is late, repeated, or our own write."""
+        item = unit.brought_along(link.work_item_id)
         known = item is not None and item.rev <= link.seen.item.rev
         return known and not is_doubtful(link) and not link.health.is_due(self.clock())
 
@@ -119,6 +121,7 @@ class Settler:
             owed=observation.link.owed if observation.link.health.is_due(self.clock()) else None,
             configuration=self.configuration,
             types=observation.types,
+            problem=observation.problem,
         )
         if decision.intents:
             verify_calm(observation.link, self.clock())
@@ -127,12 +130,17 @@ class Settler:
     # Announce and write
 
     def _announce(
-        self, stored: StoredLink, observation: Observation, decision: Decision, unit: UnitOfWork
+        self,
+        stored: StoredLink,
+        observation: Observation,
+        decision: Decision,
+        until: float,
+        unit: UnitOfWork,
     ) -> StoredLink:
         """Claim the link for these writes; a conflict is on record before anything is overwritten."""
         claim = Claim(
             unit.token,
-            self.clock() + _CLAIMED_FOR,
+            until,
             observation.now.item.rev,
             decision.intents,
             decision.after,
@@ -148,7 +156,15 @@ class Settler:
         self._add_entries(observation.link, *entries)
         return stored
 
-    def _write(self, observation: Observation, decision: Decision, unit: UnitOfWork) -> Written:
+    def _verify_time(self, until: float) -> None:
+        """Raise Conflict if a claim that ends then leaves no time for a call: others may write from then on.
+
+        A call that was begun in time and stands still on its way cannot be called back.
+        """
+        if self.clock() > until - _A_CALL:
+            raise Conflict("the claim ran out before the write was begun")
+
+    def _write(self, observation: Observation, decision: Decision, until: float, unit: UnitOfWork) -> Written:
         written = write(
             self.ado,
             self.sentry,
@@ -156,9 +172,10 @@ class Settler:
             observation.link.issue_id,
             observation.now,
             decision,
+            lambda: self._verify_time(until),
         )
         if written.item is not None:
-            unit.items[written.item.id] = written.item
+            unit.answered(written.item)
         if written.issue is not None:
             unit.issues[observation.link.issue_id] = written.issue
         return written

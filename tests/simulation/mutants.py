@@ -38,8 +38,8 @@ MUTANTS = (
     _mutant(
         "forget what was seen",
         "settling/recording.py",
-        "seen=written.seen(observation.seen, decision) if decision.intents else decision.after,",
-        "seen=observation.seen,",
+        "        seen=seen,\n",
+        "        seen=observation.seen,\n",
     ),
     _mutant(
         "let the other side win a conflict",
@@ -62,7 +62,7 @@ MUTANTS = (
     _mutant(
         "write without announcing it",
         "settling/settler.py",
-        "            stored = self._announce(stored, observation, decision, unit)\n",
+        "            stored = self._announce(stored, observation, decision, until, unit)\n",
         "            stored = stored\n",
     ),
     _mutant(
@@ -107,8 +107,8 @@ MUTANTS = (
     _mutant(
         "say nothing about what was left alone",
         "domain/activity.py",
-        "        if choice.outcome is not Outcome.SETTLED\n",
-        "        if choice.outcome not in (Outcome.SETTLED, Outcome.SKIPPED)\n",
+        "{Outcome.SETTLED, Outcome.UNDECIDED}",
+        "{Outcome.SETTLED, Outcome.UNDECIDED, Outcome.SKIPPED}",
     ),
     _mutant(
         "leave the claim behind",

@@ -156,8 +156,9 @@ class Witness:
 
     # What we do.
 
-    def wrote_issue(self, token: str, looks: Looks, before: SentryIssue, after: SentryIssue) -> None:
-        looked = looks.get(after.issue_id)
+    def wrote_issue(
+        self, token: str, looked: SentryIssue | None, before: SentryIssue, after: SentryIssue
+    ) -> None:
         if before.status is IssueStatus.IGNORED is not after.status and looked and looked.side == before.side:
             self.violations.append(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
         for name in self._changed_in_issue(before, after):

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Undecidable
+from shared.domain.errors import SyncError, Undecidable
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
@@ -19,7 +19,7 @@ from shared.domain.model import (
     WorkItemTypes,
 )
 from shared.domain.rules.done import state_for_status
-from shared.domain.rules.landing import with_intent
+from shared.domain.rules.landing import with_field, with_intent
 from shared.domain.rules.people import in_ado, in_sentry, same_person
 
 _MOST_WRITES_AN_HOUR = 20
@@ -34,6 +34,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     APPLIED = "applied"
     CONFLICT_RESOLVED = "conflict-resolved"
+    UNDECIDED = "undecided"
 
 
 class Directions(msgspec.Struct, frozen=True):
@@ -48,11 +49,15 @@ class Directions(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What to do about one field: an outcome and, for the outcomes that write, the side to write to."""
+    """What to do about one field: an outcome and, for the outcomes that write, the side to write to.
+
+    ``problem`` says why a field is undecided: it stays as it was seen, and holds no other field up.
+    """
 
     outcome: Outcome
     target: Side | None = None
     reason: str | None = None
+    problem: SyncError | None = None
 
 
 def choose(*, issue_changed: bool, item_changed: bool, agree: bool, directions: Directions) -> Choice:
@@ -83,6 +88,10 @@ def _switched_off(target: Side) -> str:
     return "outbound-off" if target is Side.ADO else "inbound-off"
 
 
+def _weight(outcome: Outcome) -> int:
+    return list(Outcome).index(outcome)
+
+
 def status_directions(configuration: Configuration) -> Directions:
     return Directions(
         outbound=configuration.issue_sync and configuration.sync_status_forward,
@@ -100,16 +109,42 @@ def assignee_directions(configuration: Configuration) -> Directions:
 
 
 def choose_status(seen: Ends, now: Ends, directions: Directions) -> Choice:
+    """Decide the status. What an unknown state counts as is not guessed, but may not matter."""
+    if now.item.status is None:
+        return _choose_without_category(seen, now, directions)
     issue_changed = status_moved(seen, now)
     item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
     if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):
         return Choice(Outcome.SKIPPED, reason="archived")
-    return choose(
+    choice = choose(
         issue_changed=issue_changed,
         item_changed=item_changed,
         agree=now.issue.status is now.item.status,
         directions=directions,
     )
+    return _unless_removed(choice, now)
+
+
+def _choose_without_category(seen: Ends, now: Ends, directions: Directions) -> Choice:
+    """Decide as for each of the two statuses that the state may stand for.
+
+    Only where it may have to be carried to Sentry it has to be known. A write to Azure DevOps takes the
+    item out of the unknown state, which is right for the one possibility and harmless for the other.
+    """
+    choices = [
+        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions)
+        for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
+    ]
+    if any(each.target is Side.SENTRY for each in choices):
+        return Choice(Outcome.UNDECIDED)
+    return max(choices, key=lambda each: _weight(each.outcome))
+
+
+def _unless_removed(choice: Choice, now: Ends) -> Choice:
+    """Leave a removed work item alone: whoever wants it back moves it by hand."""
+    if choice.target is Side.ADO and not now.item.may_be_written:
+        return Choice(Outcome.SKIPPED, reason="removed")
+    return choice
 
 
 def status_moved(seen: Ends, now: Ends) -> bool:
@@ -138,7 +173,7 @@ def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Con
     carried = now.issue.assignee if choice.target is Side.ADO else now.item.assignee
     if choice.target is not None and isinstance(carried, Stranger):
         return Choice(Outcome.SKIPPED, reason=carried.reason)
-    return choice
+    return _unless_removed(choice, now)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -152,8 +187,12 @@ class Decision(msgspec.Struct, frozen=True):
     @property
     def outcome(self) -> Outcome:
         """The weightier of the two fields' outcomes."""
-        order = list(Outcome)
-        return max(self.status.outcome, self.assignee.outcome, key=order.index)
+        return max(self.status.outcome, self.assignee.outcome, key=_weight)
+
+    @property
+    def problem(self) -> SyncError | None:
+        """What kept a field from being decided."""
+        return self.status.problem or self.assignee.problem
 
     def for_side(self, side: Side) -> tuple[Intent, ...]:
         return tuple(intent for intent in self.intents if intent.side is side)
@@ -167,24 +206,38 @@ def decide(
     owed: Side | None,
     configuration: Configuration,
     types: WorkItemTypes,
+    problem: SyncError | None = None,
 ) -> Decision:
-    """Decide both fields of a link. ``types`` may be empty as long as no state has to be found."""
+    """Decide both fields of a link, each on its own.
+
+    ``types`` may be empty as long as no state has to be found; ``problem`` says why the item's status is
+    not known, if it is not.
+    """
     status = choose_status(seen, now, status_directions(configuration))
+    if status.outcome is Outcome.UNDECIDED:
+        status = replace(status, problem=problem)
     assignee = choose_assignee(seen, now, owed, configuration)
+    try:
+        wanted = _status_intent(status, link, now, configuration, types)
+    except Undecidable as error:
+        unknown = problem if problem and not types else error
+        status, wanted = Choice(Outcome.UNDECIDED, problem=unknown), None
     intents = tuple(
-        intent
-        for intent in (
-            _status_intent(status, link, now, configuration, types),
-            _assignee_intent(assignee, now, configuration),
-        )
-        if intent is not None
+        intent for intent in (wanted, _assignee_intent(assignee, now, configuration)) if intent is not None
     )
-    after = now
-    if status.outcome is Outcome.SETTLED:
-        after = replace(now, item=replace(now.item, status=seen.item.status))
+    after = _noted(status, seen, now)
     for intent in intents:
         after = with_intent(after, intent)
     return Decision(status, assignee, intents, after)
+
+
+def _noted(status: Choice, seen: Ends, now: Ends) -> Ends:
+    """Return what is taken note of: all of it, but for a status that is undecided."""
+    if status.outcome is Outcome.UNDECIDED:
+        return with_field(now, STATUS, seen)
+    if status.outcome is Outcome.SETTLED and seen.item.status is not None:
+        return replace(now, item=replace(now.item, status=seen.item.status))
+    return now
 
 
 def _status_intent(
