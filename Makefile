@@ -7,11 +7,16 @@ RUN := .venv/bin/python -m
 SCHEDULES ?= 1000
 SEED ?= 0
 PYTEST_OPTIONS ?=
+LOCK_OPTIONS ?=
+
+# For every platform and Python from 3.11; nothing of this machine goes into what it writes.
+LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test check format bench chaos simulate mutants clean
+.PHONY: help set-up demo run test check format lock bench chaos simulate mutants clean
 
-help: ## Say what there is to run
+help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 set-up: ## Install what is needed into this folder (every other command does so by itself)
@@ -33,20 +38,24 @@ check: set-up ## Check format, lint, types and the direction of imports
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
 
-format: set-up ## Format the code and mend what the linter can mend
+format: set-up ## Format the code and fix what the linter can fix
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
+
+lock: set-up ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=--upgrade)
+	@$(LOCK) requirements.in --output-file requirements.txt
+	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 
 bench: set-up ## Measure calls, latency and growth against their targets
 	@$(RUN) bench
 
-chaos: set-up ## Kill, cut off and overload the running app, and see that both sides agree afterwards
+chaos: set-up ## Kill, cut off and overload the running app, and check that both sides agree afterwards
 	@$(RUN) tests.chaos
 
 simulate: set-up ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0)
 	@$(RUN) tests.simulation --schedules $(SCHEDULES) --seed $(SEED)
 
-mutants: set-up ## Break the code on purpose and see that a test notices
+mutants: set-up ## Break the code on purpose and check that a test notices
 	@$(RUN) tests.simulation.mutants
 
 clean: ## Remove everything that was installed or generated

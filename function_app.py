@@ -1,4 +1,4 @@
-"""Every function of the app: its trigger, its route, who may call it, its queue. Nothing else."""
+"""Every function of the app: its trigger, its route, who may call it, and its queue."""
 
 import azure.functions as func
 
@@ -51,7 +51,7 @@ def sync_outbound(message: func.QueueMessage) -> None:
 
 @app.function_name("reconcile")
 @app.timer_trigger("timer", "0 */5 * * * *")
-def reconcile_organizations(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the trigger's own
+def reconcile_organizations(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the trigger requires it
     reconcile.handle_timer(services())
 
 
@@ -99,7 +99,7 @@ def link_issues(req: func.HttpRequest) -> func.HttpResponse:
     methods=["GET"],
     auth_level=FUNCTION,
 )
-def tell_activity(req: func.HttpRequest) -> func.HttpResponse:
+def list_activity(req: func.HttpRequest) -> func.HttpResponse:
     return activity.handle(req, services())
 
 
@@ -111,5 +111,5 @@ def show_admin_page(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("health")
 @app.route("health", methods=["GET"], auth_level=ANONYMOUS)
-def tell_health(req: func.HttpRequest) -> func.HttpResponse:
+def report_health(req: func.HttpRequest) -> func.HttpResponse:
     return health.handle(req, services())

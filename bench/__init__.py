@@ -1,1 +1,1 @@
-"""Measurements against the targets of design.md §10: ratios side by side in one run, and counts of calls."""
+"""Measurements against targets: ratios side by side in one run, and counts of calls."""

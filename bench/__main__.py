@@ -1,4 +1,4 @@
-"""Prints each target of design.md §10 beside what was measured; exits 1 if one is missed."""
+"""Prints each target beside what was measured; exits 1 if one is missed."""
 
 import json
 import statistics
@@ -45,7 +45,7 @@ class Result:
 
 
 def importing() -> Iterator[Result]:
-    """Import the app and the libraries it runs on, in turn, each in a process of its own."""
+    """Import the app and the libraries it runs on, alternately, each in a process of its own."""
 
     def seconds(statement: str) -> float:
         timed = f"import time; began = time.process_time(); {statement}; print(time.process_time() - began)"
@@ -79,7 +79,7 @@ def counting() -> Iterator[Result]:
 
 
 def answering() -> Iterator[Result]:
-    """Send to the webhook and to a function that puts one message, in turn, on one host."""
+    """Send alternately to the webhook and to a function that puts one message, on one host."""
     with _app(ROOT / "bench" / "side_by_side") as app, Pair.beside(app) as pair:
         pair.connect()
         body = json.dumps(payload("ado/workitem.updated.active-to-resolved.v1.0.json")).encode()
@@ -106,7 +106,7 @@ def answering() -> Iterator[Result]:
 
 
 def growing() -> Iterator[Result]:
-    """Handle the same events beside few links and beside many, in turn, with storage in memory."""
+    """Handle the same events beside few links and beside many, alternately, with storage in memory."""
     few, many = _crowd(FEW), _crowd(MANY)
     for name, event in (("outbound", _outbound), ("inbound", _inbound)):
         ratios = []

@@ -1,4 +1,4 @@
-"""Tells the story of one link, newest first: one request says why something did not sync."""
+"""Lists the activity of one link, newest first; it explains why something did not sync."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from shared.domain.ids import named_link
 from shared.domain.model import ActivityEntry
 from shared.services import Services
 
-_ENTRIES_A_PAGE = 100
+_PAGE_SIZE = 100  # entries
 
 
 @api_boundary
@@ -19,14 +19,17 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
     issue_id, work_item_id = named_link(request.route_params)
     page = services.activity.page(
-        organization.slug, issue_id, work_item_id, request.params.get("continuation"), _ENTRIES_A_PAGE
+        organization.slug, issue_id, work_item_id, request.params.get("continuation"), _PAGE_SIZE
     )
     if not page.entries:
-        services.links.get(organization.slug, issue_id, work_item_id)  # NotFound, unless it is only quiet
-    return answer({"activity": [_shown(entry) for entry in page.entries], "continuation": page.continuation})
+        # An existing link may have no entries; a missing link raises NotFound.
+        services.links.get(organization.slug, issue_id, work_item_id)
+    return answer(
+        {"activity": [_described(each) for each in page.entries], "continuation": page.continuation}
+    )
 
 
-def _shown(entry: ActivityEntry) -> dict[str, Any]:
+def _described(entry: ActivityEntry) -> dict[str, Any]:
     at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds")
-    nothing = dict.fromkeys(("at", "outcome", "direction", "field", "from", "to", "rev", "reason"))
-    return {**nothing, **msgspec.to_builtins(entry), "at": at}
+    empty = dict.fromkeys(("at", "outcome", "direction", "field", "from", "to", "rev", "reason"))
+    return {**empty, **msgspec.to_builtins(entry), "at": at}

@@ -1,4 +1,4 @@
-"""Serves the admin page: one static file, the same for everybody, whose script asks the JSON API."""
+"""Serves the admin page: one static file for every organization, whose script calls the JSON API."""
 
 import base64
 import functools
@@ -15,7 +15,7 @@ from shared.store.organizations import verify_slug
 _FILE = Path(__file__).with_name("admin.html")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    # The address of the page holds the key until the script has taken it away.
+    # The page's address contains the key until the script removes it.
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -24,7 +24,7 @@ _HEADERS = {
 
 @api_boundary
 def handle(request: func.HttpRequest, _services: Services) -> func.HttpResponse:
-    """Answer for an organization that is not connected yet, too: connecting it is what the page is for."""
+    """Serve the page, also for an organization that is not connected yet: the page connects it."""
     verify_slug(request.route_params["organization"])
     page, policy = _page()
     return func.HttpResponse(
@@ -34,7 +34,7 @@ def handle(request: func.HttpRequest, _services: Services) -> func.HttpResponse:
 
 @functools.cache
 def _page() -> tuple[str, str]:
-    """Return the page and the policy under which nothing runs in it but what it came with."""
+    """Return the page and a content security policy that allows only the page's own script and style."""
     page = _FILE.read_text(encoding="utf-8")
     policy = (
         "default-src 'none'",
@@ -44,7 +44,7 @@ def _page() -> tuple[str, str]:
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
-        # No text can become markup: the browser itself refuses innerHTML and its kin.
+        # The browser refuses innerHTML and similar sinks, so no text becomes markup.
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",
     )

@@ -1,4 +1,4 @@
-"""Takes an Azure DevOps service hook delivery: verify, read, queue, answer. design.md §4.1."""
+"""Takes an Azure DevOps service hook delivery: verify, read, queue, answer. docs/api.md#ado_webhook."""
 
 import azure.functions as func
 

@@ -1,7 +1,7 @@
-"""The edge to HTTP and queues: outcomes and errors become answers here, and nowhere else.
+"""The edge to HTTP and queues: the only place where outcomes and errors become answers.
 
 A webhook's boundary differs from the API's. Azure DevOps redelivers after a 503 but puts a subscription on
-probation after a 500, so a webhook answers whatever nobody expected with 503.
+probation after a 500, so a webhook answers an unexpected error with 503.
 https://learn.microsoft.com/azure/devops/service-hooks/troubleshoot
 """
 
@@ -74,7 +74,7 @@ _SENTENCES = {
     "not-found": "the request names something that does not exist",
     "conflict": "somebody else changed it at the same moment; try again",
 }
-# What to look at when a service does not accept who we are, or what we may do.
+# What to check when a service rejects our credentials or our permissions.
 _CREDENTIALS = {
     "ado": "check that ADO_PAT has not expired, belongs to the organization at ado_url, and may read and "
     "write work items and read projects; without ADO_PAT, that the app's identity is in the tenant of that "
@@ -84,10 +84,10 @@ _CREDENTIALS = {
     "storage": "check the key in AzureWebJobsStorage; with an identity, that it has the roles Storage Table "
     "Data Contributor and Storage Queue Data Contributor",
 }
-# Azure DevOps numbers its refusals. The number alone can be looked up, and holds nothing of anybody's.
+# Azure DevOps numbers its refusals. The number identifies the problem and contains no user data.
 _CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")
 _VENDORS_OWN = frozenset({400, 401, 404, 413, 503})
-_RETRY_AFTER = 10.0  # seconds, where nobody named a time
+_RETRY_AFTER = 10.0  # seconds, when the error names no time
 
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -100,7 +100,7 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def outcome(word: str, status: int = 200, **facts: Any) -> func.HttpResponse:
-    """Answer a webhook with what became of its delivery, and log the same line."""
+    """Answer a webhook with the outcome of its delivery, and log the same facts except ``detail``."""
     known = {name: value for name, value in facts.items() if value is not None}
     logger.info(
         "outcome=%s %s", word, " ".join(f"{name}={known[name]}" for name in known if name != "detail")
@@ -113,7 +113,10 @@ def status_of(error: SyncError) -> int:
 
 
 def refusal(error: SyncError, **more: str) -> func.HttpResponse:
-    """Answer an error: its kind, and a sentence that holds no secret and no vendor's text."""
+    """Answer with an error's kind and a sentence that contains no secret and no vendor's text.
+
+    A 503 carries Retry-After in whole seconds.
+    """
     status = status_of(error)
     content: dict[str, Any] = {"error": _kind(error), "detail": sentence_of(error), **more}
     if isinstance(error, InvalidConfiguration):
@@ -136,7 +139,7 @@ def name_of(service: str) -> str:
 
 
 def sentence_of(error: SyncError) -> str:
-    """Say it in our own words wherever the error's own could quote a vendor."""
+    """Return a sentence for the caller; in our own words wherever the error's detail may quote a vendor."""
     if isinstance(error, Upstream):
         name = name_of(error.service)
         sentences: dict[type[Upstream], str] = {
@@ -144,13 +147,17 @@ def sentence_of(error: SyncError) -> str:
             Unauthorized: f"{name} does not accept our credentials: {_CREDENTIALS[error.service]}",
             Throttled: f"{name} asks us to wait",
         }
-        return f"{name}: {error.advice}" if error.advice else sentences.get(type(error), _silence_of(error))
+        return (
+            f"{name}: {error.advice}"
+            if error.advice
+            else sentences.get(type(error), _unavailability_of(error))
+        )
     if isinstance(error, InvalidConfiguration):
         return "the document breaks the rules named under errors; nothing was stored"
     return _SENTENCES.get(error.kind, error.detail)
 
 
-def _silence_of(error: Upstream) -> str:
+def _unavailability_of(error: Upstream) -> str:
     return f"{name_of(error.service)} cannot be reached, or gives no usable answer; try again later"
 
 
@@ -160,12 +167,12 @@ def _code_in(detail: str) -> str:
 
 
 def api_boundary(handler: HttpHandler) -> HttpHandler:
-    """Give every error its answer; what nobody expected is a 500 with an empty body."""
+    """Answer every SyncError with its refusal, and any other exception with an empty 500."""
     return _bounded(handler, refusal, lambda: func.HttpResponse(status_code=500))
 
 
 def component_boundary(handler: HttpHandler) -> HttpHandler:
-    """Like the API's, with the sentence also under ``message``, which is what Sentry shows in its form."""
+    """Answer like the API, and repeat the sentence under ``message``, which Sentry shows in its form."""
     return _bounded(
         handler,
         lambda error: refusal(error, message=sentence_of(error)),
@@ -174,7 +181,7 @@ def component_boundary(handler: HttpHandler) -> HttpHandler:
 
 
 def webhook_boundary(handler: HttpHandler) -> HttpHandler:
-    """Like the API's, but what the vendor cannot cure by sending something else is a 503, bugs included."""
+    """Answer like the API, but with 503 for every failure that the vendor did not cause, bugs included."""
     return _bounded(
         handler,
         lambda error: refusal(error if status_of(error) in _VENDORS_OWN else _unavailable()),
@@ -206,7 +213,7 @@ def _unavailable() -> Unavailable:
 
 
 def _log_refusal(error: SyncError) -> None:
-    # The detail of an upstream error may quote a vendor; the log holds identifiers, no content.
+    # The detail of an upstream error may quote a vendor; the log contains identifiers but no content.
     detail = error.detail if isinstance(error, Unauthenticated | MissingSetting) else ""
     logger.warning("outcome=refused error=%s kind=%s %s", type(error).__name__, error.kind, detail)
 
@@ -217,7 +224,7 @@ def body_of(request: func.HttpRequest) -> bytes:
 
 
 def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str) -> tuple[str, ...]:
-    """Return the secrets of an organization, or raise Unauthenticated: without any, nobody gets in."""
+    """Return the organization's secrets; raise Unauthenticated if none is set, so that nobody gets in."""
     try:
         return find(organization)
     except MissingSetting as error:
@@ -225,7 +232,10 @@ def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str
 
 
 def read(request: func.HttpRequest, kind: type[Shape]) -> Shape:
-    """Return a request's body as a value, an empty one as an empty object; or raise Rejected."""
+    """Return the request's body as a value of ``kind``; an empty body reads as ``{}``.
+
+    Raises Rejected if the body does not have that shape.
+    """
     try:
         return decode(body_of(request) or b"{}", kind)
     except Malformed as error:
@@ -233,7 +243,7 @@ def read(request: func.HttpRequest, kind: type[Shape]) -> Shape:
 
 
 def finish(queue: Queue, message: Message, error: SyncError) -> None:
-    """Dispose of a message that failed: returning deletes it, raising leaves it to the queue's retries."""
+    """Dispose of a message that failed: returning deletes it, raising hands it to the queue's retries."""
     disposition = consequence_of(error).disposition
     logger.log(
         logging.INFO if disposition is Disposition.PUT_BACK else logging.ERROR,
@@ -244,7 +254,7 @@ def finish(queue: Queue, message: Message, error: SyncError) -> None:
         message.organization,
     )
     if disposition is Disposition.PUT_BACK:
-        # Whole seconds, as a queue counts them; less than was asked for would only be refused again.
+        # Queues count whole seconds. Rounding down would call the service too early.
         queue.put(message, delay=math.ceil(delay_of(error)))
     elif disposition is Disposition.RETRY:
         raise error

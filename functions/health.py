@@ -1,4 +1,4 @@
-"""Says whether the app can do its work, and names what it lacks; says nothing secret."""
+"""Reports whether the app can do its work, and names what it lacks, without any secret."""
 
 import azure.functions as func
 

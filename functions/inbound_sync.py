@@ -14,11 +14,11 @@ logger = logging.getLogger(__name__)
 
 
 def handle(message: func.QueueMessage, services: Services) -> None:
-    """Returning deletes the message; raising gives it back to the queue and, in the end, to its poison."""
+    """Handle one message: returning deletes it; raising retries it, in the end into the poison queue."""
     try:
         sync = decode_inbound(message.get_body())
     except Malformed as error:
-        logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # no bug of ours to trace
+        logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # a traceback would say nothing
         return
     try:
         outcomes = sync_inbound(sync, services)

@@ -1,4 +1,4 @@
-"""Links an issue to a work item, lists links with their health, and removes them. design.md §4.5."""
+"""Links an issue to a work item, lists links with their health, and removes them. docs/api.md#issue_links."""
 
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from shared.flows.linking import link, unlink
 from shared.services import Services
 from shared.store.organizations import Organization
 
-_LINKS_A_PAGE = 100
+_PAGE_SIZE = 100  # links
 
 
 class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,7 +62,7 @@ def _answer_all(results: list[Linked]) -> func.HttpResponse:
 
 
 def _list(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
-    issue_id, work_item_id = _asked_for(request)
+    issue_id, work_item_id = _filter_in(request)
     continuation = None
     if issue_id and work_item_id:
         found = [services.links.get(organization.slug, issue_id, work_item_id)]
@@ -71,14 +71,14 @@ def _list(request: func.HttpRequest, organization: Organization, services: Servi
     elif work_item_id:
         found = services.links.for_work_item(organization.slug, work_item_id)
     else:
-        page = services.links.page(organization.slug, request.params.get("continuation"), _LINKS_A_PAGE)
+        page = services.links.page(organization.slug, request.params.get("continuation"), _PAGE_SIZE)
         found, continuation = list(page.links), page.continuation
     links = [{**described(each.link, organization, services), **health_of(each.link)} for each in found]
     return answer({"links": links, "continuation": continuation})
 
 
-def _asked_for(request: func.HttpRequest) -> tuple[str | None, int | None]:
-    """Return the issue and the work item that the route or the query names, if any."""
+def _filter_in(request: func.HttpRequest) -> tuple[str | None, int | None]:
+    """Return the issue and the work item that the route or the query names; None for one not named."""
     named = {**request.params, **request.route_params}
     issue_id, work_item_id = named.get("issue_id"), named.get("work_item_id")
     return (

@@ -1,4 +1,4 @@
-"""Reads, writes and removes an organization's configuration document. design.md §4.4."""
+"""Reads, writes and removes an organization's configuration document. docs/api.md#org_config."""
 
 import azure.functions as func
 import msgspec
@@ -29,7 +29,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 def _get(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
     projects, unreachable = _projects(request, organization, services)
-    organization = services.organizations.recent(organization.slug)  # Its address may have been looked up.
+    organization = services.organizations.recent(organization.slug)  # Its address may be new.
     return answer(
         {
             "organization": organization.slug,
@@ -47,7 +47,7 @@ def _put(request: func.HttpRequest, slug: str, services: Services) -> func.HttpR
     try:
         stored = store(services, slug, configuration, current)
     except Conflict as error:
-        raise StalePrecondition("the document was changed by somebody else meanwhile") from error
+        raise StalePrecondition("somebody else changed the document in the meantime") from error
     return answer(
         {"organization": slug, "config": msgspec.to_builtins(stored.configuration)},
         200 if current else 201,
@@ -60,17 +60,17 @@ def _verify_if_match(request: func.HttpRequest, current: Organization | None) ->
     if wanted is None or (wanted == "*" and current is not None):
         return
     if current is None or wanted != current.etag:
-        raise StalePrecondition("If-Match names another version of the document than the stored one")
+        raise StalePrecondition("If-Match names a version of the document that is not the stored one")
 
 
 def _projects(
     request: func.HttpRequest, organization: Organization, services: Services
 ) -> tuple[list[ProjectStates], str | None]:
-    """Return the projects, or the reason why Azure DevOps could not be asked for them."""
-    asked_for = [each for each in request.params.get("project", "").split(",") if each]
+    """Return the projects, or none and the reason why Azure DevOps did not list them."""
+    detailed = [each for each in request.params.get("project", "").split(",") if each]
     try:
-        return described_projects(services, organization, asked_for), None
+        return described_projects(services, organization, detailed), None
     except NotFound:
         return [], "Azure DevOps knows no organization at ado_url."
     except SyncError as error:
-        return [], f"Projects and states could not be asked for. {sentence_of(error)}."
+        return [], f"Projects and states cannot be listed. {sentence_of(error)}."

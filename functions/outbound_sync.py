@@ -1,4 +1,4 @@
-"""Settles the links of an issue that may have changed, or carries a new comment over."""
+"""Settles the links of an issue that may have changed, or copies a new comment to its work items."""
 
 import logging
 
@@ -15,11 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 def handle(message: func.QueueMessage, services: Services) -> None:
-    """Returning deletes the message; raising gives it back to the queue and, in the end, to its poison."""
+    """Handle one message: returning deletes it; raising retries it, in the end into the poison queue."""
     try:
         sync = decode_outbound(message.get_body())
     except Malformed as error:
-        logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # no bug of ours to trace
+        logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # a traceback would say nothing
         return
     try:
         sync_one = sync_outbound if sync.comment_id is None else sync_comment

@@ -1,4 +1,4 @@
-"""Has every link that the hooks forgot settled: on a timer, and at once for whoever asks."""
+"""Finds the links that no hook reported and queues them: on a timer, and on request."""
 
 import logging
 
@@ -38,7 +38,7 @@ def handle_timer(services: Services) -> None:
 
 @api_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    """Settle one link and answer with its outcome, or queue whatever is off in the whole organization."""
+    """Settle the named link and answer with its outcome; without one, queue all links that need settling."""
     organization = services.organizations.get(request.route_params["organization"])
     wanted = read(request, _Wanted)
     services.end_refusals(organization.slug)

@@ -1,4 +1,4 @@
-"""Finds work items for whoever wants to link one. design.md §4.3."""
+"""Finds work items for whoever wants to link one. docs/api.md#search."""
 
 import azure.functions as func
 
@@ -7,7 +7,7 @@ from shared.domain.errors import Rejected
 from shared.services import Services
 
 _DEFAULT_LIMIT = 50
-_MOST = 200
+_MAX_LIMIT = 200
 
 
 @api_boundary
@@ -32,4 +32,4 @@ def _limit(request: func.HttpRequest) -> int:
     text = request.params.get("limit") or str(_DEFAULT_LIMIT)
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
         raise Rejected("limit must be a positive number")
-    return min(int(text), _MOST)
+    return min(int(text), _MAX_LIMIT)

@@ -1,4 +1,4 @@
-"""Serves Sentry's "Link issue" form: its options, and what its two buttons do. sentry_api.md §4."""
+"""Serves Sentry's "Link issue" form: its options and its two buttons. docs/api.md#sentry_components."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ _SUGGESTIONS = 50
 
 
 class _Submitted(msgspec.Struct, rename="camel"):
-    """What either button sends. Sentry quirk: its ids are numbers, though its documentation says texts."""
+    """What either button sends. Sentry quirk: ids are numbers, although the documentation says strings."""
 
     fields: dict[str, Any]
     issue_id: int | str
@@ -41,7 +41,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 def _verify_sender(request: func.HttpRequest, organization: str, services: Services) -> None:
     secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
-    # Sentry quirk: options are asked for with a signature over the empty text, whatever the query says.
+    # Sentry quirk: requests for options sign the empty string, whatever the query contains.
     signed = b"" if request.method == "GET" else body_of(request)
     verify_signature(signed, request.headers.get(SIGNATURE_HEADER), secrets)
 
@@ -95,7 +95,7 @@ def _options(options: Any) -> func.HttpResponse:
 
 
 def _dependent(request: func.HttpRequest, name: str) -> str | None:
-    """Return what was chosen in another field of the form, if it was."""
+    """Return the value of the form's field ``name`` on which these options depend, if one is chosen."""
     value = decode(request.params.get("dependentData") or "{}", dict[str, Any]).get(name)
     return value if isinstance(value, str) and value else None
 
@@ -144,7 +144,7 @@ def _text(submitted: _Submitted, name: str, *, required: bool = True) -> str:
 
 
 def _linked(linked: IssueLink, organization: Organization, services: Services) -> func.HttpResponse:
-    """Answer exactly what Sentry's schema wants: three texts. Sentry itself then stores the link."""
+    """Answer the three strings that Sentry's schema requires; Sentry stores its own copy of the link."""
     ado = services.ado_at_once(organization)
     return answer(
         {

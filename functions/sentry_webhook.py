@@ -1,4 +1,4 @@
-"""Takes a Sentry delivery within its one second: verify, read, queue, answer. design.md §4.2."""
+"""Takes a Sentry delivery within its one second: verify, read, queue, answer. docs/api.md#sentry_webhook."""
 
 import azure.functions as func
 

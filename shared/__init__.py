@@ -1,5 +1,5 @@
-"""The core library, in rooms that use only what stands below them; it knows no trigger.
+"""The core library: layers that import only from the layers below, and never a trigger.
 
 `flows` → `services` → `settling` → `ado`, `sentry`, `store` → `http`, `settings` → `domain`.
-`make check` holds these arrows; each room's docstring says what belongs in it.
+`make check` enforces these arrows. Each package's docstring says what belongs in it.
 """

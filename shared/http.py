@@ -1,4 +1,4 @@
-"""One HTTP call to a vendor: time-outs, no redirects, checked addresses, and its failures sorted."""
+"""HTTP calls to a vendor: time-outs, no redirects, verified addresses, and failures as typed errors."""
 
 import socket
 import threading
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -31,21 +32,28 @@ from shared.domain.errors import (
 
 TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two bytes
 _LONGEST_DETAIL = 300
-_PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of the back-off in design.md §7
+_PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of docs/failures.md#back-off
 _REFUSALS_BEFORE_PAUSE = 3
-_DEFAULT_WAIT = 10.0
-_LONGEST_WAIT = 3600.0
+_DEFAULT_WAIT = 10.0  # seconds
+_LONGEST_WAIT = 3600.0  # seconds
+
+
+class Unguarded(Exception):
+    """The installed urllib3 or requests opens connections past our check: with it, nothing may be called."""
 
 
 class _VerifiedAddress:
-    """Refuses, after name resolution and before any byte is sent, a connection the policy forbids."""
+    """Closes a connection that the policy forbids, after name resolution and before any byte is sent.
+
+    urllib3 has no public place for this, so a method of its own is overridden, and ``new_session`` tries it.
+    """
 
     policy = AddressPolicy()
 
     def _new_conn(self) -> socket.socket:
-        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
+        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases define it
         try:
-            # Both bases have a host as well.
+            # Both bases also define ``host``.
             self.policy.verify_address(self.host, connection.getpeername()[0])  # type: ignore[attr-defined]
         except (Rejected, OSError):
             connection.close()
@@ -53,9 +61,23 @@ class _VerifiedAddress:
         return connection
 
 
-def _pool_classes(policy: AddressPolicy) -> dict[str, type[HTTPConnectionPool]]:
-    plain = type("VerifiedHTTPConnection", (_VerifiedAddress, HTTPConnection), {"policy": policy})
-    secure = type("VerifiedHTTPSConnection", (_VerifiedAddress, HTTPSConnection), {"policy": policy})
+class _LedAstray:
+    """Stands below the check, in a trial, and lets every name lead to an address that no policy allows."""
+
+    def _new_conn(self) -> "_LedAstray":
+        _ = super()._new_conn  # type: ignore[misc]  # what the check builds on has to be there
+        return self
+
+    def getpeername(self) -> tuple[str, int]:
+        return ("169.254.169.254", 80)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def _pool_classes(policy: AddressPolicy, *below: type) -> dict[str, type[HTTPConnectionPool]]:
+    plain = type("VerifiedHTTPConnection", (_VerifiedAddress, *below, HTTPConnection), {"policy": policy})
+    secure = type("VerifiedHTTPSConnection", (_VerifiedAddress, *below, HTTPSConnection), {"policy": policy})
     return {
         "http": type("VerifiedHTTPPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
         "https": type("VerifiedHTTPSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
@@ -63,22 +85,46 @@ def _pool_classes(policy: AddressPolicy) -> dict[str, type[HTTPConnectionPool]]:
 
 
 class _VerifyingAdapter(HTTPAdapter):
-    def __init__(self, policy: AddressPolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: AddressPolicy, *below: type) -> None:
+        self._classes = _pool_classes(policy, *below)
         super().__init__(pool_maxsize=16)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._policy)
+        self.poolmanager.pool_classes_by_scheme = self._classes
+
+    def reach(self, url: str) -> None:
+        """Open a connection as a request to ``url`` would."""
+        request = requests.Request("GET", url).prepare()
+        pool: Any = self.get_connection_with_tls_context(request, verify=True)
+        pool.urlopen("GET", "/", retries=False, timeout=1.0)
+
+
+def _verify_guard(policy: AddressPolicy) -> None:
+    """Raise Unguarded unless a connection that leads to a forbidden address is refused, by either scheme."""
+    for scheme in ("http", "https"):
+        try:
+            # Nobody listens there, should the check be passed by.
+            _VerifyingAdapter(policy, _LedAstray).reach(f"{scheme}://127.0.0.1:1/")
+        except Rejected:
+            continue
+        except (HTTPError, OSError, AttributeError, TypeError) as error:
+            raise _unguarded(scheme) from error
+        raise _unguarded(scheme)
+
+
+def _unguarded(scheme: str) -> Unguarded:
+    installed = " and ".join(f"{name} {version(name)}" for name in ("urllib3", "requests"))
+    return Unguarded(f"{installed}: {scheme} connections do not pass our check of their address")
 
 
 def new_session(policy: AddressPolicy) -> requests.Session:
-    """Return a session that connects only where ``policy`` allows, and heeds no proxy or .netrc around it."""
+    """Return a session that connects only where ``policy`` allows and ignores proxy variables and .netrc."""
+    _verify_guard(policy)
     session = requests.Session()
     session.trust_env = False
-    session.cookies.set_policy(
-        DefaultCookiePolicy(allowed_domains=[])
-    )  # one organization's are not another's
+    # Organizations share the session, so it keeps no cookies.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = _VerifyingAdapter(policy)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -89,7 +135,7 @@ def new_session(policy: AddressPolicy) -> requests.Session:
 class BackOff:
     """When one service may next be called for one organization.
 
-    Courtesy, not correctness: each instance of the app keeps its own, and a restart forgets it.
+    This is courtesy, not correctness: each instance of the app keeps its own, and a restart forgets it.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -99,7 +145,7 @@ class BackOff:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def verify(self, service: str) -> None:
-        """Raise what the last call raised while its time is not over, instead of calling again."""
+        """Raise Throttled or Unauthorized, as the last call did, while the back-off lasts."""
         with self._lock:
             wait = self._not_before - self.clock()
             why = self._why
@@ -113,7 +159,10 @@ class BackOff:
             self._not_before, self._why = self.clock() + seconds, Throttled
 
     def refused(self, *, certain: bool) -> None:
-        """Pause after bad credentials; after a missing permission only when it is not about one item."""
+        """Back off at once if the credentials are certainly bad, otherwise after three refusals in a row.
+
+        A single 403 may concern one item only.
+        """
         with self._lock:
             self._refusals += 1
             if certain or self._refusals >= _REFUSALS_BEFORE_PAUSE:
@@ -124,14 +173,14 @@ class BackOff:
             self._refusals = 0
 
     def end_refusal(self) -> None:
-        """Let the next call be made: somebody may have cured what was refused. Other waits hold."""
+        """Allow the next call: somebody may have fixed the credentials. A throttling wait stays in force."""
         with self._lock:
             if self._why is Unauthorized:
                 self._not_before, self._refusals = 0.0, 0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A success: its decoded JSON body and its headers."""
+    """A successful answer: its decoded JSON body, None if empty, and its headers."""
 
     content: Any
     headers: Mapping[str, str]
@@ -139,7 +188,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Caller:
-    """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP."""
+    """Makes the calls of one vendor client. Clients say what they mean; only this class knows HTTP."""
 
     service: str
     session: requests.Session
@@ -157,7 +206,7 @@ class Caller:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make one call, once; raise NotFound, Conflict or an Upstream error unless it succeeded."""
+        """Make one call without retries; raise NotFound, Conflict or an Upstream error unless it succeeds."""
         operation = f"{method} {url.partition('?')[0]}"
         self.back_off.verify(self.service)
         try:
@@ -175,24 +224,23 @@ class Caller:
             advice = f"we do not connect to {error.detail}"
             raise Refused(self.service, f"{operation}: {error.detail}", advice=advice) from error
         except Unauthorized:
-            self.back_off.refused(
-                certain=True
-            )  # There was no token to send, and asking for one takes seconds.
+            # There is no token to send, and asking for one takes seconds.
+            self.back_off.refused(certain=True)
             raise
         except (requests.RequestException, HTTPError, OSError) as error:
-            # A traceback would print the cause, which quotes the query: it may hold somebody's address.
+            # A traceback would print the cause, which quotes the query, which may contain an e-mail address.
             raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from None
         except ValueError:
-            # Such as a line break at the end of a token. The cause would quote the header, so it is left out.
-            advice = "our credentials cannot stand in a header: look for a line break or an odd character"
+            # For example a line break at the end of a token. The cause quotes the header, so it is dropped.
+            advice = "our credentials cannot be sent in a header: check for a line break or an odd character"
             raise Unauthorized(self.service, f"{operation}: {advice}", advice=advice) from None
         return self._sorted(operation, response)
 
     def _sorted(self, operation: str, response: requests.Response) -> Answer:
-        """Turn an HTTP answer into a value or the one error that says what to do next."""
+        """Turn an HTTP answer into a value, or raise the error that says what to do next."""
         status = response.status_code
         html = "text/html" in response.headers.get("Content-Type", "").lower()
-        # ADO quirk: 203, 302 and a page of HTML are how it says "sign in first" (ado_api.md §8).
+        # ADO quirk: 203, 302 and a page of HTML are how it says "sign in first" (docs/vendor_quirks.md#rest).
         if status in {203, 302, 303, 401} or (status < 300 and html):
             self.back_off.refused(certain=True)
             raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
@@ -205,14 +253,14 @@ class Caller:
             seconds = _until_reset(response.headers) if wait is None else wait
             self.back_off.slow(seconds)
             raise Throttled(self.service, detail, retry_after=seconds)
-        # A page is what a proxy or a half-done deployment answers with: nothing is gone.
+        # An HTML page comes from a proxy or an unfinished deployment; it does not prove that a thing is gone.
         if status >= 500 or status == 408 or (status in {404, 410} and html and response.content):
             raise Unavailable(self.service, detail)
         if status >= 300:
             raise self._client_error(status, f"{detail}: {self._problem(response)}")
         self.back_off.accepted()
         if wait is not None:
-            # ADO quirk: a success may ask us to wait before the next call (ado_api.md §9).
+            # ADO quirk: a success may ask us to wait before the next call (docs/vendor_quirks.md#rest).
             self.back_off.slow(wait)
         try:
             return Answer(response.json() if response.content else None, response.headers)
@@ -236,7 +284,7 @@ class Caller:
 
 @contextmanager
 def reading(service: str, what: str) -> Iterator[None]:
-    """Turn what goes wrong with an answer of an undocumented shape into Unavailable."""
+    """Raise Unavailable if the code inside fails to read ``what`` because its shape is unexpected."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -244,7 +292,7 @@ def reading(service: str, what: str) -> Iterator[None]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how many seconds the service asks us to wait, or None when it does not."""
+    """Return the seconds that the service asks us to wait, or None if it does not ask."""
     value = headers.get("Retry-After")
     if value is None:
         return None
@@ -255,9 +303,9 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str]) -> float:
-    """Return how long a 429 without Retry-After means.
+    """Return the seconds to wait after a 429 without Retry-After.
 
-    Sentry quirk: its 429 says only when its window ends (sentry_api.md §3.12).
+    Sentry quirk: its 429 says only when its window ends (docs/vendor_quirks.md#sentry-rest).
     """
     reset = headers.get("X-Sentry-Rate-Limit-Reset", "")
     return _bounded(float(reset) - time.time()) if reset.isdecimal() else _DEFAULT_WAIT
@@ -271,5 +319,5 @@ def _seconds_until(http_date: str) -> float:
 
 
 def _bounded(seconds: float) -> float:
-    # The constants come first, so that no number is less than one that is none (nan).
+    # The constants come first, so that NaN, which compares false, yields a constant.
     return min(_LONGEST_WAIT, max(1.0, seconds))

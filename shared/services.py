@@ -1,4 +1,4 @@
-"""The composition root: builds the collaborators that a function may reach, each when it is first needed."""
+"""The composition root: builds the collaborators of the functions, each on first use."""
 
 import logging
 import os
@@ -36,7 +36,7 @@ from shared.store.tables import AzureTable, Table, table_service
 
 
 class Services:
-    """Everything with a connection or a memory. Safe to share between threads; nothing is opened early."""
+    """Everything with a connection or a cache. Threads may share it; nothing opens before its first use."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class Services:
         self.processes = ProcessCache()
         self._members = MemberCache()
         self._back_offs: dict[tuple[str, str], BackOff] = {}
-        # Where the organization of a version of a document lives, for whoever still holds that version.
+        # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
 
     @cached_property
@@ -76,17 +76,17 @@ class Services:
         return AzureQueue(queue_client(self.settings.storage, OUTBOUND_QUEUE))
 
     def ado(self, organization: Organization) -> AdoClient:
-        """Return a client that keeps the organization's back-off; may first look its address up."""
+        """Return a client that respects the organization's back-off; may first look up its address."""
         return self._ado_client(organization, self._back_off(organization.slug, "ado"))
 
     def ado_at_once(self, organization: Organization) -> AdoClient:
-        """Return a client for somebody who waits for the answer and may have just cured a refusal."""
+        """Return a client that ignores the back-off, for a person who waits and may have fixed a refusal."""
         return self._ado_client(organization, BackOff())
 
     def finder(self, organization: Organization) -> WorkItemFinder:
         base_url = self._ado_url(organization)
         search_url = organization.configuration.ado_search_url or search_url_for(base_url)
-        # What the search service refuses must not keep the work items themselves from being asked.
+        # A refusal by the search service must not block calls for the work items themselves.
         index = AdoClient(search_url, self._session, self._ado_auth(organization), BackOff())
         return WorkItemFinder(self.ado_at_once(organization), index, base_url)
 
@@ -98,20 +98,20 @@ class Services:
         return personal_access_token(pat) if pat else EntraAuth(default_credential)
 
     def _ado_url(self, organization: Organization) -> str:
-        """Return the base URL. One that had to be looked up is stored, and used in this same call."""
+        """Return the base URL; one that is looked up is stored in the document and used at once."""
         version = (organization.slug, organization.etag)
         if version in self._located:
             return self._located[version]
         configuration = self.located(organization.configuration)
         url = configuration.ado_url or ""
         if configuration != organization.configuration:
-            with suppress(StalePrecondition):  # Whoever was first stored it, or chose another.
+            with suppress(StalePrecondition):  # Another writer stored it, or chose a different one.
                 self.organizations.replace(organization, configuration)
             self._located[version] = url
         return url
 
     def located(self, configuration: Configuration) -> Configuration:
-        """Return the configuration with its base URL, looked up by the account's id where that is missing."""
+        """Return the configuration with its base URL, looked up by the account's id if it is missing."""
         if configuration.ado_url is not None and not is_bare_host(configuration.ado_url):
             return configuration
         areas, account = self.settings.resource_areas_url, configuration.ado_account_id or ""
@@ -162,7 +162,7 @@ class Services:
         return self._tables(self.settings.table_prefix + name)
 
     def end_refusals(self, slug: str) -> None:
-        """Have both services asked again for an organization; each instance of the app has its own pauses."""
+        """End the organization's back-off after refused credentials, in this instance of the app only."""
         for service in ("ado", "sentry"):
             self._back_off(slug, service).end_refusal()
 
@@ -172,10 +172,10 @@ class Services:
 
 @lru_cache(maxsize=1)
 def services() -> Services:
-    """Return this process's services, built at the first invocation and not while the app is imported.
+    """Return this process's services, built at the first invocation and not during import.
 
-    An exception during the import would make every function vanish from the app.
+    An exception during import would remove every function from the app.
     """
-    # Azure's clients log twenty lines for each call at INFO, keys of rows included.
+    # At INFO, Azure's clients log twenty lines for each call, including row keys.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
     return Services(Settings.from_environ(os.environ))

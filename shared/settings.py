@@ -1,4 +1,4 @@
-"""What the app is told by its environment, read once and pure: names in, a frozen value out."""
+"""The app's settings: environment variables in, a frozen value out; nothing here reads the environment."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class StorageAccount:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether this is a local emulator, which makes this a local run."""
+        """Whether storage is a local emulator, which makes this a local run."""
         if self.connection_string is None:
             return is_loopback_url(self.table_url or "")
         text = self.connection_string
@@ -41,7 +41,7 @@ class StorageAccount:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of design.md §9; every method raises MissingSetting naming the variable it lacks."""
+    """All settings of docs/settings.md; every method raises MissingSetting naming the variable it lacks."""
 
     environment: Mapping[str, str] = field(repr=False)
 
@@ -107,9 +107,10 @@ class Settings:
         return token
 
     def missing(self) -> list[MissingSetting]:
-        """Return what every organization needs and nobody set. ADO_PAT is no such thing: Entra stands in.
+        """Return every setting that is required and not set.
 
-        A secret that is given for single organizations only is not missing.
+        ADO_PAT is not required, because Entra replaces it. A secret that is set only for single organizations
+        is not missing.
         """
         absent = []
         try:
@@ -125,8 +126,8 @@ class Settings:
     def _secrets(self, name: str, organization: str) -> tuple[str, ...]:
         """Return the current and the previous secret; never an empty tuple, never an empty secret.
 
-        The one for the organization wins even when it is empty, and takes the general previous one
-        out of play.
+        The organization's own secret wins even if it is empty, and then the general previous secret does
+        not apply.
         """
         suffix = _suffix(organization)
         if f"{name}{suffix}" in self.environment:

@@ -1,4 +1,4 @@
-"""Azurite, the storage emulator, started for one test run or one demo and never left behind.
+"""Azurite, the storage emulator, started for one test run or one demo and always stopped with it.
 
 It listens on ports of the system's choosing, so that any number of runs share a machine.
 """
@@ -20,7 +20,7 @@ _LISTENING = re.compile(
 _START_SECONDS = 60
 _STOP_SECONDS = 10
 
-# Everybody's development account: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
+# The public development account: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
 _ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -91,10 +91,10 @@ class Azurite:
 
 
 class _Process:
-    """The operating system's side of it."""
+    """The operating system process."""
 
     def __init__(self, command: list[str]) -> None:
-        # A session of its own: Ctrl-C reaches us alone, and we end it after whatever still needs it.
+        # A session of its own: Ctrl-C reaches us alone, and we end it after everything that needs it.
         self._popen = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -108,7 +108,7 @@ class _Process:
         self._reader.start()
 
     def wait_until_it_listens(self) -> dict[str, int]:
-        """Return the ports it chose; its own words for it, so a stranger on a port cannot answer instead."""
+        """Return the ports it prints, so that another process on a port cannot answer instead."""
         ports: dict[str, int] = {}
         said: list[str] = []
         deadline = time.monotonic() + _START_SECONDS
@@ -135,7 +135,7 @@ class _Process:
             self._reader.join()
 
     def _read(self) -> None:
-        # To the very end: a full pipe would stop Azurite in the middle of a sentence.
+        # To the very end: a full pipe would block Azurite.
         for line in self._popen.stdout or ():
             self._lines.put(line)
         self._lines.put(None)

@@ -11,22 +11,22 @@ from simulator.hands import Hands, HandsError, Json
 from simulator.stack import Stack, StackError
 
 _WATCHED_FOR = 1.0  # seconds in which nothing may change; a change usually takes a third of that
-_LOOK_EVERY = 0.02
+_POLL_EVERY = 0.02
 _LOG_LINES = 40
-_STORY = ("100", 31)
+_SHOWN_LINK = ("100", 31)
 
 
 @dataclass(frozen=True)
 class Step:
-    """Somebody does something; from then on ``look`` shall show ``wanted``.
+    """A person does something; from then on ``observe`` must return ``wanted``.
 
-    ``holds`` is for what must not change: it is looked at for a while instead of until it is there.
+    ``holds`` is for what must not change: it is observed for a while instead of until it is there.
     """
 
     action: str
     do: Callable[[Hands], object]
     effect: str
-    look: Callable[[Hands], object]
+    observe: Callable[[Hands], object]
     wanted: object
     holds: bool = False
 
@@ -141,7 +141,7 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             "ann@corp.example",
         ),
         Step(
-            "Olive unassigns issue 101 in Sentry, which tells nobody; the reconciler looks",
+            "Olive unassigns issue 101 in Sentry, which sends no hook; the reconciler finds it",
             _unassign_and_reconcile,
             "#32 is nobody's in Azure DevOps",
             lambda at: at.ado.assignee(32),
@@ -230,13 +230,13 @@ def main() -> int:
 
 
 def prepare_output() -> None:
-    """Show each line at once, also through a pipe, and never stumble over a terminal without a check mark."""
+    """Show each line at once, also through a pipe, and never fail on a terminal without a check mark."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
 
 
 def interrupt_on_signals() -> None:
-    """Make SIGTERM what Ctrl-C is, so that everything is stopped for either; also in the background."""
+    """Treat SIGTERM like Ctrl-C, so that either stops everything; also in the background."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
 
@@ -248,7 +248,7 @@ def _play(stack: Stack, patience: float) -> int:
             print(f"\n{chapter}")
             for step in steps:
                 take(step, hands, patience)
-        _tell_story(hands.app.activity(*_STORY))
+        _print_activity(hands.app.activity(*_SHOWN_LINK))
     except (StepFailed, HandsError) as error:
         print(f"  ✗ {error}\n\nThe app's last words:")
         print("\n".join(stack.host_log.splitlines()[-_LOG_LINES:]))
@@ -259,12 +259,12 @@ def _play(stack: Stack, patience: float) -> int:
 
 
 def take(step: Step, hands: Hands, patience: float) -> None:
-    """Do what a step says and look until it shows, or raise StepFailed."""
+    """Do what a step says and observe until it shows, or raise StepFailed."""
     started = time.monotonic()
     step.do(hands)
     deadline = started + (_WATCHED_FOR if step.holds else patience)
     while True:
-        found = step.look(hands)
+        found = step.observe(hands)
         late = time.monotonic() >= deadline
         if step.holds and found != step.wanted:
             raise StepFailed(f"{step.action} → expected {step.wanted!r} to stay, but it became {found!r}")
@@ -274,7 +274,7 @@ def take(step: Step, hands: Hands, patience: float) -> None:
             raise StepFailed(
                 f"{step.action} → expected {step.wanted!r}, still {found!r} after {patience:g} s"
             )
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_POLL_EVERY)
     print(_line(started, f"{step.action} → {step.effect}"))
 
 
@@ -282,9 +282,9 @@ def _line(started: float, text: str) -> str:
     return f"  ✓ {time.monotonic() - started:5.2f} s  {text}"
 
 
-def _tell_story(activity: list[Json]) -> None:
-    issue_id, work_item_id = _STORY
-    print(f"\nThe app's own story of issue {issue_id} and #{work_item_id}, newest first (GET …/activity)")
+def _print_activity(activity: list[Json]) -> None:
+    issue_id, work_item_id = _SHOWN_LINK
+    print(f"\nThe app's activity for issue {issue_id} and #{work_item_id}, newest first (GET …/activity)")
     for entry in activity:
         change = f"{entry['from'] or 'nobody'} → {entry['to'] or 'nobody'}" if entry["field"] else ""
         words = (entry["at"][11:19], entry["outcome"], entry["direction"], entry["field"], change)

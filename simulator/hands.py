@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 class HandsError(RuntimeError):
-    """Something answered with a refusal; the message is what it said."""
+    """A refusal in answer to a request; the message is what it said."""
 
 
 def _new_session() -> requests.Session:
@@ -196,7 +196,7 @@ class AppHands:
         self._ask("POST", "reconcile", json={"issue_id": issue_id, "work_item_id": work_item_id})
 
     def activity(self, issue_id: str, work_item_id: int) -> list[Json]:
-        """Return a link's story, newest first."""
+        """Return a link's activity, newest first."""
         entries: list[Json] = self._ask("GET", f"links/{issue_id}/{work_item_id}/activity").json()["activity"]
         return entries
 
@@ -209,7 +209,7 @@ class AppHands:
 
 
 class Hands:
-    """All three at one stack, and how they are introduced to each other."""
+    """All three at one stack, and how they are connected to each other."""
 
     def __init__(self, stack: Stack) -> None:
         self.ado = AdoHands(stack)

@@ -7,7 +7,7 @@ from simulator.demo import interrupt_on_signals, prepare_output
 from simulator.hands import LINKS, Hands, HandsError
 from simulator.stack import SLUG, Stack, StackError
 
-_LOOK_EVERY = 0.5  # seconds
+_POLL_EVERY = 0.5  # seconds
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
             hands.link()
             print(_welcome(stack))
             while (ended := stack.find_ended()) is None:
-                time.sleep(_LOOK_EVERY)
+                time.sleep(_POLL_EVERY)
         print(f"{ended} ended by itself; everything else was stopped.")
     except (StackError, HandsError) as error:
         print(error)

@@ -1,6 +1,6 @@
-"""Sets a checkout up, given only Python and Node: `.venv`, `node_modules` and what tests need beside."""
+"""Sets a checkout up, given only Python and Node: `.venv`, `node_modules` and what tests need besides."""
 
-# Every Python since 3.8 has to be able to read this file, so that one that is too old can say so.
+# Every Python since 3.8 must be able to parse this file, so that one that is too old can say so.
 from __future__ import annotations
 
 import fcntl
@@ -20,9 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+REQUIREMENTS = "requirements-dev.txt"  # all that is deployed is in it too
 NODE_PACKAGES = ("package.json", "package-lock.json", ".npmrc")
-# The tests run the app once more under Microsoft's own worker runtime, which this version alone has.
+# The tests run the app once more under Microsoft's own worker runtime, which only this version has.
 RUNTIME_PYTHON = (3, 13)
 BROWSER_PACKAGES = ("chromium", "chromium-driver", "fonts-liberation")
 STAMP = ".set-up-from"
@@ -56,7 +56,7 @@ def main() -> int:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Wait for whoever sets this checkout up already: two at once would take each other's files away."""
+    """Wait for any other set-up of this checkout: two at once would delete each other's files."""
     with (ROOT / LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, however we end
         yield
@@ -81,7 +81,7 @@ def _verify_versions() -> None:
 
 def set_up_python(folder: Path, python: str) -> None:
     """Install the pinned packages into a virtual environment, unless it was made from the same files."""
-    stamp = _stamp(REQUIREMENTS, python)
+    stamp = _stamp((REQUIREMENTS,), python)
     if _is_stamped(folder, stamp):
         return
     (folder / STAMP).unlink(missing_ok=True)
@@ -90,8 +90,8 @@ def set_up_python(folder: Path, python: str) -> None:
     other_version = folder.exists() and _version_of(own) != _version_of(python)
     clear = ["--clear"] if other_version else []
     _run(f"{folder.name}: a virtual environment", [python, "-m", "venv", *clear, str(folder)])
-    install = [own, "-m", "pip", "install", "--disable-pip-version-check", "--requirement", REQUIREMENTS[-1]]
-    _run(f"{folder.name}: Python packages", install)
+    install = [own, "-m", "pip", "install", "--disable-pip-version-check"]
+    _run(f"{folder.name}: Python packages", [*install, "--require-hashes", "--requirement", REQUIREMENTS])
     _put_stamp(folder, stamp)
 
 
@@ -114,7 +114,7 @@ def _set_up_runtime() -> None:
 
 
 def _set_up_browser() -> None:
-    """Have the admin page's tests find a browser; nothing but Debian's own packages, and only as root."""
+    """Install a browser for the admin page's tests, only from Debian's packages, and only as root."""
     if _has_browser():
         return
     apt, later = shutil.which("apt-get"), "its tests will say that they were skipped"
@@ -171,7 +171,7 @@ def _is_stamped(folder: Path, stamp: str) -> bool:
 
 
 def _put_stamp(folder: Path, stamp: str) -> None:
-    """Leave word in the folder itself, so that whoever removes one removes the other."""
+    """Leave the mark in the folder itself, so that removing one removes the other."""
     (folder / STAMP).write_text(stamp)
 
 
@@ -225,6 +225,6 @@ def _dotted(version: tuple[int, ...]) -> str:
 if __name__ == "__main__":
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    # So that whatever is being installed is stopped with us.
+    # A running installation is stopped with us.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Azurite, both fakes and the app as one thing: started together on free ports, and never left behind."""
+"""Azurite, both fakes and the app as one stack: started together on free ports, and stopped together."""
 
 import os
 import re
@@ -24,7 +24,7 @@ SLUG = "demo"
 
 _LISTENING = re.compile(r"listening on (http://\S+)")
 _START_SECONDS = 60
-# Longer than the host takes to finish what it has in hand.
+# Longer than the host takes to finish its running work.
 _STOP_SECONDS = 15
 _LINES_KEPT = 200
 _LEASE_SECONDS = "5"
@@ -238,7 +238,7 @@ class Stack:
 
 
 def _free_port() -> int:
-    """Return a port that nobody uses now. The host takes it a moment later, and says so if it cannot."""
+    """Return a port that is free now. The host takes it a moment later, and says so if it cannot."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,5 +1,5 @@
 """Azure DevOps: the REST client, the service hook's deliveries, and the vendor's quirks.
 
-In: everything that knows a path, a field name or an answer of Azure DevOps.
+In: everything that knows Azure DevOps' paths, field names or answers.
 Out: Sentry, storage, and what a value means for a link.
 """

@@ -1,4 +1,4 @@
-"""How the app proves to Azure DevOps who it is: a personal access token, or Entra."""
+"""How the app authenticates to Azure DevOps: with a personal access token, or through Entra."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,7 +12,7 @@ from shared.domain.errors import Unauthorized, Unavailable
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-# The id that Azure DevOps has in every Entra tenant.
+# The id of Azure DevOps in every Entra tenant.
 # https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/service-principal-managed-identity
 SCOPE = "499b84ac-1321-427f-aa17-267ca6975798/.default"
 
@@ -22,7 +22,10 @@ def personal_access_token(token: str) -> AuthBase:
 
 
 class EntraAuth(AuthBase):
-    """Puts a bearer token on each request; the credential itself caches it and renews it early."""
+    """Adds a bearer token to each request; the credential caches the token and renews it early.
+
+    Raises Unauthorized if Entra issues no token, Unavailable if it does not answer.
+    """
 
     def __init__(self, credential: "Callable[[], TokenCredential]") -> None:
         self._credential = credential
@@ -46,7 +49,7 @@ class EntraAuth(AuthBase):
 
 @lru_cache(maxsize=1)
 def default_credential() -> "TokenCredential":
-    """Return the one credential of this process: managed identity, service principal or developer login."""
+    """Return this process's credential: managed identity, service principal or developer login."""
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
 
     return DefaultAzureCredential(exclude_interactive_browser_credential=True)

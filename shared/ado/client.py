@@ -1,4 +1,4 @@
-"""The Azure DevOps REST client: one method a call, named for what it means."""
+"""The Azure DevOps REST client: one method for each call, named after its meaning."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from shared.http import BackOff, Caller, reading
 API_VERSION = {"api-version": "7.1"}
 LARGEST_BATCH = 200
 _PROJECTS_A_PAGE = 100
-_DEEPEST_PLACE = 14  # what Azure DevOps allows
+_MAX_DEPTH = 14  # levels of areas or iterations; Azure DevOps allows no more
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _FIELDS = (
     "System.Id",
@@ -37,7 +37,10 @@ class Project(msgspec.Struct, frozen=True):
 
 
 class AdoClient:
-    """``base_url`` is the organization's or collection's own URL with its trailing slash."""
+    """``base_url`` is the URL of the organization or collection and ends with a slash.
+
+    Every call raises NotFound, Conflict or an Upstream error unless it succeeds.
+    """
 
     def __init__(self, base_url: str, session: requests.Session, auth: AuthBase, back_off: BackOff) -> None:
         self._base_url = base_url
@@ -45,7 +48,7 @@ class AdoClient:
             service="ado",
             session=session,
             auth=auth,
-            # ADO quirk: without this header a bad token is answered with a sign-in page, not with a 401.
+            # ADO quirk: without this header, the answer to a bad token is a sign-in page and not a 401.
             headers={"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress"},
             problem_of=_problem_of,
             back_off=back_off,
@@ -68,7 +71,7 @@ class AdoClient:
             "_apis/wit/workitemsbatch",
             json={"ids": list(work_item_ids), "fields": list(_FIELDS), "errorPolicy": "omit"},
         )
-        # ADO quirk: with errorPolicy "omit" an item that is not there may be a null in the list.
+        # ADO quirk: with errorPolicy "omit", a missing item may be a null in the list.
         found = [self.work_item_from(each) for each in list_in(answer) if each is not None]
         return {each.id: each for each in found}
 
@@ -85,7 +88,7 @@ class AdoClient:
         if not isinstance(state, Unset):
             patch.append({"op": "add", "path": "/fields/System.State", "value": state})
         if not isinstance(assignee, Unset):
-            # ADO quirk: nobody is an empty text here; there is no null.
+            # ADO quirk: an empty string means nobody; null is not accepted.
             address = assignee.email if isinstance(assignee, Person) else ""
             patch.append({"op": "add", "path": "/fields/System.AssignedTo", "value": address})
         try:
@@ -115,7 +118,7 @@ class AdoClient:
 
     # https://learn.microsoft.com/rest/api/azure/devops/core/projects/list
     def projects(self) -> Iterator[Project]:
-        """Yield every project we may see, page by page until a page is not full."""
+        """Yield every project that our credentials may see; the first page that is not full is the last."""
         skip = 0
         while True:
             page = list_in(
@@ -134,7 +137,7 @@ class AdoClient:
 
     @reading("ado", "a list of work item types")
     def creatable_types(self, project: str) -> list[str]:
-        """Return the types that somebody may create: not disabled, and not those that only tools make.
+        """Return the types that a person may create: not disabled, and not in the hidden category.
 
         https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-type-categories/list
         """
@@ -154,7 +157,7 @@ class AdoClient:
         root = self.call(
             "GET",
             f"{quote(project, safe='')}/_apis/wit/classificationnodes/{group}",
-            params={"$depth": _DEEPEST_PLACE},
+            params={"$depth": _MAX_DEPTH},
         )
         return list(_paths(root, ""))
 
@@ -173,7 +176,7 @@ class AdoClient:
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """Make a call below the organization's URL."""
+        """Call a path below the organization's URL and return the decoded JSON body."""
         answer = self._caller.call(
             method,
             self._base_url + path,
@@ -185,7 +188,7 @@ class AdoClient:
 
     @reading("ado", "a work item")
     def work_item_from(self, content: Any) -> WorkItem:
-        """Read a work item; the project's GUID is known only from the item's own URL."""
+        """Read a work item, or raise Unavailable; only the item's URL contains the project's GUID."""
         fields = content["fields"]
         return WorkItem(
             id=int(content["id"]),
@@ -204,7 +207,7 @@ class AdoClient:
             candidate = segments[segments.index("_apis") - 1]
             if len(candidate) == 36 and candidate.count("-") == 4:
                 return candidate.lower()
-        # ADO quirk: old servers answer with a URL that names no project.
+        # ADO quirk: old servers return a URL without the project.
         return self.get_project(fields["System.TeamProject"]).id
 
 
@@ -231,7 +234,7 @@ def list_in(answer: Any) -> list[Any]:
 
 
 def _problem_of(response: requests.Response) -> str:
-    """Return the sentence in an error body, in whichever of its shapes it comes."""
+    """Return the sentence in an error body, which has one of two shapes."""
     content = response.json()
     message = content.get("message") or content["value"]["Message"]
     return str(message)

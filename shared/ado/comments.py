@@ -1,4 +1,4 @@
-"""The discussion of a work item: adding to it, and looking whether something was added already."""
+"""The discussion of a work item: adding a comment, and checking whether it is already there."""
 
 import re
 from html import escape
@@ -7,13 +7,13 @@ from shared.ado.client import AdoClient
 from shared.domain.errors import Unavailable
 from shared.domain.model import SentryComment
 
-# ADO quirk: comments never left preview; the plain version is refused.
+# ADO quirk: the comments API never left preview; the plain version is refused.
 _VERSION = {"api-version": "7.1-preview.4"}
 _LATEST = 200
 
 
 def rendered(comment: SentryComment, url: str) -> str:
-    """Return the comment as HTML; every text in it is escaped, and its link tells it from every other."""
+    """Return the comment as HTML with escaped text; the link to ``url`` identifies the comment."""
     text = escape(comment.text).replace("\r\n", "\n").replace("\n", "<br>")
     author = escape(comment.author)
     return f'<p>{author} wrote in <a href="{escape(url)}">Sentry</a>:</p><blockquote>{text}</blockquote>'
@@ -25,14 +25,14 @@ def add_comment(ado: AdoClient, project_id: str, work_item_id: int, html: str) -
 
 
 def has_comment_with(ado: AdoClient, project_id: str, work_item_id: int, url: str) -> bool:
-    """Tell whether one of the latest comments links to ``url``."""
+    """Tell whether one of the latest 200 comments links to ``url``."""
     answer = ado.call(
         "GET", _path(project_id, work_item_id), params={**_VERSION, "$top": _LATEST, "order": "desc"}
     )
     if not isinstance(answer, dict):
         raise Unavailable("ado", "a list of comments that cannot be read")
     # ADO quirk: links come back as they were sent, or with their ampersands escaped once more.
-    # The address of comment 1 is the beginning of that of comment 12.
+    # The address of comment 1 is a prefix of the address of comment 12.
     link = re.compile(f"{re.escape(url)}(?![0-9])")
     texts = ((each.get("text") or "").replace("&amp;", "&") for each in answer.get("comments") or ())
     return any(link.search(text) for text in texts)

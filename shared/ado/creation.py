@@ -1,4 +1,4 @@
-"""Making a work item that fits the board: its type's own fields, its place, its parent, its way back."""
+"""Creating a work item: the fields of its type, its area and iteration, its parent, and its link back."""
 
 import re
 from collections.abc import Mapping
@@ -21,13 +21,14 @@ _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REPRO_STEPS = "Microsoft.VSTS.TCM.ReproSteps"
 _PRIORITY = "Microsoft.VSTS.Common.Priority"
 _DESCRIPTION = "System.Description"
-# Sentry's levels, from bad to harmless, on the four priorities of the system processes.
+# Sentry's levels, from fatal to harmless, on the four priorities of the system processes.
 _PRIORITIES = {"fatal": 1, "error": 2, "warning": 3, "info": 4, "debug": 4}
 
 
 class NewWorkItem(msgspec.Struct, frozen=True):
-    """What somebody filled in, and what Sentry says of the issue: its address, which becomes the link back
-    and is what the work item is found by again, and its level.
+    """A submitted form, and what Sentry says about the issue: its level and its address.
+
+    The address becomes the link back, by which the work item can be found again.
     """
 
     project: str
@@ -55,8 +56,8 @@ class _TypeField(msgspec.Struct, frozen=True):
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/create
 def create_work_item(ado: AdoClient, new: NewWorkItem, patch: list[dict[str, Any]]) -> WorkItem:
-    """Create a work item in one call."""
-    # ADO quirk: the type follows a literal dollar sign, and a success is 200, not 201.
+    """Create a work item in one call; raise Refused if Azure DevOps rejects a value."""
+    # ADO quirk: the type follows a literal dollar sign, and success is 200, not 201.
     path = f"{quote(new.project, safe='')}/_apis/wit/workitems/${quote(new.work_item_type, safe='')}"
     return ado.work_item_from(ado.call("POST", path, json=patch, headers=JSON_PATCH))
 
@@ -71,7 +72,7 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
         if field.required
         and not field.has_default
         and reference not in values
-        # Azure DevOps itself fills in the fields of its own that every type requires.
+        # Azure DevOps fills in the system fields that every type requires.
         and not reference.startswith("System.")
     ]
     if missing:
@@ -87,7 +88,10 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
 
 
 def find_created(ado: AdoClient, issue_url: str, since: float) -> int | None:
-    """Return the work item that we made for an issue since then: its link back tells, its title may not."""
+    """Return the number of a work item that we created for an issue after ``since`` (epoch seconds), or None.
+
+    The search uses the link back, because a title is not unique.
+    """
     ids = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
     for at in range(0, len(ids), LARGEST_BATCH):
         wanted = {"ids": ids[at : at + LARGEST_BATCH], "$expand": "relations", "errorPolicy": "omit"}
@@ -101,10 +105,10 @@ def find_created(ado: AdoClient, issue_url: str, since: float) -> int | None:
 def _created_since(ado: AdoClient, moment: datetime) -> list[int]:
     when = f"'{moment:%Y-%m-%dT%H:%M:%SZ}'"
     wiql = (
-        "SELECT [System.Id] FROM WorkItems WHERE [System.CreatedBy] = @me "  # noqa: S608  # no text of anybody's
+        "SELECT [System.Id] FROM WorkItems WHERE [System.CreatedBy] = @me "  # noqa: S608  # contains no user text
         f"AND [System.CreatedDate] >= {when} ORDER BY [System.Id] ASC"
     )
-    # ADO quirk: dates are compared by the day unless this is asked for, and 20,000 items are too many.
+    # ADO quirk: without timePrecision, dates compare by day; a result of 20,000 items is an error.
     params = {"timePrecision": "true", "$top": _MOST_FOUND}
     answer = ado.call("POST", "_apis/wit/wiql", json={"query": wiql}, params=params)
     return [int(each["id"]) for each in list_in({"value": answer.get("workItems") or []})]
@@ -128,8 +132,8 @@ def _type_fields(ado: AdoClient, project: str, work_item_type: str) -> dict[str,
 
 
 def _values(new: NewWorkItem, fields: Mapping[str, _TypeField]) -> dict[str, Any]:
-    """Return the values to write, of which only those that the type has a field for."""
-    # ADO quirk: the form of a bug shows its repro steps and hides its description.
+    """Return the values to write by field reference, without the empty ones."""
+    # ADO quirk: a bug's form shows its repro steps and hides its description.
     body = _REPRO_STEPS if _REPRO_STEPS in fields and new.work_item_type == "Bug" else _DESCRIPTION
     wanted: dict[str, Any] = {
         "System.Title": new.shortened_title,
@@ -145,12 +149,12 @@ def _values(new: NewWorkItem, fields: Mapping[str, _TypeField]) -> dict[str, Any
 
 
 def _writable(text: str) -> str:
-    """Return the text without what XML cannot hold, and Azure DevOps therefore refuses."""
+    """Return the text with spaces for the characters that XML cannot hold, which Azure DevOps refuses."""
     return _UNWRITABLE.sub(" ", text)
 
 
 def _length(text: str) -> int:
-    # ADO quirk: it counts as .NET does, where most emoji are two.
+    # ADO quirk: it counts UTF-16 units as .NET does; most emoji count as two.
     return len(text.encode("utf-16-le")) // 2
 
 

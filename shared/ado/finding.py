@@ -1,4 +1,4 @@
-"""Finding work items by number, by address or by words, also those made a moment ago."""
+"""Finding work items by number, address or words, including items that are not yet indexed."""
 
 import re
 from typing import Any
@@ -13,19 +13,19 @@ from shared.domain.model import WorkItem
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
 _EDIT_PATH = re.compile(r"/(?:_workitems/edit|_apis/wit/workitems)/([0-9]{1,15})\b", re.IGNORECASE)
 _LONGEST_TITLE = 255
-# What the search service says while it answers with less than there is (SearchCode in its REST reference).
+# The infoCode values of a complete answer; any other means a partial one (SearchCode in its REST reference).
 _INDEX_IS_COMPLETE = frozenset({0, 8})
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A work item as a list of suggestions shows it."""
+    """A work item in a list of suggestions."""
 
     id: int
     title: str
 
 
 class WorkItemFinder:
-    """``index`` is a client of the search service's host; ``base_url`` tells our addresses from others'."""
+    """``index`` is a client of the search service. A URL outside ``base_url`` finds nothing."""
 
     def __init__(self, ado: AdoClient, index: AdoClient, base_url: str) -> None:
         self._ado = ado
@@ -33,16 +33,16 @@ class WorkItemFinder:
         self._base_url = base_url
 
     def find(self, query: str, project: str | None, limit: int) -> list[Hit]:
-        """Return the best first: the item whose number or address was typed, then those with the words."""
+        """Return the best hits first: the item with that number or address, then items with the words."""
         named = self._named(query, project)
         by_words = [] if _is_url(query) else self._by_words(_one_line(query), project, limit)
-        # The index may still know the named one by an older title.
+        # The index may still hold an older title of the named item.
         known = {hit.id for hit in named}
         hits = [*named, *(hit for hit in by_words if hit.id not in known)]
         return hits[:limit]
 
     def recent(self, project: str | None, limit: int) -> list[Hit]:
-        """Return the items changed last: what a form offers before anything is typed."""
+        """Return the most recently changed items, which a form offers before anything is typed."""
         return self._by_query(_in_project(project), "[System.ChangedDate] DESC", project, limit)
 
     def _named(self, query: str, project: str | None) -> list[Hit]:
@@ -72,7 +72,7 @@ class WorkItemFinder:
             if not _is_url(query) or _organization_in(query) != _organization_in(self._base_url):
                 return None
         except ValueError:
-            return None  # It only begins like a URL.
+            return None  # It starts like a URL but is not one.
         parts = urlsplit(query)
         if found := _EDIT_PATH.search(parts.path):
             return int(found[1])
@@ -80,7 +80,7 @@ class WorkItemFinder:
         return self._number_in(text) if _NUMBER.fullmatch(text) else None
 
     def _by_words(self, words: str, project: str | None, limit: int) -> list[Hit]:
-        """Ask the search service; where it fails or finds nothing, ask the work items themselves."""
+        """Ask the search service; if it fails or finds nothing, query the titles of the work items."""
         if not words:
             return []
         try:
@@ -111,7 +111,7 @@ class WorkItemFinder:
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/wiql/query-by-wiql
     def _ids(self, condition: str, order: str, project: str | None, limit: int) -> list[int]:
-        # Every text in the condition went through _quoted.
+        # Every text in the condition is escaped by _quoted.
         wiql = f"SELECT [System.Id] FROM WorkItems WHERE {condition} ORDER BY {order}"  # noqa: S608
         try:
             answer = self._ado.call(
@@ -124,7 +124,7 @@ class WorkItemFinder:
 
 
 def _in_project(project: str | None) -> str:
-    # A query needs a condition; every work item has an id.
+    # A query needs a condition; this one is true for every work item.
     return "[System.Id] > 0" if project is None else "[System.TeamProject] = @project"
 
 
@@ -133,7 +133,7 @@ def _scope(project: str | None) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text of the query language; the quote is its only character with a meaning inside quotes."""
+    """Return a string literal of the query language, in which only the quote needs escaping."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -147,7 +147,7 @@ def _is_url(text: str) -> bool:
 
 
 def _organization_in(url: str) -> str:
-    """Return the organization that a URL names in either of its forms, else its server and collection."""
+    """Return the organization that a URL of either form names, otherwise its server and collection."""
     parts = urlsplit(url.strip())
     host = (parts.hostname or "").lower()
     first = unquote(next((each for each in parts.path.split("/") if each), "")).lower()
@@ -158,7 +158,7 @@ def _organization_in(url: str) -> str:
 
 def _hit(result: Any) -> Hit:
     try:
-        # ADO quirk: field names are lower-case here, and every value is a text.
+        # ADO quirk: field names are lower-case here, and every value is a string.
         return Hit(int(result["fields"]["system.id"]), str(result["fields"].get("system.title", "")))
     except (KeyError, TypeError, ValueError) as error:
         raise Unavailable("ado", "a search result without an id") from error

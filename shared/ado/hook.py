@@ -1,4 +1,4 @@
-"""Azure DevOps service hook deliveries: who sent them, and what they say. Pure; bytes in, values out.
+"""Azure DevOps service hook deliveries: verifying the sender, and reading the event; no I/O.
 
 https://learn.microsoft.com/azure/devops/service-hooks/events#work-item-updated
 """
@@ -25,7 +25,7 @@ _EVENTS = {
     "workitem.deleted": "deleted",
     "workitem.restored": "restored",
 }
-# ADO quirk: the "Test" button sends canned events, about a work item that is not there, with these ids.
+# ADO quirk: the "Test" button sends canned events with these ids about a work item that does not exist.
 _CANNED_EVENT_IDS = frozenset(
     {
         "27646e0e-b520-4d2b-9411-bba7524947cd",
@@ -33,14 +33,14 @@ _CANNED_EVENT_IDS = frozenset(
         "1ca023d6-6cff-49dd-b3d1-302b69311810",
     }
 )
-_LARGEST_NUMBER = 2**53 - 1  # what every JSON reader on the way keeps exact
+_LARGEST_NUMBER = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 _STATE = "System.State"
 _ASSIGNED_TO = "System.AssignedTo"
 _PROJECT = "System.TeamProject"
 
 
 class WorkItemEvent(msgspec.Struct, frozen=True):
-    """A genuine event worth a message; ``snapshot`` is None when the delivery cannot be taken at its word."""
+    """A genuine event to queue; ``snapshot`` is None if the delivery's own is missing or contradictory."""
 
     event: InboundEvent
     work_item_id: int
@@ -49,24 +49,24 @@ class WorkItemEvent(msgspec.Struct, frozen=True):
 
 
 class Uninteresting(msgspec.Struct, frozen=True):
-    """A genuine event with nothing in it for us; ``outcome`` says why."""
+    """A genuine event that needs no message; ``outcome`` says why."""
 
     outcome: str
     detail: str = ""
 
 
 class _Unusable(Exception):
-    """Carries the JSON path that could not be read."""
+    """Holds the JSON path that cannot be read."""
 
 
 def verify_secret(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
     """Raise Unauthenticated unless the delivery carries one of ``secrets``.
 
-    Azure DevOps signs nothing. A header of one's own, or Basic authentication, set on the subscription
-    is the strongest proof of origin that it offers.
+    Azure DevOps does not sign deliveries. A custom header or Basic authentication on the subscription is
+    the strongest proof of origin that it offers.
     """
     offered = [value for value in (headers.get(SECRET_HEADER), _basic_password(headers)) if value is not None]
-    # Digests have one length and no encoding trouble; every pair is compared, so time tells nothing.
+    # Digests have one length and need no encoding; every pair is compared, so the time reveals nothing.
     matches = [
         hmac.compare_digest(_digest(one), _digest(secret)) for one in offered for secret in secrets if secret
     ]
@@ -80,10 +80,10 @@ def verify_size(body: bytes) -> None:
 
 
 def parse(body: bytes) -> WorkItemEvent | Uninteresting:
-    """Read an authenticated delivery; raise Malformed only for what no service hook ever sends.
+    """Read an authenticated delivery; raise Malformed only for a body that no service hook sends.
 
-    Whatever a genuine event contains is answered with a value: an error would put the subscription on
-    probation and blind every project of the organization.
+    A genuine event always yields a value: an error would put the subscription on probation and stop the
+    events of every project of the organization.
     """
     delivery = decode_delivery(body)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("eventType"), str):
@@ -110,7 +110,7 @@ def _is_canned(delivery: Mapping[str, Any]) -> bool:
 
 
 def _updated(delivery: Mapping[str, Any]) -> WorkItemEvent | Uninteresting:
-    # ADO quirk: in an update resource.id is the number of the update, not of the work item.
+    # ADO quirk: in an update, resource.id is the number of the update, not of the work item.
     resource = _object(delivery.get("resource"), "resource")
     work_item_id = _number(resource.get("workItemId"), "resource.workItemId")
     rev = _number(resource.get("rev"), "resource.rev")
@@ -135,7 +135,7 @@ def _deleted_or_restored(delivery: Mapping[str, Any], event: str) -> WorkItemEve
 def _snapshot(
     delivery: Mapping[str, Any], work_item_id: int, rev: int, changes: Mapping[str, Any]
 ) -> WorkItem | None:
-    """Return how the work item stood at ``rev``; None where the delivery is silent or contradicts itself."""
+    """Return the work item at ``rev``, or None if the delivery is incomplete or contradicts itself."""
     project_id = _dig(delivery, "resourceContainers", "project", "id")
     fields = _dig(delivery, "resource", "revision", "fields")
     if not isinstance(fields, dict) or not isinstance(project_id, str) or _PROJECT in changes:
@@ -164,8 +164,8 @@ def _snapshot(
 def _is_contradicted(state: str, assignee: Assignee, changes: Mapping[str, Any]) -> bool:
     """Tell whether a snapshot disagrees with the change beside it.
 
-    ADO quirk: deliveries are known whose snapshot is the older of the two
-    (sentry_vsts.md §2.0, WORK_ITEM_UPDATED_STATUS).
+    ADO quirk: some deliveries contain a snapshot that is older than the change
+    (docs/vendor_quirks.md#service-hooks).
     """
     if _STATE in changes and changes[_STATE].get("newValue") != state:
         return True
@@ -175,7 +175,7 @@ def _is_contradicted(state: str, assignee: Assignee, changes: Mapping[str, Any])
 
 
 def _number(value: Any, path: str) -> int:
-    """Read a positive integer, or a string of digits as test events and old servers send it."""
+    """Read a positive integer; test events and old servers send a string of digits."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _LARGEST_NUMBER:

@@ -1,4 +1,4 @@
-"""Finds where an Azure DevOps account lives, from its id alone."""
+"""Finds the base URL of an Azure DevOps account from the account's id."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _UNKNOWN = "no organization has this ado_account_id"
 
 
 class _NoAuth(requests.auth.AuthBase):
-    """The look-up is open to everybody, and so gets no credentials of ours."""
+    """Sends no credentials, because the look-up is public."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
@@ -24,10 +24,10 @@ class _NoAuth(requests.auth.AuthBase):
 def find_base_url(
     session: requests.Session, resource_areas_url: str, account_id: str, policy: AddressPolicy
 ) -> str:
-    """Return the base URL of an account; raise Refused if nobody knows it, Unavailable if nobody answers."""
-    answer = _asked(session, resource_areas_url, account_id)
+    """Return an account's base URL; raise Refused if unknown or forbidden, Unavailable without an answer."""
+    answer = _core_area(session, resource_areas_url, account_id)
     if not isinstance(answer, dict):
-        raise Unavailable("ado", "the look-up of the account was answered with something else")
+        raise Unavailable("ado", "the answer to the account look-up cannot be read")
     location = answer.get("locationUrl")
     if not isinstance(location, str) or not location:
         raise Refused("ado", _UNKNOWN, advice=_UNKNOWN)
@@ -38,7 +38,7 @@ def find_base_url(
         raise Refused("ado", problem, advice=problem) from error
 
 
-def _asked(session: requests.Session, resource_areas_url: str, account_id: str) -> Any:
+def _core_area(session: requests.Session, resource_areas_url: str, account_id: str) -> Any:
     caller = Caller(
         "ado",
         session,

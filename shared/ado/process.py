@@ -1,4 +1,4 @@
-"""The states of each project's work item types, remembered for an hour."""
+"""The states of each project's work item types, cached for an hour."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from shared.domain.model import WorkItemTypes
 from shared.domain.ports import Ado
 
 _KEPT_FOR = 3600.0  # seconds
-_REFRESHED_AT_MOST_EVERY = 30.0  # seconds, when somebody looks, or names a state that is not known
+_REFRESHED_AT_MOST_EVERY = 30.0  # seconds, when a person opens the form or a state is unknown
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class ProcessCache:
-    """A cache and nothing more: other instances of the app have their own, and a miss costs one call."""
+    """A cache of this instance of the app; a miss costs one call."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,14 +27,14 @@ class ProcessCache:
         self._lock = threading.Lock()
 
     def types(self, ado: Ado, organization: str, project_id: str) -> WorkItemTypes:
-        """Return the types of a project, from memory or by one call."""
+        """Return the types of a project, at most an hour old."""
         kept = self._find(organization, project_id)
         if kept is not None and self._clock() - kept.at < _KEPT_FOR:
             return kept.types
         return self.refresh(ado, organization, project_id)
 
     def recent(self, ado: Ado, organization: str, project_id: str) -> WorkItemTypes:
-        """Return the types for somebody who looks at them, and may have changed them a minute ago."""
+        """Return the types of a project, at most 30 seconds old, for a person who may just have edited it."""
         kept = self._find(organization, project_id)
         if kept is not None and self._clock() - kept.at < _REFRESHED_AT_MOST_EVERY:
             return kept.types
@@ -43,9 +43,9 @@ class ProcessCache:
     def types_with(
         self, ado: Ado, organization: str, project_id: str, work_item_type: str, state: str
     ) -> WorkItemTypes:
-        """Return the types of a project, asked for again at once when they do not know this state.
+        """Return the types of a project, refreshed if they do not contain this state.
 
-        A state that stays unknown is not asked for at every event.
+        A state that stays unknown causes at most one refresh in 30 seconds.
         """
         types = self.types(ado, organization, project_id)
         if any(each.name == state for each in types.get(work_item_type, ())):

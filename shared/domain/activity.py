@@ -1,4 +1,4 @@
-"""A link's story: decisions, refusals and failures as the activity entries that a person reads."""
+"""Activity entries: a link's decisions, refusals and failures in the form that a person reads."""
 
 from shared.domain.errors import Refused, SyncError
 from shared.domain.failures import reason_of
@@ -19,7 +19,7 @@ OUTBOUND, INBOUND = "outbound", "inbound"
 
 
 def decision_entries(seen: Ends, now: Ends, decision: Decision, at: float) -> list[ActivityEntry]:
-    """Return an entry for each field about which there was something to decide."""
+    """Return an entry for each field that needed a decision."""
     return [
         _entry(name, choice, seen, now, decision, at)
         for name, choice in ((STATUS, decision.status), (ASSIGNEE, decision.assignee))
@@ -28,7 +28,7 @@ def decision_entries(seen: Ends, now: Ends, decision: Decision, at: float) -> li
 
 
 def refusal_entry(field: str, refused: Refused, decision: Decision, at: float) -> ActivityEntry:
-    """Return an entry with the vendor's own words, which are what a person needs to cure it."""
+    """Return an entry with the vendor's own words, which a person needs to fix the cause."""
     intent = next(each for each in decision.intents if each.field == field)
     word = ASSIGNEE_NOT_FOUND if field == ASSIGNEE else "refused"
     return ActivityEntry(
@@ -46,7 +46,7 @@ def failure_entry(error: SyncError, at: float) -> ActivityEntry:
 
 
 def _entry(field: str, choice: Choice, seen: Ends, now: Ends, decision: Decision, at: float) -> ActivityEntry:
-    """Say what changed where. A write goes from the value it replaced to the value it put there."""
+    """Return what changed on which side; for a write, the value it replaces and the value it sets."""
     after = decision.after
     side = choice.target or _changed_side(field, seen, now)
     before, later = (now, after) if choice.target else (seen, now)

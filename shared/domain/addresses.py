@@ -1,7 +1,7 @@
-"""Which addresses the app may be told to talk to, and what their written form is.
+"""Which addresses the app may connect to, and their normalized form.
 
-Whoever may write an organization's document decides where our tokens are sent, so an address is
-checked twice: as text when it is stored, and as an IP address each time a connection is made.
+The author of an organization's document decides where our tokens go. An address is therefore checked
+twice: as text when it is stored, and as an IP address at each connection.
 """
 
 import ipaddress
@@ -16,33 +16,33 @@ _DEV_AZURE = "dev.azure.com"
 _VISUAL_STUDIO = ".visualstudio.com"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
-# Instance metadata and the platform's own agent, whatever the routing says.
+# Instance metadata and the platform's own agent, forbidden whatever the routing says.
 # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
-_NEVER = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "168.63.129.16", "fd00:ec2::254")))
+_FORBIDDEN = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "168.63.129.16", "fd00:ec2::254")))
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class AddressPolicy(msgspec.Struct, frozen=True):
-    """``loopback`` is for local runs only: it is on when the app's own storage is on loopback too."""
+    """``private_hosts`` holds lower-case names; ``loopback`` is for local runs, with storage on loopback."""
 
     private_hosts: frozenset[str] = frozenset()
     loopback: bool = False
 
     def verify_address(self, host: str, address: str) -> None:
-        """Raise Rejected unless a connection to ``host``, which resolved to ``address``, is allowed."""
+        """Raise Rejected unless a connection to ``host``, which resolves to ``address``, is allowed."""
         ip = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
         if ip.is_loopback:
             if not self.loopback:
                 raise Rejected(f"{host}: loopback addresses are for local runs only")
-        elif ip in _NEVER or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+        elif ip in _FORBIDDEN or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
             raise Rejected(f"{host}: link-local and metadata addresses are never allowed")
         elif not _is_public(ip) and host.lower() not in self.private_hosts:
             raise Rejected(f"{host}: a private address needs the host name in ALLOWED_PRIVATE_HOSTS")
 
     def verify_url(self, url: str) -> str:
-        """Return ``url`` with a trailing slash, or raise Rejected saying what is wrong with it."""
+        """Return ``url`` with a trailing slash, or raise Rejected with what is wrong with it."""
         parts = _split(url)
         host = (parts.hostname or "").rstrip(".")
         if parts.username or parts.password or "@" in parts.netloc:
@@ -67,7 +67,9 @@ class AddressPolicy(msgspec.Struct, frozen=True):
 
 
 def normalized_ado_url(url: str, policy: AddressPolicy) -> str:
-    """Return the organization's or collection's own URL for any URL somebody copied out of a browser.
+    """Return the URL of the organization or collection to which ``url``, copied from a browser, belongs.
+
+    Raises Rejected for a URL that the policy forbids or that names no organization.
 
     https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls
     """
@@ -89,7 +91,7 @@ def is_bare_host(text: str) -> bool:
 
 
 def search_url_for(ado_url: str) -> str:
-    """Return where the organization's search service lives.
+    """Return the URL of the organization's search service.
 
     https://learn.microsoft.com/rest/api/azure/devops/search/work-item-search-results
     """
@@ -135,5 +137,5 @@ def _unwrapped(ip: Address) -> Address:
 
 
 def _is_public(ip: Address) -> bool:
-    # Site-local addresses are private ones of an older kind, which Python calls global.
+    # Site-local addresses are an older kind of private address; Python calls them global.
     return ip.is_global and not (isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local)

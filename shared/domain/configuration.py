@@ -1,4 +1,4 @@
-"""The configuration document of one organization: its shape, its defaults, and every error at once."""
+"""The configuration document of one organization: its shape, its defaults, and all its errors at once."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _LONGEST_PROBLEM = 200  # characters; it may quote what was sent
 class StatusMapping(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a project, or one of its work item types, spells the two statuses.
 
-    The ``on_…`` states are what we write, both or neither; ``done_states`` count as resolved when we read.
+    The app writes the ``on_…`` states; both are set or neither. ``done_states`` count as resolved.
     """
 
     on_resolve: str | None = None
@@ -29,18 +29,18 @@ class StatusMapping(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProjectMapping(StatusMapping, frozen=True, omit_defaults=True):
-    """A project's mapping, and those of single types, which win over it."""
+    """A project's mapping, and the mappings of single types, which take precedence over it."""
 
     types: dict[str, StatusMapping] = {}
 
     def for_type(self, work_item_type: str) -> tuple[StatusMapping, ...]:
-        """Return the mappings that apply to a type, the closest first."""
+        """Return the mappings that apply to a type, the most specific first."""
         own = self.types.get(work_item_type)
         return (own, self) if own is not None else (self,)
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid document; see design.md §4.4. ``people`` maps lower-cased ADO addresses to Sentry addresses."""
+    """A valid document (docs/glossary.md#the-document); ``people`` maps lower-cased ADO addresses."""
 
     ado_url: str | None = None
     ado_account_id: str | None = None
@@ -60,7 +60,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, body: bytes, policy: AddressPolicy) -> "Configuration":
-        """Parse a document somebody wrote, or raise InvalidConfiguration with every error by its path."""
+        """Parse a submitted document, or raise InvalidConfiguration with every error under its path."""
         try:
             document = decode(body, dict[str, Any])
         except Malformed as error:
@@ -77,7 +77,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_stored(cls, text: str) -> "Configuration":
-        """Read a document this app stored itself, be it an older or a newer version of the app."""
+        """Read a document that any version of this app stored; unknown keys are ignored."""
         return msgspec.json.decode(text, type=cls)
 
     def to_json(self) -> str:
@@ -88,7 +88,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ado_people(self) -> Mapping[str, str]:
-        """Sentry address → ADO address, for those who differ."""
+        """Sentry address → ADO address, for people whose addresses differ."""
         return {sentry: ado for ado, sentry in self.people.items()}
 
 
@@ -146,7 +146,7 @@ def _mapping(struct: type[StatusMapping], entry: object, path: str, errors: dict
 
 
 def _people(people: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]:
-    """Return the aliases lower-cased; refuse what could not be told apart on the way back."""
+    """Return the aliases lower-cased; refuse duplicates, which would make the reverse direction ambiguous."""
     aliases: dict[str, str] = {}
     taken: dict[str, str] = {}
     for ado, sentry in people.items():
@@ -178,7 +178,7 @@ def _check_addresses(values: dict[str, Any], policy: AddressPolicy, errors: dict
     if ado_url is None and account is None:
         errors.setdefault("ado_url", "is required, unless ado_account_id is given")
     elif ado_url is not None and account is not None and is_bare_host(ado_url):
-        pass  # Looked up at the first use; what the look-up answers is checked like any other address.
+        pass  # Looked up on first use; the result is checked like any other address.
     elif ado_url is not None:
         _check_address(values, "ado_url", lambda url: normalized_ado_url(url, policy), errors)
     for key in ("ado_search_url", "sentry_url"):
@@ -196,5 +196,5 @@ def _check_address(
 
 
 def _shown(key: str) -> str:
-    """Return a key as it may stand in an error: printable and short."""
+    """Return a key in a form fit for an error: printable, and at most 80 characters."""
     return "".join(character if character.isprintable() else "�" for character in key)[:80]

@@ -1,4 +1,4 @@
-"""JSON at the door: any bytes in, a typed value or one error out."""
+"""JSON decoding: any bytes in, a typed value or Malformed out."""
 
 import json
 from typing import Any, TypeVar
@@ -9,13 +9,13 @@ from shared.domain.errors import Malformed
 
 Shape = TypeVar("Shape")
 
-_HALF = 120  # characters of the longest explanation
-# What reading JSON that somebody else wrote can raise; the last one for a body nested a thousand deep.
+_HALF = 120  # characters; half of the longest explanation
+# What decoding foreign JSON can raise; RecursionError comes from a body nested a thousand levels deep.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode(body: bytes | str, kind: type[Shape]) -> Shape:
-    """Read a document of a known shape, or raise Malformed saying where it differs."""
+    """Read a document of a known shape, or raise Malformed with the path where it differs."""
     try:
         return msgspec.json.decode(body, type=kind)
     except _UNREADABLE as error:
@@ -23,10 +23,10 @@ def decode(body: bytes | str, kind: type[Shape]) -> Shape:
 
 
 def decode_delivery(body: bytes) -> Any:
-    """Read whatever JSON a vendor sends, or raise Malformed.
+    """Read any JSON that a vendor sends, or raise Malformed.
 
-    ADO quirk: a title is cut at 255 UTF-16 units, which may leave half a character; .NET writes it all the
-    same, and no strict reader takes it. One mark in a title is no reason to lose an event.
+    ADO quirk: it cuts a title at 255 UTF-16 units, which may leave half a surrogate pair. .NET writes it
+    anyway, and strict readers reject it. A broken character in a title must not lose an event.
     """
     try:
         return msgspec.json.decode(body)
@@ -40,5 +40,5 @@ def decode_delivery(body: bytes) -> Any:
 
 def _explained(error: Exception) -> str:
     text = str(error) if isinstance(error, msgspec.DecodeError) else "it is not JSON in UTF-8"
-    # It may quote what was sent, at any length; the path comes last.
+    # The text may quote input of any length; the path comes last.
     return text if len(text) <= 2 * _HALF else f"{text[:_HALF]}…{text[-_HALF:]}"

@@ -1,33 +1,33 @@
 """Every error the core raises, sorted by what the receiver should do next.
 
 SyncError
-├── Rejected                  the caller is wrong: tell it so, change nothing
+├── Rejected                  the caller is wrong: say so, change nothing
 │   ├── Unauthenticated       it did not prove who it is
 │   ├── TooLarge              it sent more than we read
 │   ├── Malformed             it sent something we cannot read
 │   └── InvalidConfiguration  the document breaks rules, each named by its path
-├── NotFound                  the thing is not there (any more)
-├── Conflict                  somebody else was first: look again and decide again
-│   ├── AlreadyLinked         the caller asked for something that is so already
+├── NotFound                  the thing does not exist (any more)
+├── Conflict                  the thing changed since it was read: read it and decide again
+│   ├── AlreadyLinked         the link that the caller asked for already exists
 │   ├── StalePrecondition     the caller's If-Match names an older version
-│   └── Busy                  another worker holds the link: come back in a moment
-├── Undecidable               the facts for a decision are missing: never guess
+│   └── Busy                  another worker holds the claim: try again in a moment
+├── Undecidable               a fact for a decision is missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
-│   ├── Refused               it says the request is wrong; asking again cannot help
+│   ├── Refused               it says that the request is wrong; a retry cannot help
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
-│   └── Unavailable           it did not answer, or not usefully
-└── MissingSetting            the app was deployed without something it needs
+│   └── Unavailable           it gave no answer, or no usable one
+└── MissingSetting            the app lacks a setting that it needs
 
-``kind`` is the kebab-case word that an answer or a link's health carries. The consequences are one
-table each: HTTP in ``functions/edge.py``, links and messages in ``shared/domain/failures.py``.
+``kind`` is the kebab-case word that an answer or a link's health carries. One table each gives the
+consequences: for HTTP in ``functions/edge.py``, for links and messages in ``shared/domain/failures.py``.
 """
 
 from collections.abc import Mapping
 
 
 class SyncError(Exception):
-    """The root of the tree; never raised itself."""
+    """The root of the tree; only its subclasses are raised."""
 
     kind = "error"
 
@@ -55,7 +55,7 @@ class Malformed(Rejected):
 
 
 class InvalidConfiguration(Rejected):
-    """A configuration document that breaks rules; ``errors`` maps JSON paths to sentences."""
+    """A configuration document breaks rules; ``errors`` maps JSON paths to sentences."""
 
     kind = "invalid-configuration"
 
@@ -65,7 +65,7 @@ class InvalidConfiguration(Rejected):
 
 
 class NotFound(SyncError):
-    """Something that was named is not there; ``kind`` says what."""
+    """Something that the caller names does not exist; ``kind`` says what."""
 
     kind = "not-found"
 
@@ -89,7 +89,7 @@ class StalePrecondition(Conflict):
 
 
 class Busy(Conflict):
-    """Another worker is writing for this link until ``retry_after`` seconds from now."""
+    """Another worker holds the claim; ``retry_after`` is in seconds."""
 
     kind = "busy"
 
@@ -99,7 +99,7 @@ class Busy(Conflict):
 
 
 class Undecidable(SyncError):
-    """A decision needs a fact that nobody could give; ``kind`` becomes the reason on the link."""
+    """A decision lacks a fact that it needs; ``kind`` becomes the reason on the link."""
 
     def __init__(self, detail: str, *, kind: str) -> None:
         super().__init__(detail)
@@ -109,7 +109,7 @@ class Undecidable(SyncError):
 class Upstream(SyncError):
     """``service`` is ``ado``, ``sentry`` or ``storage``.
 
-    ``detail`` may quote a vendor; ``advice``, where there is any, is ours alone and fit for anybody to read.
+    ``detail`` may quote a vendor. ``advice`` never does: it is safe to show to any caller, or empty.
     """
 
     def __init__(self, service: str, detail: str, *, advice: str = "") -> None:
@@ -137,13 +137,13 @@ class Throttled(Upstream):
 
 
 class Unavailable(Upstream):
-    """No usable answer. If the call was a write, it may have landed all the same."""
+    """No usable answer. If the call was a write, it may have landed anyway."""
 
     kind = "unavailable"
 
 
 class MissingSetting(SyncError):
-    """``name`` is the environment variable that somebody has to set."""
+    """``name`` is the environment variable that is missing."""
 
     kind = "missing-setting"
 

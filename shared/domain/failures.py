@@ -1,4 +1,4 @@
-"""What becomes of a link and of a message after each class of failure: design.md §6 as one table."""
+"""What becomes of a link and of a message after each class of failure: docs/failures.md#the-classes."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -22,12 +22,12 @@ from shared.domain.errors import (
 )
 from shared.domain.model import Health, HealthWord
 
-# How long (seconds) the reconciler waits before it takes a link up again, try by try.
+# Seconds before the reconciler retries a link: after the first failure, the second, and so on.
 BACKOFF = (300.0, 900.0, 3600.0)
 
 
 class Disposition(StrEnum):
-    """What becomes of a queue message, from mild to grave."""
+    """What happens to a queue message after a failure, from mildest to gravest."""
 
     DROP = "drop"
     PUT_BACK = "put-back"
@@ -35,7 +35,7 @@ class Disposition(StrEnum):
 
 
 class Consequence(msgspec.Struct, frozen=True):
-    """``health`` None leaves the link's health as it is; ``due`` says whether time alone may cure it."""
+    """``health`` None leaves the link's health unchanged; ``due`` says whether a later retry may succeed."""
 
     disposition: Disposition
     health: HealthWord | None = None
@@ -47,7 +47,7 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Rejected: Consequence(Disposition.DROP),
     NotFound: Consequence(Disposition.DROP, HealthWord.ATTENTION),
     Busy: Consequence(Disposition.PUT_BACK),
-    # After five lost races in one turn. The queue counts its tries, so one that never ends does end.
+    # After five lost races in one unit of work. The queue limits the attempts, so the retries end.
     Conflict: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
     Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
@@ -58,7 +58,7 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     MissingSetting: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     SyncError: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
 }
-# A link or an organization that is not there has no health; the message has nothing left to do.
+# A missing link or organization has no health; the message has nothing left to do.
 _NOTHING_LEFT = frozenset({"not-linked", "unknown-organization"})
 
 WORK_ITEM_GONE = "work-item-gone"
@@ -69,22 +69,22 @@ _REASONS = {
 
 
 def consequence_of(error: SyncError) -> Consequence:
-    """Return the closest entry of the table; every error of the tree has one."""
+    """Return the most specific entry of the table; every error of the tree has one."""
     if error.kind in _NOTHING_LEFT:
         return Consequence(Disposition.DROP)
     if isinstance(error, Unauthorized) and error.service == "storage":
-        # No link can be told what it is owed, so the message has to remember.
+        # Nothing can be recorded on the link, so the message must survive.
         return _CONSEQUENCES[Unavailable]
     return next(_CONSEQUENCES[each] for each in type(error).__mro__ if each in _CONSEQUENCES)
 
 
 def delay_of(error: SyncError) -> float:
-    """Return for how many seconds a message is put back; nothing else than these two is."""
+    """Return the seconds for which a message is put back: 0 unless the error is Throttled or Busy."""
     return error.retry_after if isinstance(error, Throttled | Busy) else 0.0
 
 
 def gravest(errors: Sequence[SyncError]) -> SyncError:
-    """Return the one that decides the disposition of a message about several links."""
+    """Return the error that decides the disposition of a message about several links."""
     return max(
         errors,
         key=lambda error: (list(Disposition).index(consequence_of(error).disposition), delay_of(error)),
@@ -92,12 +92,12 @@ def gravest(errors: Sequence[SyncError]) -> SyncError:
 
 
 def reason_of(error: SyncError) -> str:
-    """Return the word that a link's health carries."""
+    """Return the word that a link's health carries as its reason."""
     return _REASONS.get(error.kind, error.kind)
 
 
 def health_after(error: SyncError, before: Health, now: float) -> Health | None:
-    """Return a link's health after a failed settling, or None where it stays as it is."""
+    """Return a link's health after a failed settling, or None if the error does not change it."""
     consequence = consequence_of(error)
     if consequence.health is None:
         return None
@@ -109,7 +109,7 @@ def health_after(error: SyncError, before: Health, now: float) -> Health | None:
 def unwell(
     word: HealthWord, reason: str, detail: str, before: Health, now: float, *, may_cure_itself: bool
 ) -> Health:
-    """Return the next health of a link that is not well; the same trouble again waits longer."""
+    """Return the next health of a link that is not settled; a repeated reason waits longer each time."""
     again = before.word is not HealthWord.SETTLED and before.reason == reason
     attempts = before.attempts + 1 if again else 1
     due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1] if may_cure_itself else None

@@ -1,4 +1,4 @@
-"""The ids that callers name: Sentry's of an issue, Azure DevOps' of a work item."""
+"""The ids that callers send: Sentry's id of an issue, and the number of a work item."""
 
 import re
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ _WORK_ITEM_ID = re.compile(r"[0-9]{1,15}")
 
 
 def issue_id_from(text: str, name: str) -> str:
-    """Return Sentry's numeric id of an issue, or raise Rejected."""
+    """Return Sentry's id of an issue, 1 to 20 digits, or raise Rejected naming the field ``name``."""
     if not _ISSUE_ID.fullmatch(text):
         raise Rejected(f"{name} must be Sentry's numeric id of the issue")
     return text
 
 
 def work_item_id_from(text: str, name: str) -> int:
-    """Return the number of a work item, or raise Rejected."""
+    """Return the number of a work item, 1 to 15 digits, or raise Rejected naming the field ``name``."""
     if not _WORK_ITEM_ID.fullmatch(text) or int(text) == 0:
         raise Rejected(f"{name} must be the number of a work item")
     return int(text)

@@ -1,4 +1,4 @@
-"""The two queue messages: typed, small, and without a word that a late delivery could make wrong."""
+"""The two queue messages: typed, small, and still true when they arrive late."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ InboundEvent = Literal["updated", "deleted", "restored"]
 
 
 class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A work item changed at ``rev``. ``snapshot`` is how it stood then, or None: ask Azure DevOps."""
+    """A work item changed at ``rev``. ``snapshot`` is the item at that rev; None means ask Azure DevOps."""
 
     organization: str
     work_item_id: int
@@ -21,9 +21,9 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An issue may have changed. It says not how: Sentry has no revisions, so the reader asks again.
+    """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
-    ``comment_id`` is a new comment to carry over; without one, status and assignee are settled.
+    With ``comment_id``, the message copies that new comment; without it, it settles status and assignee.
     """
 
     organization: str
@@ -39,10 +39,10 @@ def encode(message: Message) -> bytes:
 
 
 def decode_inbound(body: bytes) -> InboundMessage:
-    """Read a message off the queue, or raise Malformed: it can never be handled."""
+    """Read a queue message, or raise Malformed; a retry cannot help then."""
     return decode(body, InboundMessage)
 
 
 def decode_outbound(body: bytes) -> OutboundMessage:
-    """Read a message off the queue, or raise Malformed: it can never be handled."""
+    """Read a queue message, or raise Malformed; a retry cannot help then."""
     return decode(body, OutboundMessage)

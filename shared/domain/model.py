@@ -1,6 +1,6 @@
-"""The values of the domain: issues, work items, people, links, and what was seen of them.
+"""The values of the domain: issues, work items, people, links, and what was last seen of them.
 
-All are frozen. Those that are stored are msgspec structs, so that their JSON form is their definition.
+All are frozen. Stored values are msgspec structs, so their definition is also their JSON form.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import msgspec
 STATUS = "status"
 ASSIGNEE = "assignee"
 
-# Why an assignee was not carried across.
+# Why an assignee does not reach the other side.
 ASSIGNEE_NOT_FOUND = "assignee-not-found"
 ASSIGNEE_UNREADABLE = "assignee-unreadable"
 TEAM_ASSIGNEE = "team-assignee"
@@ -30,7 +30,7 @@ class Side(StrEnum):
 
 
 class IssueStatus(StrEnum):
-    """Sentry's word for where an issue stands; also what a work item's state counts as."""
+    """An issue's status in Sentry's words; also what a work item's state counts as."""
 
     RESOLVED = "resolved"
     UNRESOLVED = "unresolved"
@@ -38,7 +38,7 @@ class IssueStatus(StrEnum):
 
 
 class Category(StrEnum):
-    """What a state means, whatever a team calls it.
+    """What a state means, independent of its name.
 
     https://learn.microsoft.com/azure/devops/boards/work-items/workflow-and-state-categories
     """
@@ -51,26 +51,26 @@ class Category(StrEnum):
 
 
 class State(msgspec.Struct, frozen=True):
-    """A state that a work item type allows; ``category`` is None if ADO names one we do not know."""
+    """A state that a work item type allows; ``category`` is None if Azure DevOps names an unknown one."""
 
     name: str
     category: Category | None
 
 
-# The states of each work item type of one project, in the order of its process.
+# The states of each work item type of one project, in the order of its process; keyed by the type's name.
 WorkItemTypes = Mapping[str, tuple[State, ...]]
 
 
 class Person(msgspec.Struct, frozen=True, tag="person"):
-    """Somebody known by a lower-cased e-mail address: the only name both services share."""
+    """A person, identified by a lower-case e-mail address: the only name that both services share."""
 
     email: str
 
 
 class Stranger(msgspec.Struct, frozen=True, tag="stranger"):
-    """An assignee that cannot be carried across: a bare name, a ``DOMAIN\\user``, a Sentry team.
+    """An assignee without an equivalent on the other side: a bare name, a ``DOMAIN\\user``, a Sentry team.
 
-    ``reason`` is ASSIGNEE_UNREADABLE or TEAM_ASSIGNEE; ``label`` only tells strangers apart.
+    ``reason`` is ASSIGNEE_UNREADABLE or TEAM_ASSIGNEE; ``label`` distinguishes strangers from each other.
     """
 
     reason: str
@@ -82,7 +82,7 @@ Assignee = Person | Stranger | None
 
 
 class IssueSide(msgspec.Struct, frozen=True):
-    """How a Sentry issue stands, as far as the sync cares."""
+    """The synced fields of a Sentry issue."""
 
     status: IssueStatus
     assignee: Assignee = None
@@ -93,10 +93,10 @@ class IssueSide(msgspec.Struct, frozen=True):
 
 
 class ItemSide(msgspec.Struct, frozen=True):
-    """How a work item stands at ``rev``; ``status`` is what its state counted as when it was looked at.
+    """The synced fields of a work item at ``rev``; ``status`` is what the state counted as when read.
 
-    ``status`` is None where no category was known for the state. ``removed`` tells that the state is of
-    the category Removed.
+    ``status`` is None if no category was known for the state. ``removed`` says that the state's category
+    is Removed.
     """
 
     rev: int
@@ -116,7 +116,7 @@ class ItemSide(msgspec.Struct, frozen=True):
 
 
 class Ends(msgspec.Struct, frozen=True):
-    """Both ends of a link as they stood at one moment."""
+    """Both ends of a link at one moment."""
 
     issue: IssueSide
     item: ItemSide
@@ -126,7 +126,7 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class SentryIssue(msgspec.Struct, frozen=True):
-    """A Sentry issue as it stood when asked; ``issue_id`` differs from the one asked for after a merge."""
+    """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id."""
 
     issue_id: str
     status: IssueStatus
@@ -142,7 +142,7 @@ class SentryIssue(msgspec.Struct, frozen=True):
 
 
 class SentryComment(msgspec.Struct, frozen=True):
-    """A comment on an issue; ``url`` leads to it and to no other."""
+    """A comment on an issue; ``url`` leads to this comment and to no other."""
 
     id: str
     author: str
@@ -151,7 +151,7 @@ class SentryComment(msgspec.Struct, frozen=True):
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A work item at ``rev``. ``project_id`` is the project's GUID, which survives a rename; names do not."""
+    """A work item at ``rev``. ``project_id`` is the project's GUID: unlike the name, it survives a rename."""
 
     id: int
     rev: int
@@ -170,7 +170,10 @@ class HealthWord(StrEnum):
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a link does. ``due`` is when (epoch seconds) the reconciler takes it up again, if ever."""
+    """The health of a link.
+
+    ``since`` and ``due`` are in epoch seconds; ``due`` is when the reconciler tries again, None for never.
+    """
 
     word: HealthWord = HealthWord.SETTLED
     reason: str = ""
@@ -184,7 +187,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One value about to be written to one side."""
+    """One value to be written to one side; ``field`` is STATUS or ASSIGNEE."""
 
     side: Side
     field: str
@@ -201,9 +204,11 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A worker's announcement, stored before it writes: what, on what grounds, and until when it alone may.
+    """A worker's announcement, stored before it writes: what it writes, on what basis, and until when.
 
-    If the worker dies, the next one can tell its half-done work from a person's edit.
+    Until ``until`` (epoch seconds) no other worker writes for the link. ``tested_rev`` is the work item's rev
+    on which the writes depend; ``after`` is both ends once they have landed. If the worker dies, the next
+    worker uses the claim to distinguish half-done work from a person's edit.
     """
 
     token: str
@@ -214,11 +219,11 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One Sentry issue joined to one work item; ``seen`` is how both stood when they last were settled.
+    """One Sentry issue linked to one work item; ``seen`` is both ends as they were last settled.
 
-    ``open_state`` is the state the item had before it was last done. ``owed`` names the side on which the
-    other side's assignee was not known, so that it is tried again once somebody is added there.
-    ``writes`` are the times (epoch seconds) of our own recent writes, for the guard against flapping.
+    ``open_state`` is the last state of the work item that was not done. ``owed`` names the side that does not
+    know the other side's assignee; the assignment is tried again later. ``writes`` holds the times
+    (epoch seconds) of our own recent writes, for the guard against flapping.
     """
 
     organization: str
@@ -241,7 +246,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was seen, decided, written or refused for a link. ``at`` is in epoch seconds."""
+    """One observation, decision, write or refusal of a link. ``at`` is in epoch seconds."""
 
     at: float
     outcome: str

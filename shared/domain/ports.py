@@ -1,6 +1,6 @@
-"""What the core needs from the outside world, as protocols: the seams at which doubles stand in.
+"""What the core needs from the outside world, as protocols that tests replace with doubles.
 
-The seam to tables stands with its rows in ``shared/store/tables.py``.
+The protocol of tables is beside its rows in ``shared/store/tables.py``.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from shared.domain.model import Assignee, IssueStatus, SentryIssue, WorkItem, Wo
 
 
 class Unset:
-    """The type of UNSET: leave alone, where None means nobody."""
+    """The type of UNSET, which leaves a field unchanged; None would mean nobody."""
 
     def __repr__(self) -> str:
         return "UNSET"
@@ -24,11 +24,11 @@ class Ado(Protocol):
     """Azure DevOps, as far as the sync uses it."""
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
-        """Return the work item, or raise NotFound: deleted, or hidden from us."""
+        """Return the work item, or raise NotFound if it is deleted or hidden from us."""
         ...
 
     def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
-        """Return those of at most 200 work items that exist."""
+        """Return the existing ones among at most 200 work items, by id."""
         ...
 
     def update_work_item(
@@ -39,7 +39,7 @@ class Ado(Protocol):
         state: str | Unset = UNSET,
         assignee: Assignee | Unset = UNSET,
     ) -> WorkItem:
-        """Write if the item is still at ``rev``, else raise Conflict; Refused if a rule forbids it."""
+        """Write and return the item; raise Conflict if it is not at ``rev``, Refused if a rule forbids it."""
         ...
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
@@ -51,15 +51,15 @@ class Sentry(Protocol):
     """Sentry, as far as the sync uses it."""
 
     def get_issue(self, issue_id: str) -> SentryIssue:
-        """Return the issue as it stands, under its new id if it was merged, or raise NotFound."""
+        """Return the current issue, under its new id if it was merged, or raise NotFound."""
         ...
 
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
-        """Return the issue as it stands after the write."""
+        """Write and return the issue, or raise NotFound."""
         ...
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        """Assign a person or nobody; raise Refused if the person is not known or not allowed."""
+        """Assign a person or nobody, return the issue; raise Refused if the person cannot be assigned."""
         ...
 
 

@@ -1,5 +1,5 @@
-"""What each function brings about, one file a flow.
+"""What each function does, one file for each flow.
 
-In: the order of steps of one capability, built from the rooms below.
-Out: HTTP, queues and triggers (`functions`), and decisions that a rule could take (`domain.rules`).
+In: the order of steps of one capability, built from the layers below.
+Out: HTTP, queues and triggers (`functions`), and decisions that a rule can make (`domain.rules`).
 """

@@ -1,4 +1,4 @@
-"""Linking many pairs in one request: each is answered, and what is not done yet is done by asking again."""
+"""Linking many pairs in one request: each pair gets an outcome, and a repeated request continues the work."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from shared.services import Services
 from shared.store.organizations import Organization
 
 MOST_PAIRS = 10_000
-_WORK_FOR = 60.0  # seconds; an HTTP answer has to come within 230
+_TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 LINKED, ALREADY_LINKED, NOT_YET = "linked", "already-linked", "not-yet"
 
 
@@ -24,17 +24,18 @@ class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Linked(msgspec.Struct, frozen=True):
-    """What became of one pair; ``outcome`` is a word, or the kind of an error."""
+    """The result of one pair; ``outcome`` is LINKED, ALREADY_LINKED, NOT_YET, or the kind of an error."""
 
     pair: Pair
     outcome: str
 
 
 def pairs_from_json(body: bytes) -> list[Pair]:
+    """Read an array of 1 to 10,000 pairs, or raise Rejected naming the first wrong one."""
     try:
         pairs = decode(body, list[Pair])
     except Malformed as error:
-        raise Rejected(f"the body is no list of links to make: {error.detail}") from error
+        raise Rejected(f"the body is not a list of links to make: {error.detail}") from error
     _verify_count(len(pairs))
     return [
         _pair(each.issue_id, str(each.work_item_id), f"link {place}") for place, each in enumerate(pairs, 1)
@@ -42,7 +43,10 @@ def pairs_from_json(body: bytes) -> list[Pair]:
 
 
 def pairs_from_csv(body: bytes) -> list[Pair]:
-    """Read lines of ``issue_id,work_item_id``; a first line with these names is passed over."""
+    """Read 1 to 10,000 lines of ``issue_id,work_item_id`` after an optional header line of these names.
+
+    Raises Rejected naming the first wrong line.
+    """
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
@@ -70,12 +74,12 @@ def _pair(issue_id: str, work_item_id: str, where: str) -> Pair:
 
 
 def link_all(services: Services, organization: Organization, pairs: Sequence[Pair]) -> Iterator[Linked]:
-    """Yield what became of each pair, in order, for a minute; the rest is ``not-yet``.
+    """Yield a result for each pair in order; pairs left over after a minute are ``not-yet``.
 
-    Links that are there already cost one look at our own table, so asking again with the same list goes
-    on where the last request stopped.
+    An existing link costs one read of our own table, so a second request with the same list quickly
+    reaches the pairs that are left.
     """
-    stop_at = services.clock() + _WORK_FOR
+    stop_at = services.clock() + _TIME_LIMIT
     for pair in pairs:
         if services.clock() > stop_at:
             yield Linked(pair, NOT_YET)
@@ -85,7 +89,7 @@ def link_all(services: Services, organization: Organization, pairs: Sequence[Pai
         except (NotFound, Refused, Undecidable) as error:
             yield Linked(pair, error.kind)
         except SyncError as error:
-            # What stopped this one would stop the next as well; nobody is asked ten thousand times.
+            # The next pair would fail in the same way; do not call a failing service ten thousand times.
             stop_at = 0.0
             yield Linked(pair, error.kind)
 

@@ -1,4 +1,4 @@
-"""Carrying a comment from a Sentry issue to the discussions of its work items, once each."""
+"""Copying a comment from a Sentry issue to the discussion of each of its work items, exactly once."""
 
 from shared.ado.client import AdoClient
 from shared.ado.comments import add_comment, has_comment_with, rendered
@@ -9,11 +9,11 @@ from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
 from shared.flows.syncing import NOT_LINKED
 from shared.services import Services
-from shared.store.idempotency import ClaimedRecord
+from shared.store.idempotency import ClaimedRecord, comment_of
 from shared.store.organizations import Organization
 
 COMMENTED, ALREADY_THERE, SWITCHED_OFF, GONE = "commented", "already-commented", "skipped", "comment-gone"
-_COME_BACK_IN = 60.0  # seconds; as long as a claim lasts that nobody speaks for
+_RETRY_AFTER = 60.0  # seconds; as long as the claim of a dead worker lasts
 
 
 def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
@@ -21,8 +21,8 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     try:
         return _sync_comment(message, services)
     except (Unauthorized, Unavailable) as error:
-        # No link remembers that it is owed a comment, so the message itself has to wait for better times.
-        raise Throttled(error.service, error.detail, retry_after=_COME_BACK_IN) from error
+        # A link does not record a missing comment, so the message stays in the queue until the service works.
+        raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
 
 
 def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
@@ -36,12 +36,12 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     try:
         comment = services.sentry(organization).get_comment(message.issue_id, message.comment_id)
     except NotFound:
-        return [GONE]  # Deleted again before it was carried over.
+        return [GONE]  # Deleted before it could be copied.
     outcomes: list[str] = []
     errors: list[SyncError] = []
     for stored in links:
         try:
-            outcomes.append(_add(services, organization, stored.link, comment))
+            outcomes.append(_add_or_record(services, organization, stored.link, comment))
         except SyncError as error:
             errors.append(error)
     if errors:
@@ -49,29 +49,31 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     return outcomes
 
 
-def _add(services: Services, organization: Organization, link: IssueLink, comment: SentryComment) -> str:
-    """Add the comment to one work item; one that can never take it does not stop the next."""
+def _add_or_record(
+    services: Services, organization: Organization, link: IssueLink, comment: SentryComment
+) -> str:
+    """Add the comment to one work item, or record why that work item can never take it."""
     try:
         return _add_once(services, organization, link, comment)
     except (NotFound, Refused) as error:
-        return _noted(services, organization, link, comment, reason_of(error))
+        return _recorded(services, organization, link, comment, reason_of(error))
 
 
 def _add_once(services: Services, organization: Organization, link: IssueLink, comment: SentryComment) -> str:
-    """Claim, look, add, mark: a worker that dies between two of these leaves a claim that is looked into."""
+    """Claim, check, add, mark as done. If a worker dies in between, the next one checks before it adds."""
     ado = services.ado(organization)
-    name = f"comment-{comment.id}-on-{link.work_item_id}"
+    name = comment_of(comment.id, link.work_item_id)
     claim = services.idempotency.claim(organization.slug, name, services.clock())
     if isinstance(claim, str):
         return ALREADY_THERE
     try:
         outcome = _write(ado, link.project_id, link.work_item_id, comment, claim)
     except NotFound:
-        # ADO quirk: comments, unlike work items, are only found under their project, and that may change.
+        # ADO quirk: comments, unlike work items, are found only under their project, which may change.
         project_id = ado.get_work_item(link.work_item_id).project_id
         outcome = _write(ado, project_id, link.work_item_id, comment, claim)
     services.idempotency.done(organization.slug, claim, outcome)
-    return _noted(services, organization, link, comment, outcome)
+    return _recorded(services, organization, link, comment, outcome)
 
 
 def _write(
@@ -83,7 +85,7 @@ def _write(
     return COMMENTED
 
 
-def _noted(
+def _recorded(
     services: Services, organization: Organization, link: IssueLink, comment: SentryComment, outcome: str
 ) -> str:
     now, reason = services.clock(), f"comment-{comment.id}"

@@ -1,4 +1,4 @@
-"""Connecting an organization: storing its document, describing its form, and removing every trace of it."""
+"""Connecting an organization: storing its document, describing its projects, and removing its data."""
 
 import re
 from collections.abc import Collection
@@ -26,9 +26,10 @@ def find_organization(services: Services, slug: str) -> Organization | None:
 def store(
     services: Services, slug: str, configuration: Configuration, current: Organization | None
 ) -> Organization:
-    """Create the organization or replace its document, once every mapped state is known to exist.
+    """Create the organization or replace its document, after checking that every mapped state exists.
 
-    Raises InvalidConfiguration with nothing stored, or Unavailable when Azure DevOps cannot be asked.
+    Stores nothing and raises InvalidConfiguration for a wrong mapping, Unavailable if Azure DevOps does not
+    answer, Conflict or StalePrecondition if ``current`` is not the stored version.
     """
     if configuration.status_mapping:
         configuration = services.located(configuration)
@@ -43,11 +44,11 @@ def store(
 
 
 def verify_mapping(services: Services, organization: Organization) -> None:
-    """Raise InvalidConfiguration if a mapped project, type or state does not exist, or does not read back."""
+    """Raise InvalidConfiguration if a mapped project, type or state does not exist or does not read back."""
     errors: dict[str, str] = {}
     for project_id in organization.configuration.status_mapping:
         if not _GUID.fullmatch(project_id):
-            # Azure DevOps would take a name as well, but work items are known by their project's id alone.
+            # Azure DevOps would accept a name too, but work items name their project by id only.
             errors[f"status_mapping.{project_id}"] = "is no project's id: a GUID, which GET shows"
             continue
         try:
@@ -63,11 +64,11 @@ def verify_mapping(services: Services, organization: Organization) -> None:
 
 
 def described_projects(
-    services: Services, organization: Organization, asked_for: Collection[str]
+    services: Services, organization: Organization, detailed: Collection[str]
 ) -> list[ProjectStates]:
-    """Return every project, with states for those that are mapped and those that somebody asks for."""
+    """Return every project, with the states of each that is mapped or that ``detailed`` names or ids."""
     ado = services.ado_at_once(organization)
-    wanted = {each.lower() for each in (*organization.configuration.status_mapping, *asked_for)}
+    wanted = {each.lower() for each in (*organization.configuration.status_mapping, *detailed)}
     projects = []
     for project in ado.projects():
         types = None
@@ -78,10 +79,10 @@ def described_projects(
 
 
 def remove(services: Services, organization: Organization) -> None:
-    """Disconnect: the links and their activity go with the document.
+    """Disconnect an organization: remove its document, its links and their activity.
 
-    The document goes last, so that a removal which is cut short can be asked for again, and never leaves
-    links to whoever gets the slug next. What was made while it went is taken along by a second look.
+    The document is removed after the rows, so that an interrupted removal can be repeated and the next
+    owner of the slug inherits no links. A second pass removes rows that were added in the meantime.
     """
     _remove_rows(services, organization.slug)
     services.organizations.remove(organization)
@@ -95,7 +96,7 @@ def _remove_rows(services: Services, slug: str) -> None:
 
 
 def _make_due(services: Services, slug: str) -> None:
-    """Have the reconciler take up at once what needs attention: the new document may be the cure."""
+    """Make every link that needs attention due at once: the new document may fix it."""
     for stored in services.links.all(slug):
         health = stored.link.health
         if health.word is HealthWord.ATTENTION and health.due is not None:
@@ -104,4 +105,4 @@ def _make_due(services: Services, slug: str) -> None:
                     stored, replace(stored.link, health=replace(health, due=services.clock()))
                 )
             except SyncError:
-                continue  # It is being settled at this moment, with the new document or due again anyway.
+                continue  # A worker is settling it now, with the new document, or the link stays due anyway.

@@ -1,4 +1,4 @@
-"""Making a work item for an issue from Sentry's form: never two for one issue, whatever gets lost."""
+"""Creating a work item for an issue from Sentry's form: at most one for each issue, even after failures."""
 
 from typing import Any
 
@@ -19,13 +19,14 @@ def create_and_link(
 ) -> IssueLink:
     """Create a work item and link it; a second call for the issue returns the link of the first.
 
-    The right to create is claimed before. If whoever had it died, or its answer was lost, the item that it
-    may have made is looked for by its link back before another one is made.
+    The call claims the right to create first. If an earlier claimant died or lost the answer, this call
+    searches for the item that it may have created, by its link back, before it creates another one.
+    Raises Busy while another call holds the claim, Rejected if the form lacks a required field.
     """
     ado, sentry = services.ado_at_once(organization), services.sentry(organization)
     issue = sentry.get_issue(issue_id)
     new = replace(new, level=issue.level, issue_url=issue.permalink or sentry.web_url(issue_id))
-    patch = patch_for(ado, new)  # What the form lacks is told before anything is claimed.
+    patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
     claim = _claim_or_link(services, organization, issue_id)
     if isinstance(claim, IssueLink):
         return claim
@@ -39,7 +40,7 @@ def create_and_link(
 def link_or_get(
     services: Services, organization: Organization, issue_id: str, work_item_id: int
 ) -> IssueLink:
-    """Link the two, or return the link that there is: whoever asks twice wants it no less."""
+    """Link the two, or return the existing link: the form may be submitted twice."""
     try:
         return link(services, organization, issue_id, work_item_id, None)
     except AlreadyLinked:
@@ -49,7 +50,7 @@ def link_or_get(
 def _claim_or_link(
     services: Services, organization: Organization, issue_id: str
 ) -> ClaimedRecord | IssueLink:
-    """Return the right to create, or the link to the item that was created before and is still there."""
+    """Return the right to create, or the link to an item that was created before and still exists."""
     deleted: str | None = None
     while True:
         name, now = creation_of(issue_id), services.clock()
@@ -72,11 +73,11 @@ def _create(
     new: NewWorkItem,
     patch: list[dict[str, Any]],
 ) -> int:
-    """Create the work item. Where it is certain that none was made, the right to try goes back at once."""
+    """Create the work item; abandon the claim if it is certain that no item was created."""
     try:
         return create_work_item(ado, new, patch).id
     except (Unavailable, Throttled):
-        raise  # It may have been made all the same: the claim stays, to be looked into.
+        raise  # The item may exist anyway: the claim stays, so that the next call searches for it.
     except SyncError:
         services.idempotency.abandon(organization.slug, claim)
         raise

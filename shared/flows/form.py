@@ -1,4 +1,4 @@
-"""The form of an organization's configuration: six fields, described for whoever draws them. Pure."""
+"""The form of an organization's configuration: a description of its six fields for a user interface."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ SWITCHED_OFF = "Issue sync is switched off for this organization (issue_sync)."
 
 
 class ProjectStates(msgspec.Struct, frozen=True):
-    """A project and, where somebody asked for them, the states of each of its types."""
+    """A project and the states of each of its types; ``types`` is None if nobody asked for them."""
 
     id: str
     name: str
@@ -65,7 +65,7 @@ _FIELDS = (
 def described_fields(
     configuration: Configuration, projects: Iterable[ProjectStates], unreachable: str | None
 ) -> list[dict[str, Any]]:
-    """Describe the form; ``unreachable`` says why Azure DevOps could not be asked for projects and states."""
+    """Describe the form; ``unreachable`` says why Azure DevOps did not list projects and states."""
     defaults = {field.name: field for field in msgspec.structs.fields(Configuration)}
     switched_off = None if configuration.issue_sync else SWITCHED_OFF
     described = []

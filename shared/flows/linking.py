@@ -1,4 +1,4 @@
-"""Joining an issue to a work item, and parting them."""
+"""Linking an issue to a work item, and unlinking them."""
 
 from contextlib import suppress
 from typing import Literal
@@ -35,10 +35,11 @@ _ATTEMPTS = 5
 def link(
     services: Services, organization: Organization, issue_id: str, work_item_id: int, initial: Initial | None
 ) -> IssueLink:
-    """Join the two and note how they stand; raise NotFound for either, AlreadyLinked for both.
+    """Link the two and record their current ends.
 
-    Nothing is written to either side until one of them changes, unless ``initial`` names the side whose
-    status and assignee are copied over at once.
+    Raises NotFound if either does not exist, AlreadyLinked if the link exists, Undecidable if nobody knows
+    what the work item's state counts as. Nothing is written to either side until one of them changes, unless
+    ``initial`` names the side whose status and assignee are copied at once.
     """
     ado = services.ado_at_once(organization)
     item = ado.get_work_item(work_item_id)
@@ -48,24 +49,24 @@ def link(
     )
     now = services.clock()
     side, health = ItemSide(item.rev, item.state, None, item.assignee), Health()
-    told = [ActivityEntry(now, "linked", rev=item.rev)]
+    entries = [ActivityEntry(now, "linked", rev=item.rev)]
     try:
         side = counted(organization.configuration, item.project_id, item.work_item_type, side, types)
     except Undecidable as problem:
         health = health_after(problem, health, now) or health
-        told.append(failure_entry(problem, now))
-    joined = _joined(organization.slug, issue, item, side, health)
+        entries.append(failure_entry(problem, now))
+    new = _new_link(organization.slug, issue, item, side, health)
     if initial is not None:
-        joined = replace(joined, seen=_as_if_changed(joined.seen, Side(initial)))
-    stored = services.links.add(joined)
-    services.activity.add(organization.slug, issue.issue_id, item.id, *told)
+        new = replace(new, seen=_as_if_changed(new.seen, Side(initial)))
+    stored = services.links.add(new)
+    services.activity.add(organization.slug, issue.issue_id, item.id, *entries)
     if initial is not None:
         _copy(services, organization, stored, issue, item)
     return stored.link
 
 
-def _joined(slug: str, issue: SentryIssue, item: WorkItem, side: ItemSide, health: Health) -> IssueLink:
-    """Return the link of the two, seen as they stand; ``side`` is the item's."""
+def _new_link(slug: str, issue: SentryIssue, item: WorkItem, side: ItemSide, health: Health) -> IssueLink:
+    """Return a link between the two; ``side`` is the work item's."""
     return IssueLink(
         organization=slug,
         issue_id=issue.issue_id,
@@ -92,9 +93,9 @@ def _copy(
 
 
 def _as_if_changed(now: Ends, side: Side) -> Ends:
-    """Return what would have been seen, had this side changed both its fields a moment ago.
+    """Return the ends that would have been seen if this side had just changed both its fields.
 
-    These are values that nobody can change it back to, so that the copy is made whatever happens meanwhile.
+    Nobody can set these values, so the copy happens even if the side changes in the meantime.
     """
     if side is Side.SENTRY:
         archived = now.issue.status is IssueStatus.IGNORED
@@ -104,15 +105,15 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
-    """Part the two, or raise NotFound. A worker that is writing for the link finds it gone."""
+    """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too."""
     for _ in range(_ATTEMPTS):
         stored = services.links.get(organization.slug, issue_id, work_item_id)
         try:
             services.links.remove(stored)
         except Conflict:
-            continue  # It was settled at this moment; look again and remove what is there now.
+            continue  # A worker has just settled it: read the link again and remove that version.
         services.idempotency.forget(organization.slug, creation_of(issue_id), str(work_item_id))
-        ended = ActivityEntry(services.clock(), "unlinked")
-        services.activity.add(organization.slug, issue_id, work_item_id, ended)
+        entry = ActivityEntry(services.clock(), "unlinked")
+        services.activity.add(organization.slug, issue_id, work_item_id, entry)
         return
     raise Conflict("the link keeps changing")

@@ -1,7 +1,7 @@
-"""Finding what the hooks did not tell: links that drifted, are due, or whose issue was not read for long.
+"""Finding what no hook reported: links that drifted, links that are due, and issues to re-read.
 
-It only looks, and puts a message for whatever may have changed; the workers settle. So two reconcilers at
-once do no harm, a crash costs nothing, and no message of it carries more weight than a hook.
+The reconciler reads and queues messages for links that may have changed; the workers settle them. Two
+reconcilers at once do no harm, a crash loses nothing, and a message means no more than a hook does.
 """
 
 from collections.abc import Iterable
@@ -20,18 +20,18 @@ from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 from shared.store.progress import Progress
 
-# Issues of one organization whose status and assignee Sentry is asked for in one run. Sentry limits
-# issue look-ups to five a second; these are spread over most of the five minutes between two runs.
+# Issues of one organization to re-read from Sentry in one run. Sentry limits issue look-ups to five a
+# second, so the reads are spread over most of the five minutes between two runs.
 ISSUES_A_RUN = 120
 _SPREAD_OVER = 240.0  # seconds
 _EVERY = 300.0  # seconds between two runs
-# A run that is not through by then goes on in the next one; host.json ends any function after five minutes.
+# An unfinished run continues in the next one; host.json ends any function after five minutes.
 _RUN_FOR = 200.0  # seconds
 _PRUNE_EVERY = 24 * 3600.0  # seconds
 
 
 class Found(msgspec.Struct, frozen=True):
-    """How many links a run looked at, and for how many it put a message."""
+    """Counts of one run: links read, work items queued (``drifted``), and issues queued for a re-read."""
 
     looked_at: int = 0
     drifted: int = 0
@@ -39,9 +39,10 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def reconcile_all(services: Services) -> dict[str, Found | Exception]:
-    """Reconcile every organization in its share of the time; one that fails does not stop the next.
+    """Reconcile every organization within its share of the time; a failure does not stop the next one.
 
-    Another one comes first in each run, so that nobody is always the one for whom no time is left.
+    Each run starts with a different organization, so that the same one is never always last. Returns the
+    counts or the error of each organization by slug; one that the run did not reach is absent.
     """
     started = services.clock()
     slugs = list(services.organizations.slugs())
@@ -54,7 +55,7 @@ def reconcile_all(services: Services) -> dict[str, Found | Exception]:
         try:
             share = left / (len(slugs) - place)
             results[slug] = reconcile(services, services.organizations.get(slug), run_for=share)
-        except Exception as error:  # noqa: BLE001  # even a bug; the caller logs what it is told
+        except Exception as error:  # noqa: BLE001  # even a bug; the caller logs it
             results[slug] = error
             if isinstance(error, Unauthorized):
                 services.organizations.note_refusal(slug, error.service)
@@ -64,9 +65,9 @@ def reconcile_all(services: Services) -> dict[str, Found | Exception]:
 def reconcile(
     services: Services, organization: Organization, *, everything: bool = False, run_for: float = _RUN_FOR
 ) -> Found:
-    """Look at one organization's links from where the last run stopped, for ``run_for`` seconds and a page.
+    """Read one organization's links from where the last run stopped, for ``run_for`` seconds plus a page.
 
-    ``everything`` takes up each link that needs attention, whether or not it is due, from the first link on.
+    ``everything`` starts at the first link and queues every link that is not settled, whether due or not.
     """
     started = services.clock()
     progress = services.progress.get(organization.slug)
@@ -75,23 +76,23 @@ def reconcile(
     found = Found()
     while True:
         page = services.links.page(organization.slug, progress.links_after, LARGEST_BATCH)
-        drifted = _look(services, organization, page.links, everything=everything)
+        drifted = _queue_drifted(services, organization, page.links, everything=everything)
         found = Found(found.looked_at + len(page.links), found.drifted + drifted, found.issues)
         progress = replace(progress, links_after=page.continuation)
         services.progress.put(organization.slug, progress)
         if page.continuation is None or services.clock() - started > run_for:
             break
-    issues, progress = _ask_again(services, organization, progress)
+    issues, progress = _queue_issues(services, organization, progress)
     if started - progress.pruned_at > _PRUNE_EVERY:
         progress = _prune(services, organization, progress)
     services.progress.put(organization.slug, progress)
     return Found(found.looked_at, found.drifted, issues)
 
 
-def _look(
+def _queue_drifted(
     services: Services, organization: Organization, links: Iterable[StoredLink], *, everything: bool
 ) -> int:
-    """Ask Azure DevOps about up to 200 links in one call and put a message for each that may be off."""
+    """Read the work items of up to 200 links in one call and queue each that may have drifted."""
     wanted = {stored.link.work_item_id for stored in links}
     if not wanted:
         return 0
@@ -112,27 +113,27 @@ def _look(
 def message_for(
     link: IssueLink, item: WorkItem | None, now: float, *, everything: bool = False
 ) -> InboundMessage | None:
-    """Return the message that has a link settled, or None for one that is well and where it was seen."""
-    ask_again = InboundMessage(link.organization, link.work_item_id, link.seen.item.rev)
+    """Return the message that settles a link, or None if the link is well and its work item has not moved."""
+    re_read = InboundMessage(link.organization, link.work_item_id, link.seen.item.rev)
     health, claim = link.health, link.claim
     abandoned = claim is not None and claim.until <= now
     unwell = health.word is not HealthWord.SETTLED
     if abandoned or health.is_due(now) or (everything and unwell):
-        return ask_again
+        return re_read
     if item is None:
-        return None if unwell else ask_again
+        return None if unwell else re_read
     if health.reason == WORK_ITEM_GONE or item.rev < link.seen.item.rev:
-        return ask_again
+        return re_read
     if item.rev > link.seen.item.rev:
         return InboundMessage(link.organization, link.work_item_id, item.rev, snapshot=item)
     return None
 
 
-def _ask_again(services: Services, organization: Organization, progress: Progress) -> tuple[int, Progress]:
-    """Have the next issues read again in turn.
+def _queue_issues(services: Services, organization: Organization, progress: Progress) -> tuple[int, Progress]:
+    """Queue the next issues for a re-read, round-robin.
 
-    Sentry quirk: nothing is sent when an issue is unassigned or un-archived (sentry_api.md §2.6), and a
-    delivery that takes longer than a second is lost.
+    Sentry quirk: nothing is sent when an issue is unassigned or un-archived, and a delivery that takes
+    longer than a second is lost (docs/vendor_quirks.md#sentry-hooks).
     """
     issue_ids = services.links.issue_ids_after(organization.slug, progress.issues_after, ISSUES_A_RUN)
     for place, issue_id in enumerate(issue_ids):
@@ -143,12 +144,12 @@ def _ask_again(services: Services, organization: Organization, progress: Progres
 
 
 def _prune(services: Services, organization: Organization, progress: Progress) -> Progress:
-    """Remove the next part of what is too old; once through, there is a day's rest."""
+    """Remove the next part of the expired activity entries; after the last part, pause for a day."""
     now = services.clock()
     pruned = services.activity.prune(organization.slug, now, progress.pruned_until)
-    through = pruned.continuation is None
+    complete = pruned.continuation is None
     return replace(
         progress,
-        pruned_at=now if through else progress.pruned_at,
+        pruned_at=now if complete else progress.pruned_at,
         pruned_until=pruned.continuation,
     )

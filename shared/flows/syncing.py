@@ -1,4 +1,4 @@
-"""What a queue message brings about: every link it concerns is settled, whatever becomes of the others."""
+"""Handling a queue message: settling every link that it concerns, even if some of them fail."""
 
 from collections.abc import Iterable
 
@@ -41,7 +41,7 @@ def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
 
 
 def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:
-    """Settle one link on fresh looks at both ends, at whatever price, because somebody asks for it."""
+    """Settle one link from fresh reads of both ends and return its outcome, or raise what stopped it."""
     unit = services.new_unit_of_work()
     unit.doubted.add(stored.link.work_item_id)
     links = [made_due(services, stored)]
@@ -50,18 +50,18 @@ def settle_now(services: Services, organization: Organization, stored: StoredLin
 
 
 def made_due(services: Services, stored: StoredLink) -> StoredLink:
-    """Return a link whose next try, if any, need not wait: somebody may have cured the cause."""
+    """Return the link with its next attempt, if any, due now: somebody may have fixed the cause."""
     health, now = stored.link.health, services.clock()
     if health.due is None or health.is_due(now):
         return stored
     try:
         return services.links.replace(stored, replace(stored.link, health=replace(health, due=now)))
     except SyncError:
-        return stored  # It is being settled at this moment.
+        return stored  # A worker is settling it now.
 
 
 def _settler(services: Services, organization: Organization, links: Iterable[StoredLink]) -> Settler:
-    """Return the organization's settler; when there can be none, each link says why it was not settled."""
+    """Return the organization's settler, or record on each link why there is none and raise that error."""
     try:
         return services.settler(organization)
     except SyncError as error:
@@ -73,10 +73,10 @@ def _settler(services: Services, organization: Organization, links: Iterable[Sto
 def settle_each(
     services: Services, settler: Settler, links: Iterable[StoredLink], unit: UnitOfWork
 ) -> list[str]:
-    """Settle every link, so that one that fails does not stop the next; then raise the gravest failure."""
+    """Settle every link and return the outcomes; after all are tried, raise the gravest error, if any."""
     outcomes: list[str] = []
     errors: list[SyncError] = []
-    brought_along = dict(unit.items)
+    delivered = dict(unit.items)
     for stored in links:
         try:
             outcomes.append(settler.settle(stored, unit))
@@ -86,8 +86,8 @@ def settle_each(
         for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
             services.organizations.note_refusal(settler.organization, service)
         raise gravest(errors)
-    # Only whoever was asked has accepted us: an echo, say, is told from what is stored.
-    if unit.items != brought_along:
+    # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
+    if unit.items != delivered:
         services.organizations.note_acceptance(settler.organization, "ado")
     if unit.issues:
         services.organizations.note_acceptance(settler.organization, "sentry")

@@ -1,4 +1,4 @@
-"""The Sentry REST client: one method a call, named for what it means."""
+"""The Sentry REST client: one method for each call, named after its meaning."""
 
 import threading
 import time
@@ -23,8 +23,8 @@ from shared.domain.model import (
 )
 from shared.http import BackOff, Caller, reading
 
-_REMEMBERED_FOR = 600.0  # seconds
-# Parts of an issue that a sync has no use for and that cost Sentry time.
+_CACHED_FOR = 600.0  # seconds
+# Parts of an issue that the sync does not use and that cost Sentry time.
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
 
 
@@ -38,7 +38,7 @@ class BearerAuth(AuthBase):
 
 
 class MemberCache:
-    """Which user an e-mail address belongs to, remembered for ten minutes; strangers are asked for again."""
+    """The user ids of e-mail addresses, cached for ten minutes; unknown addresses are not cached."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -48,7 +48,7 @@ class MemberCache:
     def find(self, base_url: str, email: str) -> str | None:
         with self._lock:
             user_id, at = self._kept.get((base_url, email), (None, 0.0))
-        return user_id if self._clock() - at < _REMEMBERED_FOR else None
+        return user_id if self._clock() - at < _CACHED_FOR else None
 
     def add(self, base_url: str, email: str, user_id: str) -> None:
         with self._lock:
@@ -56,7 +56,10 @@ class MemberCache:
 
 
 class SentryClient:
-    """``organization`` is Sentry's own slug; ``base_url`` has its trailing slash."""
+    """``organization`` is Sentry's own slug; ``base_url`` ends with a slash.
+
+    Every call raises NotFound or an Upstream error unless it succeeds.
+    """
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class SentryClient:
         members: MemberCache,
     ) -> None:
         self._organization = organization
-        # Sentry quirk: the routes without an organization are deprecated, and every path ends in a slash.
+        # Sentry quirk: routes without an organization are deprecated, and every path ends with a slash.
         self._base_url = f"{base_url}api/0/organizations/{quote(organization, safe='')}/"
         self._web_url = f"{base_url}organizations/{quote(organization, safe='')}/"
         self._members = members
@@ -94,7 +97,7 @@ class SentryClient:
         return self._put(issue_id, {"status": status.value})
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        # Sentry quirk: nobody is an empty text; null is refused (sentry_api.md §3.4).
+        # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
         value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
         return self._put(issue_id, {"assignedTo": value})
 
@@ -108,7 +111,7 @@ class SentryClient:
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Return a comment, or raise NotFound.
 
-        Sentry quirk: there is no call for one comment, and the list is not documented (sentry_api.md §3.9).
+        Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
         comments = self._caller.call("GET", f"{self._issue_url(issue_id)}comments/").content
         for each in comments or ():
@@ -121,10 +124,10 @@ class SentryClient:
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     @reading("sentry", "a list of members")
     def _user_id(self, email: str) -> str:
-        """Return the id to assign by, or raise Refused when nobody has this address.
+        """Return the id for an assignment, or raise Refused if nobody has this address.
 
-        Sentry quirk: an assignment by address misses people without a password, and a member's own id is
-        not the user's (sentry_api.md §3.4, §3.10).
+        Sentry quirk: an assignment by address misses people without a password, and a member's id is
+        not the user's (docs/vendor_quirks.md#sentry-rest).
         """
         known = self._members.find(self._base_url, email)
         if known is not None:
@@ -148,7 +151,7 @@ class SentryClient:
 
 @reading("sentry", "an issue")
 def _issue(content: Any) -> SentryIssue:
-    """Read an issue. One being merged, deleted or reprocessed has no status of ours: Unavailable for now."""
+    """Read an issue; raise Unavailable while its status is unknown to us: merging, deletion, reprocessing."""
     return SentryIssue(
         issue_id=str(content["id"]),
         status=IssueStatus(content["status"]),
@@ -163,17 +166,17 @@ def _issue(content: Any) -> SentryIssue:
 def _assignee(assigned_to: Any) -> Assignee:
     if not assigned_to:
         return None
-    # Sentry quirk: the type may come as "team" or as "actortype.team" (sentry_api.md §2.7).
+    # Sentry quirk: the type may come as "team" or as "actortype.team" (docs/vendor_quirks.md#sentry-hooks).
     if str(assigned_to.get("type", "")).lower().endswith("team"):
         return Stranger(TEAM_ASSIGNEE, str(assigned_to.get("id", "")))
     if email := assigned_to.get("email"):
         return Person(str(email).lower())
-    # Sentry quirk: addresses are left out in organizations with enhanced privacy.
+    # Sentry quirk: organizations with enhanced privacy omit addresses.
     return Stranger(ASSIGNEE_UNREADABLE, str(assigned_to.get("id", "")))
 
 
 def _problem_of(response: requests.Response) -> str:
-    """Return the sentence in an error body: a detail, or the first complaint about a field."""
+    """Return the sentence in an error body: its detail, or the first problem of a field."""
     content = response.json()
     detail = content.get("detail")
     if isinstance(detail, dict):

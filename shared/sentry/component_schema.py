@@ -11,7 +11,7 @@ from typing import Any
 def component_schema(organization: str) -> dict[str, Any]:
     """Return the issue-link component of one organization.
 
-    Sentry quirk: a URI is put behind the host of the webhook URL; its path is dropped.
+    Sentry quirk: it resolves a URI against the webhook URL's host and drops that URL's path.
     """
     base = f"/api/sentry/{organization}"
     project = {

@@ -1,4 +1,4 @@
-"""Sentry deliveries: whether Sentry signed them, and which issue they are about. Pure; bytes in, values out.
+"""Sentry deliveries: verifying the signature, and finding the issue; bytes in, values out, no I/O.
 
 https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 """
@@ -18,7 +18,7 @@ RESOURCE_HEADER = "Sentry-Hook-Resource"
 
 
 class IssueHint(msgspec.Struct, frozen=True):
-    """Something about an issue may have changed; ``comment_id`` is set when a comment was added to it."""
+    """An issue may have changed; ``comment_id`` is set if somebody added a comment."""
 
     issue_id: str
     comment_id: str | None = None
@@ -27,7 +27,7 @@ class IssueHint(msgspec.Struct, frozen=True):
 def verify_signature(body: bytes, signature: str | None, secrets: Sequence[str]) -> None:
     """Raise Unauthenticated unless ``signature`` is the HMAC-SHA256 of ``body`` under one of ``secrets``.
 
-    Over the raw bytes: a body that was parsed and written again has other spaces and another signature.
+    ``body`` must be the raw bytes: a body that is parsed and encoded again has a different signature.
     """
     offered = (signature or "").strip().lower().encode("utf-8", "surrogatepass")
     matches = [hmac.compare_digest(offered, sign(body, secret)) for secret in secrets if secret]
@@ -40,7 +40,7 @@ def sign(body: bytes, secret: str) -> bytes:
 
 
 def parse(headers: Mapping[str, str], body: bytes) -> IssueHint | None:
-    """Read a signed delivery; None for a genuine one that cannot concern a link."""
+    """Read a signed delivery; return None if it cannot concern a link, raise Malformed if it is no hook."""
     delivery = decode_delivery(body)
     resource = headers.get(RESOURCE_HEADER)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("action"), str) or not resource:
@@ -59,6 +59,6 @@ def parse(headers: Mapping[str, str], body: bytes) -> IssueHint | None:
 
 
 def _identifier(value: Any) -> str | None:
-    """Read an id that Sentry writes as a number in one place and as text in another."""
+    """Read an id of up to 20 digits, which Sentry writes as a number in some places and as text in others."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return text if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 20 else None

@@ -1,4 +1,4 @@
-"""Looking at a link: how both its ends stand now, asking no more than it takes, and what counts as seen."""
+"""Observing a link: both its ends now, with as few calls as possible, and what counts as seen."""
 
 from dataclasses import dataclass, field
 
@@ -28,12 +28,13 @@ _NOT_ASKED: WorkItemTypes = {}
 
 @dataclass
 class UnitOfWork:
-    """One worker's turn at a message: what it has looked at so far, and the token of its claims.
+    """One worker's work on one message: what it has read so far, and the token of its claims.
 
-    ``items`` starts with the snapshot that a delivery or a batch brought along; those in ``asked_for`` are
-    what Azure DevOps answered. Without either, what was seen of a work item last is believed, unless it is
-    in ``doubted``. A wrong belief costs nothing but a second decision, because the write is tied to the
-    revision that was seen.
+    ``items`` starts with the snapshot of a delivery or a batch; those in ``asked_for`` are what Azure DevOps
+    answered within this unit. Without either, what was last seen of a work item is trusted, unless the item
+    is in ``doubted``. Wrong trust costs only a second decision, because a write depends on the revision that
+    was seen. ``merged`` maps old issue ids to new ones; ``recorded`` is an error that is already recorded on
+    its link.
     """
 
     token: str
@@ -66,9 +67,10 @@ class UnitOfWork:
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """A link, what counts as seen of it, how both ends stand now, and the states there are (if needed).
+    """A link, what counts as seen of it, both ends now, and the project's states (empty if not needed).
 
-    ``problem`` says why it is not known what the item's state counts as.
+    ``repeats`` says that a dead worker announced a write which has not landed; ``problem`` says why it is not
+    known what the item's state counts as.
     """
 
     link: IssueLink
@@ -81,7 +83,7 @@ class Observation(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Observer:
-    """Looks at the links of one organization."""
+    """Observes the links of one organization."""
 
     organization: str
     configuration: Configuration
@@ -90,7 +92,7 @@ class Observer:
     processes: ProcessCache
 
     def issue(self, issue_id: str, unit: UnitOfWork) -> SentryIssue:
-        """Return how the issue stands, asked for once a turn."""
+        """Return the issue, read once in each unit of work."""
         if issue_id not in unit.issues:
             unit.issues[issue_id] = self.sentry.get_issue(issue_id)
         return unit.issues[issue_id]
@@ -98,7 +100,7 @@ class Observer:
     def observe(self, link: IssueLink, unit: UnitOfWork) -> Observation:
         item = self._item(link, unit)
         if item is not None:
-            link = _following(link, item)
+            link = _updated(link, item)
         now = Ends(self.issue(link.issue_id, unit).side, _item_side(link.seen.item, item))
         seen, repeats = link.seen, False
         if claim := link.claim:
@@ -132,9 +134,9 @@ class Observer:
         return replace(observation, now=replace(now, item=item), types=types)
 
     def _item(self, link: IssueLink, unit: UnitOfWork) -> WorkItem | None:
-        """Return how the work item stands, or None where what was seen of it may be believed.
+        """Return the work item, or None if what was last seen of it can be trusted.
 
-        What was asked for is the truth, at a lower revision too: servers are restored from backups.
+        An answer of Azure DevOps is the truth even at a lower revision: a server may go back to a backup.
         """
         item = unit.items.get(link.work_item_id)
         if link.work_item_id in unit.asked_for:
@@ -149,9 +151,9 @@ class Observer:
         return None if is_late else item
 
     def _types(self, link: IssueLink, seen: Ends, now: Ends) -> WorkItemTypes:
-        """Return the types of the link's project, also those that are a moment old.
+        """Return the types of the link's project, usually from memory.
 
-        But no state that somebody chose is written over for not being known: then they are asked for anew.
+        A state that somebody chose is not overwritten for being unknown: the types are read again first.
         """
         types = self.processes.types_with(
             self.ado, self.organization, link.project_id, link.work_item_type, now.item.state
@@ -163,16 +165,16 @@ class Observer:
 
 
 def is_doubtful(link: IssueLink) -> bool:
-    """Tell whether what was seen last cannot be built on: something went wrong, or stopped half-way.
+    """Tell whether what was last seen cannot be trusted: a settling failed or stopped halfway.
 
-    A person who is not known on the other side is no doubt: both sides were seen, and left as they are.
+    An unknown assignee raises no doubt: both sides were seen and left as they are.
     """
     well = link.health.word is HealthWord.SETTLED or link.health.reason == ASSIGNEE_NOT_FOUND
     return link.claim is not None or not well
 
 
-def _following(link: IssueLink, item: WorkItem) -> IssueLink:
-    """Take over what a look at the work item says beside its state: it may be another type or project now."""
+def _updated(link: IssueLink, item: WorkItem) -> IssueLink:
+    """Return the link with the work item's current project, type, title and area path."""
     return replace(
         link,
         project_id=item.project_id,
@@ -183,7 +185,7 @@ def _following(link: IssueLink, item: WorkItem) -> IssueLink:
 
 
 def _item_side(seen: ItemSide, item: WorkItem | None) -> ItemSide:
-    """Return how the work item stands, its status as it was seen: still to be looked up if it moved."""
+    """Return the work item's side; its status is the last seen one, which the caller updates if it moved."""
     if item is None:
         return seen
     return replace(seen, rev=item.rev, state=item.state, assignee=item.assignee)

@@ -1,4 +1,4 @@
-"""What a settling leaves behind: the link as it is stored from now on, its health, and its story."""
+"""What a settling leaves behind: the link to store, its health, and its activity entries."""
 
 import msgspec
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ REFUSED = "refused"
 
 
 class Record(msgspec.Struct, frozen=True):
-    """The link as it is to be stored, and what is to be told of it."""
+    """The link to store, and the activity entries to add."""
 
     link: IssueLink
     entries: tuple[ActivityEntry, ...]
@@ -38,7 +38,7 @@ class Record(msgspec.Struct, frozen=True):
 def record_of(
     observation: Observation, decision: Decision, written: Written, claim: Claim | None, now: float
 ) -> Record:
-    """Return what to keep of a settling. Of its ``claim`` only a write without an answer is left."""
+    """Return what to store after a settling; its ``claim`` keeps only a write that got no answer."""
     owed = _owed(observation, decision, written)
     seen = written.seen(observation.seen, decision) if decision.intents else decision.after
     health = _health(observation, decision, written, owed, seen, now)
@@ -56,7 +56,7 @@ def record_of(
 
 
 def _owed(observation: Observation, decision: Decision, written: Written) -> Side | None:
-    """Return the side that does not know the other's assignee, now or still."""
+    """Return the side that does not know the other side's assignee, or None."""
     intent = next((each for each in decision.intents if each.field == ASSIGNEE), None)
     if intent is not None and ASSIGNEE in written.refused:
         return intent.side
@@ -97,7 +97,7 @@ def _unknown_state(observation: Observation, before: Health, now: float) -> Heal
 
 
 def _open_state(observation: Observation, written: Written) -> str | None:
-    """Return the state to go back to when the issue is unresolved: the last one that was not done."""
+    """Return the state to restore when the issue is unresolved: the last state that was not done."""
     if written.now.item.status is IssueStatus.UNRESOLVED:
         return written.now.item.state
     if observation.now.item.status is IssueStatus.UNRESOLVED:
@@ -108,7 +108,7 @@ def _open_state(observation: Observation, written: Written) -> str | None:
 def _entries(
     observation: Observation, decision: Decision, written: Written, health: Health, now: float
 ) -> list[ActivityEntry]:
-    """Return what happened. A conflict is on record since it was announced; the same trouble is told once."""
+    """Return the entries to add. Conflicts have theirs since the announcement; repeated failures add none."""
     before = observation.link.health
     entries = [
         entry
@@ -129,7 +129,7 @@ def _entries(
 
 
 def _is_news(name: str, refused: Refused, observation: Observation) -> bool:
-    """Tell whether a refusal is another than the one that the link has been waiting for the end of."""
+    """Tell whether a refusal differs from the one that the link already records."""
     if name == STATUS:
         return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.detail)
     seen, now = observation.seen, observation.now
@@ -138,7 +138,7 @@ def _is_news(name: str, refused: Refused, observation: Observation) -> bool:
 
 
 def _happened(entry: ActivityEntry, decision: Decision, written: Written) -> bool:
-    """Tell whether a decided write landed; what was decided without a write always happened."""
+    """Tell whether an entry's write landed; a decision without a write always counts as happened."""
     intent = next((each for each in decision.intents if each.field == entry.field), None)
     return intent is None or intent in written.landed
 
@@ -152,7 +152,7 @@ def record_failure(
     now: float,
     token: str = "",
 ) -> None:
-    """Record a failure on the link as it was just read; a claim under ``token`` is given back with it."""
+    """Record a failure on the link that was just read, and release its claim if it is under ``token``."""
     link = stored.link
     health = health_after(error, link.health, now) or link.health
     claim = link.claim
@@ -162,8 +162,8 @@ def record_failure(
         if health.reason != link.health.reason:
             activity.add(link.organization, link.issue_id, link.work_item_id, failure_entry(error, now))
         recorded = replace(link, health=health, claim=claim)
-        # Not for nothing: a new ETag would cost the worker that holds the link its race.
+        # An unnecessary write would change the ETag and fail the worker that holds the claim.
         if recorded != link:
             links.replace(stored, recorded)
     except (NotFound, Conflict):
-        return  # The link was removed, or somebody was first and knows more.
+        return  # The link was removed, or another worker changed it and knows more.

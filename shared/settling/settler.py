@@ -1,8 +1,8 @@
-"""Settling one link: look at both ends, decide, announce, write, record. design.md §5.
+"""Settling one link: look at both ends, decide, announce, write, record. docs/settling.md#the-claim.
 
-The order is what makes a crash harmless. Before a write, the link's row announces it under the row's
-ETag, so that two workers never write for one link at once, and a successor can tell the work of a dead
-one from a person's edit. After the writes, the row records what was seen.
+The order makes a crash harmless. Before a write, the worker announces it on the link's row under the row's
+ETag. Two workers therefore never write for one link at once, and the next worker can distinguish the writes
+of a dead one from a person's edit. After the writes, the row records what was seen.
 """
 
 from collections.abc import Callable
@@ -26,8 +26,8 @@ ECHO = "echo"
 
 _ATTEMPTS = 5
 _CLAIMED_FOR = 60.0  # seconds
-_A_CALL = 30.0  # seconds; the longest that one takes, so that none that was begun in time outlives the claim
-_COME_BACK_IN = 2.0  # seconds; most writes are through by then
+_LONGEST_CALL = 30.0  # seconds; a write that begins this long before the claim's end cannot outlive it
+_RETRY_AFTER = 2.0  # seconds; most writes finish within this time
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Settler:
     def settle(self, stored: StoredLink, unit: UnitOfWork) -> str:
         """Bring both ends of a link into agreement and return the outcome.
 
-        Raises the SyncError that stopped it, after recording on the link what that means for it.
+        Raises the SyncError that stopped it, after recording its consequence on the link.
         """
         try:
             for _ in range(_ATTEMPTS):
@@ -55,16 +55,16 @@ class Settler:
                 except Busy:
                     raise
                 except Conflict:
-                    # Somebody was first, here or there: look at everything again.
+                    # The link or the work item changed since it was read: read everything again.
                     unit.start_over(stored.link)
-                    stored = self._again(stored.link, unit)
+                    stored = self._reload(stored.link, unit)
             raise Conflict(f"lost {_ATTEMPTS} races in a row")
         except SyncError as error:
             if error is not unit.recorded:
                 self._record_failure(stored.link, unit, error)
             raise
 
-    def _again(self, link: IssueLink, unit: UnitOfWork) -> StoredLink:
+    def _reload(self, link: IssueLink, unit: UnitOfWork) -> StoredLink:
         return self.links.get(self.organization, unit.current_issue_id(link.issue_id), link.work_item_id)
 
     def _attempt(self, stored: StoredLink, unit: UnitOfWork) -> str:
@@ -85,21 +85,24 @@ class Settler:
             raise error
         return REFUSED if written.refused else decision.outcome
 
-    # Look
+    # Observe
 
     def _verify_free(self, link: IssueLink, unit: UnitOfWork) -> None:
         claim = link.claim
         if claim is not None and claim.token != unit.token and claim.until > self.clock():
-            raise Busy("another worker is writing for this link", retry_after=_COME_BACK_IN)
+            raise Busy("another worker is writing for this link", retry_after=_RETRY_AFTER)
 
     def _is_echo(self, link: IssueLink, unit: UnitOfWork) -> bool:
-        """Tell whether the snapshot that came along is late, repeated, or our own write."""
+        """Tell whether the delivered snapshot says nothing new: it is late, repeated, or our own write."""
         item = unit.brought_along(link.work_item_id)
         known = item is not None and item.rev <= link.seen.item.rev
         return known and not is_doubtful(link) and not link.health.is_due(self.clock())
 
     def _follow_merge(self, stored: StoredLink, unit: UnitOfWork) -> StoredLink:
-        """Sentry quirk: the id of a merged issue answers with the issue it was merged into."""
+        """Return the link, moved to the surviving issue after a merge.
+
+        Sentry quirk: a request for a merged issue returns the issue into which it was merged.
+        """
         issue = self.observer.issue(stored.link.issue_id, unit)
         if issue.issue_id == stored.link.issue_id:
             return stored
@@ -108,7 +111,7 @@ class Settler:
         unit.merged[stored.link.issue_id] = issue.issue_id
         self._add_entries(moved.link, self._entry("moved", reason=f"merged-from-{stored.link.issue_id}"))
         if moved.link != replace(stored.link, issue_id=issue.issue_id):
-            raise Conflict("the link gave way to one that was there already")
+            raise Conflict("the work item is already linked to the merged issue")
         return moved
 
     # Decide
@@ -137,7 +140,7 @@ class Settler:
         until: float,
         unit: UnitOfWork,
     ) -> StoredLink:
-        """Claim the link for these writes; a conflict is on record before anything is overwritten."""
+        """Claim the link for these writes; add a conflict to the activity before anything is overwritten."""
         claim = Claim(
             unit.token,
             until,
@@ -161,7 +164,7 @@ class Settler:
 
         A call that was begun in time and stands still on its way cannot be called back.
         """
-        if self.clock() > until - _A_CALL:
+        if self.clock() > until - _LONGEST_CALL:
             raise Conflict("the claim ran out before the write was begun")
 
     def _write(self, observation: Observation, decision: Decision, until: float, unit: UnitOfWork) -> Written:
@@ -185,7 +188,7 @@ class Settler:
     def _record(
         self, stored: StoredLink, observation: Observation, decision: Decision, written: Written
     ) -> None:
-        """Tell the story, then store what was seen: a crash between the two tells it twice, never never."""
+        """Add the entries, then store what was seen: a crash in between may repeat entries but loses none."""
         record = record_of(observation, decision, written, stored.link.claim, self.clock())
         self._add_entries(observation.link, *record.entries)
         if record.link != stored.link:
@@ -193,9 +196,9 @@ class Settler:
 
     def _record_failure(self, link: IssueLink, unit: UnitOfWork, error: SyncError) -> None:
         try:
-            stored = self._again(link, unit)
+            stored = self._reload(link, unit)
         except NotFound:
-            return  # The link was removed meanwhile.
+            return  # The link was removed in the meantime.
         record_failure(self.links, self.activity, stored, error, now=self.clock(), token=unit.token)
 
     def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:

@@ -1,4 +1,4 @@
-"""Carrying a decision out: at most one write to each side and field, and an exact account of what landed."""
+"""Carrying out a decision: at most one write to each side and field, and an exact account of what landed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,15 +21,15 @@ from shared.domain.ports import UNSET, Ado, Sentry
 from shared.domain.rules.deciding import Decision, Outcome
 from shared.domain.rules.landing import with_field, with_intent
 
-# What a service answers instead of doing what we asked; after any other error a write may have landed.
+# Errors after which no write has landed; after any other error a write may have landed.
 _NOTHING_LANDED = (Conflict, NotFound, Throttled, Unauthorized)
 
 
 @dataclass
 class Written:
-    """What became of a decision's writes. ``now`` is how both ends stand after those that landed.
+    """The result of a decision's writes. ``now`` is both ends after the writes that landed.
 
-    ``uncertain`` is the one write whose answer never came; ``error`` says what stopped the rest.
+    ``uncertain`` holds the intents of the one write without an answer; ``error`` says what stopped the rest.
     """
 
     now: Ends
@@ -41,9 +41,9 @@ class Written:
     error: SyncError | None = None
 
     def seen(self, before: Ends, decision: Decision) -> Ends:
-        """Return what counts as seen now: all of it, but for the fields that are still to be written.
+        """Return what counts as seen now: everything except the fields that still have to be written.
 
-        An assignee that was refused counts as seen: the other side is left as it is.
+        A refused assignee counts as seen: the other side stays as it is.
         """
         seen = self.now
         if decision.status.outcome is Outcome.UNDECIDED:
@@ -63,10 +63,10 @@ def write(
     decision: Decision,
     verify_time: Callable[[], None],
 ) -> Written:
-    """Write to Azure DevOps, then to Sentry; raise Conflict if the work item changed, with nothing written.
+    """Write to Azure DevOps, then to Sentry; raise Conflict, with nothing written, if the work item changed.
 
-    Azure DevOps goes first because its write is tied to a revision, so that a lost race costs nothing.
-    Any other failure ends up in the account, beside what had landed before it. ``verify_time`` raises
+    Azure DevOps comes first because its write depends on a revision, so a lost race costs nothing.
+    The result contains any other failure, beside the writes that landed before it. ``verify_time`` raises
     Conflict when it is too late to begin another call.
     """
     written = Written(now)
@@ -92,9 +92,9 @@ def _write_item(
     written: Written,
     verify_time: Callable[[], None],
 ) -> None:
-    """Write both fields in one call; if that is refused, the state alone, so that no person blocks it.
+    """Write both fields in one call; after a refusal, write the state alone.
 
-    Only if it is the state that is refused, the person is worth a call as well.
+    The assignee therefore cannot block the state. If the state is refused too, write the assignee alone.
     """
     verify_time()
     try:
@@ -144,12 +144,12 @@ def _no_effect(service: str, name: str) -> Refused:
 def _after_patch(now: Ends, intents: tuple[Intent, ...], item: WorkItem) -> Ends:
     """Return both ends after a write to the work item.
 
-    A process may have rules that change more than we asked for. That is somebody's wish and no echo, so
-    then the old revision stays on record, and the hook of the new one is taken for the news that it is.
+    The rules of a process may change more than we wrote. Such a change is not an echo, so the old revision
+    stays on record, and the hook of the new revision counts as news.
     """
     for intent in intents:
         now = with_intent(now, intent)
-    # The person as Azure DevOps spells them, who may have been found under another address.
+    # Azure DevOps may find the person under another address; keep the address that it returns.
     if any(intent.field == ASSIGNEE for intent in intents):
         now = replace(now, item=replace(now.item, assignee=item.assignee))
     only_ours = (item.state, item.assignee) == (now.item.state, now.item.assignee)
@@ -177,7 +177,7 @@ def _write_issue(sentry: Sentry, issue_id: str, intent: Intent, written: Written
 
 
 def _after_put(now: Ends, intent: Intent, issue: SentryIssue) -> Ends:
-    """Return both ends after a write to the issue, the person as Sentry spells them."""
+    """Return both ends after a write to the issue, with the assignee as Sentry returns it."""
     now = with_intent(now, intent)
     if intent.field == ASSIGNEE:
         return replace(now, issue=IssueSide(now.issue.status, issue.assignee))

@@ -1,4 +1,4 @@
-"""The activity table: what was seen, decided, written and refused for each link, newest first."""
+"""The activity table: the observations, decisions, writes and refusals of each link, newest first."""
 
 import itertools
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from shared.store.keys import escaped, number
 from shared.store.tables import Insert, Table, remove_rows
 
 KEPT_FOR = 90 * 24 * 3600.0  # seconds
-_LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; subtracted from, so that new sorts first
+_LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; keys count down from it
 _END = "~"
-# Looking at a million entries at once would take longer than a function may run.
-_PRUNED_AT_ONCE = 10_000
+# Reading a million entries at once would take longer than a function may run.
+_PRUNE_LIMIT = 10_000
 
 
 class ActivityPage(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class ActivityPage(msgspec.Struct, frozen=True):
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """How many entries were removed, and after which the next part begins (None: there is none)."""
+    """How many entries were removed, and where the next part starts; None after the last part."""
 
     removed: int
     continuation: str | None
@@ -34,13 +34,13 @@ class ActivityStore:
         self._new_token = new_token
 
     def add(self, organization: str, issue_id: str, work_item_id: int, *entries: ActivityEntry) -> None:
-        """Record what happened to a link, in the order given."""
+        """Add a link's entries, in the order given."""
         if not entries:
             return
         prefix, token = _prefix(issue_id, work_item_id), self._new_token()
         inserts = [
             Insert(
-                # The newest sorts first, also among entries of one moment.
+                # The newest entry sorts first, also among entries with the same time.
                 f"{prefix}{number(_LAST_MOMENT - round(entry.at * 1e6))}!{99 - place:02d}{token}",
                 msgspec.json.encode(entry).decode(),
             )
@@ -51,7 +51,7 @@ class ActivityStore:
     def page(
         self, organization: str, issue_id: str, work_item_id: int, continuation: str | None, limit: int
     ) -> ActivityPage:
-        """Return a link's entries, newest first; ``continuation`` is what the last page returned."""
+        """Return up to ``limit`` entries, newest first, that follow the previous page's ``continuation``."""
         prefix = _prefix(issue_id, work_item_id)
         start = f"{prefix}{continuation}!" if continuation else prefix
         entries: list[ActivityEntry] = []
@@ -69,9 +69,9 @@ class ActivityStore:
         remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
 
     def prune(
-        self, organization: str, now: float, continuation: str | None = None, limit: int = _PRUNED_AT_ONCE
+        self, organization: str, now: float, continuation: str | None = None, limit: int = _PRUNE_LIMIT
     ) -> Pruned:
-        """Remove what is older than 90 days among the next entries."""
+        """Remove those of the next ``limit`` entries that are older than 90 days."""
         partition, oldest = escaped(organization), _LAST_MOMENT - round((now - KEPT_FOR) * 1e6)
         rows = self._table.scan(partition, f"{continuation}!" if continuation else "", _END)
         keys = [row.key for row in itertools.islice(rows, limit)]

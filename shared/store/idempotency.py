@@ -1,4 +1,4 @@
-"""Things that must be done once: claimed before, marked after, so that a crash between is noticed."""
+"""Idempotency records: claimed before an action and marked after it, so that a crash in between shows."""
 
 from contextlib import suppress
 
@@ -9,13 +9,14 @@ from shared.store.keys import escaped
 from shared.store.tables import Delete, Insert, Replace, Row, Table
 
 _CLAIMED_FOR = 60.0  # seconds; longer than the calls that a claim covers
-_COME_BACK_IN = 5.0  # seconds
+_RETRY_AFTER = 5.0  # seconds
 
 
 class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``result`` is what came of it, once it is done; until then it is claimed up to ``until``.
+    """``result`` is the action's result once it is done; before that, the claim lasts until ``until``.
 
-    ``since`` is when it was first claimed: from then on it may have been done.
+    ``since`` is the time of the first claim: from then on the action may have happened. Times are in
+    epoch seconds.
     """
 
     since: float
@@ -24,7 +25,10 @@ class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ClaimedRecord(msgspec.Struct, frozen=True):
-    """The right to do it. ``since``: somebody had it from then on and did not say what came of it."""
+    """The right to perform an action.
+
+    ``since`` is None for a first claim; otherwise an earlier claimant started then and recorded no result.
+    """
 
     key: str
     etag: str
@@ -32,7 +36,7 @@ class ClaimedRecord(msgspec.Struct, frozen=True):
 
 
 class IdempotencyStore:
-    """Rows beside an organization's links, so that they go when it goes."""
+    """Keeps the records beside an organization's links, so that both are removed together."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -40,9 +44,9 @@ class IdempotencyStore:
     def claim(
         self, organization: str, name: str, now: float, *, redo: str | None = None
     ) -> ClaimedRecord | str:
-        """Return the right to do it, or what came of it already; raise Busy while somebody is at it.
+        """Return the right to perform the action, or its result; raise Busy while another claim lasts.
 
-        ``redo`` is a result that stands no longer: unless something else came of it, it may be done again.
+        ``redo`` is a result that is no longer valid: if it is the recorded one, the action may be repeated.
         """
         key, partition = _key(name), escaped(organization)
         try:
@@ -72,17 +76,18 @@ class IdempotencyStore:
         return ClaimedRecord(key, etag, since)
 
     def done(self, organization: str, claim: ClaimedRecord, result: str) -> None:
+        """Record the result; raise Conflict if another worker took over the claim."""
         self._table.apply(
             escaped(organization), Replace(claim.key, _text(IdempotencyRecord(0.0, 0.0, result)), claim.etag)
         )
 
     def abandon(self, organization: str, claim: ClaimedRecord) -> None:
-        """Give the right back when nothing came of it; whoever took it over meanwhile keeps it."""
+        """Release a claim whose action certainly did not happen, unless another worker has taken it over."""
         with suppress(Conflict, NotFound):
             self._table.apply(escaped(organization), Delete(claim.key, claim.etag))
 
     def forget(self, organization: str, name: str, result: str) -> None:
-        """Have it done anew the next time, if this is what came of it."""
+        """Remove the record if it holds this result, so that the action can be repeated."""
         with suppress(Conflict, NotFound):
             row = self._table.get(escaped(organization), _key(name))
             if _record(row).result == result:
@@ -90,17 +95,22 @@ class IdempotencyStore:
 
 
 def creation_of(issue_id: str) -> str:
-    """Return the name of making a work item for an issue: not to be done twice."""
+    """Return the name of the action that creates a work item for an issue."""
     return f"create-for-{issue_id}"
 
 
+def comment_of(comment_id: str, work_item_id: int) -> str:
+    """Return the name of carrying a comment over to a work item: not to be done twice."""
+    return f"comment-{comment_id}-on-{work_item_id}"
+
+
 def _key(name: str) -> str:
-    return f"deed!{escaped(name)}"
+    return f"deed!{escaped(name)}"  # Stored rows keep this older name.
 
 
 def _busy() -> Busy:
-    problem = "somebody is doing this at the moment; try again in a few seconds, in a minute at the latest"
-    return Busy(problem, retry_after=_COME_BACK_IN)
+    problem = "this is already in progress; try again in a few seconds, in a minute at the latest"
+    return Busy(problem, retry_after=_RETRY_AFTER)
 
 
 def _text(record: IdempotencyRecord) -> str:

@@ -1,4 +1,4 @@
-"""Table keys: any text, escaped so that it cannot break a key or reach another organization's rows."""
+"""Table keys: any text, escaped so that it cannot break a key or address another organization's rows."""
 
 import hashlib
 import re
@@ -8,9 +8,10 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def escaped(text: str) -> str:
-    """Return ``text`` with every other byte of its UTF-8 than ``[A-Za-z0-9._-]`` written ``=XX``.
+    """Return ``text`` with every UTF-8 byte outside ``[A-Za-z0-9._-]`` written as ``=XX``.
 
-    Tables forbid ``/ \\ # ?`` and control characters; ``%`` has a history of trouble in URLs.
+    A result longer than 200 characters is replaced by ``=`` and the SHA-256 of the text. Tables forbid
+    ``/ \\ # ?`` and control characters, and ``%`` is unreliable in URLs.
     https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
     """
     safe = _UNSAFE.sub(
@@ -22,5 +23,5 @@ def escaped(text: str) -> str:
 
 
 def number(value: int) -> str:
-    """Return a number so that the order of the texts is the order of the numbers."""
+    """Return a number as 16 digits, so that the texts sort like the numbers."""
     return f"{value:016d}"

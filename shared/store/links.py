@@ -1,6 +1,6 @@
-"""The links table: two rows a link, by issue and by work item, always written together.
+"""The links table: two rows for each link, by issue and by work item, always written together.
 
-The row by work item holds the whole link; the row by issue only finds it. A partition is an organization.
+The row by work item holds the link; the row by issue is an index. Each organization is a partition.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _END = "~"  # sorts after everything that follows the "!" in a key
 
 
 class StoredLink(msgspec.Struct, frozen=True):
-    """A link and the ETag under which it was read."""
+    """A link and the ETag of the version that was read."""
 
     link: IssueLink
     etag: str
@@ -61,7 +61,7 @@ class LinkStore:
         return found
 
     def page(self, organization: str, continuation: str | None, limit: int) -> Page:
-        """Return links in the order of their work items; ``continuation`` is what the last page returned."""
+        """Return up to ``limit`` links, ordered by work item, after the previous page's ``continuation``."""
         start = f"{_ITEM}!{continuation}!" if continuation else f"{_ITEM}!"
         found: list[StoredLink] = []
         key = ""
@@ -74,7 +74,7 @@ class LinkStore:
         return Page(tuple(found), None)
 
     def issue_ids_after(self, organization: str, issue_id: str | None, limit: int) -> list[str]:
-        """Return the next linked issues in the order of their keys, each once; None begins anew."""
+        """Return the next linked issues in key order, each once; None starts from the beginning."""
         start = f"{_ISSUE}!{escaped(issue_id)}!{_END}" if issue_id else f"{_ISSUE}!"
         found: list[str] = []
         for row in self._table.scan(escaped(organization), start, f"{_ISSUE}!{_END}"):
@@ -101,19 +101,20 @@ class LinkStore:
         return StoredLink(link, etag)
 
     def replace(self, stored: StoredLink, link: IssueLink) -> StoredLink:
-        """Write over the link that was read; raise Conflict if it changed, NotFound if it is gone."""
+        """Replace the link that was read; raise Conflict if it changed, NotFound if it is gone."""
         key = _item_key(link.work_item_id, link.issue_id)
         [etag] = self._change(stored, Replace(key, _text(link), stored.etag))
         return StoredLink(link, etag)
 
     def remove(self, stored: StoredLink) -> None:
-        """Remove a link as it was read; raise Conflict if it changed, NotFound if it is gone."""
+        """Remove the link that was read; raise Conflict if it changed, NotFound if it is gone."""
         self._change(stored, *_delete(stored))
 
     def move(self, stored: StoredLink, issue_id: str) -> StoredLink:
-        """Join the work item to another issue instead: the one that the old one was merged into.
+        """Link the work item to another issue instead: the one into which the old issue was merged.
 
-        Where that pair is linked already, the old link is only removed.
+        If that link exists already, only the old link is removed, and the existing one is returned. Raises
+        Conflict if the old link changed, NotFound if it is gone.
         """
         moved = msgspec.structs.replace(stored.link, issue_id=issue_id)
         try:
@@ -122,7 +123,7 @@ class LinkStore:
             try:
                 existing = self.get(moved.organization, issue_id, moved.work_item_id)
             except NotFound:
-                raise conflict from None  # It was the old link that changed.
+                raise conflict from None  # The old link changed.
             self.remove(stored)
             return existing
         return StoredLink(moved, etags[2])
@@ -135,7 +136,7 @@ class LinkStore:
             raise _not_linked(link.issue_id, link.work_item_id) from error
 
     def remove_all(self, organization: str) -> None:
-        """Remove every row of an organization, also half a link that an older version may have left."""
+        """Remove every row of an organization, including half a link that an older version may have left."""
         partition = escaped(organization)
         remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
 

@@ -1,4 +1,4 @@
-"""How far the reconciler has come with each organization: a run goes on where the last one stopped."""
+"""The reconciler's progress through each organization: a run continues where the last one stopped."""
 
 from contextlib import suppress
 
@@ -11,9 +11,9 @@ _PARTITION = "progress"
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The last link, issue and activity that were looked at (None: begin anew).
+    """The last link, issue and activity entry that a run handled; None starts from the beginning.
 
-    ``pruned_at`` is when all that was too old among the activity had last been removed.
+    ``pruned_at`` is when (epoch seconds) the last complete pass over the activity ended.
     """
 
     links_after: str | None = None
@@ -23,7 +23,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProgressStore:
-    """Kept beside the organizations' documents; losing it costs one look at what was looked at already."""
+    """Keeps the progress beside the documents; losing it only repeats some reads."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

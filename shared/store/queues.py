@@ -1,4 +1,4 @@
-"""Azure Storage queues, written to directly so that an outage is an error of ours and a delay is possible."""
+"""Azure Storage queues, written without a binding, which allows delays and typed errors for an outage."""
 
 from contextlib import suppress
 from typing import Any
@@ -21,7 +21,7 @@ OUTBOUND_QUEUE = "outbound-sync"
 
 _LONGEST_DELAY = 7 * 24 * 3600 - 1  # seconds; the service allows less than seven days
 # azure-storage-queue quirk: its newest protocol version is newer than any released Azurite speaks
-# (functions_platform.md §0.1). Nothing after this one is used.
+# (docs/vendor_quirks.md#storage). Nothing after this one is used.
 _API_VERSION = "2025-11-05"
 _NEVER = -1
 
@@ -47,7 +47,7 @@ def queue_client(account: StorageAccount, name: str) -> QueueClient:
 
 
 class AzureQueue:
-    """A queue that is created when it is first missed; its messages never expire."""
+    """A queue that is created on the first write; its messages never expire."""
 
     def __init__(self, client: QueueClient) -> None:
         self._client = client
@@ -70,5 +70,5 @@ class AzureQueue:
         self._client.send_message(body, visibility_timeout=delay, time_to_live=_NEVER)
 
     def _create(self) -> None:
-        with suppress(ResourceExistsError):  # somebody else missed it too
+        with suppress(ResourceExistsError):  # Another worker has just created it.
             self._client.create_queue()

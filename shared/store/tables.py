@@ -1,4 +1,4 @@
-"""Azure Table Storage as rows of text under two keys, and its failures as ours."""
+"""Azure Table Storage as rows of text under two keys, with its failures as our errors."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from shared.domain.errors import Conflict, NotFound, Rejected, SyncError, Unauth
 from shared.settings import StorageAccount
 
 CLIENT_OPTIONS: dict[str, Any] = {
-    # The SDK's own limits are 300 seconds, longer than a webhook's caller waits.
+    # The SDK's own time-outs are 300 seconds, longer than a webhook's caller waits.
     "connection_timeout": 3,
     "read_timeout": 5,
     "retry_total": 2,
@@ -30,14 +30,14 @@ CLIENT_OPTIONS: dict[str, Any] = {
 LARGEST_BATCH = 100
 LARGEST_PAGE = 1000
 
-# A property holds 64 KiB of UTF-16; a character takes at most four bytes of it. An entity holds 1 MiB.
+# A property holds 64 KiB of UTF-16, in which a character takes at most four bytes. An entity holds 1 MiB.
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
 _CHUNK = 16_000
-LARGEST_TEXT = 240_000
+LARGEST_TEXT = 240_000  # characters
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One entity: its key, its text, and the ETag under which it was read."""
+    """One entity: its row key, its text, and the ETag of the version that was read."""
 
     key: str
     text: str
@@ -50,7 +50,7 @@ class Insert(msgspec.Struct, frozen=True):
 
 
 class Replace(msgspec.Struct, frozen=True):
-    """Write over the row that was read under ``etag``; None writes over any row, or none."""
+    """Replace the row that was read under ``etag``; None replaces or inserts unconditionally."""
 
     key: str
     text: str
@@ -66,27 +66,27 @@ Operation = Insert | Replace | Delete
 
 
 class Table(Protocol):
-    """The few operations that the stores are built on; one contract for Azure and for the double."""
+    """The operations on which the stores are built; one contract for Azure and for the test double."""
 
     def get(self, partition: str, key: str) -> Row:
         """Return a row, or raise NotFound."""
         ...
 
     def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
-        """Yield the rows with ``start <= key < end`` in the order of their keys, ``page_size`` a request."""
+        """Yield the rows with ``start <= key < end`` in key order, ``page_size`` for each request."""
         ...
 
     def apply(self, partition: str, *operations: Operation) -> list[str]:
-        """Do all of at most 100 operations, or none; return the new ETags ("" for a deletion).
+        """Apply all of at most 100 operations, or none; return the new ETags ("" for a deletion).
 
         Raises Conflict if a row to insert exists or an ETag is stale, NotFound if a row to replace or
-        delete is not there.
+        delete does not exist.
         """
         ...
 
 
 def remove_rows(table: Table, partition: str, keys: Iterable[str]) -> int:
-    """Delete rows in batches and return how many; one that somebody else deleted first is passed over."""
+    """Delete rows in batches and return how many; rows that are already gone are skipped."""
     removed = 0
     for batch in _batches(keys):
         try:
@@ -112,7 +112,7 @@ def table_service(account: StorageAccount) -> TableServiceClient:
         text = account.connection_string.strip().rstrip(";")
         try:
             return TableServiceClient.from_connection_string(text, **CLIENT_OPTIONS)
-        except ValueError as error:  # such as a reference to a key vault that nobody resolved
+        except ValueError as error:  # for example an unresolved Key Vault reference
             raise Unauthorized("storage", "the connection string cannot be read") from error
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
 
@@ -120,7 +120,7 @@ def table_service(account: StorageAccount) -> TableServiceClient:
 
 
 class AzureTable:
-    """A table that is created when it is first missed."""
+    """A table that is created on the first write."""
 
     def __init__(self, client: TableClient) -> None:
         self._client = client
@@ -134,7 +134,7 @@ class AzureTable:
             raise _translated(error) from error
 
     def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
-        # azure-data-tables quirk: parameters are found by splitting at single spaces.
+        # azure-data-tables quirk: it finds parameters by splitting the query at single spaces.
         found = self._client.query_entities(
             "PartitionKey eq @partition and RowKey ge @start and RowKey lt @end",
             parameters={"partition": partition, "start": start, "end": end},
@@ -144,7 +144,7 @@ class AzureTable:
             for entity in found:
                 yield _row(entity)
         except ResourceNotFoundError:
-            return  # The table is created when something is written to it.
+            return  # A missing table has no rows; the first write creates it.
         except AzureError as error:
             raise _translated(error) from error
 
@@ -159,7 +159,7 @@ class AzureTable:
         try:
             self._client.create_table()
         except ResourceExistsError:
-            pass  # Somebody else missed it too.
+            pass  # Another worker has just created it.
         except AzureError as error:
             raise _translated(error) from error
         try:
@@ -182,7 +182,7 @@ class AzureTable:
                     match_condition=MatchConditions.IfNotModified,
                 )
                 return [answer["etag"]]
-        # A deletion goes through a transaction even alone: only there is a missing row an error.
+        # Even a single deletion needs a transaction: only there is a missing row an error.
         answers = self._client.submit_transaction([_transacted(partition, each) for each in operations])
         return [answer.get("etag") or "" for answer in answers]
 

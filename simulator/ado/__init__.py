@@ -1,4 +1,4 @@
-"""An honest fake Azure DevOps: one organization over real HTTP, for a test, a demo, or alone."""
+"""A faithful fake Azure DevOps: one organization over real HTTP, for a test, a demo, or alone."""
 
 from simulator.ado.server import FakeAdo
 

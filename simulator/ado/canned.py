@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# ADO quirk: the event ids are the same for everyone, everywhere. Only that of an update was seen live
+# ADO quirk: the event ids are the same in every organization. Only that of an update was seen live
 # (aggregator-cli, azure-devops-docs issue 11606); the others are those of the documentation's samples.
 CANNED_IDS = {
     "workitem.created": "d2d46fb1-dba5-403c-9373-427583f19e8c",

@@ -1,4 +1,4 @@
-"""Who and what an organization holds besides work items: its people, its projects and where they look."""
+"""Who and what an organization holds besides work items: its people, its projects and how they are found."""
 
 import uuid
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ class Catalog:
         raise no_project(name_or_id)
 
     def find_person(self, value: object) -> Person | None:
-        """Find whom a value means: a mail address, a name, "Name <mail>", an id or an IdentityRef.
+        """Find the person a value means: a mail address, a name, "Name <mail>", an id or an IdentityRef.
 
         Returns None for a display name that two people share: the service cannot tell which one is meant.
         """

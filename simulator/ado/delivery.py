@@ -1,4 +1,4 @@
-"""The delivery of hook events: sending, retries, probation and disabling, in time that can be sped up."""
+"""The delivery of hook events: sending, retries, probation and disabling, on a clock that can be sped up."""
 
 import heapq
 import itertools
@@ -108,7 +108,7 @@ class Courier:
         self._pool.shutdown(cancel_futures=True)
 
     def send(self, notification: Notification) -> None:
-        """Take a new notification, through whatever weather there is."""
+        """Take a new notification, subject to the weather."""
         if self._held is not None:
             self._held.append(notification)
             return
@@ -144,7 +144,7 @@ class Courier:
                 self._schedule(attempt.notification, 0, is_probe=True, is_awaited=True)
 
     def wait(self, timeout: float) -> bool:
-        """Wait until nothing is under way; probes, which are hours apart, are not waited for."""
+        """Wait until nothing is under way, except probes, which are hours apart."""
         with self._wake:
             return self._wake.wait_for(lambda: self._unfinished == 0, timeout)
 

@@ -46,7 +46,7 @@ class Refused(Exception):
 
 
 class Unroutable(Exception):
-    """A path that leads nowhere, answered in plain text.
+    """A path without a route, answered in plain text.
 
     ADO quirk: work item 0 is such a path, not a missing work item (azure-devops-cli-extension recordings).
     """

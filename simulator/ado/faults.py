@@ -1,4 +1,4 @@
-"""Troubles that can be ordered: throttling, sign-in pages, silence, and answers lost after the write."""
+"""Faults to order: throttling, sign-in pages, silence, and answers lost after the write."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ class Fault:
     """What happens to a request that would have been answered properly.
 
     ``http_status`` None keeps the real answer. ``lands`` carries the request out first. ``hang`` is in
-    seconds of real time. ``drops`` closes the connection without a word.
+    seconds of real time. ``drops`` closes the connection without an answer.
     """
 
     http_status: int | None = None

@@ -164,7 +164,7 @@ class Hooks:
             if subscription.status == "enabled":
                 self.notify(subscription, self._body(subscription, event, project_id))
             else:
-                # ADO quirk: a restricted subscription gets nothing later (service-hooks/troubleshoot.md).
+                # ADO quirk: a restricted subscription gets nothing (docs/vendor_quirks.md#service-hooks).
                 self.lost.append((subscription.id, event))
 
     def notify(self, subscription: Subscription, body: Mapping[str, Any]) -> Notification:

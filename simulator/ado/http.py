@@ -1,4 +1,4 @@
-"""What every request meets: credentials, API versions, faults, error bodies and headers."""
+"""What applies to every request: credentials, API versions, faults, error bodies and headers."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # https://learn.microsoft.com/rest/api/azure/devops: these have no release without "-preview".
 PREVIEW_ONLY = frozenset({"list_comments", "add_comment", "connection_data", "resource_area"})
-# Asked without credentials: the page of the simulator, and where an organization lives.
+# Asked without credentials: the page of the simulator, and the address of an organization.
 OPEN_TO_ALL = frozenset({"page", "edit_on_page", "resource_area", "static"})
 VERSION = re.compile(r"(?P<number>\d+\.\d+)(?P<preview>-preview(\.\d+)?)?")
 NEWEST_RELEASE, NEWEST = 7.1, 7.2

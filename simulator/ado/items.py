@@ -94,7 +94,7 @@ class WorkItem:
 
     @property
     def assignee(self) -> str | None:
-        """Tell the assignee's unique name, or None for nobody."""
+        """Return the assignee's unique name, or None for nobody."""
         person = self.fields.get("System.AssignedTo")
         return person.unique_name if isinstance(person, Person) else None
 
@@ -112,7 +112,7 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that subscriptions may want to hear of; ``kind`` is the second half of the event type."""
+    """Something that subscriptions may want to receive; ``kind`` is the second half of the event type."""
 
     kind: str
     work_item: WorkItem
@@ -122,7 +122,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Wish:
-    """How a write is to be done: by whom, and which of the query's switches are on."""
+    """How a write is done: by whom, and which of the query's switches are on."""
 
     by: Person
     bypass_rules: bool = False

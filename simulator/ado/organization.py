@@ -146,7 +146,7 @@ class Organization:
             raise LookupError(f"{actor} is nobody in {self.name}; add_person first")
         return Wish(person)
 
-    # What a test looks at.
+    # What a test inspects.
 
     def item(self, work_item_id: int) -> WorkItem:
         """Read a work item as it stands now, or raise the service's 404."""

@@ -56,7 +56,7 @@ class SearchIndex:
         return {"count": len(found), "results": results, "infoCode": code, "facets": {}}
 
     def _catch_up(self) -> None:
-        """Take in what is older than the lag; without one the index only moves when told to."""
+        """Take in what is older than the lag; without one the index only moves on request."""
         if self.lag is None:
             return
         until = self._now() - self.lag

@@ -30,10 +30,10 @@ def web_app(organization: Organization) -> Gate:
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Says nothing for each request: a line for each would bury the one with the address."""
+    """Logs no request: a line for each would bury the one with the address."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Keep quiet; the page and ``calls`` tell."""
+        """Keep quiet; the page and ``calls`` show the requests."""
 
 
 class FakeAdo(Organization):
@@ -78,7 +78,7 @@ class FakeAdo(Organization):
         self._server.server_close()
 
     def _serve(self) -> None:
-        # The server looks this often whether it shall stop, and every test stops one.
+        # The server checks this often whether to stop, and every test stops one.
         self._server.serve_forever(poll_interval=0.02)
 
     def join(self) -> None:

@@ -17,7 +17,7 @@ import azure.functions as func
 from simulator.host.routes import ALL_METHODS, Route, RouteError, RouteTemplate
 from simulator.host.schedule import Schedule, ScheduleError
 
-# The bindings that this host can feed; an app that uses another one is refused rather than run by halves.
+# The bindings that this host can feed; an app that uses another one is refused rather than half supported.
 _TRIGGERS = ("httpTrigger", "queueTrigger", "timerTrigger")
 _BINDINGS = {*_TRIGGERS, "http"}
 

@@ -12,7 +12,7 @@ route syntax. Without Microsoft's runtime (Python 3.13) only the cheaper of the 
 made.
 
 One convenience that Azure lacks: a piece of work that ends, an HTTP request for instance, makes the listeners
-look at their queues at once.
+poll their queues at once.
 """
 
 import argparse
@@ -104,7 +104,7 @@ class Host:
             trigger.start()
 
     def stop(self) -> bool:
-        """Take nothing new, and return whether all that was in hand came to its end in time."""
+        """Take nothing new, and return whether all running work ended in time."""
         deadline = time.monotonic() + _DRAIN_SECONDS
         self._server.is_stopping = True
         for trigger in self._triggers:

@@ -18,7 +18,7 @@ from azure_functions_runtime.utils.threadpool import start_threadpool_executor
 from simulator.host.app import HostedFunction, LoadError
 from simulator.host.engine import InvocationFailed, start_event_loop
 
-# The only part of the protobuf definitions that loading a function looks at.
+# The only part of the protobuf definitions that loading a function reads.
 _PROTOS = SimpleNamespace(BindingInfo=SimpleNamespace(inout=2, out=1, undefined=0))
 
 

@@ -139,7 +139,7 @@ class Site:
         threading.Thread(
             target=self._run_in_background, args=(function, datum, accepted), daemon=True
         ).start()
-        # A host that is told to stop right after this answer still waits for the run.
+        # A host that is stopped right after this answer still waits for the run.
         accepted.wait()
         return Answer(202)
 

@@ -1,4 +1,4 @@
-"""Queue triggers: one listener for each, which receives, runs, and settles what becomes of each message."""
+"""Queue triggers: one listener for each, which receives and runs each message and decides its disposition."""
 
 import base64
 import binascii
@@ -19,8 +19,8 @@ from simulator.host.app import HostedFunction, QueueOptions
 from simulator.host.work import Work
 
 _SHORTEST_PAUSE_SECONDS = 0.1
-# A busy app rings the bell hundreds of times a second; looking that often would slow the app down.
-_PAUSE_BETWEEN_LOOKS_SECONDS = 0.05
+# A busy app rings the bell hundreds of times a second; polling that often would slow the app down.
+_PAUSE_BETWEEN_POLLS_SECONDS = 0.05
 # Functions quirk: in local development the host never waits longer, whatever maxPollingInterval says (Learn,
 # host.json settings of the queue trigger).
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -30,7 +30,7 @@ logger = logging.getLogger("host.queues")
 
 
 class Disposition(enum.Enum):
-    """What becomes of a message that has been handled."""
+    """The disposition of a message that has been handled."""
 
     DELETED = "deleted"
     RELEASED = "released"
@@ -43,8 +43,8 @@ def decide_disposition(
 ) -> Disposition:
     if succeeded:
         return Disposition.DELETED
-    # Functions quirk: a poison queue has no poison queue; what fails there waits out its lease and comes
-    # again, for ever (QueueProcessor.cs).
+    # Functions quirk: a poison queue has no poison queue; what fails there waits for its lease to end and
+    # comes again, forever (QueueProcessor.cs).
     if queue.endswith(_POISON_SUFFIX):
         return Disposition.LEFT
     return Disposition.POISONED if dequeue_count >= options.max_dequeue_count else Disposition.RELEASED
@@ -130,7 +130,7 @@ class QueueListener:
         self._bell.set()
 
     def join(self, seconds: float) -> None:
-        """Wait for the messages in hand."""
+        """Wait for the messages in progress."""
         self._thread.join(seconds)
 
     def _listen(self) -> None:
@@ -139,14 +139,14 @@ class QueueListener:
         most_at_once = self._options.batch_size + self._options.new_batch_threshold
         with ThreadPoolExecutor(most_at_once, thread_name_prefix=self._name) as threads:
             while not self._stopping.is_set():
-                looked_at = time.monotonic()
+                polled_at = time.monotonic()
                 received = self._receive() if self._has_room() else []
                 for lease in received:
                     threads.submit(self._handle, lease)
                 if received:
                     pause = _SHORTEST_PAUSE_SECONDS
                 elif self._bell.wait(pause):
-                    self._stopping.wait(_PAUSE_BETWEEN_LOOKS_SECONDS - (time.monotonic() - looked_at))
+                    self._stopping.wait(_PAUSE_BETWEEN_POLLS_SECONDS - (time.monotonic() - polled_at))
                     self._bell.clear()
                     pause = _SHORTEST_PAUSE_SECONDS
                 else:

@@ -10,7 +10,7 @@ from azure.functions.meta import Datum
 from simulator.host.app import HostedFunction, TimerTrigger
 from simulator.host.work import Work
 
-# The clock is looked at least this often: it can be set, and a laptop can sleep.
+# The clock is read at least this often: it can be set, and a laptop can sleep.
 _LONGEST_WAIT_SECONDS = 30.0
 
 logger = logging.getLogger("host.timers")

@@ -1,4 +1,4 @@
-"""The work that the host has in hand: it is run, counted, and announced when it ends."""
+"""The work in progress on the host: it is run, counted, and announced when it ends."""
 
 import contextlib
 import logging
@@ -12,7 +12,7 @@ from simulator.host.engine import Engine, InvocationFailed
 
 
 def report(function: str, problem: str) -> None:
-    """Log why an invocation failed, which its caller never learns."""
+    """Log why an invocation failed; its caller never learns it."""
     logging.getLogger(f"Function.{function}").error("failed: %s", problem.rstrip())
 
 

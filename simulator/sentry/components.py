@@ -106,7 +106,7 @@ class ComponentCaller:
         except requests.RequestException as error:
             raise ComponentFailed(f"The receiver cannot be reached: {type(error).__name__}") from error
         if answer.status_code >= 400:
-            raise ComponentFailed(_told(answer), status=answer.status_code)
+            raise ComponentFailed(_message(answer), status=answer.status_code)
         try:
             return answer.json()
         except ValueError as error:
@@ -131,7 +131,7 @@ def _is_option(option: object) -> bool:
     return isinstance(option, dict) and all(isinstance(option.get(key), str) for key in ("value", "label"))
 
 
-def _told(answer: requests.Response) -> str:
+def _message(answer: requests.Response) -> str:
     try:
         message = answer.json()["message"]
     except (ValueError, KeyError, TypeError):

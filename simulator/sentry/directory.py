@@ -67,10 +67,10 @@ class Directory:
         return member
 
     def remove_member(self, email: str) -> None:
-        """Take somebody's seat; the account stays, as in Sentry."""
+        """Remove a person's seat; the account stays, as in Sentry."""
         if email.lower() not in self.members:
             raise Missing(email)
-        # The row stays, so that ids keep counting up; without a role it is nobody's.
+        # The row stays, so that ids keep counting up; without a role it belongs to nobody.
         self.members[email.lower()] = replace(self.members[email.lower()], role="", teams=frozenset())
 
     def listed(self) -> list[Member]:

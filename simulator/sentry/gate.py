@@ -1,4 +1,4 @@
-"""The door of the fake Sentry's API: who may in, how often, what goes wrong on purpose, and who came."""
+"""The gate of the fake Sentry's API: who may enter, how often, what goes wrong on purpose, and who came."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Quota:
 
 
 class Gate:
-    """Every call of the API comes in and goes out here."""
+    """Checks every call of the API on its way in, and completes every answer on its way out."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Gate:
         self._closing = threading.Event()
 
     def close(self) -> None:
-        """Let go of the calls that hang."""
+        """Release the calls that hang."""
         self._closing.set()
 
     def add_fault(self, fault: Fault) -> None:
@@ -192,7 +192,7 @@ def _stamp(response: Response, quota: Quota, *, concurrent: int) -> None:
 
 
 def _hang_up(environ: Mapping[str, object]) -> None:
-    """Break the connection, so that whatever was done is done and nobody is told."""
+    """Break the connection, so that the write lands and the caller does not learn of it."""
     connection = environ.get("werkzeug.socket")
     if isinstance(connection, socket.socket):
         connection.shutdown(socket.SHUT_RDWR)

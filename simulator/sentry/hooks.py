@@ -25,7 +25,7 @@ from simulator.sentry.model import Hook, Integration, Missing
 
 @dataclass(frozen=True)
 class Weather:
-    """What befalls the hooks: seconds of delay, and the share (0 to 1) that is lost or comes twice.
+    """What happens to the hooks: seconds of delay, and the share (0 to 1) that is lost or comes twice.
 
     ``reorder`` is by how many seconds more a hook may be held up, so that later ones overtake it.
     """

@@ -42,7 +42,7 @@ RESOLUTION_TYPES = {
 
 
 class Issues:
-    """Every issue, link and comment. Whoever reads several things at once holds ``lock``."""
+    """Every issue, link and comment. A caller that reads several things at once holds ``lock``."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class Issues:
             wanted = self.modes.archived_action
             for action in ("ignored", "archived") if wanted == "both" else (wanted,):
                 self._announce(issue, action, actor)
-        # Sentry quirk: nobody is told that an archived issue was un-archived by hand
+        # Sentry quirk: no hook announces that an archived issue was un-archived by hand
         # (sentry: issues/status_change.py sends a signal that receivers/sentry_apps.py ignores).
         if issue.status == "unresolved" and before == "resolved" and self.modes.unresolved_sends_webhook:
             self._announce(issue, "unresolved", actor)
@@ -185,7 +185,7 @@ class Issues:
         self._notify(Hook("issue", action, actor, issue.id, content))
 
     def _assign_self(self, issue: Issue, actor: Actor) -> Issue:
-        # Sentry quirk: who resolves an issue of nobody's may be assigned to it as well, by an
+        # Sentry quirk: resolving an unassigned issue may assign it to that person, by an
         # option of that person's account (sentry: api/helpers/group_index/update.py).
         user = self.directory.users.get(actor.user_id)
         if issue.status != "resolved" or issue.assignee or user is None or not user.assigns_self_on_resolve:
@@ -197,7 +197,7 @@ class Issues:
             return issue
         changed = replace(issue, assignee=assignee)
         self._issues[issue.id] = changed
-        # Sentry quirk: nobody is told of an unassign (getsentry/sentry#105593).
+        # Sentry quirk: no hook announces an unassign (getsentry/sentry#105593).
         if assignee is not None:
             self._announce(changed, "assigned", actor, assignee=self._assignee_content(assignee))
         return changed
@@ -229,7 +229,7 @@ class Issues:
             return issue
 
     def show_as(self, issue_id: str, status: Status) -> None:
-        """Let an issue look otherwise than it is, without a hook.
+        """Let an issue look different from what it is, without a hook.
 
         Sentry quirk: an old issue looks auto-resolved, and one whose archiving ran out looks
         unresolved, before any task has changed them (sentry: api/serializers/models/group.py).
@@ -239,7 +239,7 @@ class Issues:
             self._issues[issue.id] = replace(issue, shown_as=status)
 
     def merge(self, issue_id: str, *, into: str) -> None:
-        """Merge one issue into another; nobody is told."""
+        """Merge one issue into another; no hook is sent."""
         with self.lock:
             source, target = self.find(issue_id), self.find(into)
             if source.id == target.id:
@@ -248,7 +248,7 @@ class Issues:
             self._merged[source.id] = target.id
 
     def delete(self, issue_id: str) -> None:
-        """Delete an issue; nobody is told."""
+        """Delete an issue; no hook is sent."""
         with self.lock:
             del self._issues[self.find(issue_id).id]
 
@@ -308,7 +308,7 @@ class Issues:
             return external
 
     def unlink(self, external_id: str) -> None:
-        """Remove a link; nobody is told."""
+        """Remove a link; no hook is sent."""
         with self.lock:
             found = [key for key, link in self._external.items() if link.id == external_id]
             if not found:

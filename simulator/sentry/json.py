@@ -147,7 +147,7 @@ def installation_json(integration: Integration, site: Site) -> Json:
 
 
 def actor_json(actor: Actor, receiver: Integration) -> Json:
-    """Write who did it, as the receiver of a hook is told.
+    """Write who did it, as the receiver of a hook reads it.
 
     Sentry quirk: any integration's token is written as the integration that receives the hook,
     whichever of them acted (sentry: get_actor in app_platform_event.py).

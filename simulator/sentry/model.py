@@ -109,7 +109,7 @@ class User:
 class Member:
     """A seat in the organization; ``user`` is None while the invitation is open.
 
-    Its id is never its user's id, so that whoever mistakes the one for the other finds out.
+    Its id is never its user's id, so that mistaking the one for the other shows.
     """
 
     id: str
@@ -168,7 +168,7 @@ class Comment:
 
 @dataclass(frozen=True)
 class Hook:
-    """What a hook will say. The issue itself is looked up when it is sent, not when it is made."""
+    """What a hook will say. The issue itself is read when the hook is sent, not when it is made."""
 
     resource: str
     action: str

@@ -115,7 +115,7 @@ FORMS = """<section class="card"><h2>Comments</h2>
 
 
 def page(sentry: FakeSentry) -> Blueprint:
-    """Make the page of one fake; whoever presses a button acts as the organization's owner."""
+    """Make the page of one fake; a pressed button acts as the organization's owner."""
     blueprint = Blueprint("page", __name__)
 
     @blueprint.get("/")

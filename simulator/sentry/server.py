@@ -1,4 +1,4 @@
-"""An honest fake Sentry, for a test (``with FakeSentry() as sentry``) or alone (``-m simulator.sentry``)."""
+"""A faithful fake Sentry, for a test (``with FakeSentry() as sentry``) or alone (``-m simulator.sentry``)."""
 
 from __future__ import annotations
 
@@ -212,11 +212,11 @@ class FakeSentry:
         self.issues.new_event(issue_id)
 
     def auto_resolve(self, issue_id: str) -> None:
-        """Let an issue look resolved for its age, before any task has resolved it."""
+        """Let an old issue look resolved before any task has resolved it."""
         self.issues.show_as(issue_id, "resolved")
 
     def end_archiving(self, issue_id: str) -> None:
-        """Let the time of an archived issue run out: it looks unresolved, and nobody is told."""
+        """Let the time of an archived issue run out: it looks unresolved, and no hook is sent."""
         self.issues.show_as(issue_id, "unresolved")
 
     def comment(self, issue_id: str, text: str, *, actor: str | Actor = OWNER) -> int:

@@ -1,4 +1,4 @@
-"""Kills the host again and again while people edit on both sides, and sees that both ends agree afterwards.
+"""Kills the host again and again while people edit on both sides, and checks that both ends agree afterwards.
 
 Everything is real but the two vendors: the host process with its queue listener, Azurite, HTTP. The fakes
 deliver as the vendors do: Azure DevOps again and again, Sentry once and within a second.
@@ -29,7 +29,7 @@ PATIENCE = 240.0  # seconds
 
 @dataclass
 class Storm:
-    """People at work, and somebody who pulls the plug."""
+    """People at work, and someone who pulls the plug."""
 
     app: App
     pair: Pair
@@ -77,12 +77,12 @@ class Storm:
     def acknowledged(self, issue_id: str, work_item_id: int) -> bool:
         """Tell whether the app has accepted news of how both ends stand now."""
         rev = self.pair.ado.item(work_item_id).rev
-        told = any(
+        announced = any(
             each.http_status in {200, 202} and _is_about(each.body, work_item_id, rev)
             for each in self.pair.ado.deliveries
         )
         answers = [each.status for each in self.pair.sentry.deliveries if each.issue_id == issue_id]
-        return told and answers[-1:] == [202] and issue_id not in self.silent
+        return announced and answers[-1:] == [202] and issue_id not in self.silent
 
 
 def _is_about(body: Mapping[str, Any], work_item_id: int, rev: int) -> bool:
@@ -108,15 +108,15 @@ def answers(pair: Pair) -> str:
 
 
 def settle(app: App, pair: Pair, links: list[tuple[str, int]], began: float) -> float | None:
-    """Have the reconciler look until both ends of every link agree; return after how long, or None."""
+    """Run the reconciler until both ends of every link agree; return after how long, or None."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         pair.ask("POST", "reconcile").raise_for_status()
-        look_until = time.monotonic() + RECONCILE_EVERY
-        while time.monotonic() < look_until:
+        deadline = time.monotonic() + RECONCILE_EVERY
+        while time.monotonic() < deadline:
             if not apart(pair, links) and all(each["health"] == "settled" for each in pair.links()):
                 took = time.monotonic() - began
-                # Agreement has to last: whatever is still on its way must not undo it.
+                # Agreement has to last: nothing still on its way may undo it.
                 eventually(lambda: app.messages() == 0)
                 return None if apart(pair, links) else took
             time.sleep(0.2)

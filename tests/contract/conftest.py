@@ -13,7 +13,7 @@ from tests.doubles.tables import MemoryTable
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """Azurite is required, never skipped: a contract that one side never signs is a comment."""
+    """Azurite is required, never skipped: a contract that only the double passes proves nothing."""
     with Azurite() as running:
         yield running
 

@@ -89,7 +89,7 @@ def test_a_full_batch_is_one_call(fake: FakeAdo, ado: AdoClient) -> None:
     ]
 
 
-def test_an_item_tells_its_project_without_another_call(fake: FakeAdo, ado: AdoClient) -> None:
+def test_an_item_names_its_project_without_another_call(fake: FakeAdo, ado: AdoClient) -> None:
     assert ado.get_work_item(31).project_id == fake.project_id("Fabrikam-Fiber")
     assert {call.path for call in fake.calls} == {"/fabrikam/_apis/wit/workitems/31"}
 
@@ -101,7 +101,7 @@ def test_an_account_is_found_by_its_id(fake: FakeAdo) -> None:
         assert ado.get_work_item(31).state == "Active"
 
 
-def test_an_account_that_nobody_has_is_refused(fake: FakeAdo) -> None:
+def test_an_unknown_account_is_refused(fake: FakeAdo) -> None:
     nobody = "00000000-0000-4000-8000-000000000000"
     with new_session(LOCAL) as session, pytest.raises(Refused, match="no organization"):
         find_base_url(session, fake.resource_areas_url, nobody, LOCAL)
@@ -121,7 +121,7 @@ def test_an_account_that_nobody_has_is_refused(fake: FakeAdo) -> None:
         ),
     ],
 )
-def test_a_refused_write_tells_why(ado: AdoClient, change: dict[str, Any], sentence: str) -> None:
+def test_a_refused_write_says_why(ado: AdoClient, change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Refused, match=sentence) as raised:
         ado.update_work_item(31, 1, **change)
     assert raised.value.service == "ado"
@@ -141,14 +141,14 @@ def test_an_item_that_lacks_what_is_required_by_now_cannot_be_written(fake: Fake
     assert ado.update_work_item(40, 2, state="Closed").state == "Closed"
 
 
-def test_a_stale_write_tells_which_revision_there_is(fake: FakeAdo, ado: AdoClient) -> None:
+def test_a_stale_write_names_the_current_revision(fake: FakeAdo, ado: AdoClient) -> None:
     fake.edit(31, **{"System.Title": "Mend login"})
     with pytest.raises(Conflict, match="VS403351"):
         ado.update_work_item(31, 1, state="Closed")
     assert ado.update_work_item(31, 2, state="Closed").rev == 3
 
 
-def test_a_missing_item_tells_that_it_may_be_hidden(ado: AdoClient) -> None:
+def test_a_missing_item_says_that_it_may_be_hidden(ado: AdoClient) -> None:
     with pytest.raises(NotFound, match="TF401232") as raised:
         ado.get_work_item(32)
     assert raised.value.kind == "work-item-not-found"

@@ -167,7 +167,7 @@ def test_a_team_is_a_stranger_and_can_be_taken_off(fake: FakeSentry, sentry: Sen
 
 
 @pytest.mark.parametrize("modes", [Modes(enhanced_privacy=True), Modes(assignee_type_prefix="actortype.")])
-def test_what_a_hook_leaves_out_or_misspells_is_still_told_to_who_asks(
+def test_a_read_returns_what_a_hook_leaves_out_or_misspells(
     fake: FakeSentry, sentry: SentryClient, modes: Modes
 ) -> None:
     fake.modes = modes
@@ -175,7 +175,7 @@ def test_what_a_hook_leaves_out_or_misspells_is_still_told_to_who_asks(
     assert sentry.get_issue("100").assignee == Person(ANN)
 
 
-def test_nobody_is_assigned_by_what_they_are_called(fake: FakeSentry, sentry: SentryClient) -> None:
+def test_no_one_is_assigned_by_a_display_name(fake: FakeSentry, sentry: SentryClient) -> None:
     fake.add_member("eve@evil.example", name=ANN)
     assert sentry.set_assignee("100", Person(ANN)).assignee == Person(ANN)
 
@@ -232,7 +232,9 @@ def test_bad_weather_has_a_name_and_writes_nothing(
     assert fake.issue("100")["status"] == "unresolved"
 
 
-def test_who_asks_too_often_is_told_when_to_come_back_and_is_not_heard_before(connect: Connect) -> None:
+def test_a_client_that_asks_too_often_learns_when_to_come_back_and_is_refused_until_then(
+    connect: Connect,
+) -> None:
     now = datetime.now(UTC)
     with FakeSentry(enforce_rate_limit=True, clock=lambda: now) as fake:
         fake.add_issue(issue_id="100", announce=False)

@@ -1,4 +1,4 @@
-"""What must be done once: who may do it, what came of it, who may try again; on the double and on Azurite."""
+"""Idempotency records: who may act, what came of it, who may try again; on the double and on Azurite."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from shared.store.tables import Table
 
 ACME, NAME = "acme", creation_of("100")
 NOW = 1_800_000_000.0
-OVER = NOW + 60.0  # when a claim of NOW is no longer heeded
+OVER = NOW + 60.0  # when a claim made at NOW has expired
 
 
 @pytest.fixture
@@ -37,20 +37,20 @@ def test_the_first_to_ask_may_do_it(records: IdempotencyStore) -> None:
     assert claimed(records).since is None
 
 
-def test_what_is_done_is_told_to_whoever_asks(records: IdempotencyStore) -> None:
+def test_what_is_done_is_known_to_every_caller(records: IdempotencyStore) -> None:
     records.done(ACME, claimed(records), "31")
     assert records.claim(ACME, NAME, NOW) == records.claim(ACME, NAME, OVER + 1e9) == "31"
 
 
 @pytest.mark.parametrize("at", [NOW - 10, NOW, OVER - 0.1])
-def test_nobody_may_do_it_while_somebody_is_at_it(records: IdempotencyStore, at: float) -> None:
+def test_no_other_worker_may_do_it_while_a_claim_holds(records: IdempotencyStore, at: float) -> None:
     claimed(records)
     with pytest.raises(Busy) as raised:
         records.claim(ACME, NAME, at)
     assert 0 < raised.value.retry_after <= 60
 
 
-def test_a_claim_that_nobody_speaks_for_is_taken_over_in_doubt(records: IdempotencyStore) -> None:
+def test_an_abandoned_claim_is_taken_over_in_doubt(records: IdempotencyStore) -> None:
     claimed(records)
     assert claimed(records, OVER).since == NOW
     with pytest.raises(Busy):
@@ -63,7 +63,7 @@ def test_a_doubt_is_as_old_as_its_first_claim(records: IdempotencyStore) -> None
     assert claimed(records, OVER + 2000.0).since == NOW
 
 
-def test_whoever_lost_its_claim_cannot_say_what_came_of_it(records: IdempotencyStore) -> None:
+def test_a_worker_that_lost_its_claim_cannot_record_a_result(records: IdempotencyStore) -> None:
     slow = claimed(records)
     records.done(ACME, claimed(records, OVER), "32")
     with pytest.raises(Conflict):
@@ -106,9 +106,7 @@ def test_a_second_try_that_died_is_in_doubt_from_its_own_time(records: Idempoten
 
 
 @pytest.mark.parametrize(("result", "is_forgotten"), [("31", True), ("32", False)])
-def test_only_what_came_of_it_is_forgotten(
-    records: IdempotencyStore, result: str, is_forgotten: bool
-) -> None:
+def test_only_a_result_is_forgotten(records: IdempotencyStore, result: str, is_forgotten: bool) -> None:
     records.forget(ACME, NAME, result)
     records.done(ACME, claimed(records), "31")
     records.forget(ACME, NAME, result)

@@ -20,7 +20,7 @@ def progress(table: Table) -> ProgressStore:
     return ProgressStore(table)
 
 
-def test_an_organization_that_nobody_looked_at_begins_at_the_beginning(progress: ProgressStore) -> None:
+def test_a_new_organization_begins_at_the_beginning(progress: ProgressStore) -> None:
     assert progress.get("acme") == Progress(None, None, 0.0, None)
 
 
@@ -29,13 +29,13 @@ def test_another_instance_goes_on_where_the_last_one_stopped(table: Table, progr
     assert ProgressStore(table).get("acme") == COME_SO_FAR
 
 
-def test_the_last_word_holds(progress: ProgressStore) -> None:
+def test_the_last_write_wins(progress: ProgressStore) -> None:
     progress.put("acme", COME_SO_FAR)
     progress.put("acme", Progress())
     assert progress.get("acme") == Progress()
 
 
-def test_one_organization_goes_its_own_way(progress: ProgressStore) -> None:
+def test_organizations_do_not_share_their_progress(progress: ProgressStore) -> None:
     progress.put("acme", COME_SO_FAR)
     assert progress.get("acme-2") == Progress()
     progress.remove("acme-2")
@@ -50,7 +50,7 @@ def test_what_was_removed_begins_anew_and_can_be_removed_twice(progress: Progres
 
 
 @pytest.mark.parametrize("text", ["", "null", "{", '{"links_after": 7}', "[]"])
-def test_what_cannot_be_read_costs_one_look_and_no_run(
+def test_what_cannot_be_read_starts_from_the_beginning(
     table: Table, progress: ProgressStore, text: str
 ) -> None:
     table.apply("progress", Replace("acme", text, None))

@@ -127,7 +127,7 @@ def test_a_message_arrives_as_it_was_put(bench: Bench, message: Message) -> None
     assert decoded == message
 
 
-def test_a_queue_that_nobody_wrote_to_is_created_by_the_first_message(bench: Bench) -> None:
+def test_a_queue_that_does_not_exist_is_created_by_the_first_message(bench: Bench) -> None:
     bench.queue.put(MESSAGE)
     bench.queue.put(MESSAGE)
     assert (received(bench).dequeue_count, received(bench).dequeue_count) == (1, 1)

@@ -100,7 +100,7 @@ def test_a_write_of_an_assignee_leaves_the_status_alone(bench: Bench, assignee: 
     assert bench.sentry.get_issue("100").side == issue.side
 
 
-def test_a_person_whom_nobody_knows_is_refused_and_nothing_changes(bench: Bench) -> None:
+def test_an_unknown_person_is_refused_and_nothing_changes(bench: Bench) -> None:
     bench.people.assign("100", ANN)
     with pytest.raises(Refused):
         bench.sentry.set_assignee("100", Person("stranger@acme.example"))
@@ -166,16 +166,16 @@ def test_what_is_not_there_or_was_deleted_is_not_found(bench: Bench, issue_id: s
         (["resolve", "resolve"], ["resolved"]),
         (["resolve", "unresolve"], ["resolved", "unresolved"]),
         (["archive"], ["ignored"]),
-        (["archive", "unarchive"], ["ignored"]),  # Sentry quirk: nobody is told.
+        (["archive", "unarchive"], ["ignored"]),  # Sentry quirk: no hook.
         (["archive", "resolve"], ["ignored", "resolved"]),
         (["assign"], ["assigned"]),
         (["assign", "assign"], ["assigned"]),
-        (["assign", "unassign"], ["assigned"]),  # Sentry quirk: nobody is told.
+        (["assign", "unassign"], ["assigned"]),  # Sentry quirk: no hook.
         (["merge"], []),
         (["delete"], []),
     ],
 )
-def test_hooks_tell_what_people_do_but_for_what_sentry_keeps_to_itself(
+def test_hooks_announce_what_people_do_except_what_sentry_keeps_to_itself(
     bench: Bench, done: list[str], heard: list[str]
 ) -> None:
     keywords = {"assign": {"email": ANN}, "merge": {"into": "101"}}
@@ -198,7 +198,7 @@ def test_a_hook_names_its_issue(bench: Bench) -> None:
     assert parse({RESOURCE_HEADER: "issue"}, body) == IssueHint("100")
 
 
-def test_writing_what_is_there_already_tells_nobody(bench: Bench) -> None:
+def test_writing_what_is_there_already_sends_no_hook(bench: Bench) -> None:
     bench.sentry.set_status("100", UNRESOLVED)
     bench.sentry.set_assignee("100", None)
     assert actions(bench) == []

@@ -71,7 +71,7 @@ def pairs(found: list[StoredLink]) -> list[tuple[str, int]]:
     return [(each.link.issue_id, each.link.work_item_id) for each in found]
 
 
-def told(activity: ActivityStore, issue_id: str = "100", organization: str = "acme") -> list[str]:
+def outcomes(activity: ActivityStore, issue_id: str = "100", organization: str = "acme") -> list[str]:
     return [each.outcome for each in activity.page(organization, issue_id, 31, None, 1000).entries]
 
 
@@ -185,11 +185,11 @@ def test_organizations_never_see_each_other(links: LinkStore, activity: Activity
         activity.add(organization, "100", 31, ActivityEntry(1.0, organization))
     for organization in ("acme", other):
         assert [each.link.organization for each in links.all(organization)] == [organization]
-        assert told(activity, organization=organization) == [organization]
+        assert outcomes(activity, organization=organization) == [organization]
     links.remove_all(other)
     activity.remove_all(other)
-    assert len(links.for_issue("acme", "100")) == len(told(activity)) == 1
-    assert (links.for_issue(other, "100"), told(activity, organization=other)) == ([], [])
+    assert len(links.for_issue("acme", "100")) == len(outcomes(activity)) == 1
+    assert (links.for_issue(other, "100"), outcomes(activity, organization=other)) == ([], [])
 
 
 def test_pages_show_every_link_once_in_the_order_of_work_items(links: LinkStore) -> None:
@@ -229,7 +229,7 @@ def test_more_than_a_transaction_holds_is_removed_whole(links: LinkStore) -> Non
     assert links.for_issue("acme", "1") == []
 
 
-def test_of_racing_workers_each_link_is_changed_once_a_turn(links: LinkStore) -> None:
+def test_of_racing_workers_each_link_is_changed_once_a_round(links: LinkStore) -> None:
     links.add(link())
 
     def count(_: int) -> None:
@@ -255,13 +255,13 @@ def test_activity_is_newest_first_also_within_one_moment(activity: ActivityStore
     activity.add("acme", "100", 31, ActivityEntry(10.0, "b"), ActivityEntry(10.0, "c"))
     activity.add("acme", "100", 31, ActivityEntry(9.5, "a"))
     activity.add("acme", "100", 31, ActivityEntry(10.000001, "d"))
-    assert told(activity) == ["d", "c", "b", "a"]
+    assert outcomes(activity) == ["d", "c", "b", "a"]
 
 
 def test_entries_of_one_moment_do_not_replace_each_other(activity: ActivityStore) -> None:
     for word in ("a", "b", "c"):
         activity.add("acme", "100", 31, ActivityEntry(10.0, word))
-    assert sorted(told(activity)) == ["a", "b", "c"]
+    assert sorted(outcomes(activity)) == ["a", "b", "c"]
 
 
 def test_activity_pages_show_every_entry_once(activity: ActivityStore) -> None:
@@ -279,7 +279,7 @@ def test_activity_pages_show_every_entry_once(activity: ActivityStore) -> None:
 def test_the_activity_of_one_link_is_not_that_of_another(activity: ActivityStore, one: str) -> None:
     for issue_id in dict.fromkeys((f"1{one}", f"1{one}1", "1")):
         activity.add("acme", issue_id, 31, ActivityEntry(1.0, "own"))
-        assert told(activity, issue_id) == ["own"]
+        assert outcomes(activity, issue_id) == ["own"]
     assert activity.page("acme", "1", 3, None, 10).entries == ()
 
 
@@ -288,7 +288,7 @@ def test_only_what_is_older_than_ninety_days_is_pruned(activity: ActivityStore) 
     for age in (KEPT_FOR + 1, KEPT_FOR + 1e-3, KEPT_FOR - 1e-3, 0.0):
         activity.add("acme", "100", 31, ActivityEntry(now - age, str(age)))
     assert activity.prune("acme", now).removed == 2
-    assert len(told(activity)) == 2
+    assert len(outcomes(activity)) == 2
 
 
 def test_an_entry_survives_the_table(activity: ActivityStore) -> None:
@@ -316,9 +316,9 @@ def test_an_organization_is_known_by_its_slug(organizations: OrganizationStore) 
 @pytest.mark.parametrize("slug", ["other", "ACME", "acme/", "-acme", "", "acme'", "x" * 64, "../acme"])
 def test_any_other_slug_is_unknown(organizations: OrganizationStore, slug: str) -> None:
     organizations.add("acme", ADO)
-    for look in (organizations.get, organizations.recent):
+    for read in (organizations.get, organizations.recent):
         with pytest.raises(NotFound) as refusal:
-            look(slug)
+            read(slug)
         assert refusal.value.kind == "unknown-organization"
 
 

@@ -201,7 +201,7 @@ def test_more_rows_than_a_page_come_all_and_once(table: Table) -> None:
     assert keys(table) == expected
 
 
-def test_a_row_that_goes_while_others_are_looked_at_is_no_harm(table: Table) -> None:
+def test_a_row_that_goes_while_others_are_read_does_no_harm(table: Table) -> None:
     table.apply("p", *(Insert(key, "") for key in "abcd"))
     seen = []
     for row in table.scan("p", *EVERYTHING):

@@ -164,7 +164,7 @@ class MemoryAdo:
         self._append(entry, entry.item, actor)
         self.announce(Event("restored", entry.item))
 
-    # What a test looks at.
+    # What a test inspects.
 
     def is_deleted(self, work_item_id: int) -> bool:
         return self._entries[work_item_id].is_deleted

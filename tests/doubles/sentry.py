@@ -50,7 +50,7 @@ class MemorySentry:
     # What the sync asks.
 
     def get_issue(self, issue_id: str) -> SentryIssue:
-        """Sentry quirk: the id of a merged issue finds the one it became (sentry_api.md §3.2)."""
+        """Sentry quirk: a merged issue's id finds the one it became (docs/vendor_quirks.md#sentry-rest)."""
         while issue_id in self._merged:
             issue_id = self._merged[issue_id]
         try:
@@ -64,7 +64,7 @@ class MemorySentry:
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         issue = self.get_issue(issue_id)
         if isinstance(assignee, Person) and not self.knows(assignee.email):
-            # Sentry quirk: also a member is refused who is in no team of the project (sentry_api.md §3.4).
+            # Sentry quirk: a member outside the project's teams, too (docs/vendor_quirks.md#sentry-rest).
             raise Refused("sentry", "assignedTo: Cannot assign to non-team member")
         return self._assign(issue, assignee if isinstance(assignee, Person) else None, APPLICATION)
 
@@ -102,7 +102,7 @@ class MemorySentry:
         self._assign(self.get_issue(issue_id), None, actor)
 
     def merge(self, issue_id: str, *, into: str) -> None:
-        """Merge one issue into another; nobody is told."""
+        """Merge one issue into another; no hook is sent."""
         source, target = self.get_issue(issue_id), self.get_issue(into)
         if source.issue_id == target.issue_id:
             raise ValueError("an issue cannot be merged into itself")
@@ -110,10 +110,10 @@ class MemorySentry:
         self._merged[source.issue_id] = target.issue_id
 
     def delete(self, issue_id: str) -> None:
-        """Delete an issue; nobody is told."""
+        """Delete an issue; no hook is sent."""
         del self._issues[self.get_issue(issue_id).issue_id]
 
-    # What a test looks at.
+    # What a test inspects.
 
     def knows(self, email: str) -> bool:
         """Tell whether somebody is a member, and in a team that has the project."""
@@ -138,7 +138,7 @@ class MemorySentry:
         if status is issue.status:
             return issue
         changed = self._change(issue, replace(issue, status=status), by)
-        # Sentry quirk: nobody is told of an un-archiving (sentry_api.md §2.6).
+        # Sentry quirk: nobody is told of an un-archiving (docs/vendor_quirks.md#sentry-hooks).
         if not (issue.status is IssueStatus.IGNORED and status is IssueStatus.UNRESOLVED):
             self.announce(Event(status.value, issue.issue_id))
         return changed
@@ -147,7 +147,7 @@ class MemorySentry:
         if assignee == issue.assignee:
             return issue
         changed = self._change(issue, replace(issue, assignee=assignee), by)
-        # Sentry quirk: nobody is told of an unassign (sentry_api.md §2.6).
+        # Sentry quirk: nobody is told of an unassign (docs/vendor_quirks.md#sentry-hooks).
         if assignee is not None:
             self.announce(Event("assigned", issue.issue_id))
         return changed

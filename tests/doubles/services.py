@@ -32,7 +32,7 @@ SETTINGS = Settings(
 
 
 class MemoryServices(Services):
-    """Everything in memory, on a clock that only a test moves; ``tokens`` make each turn's name readable."""
+    """Everything in memory, on a clock that only a test moves; ``tokens`` name the units of work readably."""
 
     def __init__(
         self,

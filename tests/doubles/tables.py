@@ -34,7 +34,7 @@ class MemoryTable:
             raise NotFound(f"no row {key}") from error
 
     def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
-        """Yield the rows as they are when their turn comes: a row may go while others are looked at."""
+        """Yield each row as it is when it is reached: a row may go while others are read."""
         while True:
             with self._lock:
                 keys = self._keys.get(partition, [])

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 QUEUES = ("inbound-sync", "outbound-sync")
 PATIENCE = 30.0  # seconds
-LOOK_EVERY = 0.03  # seconds
+POLL_EVERY = 0.03  # seconds
 
 HOOK_SECRET = "hook-secret"
 OLD_HOOK_SECRET = "old-hook-secret"
@@ -50,11 +50,11 @@ NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true"}
 
 
 def eventually(is_true: Callable[[], object], *, patience: float = PATIENCE) -> None:
-    """Look until it is true, or fail; the traceback shows what was waited for."""
+    """Check until it is true, or fail; the traceback shows what was waited for."""
     deadline = time.monotonic() + patience
     while not is_true():
         assert time.monotonic() < deadline, f"did not come true within {patience} s"
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_EVERY)
 
 
 def payload(name: str) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class App:
         return sum(self._length(name + suffix) for name in QUEUES)
 
     def clear(self) -> None:
-        """Throw away what a test left, so that it cannot reach into the next one."""
+        """Delete what a test left, so that it cannot affect the next one."""
         for name in (*QUEUES, *(f"{name}-poison" for name in QUEUES)):
             with suppress(ResourceNotFoundError):
                 self._queue(name).clear_messages()
@@ -149,7 +149,7 @@ class App:
             return 0
 
     def _queue(self, name: str) -> QueueClient:
-        # Kept, because making one takes longer than using it, and a test that waits looks often.
+        # Kept, because making one takes longer than using it, and a test that waits checks often.
         if name not in self._queues:
             self._queues[name] = QueueClient.from_connection_string(
                 self.storage, name, api_version="2025-11-05"
@@ -241,7 +241,7 @@ class Pair:
         entries: list[dict[str, Any]] = answer.json()["activity"]
         return entries
 
-    def told(self, issue_id: str, work_item_id: int) -> list[tuple[str, str | None]]:
+    def outcomes(self, issue_id: str, work_item_id: int) -> list[tuple[str, str | None]]:
         """Return the outcome and the field of each entry, newest first, but for the making of the link."""
         entries = [(entry["outcome"], entry["field"]) for entry in self.activity(issue_id, work_item_id)]
         return [entry for entry in entries if entry != ("linked", None)]
@@ -274,7 +274,7 @@ class Pair:
     def deliver(
         self, body: object, *, secret: str | None = HOOK_SECRET, slug: str | None = None, **options: Any
     ) -> requests.Response:
-        """Send a service hook delivery by hand, from the one who knows ``secret``."""
+        """Send a service hook delivery by hand, with ``secret``."""
         headers = {"Content-Type": "application/json; charset=utf-8", **options.pop("headers", {})}
         if secret is not None:
             headers["Shared-Secret"] = secret
@@ -310,7 +310,7 @@ class Pair:
 
     @contextmanager
     def at_once(self, first: Side) -> Iterator[None]:
-        """Have what is done inside the block happen at one moment, and one side's hooks arrive first."""
+        """Make what is done inside the block happen at one moment, and one side's hooks arrive first."""
         holders = [self.ado.held_deliveries, self.sentry.hooks.held]
         outer, inner = reversed(holders) if first == "ado" else holders
         with outer():

@@ -113,7 +113,7 @@ class Browser:
             return None
 
     def complaints(self) -> list[str]:
-        """Return what the browser logged since the last look: errors of scripts, violations of the policy.
+        """Return what the browser logged since the last call: errors of scripts, violations of the policy.
 
         An answer that is an error is logged too, and is no fault of the page.
         """
@@ -121,7 +121,7 @@ class Browser:
         return [entry["message"] for entry in entries if entry["source"] != "network"]
 
     def hosts_asked(self) -> set[str]:
-        """Return every host on a network that was asked for anything since the last look."""
+        """Return every host on a network that was asked for anything since the last call."""
         entries = self._driver.get_log("performance")  # type: ignore[no-untyped-call]  # selenium's own
         events = [json.loads(entry["message"])["message"] for entry in entries]
         sent = [each["params"] for each in events if each["method"] == "Network.requestWillBeSent"]

@@ -36,7 +36,7 @@ def app(account: FakeAdo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def pair(app: App) -> Iterator[Pair]:
     with Pair.beside(app) as pair:
         yield pair
-        # Nothing that a test left, be it a message or an organization, may reach into the next one.
+        # Nothing that a test left, a message or an organization, may affect the next one.
         pair.ask("DELETE", "config")
     app.clear()
 
@@ -56,7 +56,7 @@ _log_before: pytest.StashKey[int] = pytest.StashKey()
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the host said during a test beside the failure that it may explain."""
+    """Show the host's log of a test beside the failure that it may explain."""
     report = yield
     running = next((each for each in map(_app_of, getattr(item, "funcargs", {}).values()) if each), None)
     if running is not None:
@@ -75,6 +75,6 @@ def _app_of(fixture: object) -> App | None:
 
 
 def _without_storage(log: str) -> str:
-    """Leave out the storage client's account of its every request."""
+    """Leave out the storage client's log of each request."""
     entries = f"\n{log}".split("\n[")
     return "\n[".join(entry for entry in entries if not entry.startswith("azure."))

@@ -199,7 +199,7 @@ def test_every_error_is_at_its_field_and_the_first_has_the_focus(page: Page) -> 
     browser.fill("Azure DevOps address", "ftp://example.com")
     browser.fill("Sentry address", "nowhere")
     browser.press("Connect")
-    browser.read("Nothing was saved: 2 things have to be put right.")
+    browser.read("Nothing was saved: correct 2 errors.")
     assert "https" in problem(browser, "Azure DevOps address")
     assert problem(browser, "Sentry address")
     assert browser.focused == browser.control("Azure DevOps address")
@@ -209,7 +209,7 @@ def test_every_error_is_at_its_field_and_the_first_has_the_focus(page: Page) -> 
 def test_an_error_goes_away_once_it_was_put_right(page: Page) -> None:
     browser = page.open()
     browser.press("Connect")
-    browser.read("one thing has to be put right")
+    browser.read("Nothing was saved: correct one error.")
     browser.fill("Azure DevOps address", page.pair.ado.organization_url)
     browser.press("Connect")
     browser.read("Connected.")
@@ -334,7 +334,7 @@ def test_a_state_that_is_gone_meanwhile_is_refused_at_its_field(connected: Page)
     browser.press("Bug Resolved / Active")  # closes it
     take_away(connected, "Resolved")
     browser.press("Save")
-    browser.read("one thing has to be put right")
+    browser.read("Nothing was saved: correct one error.")
     assert problem(browser, "When resolved, set", inside=inside) == "'Resolved' is no state of Bug"
     assert browser.focused == browser.control("When resolved, set", inside=inside)
 
@@ -343,7 +343,7 @@ def test_an_error_about_one_of_several_states_is_shown_with_them(connected: Page
     browser = mapped(connected, types={"Bug": {"done_states": ["Resolved"]}}).open()
     take_away(connected, "Resolved")
     browser.press("Save")
-    browser.read("one thing has to be put right")
+    browser.read("Nothing was saved: correct one error.")
     states = f'{connected.project()} [data-path$=".types.Bug.done_states"]'
     error = browser.find(f"{states} > .error")
     assert error is not None
@@ -365,7 +365,7 @@ def test_a_mapped_state_that_azure_devops_does_not_have_is_shown_as_such(connect
 def test_the_rest_can_be_saved_while_azure_devops_cannot_be_asked(connected: Page) -> None:
     connected.pair.ado.fail_next(20, http_status=503)
     browser = connected.open()
-    browser.read("Projects and states could not be asked for.")
+    browser.read("Projects and states cannot be listed.")
     assert browser.find("#add-project") is None
     browser.press(COMMENTS)
     connected.saved()
@@ -440,9 +440,9 @@ def test_a_conflict_is_told_and_theirs_can_be_loaded(connected: Page) -> None:
     browser.press(COMMENTS)
     connected.pair.configure(on_conflict="sentry", people={"ann@a.example": "ann@b.example"})
     browser.press("Save")
-    browser.read("Somebody else changed this document meanwhile. They changed: people, conflicts.")
+    browser.read("Somebody else changed this document in the meantime. They changed: people, conflicts.")
     browser.press("Load theirs")
-    browser.read("This is their document.")
+    browser.read("You now see their version.")
     assert not browser.control(COMMENTS).is_selected()
     assert browser.control("Sentry wins").is_selected()
     assert connected.config["sync_comments"] is False
@@ -493,7 +493,7 @@ def test_one_side_is_copied_over_at_once_where_that_is_chosen(connected: Page) -
     browser = connected.open()
     browser.fill("Sentry issue", issue_id)
     browser.fill("Work item", f"#{work_item_id}")
-    browser.press("copy the work item over to the issue")
+    browser.press("copy the work item to the issue")
     browser.press("Link")
     browser.read("Linked issue")
     assert connected.pair.status(issue_id) == "resolved"
@@ -515,8 +515,8 @@ def test_what_was_chosen_is_forgotten_once_something_else_is_typed(connected: Pa
     ("issue", "work_item", "sentence"),
     [
         ("", "31", "Name the Sentry issue."),
-        ("100", "", "Choose a work item from the list, or type its number."),
-        ("100", "login", "Choose a work item from the list, or type its number."),
+        ("100", "", "Choose a work item from the list or type its number."),
+        ("100", "login", "Choose a work item from the list or type its number."),
         ("abc", "31", "issue_id must be Sentry's numeric id of the issue."),
         ("100", "999999", "The work item does not exist, or our credentials may not read it."),
     ],
@@ -532,22 +532,22 @@ def test_what_cannot_be_linked_is_said(connected: Page, issue: str, work_item: s
 def test_nothing_found_is_said(connected: Page) -> None:
     browser = connected.open()
     browser.fill("Work item", "no such words")
-    browser.read("No work item was found.")
+    browser.read("No work items found.")
 
 
-def test_the_story_of_a_link_opens_with_one_press_newest_first(connected: Page) -> None:
+def test_the_history_of_a_link_opens_with_one_press_newest_first(connected: Page) -> None:
     issue_id, work_item_id = connected.pair.linked()
     connected.pair.sentry.resolve(issue_id)
     connected.pair.settle()
     browser = connected.open()
-    story = browser.control(f"Story: issue {issue_id} and work item {work_item_id}")
-    assert story.get_attribute("aria-expanded") == "false"
-    story.click()
+    history = browser.control(f"History: issue {issue_id} and work item {work_item_id}")
+    assert history.get_attribute("aria-expanded") == "false"
+    history.click()
     browser.read("Linked.")
-    told = [each.text.splitlines()[-1] for each in browser.find_all(".story li")]
-    assert told == ["Azure DevOps: state set from New to Closed, because Sentry changed.", "Linked."]
-    story.click()
-    eventually(lambda: browser.find(".story") is None)
+    entries = [each.text.splitlines()[-1] for each in browser.find_all(".history li")]
+    assert entries == ["Azure DevOps: state set from New to Closed, because Sentry changed.", "Linked."]
+    history.click()
+    eventually(lambda: browser.find(".history") is None)
 
 
 def test_a_link_is_settled_now(connected: Page) -> None:
@@ -556,7 +556,7 @@ def test_a_link_is_settled_now(connected: Page) -> None:
     connected.pair.sentry.resolve(issue_id)
     browser = connected.open()
     both = f"issue {issue_id} and work item {work_item_id}"
-    browser.press(f"Story: {both}")
+    browser.press(f"History: {both}")
     browser.press(f"Settle now: {both}")
     browser.read(f"Settled {both}: applied.")
     assert connected.pair.state(work_item_id) == "Closed"
@@ -594,7 +594,7 @@ def test_links_are_shown_page_by_page(connected: Page) -> None:
     pairs = [{"issue_id": issue_id, "work_item_id": connected.pair.ado.add_item().id} for _ in range(101)]
     assert connected.pair.ask("POST", "links", json=pairs).json()["remaining"] == 0
     browser = connected.open()
-    browser.read("100 links, and there are more to look at.")
+    browser.read("100 links, and there are more.")
     browser.press("Show more")
     browser.read("101 links.")
     assert len({each.get_attribute("data-link") for each in browser.find_all("#links > li")}) == 101
@@ -642,7 +642,7 @@ def test_markup_in_any_value_stays_text(connected: Page) -> None:
     ado.edit(work_item_id, **{"System.AssignedTo": "ann@corp.example"})
     connected.pair.settle()
     browser = connected.open()
-    browser.press(f"Story: issue {issue_id} and work item {work_item_id}")
+    browser.press(f"History: issue {issue_id} and work item {work_item_id}")
     browser.read("assignee set from nobody to ann@corp.example")
     browser.read(f"{MARKUP} title")
     browser.read(f"{MARKUP} project")
@@ -661,7 +661,7 @@ def test_an_error_about_markup_stays_text(connected: Page) -> None:
     browser.press("Add person")
     browser.type(f"{MARKUP}@x", Keys.TAB, MARKUP)
     browser.press("Save")
-    browser.read("have to be put right")
+    browser.read("Nothing was saved: correct")
     assert browser.run("return document.querySelectorAll('img').length") == 0
 
 
@@ -780,13 +780,13 @@ def test_nothing_sticks_out_of_a_narrow_screen(connected: Page) -> None:
     mapping = {project.id: {"on_resolve": "Done", "on_unresolve": "To Do"}}
     connected.pair.configure(people={f"{long}@a.example": f"{long}@b.example"}, status_mapping=mapping)
     browser = connected.open(width=NARROW)
-    browser.press(f"Story: issue {issue_id} and work item {work_item_id}")
+    browser.press(f"History: issue {issue_id} and work item {work_item_id}")
     browser.read("Linked.")
     for summary in browser.find_all("summary"):
         browser.press_element(summary)
     browser.fill("Azure DevOps address", f"ftp://{long}")
     browser.press("Save")
-    browser.read("to be put right")
+    browser.read("Nothing was saved: correct")
     browser.fill("Work item", "W" * 120)
     eventually(lambda: browser.find("[role=option]"))
     width, view = browser.run(

@@ -1,4 +1,4 @@
-"""What nobody should send, at every door: a clear 4xx, nothing stored, nothing of others seen."""
+"""Bad input at every door: a clear 4xx, nothing stored, nothing of others seen."""
 
 import json
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ BAD_BODIES = [
 
 @pytest.fixture(scope="module")
 def victim(bystander: Pair) -> Iterator[Pair]:
-    """An organization with a link, of which nobody else may see or change anything."""
+    """An organization with a link, which no other organization may see or change."""
     bystander.linked()
     before = snapshot(bystander)
     yield bystander
@@ -116,7 +116,7 @@ def test_an_organization_by_another_name_is_unknown(guest: Pair, slug: str) -> N
         ("GET", "search?field=externalIssue&query=login"),
     ]:
         if (method, slug) == ("PUT", "nobody"):
-            continue  # This one is how an organization begins.
+            continue  # This request creates an organization.
         body = guest.document() if method == "PUT" else {"issue_id": "1", "work_item_id": 31}
         refused(guest.app.ask(method, f"organizations/{named}/{path}", json=body), 404)
     headers = {"Shared-Secret": HOOK_SECRET, "Sentry-Hook-Signature": sign(SIGNING_KEY, b"{}")}
@@ -130,7 +130,7 @@ def test_an_organization_by_another_name_is_unknown(guest: Pair, slug: str) -> N
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_an_id_that_is_no_number_is_refused_in_a_path(guest: Pair, text: str) -> None:
+def test_an_id_that_is_not_a_number_is_refused_in_a_path(guest: Pair, text: str) -> None:
     named = quote(text, safe="")
     for issue_id, work_item_id in [(named, "31"), ("1", named)]:
         path = f"links/{issue_id}/{work_item_id}"
@@ -139,13 +139,13 @@ def test_an_id_that_is_no_number_is_refused_in_a_path(guest: Pair, text: str) ->
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, LONG[:8_000]])
-def test_an_id_that_is_no_number_is_refused_in_a_query(guest: Pair, text: str) -> None:
+def test_an_id_that_is_not_a_number_is_refused_in_a_query(guest: Pair, text: str) -> None:
     for name in ("issue_id", "work_item_id"):
         refused(guest.ask("GET", "links", params={name: text}), 400)
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, LONG, ""])
-def test_an_id_that_is_no_number_is_refused_in_a_body(guest: Pair, text: str) -> None:
+def test_an_id_that_is_not_a_number_is_refused_in_a_body(guest: Pair, text: str) -> None:
     refused(guest.ask("POST", "links", json={"issue_id": text, "work_item_id": 31}), 400)
     refused(guest.ask("POST", "links", json={"issue_id": "1", "work_item_id": text}), 400)
     refused(guest.ask("POST", "links", json=[{"issue_id": text, "work_item_id": 31}]), 400)
@@ -153,7 +153,7 @@ def test_an_id_that_is_no_number_is_refused_in_a_body(guest: Pair, text: str) ->
 
 
 @pytest.mark.parametrize("text", [each for each in HOSTILE if each.strip()])
-def test_a_continuation_of_ones_own_making_shows_nothing_of_others(guest: Pair, text: str) -> None:
+def test_a_forged_continuation_shows_nothing_of_others(guest: Pair, text: str) -> None:
     for path in ("links", "links/1/31/activity"):
         answer = guest.ask("GET", path, params={"continuation": text})
         assert answer.status_code in {200, 400, 404}
@@ -164,7 +164,7 @@ def test_a_continuation_of_ones_own_making_shows_nothing_of_others(guest: Pair, 
 
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: repr(body[:20]))
-def test_a_body_that_makes_no_sense_is_refused(guest: Pair, body: bytes) -> None:
+def test_a_meaningless_body_is_refused(guest: Pair, body: bytes) -> None:
     refused(guest.ask("POST", "links", data=body), 400)
     refused(guest.ask("PUT", "config", data=body), 400)
     if body.strip():
@@ -215,7 +215,7 @@ def test_a_document_too_large_for_a_row_is_refused(guest: Pair) -> None:
 
 
 @pytest.mark.parametrize("etag", ["x", '""', "W/", "*" * 1_000, "' or 1 eq 1", '"a", "b"'])
-def test_an_etag_of_ones_own_making_matches_nothing(guest: Pair, etag: str) -> None:
+def test_a_forged_etag_matches_nothing(guest: Pair, etag: str) -> None:
     for method in ("PUT", "DELETE"):
         answer = guest.ask(method, "config", json=guest.document(), headers={"If-Match": etag})
         refused(answer, 412)

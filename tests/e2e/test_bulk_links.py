@@ -100,7 +100,7 @@ def test_a_service_that_is_down_is_not_asked_for_each_pair(connected: Pair, stat
     assert outcomes(answer) == ["already-linked", word, "not-yet", "not-yet"]
     assert answer.json()["remaining"] == 2
     assert len(calls.ado) == 1
-    # And is asked again by whoever sends the list again.
+    # Sending the list again asks it again.
     assert outcomes(post(connected, [first, *rest])) == ["already-linked", "linked", "linked", "linked"]
 
 
@@ -131,7 +131,7 @@ def test_csv_is_read_as_spreadsheets_write_it(connected: Pair, write: str) -> No
 
 
 @pytest.mark.parametrize("content_type", ["text/csv; charset=utf-8", "TEXT/CSV", "application/csv"])
-def test_csv_is_told_by_its_type(connected: Pair, content_type: str) -> None:
+def test_csv_is_recognized_by_its_type(connected: Pair, content_type: str) -> None:
     [(issue_id, work_item_id)] = some(connected, 1)
     assert outcomes(post_csv(connected, f"{issue_id},{work_item_id}", content_type)) == ["linked"]
 
@@ -195,7 +195,7 @@ def test_a_list_with_one_bad_pair_links_nothing(connected: Pair, body: list[Any]
 
 
 @pytest.mark.parametrize("body", [b"[", b"[\xff]", b"  [[[[", b"[" * 100_000])
-def test_a_list_that_is_no_json_is_refused(connected: Pair, body: bytes) -> None:
+def test_a_list_that_is_not_json_is_refused(connected: Pair, body: bytes) -> None:
     answer = connected.ask("POST", "links", data=body)
     assert (answer.status_code, answer.json()["error"]) == (400, "bad-request")
 

@@ -75,7 +75,7 @@ def test_a_state_costs_no_call_to_azure_devops(connected: Pair) -> None:
     with connected.calls() as calls:
         connected.ado.edit(item, **{STATE: "Closed"})
     assert calls.ado == []
-    # Our own write comes back as a hook, and is looked at once.
+    # Our own write comes back as a hook, and is read once.
     assert calls.sentry == ["GET 200", "PUT 200", "GET 200"]
     assert connected.status(issue_id) == "resolved"
 
@@ -131,6 +131,6 @@ def test_a_quiet_reconciliation_asks_azure_devops_once(connected: Pair) -> None:
         connected.linked()
     with connected.calls() as calls:
         assert connected.ask("POST", "reconcile").json()["links"] == 4
-        # Issues are asked about in turn, seconds apart.
+        # Issues are asked about one by one, seconds apart.
         connected.app.clear()
     assert calls.ado == ["POST 200"]

@@ -33,9 +33,11 @@ def comment_and_settle(pair: Pair, issue_id: str, text: str, actor: str = ANN) -
     return comment_id
 
 
-def story(pair: Pair, issue_id: str, work_item_id: int) -> list[str]:
+def comment_outcomes(pair: Pair, issue_id: str, work_item_id: int) -> list[str]:
     return [
-        outcome for outcome, field in pair.told(issue_id, work_item_id) if field in {"comment", "comments"}
+        outcome
+        for outcome, field in pair.outcomes(issue_id, work_item_id)
+        if field in {"comment", "comments"}
     ]
 
 
@@ -51,7 +53,7 @@ def test_a_comment_is_carried_over_with_its_author_and_the_way_back(connected: P
     assert comment == (
         f'<p>{name} wrote in <a href="{url}">Sentry</a>:</p><blockquote>It is the cache.</blockquote>'
     )
-    assert story(connected, issue_id, work_item_id) == ["commented"]
+    assert comment_outcomes(connected, issue_id, work_item_id) == ["commented"]
 
 
 def test_every_word_of_a_comment_is_text(connected: Pair) -> None:
@@ -157,7 +159,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def services(connected: Pair, clock: Clock) -> Services:
-    """Stand for one more instance of the app, on a clock of its own."""
+    """Act as one more instance of the app, on a clock of its own."""
     return Services(Settings({**SECRETS, "AzureWebJobsStorage": connected.app.storage}), clock)
 
 
@@ -183,7 +185,7 @@ def test_a_hook_that_comes_again_adds_nothing(connected: Pair) -> None:
         assert answer.status_code == 202
     connected.settle()
     assert len(comments(connected, work_item_id)) == 1
-    assert story(connected, issue_id, work_item_id) == ["commented"]
+    assert comment_outcomes(connected, issue_id, work_item_id) == ["commented"]
 
 
 def test_a_comment_deleted_before_it_was_carried_over_stays_where_it_is(
@@ -208,7 +210,7 @@ def test_an_answer_that_got_lost_is_looked_into(connected: Pair, services: Servi
     assert sync_comment(message, services) == ["already-commented"]
     assert sync_comment(message, services) == ["already-commented"]
     assert len(comments(connected, work_item_id)) == 1
-    assert story(connected, issue_id, work_item_id) == ["already-commented"]
+    assert comment_outcomes(connected, issue_id, work_item_id) == ["already-commented"]
 
 
 def test_a_comment_is_not_taken_for_one_whose_number_begins_alike(
@@ -246,7 +248,7 @@ def test_a_comment_waits_for_better_times(
         assert raised.value.retry_after <= 300
         connected.ado.faults.clear()
     clock.ahead += 61.0
-    again = Services(services.settings, clock)  # One that does not wait for what the others were told.
+    again = Services(services.settings, clock)  # A process that does not share the back-off of the others.
     assert sync_comment(message, again) == ["commented"]
     assert len(comments(connected, work_item_id)) == 1
 
@@ -269,16 +271,16 @@ def test_a_work_item_that_is_gone_does_not_keep_a_comment_from_the_others(connec
     connected.ado.delete(gone)
     comment_and_settle(connected, issue_id, "To whom it may concern.")
     assert len(comments(connected, there)) == 1
-    assert story(connected, issue_id, there) == ["commented"]
-    assert len(story(connected, issue_id, gone)) == 1
+    assert comment_outcomes(connected, issue_id, there) == ["commented"]
+    assert len(comment_outcomes(connected, issue_id, gone)) == 1
 
 
-def test_a_refused_comment_is_told_in_the_story(connected: Pair) -> None:
+def test_a_refused_comment_is_in_the_activity(connected: Pair) -> None:
     issue_id, work_item_id = connected.linked()
     connected.ado.fail_next(http_status=400, path=COMMENTS)
     comment_and_settle(connected, issue_id, "Too hot.")
     assert comments(connected, work_item_id) == []
-    assert story(connected, issue_id, work_item_id) == ["refused"]
+    assert comment_outcomes(connected, issue_id, work_item_id) == ["refused"]
 
 
 def test_one_failing_work_item_does_not_keep_a_comment_from_the_next(
@@ -295,7 +297,7 @@ def test_one_failing_work_item_does_not_keep_a_comment_from_the_next(
     clock.ahead = 61.0
     assert sorted(sync_comment(message, services)) == ["already-commented", "commented"]
     assert [len(comments(connected, each)) for each in (first, second)] == [1, 1]
-    assert story(connected, issue_id, second) == ["commented"]
+    assert comment_outcomes(connected, issue_id, second) == ["commented"]
 
 
 def test_a_work_item_that_moved_to_another_project_gets_its_comment(connected: Pair) -> None:

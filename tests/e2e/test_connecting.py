@@ -71,9 +71,7 @@ def reason(pair: Pair) -> str:
         ("https://tfs.corp.example:8443/Main/", "https://tfs.corp.example:8443/Main/"),
     ],
 )
-def test_an_address_is_kept_in_its_normal_form_without_asking_anybody(
-    guest: Pair, typed: str, kept: str
-) -> None:
+def test_an_address_is_kept_in_its_normal_form_without_a_call(guest: Pair, typed: str, kept: str) -> None:
     answer = guest.configure(ado_url=typed)
     assert (answer.status_code, answer.json()["config"]["ado_url"]) == (201, kept)
 
@@ -101,7 +99,7 @@ def test_an_address_is_kept_in_its_normal_form_without_asking_anybody(
         ("https://dev.azure.com/" + "x" * 65_536, "characters"),
     ],
 )
-def test_an_address_that_nobody_may_connect_to_is_an_error_by_its_key(
+def test_an_address_that_the_app_may_not_connect_to_is_an_error_by_its_key(
     guest: Pair, key: str, url: str, problem: str
 ) -> None:
     answer = guest.configure(**{key: url})
@@ -254,7 +252,7 @@ def test_each_way_of_refusing_us_is_one_error_with_its_cure(guest: Pair, trouble
 @pytest.mark.parametrize(
     "trouble", [html_page(502), html_page(503), Fault(200, {}, "ready"), Fault(200, JSON, "5"), Fault(500)]
 )
-def test_what_is_no_answer_is_no_refusal(guest: Pair, trouble: Fault) -> None:
+def test_what_is_not_an_answer_is_no_refusal(guest: Pair, trouble: Fault) -> None:
     guest.configure()
     guest.ado.meet(trouble)
     answer = guest.post_link("1", 31)
@@ -304,9 +302,7 @@ def config_of(services: Services, slug: str) -> func.HttpResponse:
         ({"AzureWebJobsStorage__tableServiceUri": "https://x.example/"}, 503, ["AzureWebJobsStorage"]),
     ],
 )
-def test_a_storage_that_nobody_named_is_named(
-    environment: dict[str, str], status: int, words: list[str]
-) -> None:
+def test_missing_storage_is_named(environment: dict[str, str], status: int, words: list[str]) -> None:
     answer = config_of(Services(Settings(environment)), "fabrikam")
     assert answer.status_code == status
     assert all(word in json.loads(answer.get_body())["detail"] for word in words)
@@ -322,7 +318,7 @@ def test_a_storage_key_that_is_refused_is_named(app: App) -> None:
     assert "d3Jvbmcga2V5" not in str(said)
 
 
-def test_a_connection_string_that_is_none_is_named() -> None:
+def test_an_invalid_connection_string_is_named() -> None:
     unresolved = "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/storage)"
     services = Services(Settings({**SECRETS, "AzureWebJobsStorage": unresolved}))
     answer = config_of(services, "fabrikam")
@@ -366,7 +362,7 @@ def test_without_a_change_what_needs_attention_keeps_its_time(pair: Pair) -> Non
     assert due <= services.clock()
 
 
-def test_a_state_that_was_added_a_minute_ago_is_shown_to_whoever_asks(pair: Pair) -> None:
+def test_a_state_that_was_added_a_minute_ago_is_shown_at_once(pair: Pair) -> None:
     """A team edits its process, goes back to the form, and wants to choose the new state."""
     pair.configure()
     services = Services(Settings({**SECRETS, "AzureWebJobsStorage": pair.app.storage}))
@@ -396,10 +392,10 @@ def test_more_than_a_thousand_projects_are_all_shown(app: App) -> None:
     assert len({each["id"] for each in mapper["projects"]}) == 1005
 
 
-# Nothing tells a secret.
+# No secret leaks.
 
 
-def test_a_session_full_of_failures_tells_no_secret(
+def test_a_session_full_of_failures_reveals_no_secret(
     app: App, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     secrets = {name: f"{name.lower().replace('_', '-')}-0f1e2d3c" for name in SECRETS}

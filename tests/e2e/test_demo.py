@@ -20,14 +20,14 @@ from simulator.hands import Hands
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds
-LOOK_EVERY = 0.1  # seconds
+POLL_EVERY = 0.1  # seconds
 EVERYTHING_RUNS = "everything runs"
 MARK = "DEMO_UNDER_TEST"
 NOBODYS = cast("Hands", None)
 
 
 class Run:
-    """One run of a module, whose every descendant can be told by a mark in its environment."""
+    """One run of a module; a mark in the environment identifies each of its descendants."""
 
     def __init__(self, module: str, *options: str) -> None:
         self._mark = f"{MARK}={uuid.uuid4().hex}"
@@ -97,14 +97,14 @@ def playground() -> Iterator[Run]:
         yield run
 
 
-def assert_nobody_survives(run: Run) -> None:
+def assert_nothing_survives(run: Run) -> None:
     deadline = time.monotonic() + PATIENCE
     while survivors := run.survivors():
         assert time.monotonic() < deadline, survivors
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_EVERY)
 
 
-def test_every_change_arrives_and_the_story_is_told(demo: Run) -> None:
+def test_every_change_arrives_and_the_activity_is_shown(demo: Run) -> None:
     said, _ = demo.process.communicate(timeout=4 * PATIENCE)
     assert demo.process.returncode == 0, said
     steps = [step for chapter in CHAPTERS.values() for step in chapter]
@@ -114,7 +114,7 @@ def test_every_change_arrives_and_the_story_is_told(demo: Run) -> None:
         )
     assert re.search(r"applied +inbound +status +unresolved → resolved\n", said), said
     assert said.rstrip().endswith(f"All {len(steps)} steps arrived. Stopping everything.")
-    assert_nobody_survives(demo)
+    assert_nothing_survives(demo)
 
 
 @pytest.mark.parametrize("moment", ["Starting", EVERYTHING_RUNS])
@@ -125,7 +125,7 @@ def test_nothing_is_left_behind(demo: Run, how: signal.Signals, moment: str) -> 
         assert len(demo.survivors()) == 5  # itself, Azurite, two fakes, the app
     code = demo.end(how)
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 130)
-    assert_nobody_survives(demo)
+    assert_nothing_survives(demo)
 
 
 def test_a_change_that_does_not_arrive_fails_the_demo_with_the_apps_last_words(hasty_demo: Run) -> None:
@@ -137,12 +137,14 @@ def test_a_change_that_does_not_arrive_fails_the_demo_with_the_apps_last_words(h
     assert "✗ Ann resolves #31 in Azure DevOps → expected 'resolved', still 'unresolved' after 2 s" in said
     assert "The app's last words:" in said
     assert "outcome=" in said
-    assert_nobody_survives(hasty_demo)
+    assert_nothing_survives(hasty_demo)
 
 
 def test_a_change_where_none_belongs_fails_the_demo() -> None:
-    looks = iter(["New", "New", "Closed"])
-    step = Step("Ann looks away", lambda _: None, "#31 stays New", lambda _: next(looks), "New", holds=True)
+    observations = iter(["New", "New", "Closed"])
+    step = Step(
+        "Ann looks away", lambda _: None, "#31 stays New", lambda _: next(observations), "New", holds=True
+    )
     with pytest.raises(StepFailed, match="expected 'New' to stay, but it became 'Closed'"):
         take(step, NOBODYS, patience=1.0)
 
@@ -162,4 +164,4 @@ def test_the_playground_says_where_everything_is_until_it_is_interrupted(playgro
         answer = session.get(links, headers={"x-functions-key": key}, timeout=PATIENCE)
         assert len(answer.json()["links"]) == 3
     assert playground.end(signal.SIGINT) == 0
-    assert_nobody_survives(playground)
+    assert_nothing_survives(playground)

@@ -47,7 +47,7 @@ def ask(ado: FakeAdo) -> Iterator[Ask]:
 
 
 class Receiver:
-    """A web hook receiver that answers as told and keeps what it was sent."""
+    """A web hook receiver that answers as ordered and keeps what it was sent."""
 
     def __init__(self) -> None:
         self.answers: list[int] = []
@@ -100,7 +100,7 @@ def state(value: str) -> dict[str, Any]:
 # Reading and writing work items.
 
 
-def test_a_patch_makes_one_revision_and_tells_the_whole_work_item(ado: FakeAdo, ask: Ask) -> None:
+def test_a_patch_makes_one_revision_and_returns_the_whole_work_item(ado: FakeAdo, ask: Ask) -> None:
     answer = patch(ask, {"op": "test", "path": "/rev", "value": 1}, state("resolved"))
     assert answer.status_code == 200
     assert (answer.json()["rev"], answer.json()["fields"]["System.State"]) == (2, "Resolved")
@@ -321,7 +321,7 @@ def test_all_projects_are_found_by_paging_to_the_end(ask: Ask) -> None:
         assert skipped.json()["count"] == 5
 
 
-def test_types_tell_their_states_categories_and_required_fields(ask: Ask) -> None:
+def test_types_list_their_states_categories_and_required_fields(ask: Ask) -> None:
     states = ask("GET", "tailored/_apis/wit/workitemtypes/Störung/states").json()["value"]
     assert [(one["name"], one["category"]) for one in states] == [
         ("Offen", "Proposed"),

@@ -36,7 +36,7 @@ class Request(NamedTuple):
 
 
 class Receiver:
-    """A web server that keeps what it is sent, and answers what it is told to."""
+    """A web server that keeps what it is sent, and answers as ordered."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -117,7 +117,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def sentry() -> Iterator[FakeSentry]:
-    """One issue, 100, and Ann; whatever happens from here on is told to nobody."""
+    """One issue, 100, and Ann; no hook announces what happens from here on."""
     with FakeSentry(page_size=2, webhook_timeout=5.0) as sentry:
         sentry.add_issue(issue_id="100")
         sentry.add_member(ANN, name="Ann Archer", other_emails=("ann@home.example",))
@@ -131,7 +131,7 @@ def api(sentry: FakeSentry) -> Api:
 
 @pytest.fixture
 def listening(sentry: FakeSentry, receiver: Receiver) -> FakeSentry:
-    """The same, with somebody to tell."""
+    """The same, with a receiver of hooks."""
     sentry.webhook_url = receiver.url
     return sentry
 
@@ -391,7 +391,7 @@ def test_the_same_comment_is_refused_for_an_hour() -> None:
             400,
             {"detail": "You have already posted that comment."},
         )
-        sentry.comment("100", "Looking")  # somebody else may say so too
+        sentry.comment("100", "Looking")  # another person may post it too
         now[0] += timedelta(hours=1)
         assert api("POST", path, {"text": "Looking"}).status_code == 201
         assert len(api("GET", path).json()) == 3
@@ -623,7 +623,7 @@ def test_only_created_has_urls_unless_sentry_is_new(listening: FakeSentry, recei
     assert [issue["firstSeen"][-6:] == "+00:00" for issue in issues] == [True, False, False]
 
 
-def test_who_resolves_what_is_nobodys_may_get_it(listening: FakeSentry, receiver: Receiver) -> None:
+def test_resolving_an_unassigned_issue_may_assign_it(listening: FakeSentry, receiver: Receiver) -> None:
     listening.add_member("keen@acme.example", assigns_self_on_resolve=True)
     listening.resolve("100", actor="keen@acme.example")
     listening.hooks.drain()
@@ -654,7 +654,7 @@ def test_a_slow_receiver_loses_the_hook(receiver: Receiver) -> None:
         assert [delivery.outcome for delivery in sentry.deliveries] == ["timeout"]
 
 
-def test_hooks_are_lost_doubled_delayed_and_reordered_as_told(
+def test_hooks_are_lost_doubled_delayed_and_reordered_as_ordered(
     listening: FakeSentry, receiver: Receiver
 ) -> None:
     listening.weather = Weather(loss=1.0)

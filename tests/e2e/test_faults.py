@@ -1,4 +1,4 @@
-"""Death, silence, refusals and disorder: afterwards both ends agree, and no call was made too often."""
+"""Crashes, silence, refusals and disorder: afterwards both ends agree, and no call was made too often."""
 
 import signal
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def kill(pair: Pair) -> None:
 
 
 def send_hook(pair: Pair, issue_id: str) -> requests.Response:
-    """Have Sentry tell of an issue once more."""
+    """Have Sentry announce an issue once more."""
     return pair.deliver_from_sentry({"action": "resolved", "data": {"issue": {"id": issue_id}}})
 
 
@@ -160,7 +160,7 @@ def test_a_write_to_sentry_whose_answer_was_lost_is_found_and_not_repeated(fragi
     assert agree(fragile, issue_id, item)
 
 
-def test_nobody_else_writes_for_a_link_while_a_write_is_under_way(fragile: Pair) -> None:
+def test_no_other_worker_writes_for_a_link_while_a_write_is_under_way(fragile: Pair) -> None:
     issue_id, item = fragile.linked()
     fragile.sentry.webhook_url = None
     fragile.sentry.hang_next(1, 1.0, method="PUT")
@@ -222,7 +222,7 @@ def test_without_storage_both_doors_ask_to_be_tried_again(own: tuple[App, Azurit
 # A vendor asks us to wait, or to go away.
 
 
-def test_a_throttled_message_is_put_back_and_nobody_calls_until_the_time_is_over(connected: Pair) -> None:
+def test_a_throttled_message_is_put_back_and_no_call_is_made_until_the_time_is_over(connected: Pair) -> None:
     first, *others = pairs = [connected.linked() for _ in range(3)]
     connected.ado.meet(throttled(3), method="PATCH")
     with connected.calls() as calls:
@@ -235,8 +235,8 @@ def test_a_throttled_message_is_put_back_and_nobody_calls_until_the_time_is_over
     assert len(calls.ado) <= 1 + 3 + 3
     assert all(agree(connected, *pair) for pair in pairs)
     assert connected.app.messages("-poison") == 0
-    told = [entry for pair in pairs for entry in connected.told(*pair) if entry[0] == "failed"]
-    assert len(told) == len(pairs)
+    failed = [entry for pair in pairs for entry in connected.outcomes(*pair) if entry[0] == "failed"]
+    assert len(failed) == len(pairs)
 
 
 def test_sentrys_throttling_is_waited_out_as_well(connected: Pair) -> None:
@@ -275,7 +275,7 @@ def test_a_refused_token_is_not_offered_over_and_over_and_a_new_one_cures_every_
     health = fragile.app.ask("GET", "health").json()
     assert health["status"] == "degraded"
     assert "Azure DevOps" in health["problems"][0]
-    # Whoever sets a new token restarts the app by it.
+    # Setting a new token restarts the app.
     fragile.ado.tokens[ADO_TOKEN] = service
     fragile.app.end()
     fragile.app.start()
@@ -284,7 +284,7 @@ def test_a_refused_token_is_not_offered_over_and_over_and_a_new_one_cures_every_
     assert {fragile.state(item) for _, item in pairs} == {"Closed"}
 
 
-def test_a_refused_change_needs_attention_and_tells_why(connected: Pair) -> None:
+def test_a_refused_change_needs_attention_and_says_why(connected: Pair) -> None:
     # No work item may leave Proposed for Resolved, and the mapping insists on Resolved.
     project_id = connected.ado.project_id("CMMI Works")
     mapping = {project_id: {"on_resolve": "Resolved", "on_unresolve": "Proposed"}}
@@ -293,7 +293,7 @@ def test_a_refused_change_needs_attention_and_tells_why(connected: Pair) -> None
     with connected.calls() as calls:
         connected.sentry.resolve(issue_id)
     assert connected.health(issue_id, item) == ("attention", "refused")
-    assert connected.told(issue_id, item) == [("refused", "status")]
+    assert connected.outcomes(issue_id, item) == [("refused", "status")]
     [link] = connected.links()
     assert "contains the value 'Resolved' that is not in the list of supported values" in link["detail"]
     assert calls.ado == ["PATCH 400"]

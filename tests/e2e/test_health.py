@@ -45,7 +45,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
-def test_nobody_without_the_key_is_let_in(locked: App, method: str, path: str) -> None:
+def test_no_caller_without_the_key_is_admitted(locked: App, method: str, path: str) -> None:
     assert locked.ask(method, path).status_code == 401
     assert locked.ask(method, path, headers={"x-functions-key": "guessed"}).status_code == 401
 

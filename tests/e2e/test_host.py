@@ -394,7 +394,7 @@ def test_messages_run_side_by_side_up_to_the_bound(start_host: StartHost, queue:
     assert 4 <= most <= 6  # batchSize 4, newBatchThreshold 2
 
 
-def test_a_client_that_hangs_up_harms_nobody(host: RunningHost) -> None:
+def test_a_client_that_hangs_up_does_no_harm(host: RunningHost) -> None:
     with socket.create_connection(host.address) as connection:
         connection.sendall(b"POST /api/echo/1 HTTP/1.1\r\nContent-Length: 500\r\n\r\nnot that much")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -648,7 +648,7 @@ def test_a_schedule_comes_next(text: str, after: str, expected: str) -> None:
         "00:05:00",
     ],
 )
-def test_what_is_no_schedule_is_refused(text: str) -> None:
+def test_what_is_not_a_schedule_is_refused(text: str) -> None:
     with pytest.raises(ScheduleError):
         Schedule.parse(text)
 
@@ -675,7 +675,7 @@ def test_the_disposition_of_a_message(
 # Azurite
 
 
-def test_azurite_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_azurite_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     program = (
         "from pathlib import Path; from simulator.azurite import Azurite; import os, signal\n"
         f"azurite = Azurite(Path({str(tmp_path)!r})); azurite.start(); print(azurite.connection_string)\n"

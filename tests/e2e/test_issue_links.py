@@ -1,4 +1,4 @@
-"""Links over HTTP: made, listed, removed, and the story that each one tells."""
+"""Links over HTTP: made, listed, removed, and the activity of each one."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_a_link_says_what_it_joins(connected: Pair) -> None:
     }
 
 
-def test_linking_writes_nothing_and_costs_one_look_at_each_side(connected: Pair) -> None:
+def test_linking_writes_nothing_and_costs_one_read_of_each_side(connected: Pair) -> None:
     connected.linked()
     issue_id = connected.sentry.add_issue(announce=False).id
     # They disagree in both fields, and are left to.
@@ -68,7 +68,7 @@ def test_the_same_link_twice_is_a_conflict(connected: Pair) -> None:
     assert len(connected.links()) == 1
 
 
-def test_nothing_is_linked_for_an_organization_that_nobody_connected(pair: Pair) -> None:
+def test_nothing_is_linked_for_an_unconnected_organization(pair: Pair) -> None:
     assert said(pair.post_link("100", 31)) == (404, "unknown-organization")
     assert said(pair.ask("GET", "links")) == (404, "unknown-organization")
     assert said(pair.ask("GET", "links/100/31/activity")) == (404, "unknown-organization")
@@ -95,7 +95,7 @@ def test_a_work_item_is_named_by_its_number(bystander: Pair, work_item_id: objec
         b'{"issue_id": "1", "work_item_id": 1, "x": 1}',
     ],
 )
-def test_a_body_that_is_no_link_is_refused(bystander: Pair, body: bytes) -> None:
+def test_a_body_that_is_not_a_link_is_refused(bystander: Pair, body: bytes) -> None:
     assert said(bystander.ask("POST", "links", data=body)) == (400, "bad-request")
 
 
@@ -199,7 +199,7 @@ def paged(pair: Pair) -> Any:
         continuation = answer["continuation"]
 
 
-def test_each_listed_link_says_how_it_does(connected: Pair) -> None:
+def test_each_listed_link_shows_its_health(connected: Pair) -> None:
     issue_id, work_item_id = connected.linked()
     [link] = connected.links()
     assert (link["health"], link["reason"], link["detail"]) == ("settled", None, None)
@@ -220,9 +220,7 @@ def test_a_list_asked_for_by_no_number_is_refused(bystander: Pair, params: dict[
 @pytest.mark.parametrize(
     "continuation", ["x", "!", "~", "item!", "../..", "'", "0000000000000001!1' or 1 eq 1"]
 )
-def test_a_continuation_of_ones_own_making_reaches_no_other_organization(
-    connected: Pair, continuation: str
-) -> None:
+def test_a_forged_continuation_reaches_no_other_organization(connected: Pair, continuation: str) -> None:
     connected.linked()
     with Pair.beside(connected.app) as other:
         other.configure()
@@ -269,10 +267,10 @@ def test_a_link_is_removed_by_its_two_numbers_only(bystander: Pair, path: str) -
     assert bystander.links() == before
 
 
-# The story.
+# The activity.
 
 
-def test_the_activity_tells_the_newest_first(connected: Pair) -> None:
+def test_the_activity_lists_the_newest_first(connected: Pair) -> None:
     issue_id, work_item_id = connected.linked()
     connected.sentry.resolve(issue_id)
     connected.settle()

@@ -97,7 +97,7 @@ def test_the_current_etag_lets_a_change_through(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_an_organization_that_nobody_connected_is_unknown(pair: Pair, method: str) -> None:
+def test_an_unconnected_organization_is_unknown(pair: Pair, method: str) -> None:
     answer = pair.ask(method, "config")
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown-organization")
 
@@ -111,7 +111,7 @@ def test_no_organization_can_be_created_under_another_kind_of_slug(pair: Pair, s
 # Errors.
 
 
-def test_every_error_is_told_at_once_and_nothing_is_stored(pair: Pair) -> None:
+def test_every_error_is_reported_at_once_and_nothing_is_stored(pair: Pair) -> None:
     found = errors(
         pair,
         ado_url="http://dev.azure.com/fabrikam/",
@@ -137,7 +137,7 @@ def test_every_error_is_told_at_once_and_nothing_is_stored(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"[]", b"null", b"\xff", b'"x"'])
-def test_a_body_that_is_no_object_is_an_error_of_the_whole(pair: Pair, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_an_error_of_the_whole(pair: Pair, body: bytes) -> None:
     answer = pair.ask("PUT", "config", data=body)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid-configuration")
     assert set(answer.json()["errors"]) == {"$"}
@@ -219,7 +219,7 @@ def test_a_mapping_that_cannot_be_checked_is_not_stored(pair: Pair) -> None:
     assert pair.ask("GET", "config").json()["config"]["status_mapping"] == {}
 
 
-def test_a_document_without_a_mapping_needs_nobody_to_answer(pair: Pair) -> None:
+def test_a_document_without_a_mapping_needs_no_service_to_answer(pair: Pair) -> None:
     with pair.calls() as calls:
         assert pair.configure().status_code == 201
     assert (calls.ado, calls.sentry) == ([], [])
@@ -321,7 +321,7 @@ def test_a_look_up_that_fails_stores_nothing_and_is_made_again(located: Pair) ->
     assert not any(field["disabled"] for field in found.json()["fields"])
 
 
-def test_an_account_that_nobody_knows_disables_the_mapping_alone(located: Pair) -> None:
+def test_an_unknown_account_disables_the_mapping_alone(located: Pair) -> None:
     unknown = "11111111-2222-3333-4444-555555555555"
     assert located.configure(ado_account_id=unknown, ado_url=None).status_code == 201
     fields = located.ask("GET", "config").json()["fields"]

@@ -1,4 +1,4 @@
-"""What no hook tells is found: by the timer, and at once for whoever asks."""
+"""What no hook announces is found: by the timer, and at once on demand."""
 
 from collections.abc import Iterator
 
@@ -18,20 +18,20 @@ BATCH = "POST 200"
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """A host of these tests' own: the timer looks at every organization that there is."""
+    """A host of these tests' own: its timer reconciles every organization there is."""
     with own_app(tmp_path_factory.mktemp("own")) as (running, _):
         yield running
 
 
 @pytest.fixture
 def unheard(pair: Pair) -> Pair:
-    """An organization of whose changes no hook tells."""
+    """An organization whose changes no hook announces."""
     assert pair.configure().status_code == 201
     return pair
 
 
 def reconcile(pair: Pair) -> dict[str, object]:
-    """Have the whole organization looked at and whatever was off settled."""
+    """Reconcile the whole organization, and settle what is off."""
     answer = pair.ask("POST", "reconcile")
     assert answer.status_code == 202, answer.text
     pair.rest()
@@ -87,14 +87,14 @@ def test_one_link_is_settled_while_the_caller_waits(unheard: Pair) -> None:
         ({"issue": "100"}, 400, "bad-request"),
     ],
 )
-def test_a_link_that_cannot_be_found_is_said(
+def test_a_link_that_cannot_be_found_is_reported(
     unheard: Pair, body: dict[str, object], status: int, error: str
 ) -> None:
     answer = unheard.ask("POST", "reconcile", json=body)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
 
 
-def test_whoever_has_cured_a_refusal_need_not_wait_for_the_next_try(unheard: Pair) -> None:
+def test_a_cured_refusal_need_not_wait_for_the_next_try(unheard: Pair) -> None:
     issue_id, work_item_id = unheard.linked()
     one = {"issue_id": issue_id, "work_item_id": work_item_id}
     unheard.ado.edit(work_item_id, **{STATE: "Closed"})
@@ -104,7 +104,7 @@ def test_whoever_has_cured_a_refusal_need_not_wait_for_the_next_try(unheard: Pai
     assert (answer.status_code, answer.json()) == (200, {"outcome": "applied"})
 
 
-def test_an_unknown_organization_is_said(app: App) -> None:
+def test_an_unknown_organization_is_reported(app: App) -> None:
     answer = app.ask("POST", "organizations/nobody/reconcile")
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown-organization")
 
@@ -115,11 +115,11 @@ def test_a_deleted_work_item_is_marked_and_recovers_once_it_is_restored(unheard:
     reconcile(unheard)
     assert unheard.health(issue_id, item) == ("attention", "work-item-gone")
     reconcile(unheard)
-    assert unheard.told(issue_id, item) == [("failed", None)]
+    assert unheard.outcomes(issue_id, item) == [("failed", None)]
     unheard.ado.restore(item)
     reconcile(unheard)
     assert unheard.health(issue_id, item)[0] == "settled"
-    assert unheard.told(issue_id, item)[0] == ("recovered", None)
+    assert unheard.outcomes(issue_id, item)[0] == ("recovered", None)
 
 
 def test_an_organization_that_cannot_be_asked_does_not_stop_another(app: App, unheard: Pair) -> None:

@@ -75,7 +75,7 @@ def test_both_fields_travel_there_and_back_without_any_mapping(
     assert connected.health(issue_id, item) == ("settled", None)
 
 
-def test_an_unassign_in_sentry_travels_though_no_hook_tells_of_it(connected: Pair) -> None:
+def test_an_unassign_in_sentry_travels_though_no_hook_announces_it(connected: Pair) -> None:
     issue_id, item = connected.linked()
     does(connected, connected.sentry.assign, issue_id, ANN)
     connected.sentry.unassign(issue_id)
@@ -215,7 +215,7 @@ def test_people_with_two_addresses_are_known_under_both(pair: Pair) -> None:
     assert pair.item_assignee(item) == ANN
 
 
-def test_a_person_unknown_to_sentry_is_told_of_once_and_blocks_no_status(connected: Pair) -> None:
+def test_a_person_unknown_to_sentry_is_recorded_once_and_blocks_no_status(connected: Pair) -> None:
     issue_id, item = connected.linked()
     does(connected, connected.ado.edit, item, **{ASSIGNED_TO: ANN})
     does(connected, connected.ado.edit, item, **{STATE: "Closed", ASSIGNED_TO: CAROL})
@@ -225,15 +225,15 @@ def test_a_person_unknown_to_sentry_is_told_of_once_and_blocks_no_status(connect
     does(connected, connected.ado.edit, item, **{STATE: "Active"})
     does(connected, connected.sentry.resolve, issue_id)
     assert ends(connected, issue_id, item) == ("resolved", "Closed", ANN, CAROL)
-    assert connected.told(issue_id, item).count(("refused", "assignee")) == 1
-    # Ann, then Carol once: nobody asks for her again at every event.
+    assert connected.outcomes(issue_id, item).count(("refused", "assignee")) == 1
+    # Ann, then Carol once: no event asks for her again.
     assert sum(path.endswith("/members/") for _, path, _ in connected.sentry.calls) == 2
     does(connected, connected.ado.edit, item, **{ASSIGNED_TO: BOB})
     assert ends(connected, issue_id, item) == ("resolved", "Closed", BOB, BOB)
     assert connected.health(issue_id, item) == ("settled", None)
 
 
-def test_a_person_unknown_to_azure_devops_is_told_of_once_and_blocks_no_status(connected: Pair) -> None:
+def test_a_person_unknown_to_azure_devops_is_recorded_once_and_blocks_no_status(connected: Pair) -> None:
     connected.sentry.add_member("zoe@home.example")
     issue_id, item = connected.linked()
     does(connected, connected.sentry.assign, issue_id, ANN)
@@ -247,7 +247,7 @@ def test_a_person_unknown_to_azure_devops_is_told_of_once_and_blocks_no_status(c
         connected.sentry.unresolve(issue_id)
     assert calls.ado == ["PATCH 200"]
     assert ends(connected, issue_id, item) == ("unresolved", "New", "zoe@home.example", ANN)
-    assert connected.told(issue_id, item).count(("refused", "assignee")) == 1
+    assert connected.outcomes(issue_id, item).count(("refused", "assignee")) == 1
 
 
 def test_an_identity_without_an_address_is_nobody_we_know(connected: Pair) -> None:
@@ -284,7 +284,7 @@ def test_a_move_that_does_not_cross_the_done_line_writes_nothing(
     assert (calls.ado, calls.writes) == ([], [])
 
 
-def test_a_title_costs_nobody_a_call(connected: Pair) -> None:
+def test_a_title_costs_no_call(connected: Pair) -> None:
     _, item = connected.linked()
     with connected.calls() as calls:
         connected.ado.edit(item, **{"System.Title": "Fix login, really"})
@@ -305,7 +305,7 @@ def test_a_work_item_created_as_done_changes_nothing_until_it_crosses_the_line(c
     issue_id, item = connected.linked(**{STATE: "Closed"})
     with connected.calls() as calls:
         connected.ado.edit(item, **{STATE: "Active"})
-    assert (calls.writes, connected.told(issue_id, item)) == ([], [("agreed", "status")])
+    assert (calls.writes, connected.outcomes(issue_id, item)) == ([], [("agreed", "status")])
     does(connected, connected.ado.edit, item, **{STATE: "Closed"})
     assert connected.status(issue_id) == "resolved"
 
@@ -342,7 +342,7 @@ def test_what_is_switched_off_does_not_travel_out(pair: Pair, switch: str, kept:
     does(pair, pair.sentry.resolve, issue_id)
     does(pair, pair.sentry.assign, issue_id, ANN)
     assert ends(pair, issue_id, item) == kept
-    assert (("skipped", "status") in pair.told(issue_id, item)) is (kept[1] == "New")
+    assert (("skipped", "status") in pair.outcomes(issue_id, item)) is (kept[1] == "New")
 
 
 @pytest.mark.parametrize(
@@ -364,9 +364,9 @@ def test_what_is_switched_off_does_not_travel_in(pair: Pair, switch: str, kept: 
 
 
 def conflict(pair: Pair, issue_id: str, item: int) -> dict[str, Any]:
-    """Return the one conflict that the activity tells of."""
-    told = pair.activity(issue_id, item)
-    [entry] = [each for each in told if each["outcome"] == "conflict-resolved"]
+    """Return the one conflict in the activity."""
+    entries = pair.activity(issue_id, item)
+    [entry] = [each for each in entries if each["outcome"] == "conflict-resolved"]
     return entry
 
 
@@ -414,7 +414,7 @@ def test_the_same_change_on_both_sides_is_no_conflict(connected: Pair) -> None:
         connected.sentry.assign(issue_id, ANN)
     assert ends(connected, issue_id, item) == ("resolved", "Resolved", ANN, ANN)
     assert calls.writes == []
-    assert connected.told(issue_id, item) == [("agreed", "assignee"), ("agreed", "status")]
+    assert connected.outcomes(issue_id, item) == [("agreed", "assignee"), ("agreed", "status")]
 
 
 # Things that go, and come back.
@@ -427,7 +427,7 @@ def test_a_merged_issue_takes_its_link_along(connected: Pair) -> None:
     does(connected, connected.ado.edit, item, **{STATE: "Closed"})
     assert connected.status(survivor) == "resolved"
     assert [(link["issue_id"], link["health"]) for link in connected.links()] == [(survivor, "settled")]
-    assert ("moved", None) in connected.told(survivor, item)
+    assert ("moved", None) in connected.outcomes(survivor, item)
     does(connected, connected.sentry.unresolve, survivor)
     assert connected.state(item) == "New"
 

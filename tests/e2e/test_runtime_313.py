@@ -49,7 +49,7 @@ def test_a_change_makes_the_round_trip(stack: Stack) -> None:
     eventually(lambda: hands.sentry.status("100") == "resolved")
     hands.sentry.unresolve("100")
     eventually(lambda: hands.ado.state(31) == "New")
-    # A write shows before its story does.
+    # A write shows before its activity does.
     eventually(lambda: len(hands.app.activity("100", 31)) == 3)
     [reopened, closed, linked] = hands.app.activity("100", 31)
     assert (closed["outcome"], closed["direction"], closed["to"]) == ("applied", "inbound", "resolved")

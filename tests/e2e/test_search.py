@@ -1,4 +1,4 @@
-"""Search over HTTP: by number, by address, by words, within a project, and what each failure is told as."""
+"""Search over HTTP: by number, by address, by words, within a project, and how each failure is reported."""
 
 import pytest
 import requests
@@ -238,7 +238,7 @@ def test_what_is_missing_is_named(connected: Pair, params: dict[str, str], detai
     assert (answer.status_code, answer.json()) == (400, {"error": "bad-request", "detail": detail})
 
 
-def test_nothing_is_searched_for_an_organization_that_nobody_connected(pair: Pair) -> None:
+def test_nothing_is_searched_for_an_unconnected_organization(pair: Pair) -> None:
     assert said(ask(pair, "login")) == (404, "unknown-organization")
 
 

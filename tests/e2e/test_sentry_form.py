@@ -191,9 +191,9 @@ def test_what_cannot_be_linked_is_said_in_the_form(
     guest: Pair, fields: dict[str, Any], status: int, said: str
 ) -> None:
     act = partial(submit, guest, "link", new_issue(guest), **fields)
-    told = problem_of(act)
-    assert told[0] == status
-    assert said in told[1]
+    problem = problem_of(act)
+    assert problem[0] == status
+    assert said in problem[1]
     assert guest.links() == []
 
 
@@ -297,9 +297,9 @@ def test_what_cannot_be_created_is_said_in_the_form_and_costs_nothing(
 ) -> None:
     issue_id = new_issue(connected)
     act = partial(submit, connected, "create", issue_id, **filled(connected, **changes))
-    told = problem_of(act)
-    assert told[0] == status
-    assert said in told[1]
+    problem = problem_of(act)
+    assert problem[0] == status
+    assert said in problem[1]
     assert made(connected) == []
     # Nothing stands in the way of the next try.
     create(connected, issue_id)
@@ -336,7 +336,7 @@ def services_on(storage: str, clock: Clock) -> Services:
 
 @pytest.fixture
 def services(connected: Pair, clock: Clock) -> Services:
-    """Stand for one more instance of the app, on a clock of its own."""
+    """Act as one more instance of the app, on a clock of its own."""
     return services_on(connected.app.storage, clock)
 
 
@@ -370,7 +370,7 @@ def test_a_lost_answer_is_looked_into(
     status, _ = problem_of(partial(create, connected, issue_id))
     [item] = made(connected)
     assert status == 503
-    # Until the claim is over nobody knows whether the call is still on its way.
+    # Until the claim expires the call may still be on its way.
     assert problem_of(partial(create, connected, issue_id))[0] == 503
     clock.ahead = 61.0
     assert create_by(services, connected, issue_id, **changes) == item
@@ -417,7 +417,7 @@ def test_a_call_that_never_arrived_is_made_again(connected: Pair, services: Serv
         (dropped(lands=False), Unavailable),
     ],
 )
-def test_a_doubt_outlives_a_look_that_failed(
+def test_a_doubt_outlives_a_failed_read(
     connected: Pair, services: Services, clock: Clock, trouble: Fault, error: type[SyncError]
 ) -> None:
     issue_id = new_issue(connected)
@@ -435,7 +435,7 @@ def test_a_doubt_outlives_a_look_that_failed(
 
 
 def test_a_doubt_is_no_older_than_its_first_claim(connected: Pair, services: Services, clock: Clock) -> None:
-    """However late somebody comes back, and however often in vain."""
+    """Neither a late nor a failed retry renews it."""
     issue_id = new_issue(connected)
     clock.ahead = -30 * 86400.0
     connected.ado.meet(dropped(lands=True), path=CREATE)
@@ -572,7 +572,7 @@ def get(pair: Pair, path: str, *, signature: str | None, slug: str | None = None
         sign("own-key", b""),
     ],
 )
-def test_options_are_for_whoever_knows_the_secret(guest: Pair, signature: str | None) -> None:
+def test_options_require_the_secret(guest: Pair, signature: str | None) -> None:
     answer = get(guest, "options/projects", signature=signature)
     assert (answer.status_code, answer.json()["error"]) == (401, "unauthenticated")
     assert get(guest, "options/projects", signature=sign(SIGNING_KEY, b"")).status_code == 200
@@ -580,7 +580,7 @@ def test_options_are_for_whoever_knows_the_secret(guest: Pair, signature: str | 
 
 @pytest.mark.parametrize("button", ["link", "create"])
 @pytest.mark.parametrize("key", [None, "", "another-key", "own-key"])
-def test_the_buttons_are_for_whoever_signs_their_body(guest: Pair, button: str, key: str | None) -> None:
+def test_the_buttons_require_a_signed_body(guest: Pair, button: str, key: str | None) -> None:
     issue_id = new_issue(guest)
     body = form(guest, issue_id, **filled(guest, work_item="31"))
     answer = post(guest, button, body, key=key)
@@ -644,7 +644,7 @@ def test_a_body_that_no_form_sends_is_refused_in_a_sentence(guest: Pair, button:
 
 
 @pytest.mark.parametrize("chosen", ["x", "[]", "{", "null", "[" * 5_000])
-def test_a_choice_that_is_no_object_is_refused(guest: Pair, chosen: str) -> None:
+def test_a_choice_that_is_not_an_object_is_refused(guest: Pair, chosen: str) -> None:
     headers = {"Sentry-App-Signature": sign(SIGNING_KEY, b"")}
     path = f"sentry/{guest.slug}/options/areas"
     answer = guest.app.ask("GET", path, params={"dependentData": chosen}, headers=headers)

@@ -42,7 +42,7 @@ ADO_OUTCOMES = {
     # Stripped of its details by the subscription: the work item has to be asked for.
     "workitem.updated.minimal.v1.0.json": (202, "queued"),
     "workitem.updated.new-to-active.v1.0.json": (202, "queued"),
-    # Stripped of its resource: nobody can tell which work item it is about.
+    # Stripped of its resource: the work item it is about is unknown.
     "workitem.updated.none.v1.0.json": (200, "unusable"),
     "workitem.updated.reassigned.v1.0.json": (202, "queued"),
     "workitem.updated.resolved-to-active.v1.0.json": (202, "queued"),
@@ -142,7 +142,7 @@ def test_a_rotated_secret_stays_good_under_its_previous_name(bystander: Pair) ->
 @pytest.mark.parametrize(
     ("slug", "secret", "key", "status"),
     [
-        # 404 is what everybody gets past the door, since these organizations are not connected.
+        # Past the door every caller gets a 404, since these organizations are not connected.
         ("own-secret", "own-hook-secret", "own-key", 404),
         ("own-secret", HOOK_SECRET, SIGNING_KEY, 401),
         ("own-secret", OLD_HOOK_SECRET, OLD_SIGNING_KEY, 401),
@@ -158,7 +158,7 @@ def test_an_organizations_own_secret_wins_even_when_it_is_empty(
 
 
 @pytest.mark.parametrize("slug", [UNKNOWN, "Fabrikam", "a" * 64, "-a", "a_b", "%C3%BC", "a%20b", "a%23b"])
-def test_a_slug_that_nobody_connected_is_unknown(pair: Pair, slug: str) -> None:
+def test_an_unconnected_slug_is_unknown(pair: Pair, slug: str) -> None:
     assert said(pair.deliver(payload(STATE_CHANGED), slug=slug)) == (404, "unknown-organization")
     assert said(pair.deliver_from_sentry(payload(RESOLVED), slug=slug)) == (404, "unknown-organization")
 
@@ -226,7 +226,7 @@ def test_another_event_type_is_ignored(bystander: Pair, event_type: str) -> None
         (DELETED, ("resource", "id"), 0),
     ],
 )
-def test_the_test_button_is_told_from_an_event(
+def test_the_test_button_is_distinguished_from_an_event(
     bystander: Pair, name: str, path: tuple[str, ...], value: object
 ) -> None:
     assert said(bystander.deliver(changed(name, *path, to=value))) == (200, "test")
@@ -263,7 +263,7 @@ def test_an_event_without_a_usable_number_is_answered_with_the_place(
         (("resource", "fields", "System.State"), None),
     ],
 )
-def test_a_shape_that_nobody_can_read_is_answered_with_the_place(
+def test_an_unreadable_shape_is_answered_with_the_place(
     bystander: Pair, path: tuple[str, ...], junk: object
 ) -> None:
     answer = bystander.deliver(changed(STATE_CHANGED, *path, to=junk))
@@ -278,7 +278,7 @@ def test_numbers_that_come_as_text_are_read(bystander: Pair) -> None:
 
 
 @pytest.mark.parametrize("name", [STATE_CHANGED, DELETED])
-def test_no_damaged_service_hook_is_more_than_malformed(bystander: Pair, name: str) -> None:
+def test_a_damaged_service_hook_is_at_worst_malformed(bystander: Pair, name: str) -> None:
     for number, delivery in enumerate(damaged(payload(name))):
         answer = bystander.deliver(delivery)
         status, word = said(answer)
@@ -292,8 +292,8 @@ def test_no_damaged_service_hook_is_more_than_malformed(bystander: Pair, name: s
 def damaged(value: Any) -> Iterator[Any]:
     """Yield copies of a JSON value, each with one node removed or replaced by some kind of junk."""
     kinds: list[object] = [None, "", 0, True, [], {}]
-    for turn, put_back in enumerate(places(json.loads(json.dumps(value)))):
-        yield put_back(kinds[turn % len(kinds)])
+    for number, put_back in enumerate(places(json.loads(json.dumps(value)))):
+        yield put_back(kinds[number % len(kinds)])
 
 
 def places(value: Any, put_back: Any = lambda broken: broken) -> Iterator[Any]:
@@ -340,7 +340,7 @@ def test_a_stranger_is_refused_by_sentrys_door(bystander: Pair, key: str | None)
 
 
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"\xff", b"[]", b"{}", b'{"action": 1}', b"[" * 100_000])
-def test_a_signed_body_that_is_no_hook_is_malformed(bystander: Pair, body: bytes) -> None:
+def test_a_signed_body_that_is_not_a_hook_is_malformed(bystander: Pair, body: bytes) -> None:
     assert said(bystander.deliver_from_sentry(body)) == (400, "malformed-payload")
 
 
@@ -364,7 +364,7 @@ def test_a_comment_is_taken_only_where_comments_are_synced(bystander: Pair, pair
 
 
 @pytest.mark.parametrize("name", ["issue.resolved.json", "comment.created.json"])
-def test_no_damaged_sentry_hook_is_more_than_malformed(bystander: Pair, name: str) -> None:
+def test_a_damaged_sentry_hook_is_at_worst_malformed(bystander: Pair, name: str) -> None:
     for number, delivery in enumerate(damaged(payload(f"sentry/{name}"))):
         answer = bystander.deliver_from_sentry(delivery, resource=name.partition(".")[0])
         status, word = said(answer)

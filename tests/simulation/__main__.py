@@ -1,4 +1,4 @@
-"""Runs many schedules and says how many a second; a failing one is made small and told as a story."""
+"""Runs many schedules and says how many a second; a failing one is shrunk and traced."""
 
 import argparse
 import gc
@@ -23,13 +23,13 @@ def main() -> int:
         "--seed", type=int, default=0, help="the seed of the first one; the next has the next"
     )
     parser.add_argument(
-        "--story", action="store_true", help="tell the first schedule, whether it fails or not"
+        "--trace", action="store_true", help="trace the first schedule, whether it fails or not"
     )
     parser.add_argument("--until", action="store_true", help="only say how many pass before the first fails")
-    parser.add_argument("--whole", action="store_true", help="tell every call, also the reads")
+    parser.add_argument("--whole", action="store_true", help="trace every call, reads included")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    if asked.story:
+    if asked.trace:
         print(traced(drawn(asked.seed), whole=asked.whole))
         return 0
     if asked.until:
@@ -48,7 +48,7 @@ def run_until(seeds: range) -> int:
 
 
 def run_many(seeds: range, *, whole: bool) -> int:
-    # The worlds are many and small; the collector need not look at all that was imported, nor often.
+    # The worlds are many and small; the collector need not scan all that was imported, nor run often.
     gc.freeze()
     gc.set_threshold(100_000)
     started, said = time.process_time(), 0.0
@@ -69,7 +69,7 @@ def run_many(seeds: range, *, whole: bool) -> int:
         f"{len(seeds)} schedules without a violation, {len(seeds) / seconds:.0f} for each second of one core."
     )
     print(f"{edits} edits and other causes, {writes} writes of ours that changed something, {calls} calls.")
-    print(f"{windows} edits fell between our look at an issue and our write to it.")
+    print(f"{windows} edits fell between our read of an issue and our write to it.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Breaks the code in known ways, one at a time, and counts the schedules until the witness objects."""
+"""Breaks the code in known ways, one at a time, and counts the schedules until the witness complains."""
 
 import argparse
 import shutil
@@ -48,7 +48,7 @@ MUTANTS = (
         "    target = directions.on_conflict\n",
     ),
     _mutant(
-        "overwrite a link whoever changed it",
+        "overwrite a link that another worker changed",
         "store/links.py",
         "Replace(key, _text(link), stored.etag)",
         "Replace(key, _text(link), None)",
@@ -117,7 +117,7 @@ MUTANTS = (
         "        claim=claim,\n",
     ),
     _mutant(
-        "give up somebody who is not known yet",
+        "give up a person who is not known yet",
         "settling/recording.py",
         "        owed=owed,\n",
         "        owed=None,\n",
@@ -184,7 +184,7 @@ def main() -> int:
 
 
 def run(chosen: list[Mutant], folder: Path, schedules: int) -> int:
-    """Judge each mutant of one copy of the code, so that nobody's edits meanwhile count as a mutant's."""
+    """Judge each mutant on one copy of the code, so that edits made meanwhile do not count as a mutant's."""
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     _, complaint = verdict(folder, UNBROKEN)
@@ -216,7 +216,7 @@ def verdict(folder: Path, schedules: int) -> tuple[int, str | None]:
 
 @contextmanager
 def changed(folder: Path, mutant: Mutant) -> Iterator[None]:
-    """Break the code for a while."""
+    """Break the code while the block lasts."""
     whole = {name: (folder / name).read_text(encoding="utf-8") for name, _, _ in mutant.changes}
     for name, old, new in mutant.changes:
         _change(folder / name, old, new)

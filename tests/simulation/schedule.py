@@ -18,7 +18,7 @@ ADO_PEOPLE = (
 SENTRY_PEOPLE = ("ann@home.example", "bob@corp.example", "dave@corp.example", "team", "")
 
 # What may become of one of our calls: an error before it was made, or an answer that never came after it
-# was; a worker that dies before or after; or one that stands still, for a slow answer or for minutes.
+# was; a worker that dies before or after; or one that stalls, for a slow answer or for minutes.
 TROUBLES = (
     "fails",
     "answer-lost",

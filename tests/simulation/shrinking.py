@@ -29,9 +29,9 @@ def _smaller(schedule: Schedule) -> Iterator[Schedule]:
             yield replace(schedule, **{name: things[:place] + things[place + 1 :]})
     # Another order of what is ready at once may need fewer actions; the lowest seeds are tried.
     for seed in range(min(schedule.seed, 20)):
-        yield from _fewer_deeds(replace(schedule, seed=seed))
+        yield from _fewer_actions(replace(schedule, seed=seed))
 
 
-def _fewer_deeds(schedule: Schedule) -> Iterator[Schedule]:
+def _fewer_actions(schedule: Schedule) -> Iterator[Schedule]:
     for place in range(len(schedule.actions)):
         yield replace(schedule, actions=schedule.actions[:place] + schedule.actions[place + 1 :])

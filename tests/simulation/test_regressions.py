@@ -1,4 +1,4 @@
-"""Schedules that once broke a promise, made small; each tells what went wrong then."""
+"""Schedules that once broke a promise, shrunk; each docstring says what went wrong."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ ORDERS = 150
 
 
 def complaints(schedule: Schedule) -> list[str]:
-    """Run a schedule in many orders: the one that broke it then is not called the same for ever."""
+    """Run a schedule in many orders: the one that broke it then does not keep its seed."""
     runs = (World(replace(schedule, seed=order)).run() for order in (schedule.seed, *range(ORDERS)))
     return next((each for each in runs if each), [])
 
@@ -18,10 +18,10 @@ def complaints(schedule: Schedule) -> list[str]:
 def test_a_copy_at_linking_is_made_though_the_issue_changes_meanwhile() -> None:
     """Somebody links issue 101 to work item 31, copying the issue over, and resolves it at that moment.
 
-    The link was stored as if the issue had been resolved before and were unresolved now. The first look
+    The link was stored as if the issue had been resolved before and were unresolved now. The first read
     agreed, but could not be stored; by the second, the issue was resolved, as it seemed to have been all
     along. So nothing was copied, and the ends disagreed for good. Now the made-up past is one that
-    nobody can bring back.
+    no person can bring back.
     """
     schedule = Schedule(
         seed=10668,
@@ -36,7 +36,7 @@ def test_a_copy_at_linking_is_made_though_the_issue_changes_meanwhile() -> None:
 
 
 def test_a_worker_that_loses_the_race_to_move_a_link_leaves_it_well() -> None:
-    """Issue 100, linked to two work items, is merged into 101 while two workers look at it.
+    """Issue 100, linked to two work items, is merged into 101 while two workers observe it.
 
     Worker 008 moves one link to issue 101, worker 007 the other. When 007 comes to the first, its row is
     gone; the failure, a row that storage did not find, was put on the moved link as a reason for attention
@@ -64,7 +64,7 @@ def test_a_link_that_waits_for_somebody_says_so_whatever_troubled_it_before() ->
 
     Azure DevOps refuses to close what was removed. When the issue is reopened that trouble is over, but
     the link still waited for Carol, and kept the refusal as its reason; had it been refused once more, that
-    would have been the same trouble again, of which nothing is told.
+    would have been the same trouble again, of which nothing is recorded.
     """
     schedule = Schedule(
         seed=0,
@@ -81,8 +81,8 @@ def test_a_link_that_waits_for_somebody_says_so_whatever_troubled_it_before() ->
             Action("unresolve", issue="100"),
         ),
     )
-    hitherto, _, _ = traced(schedule).partition("from here on nothing goes wrong")
-    stored = [line for line in hitherto.splitlines() if "stores link" in line]
+    before, _, _ = traced(schedule).partition("from here on nothing goes wrong")
+    stored = [line for line in before.splitlines() if "stores link" in line]
     assert stored[-1].endswith("attention (assignee-not-found)")
 
 
@@ -91,7 +91,7 @@ def test_a_late_snapshot_is_not_believed_for_a_link_that_another_one_gave_way_to
 
     The hook of rev 2 comes late: by then the link with 101 has seen rev 3. For the link with 100 it was
     news, and so that link gave way to the other one with rev 2 in hand. What the other link had seen was
-    not compared again: issue 101 was resolved for a state that was no more, until the reconciler came by.
+    not compared again: issue 101 was resolved for a state that no longer held, until the reconciler ran.
     """
     schedule = Schedule(
         seed=0,
@@ -142,7 +142,7 @@ def test_an_unknown_person_is_on_record_though_a_status_is_refused_all_the_while
     """Issue 101 is resolved, and its work item, still Proposed, may not become Resolved as the mapping wants.
 
     While that is so, the work item is assigned to Carol, whom Sentry does not know. Both were refused, but
-    the link had the same reason for attention as before, and so nothing told of Carol.
+    the link had the same reason for attention as before, and so no entry named Carol.
     """
     schedule = Schedule(
         seed=38837,

@@ -1,4 +1,4 @@
-"""A short run of the simulation, and proof that its schedules repeat, shrink and tell what happened."""
+"""A short run of the simulation, and proof that its schedules repeat, shrink and can be traced."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def test_no_schedule_breaks_a_promise(first: int) -> None:
     assert failed == {}
 
 
-def test_the_same_seed_tells_the_same_story() -> None:
+def test_the_same_seed_gives_the_same_trace() -> None:
     assert traced(drawn(7), whole=True) == traced(drawn(7), whole=True)
     assert traced(drawn(7)) != traced(drawn(8))
 
@@ -56,16 +56,16 @@ def test_a_stray_hook_delays_an_edit_and_loses_none(stray: str) -> None:
     assert (world.ado.item(31).state, world.witness.writes) == ("Closed", 1)
 
 
-def test_a_story_says_who_did_what_and_how_it_ended() -> None:
-    story = traced(QUIET)
+def test_a_trace_says_who_did_what_and_how_it_ended() -> None:
+    trace = traced(QUIET)
     for line in (
         "person          resolve 100",
         "PATCH work item 31 at rev 1: state Closed",
         "records: applied outbound status, New to Closed",
         "Work item 31 (Bug): Closed, nobody, rev 2",
     ):
-        assert line in story
-    assert "VIOLATION" not in story
+        assert line in trace
+    assert "VIOLATION" not in trace
 
 
 def test_a_failing_schedule_is_stripped_of_all_that_does_not_matter() -> None:

@@ -1,4 +1,4 @@
-"""Tells a schedule as a story: who did what when, each of our calls, and what both sides look like."""
+"""Traces a schedule: who did what when, each of our calls, and how both sides stand."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,27 +12,27 @@ from tests.simulation.world import World
 
 
 @dataclass
-class Story:
-    """The lines of one run; reads that change nothing are left out unless somebody wants them all."""
+class Trace:
+    """The lines of one run; reads that change nothing are left out unless ``whole`` keeps them."""
 
     whole: bool = False
     lines: list[str] = field(default_factory=list)
 
-    def tell(self, at: float, who: str, text: str) -> None:
+    def add(self, at: float, who: str, text: str) -> None:
         if self.whole or not text.startswith(("reads ", "writes ", "puts ", "    Replace organizations")):
             self.lines.append(f"{at:10.2f}  {who:15} {_readable(text)}")
 
 
 def traced(schedule: Schedule, *, whole: bool = False) -> str:
-    """Run a schedule once more and return its story from the beginning to the verdict."""
-    story = Story(whole)
-    world = World(schedule, story.tell)
+    """Run a schedule once more and return its trace from the beginning to the verdict."""
+    trace = Trace(whole)
+    world = World(schedule, trace.add)
     complaints = world.run()
     return "\n".join(
         [
             _beginning(schedule),
             "",
-            *story.lines,
+            *trace.lines,
             "",
             *_how_it_stands(world),
             "",

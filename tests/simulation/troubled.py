@@ -17,7 +17,7 @@ ADO, SENTRY, STORAGE = "ado", "sentry", "storage"
 
 
 class Crashed(BaseException):
-    """The worker is gone, in the middle of whatever it did; nothing of ours may catch this."""
+    """The worker dies in the middle of its work; none of our code may catch this."""
 
 
 class Stage(Protocol):
@@ -28,10 +28,10 @@ class Stage(Protocol):
         ...
 
     def after_call(self, service: str, trouble: str) -> None:
-        """Raise the trouble that befalls the answer of a call that was carried out."""
+        """Raise the trouble that meets the answer of a call that was carried out."""
         ...
 
-    def looked_at(self, issue_id: str, issue: SentryIssue) -> None: ...
+    def observed(self, issue_id: str, issue: SentryIssue) -> None: ...
     def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None: ...
     def wrote_item(self, before: WorkItem, after: WorkItem) -> None: ...
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
@@ -53,7 +53,7 @@ def error_before(trouble: str, service: str) -> SyncError | None:
 def error_after(trouble: str, service: str) -> SyncError | None:
     """Return what a call raises whose answer was lost.
 
-    azure-data-tables quirk: the client repeats a request whose answer was lost, and is told that the row
+    azure-data-tables quirk: the client repeats a request whose answer was lost, and learns that the row
     has changed, by itself.
     """
     if trouble == "lost-race" and service == STORAGE:
@@ -159,7 +159,7 @@ class TroubledSentry:
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")
         issue = self._sentry.get_issue(issue_id)
-        self._stage.looked_at(issue_id, issue)
+        self._stage.observed(issue_id, issue)
         self._finish(trouble)
         return issue
 

@@ -32,7 +32,7 @@ FIELDS = (STATUS, ASSIGNEE)
 ISSUE, ITEM = 0, 1
 Pair = tuple[str, int]
 Values = tuple[object, object]  # of one field, on the issue and on the work item
-Looks = Mapping[str, SentryIssue]  # each issue as a worker last read it
+Observed = Mapping[str, SentryIssue]  # each issue as a worker last read it
 _WRITES_AN_EDIT = 2  # for each link: one as news, one more after a conflict or a crash
 _LEFT_ALONE = frozenset({"skipped", "refused"})
 _WARNINGS = frozenset({"conflict-resolved", "repeated"})
@@ -157,14 +157,14 @@ class Witness:
     # What we do.
 
     def wrote_issue(
-        self, token: str, looked: SentryIssue | None, before: SentryIssue, after: SentryIssue
+        self, token: str, known: SentryIssue | None, before: SentryIssue, after: SentryIssue
     ) -> None:
-        if before.status is IssueStatus.IGNORED is not after.status and looked and looked.side == before.side:
+        if before.status is IssueStatus.IGNORED is not after.status and known and known.side == before.side:
             self.violations.append(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
         for name in self._changed_in_issue(before, after):
             old, new = getattr(before, name), getattr(after, name)
-            seen_before_writing = looked is not None and getattr(looked, name) == old
-            self._wrote(token, ISSUE, f"issue {after.issue_id}", name, old, new, looked=seen_before_writing)
+            seen_before_writing = known is not None and getattr(known, name) == old
+            self._wrote(token, ISSUE, f"issue {after.issue_id}", name, old, new, observed=seen_before_writing)
 
     def wrote_item(self, token: str, before: WorkItem, after: WorkItem) -> None:
         names = self._changed_in_item(before, after)
@@ -174,12 +174,12 @@ class Witness:
         for name in names:
             status = name == STATUS
             old, new = (self.status_of(each) if status else each.assignee for each in (before, after))
-            self._wrote(token, ITEM, f"item {after.id}", name, old, new, looked=True)
+            self._wrote(token, ITEM, f"item {after.id}", name, old, new, observed=True)
 
     def _wrote(
-        self, token: str, side: int, end: str, name: str, old: object, new: object, *, looked: bool
+        self, token: str, side: int, end: str, name: str, old: object, new: object, *, observed: bool
     ) -> None:
-        """Judge one change of ours. ``looked`` tells whether the worker had seen the old value."""
+        """Judge one change of ours. ``observed`` says whether the worker had seen the old value."""
         self.writes += 1
         link = self._announced.get(token)
         if link is None:
@@ -191,7 +191,7 @@ class Witness:
             noticed = old in (known[side], life.agreed.get(name, (None, None))[side])
             warned = any(each == name and values[side] == old for each, values in life.warned)
             if (end, name) in self._by_person and not noticed and not warned:
-                self._lost(f"{name} of {end}, {old}, became {new}", looked=looked)
+                self._lost(f"{name} of {end}, {old}, became {new}", observed=observed)
             if side == ITEM and not life.may_write and name not in life.stirred:
                 self.violations.append(f"{name} of {end} was written though the issue had not changed")
             if link.claim is not None:
@@ -211,12 +211,12 @@ class Witness:
         item = replace(self._ado.item(link.work_item_id), state=seen.item.state)
         return seen.issue.status, self.status_of(item)
 
-    def _lost(self, what: str, *, looked: bool) -> None:
-        if looked:
+    def _lost(self, what: str, *, observed: bool) -> None:
+        if observed:
             self.violations.append(f"a person's edit was lost without a word: {what}")
         else:
             # Sentry has no versions: nothing can keep a write from following an edit that came after the
-            # look it was decided on. In this one way an edit may be lost; it is counted.
+            # read it was decided on. In this one way an edit may be lost; it is counted.
             self.windows += 1
 
     # What we record.
@@ -264,17 +264,17 @@ class Witness:
         left_alone = set() if copied else set(values.items())
         return Life(left_alone, seen.item.rev, copied=copied, may_write=may_write)
 
-    def stored_activity(self, token: str, looks: Looks, operations: Sequence[Operation]) -> None:
+    def stored_activity(self, token: str, observed: Observed, operations: Sequence[Operation]) -> None:
         for each in operations:
             if isinstance(each, Insert):
                 number, issue_id, _ = each.key.split("!", 2)
                 life = self._lives.get((issue_id, int(number)))
                 entry = msgspec.json.decode(each.text, type=ActivityEntry)
-                if life is not None and issue_id in looks:
-                    self._noted(life, token, looks[issue_id], int(number), entry)
+                if life is not None and issue_id in observed:
+                    self._noted(life, token, observed[issue_id], int(number), entry)
 
     def _noted(self, life: Life, token: str, issue: SentryIssue, number: int, entry: ActivityEntry) -> None:
-        """Take an entry for what its worker had looked at: the issue it read, the revision it decided on."""
+        """Take an entry by what its worker had observed: the issue it read, the revision it decided on."""
         link = self._announced.get(token)
         announced = link.claim if link and link.work_item_id == number else None
         rev = entry.rev or (announced.tested_rev if announced else None)
@@ -376,7 +376,7 @@ class Witness:
                 yield f"its assignee {values} was refused, is known by now and was not tried again"
 
     def _is_known(self, direction: str | None, issue: SentryIssue, item: WorkItem) -> bool:
-        """Tell whether whom we could not assign then is known by now."""
+        """Tell whether the person we could not assign then is known by now."""
         if direction is None:
             return False
         if direction == "outbound":
@@ -390,9 +390,9 @@ class Witness:
 def _complaints_about_seen(link: IssueLink, issue: SentryIssue, item: WorkItem) -> Iterator[str]:
     seen = link.seen
     if seen.issue != issue.side:
-        yield f"it believes the issue to be {_told(seen.issue)}, which is {_told(issue)}"
+        yield f"it believes the issue to be {_spelled(seen.issue)}, which is {_spelled(issue)}"
     if (seen.item.state, seen.item.assignee) != (item.state, item.assignee):
-        yield f"it believes the work item to be {_told(seen.item)}, which is {_told(item)}"
+        yield f"it believes the work item to be {_spelled(seen.item)}, which is {_spelled(item)}"
     if seen.item.rev != item.rev:
         yield f"it has seen rev {seen.item.rev} and the work item is at {item.rev}"
 
@@ -407,6 +407,6 @@ def _pair(key: str) -> Pair | None:
     return (parts[1], int(parts[0])) if kind == "item" else None
 
 
-def _told(side: object) -> str:
+def _spelled(side: object) -> str:
     names = [name for name in ("state", "status", "assignee") if hasattr(side, name)]
     return ", ".join(f"{name} {getattr(side, name)}" for name in names)

@@ -1,4 +1,4 @@
-"""The world of one schedule: a clock, both services, storage, people, and workers that take turns."""
+"""The world of one schedule: a clock, both services, storage, people, and workers whose steps interleave."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -60,9 +60,9 @@ NEW_STATE = State("Verified", "Resolved")
 
 @dataclass
 class Task:
-    """Something of ours at work; ``looks`` are the issues as it last read them.
+    """Something of ours at work; ``observed`` holds the issues as it last read them.
 
-    ``answers`` are those that came back from its writes; it decides on them once it is done with a link.
+    ``answers`` holds those that its writes returned; it decides on them once it is done with a link.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Task:
     services: "WorldServices"
     token: str = ""
     asleep_until: float = 0.0
-    looks: dict[str, SentryIssue] = field(default_factory=dict)
+    observed: dict[str, SentryIssue] = field(default_factory=dict)
     answers: dict[str, SentryIssue] = field(default_factory=dict)
 
 
@@ -84,7 +84,7 @@ class Flight:
 
 
 class NeverQuiet(BaseException):
-    """The schedule goes on and on."""
+    """The schedule never comes to rest."""
 
 
 class WorldServices(MemoryServices):
@@ -124,12 +124,12 @@ class WorldServices(MemoryServices):
 
 
 class World:
-    """Runs one schedule to its end. ``tell`` is called with each line of the story, if anybody listens."""
+    """Runs one schedule to its end. ``trace``, if given, receives each line of the trace."""
 
-    def __init__(self, schedule: Schedule, tell: Callable[[float, str, str], None] | None = None) -> None:
+    def __init__(self, schedule: Schedule, trace: Callable[[float, str, str], None] | None = None) -> None:
         self.schedule = schedule
         self.now = START
-        self._tell = tell
+        self._trace = trace
         self._chance = random.Random(f"order {schedule.seed}")
         self.calls = self._hooks = self._tokens = self._write_calls = 0
         self._troubles = dict(schedule.troubles)
@@ -163,8 +163,8 @@ class World:
         return f"{self._tokens:08d}"
 
     def say(self, who: str, text: str) -> None:
-        if self._tell is not None:
-            self._tell(self.now - START, who, text)
+        if self._trace is not None:
+            self._trace(self.now - START, who, text)
 
     def configuration(self) -> Configuration:
         return self._configuration
@@ -200,7 +200,7 @@ class World:
             link(services, services.organizations.get(SLUG), issue_id, work_item_id, None)
         self._unhindered = False
 
-    # The stage on which our calls are made
+    # The surroundings of our calls
 
     def before_call(self, service: str, what: str) -> str | None:
         if self._unhindered:
@@ -213,7 +213,7 @@ class World:
         if number > MOST_CALLS:
             raise NeverQuiet
         task = self.current
-        if self._tell is not None:
+        if self._trace is not None:
             self.say(task.name, what)
         trouble = self._troubles.get(number)
         if trouble is None:
@@ -240,10 +240,10 @@ class World:
         self.current.asleep_until = self.now + seconds
         self._hub.switch()
 
-    def looked_at(self, issue_id: str, issue: SentryIssue) -> None:
-        """Note what a worker read, under the id that it asked for and under the one that it goes by now."""
+    def observed(self, issue_id: str, issue: SentryIssue) -> None:
+        """Note what a worker read, under the id that it asked for and under the issue's present id."""
         for each in {issue_id, issue.issue_id}:
-            self.current.looks[each] = issue
+            self.current.observed[each] = issue
             # The answer to an earlier write is older than this.
             self.current.answers.pop(each, None)
 
@@ -254,7 +254,7 @@ class World:
         the same worker had read of that one was for other links.
         """
         task = self.current
-        self.witness.wrote_issue(task.token, task.looks.get(issue_id), before, after)
+        self.witness.wrote_issue(task.token, task.observed.get(issue_id), before, after)
         task.answers[after.issue_id] = after
         self._after_write(SENTRY)
 
@@ -271,13 +271,13 @@ class World:
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == "links":
             self.witness.stored_links(self.current.token, operations)
-            self.current.looks |= self.current.answers
+            self.current.observed |= self.current.answers
             self.current.answers.clear()
         elif table == "activity":
-            self.witness.stored_activity(self.current.token, self.current.looks, operations)
+            self.witness.stored_activity(self.current.token, self.current.observed, operations)
         elif partition == "organizations":
             self._configured_anew(operations)
-        if self._tell is not None and not self._unhindered:
+        if self._trace is not None and not self._unhindered:
             for each in operations:
                 text = "" if not hasattr(each, "text") else each.text
                 self.say(self.current.name, f"    {type(each).__name__} {table} {each.key} {text}")
@@ -330,7 +330,7 @@ class World:
             complaints = [*self.witness.violations, *self.witness.complaints()]
             if self.witness.violations or (not complaints and self.witness.writes == writes):
                 return complaints
-        return complaints or ["it still writes, long after everything was told"]
+        return complaints or ["it still writes, long after every hook was delivered"]
 
     def _drain(self) -> None:
         """Go on until nothing is under way, on its way or waiting."""
@@ -347,7 +347,7 @@ class World:
             self.now = due
 
     def _ready(self) -> list[Task | Flight | tuple[str, int]]:
-        """List whatever could happen next: a step of a task, a hook's arrival, a message's turn."""
+        """List whatever could happen next: a step of a task, a hook that arrives, a message that is taken."""
         now = self.now
         ready: list[Task | Flight | tuple[str, int]] = [
             each for each in self.tasks if each.asleep_until <= now
@@ -381,7 +381,7 @@ class World:
         self._step(task)
 
     def _survive(self, work: Callable[[WorldServices], None]) -> None:
-        """Do some work; if the worker dies in it, so does whatever its process remembered."""
+        """Do some work; if the worker dies in it, its process forgets all it remembered."""
         services = self.current.services
         try:
             work(services)
@@ -415,7 +415,7 @@ class World:
         handler: Callable[[func.QueueMessage, Services], None],
         services: Services,
     ) -> None:
-        if self._tell is not None:
+        if self._trace is not None:
             self.say(self.current.name, f"takes {received.body.decode()} (delivery {received.dequeue_count})")
         message = func.QueueMessage(id=str(received.id), body=received.body)
         try:
@@ -438,7 +438,7 @@ class World:
     def _fly(self, event: ado_double.Event | sentry_double.Event) -> None:
         number, self._hooks = self._hooks, self._hooks + 1
         disposition = self._strays.get(number)
-        if self._tell is not None:
+        if self._trace is not None:
             self.say(
                 "hook", f"{_named(event)}{f' will be {disposition} (hook {number})' if disposition else ''}"
             )

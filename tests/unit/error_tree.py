@@ -1,4 +1,4 @@
-"""Every error of the tree, and one of each to try things on."""
+"""Every error of the tree, and a sample of each."""
 
 from shared.domain.errors import (
     Busy,

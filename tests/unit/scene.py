@@ -36,7 +36,7 @@ ANN, BOB, CAROL = "ann@corp.example", "bob@corp.example", "carol@corp.example"
 
 
 class Died(BaseException):
-    """The worker is gone in the middle of a call; nothing of ours may catch this."""
+    """The worker dies in the middle of a call; none of our code may catch this."""
 
 
 @dataclass
@@ -219,9 +219,9 @@ class Scene:
         return self.ado.item(ITEM).state
 
     def entries(self, issue_id: str = ISSUE, work_item_id: int = ITEM) -> list[ActivityEntry]:
-        """Return what was told of the link, newest first, but for its making."""
+        """Return the link's activity entries, newest first, except that of its making."""
         page = self.services.activity.page(SLUG, issue_id, work_item_id, None, 100)
         return [entry for entry in page.entries if entry.outcome != "linked"]
 
-    def told(self, issue_id: str = ISSUE, work_item_id: int = ITEM) -> list[str]:
+    def outcomes(self, issue_id: str = ISSUE, work_item_id: int = ITEM) -> list[str]:
         return [entry.outcome for entry in self.entries(issue_id, work_item_id)]

@@ -1,4 +1,4 @@
-"""The rules of the house: who may import whom, what a file begins with, and that every setting is told."""
+"""The rules of the code: who may import whom, how a file begins, and that every setting is documented."""
 
 import ast
 import json
@@ -144,7 +144,7 @@ def test_an_exception_to_the_linters_has_its_reason_beside_it_or_above(module: s
 
 def test_a_function_logs_under_its_own_name() -> None:
     # Functions quirk: loggers under azure.functions are the platform's and never reach the customer
-    # (functions_platform.md §1.4).
+    # (docs/vendor_quirks.md#azure-functions).
     makers = {
         name
         for name, path in DEPLOYED.items()
@@ -193,7 +193,7 @@ def test_the_sample_holds_no_secret_that_somebody_could_leave_in_place() -> None
     assert {sample()[name] for name in secret} == {""}
 
 
-def test_no_setting_is_read_that_nobody_told_of() -> None:
+def test_no_undocumented_setting_is_read() -> None:
     read = {
         node.value
         for node in ast.walk(tree_of(DEPLOYED["shared.settings"]))
@@ -228,7 +228,8 @@ def test_no_section_is_about_a_setting_that_is_not() -> None:
 KEPT = ("function_app.py", "host.json", "requirements.txt", "functions", "shared")
 LEFT_OUT = (
     *("tests", "simulator", "bench", "docs", "infra", "azure.yaml", "README.md", "Makefile", ".git", ".ci"),
-    *("package.json", "package-lock.json", ".npmrc", "requirements-dev.txt", "pyproject.toml", ".gitignore"),
+    *("package.json", "package-lock.json", ".npmrc", "pyproject.toml", ".gitignore"),
+    *("requirements.in", "requirements-dev.in", "requirements-dev.txt"),
     *(".venv", ".venv-3.13", "node_modules", ".set-up-lock", ".local", ".mypy_cache", "local.settings.json"),
 )
 

@@ -1,6 +1,7 @@
 """The public surface of the app, pinned: a trigger, a route or an auth level changes here or not at all."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -83,8 +84,19 @@ def test_only_functions_that_verify_their_caller_themselves_are_open_to_everybod
 
 @pytest.mark.parametrize("route", [each.route for each in SURFACE.values() if isinstance(each, Http)])
 def test_no_route_begins_with_a_word_of_the_hosts(route: str) -> None:
-    # Functions quirk: the host refuses to load such a route (functions_platform.md §0.7).
+    # Functions quirk: the host refuses to load such a route (docs/vendor_quirks.md#azure-functions).
     assert not route.startswith(("admin", "runtime"))
+
+
+def test_every_http_function_has_its_section_in_the_documentation_with_all_its_methods() -> None:
+    sections = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("\n## ")[2:]
+    documented = {
+        section.partition("\n")[0].strip("`"): " ".join(
+            sorted(set(re.findall(r"^    ([A-Z]+) /api/", section, re.M)))
+        )
+        for section in sections
+    }
+    assert documented == {name: each.methods for name, each in SURFACE.items() if isinstance(each, Http)}
 
 
 def test_the_routes_are_below_api() -> None:

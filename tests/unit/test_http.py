@@ -13,11 +13,14 @@ import pytest
 import requests
 import responses
 import urllib3.util.connection
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
+from urllib3 import HTTPConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
-from shared.http import Answer, BackOff, Caller, new_session
+from shared.http import Answer, BackOff, Caller, Unguarded, new_session
 
 URL = "https://ado.example/_apis/wit/workitems/31"
 TOKEN = "very-secret-token"
@@ -27,7 +30,7 @@ LOCAL = AddressPolicy(loopback=True)
 
 
 class Clock:
-    """A monotonic clock that only moves when told."""
+    """A monotonic clock that only moves on request."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -160,7 +163,9 @@ def test_no_answer_is_unavailable(vendor: responses.RequestsMock, caller: Caller
         caller.call("GET", URL)
 
 
-def test_the_vendor_s_sentence_is_told_and_shortened(vendor: responses.RequestsMock, caller: Caller) -> None:
+def test_the_vendor_s_sentence_is_quoted_and_shortened(
+    vendor: responses.RequestsMock, caller: Caller
+) -> None:
     answer_with(vendor, 400, json={"message": "TF401320: " + "x" * 1000})
     with pytest.raises(
         Refused, match=r"^GET https://ado\.example/_apis/wit/workitems/31: HTTP 400: TF401320"
@@ -267,7 +272,7 @@ def test_a_throttled_call_says_for_how_long(
     ],
 )
 @pytest.mark.parametrize(("seconds", "at_least", "at_most"), [(60, 50, 60), (-60, 1, 1), (10**8, 3600, 3600)])
-def test_a_wait_may_be_told_by_its_end(
+def test_a_wait_may_be_given_by_its_end(
     vendor: responses.RequestsMock,
     caller: Caller,
     header: str,
@@ -302,7 +307,7 @@ def test_after_a_wait_was_asked_for_the_next_call_is_refused_without_being_made(
     assert caller.call("GET", URL).content == {"id": 32}
 
 
-def test_after_refused_credentials_nobody_is_asked_for_five_minutes(
+def test_after_refused_credentials_no_call_is_made_for_five_minutes(
     vendor: responses.RequestsMock, caller: Caller, clock: Clock
 ) -> None:
     answer_with(vendor, 401)
@@ -319,9 +324,7 @@ def test_after_refused_credentials_nobody_is_asked_for_five_minutes(
     assert caller.call("GET", URL).content == {"id": 31}
 
 
-def test_whoever_may_have_cured_a_refusal_ends_its_pause_and_no_other(
-    vendor: responses.RequestsMock, caller: Caller
-) -> None:
+def test_ending_a_refusal_ends_its_pause_and_no_other(vendor: responses.RequestsMock, caller: Caller) -> None:
     answer_with(vendor, 401)
     for _ in range(2):
         with pytest.raises(Unauthorized, match="HTTP 401"):
@@ -367,7 +370,7 @@ def test_a_success_between_missing_permissions_starts_the_count_anew(
     assert len(vendor.calls) == 6
 
 
-def test_one_service_s_pace_is_not_another_s(vendor: responses.RequestsMock) -> None:
+def test_one_service_s_back_off_is_not_another_s(vendor: responses.RequestsMock) -> None:
     answer_with(vendor, 429, headers={"Retry-After": "30"})
     with new_session(AddressPolicy()) as session:
         for _ in range(2):
@@ -376,7 +379,7 @@ def test_one_service_s_pace_is_not_another_s(vendor: responses.RequestsMock) -> 
     assert len(vendor.calls) == 2
 
 
-# What is never told
+# What no error reveals
 
 
 @pytest.mark.parametrize(
@@ -406,7 +409,7 @@ def test_neither_credentials_nor_the_query_get_into_an_error(
 
 
 class Site:
-    """A web server that keeps what it was asked, and answers as told."""
+    """A web server that keeps the requests it gets, and answers as ordered."""
 
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
@@ -480,7 +483,7 @@ def test_a_netrc_file_does_not_replace_our_credentials(
     assert site.headers[0]["Authorization"] == requests.auth._basic_auth_str("", TOKEN)
 
 
-def test_a_server_that_nobody_runs_is_unavailable() -> None:
+def test_a_server_that_does_not_run_is_unavailable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -488,7 +491,7 @@ def test_a_server_that_nobody_runs_is_unavailable() -> None:
             calling(session).call("GET", f"http://127.0.0.1:{port}/")
 
 
-def test_a_name_that_nobody_knows_is_unavailable() -> None:
+def test_an_unknown_host_name_is_unavailable() -> None:
     with new_session(LOCAL) as session, pytest.raises(Unavailable):
         calling(session).call("GET", "http://no-such-host.invalid/")
 
@@ -537,7 +540,7 @@ def test_a_token_with_a_line_break_is_refused_and_not_quoted(site: Site) -> None
 def test_a_token_that_no_header_can_hold_is_refused(site: Site) -> None:
     with new_session(LOCAL) as session:
         caller = Caller("ado", session, HTTPBasicAuth("", "tok\u2013en"), {}, lambda response: "")
-        with pytest.raises(Unauthorized, match="cannot stand in a header"):
+        with pytest.raises(Unauthorized, match="cannot be sent in a header"):
             caller.call("GET", site.url)
 
 
@@ -643,3 +646,92 @@ def test_a_name_that_resolves_to_loopback_is_refused_without_any_disguise(site: 
     with pytest.raises(Refused, match="loopback"):
         ask(site, f"http://localhost:{site.port}/", AddressPolicy())
     assert site.headers == []
+
+
+# The check is a method of urllib3's own, overridden: does it still take effect?
+
+
+class Listener:
+    """A socket on loopback that keeps the first bytes of each connection, and says nothing."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def _listen(self) -> None:
+        connection, _ = self._socket.accept()
+        with connection:
+            self.received.append(connection.recv(65536))
+
+    def close(self) -> None:
+        self._thread.join(5)
+        self._socket.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    listener = Listener()
+    yield listener
+    listener.close()
+
+
+SCHEMES = [("http", b"GET / HTTP/1.1"), ("https", b"\x16\x03")]  # the latter is how TLS begins
+
+
+@pytest.mark.parametrize(("scheme", "beginning"), SCHEMES)
+def test_a_refused_address_is_sent_nothing(listener: Listener, scheme: str, beginning: bytes) -> None:
+    with new_session(AddressPolicy()) as session, pytest.raises(Refused, match="loopback"):
+        calling(session).call("GET", f"{scheme}://{listener.address}/")
+    listener.close()
+    assert listener.received == [b""]
+
+
+@pytest.mark.parametrize(("scheme", "beginning"), SCHEMES)
+def test_an_allowed_address_is_spoken_to(listener: Listener, scheme: str, beginning: bytes) -> None:
+    with new_session(LOCAL) as session, pytest.raises(Unavailable):
+        calling(session).call("GET", f"{scheme}://{listener.address}/")
+    listener.close()
+    assert [first.startswith(beginning) for first in listener.received] == [True]
+
+
+def connect_past_the_check(connection: HTTPConnection) -> None:
+    connection.sock = socket.create_connection((connection.host, connection.port), 1.0)
+
+
+def hold_a_pool_of_its_own(manager: PoolManager, *_: Any, **__: Any) -> HTTPConnectionPool:
+    return HTTPConnectionPool("127.0.0.1", 1)
+
+
+def ask_no_manager(adapter: HTTPAdapter, request: requests.PreparedRequest, **_: Any) -> HTTPConnectionPool:
+    return HTTPConnectionPool("127.0.0.1", 1)
+
+
+@pytest.mark.parametrize("policy", [AddressPolicy(), LOCAL])
+@pytest.mark.parametrize(
+    ("changed", "name", "change"),
+    [
+        # What the check overrides is not called any more,
+        (HTTPConnection, "connect", connect_past_the_check),
+        (HTTPSConnection, "connect", connect_past_the_check),
+        # or not there any more.
+        (HTTPConnection, "_new_conn", None),
+        # Our pools are not used any more, by urllib3 or by requests.
+        (PoolManager, "_new_pool", hold_a_pool_of_its_own),
+        (HTTPAdapter, "get_connection_with_tls_context", ask_no_manager),
+        (HTTPAdapter, "get_connection_with_tls_context", None),
+        # Something forbidden is reached, and even answers.
+        (HTTPConnectionPool, "urlopen", lambda *_, **__: None),
+    ],
+)
+def test_libraries_that_pass_our_check_by_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, policy: AddressPolicy, changed: type, name: str, change: Any
+) -> None:
+    if change is None:
+        monkeypatch.delattr(changed, name)
+    else:
+        monkeypatch.setattr(changed, name, change)
+    with pytest.raises(Unguarded, match=r"urllib3 [\d.]+ and requests [\d.]+: https? connections"):
+        new_session(policy)

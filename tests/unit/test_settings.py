@@ -134,7 +134,7 @@ def test_what_is_set_is_taken() -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, {"PUBLIC_URL": ""}])
-def test_a_public_address_that_nobody_gave_is_missing(environ: dict[str, str]) -> None:
+def test_a_public_address_that_is_not_set_is_missing(environ: dict[str, str]) -> None:
     with pytest.raises(MissingSetting) as missing:
         _ = Settings.from_environ(environ).public_url
     assert missing.value.name == "PUBLIC_URL"
@@ -163,7 +163,7 @@ SECRETS: list[tuple[str, Callable[[Settings, str], tuple[str, ...]]]] = [
         # The previous one may be given for one organization as well, and wins even when it is empty.
         ({"": "new", "_PREVIOUS": "old", "_PREVIOUS__ACME_EU": "was"}, ("new", "was")),
         ({"": "new", "_PREVIOUS": "old", "_PREVIOUS__ACME_EU": ""}, ("new",)),
-        # Another organization's is of no concern.
+        # The secret of another organization does not count.
         ({"": "new", "__ACME": "other", "_PREVIOUS__ACME": "was"}, ("new",)),
     ],
 )

@@ -1,4 +1,4 @@
-"""What to do about a link: each field decided on its own, as a total function of named facts."""
+"""What to do about a link: a separate decision for each field, as a total function of named facts."""
 
 from enum import StrEnum
 
@@ -27,7 +27,7 @@ _HOUR = 3600.0
 
 
 class Outcome(StrEnum):
-    """What settling one field of a link came to, from light to weighty."""
+    """The result of settling one field of a link, from least to most important."""
 
     SETTLED = "settled"
     AGREED = "agreed"
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
 
 class Directions(msgspec.Struct, frozen=True):
-    """Which ways a field travels, and who wins when both ends changed it."""
+    """Which directions a field is synced in, and which side wins when both ends changed."""
 
     outbound: bool
     inbound: bool
@@ -61,7 +61,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def choose(*, issue_changed: bool, item_changed: bool, agree: bool, directions: Directions) -> Choice:
-    """Decide one field from the four facts that matter; a total function, tested row by row."""
+    """Decide one field from the four facts that matter; every combination has a result."""
     if not issue_changed and not item_changed:
         return Choice(Outcome.SETTLED)
     if agree:
@@ -75,7 +75,10 @@ def choose(*, issue_changed: bool, item_changed: bool, agree: bool, directions: 
 
 
 def _choose_winner(directions: Directions) -> Choice:
-    """A side whose changes do not travel cannot win, so one-way sync stays one-way even in a conflict."""
+    """Choose the winner of a conflict.
+
+    A side whose changes are not synced cannot win, so one-way sync stays one-way even in a conflict.
+    """
     target = directions.on_conflict.other
     if not directions.may_write(target):
         target = target.other
@@ -152,16 +155,16 @@ def status_moved(seen: Ends, now: Ends) -> bool:
 
 
 def state_moved(seen: Ends, now: Ends) -> bool:
-    """Tell whether somebody moved the work item.
+    """Tell whether somebody changed the work item's state.
 
-    The same state is no change, even when a new configuration makes it count differently: a
+    The same state is not a change, even if a new configuration makes it count differently: a
     configuration is not an edit, and must not rewrite a whole tracker.
     """
     return now.item.state != seen.item.state
 
 
 def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Configuration) -> Choice:
-    """``owed`` is the side on which the person was not known last time: that change is still to be made."""
+    """Decide the assignee; ``owed`` is the side that did not know the person and still lacks the change."""
     issue_changed = now.issue.assignee != seen.issue.assignee
     item_changed = now.item.assignee != seen.item.assignee
     choice = choose(
@@ -177,7 +180,7 @@ def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Con
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What to do about a link: at most one write to each side, and how both ends will stand afterwards."""
+    """What to do about a link: at most one write for each field, and both ends after these writes."""
 
     status: Choice
     assignee: Choice
@@ -186,7 +189,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def outcome(self) -> Outcome:
-        """The weightier of the two fields' outcomes."""
+        """The more important of the two fields' outcomes."""
         return max(self.status.outcome, self.assignee.outcome, key=_weight)
 
     @property
@@ -210,8 +213,8 @@ def decide(
 ) -> Decision:
     """Decide both fields of a link, each on its own.
 
-    ``types`` may be empty as long as no state has to be found; ``problem`` says why the item's status is
-    not known, if it is not.
+    ``types`` may be empty unless the decision writes a state; ``problem`` says why the item's status is not
+    known, if it is not.
     """
     status = choose_status(seen, now, status_directions(configuration))
     if status.outcome is Outcome.UNDECIDED:
@@ -267,7 +270,7 @@ def recent_writes(link: IssueLink, now: float) -> tuple[float, ...]:
 
 
 def verify_calm(link: IssueLink, now: float) -> None:
-    """Raise Undecidable for a link that something else keeps changing back."""
+    """Raise Undecidable after 20 of our own writes within an hour: something keeps changing the link back."""
     if len(recent_writes(link, now)) >= _MOST_WRITES_AN_HOUR:
         raise Undecidable(
             f"{_MOST_WRITES_AN_HOUR} writes within an hour: something keeps changing it back",

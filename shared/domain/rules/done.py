@@ -1,4 +1,4 @@
-"""What counts as done: the status that a state stands for, and the state to write for a status."""
+"""What counts as done: the status that a state counts as, and the state to write for a status."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,7 +12,7 @@ from shared.domain.model import Category, IssueStatus, ItemSide, State, WorkItem
 def status_of_state(
     configuration: Configuration, project_id: str, work_item_type: str, state: str, types: WorkItemTypes
 ) -> IssueStatus:
-    """Return what a state counts as for an item's own type; raise Undecidable rather than guess."""
+    """Return what a state counts as for a work item type; raise Undecidable if its category is unknown."""
     mapping = configuration.project_mapping(project_id)
     if mapping and any(state in each.done_states for each in mapping.for_type(work_item_type)):
         return IssueStatus.RESOLVED
@@ -27,7 +27,7 @@ def status_of_state(
 def counted(
     configuration: Configuration, project_id: str, work_item_type: str, side: ItemSide, types: WorkItemTypes
 ) -> ItemSide:
-    """Return the item's side with what its state means; raise Undecidable where nothing is known of it."""
+    """Return the item's side with what its state means; raise Undecidable rather than guess."""
     status = status_of_state(configuration, project_id, work_item_type, side.state, types)
     category = _category_of(work_item_type, side.state, types)
     return replace(side, status=status, removed=category is Category.REMOVED)
@@ -37,7 +37,7 @@ def _category_of(work_item_type: str, state: str, types: WorkItemTypes) -> Categ
     return next((each.category for each in types.get(work_item_type, ()) if each.name == state), None)
 
 
-# Which category is written first where no mapping names a state.
+# The order in which categories are tried when no mapping names a state.
 _DONE_ORDER = (Category.COMPLETED, Category.RESOLVED, Category.REMOVED)
 _OPEN_ORDER = (Category.IN_PROGRESS, Category.PROPOSED, Category.RESOLVED)
 
@@ -52,8 +52,8 @@ def state_for_status(
 ) -> str:
     """Return the state to write for a status: mapped for the type, else for the project, else by category.
 
-    A candidate that the type lacks, or that would be read back as the other status, is passed over; that
-    is what makes a loop impossible even when a process changes after its mapping was checked.
+    A candidate that the type lacks, or that reads back as the other status, is skipped. This prevents a
+    loop even if a process changes after its mapping was checked. Raises Undecidable if no candidate is left.
     """
     states = types.get(work_item_type, ())
     names = {state.name for state in states}
@@ -68,9 +68,9 @@ def state_for_status(
 
 
 def _by_default(states: Sequence[State], status: IssueStatus, open_state: str | None) -> Iterator[str | None]:
-    """Yield the candidates that nobody mapped: the state it came from, then those of each category."""
+    """Yield the unmapped candidates: when reopening, the last open state; then the states by category."""
     if status is not IssueStatus.RESOLVED:
-        # A removed work item counts as open, but nobody reopens an issue to see it removed again.
+        # A removed work item counts as open, but reopening an issue must not remove it again.
         removed = {state.name for state in states if state.category is Category.REMOVED}
         yield None if open_state in removed else open_state
     for category in _DONE_ORDER if status is IssueStatus.RESOLVED else _OPEN_ORDER:
@@ -82,10 +82,10 @@ def mapped_state(mapping: StatusMapping, status: IssueStatus) -> str | None:
 
 
 def mapping_errors(configuration: Configuration, project_id: str, types: WorkItemTypes) -> dict[str, str]:
-    """Check one project's mapping against its process: every state exists, and what is written is read back.
+    """Return the errors of one project's mapping: states that do not exist or do not read back, by path.
 
-    Writing a status and reading it back must give that status, or the two services would correct each
-    other for ever; so a document that breaks this law is never stored.
+    A status that is written and read back must stay the same, or the two services would correct each
+    other forever. A document that breaks this law is never stored.
     """
     mapping = configuration.project_mapping(project_id)
     if mapping is None:
@@ -104,7 +104,7 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
         chosen, where = (own, f"{path}.types.{name}") if own and own.on_resolve else (mapping, path)
         errors |= {
             f"{where}.{key}": problem
-            for key, problem in _law_broken(configuration, project_id, name, chosen, states, types)
+            for key, problem in _misread_states(configuration, project_id, name, chosen, states, types)
         }
     return errors
 
@@ -122,7 +122,7 @@ def _missing_states(path: str, mapping: StatusMapping, known: set[str], owner: s
     }
 
 
-def _law_broken(
+def _misread_states(
     configuration: Configuration,
     project_id: str,
     work_item_type: str,

@@ -1,4 +1,4 @@
-"""What became of writes: how both ends stand once one has landed, and whether an announced one did."""
+"""Landed writes: both ends after a write has landed, and whether an announced write has landed."""
 
 from msgspec.structs import replace
 
@@ -6,7 +6,7 @@ from shared.domain.model import STATUS, Claim, Ends, Intent, Side
 
 
 def with_intent(ends: Ends, intent: Intent) -> Ends:
-    """Return both ends as they stand once an intent has landed."""
+    """Return both ends after an intent has landed."""
     match intent.side, intent.field:
         case Side.ADO, "status":
             # No state of the category Removed is ever written, unless it counts as done.
@@ -21,7 +21,7 @@ def with_intent(ends: Ends, intent: Intent) -> Ends:
 
 
 def with_field(ends: Ends, field: str, source: Ends) -> Ends:
-    """Return ``ends`` with one field, on both sides, as it is in ``source``."""
+    """Return ``ends`` with one field, on both sides, taken from ``source``."""
     if field == STATUS:
         was = source.item
         item = replace(ends.item, state=was.state, status=was.status, removed=was.removed)
@@ -31,10 +31,10 @@ def with_field(ends: Ends, field: str, source: Ends) -> Ends:
 
 
 def seen_after_crash(seen: Ends, claim: Claim, now: Ends) -> Ends:
-    """Return what counts as seen when a worker died between announcing its writes and recording them.
+    """Return what counts as seen after a worker died between the announcement and the record of its writes.
 
-    A write that landed is our own and no person's edit, so both sides of its field count as settled then.
-    One that did not land leaves what was seen before, and is decided anew.
+    A write that landed is ours and not a person's edit, so both sides of its field count as settled. A write
+    that did not land leaves its field as it was seen before, and the field is decided again.
     """
     for intent in claim.intents:
         if has_landed(intent, claim, now):
@@ -43,7 +43,7 @@ def seen_after_crash(seen: Ends, claim: Claim, now: Ends) -> Ends:
 
 
 def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
-    """Tell whether an announced write shows on its side now."""
+    """Tell whether an announced write is visible on its side."""
     if intent.side is Side.ADO and now.item.rev <= claim.tested_rev:
         return False
     return now.shown(intent.side, intent.field) == intent.value

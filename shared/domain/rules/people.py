@@ -1,18 +1,18 @@
-"""Who is who: the person on one side that an assignee of the other side is."""
+"""Who is who: the assignee on one side that corresponds to an assignee on the other."""
 
 from shared.domain.configuration import Configuration
 from shared.domain.model import Assignee, Person, Stranger
 
 
 def in_sentry(configuration: Configuration, assignee: Assignee) -> Assignee:
-    """Return the Sentry person for an ADO person."""
+    """Return the Sentry assignee for an Azure DevOps assignee; nobody and strangers stay as they are."""
     if isinstance(assignee, Person):
         return Person(configuration.people.get(assignee.email, assignee.email))
     return assignee
 
 
 def in_ado(configuration: Configuration, assignee: Assignee) -> Assignee:
-    """Return the ADO person for a Sentry person."""
+    """Return the Azure DevOps assignee for a Sentry assignee; nobody and strangers stay as they are."""
     if isinstance(assignee, Person):
         return Person(configuration.ado_people.get(assignee.email, assignee.email))
     return assignee

@@ -1,4 +1,4 @@
-"""How the app proves to Azure DevOps who it is, and what it costs an app that does not."""
+"""How the app authenticates to Azure DevOps, and what happens when it cannot."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ URL = "https://dev.azure.com/fabrikam/"
 
 
 class Credential:
-    """Gives one token after the other, or fails as it is told."""
+    """Gives one token after the other, or fails on request."""
 
     def __init__(self, *tokens: str, error: Exception | None = None) -> None:
         self.tokens = list(tokens)
@@ -43,7 +43,7 @@ def authorized(auth: AuthBase) -> str:
     return request.headers["Authorization"]
 
 
-def test_a_personal_access_token_is_the_password_of_nobody() -> None:
+def test_a_personal_access_token_is_the_password_of_an_empty_user_name() -> None:
     assert authorized(personal_access_token("token")) == "Basic OnRva2Vu"  # ":token"
 
 
@@ -81,7 +81,7 @@ def test_the_credential_is_made_when_the_first_request_is() -> None:
         (HttpResponseError("secret-in-text: 503"), Unavailable),
     ],
 )
-def test_a_token_that_entra_does_not_give_is_told_in_our_own_words(
+def test_a_token_that_entra_does_not_give_is_reported_in_our_own_words(
     failure: Exception, error: type[SyncError]
 ) -> None:
     with new_session(AddressPolicy()) as session, responses.RequestsMock() as vendor:
@@ -94,7 +94,7 @@ def test_a_token_that_entra_does_not_give_is_told_in_our_own_words(
     assert "secret-in-text" not in raised.value.detail
 
 
-def test_who_has_no_identity_is_told_what_to_set() -> None:
+def test_an_app_without_an_identity_says_what_to_set() -> None:
     failure = CredentialUnavailableError("no managed identity")
     with pytest.raises(Unauthorized) as raised:
         authorized(EntraAuth(lambda: Credential(error=failure)))

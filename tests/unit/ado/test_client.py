@@ -214,7 +214,7 @@ def test_a_name_cannot_change_the_path(
     assert ado.get_work_item_types(name) == {}
 
 
-def test_nothing_is_asked_about_no_work_items(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+def test_an_empty_list_of_work_items_costs_no_call(vendor: responses.RequestsMock, ado: AdoClient) -> None:
     assert ado.find_work_items([]) == {}
     assert len(vendor.calls) == 0
 
@@ -280,7 +280,7 @@ def test_a_project_s_guid_is_read_off_the_item_s_own_address(
         "not a url",
     ],
 )
-def test_a_project_that_the_address_does_not_tell_is_looked_up_by_its_name(
+def test_a_project_that_the_address_does_not_name_is_looked_up_by_its_name(
     vendor: responses.RequestsMock, ado: AdoClient, url: str | None
 ) -> None:
     vendor.get(ITEM_URL, json={**item_json(), "url": url})
@@ -400,7 +400,7 @@ def test_projects_are_listed_page_by_page_until_one_is_not_full(
         item_json(**{"System.WorkItemType": None}),
     ],
 )
-def test_an_answer_that_is_no_work_item_is_no_usable_answer(
+def test_an_answer_that_is_not_a_work_item_is_no_usable_answer(
     vendor: responses.RequestsMock, ado: AdoClient, content: Any
 ) -> None:
     vendor.get(ITEM_URL, json=content)
@@ -454,7 +454,7 @@ def test_what_is_not_there_is_named_by_its_kind(
         ({"json": {"value": []}}, "no explanation"),
     ],
 )
-def test_a_refusal_tells_azure_devops_own_sentence(
+def test_a_refusal_quotes_azure_devops_own_sentence(
     vendor: responses.RequestsMock, ado: AdoClient, body: Json, sentence: str
 ) -> None:
     vendor.patch(ITEM_URL, status=400, **body)
@@ -487,7 +487,7 @@ def test_a_refusal_tells_azure_devops_own_sentence(
         lambda ado: list(ado.projects()),
     ],
 )
-def test_a_failure_is_sorted_alike_whatever_was_asked(
+def test_a_failure_is_classified_alike_whatever_was_asked(
     vendor: responses.RequestsMock,
     ado: AdoClient,
     call: Callable[[AdoClient], Any],

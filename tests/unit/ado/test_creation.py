@@ -74,7 +74,7 @@ def patch(
     return written
 
 
-def test_nothing_is_written_but_what_was_said(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+def test_only_what_was_given_is_written(vendor: responses.RequestsMock, ado: AdoClient) -> None:
     written = patch(vendor, ado)
     assert set(written) == {"System.Title", REPRO_STEPS, PRIORITY, "relations"}
     assert written["System.Title"] == "Fix login"
@@ -175,7 +175,7 @@ def test_a_field_that_the_form_lacks_is_named_in_advance(
     assert ("CustomerImpact" in raised.value.detail) is is_missing
 
 
-def test_a_priority_that_the_level_does_not_tell_is_missing_where_it_must_be_given(
+def test_a_required_priority_that_the_level_does_not_give_is_missing(
     vendor: responses.RequestsMock, ado: AdoClient
 ) -> None:
     fields = (*COMMON, field(PRIORITY, alwaysRequired=True))
@@ -251,7 +251,7 @@ def with_links(work_item_id: int, *urls: str | None) -> dict[str, Any]:
     return {"id": work_item_id, "relations": [{"rel": "Hyperlink", "url": url} for url in urls]}
 
 
-def test_what_we_made_since_then_is_looked_through_to_the_second(
+def test_what_we_made_since_then_is_searched_to_the_second(
     vendor: responses.RequestsMock, ado: AdoClient
 ) -> None:
     assert found(vendor, ado) is None
@@ -280,7 +280,7 @@ def test_it_is_known_by_its_link_back_alone(
     assert found(vendor, ado, items) == work_item_id
 
 
-def test_hundreds_are_looked_through_batch_by_batch(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+def test_hundreds_are_searched_batch_by_batch(vendor: responses.RequestsMock, ado: AdoClient) -> None:
     first = [with_links(each) for each in range(1, 201)]
     assert found(vendor, ado, first, [with_links(31, ISSUE)], count=350) == 31
     batches = [loads(call.request.body or "") for call in list(vendor.calls)[1:]]

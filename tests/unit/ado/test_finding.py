@@ -112,7 +112,7 @@ def test_any_other_address_costs_no_call(vendor: responses.RequestsMock, address
 # Words.
 
 
-def test_words_are_asked_of_the_index_as_they_are(vendor: responses.RequestsMock) -> None:
+def test_words_reach_the_index_as_they_are(vendor: responses.RequestsMock) -> None:
     vendor.post(SEARCH, json={"results": [result(31, **{"system.title": "Fix login"})], "infoCode": 0})
     assert finder().find(" fix\tlogin ", None, 7) == [Hit(31, "Fix login")]
     assert body_of(vendor, 0) == {"searchText": "fix login", "$skip": 0, "$top": 7}
@@ -188,7 +188,7 @@ def test_an_index_that_shows_only_its_best_is_ready(vendor: responses.RequestsMo
 @pytest.mark.parametrize(
     ("status", "error"), [(401, Unauthorized), (429, Throttled), (503, Unavailable), (404, NotFound)]
 )
-def test_where_the_work_items_cannot_be_asked_either_that_is_the_error(
+def test_when_the_work_items_cannot_be_asked_either_that_is_the_error(
     vendor: responses.RequestsMock, status: int, error: type[Exception]
 ) -> None:
     vendor.post(SEARCH, status=503)

@@ -131,7 +131,7 @@ def basic(credentials: str | bytes) -> dict[str, str]:
         basic(f"anybody:{SECRET}"),
         basic(f":{SECRET}"),
         {"Authorization": basic(f"ado:{SECRET}")["Authorization"].replace("Basic", "basic")},
-        # Whichever of two proofs is right is enough: a subscription may send both while they are changed.
+        # One right proof of the two is enough: a subscription may send both while they are changed.
         {"Shared-Secret": "wrong", **basic(f"ado:{SECRET}")},
         {"Shared-Secret": SECRET, **basic("ado:wrong")},
     ],
@@ -178,12 +178,12 @@ def test_two_secrets_are_accepted_during_a_rotation(secret: str) -> None:
 
 @pytest.mark.parametrize("secrets", [[], [""], ["", ""]])
 @pytest.mark.parametrize("headers", [{}, {"Shared-Secret": ""}, basic("ado:"), basic("")])
-def test_an_empty_secret_refuses_everybody(secrets: list[str], headers: dict[str, str]) -> None:
+def test_an_empty_secret_refuses_every_delivery(secrets: list[str], headers: dict[str, str]) -> None:
     with pytest.raises(Unauthenticated):
         verify_secret(headers, secrets)
 
 
-def test_an_empty_previous_secret_lets_nobody_in() -> None:
+def test_an_empty_previous_secret_admits_no_delivery() -> None:
     with pytest.raises(Unauthenticated):
         verify_secret({"Shared-Secret": ""}, [SECRET, ""])
 
@@ -279,7 +279,7 @@ def test_work_item_zero_is_the_test_button_s(name: str, path: str, zero: Any) ->
         (DELETED, "resource/rev", "resource.rev"),
     ],
 )
-def test_an_id_or_rev_that_is_no_number_is_unusable(name: str, path: str, named: str, junk: Any) -> None:
+def test_an_id_or_rev_that_is_not_a_number_is_unusable(name: str, path: str, named: str, junk: Any) -> None:
     assert read(put(load(name), path, junk)) == Uninteresting("unusable", f"cannot read {named}")
 
 
@@ -311,14 +311,14 @@ def test_in_an_update_the_resource_s_own_id_means_nothing() -> None:
 
 
 @pytest.mark.parametrize("junk", [[], "", 0, False, "System.State", ["System.State"]])
-def test_changes_in_a_shape_that_nobody_knows_are_unusable(junk: Any) -> None:
+def test_changes_of_an_unknown_shape_are_unusable(junk: Any) -> None:
     delivery = put(load(RESOLVED), "resource/fields", junk)
     assert read(delivery) == Uninteresting("unusable", "cannot read resource.fields")
 
 
 @pytest.mark.parametrize("field", [STATE, ASSIGNED_TO, "System.TeamProject"])
 @pytest.mark.parametrize("junk", [None, "Resolved", [], 0, True])
-def test_a_change_that_concerns_us_in_a_shape_that_nobody_knows_is_unusable(field: str, junk: Any) -> None:
+def test_a_change_that_concerns_us_in_an_unknown_shape_is_unusable(field: str, junk: Any) -> None:
     delivery = put(load(RESOLVED), f"resource/fields/{field}", junk)
     assert read(delivery) == Uninteresting("unusable", f"cannot read resource.fields['{field}']")
 
@@ -400,7 +400,7 @@ def test_an_assignee_is_read_in_every_spelling_and_never_guessed(identity: Any, 
     assert snapshot.assignee == assignee
 
 
-def test_a_name_without_end_does_not_travel_whole() -> None:
+def test_an_endless_name_is_cut_short() -> None:
     snapshot = snapshot_of(with_assignee("A" * 100_000))
     assert snapshot is not None
     assert snapshot.assignee == Stranger("assignee-unreadable", "A" * 254)
@@ -459,7 +459,7 @@ def test_a_snapshot_that_is_not_whole_or_is_contradicted_is_left_out(path: str, 
         (f"resource/fields/{ASSIGNED_TO}", {"newValue": {"uniqueName": "ANN@corp.example"}}, {}),
     ],
 )
-def test_a_snapshot_is_taken_without_what_the_sync_can_do_without(
+def test_a_snapshot_may_lack_what_the_sync_does_not_need(
     path: str, value: Any, change: dict[str, Any]
 ) -> None:
     assert snapshot_of(put(load(RESOLVED), path, value)) == replace(SNAPSHOT, **change)
@@ -486,7 +486,7 @@ def relevant(delivery: Json) -> Json:
 
 
 @pytest.mark.parametrize("name", READ_AS)
-def test_a_damaged_delivery_does_no_more_than_be_refused(name: str) -> None:
+def test_a_damaged_delivery_is_at_worst_refused(name: str) -> None:
     for delivery in damaged(relevant(load(name))):
         try:
             value = read(delivery)

@@ -1,4 +1,4 @@
-"""Reading a person out of every shape in which Azure DevOps writes an identity."""
+"""Reading a person from every shape in which Azure DevOps writes an identity."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ def test_the_assignee_of_a_delivery_is_read_in_every_version(
         ({"displayName": "ann@corp.example"}, stranger("ann@corp.example")),
         ({"displayName": {}, "id": 7}, stranger("7")),
         ({}, stranger("")),
-        # Junk is nobody we know, and never nobody.
+        # Junk is a stranger, never nobody.
         ({"uniqueName": 5, "mailAddress": ["ann@corp.example"]}, stranger("")),
         (0, stranger("0")),
         (False, stranger("False")),

@@ -48,7 +48,7 @@ def test_the_location_is_the_organization_s_base_url(
     assert find() == base_url
 
 
-def test_the_look_up_is_one_open_question(vendor: responses.RequestsMock) -> None:
+def test_the_look_up_is_one_call_without_credentials(vendor: responses.RequestsMock) -> None:
     query = {"hostId": ACCOUNT, "api-version": "5.0-preview.1"}
     vendor.get(
         LOOK_UP,
@@ -72,9 +72,7 @@ def test_the_look_up_is_one_open_question(vendor: responses.RequestsMock) -> Non
         {"json": {"locationUrl": 5}},
     ],
 )
-def test_an_account_that_nobody_knows_is_refused(
-    vendor: responses.RequestsMock, answer: dict[str, Any]
-) -> None:
+def test_an_unknown_account_is_refused(vendor: responses.RequestsMock, answer: dict[str, Any]) -> None:
     vendor.get(LOOK_UP, **answer)
     with pytest.raises(Refused) as raised:
         find()
@@ -120,7 +118,7 @@ def test_a_look_up_that_fails_finds_nothing(
         ("fabrikam", "https://"),
     ],
 )
-def test_an_address_that_nobody_may_store_is_not_believed_either(
+def test_an_address_that_may_not_be_stored_is_not_believed_either(
     vendor: responses.RequestsMock, location: str, problem: str
 ) -> None:
     vendor.get(LOOK_UP, json={"locationUrl": location})

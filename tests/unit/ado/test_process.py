@@ -19,7 +19,7 @@ REVIEWED: WorkItemTypes = {"Bug": (NEW, REVIEW, CLOSED)}
 
 
 class Clock:
-    """A monotonic clock that only moves when told."""
+    """A monotonic clock that only moves on request."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -115,9 +115,7 @@ def test_a_state_counts_for_its_own_type_only(cache: ProcessCache, ado: Processe
     assert len(ado.asked) == 3
 
 
-def test_a_cold_look_up_is_one_call_even_for_a_state_that_nobody_knows(
-    cache: ProcessCache, ado: Processes
-) -> None:
+def test_a_cold_look_up_is_one_call_even_for_an_unknown_state(cache: ProcessCache, ado: Processes) -> None:
     assert cache.types_with(ado, "acme", "p1", "Bug", "No Such State") == BUG
     assert len(ado.asked) == 1
 
@@ -132,7 +130,7 @@ def test_a_state_that_stays_unknown_is_not_asked_for_at_every_event(
 
 
 @pytest.mark.parametrize(("passed", "asked"), [(0.0, 1), (29.0, 1), (30.0, 2)])
-def test_who_looks_at_the_states_sees_those_of_the_last_half_minute(
+def test_states_to_show_are_at_most_half_a_minute_old(
     cache: ProcessCache, ado: Processes, clock: Clock, passed: float, asked: int
 ) -> None:
     cache.recent(ado, "acme", "p1")

@@ -200,14 +200,14 @@ def test_an_entry_says_what_changed_where(
         ),
     ],
 )
-def test_a_refusal_is_told_in_the_words_of_whoever_refused(
+def test_a_refusal_is_recorded_in_the_words_of_the_service_that_refused(
     now: Ends, field: str, detail: str, refusal: ActivityEntry
 ) -> None:
     decision = decided(OPEN, now, Configuration())
     assert refusal_entry(field, Refused("ado", detail), decision, AT) == refusal
 
 
-def test_a_failure_is_told_with_its_reason() -> None:
+def test_a_failure_is_recorded_with_its_reason() -> None:
     assert failure_entry(Unauthorized("ado", "HTTP 401"), AT) == ActivityEntry(
         AT, "failed", reason="unauthorized: HTTP 401"
     )

@@ -1,4 +1,4 @@
-"""Which addresses the app may be told to talk to, and the one form in which each is written."""
+"""Which addresses the app may connect to, and the one form in which each is written."""
 
 import pytest
 
@@ -124,7 +124,7 @@ def test_a_connection_to_a_public_address_is_allowed(policy: AddressPolicy, addr
         "ff02::1",
         "0.0.0.0",  # noqa: S104  # the address itself, bound to nothing
         "::",
-        # The same, in other clothes: mapped, translated, tunnelled.
+        # The same in other notations: mapped, translated, tunnelled.
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "64:ff9b::168.63.129.16",
@@ -180,7 +180,7 @@ def test_a_host_that_resolves_to_loopback_is_for_local_runs(address: str) -> Non
         ("https://evil.example/dev.azure.com/x/", "https://evil.example/dev.azure.com/x/"),
     ],
 )
-def test_whatever_was_copied_from_a_browser_becomes_the_organizations_url(url: str, normalized: str) -> None:
+def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: str, normalized: str) -> None:
     assert normalized_ado_url(url, DEPLOYED) == normalized
 
 
@@ -222,7 +222,7 @@ def test_the_search_service_is_found_beside_the_organization(ado_url: str, searc
         ("", False),
     ],
 )
-def test_a_host_name_alone_is_told_from_a_url(text: str, bare: bool) -> None:
+def test_a_bare_host_name_is_distinguished_from_a_url(text: str, bare: bool) -> None:
     assert is_bare_host(text) is bare
 
 

@@ -103,7 +103,7 @@ def test_a_document_stored_before_a_key_existed_is_read() -> None:
     ],
     ids=["empty", "null", "list", "text", "cut off", "no UTF-8", "half a character", "deep", "deeper"],
 )
-def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
     assert errors_of(body) == {"$": "must be a JSON object"}
 
 
@@ -285,7 +285,7 @@ def test_people_who_could_not_be_told_apart_on_the_way_back_are_refused(
     assert list(errors(people=people)) == [f"people.{path}"]
 
 
-def test_whoever_came_first_keeps_the_address() -> None:
+def test_the_first_person_keeps_the_address() -> None:
     people = {f"{name}@corp.example": "ann@home.example" for name in ("ann", "bob", "cid")}
     assert errors(people=people) == {
         f"people.{name}@corp.example": "ann@home.example already stands for ann@corp.example"

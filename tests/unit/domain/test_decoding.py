@@ -11,7 +11,7 @@ def test_half_a_character_in_a_title_loses_no_event() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"nonsense", b"[" * 100_000, b'{"a": ' * 100_000])
-def test_what_is_no_json_is_malformed_and_nothing_worse(body: bytes) -> None:
+def test_what_is_not_json_is_malformed_and_nothing_worse(body: bytes) -> None:
     for read in (decode_delivery, lambda body: decode(body, dict[str, object])):
         with pytest.raises(Malformed):
             read(body)

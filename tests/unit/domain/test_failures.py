@@ -1,4 +1,4 @@
-"""What becomes of a message and of a link after each failure: design.md §6, row by row."""
+"""What becomes of a message and of a link after each failure: docs/failures.md#the-classes, row by row."""
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_a_message_about_something_that_is_not_ours_any_more_has_nothing_left_to
         (Busy("writing", retry_after=3.0), 3.0),
     ],
 )
-def test_a_message_is_put_back_for_as_long_as_somebody_asked(error: SyncError, seconds: float) -> None:
+def test_a_message_is_put_back_for_as_long_as_the_service_asked(error: SyncError, seconds: float) -> None:
     assert delay_of(error) == seconds
 
 

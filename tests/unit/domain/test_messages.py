@@ -50,7 +50,7 @@ def test_an_outbound_message_comes_back_as_it_was_sent(message: OutboundMessage)
     assert decode_outbound(encode(message)) == message
 
 
-def test_a_message_says_only_what_it_has_to_say() -> None:
+def test_a_message_holds_only_what_it_needs() -> None:
     assert json.loads(encode(InboundMessage("acme", 31, 3))) == {
         "organization": "acme",
         "work_item_id": 31,
@@ -79,7 +79,7 @@ def test_a_message_says_only_what_it_has_to_say() -> None:
         b'{"organization": "acme", "work_item_id": 31, "rev": 3, "snapshot": {"id": 31}}',
     ],
 )
-def test_what_is_no_inbound_message_is_malformed(body: bytes) -> None:
+def test_what_is_not_an_inbound_message_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
         decode_inbound(body)
 
@@ -97,7 +97,7 @@ def test_what_is_no_inbound_message_is_malformed(body: bytes) -> None:
         b'{"organization": "acme", "issue_id": "100", "comment_id": 501}',
     ],
 )
-def test_what_is_no_outbound_message_is_malformed(body: bytes) -> None:
+def test_what_is_not_an_outbound_message_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
         decode_outbound(body)
 
@@ -107,7 +107,7 @@ def test_a_message_of_a_newer_version_of_the_app_is_read_for_what_is_known() -> 
     assert decode_inbound(json.dumps(newer).encode()) == INBOUND
 
 
-def test_a_damaged_message_does_no_more_than_be_refused() -> None:
+def test_a_damaged_message_is_at_worst_refused() -> None:
     for broken in damaged(json.loads(encode(INBOUND))):
         try:
             message = decode_inbound(json.dumps(broken).encode())

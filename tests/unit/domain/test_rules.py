@@ -1,4 +1,4 @@
-"""Every decision of the sync, row by row: the tables of design.md §5, and what must hold for all of them."""
+"""Every decision of the sync, row by row: docs/settling.md#deciding, and what must hold for all of them."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -141,7 +141,7 @@ def ends(
     counts_as: IssueStatus | None = None,
     work_item_type: str = "User Story",
 ) -> Ends:
-    """Return both ends of a link; the state counts as what it does by default, unless told otherwise."""
+    """Return both ends of a link; the state counts as what it does by default, unless given."""
     if counts_as is None:
         counts_as = status_of_state(DEFAULT, PROJECT, work_item_type, state, AGILE)
     return Ends(IssueSide(status, in_sentry), ItemSide(rev, state, counts_as, in_ado))
@@ -505,7 +505,7 @@ def test_a_project_is_known_by_its_id_in_any_case(project_id: str) -> None:
     [
         ("Bug", "Triaged", AGILE),  # a state added a moment ago
         ("Risk", "Active", AGILE),  # a type added a moment ago
-        ("Riddle", "Somewhere", CUSTOM),  # a category that nobody has heard of
+        ("Riddle", "Somewhere", CUSTOM),  # a category that nobody knows
         ("Bug", "active", AGILE),
         ("Bug", "Active", {}),
     ],

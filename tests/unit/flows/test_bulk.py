@@ -57,7 +57,7 @@ def test_a_list_has_one_to_ten_thousand_pairs(
         read(write([*MANY, MANY[0]][:count]))
 
 
-def test_the_names_of_the_columns_are_no_pair() -> None:
+def test_column_names_are_not_a_pair() -> None:
     assert pairs_from_csv(b"issue_id , work_item_id\n100,31") == [Pair("100", 31)]
     with pytest.raises(Rejected, match="line 2"):
         pairs_from_csv(b"100,31\nissue_id,work_item_id")
@@ -157,7 +157,7 @@ def test_a_request_ends_after_a_minute_and_the_next_goes_on(services: MemoryServ
     assert ado.asked == [1, 2, 3, 4, 5]
 
 
-def test_what_is_linked_is_told_even_after_the_minute_of_another(
+def test_what_is_linked_already_is_reported_even_after_the_minute_is_over(
     services: MemoryServices, ado: SlowAdo
 ) -> None:
     run(services, PAIRS[:3])
@@ -173,7 +173,7 @@ def test_what_is_linked_is_told_even_after_the_minute_of_another(
         (Undecidable("no category", kind="state-without-category"), "state-without-category"),
     ],
 )
-def test_a_pair_of_its_own_trouble_stops_no_other(
+def test_a_pair_that_fails_by_itself_stops_no_other(
     services: MemoryServices, ado: SlowAdo, trouble: SyncError, word: str
 ) -> None:
     ado.troubles[2] = trouble
@@ -188,7 +188,7 @@ def test_a_pair_of_its_own_trouble_stops_no_other(
         (Unavailable("ado", "503"), "unavailable"),
     ],
 )
-def test_a_trouble_of_all_is_met_once(
+def test_a_failure_common_to_all_is_met_once(
     services: MemoryServices, ado: SlowAdo, trouble: SyncError, word: str
 ) -> None:
     ado.troubles = {pair.work_item_id: trouble for pair in PAIRS[1:]}

@@ -16,7 +16,7 @@ def scene() -> Scene:
 def test_a_removal_that_was_cut_short_can_be_asked_for_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its links would be links between other work items and other issues for who gets the slug next."""
+    """Its links would join other work items and other issues once another organization gets the slug."""
     organization = scene.organization
 
     def die(_slug: str) -> None:
@@ -48,7 +48,7 @@ def test_a_link_made_while_its_organization_is_removed_goes_with_it(
     assert scene.issue_ids == []
 
 
-def test_who_is_second_to_connect_a_slug_takes_nothing_from_the_first(scene: Scene) -> None:
+def test_the_second_to_connect_a_slug_takes_nothing_from_the_first(scene: Scene) -> None:
     with pytest.raises(Conflict):
         store(scene.services, SLUG, scene.organization.configuration, None)
     assert scene.issue_ids == [ISSUE]

@@ -34,7 +34,7 @@ def test_the_fields_come_in_the_order_of_the_contract() -> None:
     ]
 
 
-def test_every_field_says_all_of_itself() -> None:
+def test_every_field_is_described_in_full() -> None:
     keys = ["name", "type", "label", "help", "disabled", "disabled_reason", "default"]
     for name, field in fields().items():
         assert list(field) == [*keys, "projects"] if name == "status_mapping" else keys
@@ -50,7 +50,7 @@ def test_a_default_is_that_of_the_document_whatever_is_configured() -> None:
     ]
 
 
-def test_the_choice_mapper_lists_projects_with_the_states_somebody_asked_for() -> None:
+def test_the_choice_mapper_lists_projects_with_the_states_asked_for() -> None:
     assert fields()["status_mapping"]["projects"] == [
         {
             "id": "p1",

@@ -1,4 +1,4 @@
-"""What somebody's asking brings about: what is owed is tried at once, however long it was to wait."""
+"""Reconciling on demand: what is owed is tried at once, however long it had to wait."""
 
 from dataclasses import dataclass, field
 
@@ -50,7 +50,7 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_one_link_that_somebody_asks_for_gets_what_is_owed_before_it_falls_due(scene: Scene) -> None:
+def test_a_link_settled_on_demand_gets_what_is_owed_before_it_is_due(scene: Scene) -> None:
     stored = scene.services.links.get("fabrikam", "100", 31)
     assert stored.link.health.word is HealthWord.ATTENTION
     assert settle_now(scene.services, scene.organization, stored) == "applied"
@@ -58,13 +58,13 @@ def test_one_link_that_somebody_asks_for_gets_what_is_owed_before_it_falls_due(s
     assert scene.services.links.get("fabrikam", "100", 31).link.health.word is HealthWord.SETTLED
 
 
-def test_a_whole_organization_that_somebody_asks_for_gets_what_is_owed(scene: Scene) -> None:
+def test_an_organization_reconciled_on_demand_gets_what_is_owed(scene: Scene) -> None:
     reconcile(scene.services, scene.organization, everything=True)
     scene.deliver()
     assert scene.sentry.get_issue("100").assignee == Person(CAROL)
 
 
-def test_the_timer_waits_until_what_is_owed_falls_due(scene: Scene) -> None:
+def test_the_timer_waits_until_what_is_owed_is_due(scene: Scene) -> None:
     reconcile(scene.services, scene.organization)
     scene.deliver()
     assert scene.sentry.get_issue("100").assignee is None

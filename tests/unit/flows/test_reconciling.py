@@ -66,15 +66,15 @@ PENDING_LATER = Health(PENDING, "unavailable", due=START + 0.1)
         (Health(), AT_7, None),
         (Health(), AT_8, NEWS),
         (Health(), replace(AT_7, rev=6), ASK),  # restored from a backup
-        (Health(), None, ASK),  # deleted, and nobody said so
+        (Health(), None, ASK),  # deleted without a hook
         (GONE, None, None),  # known already
-        (GONE, AT_7, ASK),  # restored, and nobody said so
+        (GONE, AT_7, ASK),  # restored without a hook
         (GONE, AT_8, ASK),  # asked for, because what was seen of it cannot be built on
-        (NO_ISSUE, AT_7, None),  # issues are read again in turn
+        (NO_ISSUE, AT_7, None),  # issues are read again one after the other
         (NO_ISSUE, None, None),
         (NO_ISSUE, AT_8, NEWS),
         (NOT_YET, AT_7, None),
-        (NOT_YET, None, None),  # nobody is asked before it is due, not even whether the item is gone
+        (NOT_YET, None, None),  # no call before it is due, not even for whether the item is gone
         (NOT_YET, AT_8, NEWS),
         (DUE, AT_7, ASK),
         (DUE, None, ASK),
@@ -100,7 +100,7 @@ def test_a_link_is_taken_up_when_something_may_be_off(
         (PENDING_LATER, None, ASK),
     ],
 )
-def test_whoever_asks_has_every_link_that_is_not_well_taken_up(
+def test_on_demand_every_link_that_is_not_well_is_taken_up(
     health: Health, item: WorkItem | None, message: InboundMessage | None
 ) -> None:
     assert message_for(replace(LINK, health=health), item, START, everything=True) == message
@@ -108,7 +108,7 @@ def test_whoever_asks_has_every_link_that_is_not_well_taken_up(
 
 @pytest.mark.parametrize(("until", "message"), [(START, ASK), (START + 0.1, None)])
 @pytest.mark.parametrize("health", [Health(), NOT_YET])
-def test_a_claim_that_somebody_left_behind_is_looked_into(
+def test_a_claim_left_behind_is_looked_into(
     until: float, message: InboundMessage | None, health: Health
 ) -> None:
     claim = Claim("other", until, 7, (), SEEN)
@@ -153,7 +153,7 @@ def test_a_status_whose_hook_was_lost_is_found(scene: Scene) -> None:
     assert scene.state == "Closed"
 
 
-def test_an_unassign_that_sentry_never_tells_of_is_found(scene: Scene) -> None:
+def test_an_unassign_that_sentry_never_announces_is_found(scene: Scene) -> None:
     scene.sentry.assign(ISSUE, ANN)
     scene.outbound()
     scene.sentry.unassign(ISSUE)
@@ -161,7 +161,7 @@ def test_an_unassign_that_sentry_never_tells_of_is_found(scene: Scene) -> None:
     assert scene.ado.item(ITEM).assignee is None
 
 
-def test_an_unarchiving_that_sentry_never_tells_of_is_found(scene: Scene) -> None:
+def test_an_unarchiving_that_sentry_never_announces_is_found(scene: Scene) -> None:
     scene.sentry.archive(ISSUE)
     scene.outbound()
     scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
@@ -175,10 +175,10 @@ def test_a_deleted_work_item_is_marked_once_and_recovers_once_it_is_restored(sce
     reconciled(scene)
     assert (scene.health.word, scene.health.reason) == (ATTENTION, "work-item-gone")
     reconciled(scene)
-    assert scene.told() == ["failed"]
+    assert scene.outcomes() == ["failed"]
     scene.ado.restore(ITEM)
     reconciled(scene)
-    assert (scene.health, scene.told()) == (Health(), ["recovered", "failed"])
+    assert (scene.health, scene.outcomes()) == (Health(), ["recovered", "failed"])
 
 
 @pytest.mark.parametrize("error", [Unavailable("sentry", "timed out"), ZeroDivisionError("a bug")])
@@ -216,10 +216,10 @@ def test_what_was_refused_is_tried_when_it_is_due_and_not_before(scene: Scene) -
     scene.now += 1.0
     reconciled(scene)
     assert scene.sentry.get_issue(ISSUE).assignee == Person(CAROL)
-    assert scene.told() == ["recovered", "applied", "refused"]
+    assert scene.outcomes() == ["recovered", "applied", "refused"]
 
 
-def test_the_snapshot_of_a_batch_saves_a_look(scene: Scene) -> None:
+def test_the_snapshot_of_a_batch_saves_a_call(scene: Scene) -> None:
     scene.ado.edit(ITEM, **{STATE: "Closed"})
     reconcile(scene.services, scene.organization)
     received = scene.services.inbound.receive()
@@ -242,7 +242,7 @@ def test_two_runs_at_once_do_no_harm(scene: Scene) -> None:
     run(scene)
     deliver(scene)
     assert scene.calls.made.count("set_status") == 1
-    assert (scene.told(), scene.ado.item(ITEM).rev) == (["applied"], 2)
+    assert (scene.outcomes(), scene.ado.item(ITEM).rev) == (["applied"], 2)
 
 
 # One organization and the others.
@@ -270,7 +270,7 @@ def test_one_organization_that_fails_does_not_stop_the_next(
     add_organization(scene, "next")
     caplog.set_level("INFO")
     scene.calls.meet("find_work_items", error)
-    scene.now = first_in_turn(scene.now, of=2)
+    scene.now = first_of_a_run(scene.now, of=2)
     run(scene)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("ERROR", said),
@@ -278,7 +278,7 @@ def test_one_organization_that_fails_does_not_stop_the_next(
     ]
 
 
-def test_a_document_that_nobody_can_read_stops_no_other_organization(scene: Scene) -> None:
+def test_an_unreadable_document_stops_no_other_organization(scene: Scene) -> None:
     newer = Insert("another", '{"on_conflict": "a-side-of-a-newer-version"}')
     scene.services.organizations._table.apply("organizations", newer)
     results = reconcile_all(scene.services)
@@ -286,12 +286,12 @@ def test_a_document_that_nobody_can_read_stops_no_other_organization(scene: Scen
     assert results[SLUG] == Found(looked_at=1, issues=1)
 
 
-def first_in_turn(now: float, *, of: int) -> float:
+def first_of_a_run(now: float, *, of: int) -> float:
     """Return the next moment at which the organization that sorts first is the first of a run."""
     return now + (-(now // EVERY) % of) * EVERY
 
 
-def test_a_refusal_is_known_to_health_until_a_look_is_granted(scene: Scene) -> None:
+def test_a_refusal_is_known_to_health_until_a_read_is_granted(scene: Scene) -> None:
     scene.calls.meet("find_work_items", Unauthorized("ado", "HTTP 401"))
     run(scene)
     assert scene.services.organizations.refusals() == {"ado": 1}
@@ -299,12 +299,12 @@ def test_a_refusal_is_known_to_health_until_a_look_is_granted(scene: Scene) -> N
     assert scene.services.organizations.refusals() == {}
 
 
-def test_no_organization_is_no_work(scene: Scene) -> None:
+def test_without_organizations_there_is_no_work(scene: Scene) -> None:
     scene.services.organizations.remove(scene.organization)
     assert reconcile_all(scene.services) == {}
 
 
-def test_nobody_is_always_the_one_for_whom_no_time_is_left(scene: Scene) -> None:
+def test_no_organization_is_always_the_one_without_time_left(scene: Scene) -> None:
     names = [SLUG, "next", "other"]
     for slug in names[1:]:
         add_organization(scene, slug)
@@ -321,7 +321,7 @@ def test_nobody_is_always_the_one_for_whom_no_time_is_left(scene: Scene) -> None
 def test_one_organization_leaves_the_others_their_share_of_the_time(scene: Scene) -> None:
     link_many(scene, 1000)
     add_organization(scene, "next")
-    scene.now = first_in_turn(scene.now, of=2)
+    scene.now = first_of_a_run(scene.now, of=2)
     at_each_call(scene, 60.0)
     results = reconcile_all(scene.services)
     assert results == {SLUG: Found(400, 0, ISSUES_A_RUN), "next": Found(1, 0, 1)}
@@ -354,7 +354,7 @@ def test_a_steady_state_costs_a_call_for_two_hundred_links(scene: Scene, links: 
     assert len(scene.services.inbound) == 0
 
 
-def test_without_links_nobody_is_asked(scene: Scene) -> None:
+def test_without_links_no_service_is_asked(scene: Scene) -> None:
     scene.services.links.remove(scene.stored())
     assert reconcile(scene.services, scene.organization) == Found(0, 0, 0)
     assert scene.calls.made == []
@@ -382,7 +382,7 @@ def test_a_run_that_is_cut_short_goes_on_where_it_stopped(scene: Scene) -> None:
     assert reconcile(scene.services, scene.organization).looked_at == 500
 
 
-def test_whoever_asks_has_all_links_looked_at_from_the_first_one_on(scene: Scene) -> None:
+def test_on_demand_all_links_are_read_from_the_first_one(scene: Scene) -> None:
     link_many(scene, 499)
     at_each_call(scene, 201.0)
     assert reconcile(scene.services, scene.organization).looked_at == 200
@@ -398,7 +398,7 @@ def issues_asked_for(scene: Scene) -> list[str]:
     return asked
 
 
-def test_issues_are_read_again_in_turn_each_before_any_a_second_time(scene: Scene) -> None:
+def test_issues_are_read_again_each_once_before_any_a_second_time(scene: Scene) -> None:
     link_many(scene, 2 * ISSUES_A_RUN)
     asked = []
     for _ in range(3):
@@ -411,7 +411,7 @@ def test_issues_are_read_again_in_turn_each_before_any_a_second_time(scene: Scen
     assert issues_asked_for(scene) == asked[:ISSUES_A_RUN]
 
 
-def test_whoever_asks_does_not_make_the_last_issues_wait_for_ever(scene: Scene) -> None:
+def test_reconciling_on_demand_does_not_make_the_last_issues_wait_forever(scene: Scene) -> None:
     link_many(scene, 2 * ISSUES_A_RUN)
     asked = set()
     for _ in range(3):
@@ -452,48 +452,48 @@ def peak_memory(scene: Scene) -> int:
 # Old activity.
 
 
-def tell(scene: Scene, age: float, count: int = 1) -> None:
+def add_activity(scene: Scene, age: float, count: int = 1) -> None:
     entries = [ActivityEntry(scene.now - age, "applied")] * count
     scene.services.activity.add(SLUG, ISSUE, ITEM, *entries)
 
 
-def test_activity_is_forgotten_after_ninety_days_also_that_of_links_that_are_no_more(scene: Scene) -> None:
-    tell(scene, KEPT_FOR + 1.0)
-    tell(scene, KEPT_FOR - 1.0)
+def test_activity_is_deleted_after_ninety_days_also_that_of_removed_links(scene: Scene) -> None:
+    add_activity(scene, KEPT_FOR + 1.0)
+    add_activity(scene, KEPT_FOR - 1.0)
     scene.services.activity.add(SLUG, "999", 9, ActivityEntry(scene.now - KEPT_FOR - 1.0, "unlinked"))
     run(scene)
-    assert scene.told() == ["applied"]
-    assert scene.told("999", 9) == []
+    assert scene.outcomes() == ["applied"]
+    assert scene.outcomes("999", 9) == []
 
 
-def test_old_activity_is_looked_for_once_a_day(scene: Scene) -> None:
+def test_old_activity_is_pruned_once_a_day(scene: Scene) -> None:
     run(scene)
-    tell(scene, KEPT_FOR + 1.0)
+    add_activity(scene, KEPT_FOR + 1.0)
     scene.now += DAY
     run(scene)
-    assert scene.told() == ["applied"]
+    assert scene.outcomes() == ["applied"]
     scene.now += 1.0
     run(scene)
-    assert scene.told() == []
+    assert scene.outcomes() == []
 
 
-def test_much_activity_is_looked_through_in_parts(scene: Scene) -> None:
+def test_much_activity_is_pruned_in_parts(scene: Scene) -> None:
     activity = scene.services.activity
-    tell(scene, KEPT_FOR + 1.0, count=3)
-    tell(scene, 0.0, count=3)
+    add_activity(scene, KEPT_FOR + 1.0, count=3)
+    add_activity(scene, 0.0, count=3)
     parts = [activity.prune(SLUG, scene.now, limit=3)]
     while (last := parts[-1].continuation) is not None:
         parts.append(activity.prune(SLUG, scene.now, last, limit=3))
     # The making of the link is among what is kept, and what is new comes first.
     assert [each.removed for each in parts] == [0, 2, 1]
-    assert scene.told() == ["applied"] * 3
+    assert scene.outcomes() == ["applied"] * 3
 
 
 def test_the_next_run_goes_on_with_what_is_too_much_for_one(scene: Scene) -> None:
     for _ in range(101):
-        tell(scene, 0.0, count=100)
+        add_activity(scene, 0.0, count=100)
     scene.services.activity.add(SLUG, "999", 99, ActivityEntry(scene.now - KEPT_FOR - 1.0, "unlinked"))
     run(scene)
-    assert scene.told("999", 99) == ["unlinked"]
+    assert scene.outcomes("999", 99) == ["unlinked"]
     run(scene)
-    assert scene.told("999", 99) == []
+    assert scene.outcomes("999", 99) == []

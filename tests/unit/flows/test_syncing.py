@@ -48,7 +48,7 @@ def test_a_snapshot_settles_the_links_of_its_own_work_item_only(scene: Scene) ->
     assert scene.ado.item(32).state == "New"
 
 
-def test_a_link_that_fails_is_raised_for_after_the_others_had_their_turn(scene: Scene) -> None:
+def test_a_failure_is_raised_after_the_other_links_were_settled(scene: Scene) -> None:
     scene.link("200")
     scene.calls.meet("get_issue", Unavailable("sentry", "timed out"))
     with pytest.raises(Unavailable):
@@ -58,23 +58,23 @@ def test_a_link_that_fails_is_raised_for_after_the_others_had_their_turn(scene: 
     assert scene.sentry.get_issue("200").status is IssueStatus.RESOLVED
 
 
-# Somebody asks.
+# On demand.
 
 
-def test_what_nobody_announced_is_found_for_whoever_asks(scene: Scene) -> None:
+def test_what_no_hook_announced_is_found_on_demand(scene: Scene) -> None:
     scene.ado.edit(ITEM, **{STATE: "Closed"})
     assert settle_now(scene.services, scene.organization, scene.stored()) == "applied"
     assert scene.calls.made == ["get_issue", "get_work_item", "set_status"]
 
 
-def test_whoever_asks_is_told_what_stopped_it(scene: Scene) -> None:
+def test_settling_on_demand_says_what_stopped_it(scene: Scene) -> None:
     scene.calls.meet("get_work_item", NotFound("gone", kind="work-item-not-found"))
     with pytest.raises(NotFound):
         settle_now(scene.services, scene.organization, scene.stored())
     assert scene.health.reason == "work-item-gone"
 
 
-def test_whoever_asks_has_to_wait_for_the_one_who_writes(scene: Scene) -> None:
+def test_settling_on_demand_does_not_interrupt_a_worker_that_writes(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     scene.calls.meet("update_work_item", Died())
     with pytest.raises(Died):
@@ -97,7 +97,7 @@ def test_a_try_that_is_still_far_off_is_due_at_once(scene: Scene) -> None:
     assert (scene.health.reason, scene.health.attempts) == ("assignee-not-found", 1)
 
 
-def test_a_link_that_is_being_settled_while_somebody_asks_is_taken_as_it_was(scene: Scene) -> None:
+def test_a_link_that_was_settled_since_it_was_read_is_left_as_it_is(scene: Scene) -> None:
     scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
     read = scene.stored()
     scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB}))

@@ -158,7 +158,7 @@ def test_an_error_is_one_word_in_kebab_case(error: SyncError, word: str) -> None
         (MissingSetting("PUBLIC_URL", "…"), "10"),
     ],
 )
-def test_whoever_should_come_back_is_told_when(error: SyncError, seconds: str) -> None:
+def test_a_caller_that_should_come_back_learns_when(error: SyncError, seconds: str) -> None:
     assert refusal(error).headers["Retry-After"] == seconds
 
 
@@ -228,7 +228,7 @@ def test_a_boundary_lets_a_good_answer_through(boundary: Callable[[HttpHandler],
         return answer({"method": request.method, "known": services is SERVICES})
 
     assert content_of(greet(REQUEST, SERVICES)) == {"method": "POST", "known": True}
-    # The Functions worker looks at a handler's own name and parameters.
+    # The Functions worker reads a handler's own name and parameters.
     assert getattr(greet, "__name__", None) == "greet"
 
 
@@ -311,7 +311,7 @@ def test_a_log_line_about_a_message_holds_no_content(caplog: pytest.LogCaptureFi
 @pytest.mark.parametrize(
     "environ", [{}, {"ADO_WEBHOOK_SECRET": ""}, {"ADO_WEBHOOK_SECRET": "s", "ADO_WEBHOOK_SECRET__ACME": ""}]
 )
-def test_without_a_secret_nobody_gets_in_and_the_operator_is_told_which_one_is_missing(
+def test_without_a_secret_every_delivery_is_refused_and_the_operator_learns_which_one_is_missing(
     environ: dict[str, str],
 ) -> None:
     settings = Settings.from_environ(environ)

@@ -92,7 +92,7 @@ def test_a_throttled_message_waits_as_long_as_the_service_asks_and_counts_no_att
     direction.handle(body)
     assert direction.queue.moments() == [scene.now + delay]
     assert direction.queue.receive() is None
-    assert (scene.health.word, scene.health.reason, scene.told()) == (PENDING, "throttled", ["failed"])
+    assert (scene.health.word, scene.health.reason, scene.outcomes()) == (PENDING, "throttled", ["failed"])
     scene.now += delay
     received = direction.queue.receive()
     assert received is not None
@@ -102,7 +102,7 @@ def test_a_throttled_message_waits_as_long_as_the_service_asks_and_counts_no_att
     assert scene.health == Health()
 
 
-def test_a_throttle_without_end_never_makes_a_poisoned_message(direction: Direction) -> None:
+def test_endless_throttling_never_poisons_a_message(direction: Direction) -> None:
     scene = direction.scene
     scene.calls.meet("get_issue", *[Throttled("sentry", "HTTP 429", retry_after=60.0)] * 30)
     body = encode(direction.change())
@@ -114,7 +114,7 @@ def test_a_throttle_without_end_never_makes_a_poisoned_message(direction: Direct
         assert received.dequeue_count == 1
         direction.queue.delete(received)
         body = received.body
-    assert scene.told() == ["failed"]
+    assert scene.outcomes() == ["failed"]
     direction.handle(body)
     assert direction.agrees()
 
@@ -130,7 +130,7 @@ def test_a_service_that_is_away_leaves_the_message_to_the_queue(
             direction.handle(body)
     health = direction.scene.health
     assert len(direction.queue) == 0
-    assert (health.word, health.reason, direction.scene.told()) == (PENDING, error.kind, ["failed"])
+    assert (health.word, health.reason, direction.scene.outcomes()) == (PENDING, error.kind, ["failed"])
     assert health.due == direction.scene.now + 900.0
     direction.handle(body)
     assert direction.agrees()
@@ -161,7 +161,7 @@ def test_a_message_that_lost_every_race_is_left_to_the_queue_which_counts() -> N
     assert direction.agrees()
 
 
-def test_a_bug_reaches_the_host_with_all_it_has_to_say(direction: Direction) -> None:
+def test_a_bug_reaches_the_host_with_its_whole_message(direction: Direction) -> None:
     direction.scene.calls.meet("get_issue", ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError):
         direction.handle(encode(direction.change()))
@@ -189,7 +189,7 @@ def test_a_message_that_cannot_be_read_is_dropped(direction: Direction, body: by
     assert len(direction.queue) == 0
 
 
-# Several links: each gets its turn, and the gravest failure decides.
+# Several links: each is settled, and the gravest failure decides.
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_link_that_fails_does_not_keep_the_next_one_from_being_settled() -> No
     assert (scene.state, scene.ado.item(32).rev) == ("Closed", 2)
 
 
-# Whom a service refuses.
+# Refused credentials.
 
 
 def test_refused_credentials_are_known_to_health_until_they_are_accepted(direction: Direction) -> None:

@@ -49,7 +49,7 @@ MEMBER_JSON: Json = {
 
 
 class Clock:
-    """A monotonic clock that only moves when told."""
+    """A monotonic clock that only moves on request."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -291,7 +291,7 @@ def test_an_issue_that_was_merged_comes_under_its_new_id(
     "call",
     [lambda sentry: sentry.get_issue("100"), lambda sentry: sentry.set_status("100", IssueStatus.RESOLVED)],
 )
-def test_an_answer_that_is_no_issue_is_no_usable_answer(
+def test_an_answer_that_is_not_an_issue_is_no_usable_answer(
     vendor: responses.RequestsMock, sentry: SentryClient, call: Callable[[SentryClient], Any], content: Any
 ) -> None:
     vendor.assert_all_requests_are_fired = False
@@ -325,7 +325,7 @@ def test_a_comment_that_was_deleted_is_not_found(
 
 
 @pytest.mark.parametrize("comment", [{"id": 501}, {"id": "501", "user": None, "data": None}])
-def test_a_comment_of_nobody_s_is_somebody_s(
+def test_a_comment_without_an_author_is_somebody_s(
     vendor: responses.RequestsMock, sentry: SentryClient, comment: Json
 ) -> None:
     vendor.get(f"{ISSUE_URL}comments/", json=[comment])
@@ -377,7 +377,7 @@ def test_an_issue_that_is_not_there_is_named_by_its_kind(
         ({"body": ""}, "no explanation"),
     ],
 )
-def test_a_refusal_tells_sentry_s_own_sentence(
+def test_a_refusal_quotes_sentry_s_own_sentence(
     vendor: responses.RequestsMock, sentry: SentryClient, body: Json, sentence: str
 ) -> None:
     vendor.put(ISSUE_URL, status=400, **body)
@@ -409,7 +409,7 @@ def test_a_refusal_tells_sentry_s_own_sentence(
         lambda sentry: sentry.get_comment("100", "501"),
     ],
 )
-def test_a_failure_is_sorted_alike_whatever_was_asked(
+def test_a_failure_is_classified_alike_whatever_was_asked(
     vendor: responses.RequestsMock,
     sentry: SentryClient,
     call: Callable[[SentryClient], Any],

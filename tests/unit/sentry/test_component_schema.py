@@ -11,7 +11,7 @@ import pytest
 from functions.sentry_components import _SERVED
 from shared.sentry.component_schema import component_schema
 
-# What Sentry checks before it takes a schema (sentry_api.md §4.1).
+# What Sentry checks before it takes a schema (docs/vendor_quirks.md#sentry-form).
 URI = re.compile(r"/(?!/)[^@]*")
 KINDS = {
     "select": {"type", "label", "name", "uri", "async", "skip_load_on_open", "depends_on"},

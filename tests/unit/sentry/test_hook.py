@@ -74,7 +74,7 @@ def test_a_signature_is_a_plain_hexadecimal_hmac() -> None:
 
 
 @pytest.mark.parametrize("spelled", [str.upper, str.title, lambda text: f" {text}\t"])
-def test_letter_case_and_spaces_around_a_signature_mean_nothing(spelled: Any) -> None:
+def test_letter_case_and_spaces_around_a_signature_are_ignored(spelled: Any) -> None:
     verify_signature(b"{}", spelled(signature_of(b"{}")), [SECRET])
 
 
@@ -126,12 +126,12 @@ def test_two_secrets_are_accepted_during_a_rotation(secret: str) -> None:
 
 
 @pytest.mark.parametrize("secrets", [[], [""], ["", ""]])
-def test_an_empty_secret_refuses_everybody(secrets: list[str]) -> None:
+def test_an_empty_secret_refuses_every_delivery(secrets: list[str]) -> None:
     with pytest.raises(Unauthenticated):
         verify_signature(b"{}", signature_of(b"{}", ""), secrets)
 
 
-def test_an_empty_previous_secret_lets_nobody_in() -> None:
+def test_an_empty_previous_secret_admits_no_delivery() -> None:
     with pytest.raises(Unauthenticated):
         verify_signature(b"{}", signature_of(b"{}", ""), [SECRET, ""])
 
@@ -160,7 +160,7 @@ def test_a_secret_may_hold_any_character(secret: str) -> None:
         b"[" * 100_000,
     ],
 )
-def test_what_no_sentry_hook_looks_like_is_malformed(body: bytes) -> None:
+def test_what_is_not_a_sentry_hook_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
         parse({"Sentry-Hook-Resource": "issue"}, body)
 
@@ -250,7 +250,7 @@ def test_a_hook_with_nothing_in_it_is_no_hint(junk: Any) -> None:
 
 
 @pytest.mark.parametrize("name", READ_AS)
-def test_a_damaged_delivery_does_no_more_than_be_refused(name: str) -> None:
+def test_a_damaged_delivery_is_at_worst_refused(name: str) -> None:
     for delivery in damaged(load(name)):
         try:
             hint = parse(headers(name), wire(delivery))

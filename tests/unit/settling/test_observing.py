@@ -1,4 +1,4 @@
-"""Looking at a link: what a look takes over, and what it makes of a claim that a worker left behind."""
+"""Observing a link: what an observation takes over, and what becomes of a claim left behind."""
 
 import pytest
 from msgspec.structs import replace

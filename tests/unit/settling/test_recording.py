@@ -1,4 +1,4 @@
-"""What a settling leaves on a link, and what it tells, as a function of what was looked at and written."""
+"""What a settling leaves on a link and in its activity, as a function of what was observed and written."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def refused(words: str, before: Health) -> Record:
     return record_of(seen, closing(ends(RESOLVED, "Closed", 8)), written, None, NOW)
 
 
-def test_a_refusal_is_told_again_only_in_other_words() -> None:
+def test_a_refusal_is_recorded_again_only_in_other_words() -> None:
     first = refused("a reason is required", Health())
     assert [entry.outcome for entry in first.entries] == ["refused"]
     again = refused("a reason is required", first.link.health)

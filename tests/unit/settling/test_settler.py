@@ -46,11 +46,11 @@ def scene() -> Scene:
 # What a change costs and leaves behind.
 
 
-def test_a_resolved_issue_costs_one_look_and_one_write(scene: Scene) -> None:
+def test_a_resolved_issue_costs_one_read_and_one_write(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     assert scene.outbound() == ["applied"]
     assert scene.calls.made == ["get_issue", "update_work_item"]
-    assert (scene.state, scene.told(), scene.health) == ("Closed", ["applied"], Health())
+    assert (scene.state, scene.outcomes(), scene.health) == ("Closed", ["applied"], Health())
 
 
 def test_status_and_assignee_reach_azure_devops_in_one_write(scene: Scene) -> None:
@@ -59,7 +59,7 @@ def test_status_and_assignee_reach_azure_devops_in_one_write(scene: Scene) -> No
     assert scene.outbound() == ["applied"]
     assert scene.calls.made == ["get_issue", "update_work_item"]
     assert scene.ado.item(ITEM).assignee == Person(BOB)
-    assert scene.told() == ["applied", "applied"]
+    assert scene.outcomes() == ["applied", "applied"]
 
 
 def test_a_closed_work_item_costs_no_call_to_azure_devops(scene: Scene) -> None:
@@ -76,22 +76,22 @@ def test_without_a_snapshot_the_work_item_is_asked_for(scene: Scene) -> None:
     assert scene.calls.made == ["get_issue", "get_work_item", "set_status"]
 
 
-def test_what_did_not_change_is_neither_written_nor_told_nor_stored_again(scene: Scene) -> None:
+def test_what_did_not_change_is_neither_written_nor_recorded_nor_stored_again(scene: Scene) -> None:
     before = scene.stored()
     assert scene.outbound() == ["settled"]
     assert scene.calls.made == ["get_issue"]
-    assert (scene.told(), scene.stored()) == ([], before)
+    assert (scene.outcomes(), scene.stored()) == ([], before)
 
 
 @pytest.mark.parametrize("issue_sync", [True, False])
-def test_an_edit_that_concerns_nobody_only_moves_the_revision_on(scene: Scene, issue_sync: bool) -> None:
+def test_an_edit_of_no_concern_only_moves_the_revision_on(scene: Scene, issue_sync: bool) -> None:
     scene.configure(issue_sync=issue_sync)
     retitled = scene.ado.edit(ITEM, **{"System.Title": "Fix the login"})
     assert scene.inbound(retitled) == ["settled"]
-    assert (scene.row.seen.item.rev, scene.row.title, scene.told()) == (2, "Fix the login", [])
+    assert (scene.row.seen.item.rev, scene.row.title, scene.outcomes()) == (2, "Fix the login", [])
 
 
-def test_a_direction_that_is_off_is_told_and_not_told_again(scene: Scene) -> None:
+def test_a_direction_that_is_off_is_recorded_once(scene: Scene) -> None:
     scene.configure(sync_status_forward=False)
     scene.sentry.resolve(ISSUE)
     assert [scene.outbound(), scene.outbound()] == [["skipped"], ["settled"]]
@@ -220,7 +220,7 @@ def test_a_work_item_edited_meanwhile_costs_a_second_decision(scene: Scene) -> N
         "get_work_item",
         "update_work_item",
     ]
-    assert (scene.state, scene.told()) == ("Closed", ["applied"])
+    assert (scene.state, scene.outcomes()) == ("Closed", ["applied"])
 
 
 def test_a_work_item_closed_meanwhile_by_hand_is_left_as_it_is(scene: Scene) -> None:
@@ -230,18 +230,18 @@ def test_a_work_item_closed_meanwhile_by_hand_is_left_as_it_is(scene: Scene) -> 
     assert (scene.state, scene.ado.item(ITEM).rev) == ("Resolved", 2)
 
 
-def test_five_lost_races_are_enough_for_one_turn(scene: Scene) -> None:
+def test_five_lost_races_are_enough_for_one_unit_of_work(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     scene.calls.meet("update_work_item", *[Conflict("412")] * 5)
     with pytest.raises(Conflict):
         scene.outbound()
     assert scene.calls.made.count("update_work_item") == 5
     assert (scene.health.word, scene.health.due) == (HealthWord.PENDING, scene.now + A_TRY)
-    scene.now += CLAIMED_FOR  # Nobody is kept waiting by the claim of the one who gave up.
+    scene.now += CLAIMED_FOR  # No other worker waits for the claim of the one that gave up.
     assert scene.outbound() == ["applied"]
 
 
-def test_the_one_who_gives_up_gives_its_claim_up_as_well(scene: Scene) -> None:
+def test_a_worker_that_gives_up_releases_its_claim(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     scene.calls.meet("update_work_item", *[Conflict("412")] * 5)
     with pytest.raises(Conflict):
@@ -267,10 +267,10 @@ def test_a_link_that_another_worker_writes_for_is_left_alone(scene: Scene) -> No
     with pytest.raises(Busy) as caught:
         scene.outbound()
     assert caught.value.retry_after == 2.0
-    assert (scene.calls.made, scene.stored(), scene.told()) == ([], before, [])
+    assert (scene.calls.made, scene.stored(), scene.outcomes()) == ([], before, [])
 
 
-def test_a_claim_that_ran_out_keeps_nobody_away(scene: Scene) -> None:
+def test_an_expired_claim_keeps_no_worker_away(scene: Scene) -> None:
     claimed(scene, scene.now)
     scene.sentry.resolve(ISSUE)
     scene.outbound()
@@ -327,7 +327,7 @@ def test_a_conflict_ends_as_the_organization_wants_it(scene: Scene, winner: Side
     scene.sentry.assign(ISSUE, BOB)
     assert scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})) == ["conflict-resolved"]
     assert scene.sentry.get_issue(ISSUE).assignee == scene.ado.item(ITEM).assignee == Person(person)
-    assert scene.told() == ["conflict-resolved"]
+    assert scene.outcomes() == ["conflict-resolved"]
 
 
 def test_an_archived_issue_stays_archived(scene: Scene) -> None:
@@ -402,7 +402,7 @@ def test_a_status_that_sentry_did_not_take_is_refused_and_nothing_travels_back(s
         True,
     )
     assert scene.outbound() == ["refused"]
-    assert (scene.state, scene.told().count("refused")) == ("Active", 1)
+    assert (scene.state, scene.outcomes().count("refused")) == ("Active", 1)
     scene.watched_sentry.deaf = False
     assert scene.outbound() == ["applied"]
     assert (scene.status, scene.health) == (UNRESOLVED, Health())
@@ -479,7 +479,7 @@ def test_what_landed_before_a_failure_is_not_written_again(scene: Scene) -> None
     assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
 
 
-def test_what_landed_before_a_conflict_is_told_and_the_rest_decided_again(scene: Scene) -> None:
+def test_what_landed_before_a_conflict_is_recorded_and_the_rest_decided_again(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
     scene.calls.meet("set_assignee", Conflict("409"))
@@ -499,16 +499,16 @@ def test_what_landed_before_a_conflict_is_told_and_the_rest_decided_again(scene:
         NotFound("gone", kind="work-item-not-found"),
     ],
 )
-def test_a_write_that_failed_is_told_once(scene: Scene, error: SyncError) -> None:
+def test_a_write_that_failed_is_recorded_once(scene: Scene, error: SyncError) -> None:
     scene.sentry.resolve(ISSUE)
     scene.calls.meet("update_work_item", error, error)
     for attempts in (1, 2):
         with pytest.raises(type(error)):
             scene.outbound()
-        assert (scene.told().count("failed"), scene.health.attempts) == (1, attempts)
+        assert (scene.outcomes().count("failed"), scene.health.attempts) == (1, attempts)
 
 
-def test_a_write_that_was_turned_away_is_no_work_of_a_dead_worker(scene: Scene) -> None:
+def test_a_write_that_was_refused_is_not_the_work_of_a_dead_worker(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     scene.calls.meet("update_work_item", Throttled("ado", "429", retry_after=7.0))
     with pytest.raises(Throttled):
@@ -516,7 +516,7 @@ def test_a_write_that_was_turned_away_is_no_work_of_a_dead_worker(scene: Scene) 
     assert scene.row.claim is None
     scene.now += 7.0
     assert scene.outbound() == ["applied"]
-    assert scene.told() == ["applied", "failed"]
+    assert scene.outcomes() == ["applied", "failed"]
 
 
 # Refusals.
@@ -536,16 +536,16 @@ def test_an_unknown_person_does_not_hold_a_status_up(scene: Scene) -> None:
     ]
 
 
-def test_a_person_who_is_still_unknown_is_told_once_and_costs_less_and_less(scene: Scene) -> None:
+def test_a_person_who_is_still_unknown_is_recorded_once_and_costs_less_and_less(scene: Scene) -> None:
     scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL}))
-    assert (scene.told(), scene.row.owed) == (["refused"], Side.SENTRY)
+    assert (scene.outcomes(), scene.row.owed) == (["refused"], Side.SENTRY)
     for wait in (300.0, 900.0, 3600.0, 3600.0):
         assert scene.health.due == scene.now + wait
         scene.now += wait - 1
         assert scene.inbound() == ["settled"]
         scene.now += 1
         assert scene.inbound() == ["refused"]
-    assert scene.told() == ["refused"]
+    assert scene.outcomes() == ["refused"]
 
 
 def test_what_is_owed_and_due_is_tried_even_when_nothing_else_is_new(scene: Scene) -> None:
@@ -563,7 +563,7 @@ def test_a_person_who_is_known_in_the_end_gets_what_was_owed(scene: Scene) -> No
     assert scene.inbound() == ["applied"]
     assert scene.sentry.get_issue(ISSUE).assignee == Person(CAROL)
     assert (scene.health, scene.row.owed) == (Health(), None)
-    assert scene.told() == ["recovered", "applied", "refused"]
+    assert scene.outcomes() == ["recovered", "applied", "refused"]
 
 
 def test_an_unknown_person_is_never_turned_into_an_unassign(scene: Scene) -> None:
@@ -581,7 +581,7 @@ def test_what_was_owed_is_forgotten_once_somebody_else_is_assigned(scene: Scene)
     assert (scene.health, scene.row.owed) == (Health(), None)
 
 
-def test_a_refused_state_tells_the_vendors_words_and_lets_the_person_through(scene: Scene) -> None:
+def test_a_refused_state_quotes_the_vendors_words_and_lets_the_person_through(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     scene.sentry.assign(ISSUE, BOB)
     refused = Refused("ado", "TF401320: a rule says no")
@@ -591,8 +591,12 @@ def test_a_refused_state_tells_the_vendors_words_and_lets_the_person_through(sce
     assert (scene.state, scene.ado.item(ITEM).assignee) == ("New", Person(BOB))
     assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "refused")
     assert scene.health.detail == "TF401320: a rule says no"
-    [told] = [entry for entry in scene.entries() if entry.outcome == "refused"]
-    assert (told.field, told.after, told.reason) == ("status", "Closed", "refused: TF401320: a rule says no")
+    [refusal] = [entry for entry in scene.entries() if entry.outcome == "refused"]
+    assert (refusal.field, refusal.after, refusal.reason) == (
+        "status",
+        "Closed",
+        "refused: TF401320: a rule says no",
+    )
 
 
 def test_a_refused_state_goes_through_once_the_rule_is_gone(scene: Scene) -> None:
@@ -604,7 +608,7 @@ def test_a_refused_state_goes_through_once_the_rule_is_gone(scene: Scene) -> Non
     assert scene.health.due == scene.now + 900.0
     assert scene.outbound() == ["applied"]
     assert (scene.state, scene.health) == ("Closed", Health())
-    assert scene.told() == ["recovered", "applied", "refused"]
+    assert scene.outcomes() == ["recovered", "applied", "refused"]
 
 
 def test_a_state_of_no_known_category_is_not_guessed(scene: Scene) -> None:
@@ -638,13 +642,13 @@ def test_an_undecidable_status_holds_no_assignee_up(scene: Scene) -> None:
     assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "unknown-state")
     seen = scene.row.seen
     assert (seen.item.state, seen.item.assignee, seen.issue.assignee) == ("New", Person(BOB), Person(BOB))
-    assert scene.told() == ["failed", "applied"]
+    assert scene.outcomes() == ["failed", "applied"]
     with pytest.raises(Undecidable):
         scene.inbound(moved)
-    assert scene.told() == ["failed", "applied"]
+    assert scene.outcomes() == ["failed", "applied"]
     unlist(scene, "none of them")
     assert scene.inbound() == ["applied"]
-    assert (scene.status, scene.health, scene.told()[0]) == (RESOLVED, Health(), "recovered")
+    assert (scene.status, scene.health, scene.outcomes()[0]) == (RESOLVED, Health(), "recovered")
 
 
 @pytest.mark.parametrize("assign", [True, False])
@@ -757,10 +761,10 @@ def test_a_state_that_somebody_keeps_changing_back_is_left_alone_for_a_while(sce
     scene.sentry.resolve(ISSUE)
     with pytest.raises(Undecidable):
         scene.outbound()
-    assert (scene.state, scene.health.reason, scene.told()[0]) == ("Active", "flapping", "failed")
+    assert (scene.state, scene.health.reason, scene.outcomes()[0]) == ("Active", "flapping", "failed")
     scene.now += 3600.0
     assert scene.outbound() == ["applied"]
-    assert (scene.state, scene.health, scene.told()[0]) == ("Closed", Health(), "recovered")
+    assert (scene.state, scene.health, scene.outcomes()[0]) == ("Closed", Health(), "recovered")
 
 
 # Issues and work items that go elsewhere.
@@ -772,8 +776,8 @@ def test_a_merged_issues_link_follows_it(scene: Scene) -> None:
     scene.sentry.resolve("200")
     assert scene.outbound() == ["applied"]
     assert (scene.state, scene.issue_ids) == ("Closed", ["200"])
-    told = {entry.outcome: entry.reason for entry in scene.entries("200")}
-    assert told == {"moved": "merged-from-100", "applied": None}
+    reasons = {entry.outcome: entry.reason for entry in scene.entries("200")}
+    assert reasons == {"moved": "merged-from-100", "applied": None}
 
 
 def test_after_a_merge_a_lost_race_looks_at_the_issue_again(scene: Scene) -> None:
@@ -793,7 +797,7 @@ def test_what_happened_before_a_merge_is_found_under_the_id_that_is_named(scene:
     scene.outbound()
     [moved] = [entry for entry in scene.entries("200") if entry.outcome == "moved"]
     assert moved.reason == "merged-from-100"
-    assert scene.told(ISSUE) == ["applied"]
+    assert scene.outcomes(ISSUE) == ["applied"]
 
 
 def test_an_issue_merged_into_one_that_is_linked_already_leaves_one_link(scene: Scene) -> None:
@@ -805,7 +809,7 @@ def test_an_issue_merged_into_one_that_is_linked_already_leaves_one_link(scene: 
 
 
 @pytest.mark.parametrize("lost", ["issue", "work-item"])
-def test_what_is_gone_is_said_once_and_cures_itself_when_it_is_back(scene: Scene, lost: str) -> None:
+def test_what_is_gone_is_recorded_once_and_recovers_when_it_is_back(scene: Scene, lost: str) -> None:
     call = "get_issue" if lost == "issue" else "get_work_item"
     gone = NotFound("it is not there", kind=f"{lost}-not-found")
     scene.calls.meet(call, gone, gone)
@@ -813,10 +817,10 @@ def test_what_is_gone_is_said_once_and_cures_itself_when_it_is_back(scene: Scene
         with pytest.raises(NotFound):
             scene.inbound()
     assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, f"{lost}-gone")
-    assert (scene.health.due, scene.told()) == (None, ["failed"])
+    assert (scene.health.due, scene.outcomes()) == (None, ["failed"])
     scene.now += 1.0
     scene.inbound()
-    assert (scene.health, scene.told()) == (Health(), ["recovered", "failed"])
+    assert (scene.health, scene.outcomes()) == (Health(), ["recovered", "failed"])
 
 
 def test_a_link_removed_meanwhile_leaves_no_trace_of_a_failure(scene: Scene) -> None:
@@ -825,14 +829,14 @@ def test_a_link_removed_meanwhile_leaves_no_trace_of_a_failure(scene: Scene) -> 
     scene.sentry.resolve(ISSUE)
     with pytest.raises(NotFound) as caught:
         scene.services.settler(scene.organization).settle(stored, UnitOfWork("t"))
-    assert (caught.value.kind, scene.told(), scene.issue_ids) == ("not-linked", [], [])
+    assert (caught.value.kind, scene.outcomes(), scene.issue_ids) == ("not-linked", [], [])
     assert scene.state == "New"
 
 
 # Several links.
 
 
-def test_an_issue_with_two_work_items_is_looked_at_once_and_written_to_both(scene: Scene) -> None:
+def test_an_issue_with_two_work_items_is_read_once_and_written_to_both(scene: Scene) -> None:
     scene.link(ISSUE, 32)
     scene.sentry.resolve(ISSUE)
     assert scene.outbound() == ["applied", "applied"]
