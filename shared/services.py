@@ -25,6 +25,7 @@ from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
 from shared.settling.observing import Observer, UnitOfWork
+from shared.settling.partners import Partners
 from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
 from shared.store.idempotency import IdempotencyStore
@@ -137,11 +138,15 @@ class Services:
             configuration=configuration,
             ado=ado,
             sentry=sentry,
-            observer=Observer(slug, configuration, ado, sentry, self.processes),
+            observer=Observer(slug, configuration, ado, sentry, self.processes, self.links, self.clock),
+            partners=self.partners(slug),
             links=self.links,
             activity=self.activity,
             clock=self.clock,
         )
+
+    def partners(self, slug: str) -> Partners:
+        return Partners(slug, self.links, lambda: self.inbound, lambda: self.outbound)
 
     def new_unit_of_work(self) -> UnitOfWork:
         return UnitOfWork(self.new_token())

@@ -20,7 +20,7 @@ from shared.domain.errors import (
     Undecidable,
     Upstream,
 )
-from shared.domain.model import Health, HealthWord
+from shared.domain.model import WAITS_FOR_OTHERS, Health, HealthWord
 
 # Seconds before the reconciler retries a link: after the first failure, the second, and so on.
 BACKOFF = (300.0, 900.0, 3600.0)
@@ -61,10 +61,10 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
 # A missing link or organization has no health; the message has nothing left to do.
 _NOTHING_LEFT = frozenset({"not-linked", "unknown-organization"})
 
-WORK_ITEM_GONE = "work-item-gone"
+WORK_ITEM_GONE, ISSUE_GONE = "work-item-gone", "issue-gone"
 _REASONS = {
     "work-item-not-found": WORK_ITEM_GONE,
-    "issue-not-found": "issue-gone",
+    "issue-not-found": ISSUE_GONE,
 }
 
 
@@ -114,3 +114,15 @@ def unwell(
     attempts = before.attempts + 1 if again else 1
     due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1] if may_cure_itself else None
     return Health(word, reason, detail, before.since if again else now, attempts, due)
+
+
+def waiting(before: Health, now: float) -> Health:
+    """Return the health of a link that is well and waits for others; it is settled less and less often."""
+    again = before.reason == WAITS_FOR_OTHERS
+    if again and not before.is_due(now):
+        return before
+    attempts = before.attempts + 1 if again else 1
+    due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1]
+    detail = "not all that this end is linked to is done"
+    since = before.since if again else now
+    return Health(HealthWord.SETTLED, WAITS_FOR_OTHERS, detail, since, attempts, due)

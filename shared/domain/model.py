@@ -11,11 +11,17 @@ import msgspec
 # The two fields of a link.
 STATUS = "status"
 ASSIGNEE = "assignee"
+FIELDS = (STATUS, ASSIGNEE)
 
 # Why an assignee does not reach the other side.
 ASSIGNEE_NOT_FOUND = "assignee-not-found"
 ASSIGNEE_UNREADABLE = "assignee-unreadable"
 TEAM_ASSIGNEE = "team-assignee"
+
+# Why a status was not carried across, or not yet.
+UNKNOWN_STATE = "unknown-state"
+WAITS_FOR_OTHERS = "waits-for-others"
+SIBLING = "sibling"
 
 
 class Side(StrEnum):
@@ -79,6 +85,8 @@ class Stranger(msgspec.Struct, frozen=True, tag="stranger"):
 
 # None is nobody.
 Assignee = Person | Stranger | None
+# Seen on a side that nobody has looked at yet: whatever stands there is to be copied over.
+NOT_SEEN = Stranger("initial", "")
 
 
 class IssueSide(msgspec.Struct, frozen=True):
@@ -121,8 +129,11 @@ class Ends(msgspec.Struct, frozen=True):
     issue: IssueSide
     item: ItemSide
 
+    def on(self, side: Side) -> "IssueSide | ItemSide":
+        return self.item if side is Side.ADO else self.issue
+
     def shown(self, side: Side, field: str) -> IssueStatus | str | Assignee:
-        return self.item.shown(field) if side is Side.ADO else self.issue.shown(field)
+        return self.on(side).shown(field)
 
 
 class SentryIssue(msgspec.Struct, frozen=True):
@@ -218,12 +229,36 @@ class Claim(msgspec.Struct, frozen=True):
     after: Ends
 
 
+class End(msgspec.Struct, frozen=True):
+    """An issue or a work item as one end of links; ``id`` is the issue's id or the item's number."""
+
+    side: Side
+    id: str
+
+
+class EndRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What we wrote to an end last: no change for those of its links that did not write it.
+
+    ``ours`` holds, for each field, the value of our last write that landed. An announced write whose result
+    is not known stands beside the value before. ``at`` (epoch seconds) and ``rev`` are those of the last
+    write that landed: what was read before is out of date. Until ``until`` only the unit of work with this
+    ``token`` writes to the end.
+    """
+
+    token: str = ""
+    until: float = 0.0
+    ours: tuple[Intent, ...] = ()
+    rev: int = 0
+    at: float = 0.0
+
+
 class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     """One Sentry issue linked to one work item; ``seen`` is both ends as they were last settled.
 
     ``open_state`` is the last state of the work item that was not done. ``owed`` names the side that does not
     know the other side's assignee; the assignment is tried again later. ``writes`` holds the times
-    (epoch seconds) of our own recent writes, for the guard against flapping.
+    (epoch seconds) of our own recent writes, for the guard against flapping. ``waiting`` names the side that
+    is to become done as soon as its other partners are.
     """
 
     organization: str
@@ -239,10 +274,14 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     health: Health = Health()
     claim: Claim | None = None
     writes: tuple[float, ...] = ()
+    waiting: Side | None = None
 
     @property
     def display_name(self) -> str:
         return f"{self.area_path}#{self.work_item_id}"
+
+    def end(self, side: Side) -> End:
+        return End(side, str(self.work_item_id) if side is Side.ADO else self.issue_id)
 
 
 class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):

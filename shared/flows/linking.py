@@ -1,14 +1,17 @@
 """Linking an issue to a work item, and unlinking them."""
 
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.domain.activity import failure_entry
-from shared.domain.errors import Conflict, Undecidable
+from shared.domain.errors import AlreadyLinked, Busy, Conflict, Undecidable
 from shared.domain.failures import health_after
+from shared.domain.messages import OutboundMessage
 from shared.domain.model import (
+    NOT_SEEN,
     ActivityEntry,
     Ends,
     Health,
@@ -18,17 +21,16 @@ from shared.domain.model import (
     ItemSide,
     SentryIssue,
     Side,
-    Stranger,
     WorkItem,
 )
 from shared.domain.rules.done import counted
+from shared.domain.rules.partners import still_shown
 from shared.services import Services
 from shared.store.idempotency import creation_of
-from shared.store.links import StoredLink
+from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization
 
 Initial = Literal["ado", "sentry"]
-_NOBODY_YET = Stranger("initial", "")
 _ATTEMPTS = 5
 
 
@@ -37,32 +39,67 @@ def link(
 ) -> IssueLink:
     """Link the two and record their current ends.
 
-    Raises NotFound if either does not exist, AlreadyLinked if the link exists, Undecidable if nobody knows
-    what the work item's state counts as. Nothing is written to either side until one of them changes, unless
-    ``initial`` names the side whose status and assignee are copied at once.
+    Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
+    side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
+    once. Where nobody knows what the work item's state counts as, the link says so.
     """
-    ado = services.ado_at_once(organization)
+    for _ in range(_ATTEMPTS):
+        pair = _read(services, organization, issue_id, work_item_id)
+        seen = pair.link.seen if initial is None else _as_if_changed(pair.link.seen, Side(initial))
+        try:
+            stored = services.links.add(replace(pair.link, seen=seen), list(_edited_ends(services, pair)))
+        except AlreadyLinked:
+            raise
+        except Conflict:
+            continue  # We wrote to one of the ends at this moment: read them again.
+        began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev)
+        entries = (began, *([] if pair.problem is None else [failure_entry(pair.problem, services.clock())]))
+        services.activity.add(organization.slug, stored.link.issue_id, work_item_id, *entries)
+        if initial is not None:
+            _copy(services, organization, stored, pair)
+        return stored.link
+    raise Conflict("the ends of the link keep changing")
+
+
+class _Pair(msgspec.Struct, frozen=True):
+    """An issue and a work item as they were read, their link, and why a state means nothing to us, if so."""
+
+    read_at: float
+    issue: SentryIssue
+    item: WorkItem
+    link: IssueLink
+    problem: Undecidable | None
+
+
+def _read(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> _Pair:
+    ado, read_at = services.ado_at_once(organization), services.clock()
     item = ado.get_work_item(work_item_id)
     issue = services.sentry(organization).get_issue(issue_id)
     types = services.processes.types_with(
         ado, organization.slug, item.project_id, item.work_item_type, item.state
     )
-    now = services.clock()
-    side, health = ItemSide(item.rev, item.state, None, item.assignee), Health()
-    entries = [ActivityEntry(now, "linked", rev=item.rev)]
+    side, health, problem = ItemSide(item.rev, item.state, None, item.assignee), Health(), None
     try:
         side = counted(organization.configuration, item.project_id, item.work_item_type, side, types)
-    except Undecidable as problem:
-        health = health_after(problem, health, now) or health
-        entries.append(failure_entry(problem, now))
-    new = _new_link(organization.slug, issue, item, side, health)
-    if initial is not None:
-        new = replace(new, seen=_as_if_changed(new.seen, Side(initial)))
-    stored = services.links.add(new)
-    services.activity.add(organization.slug, issue.issue_id, item.id, *entries)
-    if initial is not None:
-        _copy(services, organization, stored, issue, item)
-    return stored.link
+    except Undecidable as error:
+        problem = error
+        health = health_after(error, health, services.clock()) or health
+    return _Pair(read_at, issue, item, _new_link(organization.slug, issue, item, side, health), problem)
+
+
+def _edited_ends(services: Services, pair: _Pair) -> Iterator[StoredEnd]:
+    """Yield the rows of ends that people have changed since we wrote to them, while no link noticed.
+
+    Otherwise the new link would take a later return to our value for our own write.
+    """
+    link = pair.link
+    for side in Side:
+        stored = services.links.end(link.organization, link.end(side))
+        if stored.record.at > pair.read_at:
+            raise Conflict("the end was written to after it was read")
+        kept = still_shown(stored.record, link.seen.on(side))
+        if kept != stored.record and stored.record.until <= services.clock():
+            yield replace(stored, record=kept)
 
 
 def _new_link(slug: str, issue: SentryIssue, item: WorkItem, side: ItemSide, health: Health) -> IssueLink:
@@ -81,15 +118,18 @@ def _new_link(slug: str, issue: SentryIssue, item: WorkItem, side: ItemSide, hea
     )
 
 
-def _copy(
-    services: Services, organization: Organization, stored: StoredLink, issue: SentryIssue, item: WorkItem
-) -> None:
-    """Settle a link that was made as if one side had just changed, on the looks that it was made on."""
+def _copy(services: Services, organization: Organization, stored: StoredLink, pair: _Pair) -> None:
+    """Settle a link that was made as if one side had just changed, with the ends as they were read."""
     unit = services.new_unit_of_work()
-    unit.issues[issue.issue_id] = issue
-    unit.answered(item)
-    with suppress(Undecidable):  # The link says so, and the two are linked.
+    unit.issue_answered(stored.link.issue_id, pair.issue, services.clock())
+    unit.item_answered(pair.item, services.clock())
+    try:
         services.settler(organization).settle(stored, unit)
+    except Busy as busy:
+        message = OutboundMessage(organization.slug, stored.link.issue_id)
+        services.outbound.put(message, delay=busy.retry_after)
+    except Undecidable:
+        pass  # The link says so, and the two are linked.
 
 
 def _as_if_changed(now: Ends, side: Side) -> Ends:
@@ -100,8 +140,8 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
     if side is Side.SENTRY:
         archived = now.issue.status is IssueStatus.IGNORED
         before = IssueStatus.RESOLVED if archived else IssueStatus.IGNORED
-        return replace(now, issue=IssueSide(before, _NOBODY_YET))
-    return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, _NOBODY_YET))
+        return replace(now, issue=IssueSide(before, NOT_SEEN))
+    return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, NOT_SEEN))
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
@@ -115,5 +155,6 @@ def unlink(services: Services, organization: Organization, issue_id: str, work_i
         services.idempotency.forget(organization.slug, creation_of(issue_id), str(work_item_id))
         entry = ActivityEntry(services.clock(), "unlinked")
         services.activity.add(organization.slug, issue_id, work_item_id, entry)
+        services.partners(organization.slug).unlinked(stored.link)
         return
     raise Conflict("the link keeps changing")

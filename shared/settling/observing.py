@@ -1,5 +1,6 @@
 """Observing a link: both its ends now, with as few calls as possible, and what counts as seen."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -7,23 +8,33 @@ from msgspec.structs import replace
 
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Conflict, SyncError
+from shared.domain.errors import Busy, Conflict, SyncError
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
+    FIELDS,
+    NOT_SEEN,
+    STATUS,
+    Claim,
+    End,
+    EndRecord,
     Ends,
     HealthWord,
     IssueLink,
     ItemSide,
     SentryIssue,
+    Side,
     WorkItem,
     WorkItemTypes,
 )
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import state_moved, status_moved
 from shared.domain.rules.done import counted
-from shared.domain.rules.landing import has_landed, seen_after_crash
+from shared.domain.rules.landing import has_landed, seen_after_crash, with_intent
+from shared.domain.rules.partners import own_write, without
+from shared.store.links import LinkStore, StoredEnd
 
 _NOT_ASKED: WorkItemTypes = {}
+_RETRY_AFTER = 2.0  # seconds; most writes finish within this time
 
 
 @dataclass
@@ -34,7 +45,8 @@ class UnitOfWork:
     answered within this unit. Without either, what was last seen of a work item is trusted, unless the item
     is in ``doubted``. Wrong trust costs only a second decision, because a write depends on the revision that
     was seen. ``merged`` maps old issue ids to new ones; ``recorded`` is an error that is already recorded on
-    its link.
+    its link. ``ends`` are the rows of ends that were read, and ``held`` those that are announced;
+    ``asked_at`` says when (epoch seconds) an end was asked for.
     """
 
     token: str
@@ -44,19 +56,33 @@ class UnitOfWork:
     doubted: set[int] = field(default_factory=set)
     merged: dict[str, str] = field(default_factory=dict)
     recorded: SyncError | None = None
+    ends: dict[End, StoredEnd] = field(default_factory=dict)
+    held: set[End] = field(default_factory=set)
+    asked_at: dict[End, float] = field(default_factory=dict)
 
     def start_over(self, link: IssueLink) -> None:
         """Forget how both ends stand, the issue under each of its ids, so that they are asked for anew."""
         self.items.pop(link.work_item_id, None)
         self.asked_for.discard(link.work_item_id)
         self.doubted.add(link.work_item_id)
-        self.issues.pop(link.issue_id, None)
-        self.issues.pop(self.current_issue_id(link.issue_id), None)
+        for issue_id in (link.issue_id, self.current_issue_id(link.issue_id)):
+            self.issues.pop(issue_id, None)
+        self.ends.clear()
 
-    def answered(self, item: WorkItem) -> None:
-        """Take what Azure DevOps answered just now for the truth, for every link of the item."""
+    def item_answered(self, item: WorkItem, asked_at: float) -> None:
+        """Take what Azure DevOps answered for the truth, for every link of the item."""
         self.items[item.id] = item
         self.asked_for.add(item.id)
+        self.asked_at[End(Side.ADO, str(item.id))] = asked_at
+
+    def issue_answered(self, issue_id: str, issue: SentryIssue, asked_at: float) -> None:
+        """Take what Sentry answered for the truth, under the id that was asked for and the issue's own."""
+        for each in (issue_id, issue.issue_id):
+            self.issues[each] = issue
+            self.asked_at[End(Side.SENTRY, each)] = asked_at
+
+    def ends_stored(self, ends: Iterable[StoredEnd]) -> None:
+        self.ends |= {each.end: each for each in ends}
 
     def brought_along(self, work_item_id: int) -> WorkItem | None:
         """Return the snapshot that came along with the message, unless the item was asked for since."""
@@ -70,7 +96,9 @@ class Observation(msgspec.Struct, frozen=True):
     """A link, what counts as seen of it, both ends now, and the project's states (empty if not needed).
 
     ``repeats`` says that a dead worker announced a write which has not landed; ``problem`` says why it is not
-    known what the item's state counts as.
+    known what the item's state counts as. ``siblings`` are the fields of each side that we wrote through
+    another link, which ``seen`` has already and ``was`` has not; ``edited`` are those that a person changed.
+    ``ends`` are the rows of the sides on which something had changed.
     """
 
     link: IssueLink
@@ -79,6 +107,20 @@ class Observation(msgspec.Struct, frozen=True):
     types: WorkItemTypes
     repeats: bool = False
     problem: SyncError | None = None
+    was: Ends | None = None
+    siblings: frozenset[tuple[Side, str]] = frozenset()
+    edited: frozenset[tuple[Side, str]] = frozenset()
+    ends: Mapping[Side, StoredEnd] = {}
+
+    @property
+    def told_from(self) -> Ends:
+        """Both ends before everything that the activity is told of."""
+        return self.seen if self.was is None else self.was
+
+    def kept(self, side: Side) -> EndRecord:
+        """Return what is still ours on a side, after people's edits."""
+        edited = (field for each, field in self.edited if each is side)
+        return without(self.ends[side].record, edited)
 
 
 @dataclass(frozen=True)
@@ -90,11 +132,14 @@ class Observer:
     ado: Ado
     sentry: Sentry
     processes: ProcessCache
+    links: LinkStore
+    clock: Callable[[], float]
 
     def issue(self, issue_id: str, unit: UnitOfWork) -> SentryIssue:
         """Return the issue, read once in each unit of work."""
         if issue_id not in unit.issues:
-            unit.issues[issue_id] = self.sentry.get_issue(issue_id)
+            asked_at = self.clock()
+            unit.issue_answered(issue_id, self.sentry.get_issue(issue_id), asked_at)
         return unit.issues[issue_id]
 
     def observe(self, link: IssueLink, unit: UnitOfWork) -> Observation:
@@ -108,7 +153,45 @@ class Observer:
             repeats = claim.token != unit.token and not all(
                 has_landed(each, claim, now) for each in claim.intents
             )
-        return self._understood(Observation(link, seen, now, _NOT_ASKED, repeats))
+        observation = Observation(link, seen, now, _NOT_ASKED, repeats)
+        return self._understood(self._attributed(observation, unit))
+
+    def _attributed(self, observation: Observation, unit: UnitOfWork) -> Observation:
+        """Return the observation with whatever we wrote through other links taken for seen.
+
+        An end's row is read after the end itself, so a write that shows was announced there before.
+        """
+        link, seen, now = observation.link, observation.seen, observation.now
+        ends: dict[Side, StoredEnd] = {}
+        siblings, edited = set(), set()
+        for side in Side:
+            changed = [each for each in FIELDS if now.shown(side, each) != seen.shown(side, each)]
+            if not changed or seen.on(side).assignee == NOT_SEEN:
+                continue
+            ends[side] = stored = self.end(link.end(side), unit)
+            for each in changed:
+                if own := own_write(stored.record, each, now.shown(side, each)):
+                    seen = with_intent(seen, own)
+                    siblings.add((side, each))
+                else:
+                    _verify_current(stored, now, unit)
+                    edited.add((side, each))
+        return replace(
+            observation,
+            seen=seen,
+            was=observation.seen,
+            siblings=frozenset(siblings),
+            edited=frozenset(edited),
+            ends=ends,
+        )
+
+    def end(self, end: End, unit: UnitOfWork) -> StoredEnd:
+        """Return the row of an end, read once for each answer; raise Busy while another worker writes."""
+        if end not in unit.ends:
+            stored = self.links.end(self.organization, end)
+            verify_free(stored.record, unit, self.clock())
+            unit.ends[end] = stored
+        return unit.ends[end]
 
     def _understood(self, observation: Observation) -> Observation:
         """Return the observation with what the item's state counts as now, looked up if that may matter.
@@ -119,7 +202,7 @@ class Observer:
         if not state_moved(seen, now):
             kept = replace(now.item, status=seen.item.status, removed=seen.item.removed)
             now = replace(now, item=kept)
-            if not status_moved(seen, now) and kept.status is not None:
+            if kept.status is not None and not _may_write_status(observation):
                 return replace(observation, now=now)
         link, types = observation.link, _NOT_ASKED
         try:
@@ -144,8 +227,9 @@ class Observer:
         if item is not None and item.rev > link.seen.item.rev and link.claim is None:
             return item
         if is_doubtful(link) or link.work_item_id in unit.doubted:
+            asked_at = self.clock()
             item = self.ado.get_work_item(link.work_item_id)
-            unit.answered(item)
+            unit.item_answered(item, asked_at)
             return item
         is_late = item is not None and item.rev < link.seen.item.rev
         return None if is_late else item
@@ -162,6 +246,30 @@ class Observer:
         if known or not (state_moved(seen, now) and status_moved(seen, now)):
             return types
         return self.processes.refresh(self.ado, self.organization, link.project_id)
+
+
+def verify_free(claim: Claim | EndRecord | None, unit: UnitOfWork, now: float) -> None:
+    """Raise Busy while another worker may write for a link, or to an end."""
+    if claim is not None and claim.token not in {"", unit.token} and claim.until > now:
+        raise Busy("another worker is writing here", retry_after=_RETRY_AFTER)
+
+
+def _verify_current(stored: StoredEnd, now: Ends, unit: UnitOfWork) -> None:
+    """Raise Conflict if we wrote to an end since it was read: what stood there may have been ours as well."""
+    asked_at = unit.asked_at.get(stored.end)
+    if asked_at is not None:
+        is_old = asked_at < stored.record.at
+    else:  # A snapshot came along, at some time or other.
+        is_old = stored.end.side is Side.ADO and now.item.rev < stored.record.rev
+    if is_old:
+        raise Conflict("the end was written to after it was read")
+
+
+def _may_write_status(observation: Observation) -> bool:
+    """Tell whether a status may have to be written although the work item did not move."""
+    written = any(field == STATUS for _, field in observation.siblings)
+    waits = observation.link.waiting is not None
+    return waits or written or status_moved(observation.seen, observation.now)
 
 
 def is_doubtful(link: IssueLink) -> bool:

@@ -1,11 +1,14 @@
 """What a settling leaves behind: the link to store, its health, and its activity entries."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec.structs import replace
 
 from shared.domain.activity import decision_entries, failure_entry, refusal_entry
 from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Undecidable
 from shared.domain.failures import health_after, reason_of, unwell
+from shared.domain.failures import waiting as waiting_health
 from shared.domain.model import (
     ASSIGNEE,
     ASSIGNEE_NOT_FOUND,
@@ -23,7 +26,7 @@ from shared.domain.rules.deciding import Decision, Outcome, recent_writes
 from shared.settling.observing import Observation
 from shared.settling.writing import Written
 from shared.store.activity import ActivityStore
-from shared.store.links import LinkStore, StoredLink
+from shared.store.links import LinkStore, StoredEnd, StoredLink
 
 REFUSED = "refused"
 
@@ -41,13 +44,17 @@ def record_of(
     """Return what to store after a settling; its ``claim`` keeps only a write that got no answer."""
     owed = _owed(observation, decision, written)
     seen = written.seen(observation.seen, decision) if decision.intents else decision.after
+    waiting = None if _has_landed(STATUS, written) else decision.waiting
     health = _health(observation, decision, written, owed, seen, now)
+    if waiting and health == Health():
+        health = waiting_health(observation.link.health, now)
     left = replace(claim, until=now, intents=written.uncertain) if claim and written.uncertain else None
     link = replace(
         observation.link,
         seen=seen,
         open_state=_open_state(observation, written),
         owed=owed,
+        waiting=waiting,
         health=health,
         claim=left,
         writes=(*recent_writes(observation.link, now), now) if written.landed else observation.link.writes,
@@ -55,11 +62,20 @@ def record_of(
     return Record(link, tuple(_entries(observation, decision, written, health, now)))
 
 
+def _has_landed(field: str, written: Written) -> bool:
+    return any(each.field == field for each in written.landed)
+
+
 def _owed(observation: Observation, decision: Decision, written: Written) -> Side | None:
-    """Return the side that does not know the other side's assignee, or None."""
+    """Return the side that does not know the other side's assignee, or None.
+
+    Whoever was assigned through another link meanwhile was a later choice.
+    """
     intent = next((each for each in decision.intents if each.field == ASSIGNEE), None)
     if intent is not None and ASSIGNEE in written.refused:
         return intent.side
+    if any(field == ASSIGNEE for _, field in observation.siblings):
+        return None
     stopped = intent is not None and intent not in written.landed
     return observation.link.owed if stopped or decision.assignee.outcome is Outcome.SETTLED else None
 
@@ -112,7 +128,7 @@ def _entries(
     before = observation.link.health
     entries = [
         entry
-        for entry in decision_entries(observation.seen, observation.now, decision, now)
+        for entry in decision_entries(observation.told_from, observation.now, decision, now)
         if entry.outcome != Outcome.CONFLICT_RESOLVED and _happened(entry, decision, written)
     ]
     entries += [
@@ -151,8 +167,12 @@ def record_failure(
     *,
     now: float,
     token: str = "",
-) -> None:
-    """Record a failure on the link that was just read, and release its claim if it is under ``token``."""
+    ends: Sequence[StoredEnd] = (),
+) -> IssueLink:
+    """Record a failure on the link that was just read and return it; release a claim under ``token``.
+
+    ``ends`` are the rows of the ends that were announced with the claim, released as well.
+    """
     link = stored.link
     health = health_after(error, link.health, now) or link.health
     claim = link.claim
@@ -163,7 +183,8 @@ def record_failure(
             activity.add(link.organization, link.issue_id, link.work_item_id, failure_entry(error, now))
         recorded = replace(link, health=health, claim=claim)
         # An unnecessary write would change the ETag and fail the worker that holds the claim.
-        if recorded != link:
-            links.replace(stored, recorded)
+        if recorded != link or ends:
+            links.replace_with_ends(stored, recorded, ends)
     except (NotFound, Conflict):
-        return  # The link was removed, or another worker changed it and knows more.
+        return link  # The link was removed, or another worker changed it and knows more.
+    return recorded

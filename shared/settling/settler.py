@@ -5,29 +5,40 @@ ETag. Two workers therefore never write for one link at once, and the next worke
 of a dead one from a person's edit. After the writes, the row records what was seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from shared.domain.activity import decision_entries
-from shared.domain.configuration import Configuration
+from shared.domain.configuration import Configuration, DoneWhen
 from shared.domain.errors import Busy, Conflict, NotFound, SyncError
-from shared.domain.model import ActivityEntry, Claim, IssueLink
+from shared.domain.model import ActivityEntry, Claim, End, IssueLink, Side
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import Decision, Outcome, decide, verify_calm
-from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful
+from shared.domain.rules.partners import announced, landed, released
+from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful, verify_free
+from shared.settling.partners import Partners
 from shared.settling.recording import REFUSED, record_failure, record_of
 from shared.settling.writing import Written, write
 from shared.store.activity import ActivityStore
-from shared.store.links import LinkStore, StoredLink
+from shared.store.links import LinkStore, StoredEnd, StoredLink
 
 ECHO = "echo"
 
 _ATTEMPTS = 5
 _CLAIMED_FOR = 60.0  # seconds
 _LONGEST_CALL = 30.0  # seconds; a write that begins this long before the claim's end cannot outlive it
-_RETRY_AFTER = 2.0  # seconds; most writes finish within this time
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A link with its claim, and what the row of each end to be written held before it."""
+
+    stored: StoredLink
+    until: float
+    before: Mapping[Side, StoredEnd]
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class Settler:
     ado: Ado
     sentry: Sentry
     observer: Observer
+    partners: Partners
     links: LinkStore
     activity: ActivityStore
     clock: Callable[[], float]
@@ -68,29 +80,28 @@ class Settler:
         return self.links.get(self.organization, unit.current_issue_id(link.issue_id), link.work_item_id)
 
     def _attempt(self, stored: StoredLink, unit: UnitOfWork) -> str:
-        self._verify_free(stored.link, unit)
+        verify_free(stored.link.claim, unit, self.clock())
         if self._is_echo(stored.link, unit):
             return ECHO
         stored = self._follow_merge(stored, unit)
         observation = self.observer.observe(stored.link, unit)
         decision = self._decide(observation)
-        written = Written(observation.now)
         if decision.intents:
-            until = self.clock() + _CLAIMED_FOR
-            stored = self._announce(stored, observation, decision, until, unit)
-            written = self._write(observation, decision, until, unit)
-        self._record(stored, observation, decision, written)
+            claimed = self._announce(stored, observation, decision, unit)
+            written = self._write(claimed, observation, decision, unit)
+            link = self._record(claimed.stored, observation, decision, written, claimed, unit)
+        else:
+            written = Written(observation.now)
+            link = self._record(stored, observation, decision, written, None, unit)
+        self.partners.settle_later(stored.link, link)
         if error := written.error or decision.problem:
             unit.recorded = error
             raise error
+        if link.waiting and not decision.completes and self.partners.all_done(link, link.waiting):
+            raise Conflict("the last of the other partners became done in the meantime")
         return REFUSED if written.refused else decision.outcome
 
     # Observe
-
-    def _verify_free(self, link: IssueLink, unit: UnitOfWork) -> None:
-        claim = link.claim
-        if claim is not None and claim.token != unit.token and claim.until > self.clock():
-            raise Busy("another worker is writing for this link", retry_after=_RETRY_AFTER)
 
     def _is_echo(self, link: IssueLink, unit: UnitOfWork) -> bool:
         """Tell whether the delivered snapshot says nothing new: it is late, repeated, or our own write."""
@@ -106,18 +117,40 @@ class Settler:
         issue = self.observer.issue(stored.link.issue_id, unit)
         if issue.issue_id == stored.link.issue_id:
             return stored
-        moved = self.links.move(stored, issue.issue_id)
-        unit.issues[issue.issue_id] = issue
+        moved = self.links.move(stored, issue.issue_id, self._carried_over(stored.link, issue.issue_id, unit))
+        unit.ends.clear()
         unit.merged[stored.link.issue_id] = issue.issue_id
         self._add_entries(moved.link, self._entry("moved", reason=f"merged-from-{stored.link.issue_id}"))
         if moved.link != replace(stored.link, issue_id=issue.issue_id):
+            self.partners.unlinked(stored.link)
             raise Conflict("the work item is already linked to the merged issue")
         return moved
+
+    def _carried_over(self, link: IssueLink, issue_id: str, unit: UnitOfWork) -> list[StoredEnd]:
+        """Return the row of the surviving issue with what a dead worker announced for the merged one.
+
+        Its write may have landed on either.
+        """
+        if link.claim is None:
+            return []
+        intents = tuple(each for each in link.claim.intents if each.side is Side.SENTRY)
+        end = self.observer.end(replace(link, issue_id=issue_id).end(Side.SENTRY), unit)
+        return [replace(end, record=released(end.record, intents, self.clock()))] if intents else []
 
     # Decide
 
     def _decide(self, observation: Observation) -> Decision:
-        decision = decide(
+        decision = self._decided(observation, kept_open=None)
+        side = decision.completes
+        needs_all = self.configuration.done_when is DoneWhen.ALL
+        if side and needs_all and not self.partners.all_done(observation.link, side):
+            decision = self._decided(observation, kept_open=side)
+        if decision.intents:
+            verify_calm(observation.link, self.clock())
+        return decision
+
+    def _decided(self, observation: Observation, *, kept_open: Side | None) -> Decision:
+        return decide(
             observation.link,
             seen=observation.seen,
             now=observation.now,
@@ -125,39 +158,64 @@ class Settler:
             configuration=self.configuration,
             types=observation.types,
             problem=observation.problem,
+            siblings=observation.siblings,
+            kept_open=kept_open,
         )
-        if decision.intents:
-            verify_calm(observation.link, self.clock())
-        return decision
 
     # Announce and write
 
     def _announce(
-        self,
-        stored: StoredLink,
-        observation: Observation,
-        decision: Decision,
-        until: float,
-        unit: UnitOfWork,
-    ) -> StoredLink:
-        """Claim the link for these writes; add a conflict to the activity before anything is overwritten."""
-        claim = Claim(
-            unit.token,
-            until,
-            observation.now.item.rev,
-            decision.intents,
-            decision.after,
-        )
-        stored = self.links.replace(stored, replace(observation.link, seen=observation.seen, claim=claim))
+        self, stored: StoredLink, observation: Observation, decision: Decision, unit: UnitOfWork
+    ) -> Claimed:
+        """Claim the link and the ends to be written; add a conflict to the activity before it is resolved."""
+        link, until = observation.link, self.clock() + _CLAIMED_FOR
+        claim = Claim(unit.token, until, observation.now.item.rev, decision.intents, decision.after)
+        before, ends = {}, []
+        for side in Side:
+            intents = decision.for_side(side)
+            end = self._end(observation, side, unit) if intents or side in observation.ends else None
+            if end is not None and intents:
+                before[side] = end
+                ends.append(replace(end, record=announced(end.record, intents, unit.token, until)))
+            elif end is not None and end.record != observation.ends[side].record:
+                ends.append(end)
+        ends += self._left_over(unit, [end.end for end in ends])
+        # Whatever is only skipped counts as seen, and as waiting, once it is recorded and told.
+        waiting = decision.waiting if decision.completes else link.waiting
+        row = replace(link, seen=observation.told_from, claim=claim, waiting=waiting)
+        stored = self._store(stored, row, ends, unit)
+        unit.held = {end.end for end in before.values()}
         entries = [
             entry
-            for entry in decision_entries(observation.seen, observation.now, decision, self.clock())
+            for entry in decision_entries(observation.told_from, observation.now, decision, self.clock())
             if entry.outcome == Outcome.CONFLICT_RESOLVED
         ]
         if observation.repeats:
             entries.append(self._entry("repeated", reason="a-worker-stopped-before-its-write-showed"))
-        self._add_entries(observation.link, *entries)
+        self._add_entries(link, *entries)
+        return Claimed(stored, until, before)
+
+    def _end(self, observation: Observation, side: Side, unit: UnitOfWork) -> StoredEnd:
+        """Return the row of an end, without what a person changed on it."""
+        if side in observation.ends:
+            return replace(observation.ends[side], record=observation.kept(side))
+        return self.observer.end(observation.link.end(side), unit)
+
+    def _store(
+        self, stored: StoredLink, link: IssueLink, ends: list[StoredEnd], unit: UnitOfWork
+    ) -> StoredLink:
+        stored, kept = self.links.replace_with_ends(stored, link, ends)
+        unit.ends_stored(kept)
         return stored
+
+    def _left_over(self, unit: UnitOfWork, known: list[End]) -> list[StoredEnd]:
+        """Return, as free, the rows of ends that an earlier attempt announced and could not record."""
+        left = [self.observer.end(end, unit) for end in unit.held if end not in known]
+        return [
+            replace(each, record=released(each.record, (), self.clock()))
+            for each in left
+            if each.record.token == unit.token
+        ]
 
     def _verify_time(self, until: float) -> None:
         """Raise Conflict if a claim that ends then leaves no time for a call: others may write from then on.
@@ -167,39 +225,102 @@ class Settler:
         if self.clock() > until - _LONGEST_CALL:
             raise Conflict("the claim ran out before the write was begun")
 
-    def _write(self, observation: Observation, decision: Decision, until: float, unit: UnitOfWork) -> Written:
-        written = write(
-            self.ado,
-            self.sentry,
-            observation.link.work_item_id,
-            observation.link.issue_id,
-            observation.now,
-            decision,
-            lambda: self._verify_time(until),
-        )
+    def _write(
+        self, claimed: Claimed, observation: Observation, decision: Decision, unit: UnitOfWork
+    ) -> Written:
+        asked_at = self.clock()
+        try:
+            written = write(
+                self.ado,
+                self.sentry,
+                observation.link.work_item_id,
+                observation.link.issue_id,
+                observation.now,
+                decision,
+                lambda: self._verify_time(claimed.until),
+            )
+        except Conflict:
+            self._withdraw(claimed, unit)
+            raise
         if written.item is not None:
-            unit.answered(written.item)
+            unit.item_answered(written.item, asked_at)
         if written.issue is not None:
-            unit.issues[observation.link.issue_id] = written.issue
+            unit.issue_answered(observation.link.issue_id, written.issue, asked_at)
         return written
+
+    def _withdraw(self, claimed: Claimed, unit: UnitOfWork) -> None:
+        """Take an announcement back of which nothing was written, so that nobody takes it for our work."""
+        ends = [replace(unit.ends[each.end], record=each.record) for each in claimed.before.values()]
+        stored = claimed.stored
+        with suppress(Conflict, NotFound):  # Whoever was faster has looked into the claim.
+            self._store(stored, replace(stored.link, claim=None), ends, unit)
+        unit.held.clear()
 
     # Record
 
     def _record(
-        self, stored: StoredLink, observation: Observation, decision: Decision, written: Written
-    ) -> None:
+        self,
+        stored: StoredLink,
+        observation: Observation,
+        decision: Decision,
+        written: Written,
+        claimed: Claimed | None,
+        unit: UnitOfWork,
+    ) -> IssueLink:
         """Add the entries, then store what was seen: a crash in between may repeat entries but loses none."""
-        record = record_of(observation, decision, written, stored.link.claim, self.clock())
+        now = self.clock()
+        record = record_of(observation, decision, written, stored.link.claim, now)
         self._add_entries(observation.link, *record.entries)
-        if record.link != stored.link:
-            self.links.replace(stored, record.link)
+        ends = self._ends_after(observation, written, claimed, now, unit)
+        if ends or record.link != stored.link:
+            self._store(stored, record.link, ends, unit)
+        unit.asked_at |= {end.end: now for end in ends if end.record.at == now}
+        unit.held.clear()
+        return record.link
+
+    def _ends_after(
+        self,
+        observation: Observation,
+        written: Written,
+        claimed: Claimed | None,
+        now: float,
+        unit: UnitOfWork,
+    ) -> list[StoredEnd]:
+        """Return the rows of ends to store: with what landed, and free for other workers again."""
+        if claimed is None:
+            ends = [self._end(observation, side, unit) for side in observation.ends]
+            changed = [each for each in ends if each.record != observation.ends[each.end.side].record]
+            return [*changed, *self._left_over(unit, [each.end for each in changed])]
+        ends = []
+        for side, before in claimed.before.items():
+            mine = [each for each in written.landed if each.side is side]
+            unsure = tuple(each for each in written.uncertain if each.side is side)
+            record = released(landed(before.record, mine, written.now, now), unsure, now)
+            ends.append(replace(unit.ends[before.end], record=record))
+        return [*ends, *self._merged_meanwhile(observation, written, now)]
+
+    def _merged_meanwhile(self, observation: Observation, written: Written, now: float) -> list[StoredEnd]:
+        """Return the row of the issue that a merge led our write to, if it did."""
+        link, issue = observation.link, written.issue
+        if issue is None or issue.issue_id == link.issue_id:
+            return []
+        end = self.links.end(self.organization, replace(link, issue_id=issue.issue_id).end(Side.SENTRY))
+        mine = [each for each in written.landed if each.side is Side.SENTRY]
+        return [replace(end, record=landed(end.record, mine, written.now, now))]
 
     def _record_failure(self, link: IssueLink, unit: UnitOfWork, error: SyncError) -> None:
         try:
             stored = self._reload(link, unit)
         except NotFound:
             return  # The link was removed in the meantime.
-        record_failure(self.links, self.activity, stored, error, now=self.clock(), token=unit.token)
+        unit.ends.clear()
+        held = self._left_over(unit, [])
+        unit.held.clear()
+        now = self.clock()
+        failed = record_failure(
+            self.links, self.activity, stored, error, now=now, token=unit.token, ends=held
+        )
+        self.partners.settle_later(stored.link, failed)
 
     def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:
         self.activity.add(self.organization, link.issue_id, link.work_item_id, *entries)

@@ -1,18 +1,19 @@
 """The links table: two rows for each link, by issue and by work item, always written together.
 
-The row by work item holds the link; the row by issue is an index. Each organization is a partition.
+The row by work item holds the link; the row by issue is an index. Beside them, one row for each end that we
+wrote to says what we wrote, for all links of that end. Each organization is a partition.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound
-from shared.domain.model import IssueLink
+from shared.domain.model import End, EndRecord, IssueLink, Side
 from shared.store.keys import escaped, number
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Table, remove_rows
 
-_ITEM, _ISSUE = "item", "issue"
+_ITEM, _ISSUE, _WRITTEN = "item", "issue", "end"
 _END = "~"  # sorts after everything that follows the "!" in a key
 
 
@@ -21,6 +22,14 @@ class StoredLink(msgspec.Struct, frozen=True):
 
     link: IssueLink
     etag: str
+
+
+class StoredEnd(msgspec.Struct, frozen=True):
+    """What we wrote to an end of links, and the ETag under which it was read (None: there is no row)."""
+
+    end: End
+    record: EndRecord = EndRecord()
+    etag: str | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -38,6 +47,18 @@ class LinkStore:
             return _stored(self._table.get(escaped(organization), _item_key(work_item_id, issue_id)))
         except NotFound as error:
             raise _not_linked(issue_id, work_item_id) from error
+
+    def end(self, organization: str, end: End) -> StoredEnd:
+        """Return what we wrote to an end of links, as one row for all of them."""
+        try:
+            row = self._table.get(escaped(organization), _end_key(end))
+        except NotFound:
+            return StoredEnd(end)
+        try:
+            record = msgspec.json.decode(row.text, type=EndRecord)
+        except msgspec.DecodeError:
+            record = EndRecord()  # It says nothing, and is replaced by the next write.
+        return StoredEnd(end, record, row.etag)
 
     def exists(self, organization: str, issue_id: str, work_item_id: int) -> bool:
         try:
@@ -90,11 +111,13 @@ class LinkStore:
         for row in self._table.scan(escaped(organization), f"{_ITEM}!", f"{_ITEM}!{_END}"):
             yield _stored(row)
 
-    def add(self, link: IssueLink) -> StoredLink:
-        """Store a new link, or raise AlreadyLinked."""
+    def add(self, link: IssueLink, ends: Sequence[StoredEnd] = ()) -> StoredLink:
+        """Store a new link and the rows of its ends; raise AlreadyLinked, or Conflict if an end changed."""
         try:
-            [etag, _] = self._table.apply(escaped(link.organization), *_insert(link))
+            etag, *_ = self._table.apply(escaped(link.organization), *_insert(link), *map(_put, ends))
         except Conflict as error:
+            if ends and not self.exists(link.organization, link.issue_id, link.work_item_id):
+                raise
             raise AlreadyLinked(
                 f"issue {link.issue_id} and work item {link.work_item_id} are linked already"
             ) from error
@@ -102,15 +125,22 @@ class LinkStore:
 
     def replace(self, stored: StoredLink, link: IssueLink) -> StoredLink:
         """Replace the link that was read; raise Conflict if it changed, NotFound if it is gone."""
+        return self.replace_with_ends(stored, link, ())[0]
+
+    def replace_with_ends(
+        self, stored: StoredLink, link: IssueLink, ends: Sequence[StoredEnd]
+    ) -> tuple[StoredLink, tuple[StoredEnd, ...]]:
+        """Replace the link and the rows of its ends, all or none, each if it is as it was read."""
         key = _item_key(link.work_item_id, link.issue_id)
-        [etag] = self._change(stored, Replace(key, _text(link), stored.etag))
-        return StoredLink(link, etag)
+        etag, *etags = self._change(stored, Replace(key, _text(link), stored.etag), *map(_put, ends))
+        kept = (msgspec.structs.replace(end, etag=each) for end, each in zip(ends, etags, strict=True))
+        return StoredLink(link, etag), tuple(kept)
 
     def remove(self, stored: StoredLink) -> None:
         """Remove the link that was read; raise Conflict if it changed, NotFound if it is gone."""
         self._change(stored, *_delete(stored))
 
-    def move(self, stored: StoredLink, issue_id: str) -> StoredLink:
+    def move(self, stored: StoredLink, issue_id: str, ends: Sequence[StoredEnd] = ()) -> StoredLink:
         """Link the work item to another issue instead: the one into which the old issue was merged.
 
         If that link exists already, only the old link is removed, and the existing one is returned. Raises
@@ -118,13 +148,13 @@ class LinkStore:
         """
         moved = msgspec.structs.replace(stored.link, issue_id=issue_id)
         try:
-            etags = self._change(stored, *_delete(stored), *_insert(moved))
+            etags = self._change(stored, *_delete(stored), *_insert(moved), *map(_put, ends))
         except Conflict as conflict:
             try:
                 existing = self.get(moved.organization, issue_id, moved.work_item_id)
             except NotFound:
                 raise conflict from None  # The old link changed.
-            self.remove(stored)
+            self._change(stored, *_delete(stored), *map(_put, ends))
             return existing
         return StoredLink(moved, etags[2])
 
@@ -168,8 +198,19 @@ def _issue_key(issue_id: str, work_item_id: int) -> str:
     return f"{_ISSUE}!{escaped(issue_id)}!{number(work_item_id)}"
 
 
-def _text(link: IssueLink) -> str:
-    return msgspec.json.encode(link).decode()
+def _end_key(end: End) -> str:
+    if end.side is Side.ADO:
+        return f"{_WRITTEN}!{_ITEM}!{number(int(end.id))}"
+    return f"{_WRITTEN}!{_ISSUE}!{escaped(end.id)}"
+
+
+def _put(stored: StoredEnd) -> Insert | Replace:
+    key, text = _end_key(stored.end), _text(stored.record)
+    return Insert(key, text) if stored.etag is None else Replace(key, text, stored.etag)
+
+
+def _text(value: IssueLink | EndRecord) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _stored(row: Row) -> StoredLink:

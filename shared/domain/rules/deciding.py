@@ -5,11 +5,13 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.configuration import Configuration
+from shared.domain.configuration import Configuration, DoneWhen
 from shared.domain.errors import SyncError, Undecidable
 from shared.domain.model import (
     ASSIGNEE,
+    SIBLING,
     STATUS,
+    WAITS_FOR_OTHERS,
     Ends,
     Intent,
     IssueLink,
@@ -111,12 +113,19 @@ def assignee_directions(configuration: Configuration) -> Directions:
     )
 
 
-def choose_status(seen: Ends, now: Ends, directions: Directions) -> Choice:
-    """Decide the status. What an unknown state counts as is not guessed, but may not matter."""
+def choose_status(seen: Ends, now: Ends, directions: Directions, waiting: Side | None = None) -> Choice:
+    """Decide the status; ``waiting`` is the side that still lacks the change of the other one.
+
+    What an unknown state counts as is not guessed, but may not matter.
+    """
     if now.item.status is None:
-        return _choose_without_category(seen, now, directions)
+        return _choose_without_category(seen, now, directions, waiting)
     issue_changed = status_moved(seen, now)
     item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
+    issue_changed, item_changed = (
+        issue_changed or (waiting is Side.ADO and not item_changed),
+        item_changed or (waiting is Side.SENTRY and not issue_changed),
+    )
     if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):
         return Choice(Outcome.SKIPPED, reason="archived")
     choice = choose(
@@ -128,14 +137,14 @@ def choose_status(seen: Ends, now: Ends, directions: Directions) -> Choice:
     return _unless_removed(choice, now)
 
 
-def _choose_without_category(seen: Ends, now: Ends, directions: Directions) -> Choice:
+def _choose_without_category(seen: Ends, now: Ends, directions: Directions, waiting: Side | None) -> Choice:
     """Decide as for each of the two statuses that the state may stand for.
 
     Only where it may have to be carried to Sentry it has to be known. A write to Azure DevOps takes the
     item out of the unknown state, which is right for the one possibility and harmless for the other.
     """
     choices = [
-        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions)
+        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting)
         for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
     ]
     if any(each.target is Side.SENTRY for each in choices):
@@ -170,7 +179,7 @@ def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Con
     choice = choose(
         issue_changed=issue_changed or (owed is Side.ADO and not item_changed),
         item_changed=item_changed or (owed is Side.SENTRY and not issue_changed),
-        agree=same_person(configuration, now.item.assignee, now.issue.assignee),
+        agree=_assignee_agrees(now, configuration),
         directions=assignee_directions(configuration),
     )
     carried = now.issue.assignee if choice.target is Side.ADO else now.item.assignee
@@ -180,17 +189,29 @@ def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Con
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What to do about a link: at most one write for each field, and both ends after these writes."""
+    """What to do about a link: at most one write for each field, and both ends after these writes.
+
+    ``waiting`` is the side that waits for its other partners, or waited for them until the write lands.
+    """
 
     status: Choice
     assignee: Choice
     intents: tuple[Intent, ...]
     after: Ends
+    waiting: Side | None = None
 
     @property
     def outcome(self) -> Outcome:
         """The more important of the two fields' outcomes."""
         return max(self.status.outcome, self.assignee.outcome, key=_weight)
+
+    @property
+    def completes(self) -> Side | None:
+        """The side that becomes done by this decision, on account of its partner."""
+        done = (
+            each.side for each in self.intents if each.field == STATUS and each.status is IssueStatus.RESOLVED
+        )
+        return next(done, None)
 
     @property
     def problem(self) -> SyncError | None:
@@ -210,16 +231,33 @@ def decide(
     configuration: Configuration,
     types: WorkItemTypes,
     problem: SyncError | None = None,
+    siblings: frozenset[tuple[Side, str]] = frozenset(),
+    kept_open: Side | None = None,
 ) -> Decision:
     """Decide both fields of a link, each on its own.
 
     ``types`` may be empty unless the decision writes a state; ``problem`` says why the item's status is not
-    known, if it is not.
+    known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
+    ``seen`` has them already; ``kept_open`` is the side that some other partner keeps from becoming done.
     """
-    status = choose_status(seen, now, status_directions(configuration))
+    theirs = frozenset(side for side, field in siblings if field == STATUS)
+    waiting = _waiting(link.waiting, theirs, now, configuration)
+    status = choose_status(seen, now, status_directions(configuration), waiting)
+    if status.target is not waiting and status.outcome is not Outcome.UNDECIDED:
+        waiting = None
     if status.outcome is Outcome.UNDECIDED:
         status = replace(status, problem=problem)
-    assignee = choose_assignee(seen, now, owed, configuration)
+    elif status.target is not None and status.target is kept_open:
+        is_news = link.waiting is not kept_open
+        status = Choice(Outcome.SKIPPED, reason=WAITS_FOR_OTHERS) if is_news else Choice(Outcome.SETTLED)
+        waiting = kept_open
+    elif theirs and not _status_agrees(now):
+        status = _unless_apart(status, "archived" if now.issue.status is IssueStatus.IGNORED else SIBLING)
+    assigned = any(field == ASSIGNEE for _, field in siblings)
+    # Whoever was assigned through another link was chosen later than the one who is owed.
+    assignee = choose_assignee(seen, now, None if assigned else owed, configuration)
+    if assigned and not _assignee_agrees(now, configuration):
+        assignee = _unless_apart(assignee, SIBLING)
     try:
         wanted = _status_intent(status, link, now, configuration, types)
     except Undecidable as error:
@@ -231,7 +269,34 @@ def decide(
     after = _noted(status, seen, now)
     for intent in intents:
         after = with_intent(after, intent)
-    return Decision(status, assignee, intents, after)
+    return Decision(status, assignee, intents, after, waiting)
+
+
+def _waiting(
+    before: Side | None, theirs: frozenset[Side], now: Ends, configuration: Configuration
+) -> Side | None:
+    """Return the side that a done partner still waits to see done, if any.
+
+    It began to wait earlier, or has just been reopened on account of another partner.
+    """
+    reopened = theirs if configuration.done_when is DoneWhen.ALL else frozenset[Side]()
+    lacking = Side.ADO if now.issue.status is IssueStatus.RESOLVED else Side.SENTRY
+    if now.issue.status is IssueStatus.IGNORED or now.item.status is now.issue.status:
+        return None
+    return lacking if lacking is before or lacking in reopened else None
+
+
+def _status_agrees(now: Ends) -> bool:
+    return now.item.status is None or now.item.status is now.issue.status
+
+
+def _assignee_agrees(now: Ends, configuration: Configuration) -> bool:
+    return same_person(configuration, now.item.assignee, now.issue.assignee)
+
+
+def _unless_apart(choice: Choice, reason: str) -> Choice:
+    """Say once why both sides are apart although nobody changed this link's."""
+    return Choice(Outcome.SKIPPED, reason=reason) if choice.outcome is Outcome.SETTLED else choice
 
 
 def _noted(status: Choice, seen: Ends, now: Ends) -> Ends:

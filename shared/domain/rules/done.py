@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration, StatusMapping
 from shared.domain.errors import Undecidable
-from shared.domain.model import Category, IssueStatus, ItemSide, State, WorkItemTypes
+from shared.domain.model import UNKNOWN_STATE, Category, IssueStatus, ItemSide, State, WorkItemTypes
 
 
 def status_of_state(
@@ -18,9 +18,7 @@ def status_of_state(
         return IssueStatus.RESOLVED
     category = _category_of(work_item_type, state, types)
     if category is None:
-        raise Undecidable(
-            f"no category is known for state {state!r} of {work_item_type}", kind="unknown-state"
-        )
+        raise Undecidable(f"no category is known for state {state!r} of {work_item_type}", kind=UNKNOWN_STATE)
     return IssueStatus.RESOLVED if category in configuration.done_categories else IssueStatus.UNRESOLVED
 
 

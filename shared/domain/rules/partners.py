@@ -1,0 +1,117 @@
+"""Several links at one end: whose change it is, whether all partners are done, and who waits for whom.
+
+An end is an issue or a work item. What its links join it to are its partners.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from msgspec.structs import replace
+
+from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
+from shared.domain.model import (
+    ASSIGNEE,
+    STATUS,
+    UNKNOWN_STATE,
+    EndRecord,
+    Ends,
+    Intent,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Side,
+)
+
+# Whose change it is: an edit travels one hop, so a write of ours is no change for the end's other links.
+
+
+def own_write(record: EndRecord, field: str, value: object) -> Intent | None:
+    """Return the write of ours that a value of the end shows, or None if a person chose the value."""
+    return next((each for each in record.ours if each.field == field and each.value == value), None)
+
+
+def without(record: EndRecord, fields: Iterable[str]) -> EndRecord:
+    """Return what is left of a record once people were seen to have changed some fields of the end."""
+    edited = set(fields)
+    return replace(record, ours=tuple(each for each in record.ours if each.field not in edited))
+
+
+def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
+    """Return what is left of a record where the end shows something else: people must have changed it."""
+    return replace(record, ours=tuple(each for each in record.ours if now.shown(each.field) == each.value))
+
+
+def announced(record: EndRecord, intents: tuple[Intent, ...], token: str, until: float) -> EndRecord:
+    """Return the record of an end that is about to be written.
+
+    What was written before stays in it: until the write shows, the end shows the value before.
+    """
+    new = tuple(each for each in intents if each not in record.ours)
+    return replace(record, token=token, until=until, ours=(*record.ours, *new))
+
+
+def released(record: EndRecord, uncertain: tuple[Intent, ...], now: float) -> EndRecord:
+    """Return the record of an end after its writes: free for others, and with those that may still show."""
+    left = tuple(each for each in uncertain if each not in record.ours)
+    return replace(record, token="", until=now if left else 0.0, ours=(*record.ours, *left))
+
+
+def landed(record: EndRecord, intents: Iterable[Intent], shown: Ends, now: float) -> EndRecord:
+    """Return the record of an end to which writes have landed, with the values as its service spells them."""
+    written = tuple(_spelled(each, shown) for each in intents)
+    if not written:
+        return record
+    kept = without(record, (each.field for each in written))
+    rev = shown.item.rev if written[0].side is Side.ADO else 0
+    return replace(kept, ours=(*kept.ours, *written), rev=rev, at=now)
+
+
+def _spelled(intent: Intent, shown: Ends) -> Intent:
+    if intent.field != ASSIGNEE:
+        return intent
+    return replace(intent, assignee=shown.on(intent.side).assignee)
+
+
+# Done needs all: an end becomes done on account of a partner only when all its partners are done.
+
+
+class Standing(StrEnum):
+    """How one partner counts for an end that is to become done."""
+
+    DONE = "done"
+    OPEN = "open"
+    LEFT_OUT = "left-out"
+
+
+def standing(link: IssueLink, side: Side) -> Standing:
+    """Return how the partner on ``side`` of a link counts, by what the link's row tells.
+
+    A partner whose status is not known, or is being written, counts as open.
+    """
+    if link.health.reason == (WORK_ITEM_GONE if side is Side.ADO else ISSUE_GONE):
+        return Standing.LEFT_OUT
+    if side is Side.ADO and not link.seen.item.may_be_written:
+        return Standing.LEFT_OUT
+    status = link.seen.item.status if side is Side.ADO else link.seen.issue.status
+    if status is IssueStatus.IGNORED:
+        return Standing.LEFT_OUT
+    if link.health.reason == UNKNOWN_STATE and side is Side.ADO:
+        return Standing.OPEN
+    if link.claim is not None and any(each.field == STATUS for each in link.claim.intents):
+        return Standing.OPEN
+    return Standing.DONE if status is IssueStatus.RESOLVED else Standing.OPEN
+
+
+def all_done(others: Iterable[IssueLink], side: Side) -> bool:
+    """Tell whether every other partner of the end on ``side`` is done, or left out."""
+    return all(standing(link, side.other) is not Standing.OPEN for link in others)
+
+
+def may_end_waiting(before: IssueLink, after: IssueLink, side: Side) -> bool:
+    """Tell whether the link's partner stopped keeping the end on ``side`` open, while the end is open."""
+    end = after.seen.issue.status if side is Side.SENTRY else after.seen.item.status
+    if end is not IssueStatus.UNRESOLVED:
+        return False
+    now = standing(after, side.other)
+    return now is not Standing.OPEN and now is not standing(before, side.other)
