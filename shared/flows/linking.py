@@ -24,7 +24,7 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.domain.rules.done import counted
-from shared.domain.rules.partners import still_shown
+from shared.domain.rules.partners import may_have_changed, still_shown
 from shared.services import Services
 from shared.store.idempotency import creation_of
 from shared.store.links import StoredEnd, StoredLink
@@ -95,10 +95,12 @@ def _edited_ends(services: Services, pair: _Pair) -> Iterator[StoredEnd]:
     link = pair.link
     for side in Side:
         stored = services.links.end(link.organization, link.end(side))
-        if stored.record.at > pair.read_at:
+        if stored.record.until > services.clock():
+            continue  # It is being written to: whatever shows next is ours, as the row says.
+        if may_have_changed(stored.record, pair.read_at, None):
             raise Conflict("the end was written to after it was read")
         kept = still_shown(stored.record, link.seen.on(side))
-        if kept != stored.record and stored.record.until <= services.clock():
+        if kept != stored.record:
             yield replace(stored, record=kept)
 
 

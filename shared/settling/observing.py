@@ -30,7 +30,7 @@ from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import state_moved, status_moved
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import has_landed, seen_after_crash, with_intent
-from shared.domain.rules.partners import own_write, without
+from shared.domain.rules.partners import may_have_changed, own_write, without
 from shared.store.links import LinkStore, StoredEnd
 
 _NOT_ASKED: WorkItemTypes = {}
@@ -255,13 +255,9 @@ def verify_free(claim: Claim | EndRecord | None, unit: UnitOfWork, now: float) -
 
 
 def _verify_current(stored: StoredEnd, now: Ends, unit: UnitOfWork) -> None:
-    """Raise Conflict if we wrote to an end since it was read: what stood there may have been ours as well."""
-    asked_at = unit.asked_at.get(stored.end)
-    if asked_at is not None:
-        is_old = asked_at < stored.record.at
-    else:  # A snapshot came along, at some time or other.
-        is_old = stored.end.side is Side.ADO and now.item.rev < stored.record.rev
-    if is_old:
+    """Raise Conflict if we may have written to an end since it was read, so that it is read again."""
+    rev = now.item.rev if stored.end.side is Side.ADO else None
+    if may_have_changed(stored.record, unit.asked_at.get(stored.end), rev):
         raise Conflict("the end was written to after it was read")
 
 

@@ -31,10 +31,27 @@ def own_write(record: EndRecord, field: str, value: object) -> Intent | None:
     return next((each for each in record.ours if each.field == field and each.value == value), None)
 
 
+def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None) -> bool:
+    """Tell whether we may have written to an end since it was read; then a value of it may have been ours.
+
+    ``read_at`` (epoch seconds) is None for a snapshot, which came along at some time or other; ``rev`` is the
+    work item's, None for an issue.
+    """
+    if read_at is not None:
+        return read_at < max(record.at, record.until)
+    return record.until > 0.0 or (rev is not None and rev < record.rev)
+
+
 def without(record: EndRecord, fields: Iterable[str]) -> EndRecord:
-    """Return what is left of a record once people were seen to have changed some fields of the end."""
+    """Return what is left of a record once people were seen to have changed some fields of the end.
+
+    Whoever saw that has seen what became of our last write as well.
+    """
     edited = set(fields)
-    return replace(record, ours=tuple(each for each in record.ours if each.field not in edited))
+    if not edited:
+        return record
+    ours = tuple(each for each in record.ours if each.field not in edited)
+    return replace(record, token="", until=0.0, ours=ours)
 
 
 def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
@@ -62,9 +79,10 @@ def landed(record: EndRecord, intents: Iterable[Intent], shown: Ends, now: float
     written = tuple(_spelled(each, shown) for each in intents)
     if not written:
         return record
-    kept = without(record, (each.field for each in written))
+    fields = {each.field for each in written}
+    kept = tuple(each for each in record.ours if each.field not in fields)
     rev = shown.item.rev if written[0].side is Side.ADO else 0
-    return replace(kept, ours=(*kept.ours, *written), rev=rev, at=now)
+    return replace(record, ours=(*kept, *written), rev=rev, at=now)
 
 
 def _spelled(intent: Intent, shown: Ends) -> Intent:
