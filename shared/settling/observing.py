@@ -206,7 +206,7 @@ class Observer:
                 return replace(observation, now=now)
         link, types = observation.link, _NOT_ASKED
         try:
-            types = self._types(link, seen, now)
+            types = self._types(observation)
             item = counted(self.configuration, link.project_id, link.work_item_type, now.item, types)
         except Conflict:
             raise
@@ -234,16 +234,17 @@ class Observer:
         is_late = item is not None and item.rev < link.seen.item.rev
         return None if is_late else item
 
-    def _types(self, link: IssueLink, seen: Ends, now: Ends) -> WorkItemTypes:
+    def _types(self, observation: Observation) -> WorkItemTypes:
         """Return the types of the link's project, usually from memory.
 
         A state that somebody chose is not overwritten for being unknown: the types are read again first.
         """
+        link, now = observation.link, observation.now
         types = self.processes.types_with(
             self.ado, self.organization, link.project_id, link.work_item_type, now.item.state
         )
         known = any(each.name == now.item.state for each in types.get(link.work_item_type, ()))
-        if known or not (state_moved(seen, now) and status_moved(seen, now)):
+        if known or not (state_moved(observation.seen, now) and _may_write_status(observation)):
             return types
         return self.processes.refresh(self.ado, self.organization, link.project_id)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from shared.domain.model import Health, HealthWord, IssueStatus, Person
-from shared.flows.linking import link
-from tests.unit.scene import BOB, ITEM, SLUG, STATE, Scene
+from shared.flows.linking import link, unlink
+from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Scene
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
 OTHER = "200"
@@ -54,6 +54,7 @@ def test_it_goes_on_saying_so_until_the_state_is_known_or_left(strange: Scene) -
 
 
 def test_an_issue_that_is_resolved_takes_its_work_item_out_of_the_unknown_state(strange: Scene) -> None:
+    unlink(strange.services, strange.organization, ISSUE, ITEM)
     link(strange.services, strange.organization, OTHER, ITEM, None)
     strange.sentry.resolve(OTHER)
     assert strange.outbound(OTHER) == ["applied"]

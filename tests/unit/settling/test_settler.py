@@ -1,6 +1,6 @@
 """Settling on the doubles: what it writes, what it costs, what it records, and what it survives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.settling.observing import UnitOfWork
-from shared.store.links import StoredLink
+from shared.store.links import StoredEnd, StoredLink
 from tests.doubles.ado import Revision
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, STATE, Died, Scene
 
@@ -371,14 +371,16 @@ def test_no_write_is_begun_once_the_claim_leaves_no_time_for_it(
 def test_a_worker_that_stood_still_before_its_only_write_looks_again(scene: Scene) -> None:
     closed = scene.ado.edit(ITEM, **{STATE: "Closed"})
     pause = after_a_pause(scene, 300.0, lambda: scene.sentry.archive(ISSUE))
-    replaced = scene.services.links.replace
+    stores = scene.services.links.replace_with_ends
 
-    def slowly(stored: StoredLink, link: IssueLink) -> StoredLink:
-        stored = replaced(stored, link)
+    def slowly(
+        stored: StoredLink, link: IssueLink, ends: Sequence[StoredEnd]
+    ) -> tuple[StoredLink, tuple[StoredEnd, ...]]:
+        kept = stores(stored, link, ends)
         pause()
-        return stored
+        return kept
 
-    scene.services.links.replace = slowly  # type: ignore[method-assign]
+    scene.services.links.replace_with_ends = slowly  # type: ignore[method-assign]
     scene.inbound(closed)
     assert (scene.status, scene.row.claim) == (IGNORED, None)
     assert [entry.reason for entry in scene.entries()] == ["archived"]
@@ -849,11 +851,3 @@ def test_a_work_item_with_two_issues_resolves_both(scene: Scene) -> None:
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied", "applied"]
     assert scene.calls.made == ["get_issue", "set_status"] * 2
     assert scene.sentry.get_issue("200").status is scene.status is RESOLVED
-
-
-def test_two_issues_of_one_work_item_pass_a_change_on_through_it(scene: Scene) -> None:
-    scene.link("200", ITEM)
-    scene.sentry.resolve(ISSUE)
-    scene.outbound()
-    assert scene.inbound(scene.ado.item(ITEM)) == ["echo", "applied"]
-    assert scene.sentry.get_issue("200").status is RESOLVED
