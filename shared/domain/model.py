@@ -242,11 +242,12 @@ class EndRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     ``ours`` holds, for each field, the value of our last write that landed. An announced write whose result
     is not known stands beside the value before. ``at`` (epoch seconds) and ``rev`` are those of the last
     write that landed: what was read before is out of date. Until ``until`` only the unit of work with this
-    ``token`` writes to the end.
+    ``token`` writes to the end, for the link ``of``, as long as it holds its claim on that link.
     """
 
     token: str = ""
     until: float = 0.0
+    of: tuple[str, int] | None = None
     ours: tuple[Intent, ...] = ()
     rev: int = 0
     at: float = 0.0

@@ -1,6 +1,7 @@
 """Observing a link: both its ends now, with as few calls as possible, and what counts as seen."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Busy, Conflict, SyncError
+from shared.domain.errors import Busy, Conflict, NotFound, SyncError
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
     FIELDS,
@@ -189,9 +190,20 @@ class Observer:
         """Return the row of an end, read once for each answer; raise Busy while another worker writes."""
         if end not in unit.ends:
             stored = self.links.end(self.organization, end)
-            verify_free(stored.record, unit, self.clock())
-            unit.ends[end] = stored
+            record = self._given_back(stored.record)
+            verify_free(record, unit, self.clock())
+            unit.ends[end] = replace(stored, record=record)
         return unit.ends[end]
+
+    def _given_back(self, record: EndRecord) -> EndRecord:
+        """Return the record as held no longer than its worker holds the claim on its link."""
+        if record.of is None or record.until <= self.clock():
+            return record
+        with suppress(NotFound):
+            claim = self.links.get(self.organization, *record.of).link.claim
+            if claim is not None and claim.token == record.token:
+                return replace(record, until=claim.until)
+        return record
 
     def _understood(self, observation: Observation) -> Observation:
         """Return the observation with what the item's state counts as now, looked up if that may matter.

@@ -1,7 +1,5 @@
 """What a settling leaves behind: the link to store, its health, and its activity entries."""
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec.structs import replace
 
@@ -26,7 +24,7 @@ from shared.domain.rules.deciding import Decision, Outcome, recent_writes
 from shared.settling.observing import Observation
 from shared.settling.writing import Written
 from shared.store.activity import ActivityStore
-from shared.store.links import LinkStore, StoredEnd, StoredLink
+from shared.store.links import LinkStore, StoredLink
 
 REFUSED = "refused"
 
@@ -167,12 +165,8 @@ def record_failure(
     *,
     now: float,
     token: str = "",
-    ends: Sequence[StoredEnd] = (),
 ) -> IssueLink:
-    """Record a failure on the link that was just read and return it; release a claim under ``token``.
-
-    ``ends`` are the rows of the ends that were announced with the claim, released as well.
-    """
+    """Record a failure on the link that was just read and return it; release a claim under ``token``."""
     link = stored.link
     health = health_after(error, link.health, now) or link.health
     claim = link.claim
@@ -183,8 +177,8 @@ def record_failure(
             activity.add(link.organization, link.issue_id, link.work_item_id, failure_entry(error, now))
         recorded = replace(link, health=health, claim=claim)
         # An unnecessary write would change the ETag and fail the worker that holds the claim.
-        if recorded != link or ends:
-            links.replace_with_ends(stored, recorded, ends)
+        if recorded != link:
+            links.replace(stored, recorded)
     except (NotFound, Conflict):
         return link  # The link was removed, or another worker changed it and knows more.
     return recorded

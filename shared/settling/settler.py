@@ -176,7 +176,7 @@ class Settler:
             end = self._end(observation, side, unit) if intents or side in observation.ends else None
             if end is not None and intents:
                 before[side] = end
-                ends.append(replace(end, record=announced(end.record, intents, unit.token, until)))
+                ends.append(replace(end, record=announced(end.record, link, intents, claim)))
             elif end is not None and end.record != observation.ends[side].record:
                 ends.append(end)
         ends += self._left_over(unit, [end.end for end in ends])
@@ -313,13 +313,9 @@ class Settler:
             stored = self._reload(link, unit)
         except NotFound:
             return  # The link was removed in the meantime.
-        unit.ends.clear()
-        held = self._left_over(unit, [])
         unit.held.clear()
-        now = self.clock()
-        failed = record_failure(
-            self.links, self.activity, stored, error, now=now, token=unit.token, ends=held
-        )
+        now, token = self.clock(), unit.token
+        failed = record_failure(self.links, self.activity, stored, error, now=now, token=token)
         self.partners.settle_later(stored.link, failed)
 
     def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:

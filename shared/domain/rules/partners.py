@@ -13,6 +13,7 @@ from shared.domain.model import (
     ASSIGNEE,
     STATUS,
     UNKNOWN_STATE,
+    Claim,
     EndRecord,
     Ends,
     Intent,
@@ -51,7 +52,7 @@ def without(record: EndRecord, fields: Iterable[str]) -> EndRecord:
     if not edited:
         return record
     ours = tuple(each for each in record.ours if each.field not in edited)
-    return replace(record, token="", until=0.0, ours=ours)
+    return replace(record, token="", until=0.0, of=None, ours=ours)
 
 
 def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
@@ -59,19 +60,20 @@ def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
     return replace(record, ours=tuple(each for each in record.ours if now.shown(each.field) == each.value))
 
 
-def announced(record: EndRecord, intents: tuple[Intent, ...], token: str, until: float) -> EndRecord:
-    """Return the record of an end that is about to be written.
+def announced(record: EndRecord, link: IssueLink, intents: tuple[Intent, ...], claim: Claim) -> EndRecord:
+    """Return the record of an end that is about to be written for a link.
 
     What was written before stays in it: until the write shows, the end shows the value before.
     """
     new = tuple(each for each in intents if each not in record.ours)
-    return replace(record, token=token, until=until, ours=(*record.ours, *new))
+    of = (link.issue_id, link.work_item_id)
+    return replace(record, token=claim.token, until=claim.until, of=of, ours=(*record.ours, *new))
 
 
 def released(record: EndRecord, uncertain: tuple[Intent, ...], now: float) -> EndRecord:
     """Return the record of an end after its writes: free for others, and with those that may still show."""
     left = tuple(each for each in uncertain if each not in record.ours)
-    return replace(record, token="", until=now if left else 0.0, ours=(*record.ours, *left))
+    return replace(record, token="", until=now if left else 0.0, of=None, ours=(*record.ours, *left))
 
 
 def landed(record: EndRecord, intents: Iterable[Intent], shown: Ends, now: float) -> EndRecord:

@@ -42,6 +42,7 @@ NOW = 1_800_000_000.0
 CLOSE = Intent(ADO, STATUS, state="Closed", status=RESOLVED)
 REOPEN = Intent(ADO, STATUS, state="Active", status=UNRESOLVED)
 TO_ANN, TO_BOB = Intent(ADO, ASSIGNEE, assignee=ANN), Intent(ADO, ASSIGNEE, assignee=BOB)
+CLAIM = Claim("t", NOW + 60, 7, (CLOSE,), Ends(IssueSide(RESOLVED), ItemSide(7, "Closed", RESOLVED)))
 SHOWN = Ends(IssueSide(RESOLVED), ItemSide(8, "Closed", RESOLVED, ANN))
 
 
@@ -93,13 +94,13 @@ def test_what_becomes_of_a_write_decides_what_is_ours(
 
 
 def test_an_announced_write_stands_beside_the_one_that_still_shows() -> None:
-    record = announced(EndRecord(ours=(REOPEN, TO_ANN)), (CLOSE, TO_ANN), "t", NOW + 60)
-    assert record == EndRecord("t", NOW + 60, (REOPEN, TO_ANN, CLOSE))
+    record = announced(EndRecord(ours=(REOPEN, TO_ANN)), linked(), (CLOSE, TO_ANN), CLAIM)
+    assert record == EndRecord("t", NOW + 60, ("100", 31), (REOPEN, TO_ANN, CLOSE))
 
 
 def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
-    record = EndRecord("dead", NOW, (REOPEN, CLOSE, TO_ANN), rev=7, at=5.0)
-    assert without(record, [STATUS]) == EndRecord("", 0.0, (TO_ANN,), rev=7, at=5.0)
+    record = EndRecord("dead", NOW, ("100", 31), (REOPEN, CLOSE, TO_ANN), rev=7, at=5.0)
+    assert without(record, [STATUS]) == EndRecord(ours=(TO_ANN,), rev=7, at=5.0)
     assert without(record, []) == record
 
 

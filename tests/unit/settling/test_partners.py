@@ -283,6 +283,29 @@ def test_a_claim_on_an_end_keeps_nobody_from_what_is_not_about_it(items: Scene) 
     assert items.sentry.get_issue(ISSUE).assignee == Person(ANN)
 
 
+@pytest.mark.parametrize("fails", [True, False])
+def test_an_end_is_free_once_its_worker_gave_up_its_link(items: Scene, fails: bool) -> None:
+    """Storage fails between the announcement and the write; the claim on the link is given back at once."""
+    add = items.services.activity.add
+
+    def failing(*_told: object) -> None:
+        items.services.activity.add = add  # type: ignore[method-assign]
+        raise Unavailable("storage", "HTTP 500") if fails else Died
+
+    items.sentry.assign(ISSUE, BOB)
+    items.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    items.services.activity.add = failing  # type: ignore[assignment,method-assign]
+    with pytest.raises(Unavailable if fails else Died):  # in telling of the conflict
+        items.inbound()
+    assert record(items, Side.SENTRY, ISSUE).of == (ISSUE, ITEM)
+    if fails:
+        edit(items, OTHER_ITEM, **{ASSIGNED_TO: BOB})
+        assert items.ado.item(OTHER_ITEM).assignee == Person(BOB)
+    else:
+        with pytest.raises(Busy):
+            edit(items, OTHER_ITEM, **{ASSIGNED_TO: BOB})
+
+
 def test_two_workers_that_announce_a_write_to_one_end_do_not_both_write(issues: Scene) -> None:
     """The second one announces while the first one writes: it comes back later."""
     issues.configure(done_when=DoneWhen.ANY)
