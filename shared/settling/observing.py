@@ -1,6 +1,6 @@
 """Observing a link: both its ends now, with as few calls as possible, and what counts as seen."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -31,7 +31,7 @@ from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import state_moved, status_moved
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import has_landed, seen_after_crash, with_intent
-from shared.domain.rules.partners import may_have_changed, own_write, without
+from shared.domain.rules.partners import may_have_changed, own_write
 from shared.store.links import LinkStore, StoredEnd
 
 _NOT_ASKED: WorkItemTypes = {}
@@ -46,8 +46,8 @@ class UnitOfWork:
     answered within this unit. Without either, what was last seen of a work item is trusted, unless the item
     is in ``doubted``. Wrong trust costs only a second decision, because a write depends on the revision that
     was seen. ``merged`` maps old issue ids to new ones; ``recorded`` is an error that is already recorded on
-    its link. ``ends`` are the rows of ends that were read, and ``held`` those that are announced;
-    ``asked_at`` says when (epoch seconds) an end was asked for.
+    its link. ``ends`` are the rows of ends that were read; ``asked_at`` says when (epoch seconds) an end was
+    asked for.
     """
 
     token: str
@@ -58,7 +58,6 @@ class UnitOfWork:
     merged: dict[str, str] = field(default_factory=dict)
     recorded: SyncError | None = None
     ends: dict[End, StoredEnd] = field(default_factory=dict)
-    held: set[End] = field(default_factory=set)
     asked_at: dict[End, float] = field(default_factory=dict)
 
     def start_over(self, link: IssueLink) -> None:
@@ -81,9 +80,6 @@ class UnitOfWork:
         for each in (issue_id, issue.issue_id):
             self.issues[each] = issue
             self.asked_at[End(Side.SENTRY, each)] = asked_at
-
-    def ends_stored(self, ends: Iterable[StoredEnd]) -> None:
-        self.ends |= {each.end: each for each in ends}
 
     def brought_along(self, work_item_id: int) -> WorkItem | None:
         """Return the snapshot that came along with the message, unless the item was asked for since."""
@@ -117,11 +113,6 @@ class Observation(msgspec.Struct, frozen=True):
     def told_from(self) -> Ends:
         """Both ends before everything that the activity is told of."""
         return self.seen if self.was is None else self.was
-
-    def kept(self, side: Side) -> EndRecord:
-        """Return what is still ours on a side, after people's edits."""
-        edited = (field for each, field in self.edited if each is side)
-        return without(self.ends[side].record, edited)
 
 
 @dataclass(frozen=True)

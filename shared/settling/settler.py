@@ -17,7 +17,7 @@ from shared.domain.errors import Busy, Conflict, NotFound, SyncError
 from shared.domain.model import ActivityEntry, Claim, End, IssueLink, Side
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import Decision, Outcome, decide, verify_calm
-from shared.domain.rules.partners import announced, landed, released
+from shared.domain.rules.partners import announced, landed, looked_into, released, without
 from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful, verify_free
 from shared.settling.partners import Partners
 from shared.settling.recording import REFUSED, record_failure, record_of
@@ -135,7 +135,11 @@ class Settler:
             return []
         intents = tuple(each for each in link.claim.intents if each.side is Side.SENTRY)
         end = self.observer.end(replace(link, issue_id=issue_id).end(Side.SENTRY), unit)
-        return [replace(end, record=released(end.record, intents, self.clock()))] if intents else []
+        return (
+            [replace(end, record=released(end.record, intents, link.claim.token, self.clock()))]
+            if intents
+            else []
+        )
 
     # Decide
 
@@ -168,23 +172,19 @@ class Settler:
         self, stored: StoredLink, observation: Observation, decision: Decision, unit: UnitOfWork
     ) -> Claimed:
         """Claim the link and the ends to be written; add a conflict to the activity before it is resolved."""
-        link, until = observation.link, self.clock() + _CLAIMED_FOR
+        link, now = observation.link, self.clock()
+        until = now + _CLAIMED_FOR
         claim = Claim(unit.token, until, observation.now.item.rev, decision.intents, decision.after)
-        before, ends = {}, []
-        for side in Side:
-            intents = decision.for_side(side)
-            end = self._end(observation, side, unit) if intents or side in observation.ends else None
-            if end is not None and intents:
-                before[side] = end
-                ends.append(replace(end, record=announced(end.record, link, intents, claim)))
-            elif end is not None and end.record != observation.ends[side].record:
-                ends.append(end)
-        ends += self._left_over(unit, [end.end for end in ends])
+        before = {side: self._end(observation, side, unit, now) for side in Side if decision.for_side(side)}
+        ends = [
+            replace(end, record=announced(end.record, link, decision.for_side(side), claim))
+            for side, end in before.items()
+        ]
+        ends += [each for each in self._changed_ends(observation, unit, now) if each.end.side not in before]
         # Whatever is only skipped counts as seen, and as waiting, once it is recorded and told.
         waiting = decision.waiting if decision.completes else link.waiting
         row = replace(link, seen=observation.told_from, claim=claim, waiting=waiting)
-        stored = self._store(stored, row, ends, unit)
-        unit.held = {end.end for end in before.values()}
+        stored = self._store(stored, row, ends, unit, now)
         entries = [
             entry
             for entry in decision_entries(observation.told_from, observation.now, decision, self.clock())
@@ -195,27 +195,30 @@ class Settler:
         self._add_entries(link, *entries)
         return Claimed(stored, until, before)
 
-    def _end(self, observation: Observation, side: Side, unit: UnitOfWork) -> StoredEnd:
-        """Return the row of an end, without what a person changed on it."""
-        if side in observation.ends:
-            return replace(observation.ends[side], record=observation.kept(side))
-        return self.observer.end(observation.link.end(side), unit)
+    def _end(self, observation: Observation, side: Side, unit: UnitOfWork, now: float) -> StoredEnd:
+        """Return the row of an end with what is ours there after people's edits and writes left behind."""
+        end = self.observer.end(observation.link.end(side), unit)
+        record, claim = end.record, observation.link.claim
+        if claim is not None and claim.token == record.token and _is_over(claim, end.end, unit):
+            record = looked_into(record, claim, observation.now, side, now)
+        edited = (field for each, field in observation.edited if each is side)
+        return replace(end, record=without(record, edited))
+
+    def _changed_ends(self, observation: Observation, unit: UnitOfWork, now: float) -> list[StoredEnd]:
+        """Return the rows of ends of which something else is ours now than they say."""
+        claim = observation.link.claim
+        sides = {*observation.ends, *(each.side for each in (claim.intents if claim else ()))}
+        ends = [self._end(observation, side, unit, now) for side in Side if side in sides]
+        return [each for each in ends if each != unit.ends[each.end]]
 
     def _store(
-        self, stored: StoredLink, link: IssueLink, ends: list[StoredEnd], unit: UnitOfWork
+        self, stored: StoredLink, link: IssueLink, ends: list[StoredEnd], unit: UnitOfWork, now: float
     ) -> StoredLink:
+        """Store a link and its ends; of those that were looked into, what was read is up to date."""
         stored, kept = self.links.replace_with_ends(stored, link, ends)
-        unit.ends_stored(kept)
+        unit.ends |= {each.end: each for each in kept}
+        unit.asked_at |= {each.end: now for each in kept if each.record.at == now}
         return stored
-
-    def _left_over(self, unit: UnitOfWork, known: list[End]) -> list[StoredEnd]:
-        """Return, as free, the rows of ends that an earlier attempt announced and could not record."""
-        left = [self.observer.end(end, unit) for end in unit.held if end not in known]
-        return [
-            replace(each, record=released(each.record, (), self.clock()))
-            for each in left
-            if each.record.token == unit.token
-        ]
 
     def _verify_time(self, until: float) -> None:
         """Raise Conflict if a claim that ends then leaves no time for a call: others may write from then on.
@@ -253,8 +256,7 @@ class Settler:
         ends = [replace(unit.ends[each.end], record=each.record) for each in claimed.before.values()]
         stored = claimed.stored
         with suppress(Conflict, NotFound):  # Whoever was faster has looked into the claim.
-            self._store(stored, replace(stored.link, claim=None), ends, unit)
-        unit.held.clear()
+            self._store(stored, replace(stored.link, claim=None), ends, unit, self.clock())
 
     # Record
 
@@ -273,9 +275,7 @@ class Settler:
         self._add_entries(observation.link, *record.entries)
         ends = self._ends_after(observation, written, claimed, now, unit)
         if ends or record.link != stored.link:
-            self._store(stored, record.link, ends, unit)
-        unit.asked_at |= {end.end: now for end in ends if end.record.at == now}
-        unit.held.clear()
+            self._store(stored, record.link, ends, unit, now)
         return record.link
 
     def _ends_after(
@@ -288,14 +288,12 @@ class Settler:
     ) -> list[StoredEnd]:
         """Return the rows of ends to store: with what landed, and free for other workers again."""
         if claimed is None:
-            ends = [self._end(observation, side, unit) for side in observation.ends]
-            changed = [each for each in ends if each.record != observation.ends[each.end.side].record]
-            return [*changed, *self._left_over(unit, [each.end for each in changed])]
+            return self._changed_ends(observation, unit, now)
         ends = []
         for side, before in claimed.before.items():
             mine = [each for each in written.landed if each.side is side]
             unsure = tuple(each for each in written.uncertain if each.side is side)
-            record = released(landed(before.record, mine, written.now, now), unsure, now)
+            record = released(landed(before.record, mine, written.now, now), unsure, unit.token, now)
             ends.append(replace(unit.ends[before.end], record=record))
         return [*ends, *self._merged_meanwhile(observation, written, now)]
 
@@ -313,7 +311,6 @@ class Settler:
             stored = self._reload(link, unit)
         except NotFound:
             return  # The link was removed in the meantime.
-        unit.held.clear()
         now, token = self.clock(), unit.token
         failed = record_failure(self.links, self.activity, stored, error, now=now, token=token)
         self.partners.settle_later(stored.link, failed)
@@ -323,3 +320,8 @@ class Settler:
 
     def _entry(self, outcome: str, *, reason: str) -> ActivityEntry:
         return ActivityEntry(self.clock(), outcome, reason=reason)
+
+
+def _is_over(claim: Claim, end: End, unit: UnitOfWork) -> bool:
+    """Tell whether an end was read when nothing more could come of a claim."""
+    return claim.token == unit.token or unit.asked_at.get(end, 0.0) >= claim.until

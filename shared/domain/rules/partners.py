@@ -70,10 +70,28 @@ def announced(record: EndRecord, link: IssueLink, intents: tuple[Intent, ...], c
     return replace(record, token=claim.token, until=claim.until, of=of, ours=(*record.ours, *new))
 
 
-def released(record: EndRecord, uncertain: tuple[Intent, ...], now: float) -> EndRecord:
-    """Return the record of an end after its writes: free for others, and with those that may still show."""
+def released(record: EndRecord, uncertain: tuple[Intent, ...], token: str, now: float) -> EndRecord:
+    """Return the record of an end after its writes: free for others, and with those that may still show.
+
+    The ``token`` stays with the latter, for whoever looks into the claim on the link.
+    """
+    if not uncertain:
+        return replace(record, token="", until=0.0, of=None)
     left = tuple(each for each in uncertain if each not in record.ours)
-    return replace(record, token="", until=now if left else 0.0, of=None, ours=(*record.ours, *left))
+    return replace(record, token=token, until=now, of=None, ours=(*record.ours, *left))
+
+
+def looked_into(record: EndRecord, claim: Claim, now: Ends, side: Side, at: float) -> EndRecord:
+    """Return the record of an end after a claim was found on one of its links and looked into.
+
+    Of the fields that were announced only what shows is ours.
+    """
+    fields = {each.field for each in claim.intents if each.side is side}
+    ours = tuple(
+        each for each in record.ours if each.field not in fields or now.shown(side, each.field) == each.value
+    )
+    rev = now.item.rev if side is Side.ADO else 0
+    return replace(record, token="", until=0.0, of=None, ours=ours, rev=rev, at=at)
 
 
 def landed(record: EndRecord, intents: Iterable[Intent], shown: Ends, now: float) -> EndRecord:

@@ -24,6 +24,7 @@ from shared.domain.rules.partners import (
     all_done,
     announced,
     landed,
+    looked_into,
     may_end_waiting,
     may_have_changed,
     own_write,
@@ -44,6 +45,10 @@ REOPEN = Intent(ADO, STATUS, state="Active", status=UNRESOLVED)
 TO_ANN, TO_BOB = Intent(ADO, ASSIGNEE, assignee=ANN), Intent(ADO, ASSIGNEE, assignee=BOB)
 CLAIM = Claim("t", NOW + 60, 7, (CLOSE,), Ends(IssueSide(RESOLVED), ItemSide(7, "Closed", RESOLVED)))
 SHOWN = Ends(IssueSide(RESOLVED), ItemSide(8, "Closed", RESOLVED, ANN))
+
+
+def ends_open(state: str) -> Ends:
+    return Ends(IssueSide(UNRESOLVED), ItemSide(8, state, UNRESOLVED, ANN))
 
 
 # Whose change it is.
@@ -88,14 +93,35 @@ def test_what_becomes_of_a_write_decides_what_is_ours(
     uncertain: tuple[Intent, ...],
     after: tuple[Intent, ...],
 ) -> None:
-    record = released(landed(EndRecord(ours=before), writes, SHOWN, NOW), uncertain, NOW)
-    assert (record.ours, record.token) == (after, "")
+    record = released(landed(EndRecord(ours=before), writes, SHOWN, NOW), uncertain, "t", NOW)
+    assert (record.ours, record.token, record.until) == (
+        after,
+        "t" if uncertain else "",
+        NOW if uncertain else 0.0,
+    )
     assert (record.rev, record.at) == ((8, NOW) if writes else (0, 0.0))
 
 
 def test_an_announced_write_stands_beside_the_one_that_still_shows() -> None:
     record = announced(EndRecord(ours=(REOPEN, TO_ANN)), linked(), (CLOSE, TO_ANN), CLAIM)
     assert record == EndRecord("t", NOW + 60, ("100", 31), (REOPEN, TO_ANN, CLOSE))
+
+
+@pytest.mark.parametrize(
+    ("ours", "shown", "left"),
+    [
+        ((REOPEN, CLOSE), SHOWN, (CLOSE,)),  # it landed
+        ((REOPEN, CLOSE), ends_open("Active"), (REOPEN,)),  # it did not
+        ((REOPEN, CLOSE), ends_open("New"), ()),  # a person chose another one
+        ((CLOSE, TO_BOB), SHOWN, (CLOSE, TO_BOB)),  # nobody announced a person
+    ],
+)
+def test_of_a_claim_that_was_looked_into_only_what_shows_is_ours(
+    ours: tuple[Intent, ...], shown: Ends, left: tuple[Intent, ...]
+) -> None:
+    record = EndRecord("t", NOW, ("100", 31), ours, rev=3, at=5.0)
+    after = looked_into(record, CLAIM, shown, ADO, NOW + 60)
+    assert after == EndRecord(ours=left, rev=8, at=NOW + 60)
 
 
 def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
