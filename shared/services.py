@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property, lru_cache
+from urllib.parse import urlsplit
 
-import requests
 from msgspec.structs import replace
 from requests.auth import AuthBase
 
@@ -17,23 +17,28 @@ from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
-from shared.domain.addresses import is_bare_host, search_url_for
+from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import StalePrecondition
 from shared.domain.ports import Queue
-from shared.http import BackOff, new_session
+from shared.http import BackOff, Session, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
 from shared.settling.observing import Observer, UnitOfWork
 from shared.settling.partners import Partners
 from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
+from shared.store.forbidden import ForbiddenStore
+from shared.store.foreign import ForeignStore
 from shared.store.idempotency import IdempotencyStore
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
+from shared.store.scopes import ScopeStore
 from shared.store.tables import AzureTable, Table, table_service
+
+_ASKED_EVERY = 600.0  # seconds; somebody may have given our token a scope that it lacked
 
 
 class Services:
@@ -44,13 +49,28 @@ class Services:
         self.clock = clock
         self.processes = ProcessCache()
         self._members = MemberCache()
-        self._back_offs: dict[tuple[str, str], BackOff] = {}
+        self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
+        # When the check of a document's mapping began that took longer than one request.
+        self.unfinished_checks: dict[str, float] = {}
+        self._asked_at: dict[str, float] = {}
 
     @cached_property
     def organizations(self) -> OrganizationStore:
         return OrganizationStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def forbidden(self) -> ForbiddenStore:
+        return ForbiddenStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def scopes(self) -> ScopeStore:
+        return ScopeStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def foreign(self) -> ForeignStore:
+        return ForeignStore(self._table("organizations"), self.clock)
 
     @cached_property
     def progress(self) -> ProgressStore:
@@ -78,7 +98,9 @@ class Services:
 
     def ado(self, organization: Organization) -> AdoClient:
         """Return a client that respects the organization's back-off; may first look up its address."""
-        return self._ado_client(organization, self._back_off(organization.slug, "ado"))
+        return self._ado_client(
+            organization, self._back_off(organization, "ado", self._ado_url(organization))
+        )
 
     def ado_at_once(self, organization: Organization) -> AdoClient:
         """Return a client that ignores the back-off, for a person who waits and may have fixed a refusal."""
@@ -113,20 +135,28 @@ class Services:
 
     def located(self, configuration: Configuration) -> Configuration:
         """Return the configuration with its base URL, looked up by the account's id if it is missing."""
-        if configuration.ado_url is not None and not is_bare_host(configuration.ado_url):
+        if configuration.is_located:
             return configuration
         areas, account = self.settings.resource_areas_url, configuration.ado_account_id or ""
         url = find_base_url(self._session, areas, account, self.settings.addresses)
         return replace(configuration, ado_url=url)
 
     def sentry(self, organization: Organization) -> SentryClient:
+        url = organization.configuration.sentry_url
+        return self._sentry_client(organization, self._back_off(organization, "sentry", url))
+
+    def sentry_at_once(self, organization: Organization) -> SentryClient:
+        """Return a client for somebody who waits for the answer and may have just cured a refusal."""
+        return self._sentry_client(organization, BackOff())
+
+    def _sentry_client(self, organization: Organization, back_off: BackOff) -> SentryClient:
         configuration = organization.configuration
         return SentryClient(
             configuration.sentry_url,
             configuration.sentry_organization or organization.slug,
             self._session,
             BearerAuth(self.settings.sentry_token(organization.slug)),
-            self._back_off(organization.slug, "sentry"),
+            back_off,
             self._members,
         )
 
@@ -135,18 +165,30 @@ class Services:
         ado, sentry = self.ado(organization), self.sentry(organization)
         return Settler(
             organization=slug,
+            scope=organization.scope,
             configuration=configuration,
             ado=ado,
             sentry=sentry,
-            observer=Observer(slug, configuration, ado, sentry, self.processes, self.links, self.clock),
-            partners=self.partners(slug),
+            observer=Observer(
+                slug, organization.scope, configuration, ado, sentry, self.processes, self.links, self.clock
+            ),
+            partners=self.partners(organization),
             links=self.links,
             activity=self.activity,
             clock=self.clock,
         )
 
-    def partners(self, slug: str) -> Partners:
-        return Partners(slug, self.links, lambda: self.inbound, lambda: self.outbound)
+    def partners(self, organization: Organization) -> Partners:
+        slug, epoch, scope = organization.slug, organization.epoch, organization.scope
+        return Partners(slug, epoch, scope, self.links, lambda: self.inbound, lambda: self.outbound)
+
+    def may_ask_who_is_at(self, scope: str) -> bool:
+        """Tell whether it is time to ask who is there once more; each instance of the app keeps its own."""
+        now = self.clock()
+        if now - self._asked_at.get(scope, 0.0) < _ASKED_EVERY:
+            return False
+        self._asked_at[scope] = now
+        return True
 
     def new_unit_of_work(self) -> UnitOfWork:
         return UnitOfWork(self.new_token())
@@ -155,8 +197,8 @@ class Services:
         return secrets.token_hex(8)
 
     @cached_property
-    def _session(self) -> requests.Session:
-        return new_session(self.settings.addresses)
+    def _session(self) -> Session:
+        return new_session(self.settings.addresses, self.settings.secrets)
 
     @cached_property
     def _tables(self) -> Callable[[str], Table]:
@@ -168,11 +210,15 @@ class Services:
 
     def end_refusals(self, slug: str) -> None:
         """End the organization's back-off after refused credentials, in this instance of the app only."""
-        for service in ("ado", "sentry"):
-            self._back_off(slug, service).end_refusal()
+        for (whose, _, _), back_off in list(self._back_offs.items()):
+            if whose == slug:
+                back_off.end_refusal()
 
-    def _back_off(self, slug: str, service: str) -> BackOff:
-        return self._back_offs.setdefault((slug, service), BackOff())
+    def _back_off(self, organization: Organization, service: str, url: str) -> BackOff:
+        """Return the waits of an organization at a service. At another address it starts without any."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        return self._back_offs.setdefault((organization.slug, service, origin), BackOff())
 
 
 @lru_cache(maxsize=1)
@@ -183,4 +229,6 @@ def services() -> Services:
     """
     # At INFO, Azure's clients log twenty lines for each call, including row keys.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+    # It warns of headers that it cannot read by quoting them.
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     return Services(Settings.from_environ(os.environ))

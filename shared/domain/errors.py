@@ -10,10 +10,13 @@ SyncError
 ├── Conflict                  the thing changed since it was read: read it and decide again
 │   ├── AlreadyLinked         the link that the caller asked for already exists
 │   ├── StalePrecondition     the caller's If-Match names an older version
+│   ├── ConnectionChanged     the caller's document leads elsewhere than the existing links
 │   └── Busy                  another worker holds the claim: try again in a moment
+├── Unreadable                what is stored cannot be read: replace it or remove it
 ├── Undecidable               a fact for a decision is missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
+│   ├── Forbidden             it does not let us do this with this one thing
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
 │   └── Unavailable           it gave no answer, or no usable one
@@ -31,9 +34,15 @@ class SyncError(Exception):
 
     kind = "error"
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, quoted: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+        self.quoted = quoted
+
+    @property
+    def told(self) -> str:
+        """What a link's health and its activity say: our words, then the vendor's."""
+        return f"{self.detail}: {self.quoted}" if self.quoted else self.detail
 
 
 class Rejected(SyncError):
@@ -69,8 +78,8 @@ class NotFound(SyncError):
 
     kind = "not-found"
 
-    def __init__(self, detail: str, *, kind: str = "not-found") -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, kind: str = "not-found", quoted: str = "") -> None:
+        super().__init__(detail, quoted=quoted)
         self.kind = kind
 
 
@@ -88,6 +97,10 @@ class StalePrecondition(Conflict):
     kind = "precondition-failed"
 
 
+class ConnectionChanged(Conflict):
+    kind = "connection-changed"
+
+
 class Busy(Conflict):
     """Another worker holds the claim; ``retry_after`` is in seconds."""
 
@@ -96,6 +109,12 @@ class Busy(Conflict):
     def __init__(self, detail: str, *, retry_after: float) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Unreadable(SyncError):
+    """A document that a newer version of the app, or somebody by hand, has stored."""
+
+    kind = "unreadable-document"
 
 
 class Undecidable(SyncError):
@@ -109,17 +128,27 @@ class Undecidable(SyncError):
 class Upstream(SyncError):
     """``service`` is ``ado``, ``sentry`` or ``storage``.
 
-    ``detail`` may quote a vendor. ``advice`` never does: it is safe to show to any caller, or empty.
+    ``advice`` is a sentence that is safe to show to any caller, or empty.
     """
 
-    def __init__(self, service: str, detail: str, *, advice: str = "") -> None:
-        super().__init__(detail)
+    def __init__(self, service: str, detail: str, *, advice: str = "", quoted: str = "") -> None:
+        super().__init__(detail, quoted=quoted)
         self.service = service
         self.advice = advice
 
 
 class Refused(Upstream):
     kind = "refused"
+
+
+class Forbidden(Upstream):
+    """``about`` names the one thing that our credentials do not reach, such as ``work item 31``."""
+
+    kind = "forbidden"
+
+    def __init__(self, service: str, detail: str, *, about: str = "", quoted: str = "") -> None:
+        super().__init__(service, detail, quoted=quoted)
+        self.about = about
 
 
 class Unauthorized(Upstream):

@@ -8,6 +8,7 @@ import msgspec
 from shared.domain.errors import (
     Busy,
     Conflict,
+    Forbidden,
     Malformed,
     MissingSetting,
     NotFound,
@@ -18,6 +19,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.model import WAITS_FOR_OTHERS, Health, HealthWord
@@ -49,8 +51,10 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Busy: Consequence(Disposition.PUT_BACK),
     # After five lost races in one unit of work. The queue limits the attempts, so the retries end.
     Conflict: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
+    Unreadable: Consequence(Disposition.RETRY),
     Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    Forbidden: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Unauthorized: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Throttled: Consequence(Disposition.PUT_BACK, HealthWord.PENDING, due=True),
     Unavailable: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
@@ -102,7 +106,7 @@ def health_after(error: SyncError, before: Health, now: float) -> Health | None:
     if consequence.health is None:
         return None
     return unwell(
-        consequence.health, reason_of(error), error.detail, before, now, may_cure_itself=consequence.due
+        consequence.health, reason_of(error), error.told, before, now, may_cure_itself=consequence.due
     )
 
 
@@ -126,3 +130,10 @@ def waiting(before: Health, now: float) -> Health:
     detail = "not all that this end is linked to is done"
     since = before.since if again else now
     return Health(HealthWord.SETTLED, WAITS_FOR_OTHERS, detail, since, attempts, due)
+
+
+def was_set_before(health: Health, moment: float) -> bool:
+    """Tell whether the time of the next try was set before a moment at which somebody may have cured it."""
+    if health.due is None:
+        return False
+    return health.due - BACKOFF[min(max(health.attempts, 1), len(BACKOFF)) - 1] < moment

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from shared.domain.connection import scope_of
+
 # The two fields of a link.
 STATUS = "status"
 ASSIGNEE = "assignee"
@@ -174,6 +176,13 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     area_path: str = ""
 
 
+class FoundWorkItems(msgspec.Struct, frozen=True):
+    """Which of many work items exist. Of the ``unreadable`` ones this is not known: do not call them gone."""
+
+    found: dict[int, WorkItem] = {}
+    unreadable: frozenset[int] = frozenset()
+
+
 class HealthWord(StrEnum):
     SETTLED = "settled"
     PENDING = "pending"
@@ -258,8 +267,9 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``open_state`` is the last state of the work item that was not done. ``owed`` names the side that does not
     know the other side's assignee; the assignment is tried again later. ``writes`` holds the times
-    (epoch seconds) of our own recent writes, for the guard against flapping. ``waiting`` names the side that
-    is to become done as soon as its other partners are.
+    (epoch seconds) of our own recent writes, for the guard against flapping. ``epoch`` is that of the
+    connection to which both ids belong. ``waiting`` names the side that is to become done as soon as its
+    other partners are.
     """
 
     organization: str
@@ -275,7 +285,13 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     health: Health = Health()
     claim: Claim | None = None
     writes: tuple[float, ...] = ()
+    epoch: str = ""
     waiting: Side | None = None
+
+    @property
+    def scope(self) -> str:
+        """Name the connection that the link belongs to."""
+        return scope_of(self.organization, self.epoch)
 
     @property
     def display_name(self) -> str:

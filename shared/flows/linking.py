@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from shared.ado.client import AdoClient
 from shared.domain.activity import failure_entry
 from shared.domain.errors import AlreadyLinked, Busy, Conflict, Undecidable
 from shared.domain.failures import health_after
@@ -25,27 +26,36 @@ from shared.domain.model import (
 )
 from shared.domain.rules.done import counted
 from shared.domain.rules.partners import may_have_changed, still_shown
+from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.store.idempotency import creation_of
 from shared.store.links import StoredEnd, StoredLink
-from shared.store.organizations import Organization
+from shared.store.organizations import Organization, unknown
 
 Initial = Literal["ado", "sentry"]
 _ATTEMPTS = 5
 
 
 def link(
-    services: Services, organization: Organization, issue_id: str, work_item_id: int, initial: Initial | None
+    services: Services,
+    organization: Organization,
+    issue_id: str,
+    work_item_id: int,
+    initial: Initial | None,
+    ado: AdoClient | None = None,
 ) -> IssueLink:
     """Link the two and record their current ends.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
     side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
-    once. Where nobody knows what the work item's state counts as, the link says so.
+    once. Where nobody knows what the work item's state counts as, the link says so. ``ado`` is the client of
+    a caller who links many.
     """
+    ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
-        pair = _read(services, organization, issue_id, work_item_id)
+        pair = _read(services, organization, ado, issue_id, work_item_id)
         seen = pair.link.seen if initial is None else _as_if_changed(pair.link.seen, Side(initial))
+        verify_connected(services, organization)
         try:
             stored = services.links.add(replace(pair.link, seen=seen), list(_edited_ends(services, pair)))
         except AlreadyLinked:
@@ -54,11 +64,22 @@ def link(
             continue  # We wrote to one of the ends at this moment: read them again.
         began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev)
         entries = (began, *([] if pair.problem is None else [failure_entry(pair.problem, services.clock())]))
-        services.activity.add(organization.slug, stored.link.issue_id, work_item_id, *entries)
+        services.activity.add(organization.scope, stored.link.issue_id, work_item_id, *entries)
         if initial is not None:
             _copy(services, organization, stored, pair)
+        fill_in(services, organization)
         return stored.link
     raise Conflict("the ends of the link keep changing")
+
+
+def verify_connected(services: Services, organization: Organization) -> None:
+    """Raise NotFound if the connection has ended since ``organization`` was read.
+
+    A link that is made in the moment after this check belongs to an epoch that nobody reads any more.
+    """
+    now = services.organizations.get(organization.slug)
+    if now.epoch != organization.epoch:
+        raise unknown(organization.slug)
 
 
 class _Pair(msgspec.Struct, frozen=True):
@@ -71,8 +92,10 @@ class _Pair(msgspec.Struct, frozen=True):
     problem: Undecidable | None
 
 
-def _read(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> _Pair:
-    ado, read_at = services.ado_at_once(organization), services.clock()
+def _read(
+    services: Services, organization: Organization, ado: AdoClient, issue_id: str, work_item_id: int
+) -> _Pair:
+    read_at = services.clock()
     item = ado.get_work_item(work_item_id)
     issue = services.sentry(organization).get_issue(issue_id)
     types = services.processes.types_with(
@@ -84,7 +107,7 @@ def _read(services: Services, organization: Organization, issue_id: str, work_it
     except Undecidable as error:
         problem = error
         health = health_after(error, health, services.clock()) or health
-    return _Pair(read_at, issue, item, _new_link(organization.slug, issue, item, side, health), problem)
+    return _Pair(read_at, issue, item, _new_link(organization, issue, item, side, health), problem)
 
 
 def _edited_ends(services: Services, pair: _Pair) -> Iterator[StoredEnd]:
@@ -94,7 +117,7 @@ def _edited_ends(services: Services, pair: _Pair) -> Iterator[StoredEnd]:
     """
     link = pair.link
     for side in Side:
-        stored = services.links.end(link.organization, link.end(side))
+        stored = services.links.end(link.scope, link.end(side))
         if stored.record.until > services.clock():
             continue  # It is being written to: whatever shows next is ours, as the row says.
         if may_have_changed(stored.record, pair.read_at, None):
@@ -104,10 +127,13 @@ def _edited_ends(services: Services, pair: _Pair) -> Iterator[StoredEnd]:
             yield replace(stored, record=kept)
 
 
-def _new_link(slug: str, issue: SentryIssue, item: WorkItem, side: ItemSide, health: Health) -> IssueLink:
+def _new_link(
+    organization: Organization, issue: SentryIssue, item: WorkItem, side: ItemSide, health: Health
+) -> IssueLink:
     """Return a link between the two; ``side`` is the work item's."""
     return IssueLink(
-        organization=slug,
+        organization=organization.slug,
+        epoch=organization.epoch,
         issue_id=issue.issue_id,
         work_item_id=item.id,
         project_id=item.project_id,
@@ -128,7 +154,7 @@ def _copy(services: Services, organization: Organization, stored: StoredLink, pa
     try:
         services.settler(organization).settle(stored, unit)
     except Busy as busy:
-        message = OutboundMessage(organization.slug, stored.link.issue_id)
+        message = OutboundMessage(organization.slug, stored.link.issue_id, epoch=organization.epoch)
         services.outbound.put(message, delay=busy.retry_after)
     except Undecidable:
         pass  # The link says so, and the two are linked.
@@ -149,14 +175,14 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
     """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too."""
     for _ in range(_ATTEMPTS):
-        stored = services.links.get(organization.slug, issue_id, work_item_id)
+        stored = services.links.get(organization.scope, issue_id, work_item_id)
         try:
             services.links.remove(stored)
         except Conflict:
             continue  # A worker has just settled it: read the link again and remove that version.
-        services.idempotency.forget(organization.slug, creation_of(issue_id), str(work_item_id))
+        services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
         entry = ActivityEntry(services.clock(), "unlinked")
-        services.activity.add(organization.slug, issue_id, work_item_id, entry)
-        services.partners(organization.slug).unlinked(stored.link)
+        services.activity.add(organization.scope, issue_id, work_item_id, entry)
+        services.partners(organization).unlinked(stored.link)
         return
     raise Conflict("the link keeps changing")

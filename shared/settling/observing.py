@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Busy, Conflict, NotFound, SyncError
+from shared.domain.ids import is_guid
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
     FIELDS,
@@ -120,6 +121,7 @@ class Observer:
     """Observes the links of one organization."""
 
     organization: str
+    scope: str
     configuration: Configuration
     ado: Ado
     sentry: Sentry
@@ -180,7 +182,7 @@ class Observer:
     def end(self, end: End, unit: UnitOfWork) -> StoredEnd:
         """Return the row of an end, read once for each answer; raise Busy while another worker writes."""
         if end not in unit.ends:
-            stored = self.links.end(self.organization, end)
+            stored = self.links.end(self.scope, end)
             record = self._given_back(stored.record)
             verify_free(record, unit, self.clock())
             unit.ends[end] = replace(stored, record=record)
@@ -191,7 +193,7 @@ class Observer:
         if record.of is None or record.until <= self.clock():
             return record
         with suppress(NotFound):
-            claim = self.links.get(self.organization, *record.of).link.claim
+            claim = self.links.get(self.scope, *record.of).link.claim
             if claim is not None and claim.token == record.token:
                 return replace(record, until=claim.until)
         return record
@@ -272,11 +274,21 @@ def _may_write_status(observation: Observation) -> bool:
     return waits or written or status_moved(observation.seen, observation.now)
 
 
+def is_of_link(item: WorkItem, link: IssueLink) -> bool:
+    """Tell whether a work item that came along is the linked one, which moves only with word of it.
+
+    Two organizations count alike, and so their work items have the same numbers.
+    """
+    return item.project_id == link.project_id
+
+
 def is_doubtful(link: IssueLink) -> bool:
     """Tell whether what was last seen cannot be trusted: a settling failed or stopped halfway.
 
     An unknown assignee raises no doubt: both sides were seen and left as they are.
     """
+    if not is_guid(link.project_id):
+        return True  # Nobody can have read it off a work item; it was believed before that was checked.
     well = link.health.word is HealthWord.SETTLED or link.health.reason == ASSIGNEE_NOT_FOUND
     return link.claim is not None or not well
 

@@ -12,9 +12,11 @@ from shared.store.links import LinkStore
 
 @dataclass(frozen=True)
 class Partners:
-    """Knows the links of one organization by their ends."""
+    """Knows the links of one connection by their ends."""
 
     organization: str
+    epoch: str
+    scope: str
     links: LinkStore
     inbound: Callable[[], Queue]
     outbound: Callable[[], Queue]
@@ -39,15 +41,16 @@ class Partners:
         if not any(each.waiting is side for each in self._siblings(link, side)):
             return
         if side is Side.SENTRY:
-            self.outbound().put(OutboundMessage(self.organization, link.issue_id))
+            self.outbound().put(OutboundMessage(self.organization, link.issue_id, epoch=self.epoch))
         else:
-            self.inbound().put(InboundMessage(self.organization, link.work_item_id, link.seen.item.rev))
+            number, rev = link.work_item_id, link.seen.item.rev
+            self.inbound().put(InboundMessage(self.organization, number, rev, epoch=self.epoch))
 
     def _siblings(self, link: IssueLink, side: Side) -> list[IssueLink]:
         found = (
-            self.links.for_issue(self.organization, link.issue_id)
+            self.links.for_issue(self.scope, link.issue_id)
             if side is Side.SENTRY
-            else self.links.for_work_item(self.organization, link.work_item_id)
+            else self.links.for_work_item(self.scope, link.work_item_id)
         )
         itself = (link.issue_id, link.work_item_id)
         return [each.link for each in found if (each.link.issue_id, each.link.work_item_id) != itself]

@@ -93,7 +93,7 @@ def _health(
         return health
     for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
         if refused := written.refused.get(name):
-            return unwell(HealthWord.ATTENTION, reason, refused.detail, before, now, may_cure_itself=True)
+            return unwell(HealthWord.ATTENTION, reason, refused.told, before, now, may_cure_itself=True)
     if seen.item.status is None:
         return _unknown_state(observation, before, now)
     if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
@@ -145,7 +145,7 @@ def _entries(
 def _is_news(name: str, refused: Refused, observation: Observation) -> bool:
     """Tell whether a refusal differs from the one that the link already records."""
     if name == STATUS:
-        return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.detail)
+        return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.told)
     seen, now = observation.seen, observation.now
     moved = (seen.issue.assignee, seen.item.assignee) != (now.issue.assignee, now.item.assignee)
     return moved or observation.link.owed is None
@@ -174,7 +174,7 @@ def record_failure(
         claim = replace(claim, until=now)
     try:
         if health.reason != link.health.reason:
-            activity.add(link.organization, link.issue_id, link.work_item_id, failure_entry(error, now))
+            activity.add(link.scope, link.issue_id, link.work_item_id, failure_entry(error, now))
         recorded = replace(link, health=health, claim=claim)
         # An unnecessary write would change the ETag and fail the worker that holds the claim.
         if recorded != link:

@@ -46,6 +46,7 @@ class Settler:
     """Settles the links of one organization."""
 
     organization: str
+    scope: str
     configuration: Configuration
     ado: Ado
     sentry: Sentry
@@ -77,7 +78,7 @@ class Settler:
             raise
 
     def _reload(self, link: IssueLink, unit: UnitOfWork) -> StoredLink:
-        return self.links.get(self.organization, unit.current_issue_id(link.issue_id), link.work_item_id)
+        return self.links.get(self.scope, unit.current_issue_id(link.issue_id), link.work_item_id)
 
     def _attempt(self, stored: StoredLink, unit: UnitOfWork) -> str:
         verify_free(stored.link.claim, unit, self.clock())
@@ -302,7 +303,7 @@ class Settler:
         link, issue = observation.link, written.issue
         if issue is None or issue.issue_id == link.issue_id:
             return []
-        end = self.links.end(self.organization, replace(link, issue_id=issue.issue_id).end(Side.SENTRY))
+        end = self.links.end(self.scope, replace(link, issue_id=issue.issue_id).end(Side.SENTRY))
         mine = [each for each in written.landed if each.side is Side.SENTRY]
         return [replace(end, record=landed(end.record, mine, written.now, now))]
 
@@ -316,7 +317,7 @@ class Settler:
         self.partners.settle_later(stored.link, failed)
 
     def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:
-        self.activity.add(self.organization, link.issue_id, link.work_item_id, *entries)
+        self.activity.add(self.scope, link.issue_id, link.work_item_id, *entries)
 
     def _entry(self, outcome: str, *, reason: str) -> ActivityEntry:
         return ActivityEntry(self.clock(), outcome, reason=reason)

@@ -45,7 +45,7 @@ def connected(pair: Pair) -> Pair:
 def stored_links(pair: Pair) -> tuple[LinkStore, list[StoredLink]]:
     account = StorageAccount(connection_string=pair.app.storage)
     links = LinkStore(AzureTable(table_service(account).get_table_client("synclinks")))
-    return links, list(links.all(pair.slug))
+    return links, list(links.all(pair.organization.scope))
 
 
 def kill(pair: Pair) -> None:
@@ -137,7 +137,8 @@ def test_a_write_whose_answer_was_lost_is_found_and_not_repeated(fragile: Pair) 
     fragile.ado.meet(dropped(lands=True), method="PATCH")
     with fragile.calls() as calls:
         fragile.sentry.resolve(issue_id)
-    assert calls.ado == ["PATCH 0", "GET 200"]
+    # The write's own hook may look as well, once the service is asked again.
+    assert (calls.ado[0], set(calls.ado[1:])) == ("PATCH 0", {"GET 200"})
     assert agree(fragile, issue_id, item)
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
-from shared.domain.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, FoundWorkItems, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
 from shared.domain.ports import UNSET, Unset
 from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.ado import MemoryAdo
@@ -111,6 +111,8 @@ class TroubledAdo:
         self._stage = stage
         self._ado = ado
         self.web_url = ado.web_url
+        # Asked without trouble, as it is no news what a PUT does about a service that cannot be asked.
+        self.instance_id = ado.instance_id
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         trouble = self._stage.before_call(ADO, f"GET work item {work_item_id}")
@@ -118,7 +120,7 @@ class TroubledAdo:
         self._finish(trouble)
         return item
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         trouble = self._stage.before_call(ADO, "POST workitemsbatch")
         items = self._ado.find_work_items(work_item_ids)
         self._finish(trouble)
@@ -155,6 +157,7 @@ class TroubledSentry:
     def __init__(self, stage: Stage, sentry: MemorySentry) -> None:
         self._stage = stage
         self._sentry = sentry
+        self.organization_id = sentry.organization_id
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")

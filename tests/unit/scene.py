@@ -12,6 +12,7 @@ from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import (
     ActivityEntry,
     Assignee,
+    FoundWorkItems,
     Health,
     IssueLink,
     IssueStatus,
@@ -24,9 +25,9 @@ from shared.flows.linking import link
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
-from tests.doubles.ado import MemoryAdo
+from tests.doubles.ado import BASE_URL, MemoryAdo
 from tests.doubles.sentry import MemorySentry
-from tests.doubles.services import MemoryServices
+from tests.doubles.services import KNOWN, MemoryServices
 
 SLUG = "fabrikam"
 START = 1_800_000_000.0
@@ -79,14 +80,21 @@ class WatchedAdo:
     rule: Callable[[WorkItem], object] = lambda _item: None
     slow: Callable[[], object] = lambda: None
     deaf: bool = False
+    unreadable: frozenset[int] = frozenset()
+
+    def instance_id(self) -> str:
+        with self._one("instance_id"):
+            return self.real.instance_id()
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         with self._one("get_work_item"):
             return self.real.get_work_item(work_item_id)
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         with self._one("find_work_items"):
-            return self.real.find_work_items(work_item_ids)
+            found = self.real.find_work_items(work_item_ids).found
+            readable = {number: item for number, item in found.items() if number not in self.unreadable}
+            return FoundWorkItems(readable, self.unreadable & set(work_item_ids))
 
     def update_work_item(
         self,
@@ -123,6 +131,10 @@ class WatchedSentry:
     deaf: bool = False
     then: Callable[[], object] = lambda: None
 
+    def organization_id(self) -> str:
+        with self.calls.one("organization_id"):
+            return self.real.organization_id()
+
     def get_issue(self, issue_id: str) -> SentryIssue:
         with self.calls.one("get_issue"):
             return self.real.get_issue(issue_id)
@@ -157,7 +169,7 @@ class Scene:
         self.services = MemoryServices(
             cast("MemoryAdo", self.watched_ado), cast("MemorySentry", self.watched_sentry), lambda: self.now
         )
-        self.services.organizations.add(SLUG, Configuration(ado_url="https://dev.azure.com/fabrikam/"))
+        self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
         for email in (ANN, BOB):
             self.sentry.add_member(email)
         self.link()

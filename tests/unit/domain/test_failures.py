@@ -6,6 +6,8 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
+    ConnectionChanged,
+    Forbidden,
     InvalidConfiguration,
     Malformed,
     MissingSetting,
@@ -20,6 +22,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.failures import (
@@ -48,11 +51,14 @@ CONSEQUENCES = {
     NotFound: Consequence(DROP, ATTENTION),  # deleted: only a person can cure that
     Conflict: Consequence(RETRY, PENDING, due=True),
     AlreadyLinked: Consequence(RETRY, PENDING, due=True),
+    ConnectionChanged: Consequence(RETRY, PENDING, due=True),
+    Unreadable: Consequence(RETRY),
     StalePrecondition: Consequence(RETRY, PENDING, due=True),
     Busy: Consequence(PUT_BACK),  # the other worker writes the link's health
     Undecidable: Consequence(DROP, ATTENTION, due=True),
     Upstream: Consequence(RETRY, PENDING, due=True),
     Refused: Consequence(DROP, ATTENTION, due=True),
+    Forbidden: Consequence(DROP, ATTENTION, due=True),
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),
@@ -90,6 +96,7 @@ def test_a_message_is_put_back_for_as_long_as_the_service_asked(error: SyncError
         (NotFound("gone", kind="issue-not-found"), "issue-gone"),
         (Undecidable("no category", kind="unknown-state"), "unknown-state"),
         (Unauthorized("ado", "401"), "unauthorized"),
+        (Forbidden("ado", "403", about="work item 31"), "forbidden"),
         (Refused("sentry", "400"), "refused"),
         (MissingSetting("SENTRY_TOKEN", "…"), "missing-setting"),
     ],
