@@ -253,6 +253,17 @@ def test_whoever_is_owed_gives_way_to_whom_another_link_brought(issues: Scene) -
     assert issues.entries()[0].outcome == "recovered"
 
 
+def test_what_is_skipped_beside_a_write_is_told_though_the_write_loses_its_race(items: Scene) -> None:
+    """The status was ours and goes no further; the assignee, a person's, is written at the second try."""
+    items.configure(done_when=DoneWhen.ANY)
+    edit(items, ITEM, **{STATE: "Closed"})
+    items.sentry.assign(ISSUE, BOB)
+    items.calls.meet("update_work_item", *[Conflict("412")] * 2)
+    assert items.outbound() == ["applied", "applied"]
+    assert "sibling" in {entry.reason for entry in items.entries(ISSUE, OTHER_ITEM)}
+    assert items.ado.item(OTHER_ITEM).assignee == Person(BOB)
+
+
 # One writer an end at a time.
 
 
@@ -402,6 +413,29 @@ def test_waiting_is_told_once_and_looked_at_less_and_less_often(items: Scene) ->
         assert items.inbound() == ["settled"]
     assert items.outcomes() == ["skipped"]
     assert stored(items).health.since < items.now
+
+
+def test_waiting_is_told_though_the_write_beside_it_loses_its_race(issues: Scene) -> None:
+    issues.sentry.resolve(ISSUE)
+    issues.sentry.assign(ISSUE, BOB)
+    issues.calls.meet("update_work_item", Conflict("412"))
+    assert issues.outbound() == ["applied"]
+    assert {entry.reason for entry in issues.entries()} == {None, "waits-for-others"}
+    assert (stored(issues).waiting, issues.ado.item(ITEM).assignee) == (Side.ADO, Person(BOB))
+
+
+def test_a_state_that_nobody_knew_a_moment_ago_is_read_again_before_a_waiting_write(issues: Scene) -> None:
+    issues.sentry.resolve(ISSUE)
+    issues.outbound()
+    unlink(issues.services, issues.organization, OTHER_ISSUE, ITEM)
+    moved = issues.ado.edit(ITEM, **{STATE: "Resolved"})
+    issues.ado.unlisted = frozenset({"Resolved"})
+    issues.now += 2 * 3600.0
+    issues.services.processes.types(issues.watched_ado, SLUG, moved.project_id)
+    issues.ado.unlisted = frozenset()
+    issues.now += 1.0
+    assert hook(issues, moved) == ["agreed"]
+    assert state(issues) == "Resolved"
 
 
 def test_two_issues_on_one_work_item_never_close_each_other(issues: Scene) -> None:
