@@ -185,7 +185,7 @@ class Settler:
         # Whatever is only skipped counts as seen, and as waiting, once it is recorded and told.
         waiting = decision.waiting if decision.completes else link.waiting
         row = replace(link, seen=observation.told_from, claim=claim, waiting=waiting)
-        stored = self._store(stored, row, ends, unit, now)
+        stored = self._store(stored, row, ends, unit)
         entries = [
             entry
             for entry in decision_entries(observation.told_from, observation.now, decision, self.clock())
@@ -213,12 +213,10 @@ class Settler:
         return [each for each in ends if each != unit.ends[each.end]]
 
     def _store(
-        self, stored: StoredLink, link: IssueLink, ends: list[StoredEnd], unit: UnitOfWork, now: float
+        self, stored: StoredLink, link: IssueLink, ends: list[StoredEnd], unit: UnitOfWork
     ) -> StoredLink:
-        """Store a link and its ends; of those that were looked into, what was read is up to date."""
         stored, kept = self.links.replace_with_ends(stored, link, ends)
         unit.ends |= {each.end: each for each in kept}
-        unit.asked_at |= {each.end: now for each in kept if each.record.at == now}
         return stored
 
     def _verify_time(self, until: float) -> None:
@@ -257,7 +255,7 @@ class Settler:
         ends = [replace(unit.ends[each.end], record=each.record) for each in claimed.before.values()]
         stored = claimed.stored
         with suppress(Conflict, NotFound):  # Whoever was faster has looked into the claim.
-            self._store(stored, replace(stored.link, claim=None), ends, unit, self.clock())
+            self._store(stored, replace(stored.link, claim=None), ends, unit)
 
     # Record
 
@@ -276,7 +274,7 @@ class Settler:
         self._add_entries(observation.link, *record.entries)
         ends = self._ends_after(observation, written, claimed, now, unit)
         if ends or record.link != stored.link:
-            self._store(stored, record.link, ends, unit, now)
+            self._store(stored, record.link, ends, unit)
         return record.link
 
     def _ends_after(

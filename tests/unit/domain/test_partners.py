@@ -93,7 +93,8 @@ def test_what_becomes_of_a_write_decides_what_is_ours(
     uncertain: tuple[Intent, ...],
     after: tuple[Intent, ...],
 ) -> None:
-    record = released(landed(EndRecord(ours=before), writes, SHOWN, NOW), uncertain, "t", NOW)
+    dead = EndRecord("dead", 5.0, ("200", 31), before)
+    record = released(landed(dead, writes, SHOWN, NOW), uncertain, "t", NOW)
     assert (record.ours, record.token, record.until) == (
         after,
         "t" if uncertain else "",

@@ -17,6 +17,7 @@ from shared.domain.model import (
     IssueLink,
     IssueStatus,
     Person,
+    SentryIssue,
     Side,
     WorkItem,
 )
@@ -258,8 +259,9 @@ def test_what_is_skipped_beside_a_write_is_told_though_the_write_loses_its_race(
     items.configure(done_when=DoneWhen.ANY)
     edit(items, ITEM, **{STATE: "Closed"})
     items.sentry.assign(ISSUE, BOB)
-    items.calls.meet("update_work_item", *[Conflict("412")] * 2)
-    assert items.outbound() == ["applied", "applied"]
+    items.calls.meet("update_work_item", Conflict("412"))
+    settler, unit = items.services.settler(items.organization), items.services.new_unit_of_work()
+    assert settler.settle(items.stored(ISSUE, OTHER_ITEM), unit) == "applied"
     assert "sibling" in {entry.reason for entry in items.entries(ISSUE, OTHER_ITEM)}
     assert items.ado.item(OTHER_ITEM).assignee == Person(BOB)
 
@@ -527,6 +529,19 @@ def test_an_issue_that_another_one_gave_way_to_is_waited_for_no_more(issues: Sce
     assert (state(issues), issues.issue_ids) == ("Closed", [ISSUE])
 
 
+def test_who_gives_way_to_an_archived_issue_is_waited_for_no_more(issues: Scene) -> None:
+    issues.link("300", ITEM)
+    issues.sentry.resolve("300")
+    issues.sentry.archive(ISSUE)
+    for each in ("300", ISSUE):
+        issues.outbound(each)
+    assert state(issues) == "New"  # 200 is open still
+    issues.sentry.merge(OTHER_ISSUE, into=ISSUE)
+    issues.outbound(OTHER_ISSUE)
+    rest(issues)
+    assert (state(issues), sorted(issues.issue_ids)) == ("Closed", [ISSUE, "300"])
+
+
 def test_a_message_that_is_lost_delays_it_until_it_falls_due(waiting: Scene) -> None:
     edit(waiting, 60, **REMOVED)
     waiting.now += A_TRY
@@ -647,6 +662,23 @@ def test_a_new_link_takes_no_persons_return_to_our_old_value_for_ours(items: Sce
     items.sentry.assign(ISSUE, ANN)
     items.outbound()
     assert items.ado.item(33).assignee == Person(ANN)
+
+
+def test_a_link_is_made_on_a_look_from_after_our_last_write(items: Scene) -> None:
+    items.ado.add_item("Third", 33)
+    real = items.watched_sentry.get_issue
+
+    def written_after(issue_id: str) -> SentryIssue:
+        issue = real(issue_id)
+        items.watched_sentry.get_issue = real  # type: ignore[method-assign]
+        edit(items, ITEM, **{ASSIGNED_TO: ANN})
+        return issue
+
+    items.watched_sentry.get_issue = written_after  # type: ignore[method-assign]
+    link(items.services, items.organization, ISSUE, 33, None)
+    assert stored(items, ISSUE, 33).seen.issue.assignee == Person(ANN)
+    items.outbound()
+    assert items.ado.item(33).assignee is None
 
 
 def test_a_link_that_is_made_while_its_end_is_written_knows_our_write(items: Scene) -> None:
