@@ -131,6 +131,10 @@ class Ends(msgspec.Struct, frozen=True):
     issue: IssueSide
     item: ItemSide
 
+    def counts_as(self, side: Side) -> IssueStatus | None:
+        """Return the status on a side: Sentry's own, or what the item's state counts as."""
+        return self.item.status if side is Side.ADO else self.issue.status
+
     def on(self, side: Side) -> "IssueSide | ItemSide":
         return self.item if side is Side.ADO else self.issue
 
@@ -250,8 +254,9 @@ class EndRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``ours`` holds, for each field, the value of our last write that landed. An announced write whose result
     is not known stands beside the value before. ``at`` (epoch seconds) and ``rev`` are those of the last
-    write that landed: what was read before is out of date. Until ``until`` only the unit of work with this
-    ``token`` writes to the end, for the link ``of``, as long as it holds its claim on that link.
+    write that landed: what was read before is out of date. ``of`` is the link for which we wrote last. Until
+    ``until`` only the unit of work with this ``token`` writes to the end, as long as it holds its claim on
+    that link.
     """
 
     token: str = ""

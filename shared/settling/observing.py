@@ -1,6 +1,6 @@
 """Observing a link: both its ends now, with as few calls as possible, and what counts as seen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -22,6 +22,7 @@ from shared.domain.model import (
     Ends,
     HealthWord,
     IssueLink,
+    IssueStatus,
     ItemSide,
     SentryIssue,
     Side,
@@ -32,9 +33,10 @@ from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import state_moved, status_moved
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import has_landed, seen_after_crash, with_intent
-from shared.domain.rules.partners import may_have_changed, own_write
+from shared.domain.rules.partners import is_own_or_persons, may_have_changed, own_write
 from shared.store.links import LinkStore, StoredEnd
 
+RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
 _NOT_ASKED: WorkItemTypes = {}
 _RETRY_AFTER = 2.0  # seconds; most writes finish within this time
 
@@ -96,6 +98,7 @@ class Observation(msgspec.Struct, frozen=True):
     ``repeats`` says that a dead worker announced a write which has not landed; ``problem`` says why it is not
     known what the item's state counts as. ``siblings`` are the fields of each side that we wrote through
     another link, which ``seen`` has already and ``was`` has not; ``edited`` are those that a person changed.
+    ``reopened`` is the side that we reopened so, although the partner of this link is done.
     ``ends`` are the rows of the sides on which something had changed.
     """
 
@@ -108,6 +111,7 @@ class Observation(msgspec.Struct, frozen=True):
     was: Ends | None = None
     siblings: frozenset[tuple[Side, str]] = frozenset()
     edited: frozenset[tuple[Side, str]] = frozenset()
+    reopened: Side | None = None
     ends: Mapping[Side, StoredEnd] = {}
 
     @property
@@ -176,8 +180,22 @@ class Observer:
             was=observation.seen,
             siblings=frozenset(siblings),
             edited=frozenset(edited),
+            reopened=self._reopened(link, seen, siblings, unit),
             ends=ends,
         )
+
+    def _reopened(
+        self, link: IssueLink, seen: Ends, siblings: Set[tuple[Side, str]], unit: UnitOfWork
+    ) -> Side | None:
+        """Return the side that is open through another link, although the other side is done by itself."""
+        for side in Side:
+            partner = side.other
+            if (side, STATUS) not in siblings or (partner, STATUS) in siblings:
+                continue
+            if seen.counts_as(side) is UNRESOLVED and seen.counts_as(partner) is RESOLVED:
+                record = self.end(link.end(partner), unit).record
+                return side if is_own_or_persons(record, link, STATUS, seen.shown(partner, STATUS)) else None
+        return None
 
     def end(self, end: End, unit: UnitOfWork) -> StoredEnd:
         """Return the row of an end, read once for each answer; raise Busy while another worker writes."""

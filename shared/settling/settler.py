@@ -164,6 +164,7 @@ class Settler:
             types=observation.types,
             problem=observation.problem,
             siblings=observation.siblings,
+            reopened=observation.reopened,
             kept_open=kept_open,
         )
 
@@ -292,7 +293,9 @@ class Settler:
         for side, before in claimed.before.items():
             mine = [each for each in written.landed if each.side is side]
             unsure = tuple(each for each in written.uncertain if each.side is side)
-            record = released(landed(before.record, mine, written.now, now), unsure, unit.token, now)
+            record = released(
+                landed(before.record, observation.link, mine, written.now, now), unsure, unit.token, now
+            )
             ends.append(replace(unit.ends[before.end], record=record))
         return [*ends, *self._merged_meanwhile(observation, written, now)]
 
@@ -303,7 +306,7 @@ class Settler:
             return []
         end = self.links.end(self.scope, replace(link, issue_id=issue.issue_id).end(Side.SENTRY))
         mine = [each for each in written.landed if each.side is Side.SENTRY]
-        return [replace(end, record=landed(end.record, mine, written.now, now))]
+        return [replace(end, record=landed(end.record, link, mine, written.now, now))]
 
     def _record_failure(self, link: IssueLink, unit: UnitOfWork, error: SyncError) -> None:
         try:

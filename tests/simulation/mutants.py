@@ -56,20 +56,20 @@ MUTANTS = (
     _mutant(
         "record before the write",
         "settling/settler.py",
-        "replace(observation.link, seen=observation.seen, claim=claim)",
-        "replace(observation.link, seen=decision.after, claim=replace(claim, intents=()))",
+        "replace(link, seen=observation.told_from, claim=claim, waiting=waiting)",
+        "replace(link, seen=decision.after, claim=replace(claim, intents=()), waiting=waiting)",
     ),
     _mutant(
         "write without announcing it",
         "settling/settler.py",
-        "            stored = self._announce(stored, observation, decision, until, unit)\n",
-        "            stored = stored\n",
+        "        stored = self._store(stored, row, ends, unit)\n",
+        "",
     ),
     _mutant(
         "ignore another worker's claim",
-        "settling/settler.py",
-        "if claim is not None and claim.token != unit.token and claim.until > self.clock():",
-        "if claim is not None and claim.token != unit.token and claim.until > self.clock() + 1e9:",
+        "settling/observing.py",
+        'claim.token not in {"", unit.token} and claim.until > now:',
+        'claim.token not in {"", unit.token} and claim.until > now + 1e9:',
     ),
     _mutant(
         "take the own writes of a dead worker for a person's",
@@ -163,6 +163,19 @@ MUTANTS = (
         "flows/reconciling.py",
         "    for message in messages.values():\n",
         "    for message in list(messages.values())[:0]:\n",
+    ),
+    _mutant(
+        "let an undecided status hold the assignee up",
+        "settling/settler.py",
+        "        if decision.intents:\n            claimed",
+        "        if decision.problem:\n            raise decision.problem\n"
+        "        if decision.intents:\n            claimed",
+    ),
+    _mutant(
+        "begin a write after the claim",
+        "settling/settler.py",
+        "        if self.clock() > until - _LONGEST_CALL:\n",
+        "        if self.clock() > until + 1e9:\n",
     ),
     _mutant(
         "forget a write whose answer was lost",

@@ -232,16 +232,17 @@ def decide(
     types: WorkItemTypes,
     problem: SyncError | None = None,
     siblings: frozenset[tuple[Side, str]] = frozenset(),
+    reopened: Side | None = None,
     kept_open: Side | None = None,
 ) -> Decision:
     """Decide both fields of a link, each on its own.
 
     ``types`` may be empty unless the decision writes a state; ``problem`` says why the item's status is not
     known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
-    ``seen`` has them already; ``kept_open`` is the side that some other partner keeps from becoming done.
+    ``seen`` has them already; ``reopened`` is the side that we reopened so. ``kept_open`` is the side that
+    some other partner keeps from becoming done.
     """
-    theirs = frozenset(side for side, field in siblings if field == STATUS)
-    waiting = _waiting(link.waiting, theirs, now, configuration)
+    waiting = _waiting(link.waiting, reopened, now, configuration)
     status = choose_status(seen, now, status_directions(configuration), waiting)
     if status.target is not waiting and status.outcome is not Outcome.UNDECIDED:
         waiting = None
@@ -251,7 +252,7 @@ def decide(
         is_news = link.waiting is not kept_open
         status = Choice(Outcome.SKIPPED, reason=WAITS_FOR_OTHERS) if is_news else Choice(Outcome.SETTLED)
         waiting = kept_open
-    elif theirs and not _status_agrees(now):
+    elif any(field == STATUS for _, field in siblings) and not _status_agrees(now):
         status = _unless_apart(status, "archived" if now.issue.status is IssueStatus.IGNORED else SIBLING)
     assigned = any(field == ASSIGNEE for _, field in siblings)
     # Whoever was assigned through another link was chosen later than the one who is owed.
@@ -273,17 +274,17 @@ def decide(
 
 
 def _waiting(
-    before: Side | None, theirs: frozenset[Side], now: Ends, configuration: Configuration
+    before: Side | None, reopened: Side | None, now: Ends, configuration: Configuration
 ) -> Side | None:
     """Return the side that a done partner still waits to see done, if any.
 
     It began to wait earlier, or has just been reopened on account of another partner.
     """
-    reopened = theirs if configuration.done_when is DoneWhen.ALL else frozenset[Side]()
+    waits = {before, reopened} if configuration.done_when is DoneWhen.ALL else {before}
     lacking = Side.ADO if now.issue.status is IssueStatus.RESOLVED else Side.SENTRY
     if now.issue.status is IssueStatus.IGNORED or now.item.status is now.issue.status:
         return None
-    return lacking if lacking is before or lacking in reopened else None
+    return lacking if lacking in waits else None
 
 
 def _status_agrees(now: Ends) -> bool:

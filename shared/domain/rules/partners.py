@@ -32,6 +32,11 @@ def own_write(record: EndRecord, field: str, value: object) -> Intent | None:
     return next((each for each in record.ours if each.field == field and each.value == value), None)
 
 
+def is_own_or_persons(record: EndRecord, link: IssueLink, field: str, value: object) -> bool:
+    """Tell whether a value of an end is a person's, or our write for this very link."""
+    return own_write(record, field, value) is None or record.of == _pair(link)
+
+
 def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None) -> bool:
     """Tell whether we may have written to an end since it was read; then a value of it may have been ours.
 
@@ -52,7 +57,7 @@ def without(record: EndRecord, fields: Iterable[str]) -> EndRecord:
     if not edited:
         return record
     ours = tuple(each for each in record.ours if each.field not in edited)
-    return replace(record, token="", until=0.0, of=None, ours=ours)
+    return replace(record, token="", until=0.0, ours=ours)
 
 
 def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
@@ -66,7 +71,7 @@ def announced(record: EndRecord, link: IssueLink, intents: tuple[Intent, ...], c
     What was written before stays in it: until the write shows, the end shows the value before.
     """
     new = tuple(each for each in intents if each not in record.ours)
-    of = (link.issue_id, link.work_item_id)
+    of = _pair(link)
     return replace(record, token=claim.token, until=claim.until, of=of, ours=(*record.ours, *new))
 
 
@@ -76,9 +81,9 @@ def released(record: EndRecord, uncertain: tuple[Intent, ...], token: str, now: 
     The ``token`` stays with the latter, for whoever looks into the claim on the link.
     """
     if not uncertain:
-        return replace(record, token="", until=0.0, of=None)
+        return replace(record, token="", until=0.0)
     left = tuple(each for each in uncertain if each not in record.ours)
-    return replace(record, token=token, until=now, of=None, ours=(*record.ours, *left))
+    return replace(record, token=token, until=now, ours=(*record.ours, *left))
 
 
 def looked_into(record: EndRecord, claim: Claim, now: Ends, side: Side, at: float) -> EndRecord:
@@ -91,18 +96,24 @@ def looked_into(record: EndRecord, claim: Claim, now: Ends, side: Side, at: floa
         each for each in record.ours if each.field not in fields or now.shown(side, each.field) == each.value
     )
     rev = now.item.rev if side is Side.ADO else 0
-    return replace(record, token="", until=0.0, of=None, ours=ours, rev=rev, at=at)
+    return replace(record, token="", until=0.0, ours=ours, rev=rev, at=at)
 
 
-def landed(record: EndRecord, intents: Iterable[Intent], shown: Ends, now: float) -> EndRecord:
-    """Return the record of an end to which writes have landed, with the values as its service spells them."""
+def landed(
+    record: EndRecord, link: IssueLink, intents: Iterable[Intent], shown: Ends, now: float
+) -> EndRecord:
+    """Return the record of an end to which writes for a link have landed, as its service spells them."""
     written = tuple(_spelled(each, shown) for each in intents)
     if not written:
         return record
     fields = {each.field for each in written}
     kept = tuple(each for each in record.ours if each.field not in fields)
     rev = shown.item.rev if written[0].side is Side.ADO else 0
-    return replace(record, ours=(*kept, *written), rev=rev, at=now)
+    return replace(record, of=_pair(link), ours=(*kept, *written), rev=rev, at=now)
+
+
+def _pair(link: IssueLink) -> tuple[str, int]:
+    return link.issue_id, link.work_item_id
 
 
 def _spelled(intent: Intent, shown: Ends) -> Intent:
@@ -131,7 +142,7 @@ def standing(link: IssueLink, side: Side) -> Standing:
         return Standing.LEFT_OUT
     if side is Side.ADO and not link.seen.item.may_be_written:
         return Standing.LEFT_OUT
-    status = link.seen.item.status if side is Side.ADO else link.seen.issue.status
+    status = link.seen.counts_as(side)
     if status is IssueStatus.IGNORED:
         return Standing.LEFT_OUT
     if link.health.reason == UNKNOWN_STATE and side is Side.ADO:
@@ -148,8 +159,7 @@ def all_done(others: Iterable[IssueLink], side: Side) -> bool:
 
 def may_end_waiting(before: IssueLink, after: IssueLink, side: Side) -> bool:
     """Tell whether the link's partner stopped keeping the end on ``side`` open, while the end is open."""
-    end = after.seen.issue.status if side is Side.SENTRY else after.seen.item.status
-    if end is not IssueStatus.UNRESOLVED:
+    if after.seen.counts_as(side) is not IssueStatus.UNRESOLVED:
         return False
     now = standing(after, side.other)
     return now is not Standing.OPEN and now is not standing(before, side.other)

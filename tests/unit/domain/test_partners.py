@@ -23,6 +23,7 @@ from shared.domain.rules.partners import (
     Standing,
     all_done,
     announced,
+    is_own_or_persons,
     landed,
     looked_into,
     may_end_waiting,
@@ -73,6 +74,22 @@ def test_a_value_is_ours_as_long_as_we_wrote_it_last(
 
 
 @pytest.mark.parametrize(
+    ("record", "own"),
+    [
+        (EndRecord(), True),  # a person's
+        (EndRecord(ours=(REOPEN,), of=("200", 31)), True),
+        (EndRecord(ours=(CLOSE,), of=("100", 31)), True),
+        (EndRecord(ours=(CLOSE,), of=("200", 31)), False),
+        (EndRecord(ours=(CLOSE,)), False),
+    ],
+)
+def test_what_was_written_for_another_link_is_neither_a_persons_nor_ours(
+    record: EndRecord, own: bool
+) -> None:
+    assert is_own_or_persons(record, linked(), STATUS, "Closed") is own
+
+
+@pytest.mark.parametrize(
     ("before", "writes", "uncertain", "after"),
     [
         # It landed: only the value as the service spells it is left of the field.
@@ -94,7 +111,7 @@ def test_what_becomes_of_a_write_decides_what_is_ours(
     after: tuple[Intent, ...],
 ) -> None:
     dead = EndRecord("dead", 5.0, ("200", 31), before)
-    record = released(landed(dead, writes, SHOWN, NOW), uncertain, "t", NOW)
+    record = released(landed(dead, linked(), writes, SHOWN, NOW), uncertain, "t", NOW)
     assert (record.ours, record.token, record.until) == (
         after,
         "t" if uncertain else "",
@@ -122,12 +139,12 @@ def test_of_a_claim_that_was_looked_into_only_what_shows_is_ours(
 ) -> None:
     record = EndRecord("t", NOW, ("100", 31), ours, rev=3, at=5.0)
     after = looked_into(record, CLAIM, shown, ADO, NOW + 60)
-    assert after == EndRecord(ours=left, rev=8, at=NOW + 60)
+    assert after == EndRecord("", 0.0, ("100", 31), left, rev=8, at=NOW + 60)
 
 
 def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
     record = EndRecord("dead", NOW, ("100", 31), (REOPEN, CLOSE, TO_ANN), rev=7, at=5.0)
-    assert without(record, [STATUS]) == EndRecord(ours=(TO_ANN,), rev=7, at=5.0)
+    assert without(record, [STATUS]) == EndRecord("", 0.0, ("100", 31), (TO_ANN,), rev=7, at=5.0)
     assert without(record, []) == record
 
 

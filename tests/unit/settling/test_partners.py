@@ -404,6 +404,21 @@ def test_an_end_is_reopened_with_the_first_of_its_partners(items: Scene) -> None
     assert status(items) is RESOLVED
 
 
+def test_what_we_closed_for_another_link_waits_for_nobody(issues: Scene) -> None:
+    """Issue 100 is reopened with work item 32; 31 was closed for issue 200, which is nothing to 100."""
+    issues.link(ISSUE, OTHER_ITEM)
+    for each in (ISSUE, OTHER_ISSUE):
+        issues.sentry.resolve(each)
+        issues.outbound(each)
+    assert record(issues, Side.ADO, "31").of == (OTHER_ISSUE, ITEM)
+    hook(issues, issues.ado.item(ITEM))
+    edit(issues, OTHER_ITEM, **{STATE: "Active"})
+    issues.now += 1.0
+    issues.outbound()
+    assert (status(issues), state(issues)) == (UNRESOLVED, "Closed")
+    assert (stored(issues).waiting, issues.entries()[0].reason) == (None, "sibling")
+
+
 def test_waiting_is_told_once_and_looked_at_less_and_less_often(items: Scene) -> None:
     edit(items, ITEM, **{STATE: "Closed"})
     for wait in (300.0, 900.0, 3600.0, 3600.0):
@@ -535,6 +550,7 @@ def test_who_gives_way_to_an_archived_issue_is_waited_for_no_more(issues: Scene)
     issues.sentry.archive(ISSUE)
     for each in ("300", ISSUE):
         issues.outbound(each)
+    rest(issues)
     assert state(issues) == "New"  # 200 is open still
     issues.sentry.merge(OTHER_ISSUE, into=ISSUE)
     issues.outbound(OTHER_ISSUE)
