@@ -165,19 +165,6 @@ MUTANTS = (
         "    for message in list(messages.values())[:0]:\n",
     ),
     _mutant(
-        "let an undecided status hold the assignee up",
-        "settling/settler.py",
-        "        if decision.intents:\n            claimed",
-        "        if decision.problem:\n            raise decision.problem\n"
-        "        if decision.intents:\n            claimed",
-    ),
-    _mutant(
-        "begin a write after the claim",
-        "settling/settler.py",
-        "        if self.clock() > until - _LONGEST_CALL:\n",
-        "        if self.clock() > until + 1e9:\n",
-    ),
-    _mutant(
         "forget a write whose answer was lost",
         "settling/recording.py",
         " if claim and written.uncertain else None",
