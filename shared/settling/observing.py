@@ -1,5 +1,6 @@
 """Observing a link: both its ends now, with as few calls as possible, and what counts as seen."""
 
+import math
 from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,10 +10,19 @@ from msgspec.structs import replace
 
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Busy, Conflict, NotFound, SyncError
+from shared.domain.errors import (
+    Busy,
+    Conflict,
+    NotFound,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Undecidable,
+    Upstream,
+)
 from shared.domain.ids import is_guid
 from shared.domain.model import (
-    ASSIGNEE_NOT_FOUND,
     FIELDS,
     NOT_SEEN,
     STATUS,
@@ -20,7 +30,6 @@ from shared.domain.model import (
     End,
     EndRecord,
     Ends,
-    HealthWord,
     IssueLink,
     IssueStatus,
     ItemSide,
@@ -48,9 +57,14 @@ class UnitOfWork:
     ``items`` starts with the snapshot of a delivery or a batch; those in ``asked_for`` are what Azure DevOps
     answered within this unit. Without either, what was last seen of a work item is trusted, unless the item
     is in ``doubted``. Wrong trust costs only a second decision, because a write depends on the revision that
-    was seen. ``merged`` maps old issue ids to new ones; ``recorded`` is an error that is already recorded on
-    its link. ``ends`` are the rows of ends that were read; ``asked_at`` says when (epoch seconds) an end was
-    asked for.
+    was seen. ``revs`` are the revisions that a message told of. ``merged`` maps old issue ids to new ones;
+    ``recorded`` is an error that is already recorded on its link.
+
+    ``ends`` are the rows of ends that were read, each after its end; ``asked_at`` says when (epoch seconds)
+    an end was asked for. ``rows_come_late`` says that links are read one by one, after such answers.
+
+    After ``deadline`` no further link is begun. ``silent`` holds the services that gave no usable answer,
+    with the answer they gave: they are not asked again in this unit of work.
     """
 
     token: str
@@ -62,12 +76,38 @@ class UnitOfWork:
     recorded: SyncError | None = None
     ends: dict[End, StoredEnd] = field(default_factory=dict)
     asked_at: dict[End, float] = field(default_factory=dict)
+    rows_come_late: bool = False
+    revs: dict[int, int] = field(default_factory=dict)
+    deadline: float = math.inf
+    silent: dict[str, Upstream] = field(default_factory=dict)
+
+    def rev_of(self, work_item_id: int) -> int:
+        """Return the latest revision that this unit of work knows of, or 0."""
+        item = self.items.get(work_item_id)
+        return max(item.rev if item is not None else 0, self.revs.get(work_item_id, 0))
+
+    def note_silence(self, error: SyncError) -> None:
+        if isinstance(error, Unavailable | Throttled | Unauthorized) and error.service != "storage":
+            self.silent.setdefault(error.service, error)
+
+    def speaks_for(self, error: SyncError) -> bool:
+        """Tell whether an error repeats what its service answered about an earlier link."""
+        return isinstance(error, Upstream) and error.service in self.silent
+
+    def verify_heard(self, service: str) -> None:
+        """Raise what a service answered before, if that was no use, instead of asking it again."""
+        if (answer := self.silent.get(service)) is not None:
+            raise answer.unasked()
+
+    def doubt(self, work_item_id: int) -> None:
+        """Believe nothing of the work item, neither what came along nor what was last seen of it."""
+        self.items.pop(work_item_id, None)
+        self.asked_for.discard(work_item_id)
+        self.doubted.add(work_item_id)
 
     def start_over(self, link: IssueLink) -> None:
         """Forget how both ends stand, the issue under each of its ids, so that they are asked for anew."""
-        self.items.pop(link.work_item_id, None)
-        self.asked_for.discard(link.work_item_id)
-        self.doubted.add(link.work_item_id)
+        self.doubt(link.work_item_id)
         for issue_id in (link.issue_id, self.current_issue_id(link.issue_id)):
             self.issues.pop(issue_id, None)
         self.ends.clear()
@@ -136,8 +176,10 @@ class Observer:
     def issue(self, issue_id: str, unit: UnitOfWork) -> SentryIssue:
         """Return the issue, read once in each unit of work."""
         if issue_id not in unit.issues:
+            unit.verify_heard("sentry")
             asked_at = self.clock()
             unit.issue_answered(issue_id, self.sentry.get_issue(issue_id), asked_at)
+            unit.ends.pop(End(Side.SENTRY, unit.issues[issue_id].issue_id), None)
         return unit.issues[issue_id]
 
     def observe(self, link: IssueLink, unit: UnitOfWork) -> Observation:
@@ -152,7 +194,7 @@ class Observer:
                 has_landed(each, claim, now) for each in claim.intents
             )
         observation = Observation(link, seen, now, _NOT_ASKED, repeats)
-        return self._understood(self._attributed(observation, unit))
+        return self._understood(self._attributed(observation, unit), unit)
 
     def _attributed(self, observation: Observation, unit: UnitOfWork) -> Observation:
         """Return the observation with whatever we wrote through other links taken for seen.
@@ -210,13 +252,13 @@ class Observer:
         """Return the record as held no longer than its worker holds the claim on its link."""
         if record.of is None or record.until <= self.clock():
             return record
-        with suppress(NotFound):
+        with suppress(NotFound, Undecidable):
             claim = self.links.get(self.scope, *record.of).link.claim
             if claim is not None and claim.token == record.token:
                 return replace(record, until=claim.until)
         return record
 
-    def _understood(self, observation: Observation) -> Observation:
+    def _understood(self, observation: Observation, unit: UnitOfWork) -> Observation:
         """Return the observation with what the item's state counts as now, looked up if that may matter.
 
         What cannot be known holds nothing up here: whether the decision needs it is not known yet.
@@ -229,7 +271,7 @@ class Observer:
                 return replace(observation, now=now)
         link, types = observation.link, _NOT_ASKED
         try:
-            types = self._types(observation)
+            types = self._types(observation, unit)
             item = counted(self.configuration, link.project_id, link.work_item_type, now.item, types)
         except Conflict:
             raise
@@ -245,23 +287,27 @@ class Observer:
         An answer of Azure DevOps is the truth even at a lower revision: a server may go back to a backup.
         """
         item = unit.items.get(link.work_item_id)
-        if link.work_item_id in unit.asked_for:
+        is_behind = unit.rows_come_late and item is not None and item.rev < link.seen.item.rev
+        if link.work_item_id in unit.asked_for and not is_behind:
             return item
         if item is not None and item.rev > link.seen.item.rev and link.claim is None:
             return item
         if is_doubtful(link) or link.work_item_id in unit.doubted:
+            unit.verify_heard("ado")
             asked_at = self.clock()
             item = self.ado.get_work_item(link.work_item_id)
             unit.item_answered(item, asked_at)
+            unit.ends.pop(link.end(Side.ADO), None)
             return item
         is_late = item is not None and item.rev < link.seen.item.rev
         return None if is_late else item
 
-    def _types(self, observation: Observation) -> WorkItemTypes:
+    def _types(self, observation: Observation, unit: UnitOfWork) -> WorkItemTypes:
         """Return the types of the link's project, usually from memory.
 
         A state that somebody chose is not overwritten for being unknown: the types are read again first.
         """
+        unit.verify_heard("ado")
         link, now = observation.link, observation.now
         types = self.processes.types_with(
             self.ado, self.organization, link.project_id, link.work_item_type, now.item.state
@@ -307,8 +353,7 @@ def is_doubtful(link: IssueLink) -> bool:
     """
     if not is_guid(link.project_id):
         return True  # Nobody can have read it off a work item; it was believed before that was checked.
-    well = link.health.word is HealthWord.SETTLED or link.health.reason == ASSIGNEE_NOT_FOUND
-    return link.claim is not None or not well
+    return link.claim is not None or not link.health.is_observed
 
 
 def _updated(link: IssueLink, item: WorkItem) -> IssueLink:

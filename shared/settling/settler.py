@@ -74,7 +74,7 @@ class Settler:
             raise Conflict(f"lost {_ATTEMPTS} races in a row")
         except SyncError as error:
             if error is not unit.recorded:
-                self._record_failure(stored.link, unit, error)
+                self._record_failure(stored, unit, error)
             raise
 
     def _reload(self, link: IssueLink, unit: UnitOfWork) -> StoredLink:
@@ -88,6 +88,9 @@ class Settler:
         observation = self.observer.observe(stored.link, unit)
         decision = self._decide(observation)
         if decision.intents:
+            for side in Side:
+                if decision.for_side(side):
+                    unit.verify_heard(side.value)
             claimed = self._announce(stored, observation, decision, unit)
             written = self._write(claimed, observation, decision, unit)
             link = self._record(claimed.stored, observation, decision, written, claimed, unit)
@@ -123,7 +126,7 @@ class Settler:
         unit.merged[stored.link.issue_id] = issue.issue_id
         self._add_entries(moved.link, self._entry("moved", reason=f"merged-from-{stored.link.issue_id}"))
         if moved.link != replace(stored.link, issue_id=issue.issue_id):
-            self.partners.unlinked(stored.link)
+            self.partners.unlinked(stored.link.issue_id, stored.link.work_item_id)
             raise Conflict("the work item is already linked to the merged issue")
         return moved
 
@@ -308,13 +311,24 @@ class Settler:
         mine = [each for each in written.landed if each.side is Side.SENTRY]
         return [replace(end, record=landed(end.record, link, mine, written.now, now))]
 
-    def _record_failure(self, link: IssueLink, unit: UnitOfWork, error: SyncError) -> None:
-        try:
-            stored = self._reload(link, unit)
-        except NotFound:
-            return  # The link was removed in the meantime.
-        now, token = self.clock(), unit.token
-        failed = record_failure(self.links, self.activity, stored, error, now=now, token=token)
+    def _record_failure(self, stored: StoredLink, unit: UnitOfWork, error: SyncError) -> None:
+        """Record a failure; one that repeats an earlier answer costs one write of the row at hand at most."""
+        repeats = unit.speaks_for(error)
+        if not repeats:
+            try:
+                stored = self._reload(stored.link, unit)
+            except NotFound:
+                return  # The link was removed in the meantime.
+        failed = record_failure(
+            self.links,
+            self.activity,
+            stored,
+            error,
+            now=self.clock(),
+            token=unit.token,
+            rev=unit.rev_of(stored.link.work_item_id),
+            tell=not repeats,
+        )
         self.partners.settle_later(stored.link, failed)
 
     def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:
