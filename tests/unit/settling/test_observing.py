@@ -54,3 +54,14 @@ def test_a_claim_left_behind_is_repeated_unless_all_of_it_shows(
     assert observation.repeats is repeats
     assert (observation.seen.item.state == "Closed") is (CLOSE in landed)
     assert (observation.seen.issue.assignee == Person(ANN)) is (ASSIGN in landed)
+
+
+@pytest.mark.parametrize(("late", "rev"), [(True, 2), (False, 1)])
+def test_an_answer_is_behind_a_row_that_was_read_after_it(scene: Scene, late: bool, rev: int) -> None:
+    """Another worker has settled the link at rev 2, between our look at rev 1 and our reading of its row."""
+    early = scene.ado.item(ITEM)
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"}))
+    unit = UnitOfWork("t", doubted={ITEM}, rows_come_late=late)
+    unit.item_answered(early, scene.now)
+    observer = scene.services.settler(scene.organization).observer
+    assert observer.observe(scene.row, unit).now.item.rev == rev
