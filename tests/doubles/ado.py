@@ -1,7 +1,9 @@
 """Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -41,10 +43,14 @@ class Event:
     number: int = 0
 
 
+_DISCUSSION = re.compile(r"(?P<project>[^/]+)/_apis/wit/workItems/(?P<number>[0-9]+)/comments")
+
+
 @dataclass
 class _Entry:
     revisions: list[Revision] = field(default_factory=list)
     is_deleted: bool = False
+    comments: list[str] = field(default_factory=list)
 
     @property
     def item(self) -> WorkItem:
@@ -65,7 +71,7 @@ class MemoryAdo:
     def __init__(self, catalog: Catalog | None = None) -> None:
         self.catalog = catalog or default_catalog("fabrikam", projects=5)
         self.announce: Callable[[Event], None] = _nobody_listens
-        # States that the processes have, but not yet: nobody can set them, and no list shows them.
+        # States that the processes do not have yet, or no longer: nobody can set them, and no list shows them.
         self.unlisted: frozenset[str] = frozenset()
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
@@ -102,8 +108,27 @@ class MemoryAdo:
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
 
+    def call(self, method: str, path: str, *, json: Any = None, params: Any = None) -> Any:
+        """Answer the two requests of a discussion, which is all that the sync spells as a path.
+
+        ADO quirk: comments, unlike work items, are only found under their project.
+        """
+        asked = _DISCUSSION.fullmatch(path)
+        if asked is None:
+            raise ValueError(f"the double knows no {method} {path}")
+        entry = self._live(int(asked["number"]))
+        if entry.item.project_id != asked["project"]:
+            raise NotFound("TF401232: the work item is in another project", kind="work-item-not-found")
+        if method == "POST":
+            entry.comments.append(json["text"])
+        return {"comments": [{"text": each} for each in reversed(entry.comments)]}
+
+    @property
+    def base_url(self) -> str:
+        return f"https://dev.azure.com/{self.catalog.organization}/"
+
     def web_url(self, project_id: str, work_item_id: int) -> str:
-        return f"https://dev.azure.com/fabrikam/{project_id}/_workitems/edit/{work_item_id}"
+        return f"{self.base_url}{project_id}/_workitems/edit/{work_item_id}"
 
     # What people do.
 
@@ -164,7 +189,23 @@ class MemoryAdo:
         self._append(entry, entry.item, actor)
         self.announce(Event("restored", entry.item))
 
+    def restore_backup(self, work_item_id: int, rev: int, *, state: str | None = None) -> WorkItem:
+        """Bring a whole server back to an earlier day, told by one item; nobody is told of it.
+
+        ``state`` is what the item was at that revision on the day of the backup, if not what we remember.
+        """
+        entry = self._live(work_item_id)
+        del entry.revisions[rev:]
+        if state is not None:
+            last = entry.revisions.pop()
+            entry.revisions.append(Revision(replace(last.item, state=state), last.by))
+        return entry.item
+
     # What a test inspects.
+
+    def discussion(self, work_item_id: int) -> Sequence[str]:
+        """Return the comments of a work item, oldest first."""
+        return self._entries[work_item_id].comments
 
     def is_deleted(self, work_item_id: int) -> bool:
         return self._entries[work_item_id].is_deleted
@@ -202,7 +243,10 @@ class MemoryAdo:
                 "publisherId": "tfs",
                 "resource": resource,
                 "resourceVersion": "1.0",
-                "resourceContainers": {"project": {"id": item.project_id}},
+                "resourceContainers": {
+                    "account": {"id": self.catalog.account_id, "baseUrl": self.base_url},
+                    "project": {"id": item.project_id, "baseUrl": self.base_url},
+                },
             }
         )
 

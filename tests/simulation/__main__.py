@@ -6,7 +6,8 @@ import logging
 import sys
 import time
 
-from tests.simulation.schedule import Schedule, drawn
+from tests.simulation.drawing import THEMES, drawn
+from tests.simulation.schedule import Schedule
 from tests.simulation.shrinking import shrunk
 from tests.simulation.trace import spelled, traced
 from tests.simulation.world import World

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.simulation.schedule import TROUBLES, Action, Schedule, drawn
+from tests.simulation.drawing import drawn
+from tests.simulation.schedule import TROUBLES, Action, Schedule
 from tests.simulation.shrinking import shrunk
 from tests.simulation.trace import traced
 from tests.simulation.world import World

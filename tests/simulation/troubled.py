@@ -1,19 +1,18 @@
 """The doubles as our workers meet them: each call is a moment at which others go on, and may go wrong."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
-from shared.domain.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, IssueStatus, SentryComment, SentryIssue, WorkItem, WorkItemTypes
 from shared.domain.ports import UNSET, Unset
 from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.tables import MemoryTable
-
-ADO, SENTRY, STORAGE = "ado", "sentry", "storage"
+from tests.simulation.outages import ADO, SENTRY, STORAGE
 
 
 class Crashed(BaseException):
@@ -31,9 +30,17 @@ class Stage(Protocol):
         """Raise the trouble that meets the answer of a call that was carried out."""
         ...
 
+    def verify_allowed(self, end: str, *, writes: bool) -> None:
+        """Raise what a call about one thing meets that somebody keeps us from."""
+        ...
+
+    def is_garbled(self, end: str) -> bool: ...
+    def asked_ado(self, place: str, numbers: Iterable[int]) -> None: ...
     def observed(self, issue: SentryIssue) -> None: ...
     def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None: ...
-    def wrote_item(self, before: WorkItem, after: WorkItem) -> None: ...
+    def wrote_item(self, place: str, before: WorkItem, after: WorkItem) -> None: ...
+    def commented(self, work_item_id: int, html: str) -> None: ...
+    def put(self, name: str, number: int, message: Message) -> None: ...
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
 
 
@@ -101,25 +108,34 @@ class TroubledQueue:
 
     def put(self, message: Message, *, delay: float = 0.0) -> None:
         trouble = self._stage.before_call(STORAGE, f"puts a message on {self._name}")
-        self.real.put(message, delay=delay)
+        number = self.real.put(message, delay=delay)
+        self._stage.put(self._name, number, message)
         if trouble is not None and trouble != "lost-race":
             self._stage.after_call(STORAGE, trouble)
 
 
 class TroubledAdo:
-    def __init__(self, stage: Stage, ado: MemoryAdo) -> None:
+    """One organization of Azure DevOps; ``place`` is its address."""
+
+    def __init__(self, stage: Stage, place: str, ado: MemoryAdo) -> None:
         self._stage = stage
+        self._place = place
         self._ado = ado
         self.web_url = ado.web_url
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         trouble = self._stage.before_call(ADO, f"GET work item {work_item_id}")
+        self._stage.asked_ado(self._place, [work_item_id])
+        self._stage.verify_allowed(f"item {work_item_id}", writes=False)
         item = self._ado.get_work_item(work_item_id)
         self._finish(trouble)
         return item
 
     def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
         trouble = self._stage.before_call(ADO, "POST workitemsbatch")
+        self._stage.asked_ado(self._place, work_item_ids)
+        for each in work_item_ids:
+            self._stage.verify_allowed(f"item {each}", writes=False)
         items = self._ado.find_work_items(work_item_ids)
         self._finish(trouble)
         return items
@@ -134,9 +150,10 @@ class TroubledAdo:
     ) -> WorkItem:
         what = f"PATCH work item {work_item_id} at rev {rev}: state {state}, assignee {assignee}"
         trouble = self._stage.before_call(ADO, what)
+        self._stage.verify_allowed(f"item {work_item_id}", writes=True)
         before = self._ado.item(work_item_id)
         item = self._ado.update_work_item(work_item_id, rev, state=state, assignee=assignee)
-        self._stage.wrote_item(before, item)
+        self._stage.wrote_item(self._place, before, item)
         self._finish(trouble)
         return item
 
@@ -145,6 +162,17 @@ class TroubledAdo:
         types = self._ado.get_work_item_types(project_id)
         self._finish(trouble)
         return types
+
+    def call(self, method: str, path: str, *, json: Any = None, params: Any = None) -> Any:
+        """Make one of the two calls about a discussion."""
+        trouble = self._stage.before_call(ADO, f"{method} {path}")
+        number = int(path.rsplit("/", 2)[1])
+        self._stage.verify_allowed(f"item {number}", writes=method == "POST")
+        answer = self._ado.call(method, path, json=json, params=params)
+        if method == "POST":
+            self._stage.commented(number, json["text"])
+        self._finish(trouble)
+        return answer
 
     def _finish(self, trouble: str | None) -> None:
         if trouble is not None:
@@ -158,18 +186,28 @@ class TroubledSentry:
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=False)
         issue = self._sentry.get_issue(issue_id)
         self._stage.observed(issue)
         self._finish(trouble)
         return issue
 
+    def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
+        trouble = self._stage.before_call(SENTRY, f"GET comment {comment_id} of issue {issue_id}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=False)
+        comment = self._sentry.get_comment(issue_id, comment_id)
+        self._finish(trouble)
+        return comment
+
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
         return self._written(before, self._sentry.set_status(issue_id, status), trouble)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
         return self._written(before, self._sentry.set_assignee(issue_id, assignee), trouble)
 

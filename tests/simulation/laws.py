@@ -1,0 +1,35 @@
+"""The laws that the witness judges by, each by its name; those that the code does not keep yet are switched off."""
+
+from enum import StrEnum
+
+
+class Law(StrEnum):
+    """What is promised. Where a law has a page, its name says which part of ``docs/reliability.md`` that is."""
+
+    SETTLED = "settled"  # whatever holds for each link by itself, and holds since the first simulation
+    ONE_HOP = "one-hop"  # a write of ours to one end is no change of that end for its other links
+    PARTNERS = "partners"  # an edit at rest reaches its partners and nobody else, and done needs all
+    REMOVED = "removed"  # a work item in a state of the category Removed is not written to
+    CONNECTION = "connection"  # nothing of another organization is asked for, believed or written
+    NEWS = "news"  # whatever ends in a poison queue is about something that somebody changed
+    PROMPT = "prompt"  # what kept a link from being settled is made up for within its step
+    PATIENT = "patient"  # nothing puts off a try that is due at a certain time
+    COMMENTS = "comments"  # a comment is carried to each partner of its issue, once
+    APART = "apart"  # what cannot be read, reached or touched stops nothing else
+    CLAIM = "claim"  # no write is begun after the worker's claim has run out
+    DEADLINE = "deadline"  # no unit of work takes as long as the host lets a function run
+
+
+# Which law waits for which part of the code: empty once all of them are kept.
+OFF: frozenset[Law] = frozenset(set(Law) - {Law.SETTLED})
+
+
+class Verdicts:
+    """What the witness objects to, as long as the law is switched on."""
+
+    def __init__(self) -> None:
+        self.violations: list[str] = []
+
+    def object(self, law: Law, problem: str) -> None:
+        if law not in OFF:
+            self.violations.append(f"{problem} ({law})")

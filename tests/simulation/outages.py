@@ -1,0 +1,54 @@
+"""When each service is away, and how; and the single things that somebody keeps us from."""
+
+from dataclasses import dataclass
+
+from shared.domain.errors import SyncError, Throttled, Unauthorized, Unavailable
+
+ADO, SENTRY, STORAGE = "ado", "sentry", "storage"
+# A call that nobody answers ends by its time-outs, of the connection and of the answer.
+SILENCE = 13.0  # seconds
+ASKED_TO_WAIT = 60.0  # seconds
+SLOWEST = 3.0  # seconds
+SHORT = 120.0  # seconds; what is made up for within a quarter of an hour
+
+
+@dataclass(frozen=True)
+class Outage:
+    how: str
+    until: float
+
+
+class Outages:
+    """``over_at`` is when the last one ends, ``longest`` how long the longest one lasts."""
+
+    def __init__(self) -> None:
+        self._away: dict[str, Outage] = {}
+        self.over_at = self.longest = 0.0
+
+    def begin(self, service: str, how: str, now: float, lasts: float) -> None:
+        self._away[service] = Outage(how, now + lasts)
+        self.over_at = max(self.over_at, now + lasts)
+        self.longest = max(self.longest, lasts)
+
+    def how(self, service: str, now: float) -> str | None:
+        """Return how a service is away now, or None if it is there."""
+        if not self._away:
+            return None
+        outage = self._away.get(service)
+        if outage is None or outage.until <= now:
+            self._away.pop(service, None)
+            return None
+        return outage.how
+
+
+def error_of(how: str, service: str) -> SyncError:
+    """Return what a call to a service that is away raises."""
+    match how:
+        case "throttled":
+            return Throttled(service, "asked us to wait", retry_after=ASKED_TO_WAIT)
+        case "refuses-us":
+            return Unauthorized(service, "does not accept our credentials")
+        case "silent":
+            return Unavailable(service, "no answer within 10 seconds")
+        case _:
+            return Unavailable(service, "HTTP 503")

@@ -1,0 +1,78 @@
+"""The law of comments: each one reaches every partner that its issue had when it was said, once."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from tests.simulation.witness.facts import Facts, Pair, pair_of
+from tests.simulation.witness.lives import Life
+
+_NAMED = re.compile(r"#event_([0-9]+)(?![0-9])")
+
+
+@dataclass
+class Said:
+    """A comment; ``lives`` are the links that its issue had, ``taken`` says whether we answered for it."""
+
+    lives: list[Life] = field(default_factory=list)
+    taken: bool = False
+
+
+class Comments:
+    def __init__(self, facts: Facts, lives: Callable[[], dict[Pair, Life]]) -> None:
+        self._facts = facts
+        self._lives = lives
+        self._said: dict[str, Said] = {}
+        self._unsure: set[tuple[str, int]] = set()
+        self._deleted: set[int] = set()
+        self._was_off = False
+
+    def deleted(self, work_item_id: int) -> None:
+        """Note a work item that was in the recycle bin: what was said meanwhile is told to nobody."""
+        self._deleted.add(work_item_id)
+
+    def said(self, comment_id: str, issue_id: str) -> None:
+        partners = [
+            self._lives()[pair_of(link)]
+            for link in self._facts.links()
+            if (issue := self._facts.find_issue(link.issue_id)) and issue.issue_id == issue_id
+        ]
+        self._said[comment_id] = Said(partners)
+
+    def taken(self, comment_id: str) -> None:
+        if comment_id in self._said:
+            self._said[comment_id].taken = True
+
+    def configured(self) -> None:
+        configuration = self._facts.configuration
+        self._was_off |= not (configuration.sync_comments and configuration.issue_sync)
+
+    def stood_still(self, html: str, work_item_id: int) -> None:
+        """Note a worker that stood still while its comment was on the way: nothing could keep it from landing."""
+        self._unsure |= {(each, work_item_id) for each in _NAMED.findall(html)}
+
+    def complaints(self) -> Iterator[str]:
+        current = {id(life): pair for pair, life in self._lives().items()}
+        for comment_id, said in self._said.items():
+            for life in said.lives:
+                pair = current.get(id(life))
+                if pair is not None and said.taken and not self._was_off and not self._is_out_of_reach(pair):
+                    if not self._times(pair[1])[comment_id]:
+                        yield f"comment {comment_id} never reached work item {pair[1]}"
+        for number in {pair[1] for pair in self._lives()}:
+            for comment_id, times in self._times(number).items():
+                if times > 1 and (comment_id, number) not in self._unsure:
+                    yield f"comment {comment_id} is {times} times on work item {number}"
+
+    def _is_out_of_reach(self, pair: Pair) -> bool:
+        issue_id, number = pair
+        kept_from = self._facts.bad.keys() & {f"issue {issue_id}", f"item {number}"}
+        return bool(kept_from) or number in self._deleted or self._facts.find_issue(issue_id) is None
+
+    def _times(self, work_item_id: int) -> Counter[str]:
+        return Counter(
+            comment_id
+            for html in self._facts.ado.discussion(work_item_id)
+            for comment_id in set(_NAMED.findall(html))
+        )
