@@ -27,6 +27,7 @@ def main() -> int:
         "--trace", action="store_true", help="trace the first schedule, whether it fails or not"
     )
     parser.add_argument("--until", action="store_true", help="only say how many pass before the first fails")
+    parser.add_argument("--theme", choices=list(THEMES), help="only schedules of this theme")
     parser.add_argument("--whole", action="store_true", help="trace every call, reads included")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)

@@ -253,7 +253,9 @@ def _backups(seed: int, chance: random.Random) -> Schedule:
     actions += [Action("rename", item=item) for _ in range(chance.randint(0, 2))]
     chance.shuffle(actions)
     actions.insert(chance.randint(1, len(actions)), CALM)
+    # A revision that is reached anew before anybody looked says nothing of its having been another one.
     actions.append(replace(_set_state(chance, schedule, item), what="restore-backup"))
+    actions.append(Action("pass", value="300"))
     actions += [_edit(chance, schedule) for _ in range(chance.randint(0, 3))]
     schedule = replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2)))
     return schedule if chance.random() < 0.7 else _troubled(chance, schedule)

@@ -143,7 +143,7 @@ class People:
         state = action.value if any(each.name == action.value for each in ado.kind_of(before).states) else None
         after = ado.restore_backup(action.item, rev, state=state)
         self._world.host.untold.add(action.item)
-        witness.went_back(before, after)
+        witness.person_changed_item(before, after)
 
     def _join(self, _action: Action) -> None:
         self._world.sentry.add_member("carol@corp.example")
@@ -161,7 +161,7 @@ class People:
         def work(services: "WorldServices") -> None:
             link(services, services.organizations.get(SLUG), action.issue, action.item, initial)
 
-        self._world.witness.connections.linked("", (action.issue, action.item), self._world.place)
+        self._world.witness.connections.asked_for(self._world.place, action.item)
         self._world.start("link", work)
 
     def _unlink(self, action: Action) -> None:

@@ -193,6 +193,7 @@ class World:
         services = self._instances[0]
         services.organizations.add(SLUG, self._configuration)
         for issue_id, work_item_id in self.schedule.links:
+            self.witness.connections.asked_for(HERE, work_item_id)
             link(services, services.organizations.get(SLUG), issue_id, work_item_id, None)
         self.witness.comments.configured()
         self._unhindered = False

@@ -16,7 +16,11 @@ class Connections:
 
     def linked(self, partition: str, pair: Pair, place: str) -> None:
         self._homes[partition, pair] = place
-        self._known.add((place, pair[1]))
+        self.asked_for(place, pair[1])
+
+    def asked_for(self, place: str, number: int) -> None:
+        """Note that a person names a work item of an organization, to link it."""
+        self._known.add((place, number))
 
     def kept(self, partition: str, place: str) -> None:
         """Note that somebody said: it is the same organization, under another name."""

@@ -98,12 +98,6 @@ class Lives:
         for life in self.lives.values():
             life.may_write = True
 
-    def went_back(self, work_item_id: int, rev: int) -> None:
-        """Note that a work item is at an earlier revision again; its links will follow it there."""
-        for (_, number), life in self.lives.items():
-            if number == work_item_id:
-                life.rev = min(life.rev, rev)
-
     def _changed(self, end: str, name: str, *, by_person: bool) -> None:
         """Note who made the last change of a field; ends that agree leave a link nothing to notice."""
         (self._by_person.add if by_person else self._by_person.discard)((end, name))
@@ -226,7 +220,7 @@ class Lives:
         claim, before = link.claim, life.claim
         if claim and before and claim.token != before.token and before.until > self._facts.clock():
             self.object("two workers write for one link at once")
-        if link.seen.item.rev < life.rev:
+        if link.seen.item.rev < life.rev and link.work_item_id not in self._facts.restored:
             self.object(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
         self._verify_patience(life.health, link)
         life.claim, life.rev, life.health = claim, link.seen.item.rev, link.health

@@ -75,10 +75,6 @@ class Witness:
         if joined:
             self._partners.somebody_joined()
 
-    def went_back(self, before: WorkItem, after: WorkItem) -> None:
-        self._lives.went_back(after.id, after.rev)
-        self.person_changed_item(before, after)
-
     def configured(self, before: Configuration) -> None:
         self.facts.reconfigured = True
         self.facts.reinterpreted |= before.done_categories != self.facts.configuration.done_categories
