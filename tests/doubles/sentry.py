@@ -151,7 +151,10 @@ class MemorySentry:
         if issue is None:
             return None
         if event.comment_id:
-            content: dict[str, object] = {"issue_id": int(issue.issue_id), "comment_id": int(event.comment_id)}
+            content: dict[str, object] = {
+                "issue_id": int(issue.issue_id),
+                "comment_id": int(event.comment_id),
+            }
             return msgspec.json.encode({"action": event.action, "data": content})
         return msgspec.json.encode(
             {

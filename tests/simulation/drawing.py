@@ -116,7 +116,10 @@ def _at_rest(seed: int, chance: random.Random) -> Schedule:
     schedule = _several(seed, chance, chance.choice((1, 2, 3, 4, 4, 6)))
     actions: list[Action] = []
     for _ in range(chance.randint(2, 7)):
-        actions += [_edit_or_event(chance, schedule) if chance.random() < 0.15 else _edit(chance, schedule), REST]
+        actions += [
+            _edit_or_event(chance, schedule) if chance.random() < 0.15 else _edit(chance, schedule),
+            REST,
+        ]
     return replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2, 3)))
 
 
@@ -146,7 +149,9 @@ def _outages(seed: int, chance: random.Random) -> Schedule:
 def _outage(chance: random.Random) -> Action:
     service, how = chance.choice(("ado", "sentry", "storage")), chance.choice(OUTAGES)
     lasts = chance.choice(("60", "120", "120", "300", "900", "3700"))
-    return Action("outage", value=f"{service} {how if service != 'storage' else chance.choice(OUTAGES)} {lasts}")
+    return Action(
+        "outage", value=f"{service} {how if service != 'storage' else chance.choice(OUTAGES)} {lasts}"
+    )
 
 
 def _comments(seed: int, chance: random.Random) -> Schedule:
@@ -235,7 +240,9 @@ def _forbidden(seed: int, chance: random.Random) -> Schedule:
     schedule = _several(seed, chance, chance.choice((1, 2, 3, 4, 6)))
     actions = [_edit(chance, schedule) for _ in range(chance.randint(2, 6))]
     for _ in range(chance.randint(1, 2)):
-        issue, item = chance.choice(((chance.choice(schedule.issues), 0), ("", chance.choice(schedule.items))))
+        issue, item = chance.choice(
+            ((chance.choice(schedule.issues), 0), ("", chance.choice(schedule.items)))
+        )
         bad = Action(chance.choice(("forbid", "garble")), issue, item)
         actions = list(_inserted(chance, actions, [bad]))
         if chance.random() < 0.5:
@@ -328,8 +335,6 @@ def _edit(chance: random.Random, schedule: Schedule) -> Action:
     return Action("assign-item", item=item, value=chance.choice(ADO_PEOPLE))
 
 
-def _set_state(
-    chance: random.Random, schedule: Schedule, item: int, *, what: str = "set-state"
-) -> Action:
+def _set_state(chance: random.Random, schedule: Schedule, item: int, *, what: str = "set-state") -> Action:
     _, project = schedule.kind_of(item)
     return Action(what, item=item, value=chance.choice(STATES[project]))

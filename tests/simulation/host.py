@@ -52,7 +52,9 @@ class Host:
         disposition = self._strays.get(number)
         world = self._world
         if world.is_traced:
-            world.say("hook", f"{named(event)}{f' will be {disposition} (hook {number})' if disposition else ''}")
+            world.say(
+                "hook", f"{named(event)}{f' will be {disposition} (hook {number})' if disposition else ''}"
+            )
         if not isinstance(event, sentry_double.Event):
             self.untold.add(event.item.id)
         if disposition != "lost":
@@ -106,7 +108,9 @@ class Host:
         world = self._world
         world.current.carries_news = (name, received.id) in self._news
         if world.is_traced:
-            world.say(world.current.name, f"takes {received.body.decode()} (delivery {received.dequeue_count})")
+            world.say(
+                world.current.name, f"takes {received.body.decode()} (delivery {received.dequeue_count})"
+            )
         message = func.QueueMessage(id=str(received.id), body=received.body)
         try:
             handler(message, services)

@@ -140,7 +140,9 @@ class People:
             raise ValueError("there is nothing to go back to")
         rev = before.rev - before.rev // 2
         witness.facts.forget_after(action.item, rev)
-        state = action.value if any(each.name == action.value for each in ado.kind_of(before).states) else None
+        state = (
+            action.value if any(each.name == action.value for each in ado.kind_of(before).states) else None
+        )
         after = ado.restore_backup(action.item, rev, state=state)
         self._world.host.untold.add(action.item)
         witness.person_changed_item(before, after)

@@ -115,7 +115,16 @@ class Schedule:
     @property
     def is_undisturbed(self) -> bool:
         """Tell whether all goes well: then each edit that is made at rest can be followed to its end."""
-        upset = {"outage", "forbid", "garble", "damage", "repoint", "disconnect", "disable-type", "forget-state"}
+        upset = {
+            "outage",
+            "forbid",
+            "garble",
+            "damage",
+            "repoint",
+            "disconnect",
+            "disable-type",
+            "forget-state",
+        }
         went_wrong = self.troubles or self.after_writes or self.strays
         return not went_wrong and not any(each.what in upset for each in self.actions)
 

@@ -44,4 +44,6 @@ class Hops:
 
     def _agree(self, pair: Pair, name: str) -> bool:
         issue, item = self._facts.find_issue(pair[0]), self._facts.ado.item(pair[1])
-        return issue is not None and self._facts.agree(name, self._facts.values(name, issue, item), issue, item)
+        return issue is not None and self._facts.agree(
+            name, self._facts.values(name, issue, item), issue, item
+        )

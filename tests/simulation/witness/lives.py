@@ -125,7 +125,9 @@ class Lives:
         for name in self._facts.changed_in_issue(before, after):
             old, new = getattr(before, name), getattr(after, name)
             seen_before_writing = known is not None and getattr(known, name) == old
-            self._wrote(worker, ISSUE, issue_end(after.issue_id), name, old, new, observed=seen_before_writing)
+            self._wrote(
+                worker, ISSUE, issue_end(after.issue_id), name, old, new, observed=seen_before_writing
+            )
 
     def wrote_item(self, worker: Worker, before: WorkItem, after: WorkItem) -> None:
         names = self._facts.changed_in_item(before, after)
@@ -264,7 +266,9 @@ class Lives:
                 if life is not None and entry.field != "comment" and issue_id in worker.observed:
                     self._noted(life, worker, worker.observed[issue_id], int(number), entry)
 
-    def _noted(self, life: Life, worker: Worker, issue: SentryIssue, number: int, entry: ActivityEntry) -> None:
+    def _noted(
+        self, life: Life, worker: Worker, issue: SentryIssue, number: int, entry: ActivityEntry
+    ) -> None:
         """Take an entry by what its worker had observed: the issue it read, the revision it decided on."""
         _, link = self.announced(worker) or ("", None)
         announced = link.claim if link and link.work_item_id == number else None
@@ -366,7 +370,9 @@ class Lives:
         life = self.lives[pair_of(link)]
         for name in FIELDS:
             values = self._facts.values(name, issue, item)
-            if self._facts.agree(name, values, issue, item) or (name == STATUS and self._is_open_question(item)):
+            if self._facts.agree(name, values, issue, item) or (
+                name == STATUS and self._is_open_question(item)
+            ):
                 continue
             if self._hops.was_settled_by_another(pair_of(link), name):
                 continue
@@ -374,7 +380,11 @@ class Lives:
             copied_nothing = life.copied and values[ISSUE] is IssueStatus.IGNORED
             if (name, values) not in life.left_alone and not copied_nothing:
                 yield f"its ends disagree about the {name} {values}, and nothing recorded says why"
-            elif name == ASSIGNEE and not self._facts.reconfigured and self._is_known(life.refused, issue, item):
+            elif (
+                name == ASSIGNEE
+                and not self._facts.reconfigured
+                and self._is_known(life.refused, issue, item)
+            ):
                 yield f"its assignee {values} was refused, is known by now and was not tried again"
 
     def _is_open_question(self, item: WorkItem) -> bool:

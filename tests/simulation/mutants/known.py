@@ -1,27 +1,20 @@
-"""Breaks the code in known ways, one at a time, and counts the schedules until the witness complains."""
+"""The mutants: each breaks one mechanism, and says by which schedules or tests it is to be caught."""
 
-import argparse
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
-UNBROKEN = 200  # schedules that the code itself must pass first
-COPIED = ("shared", "functions", "simulator", "tests")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One way to be wrong. Each text is found in its file exactly once, or the mutant is out of date."""
+    """One way to be wrong. Each text is found in its file exactly once, or the mutant is out of date.
+
+    ``theme`` names the schedules that show it soonest; without one, any may. ``tests`` are named where the
+    simulation is the wrong judge: what a client makes of an answer, say, which the doubles have no part in.
+    """
 
     name: str
     changes: tuple[tuple[str, str, str], ...]
+    theme: str | None = None
+    tests: tuple[str, ...] = ()
 
 
 def _mutant(name: str, path: str, old: str, new: str) -> Mutant:
@@ -171,66 +164,3 @@ MUTANTS = (
         " if claim and written.uncertain and not written.error else None",
     ),
 )
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
-    parser.add_argument("--schedules", type=int, default=20_000, help="how many each mutant may survive")
-    parser.add_argument("--only", default="", help="only the mutants whose name contains this")
-    asked = parser.parse_args()
-    chosen = [each for each in MUTANTS if asked.only in each.name]
-    with tempfile.TemporaryDirectory() as folder:
-        return run(chosen, Path(folder), asked.schedules)
-
-
-def run(chosen: list[Mutant], folder: Path, schedules: int) -> int:
-    """Judge each mutant on one copy of the code, so that edits made meanwhile do not count as a mutant's."""
-    for name in COPIED:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    _, complaint = verdict(folder, UNBROKEN)
-    if complaint:
-        raise RuntimeError(f"the code is broken without any mutant: {complaint}")
-    width = max(len(each.name) for each in chosen)
-    print(f"{'mutant':{width}}  {'schedules':>9}  {'seconds':>7}  complaint")
-    survivors = 0
-    for mutant in chosen:
-        started = time.perf_counter()
-        with changed(folder, mutant):
-            passed, complaint = verdict(folder, schedules)
-        survivors += complaint is None
-        words = complaint or "SURVIVED"
-        print(f"{mutant.name:{width}}  {passed:9}  {time.perf_counter() - started:7.1f}  {words}", flush=True)
-    print(f"{len(chosen) - survivors} of {len(chosen)} mutants were caught.")
-    return 1 if survivors else 0
-
-
-def verdict(folder: Path, schedules: int) -> tuple[int, str | None]:
-    """Return how many schedules the code in a folder survived, and the complaint that caught it, if any."""
-    command = [sys.executable, "-B", "-m", "tests.simulation", "--until", "--schedules", str(schedules)]
-    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    passed, _, complaint = said.stdout.strip().partition(" ")
-    if not passed.isdigit():
-        raise RuntimeError(f"the simulation did not run:\n{said.stderr}")
-    return int(passed), complaint or None
-
-
-@contextmanager
-def changed(folder: Path, mutant: Mutant) -> Iterator[None]:
-    """Break the code while the block lasts."""
-    whole = {name: (folder / name).read_text(encoding="utf-8") for name, _, _ in mutant.changes}
-    for name, old, new in mutant.changes:
-        _change(folder / name, old, new)
-    yield
-    for name, text in whole.items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-def _change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        raise RuntimeError(f"{path.name} no longer has this once, so the mutant is out of date:\n{old}")
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
