@@ -71,7 +71,7 @@ class MemoryAdo:
     def __init__(self, catalog: Catalog | None = None) -> None:
         self.catalog = catalog or default_catalog("fabrikam", projects=5)
         self.announce: Callable[[Event], None] = _nobody_listens
-        # States that the processes do not have yet, or no longer: nobody can set them, and no list shows them.
+        # States that the processes do not have yet, or no longer: nobody can set them, no list shows them.
         self.unlisted: frozenset[str] = frozenset()
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}

@@ -44,13 +44,15 @@ class MemoryQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, message: Message, *, delay: float = 0.0) -> int:
-        """Add a message and return the number that it is received under."""
+    def put(self, message: Message, *, delay: float = 0.0) -> None:
         # The service counts delays in whole seconds.
         visible_at = self._clock() + max(round(delay), 0)
-        number = next(self._numbers)
-        self._waiting[number] = _Waiting(encode(message), visible_at)
-        return number
+        self._waiting[next(self._numbers)] = _Waiting(encode(message), visible_at)
+
+    @property
+    def newest(self) -> int:
+        """Return the number of the message that was put last."""
+        return next(reversed(self._waiting))
 
     def receive(self, lease: float = LEASE) -> Received | None:
         """Take the oldest visible message, and hide it from others for a while."""

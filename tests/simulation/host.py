@@ -79,9 +79,9 @@ class Host:
             again = Flight(world.now + REDELIVERED_AFTER, event, flight.place, flight.attempts + 1)
             self.flying.append(again)
         elif status not in _ANSWERS and world.is_connected:
-            world.witness.object(Law.SETTLED, f"a genuine event was answered with {status}")
+            world.witness.against(Law.SETTLED, f"a genuine event was answered with {status}")
         if status == 503 and not world.current.was_troubled:
-            world.witness.object(Law.SETTLED, "a genuine event was answered with 503, and nothing was wrong")
+            world.witness.against(Law.SETTLED, "a genuine event was answered with 503, and nothing was wrong")
 
     # Messages
 
@@ -128,7 +128,7 @@ class Host:
         world.say(world.current.name, "gives up: the message goes to the poison queue")
         self.poison.append(body)
         if (name, received.id) not in self._news:
-            world.witness.object(Law.NEWS, f"a message that nobody's change caused is in poison: {body}")
+            world.witness.against(Law.NEWS, f"a message that nobody's change caused is in poison: {body}")
 
     def _settle(self, call: Callable[[], None]) -> None:
         try:

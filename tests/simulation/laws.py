@@ -1,10 +1,10 @@
-"""The laws that the witness judges by, each by its name; those that the code does not keep yet are switched off."""
+"""The laws that the witness judges by; those that the code does not keep yet are switched off."""
 
 from enum import StrEnum
 
 
 class Law(StrEnum):
-    """What is promised. Where a law has a page, its name says which part of ``docs/reliability.md`` that is."""
+    """What is promised, by the names under which ``docs/reliability.md`` explains it."""
 
     SETTLED = "settled"  # whatever holds for each link by itself, and holds since the first simulation
     ONE_HOP = "one-hop"  # a write of ours to one end is no change of that end for its other links
@@ -30,6 +30,6 @@ class Verdicts:
     def __init__(self) -> None:
         self.violations: list[str] = []
 
-    def object(self, law: Law, problem: str) -> None:
+    def against(self, law: Law, problem: str) -> None:
         if law not in OFF:
             self.violations.append(f"{problem} ({law})")

@@ -110,7 +110,7 @@ class People:
         self._world.witness.comments.said(comment_id, issue.issue_id)
 
     def _edit_there(self, action: Action) -> None:
-        """Somebody of the other organization edits their own work item, whose number is that of one of ours."""
+        """Somebody of the other organization edits their own work item, numbered like one of ours."""
         ado = self._world.places[THERE]
         before = ado.get_work_item(action.item)
         after = ado.edit(action.item, **{"System.State": action.value})
@@ -197,7 +197,7 @@ class People:
             status = org_config.handle(request, services).status_code
             self._world.say(self._world.current.name, f"answers {status}")
             if status not in _STORED_ANSWERS:
-                self._world.witness.object(Law.APART, f"{method} of the document was answered with {status}")
+                self._world.witness.against(Law.APART, f"{method} of the document was answered with {status}")
 
         self._world.start("configuring", work)
 

@@ -1,4 +1,4 @@
-"""A schedule: who does what, which hooks go astray, which of our calls go wrong, and when services are away."""
+"""A schedule: who does what, which hooks go astray, which of our calls go wrong, when services are away."""
 
 from dataclasses import dataclass
 from functools import cached_property

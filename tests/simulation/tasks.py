@@ -40,7 +40,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Flight:
-    """A hook on its way to us, from the Azure DevOps organization at ``place``, if that is where it is from."""
+    """A hook on its way to us; ``place`` is the address of the Azure DevOps organization that it is from."""
 
     due: float
     event: Event

@@ -36,8 +36,8 @@ class Stage(Protocol):
 
     def is_garbled(self, end: str) -> bool: ...
     def asked_ado(self, place: str, numbers: Iterable[int]) -> None: ...
-    def observed(self, issue: SentryIssue) -> None: ...
-    def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None: ...
+    def observed(self, issue_id: str, issue: SentryIssue) -> None: ...
+    def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None: ...
     def wrote_item(self, place: str, before: WorkItem, after: WorkItem) -> None: ...
     def commented(self, work_item_id: int, html: str) -> None: ...
     def put(self, name: str, number: int, message: Message) -> None: ...
@@ -108,8 +108,8 @@ class TroubledQueue:
 
     def put(self, message: Message, *, delay: float = 0.0) -> None:
         trouble = self._stage.before_call(STORAGE, f"puts a message on {self._name}")
-        number = self.real.put(message, delay=delay)
-        self._stage.put(self._name, number, message)
+        self.real.put(message, delay=delay)
+        self._stage.put(self._name, self.real.newest, message)
         if trouble is not None and trouble != "lost-race":
             self._stage.after_call(STORAGE, trouble)
 
@@ -188,7 +188,7 @@ class TroubledSentry:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")
         self._stage.verify_allowed(f"issue {issue_id}", writes=False)
         issue = self._sentry.get_issue(issue_id)
-        self._stage.observed(issue)
+        self._stage.observed(issue_id, issue)
         self._finish(trouble)
         return issue
 
@@ -203,16 +203,18 @@ class TroubledSentry:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")
         self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
-        return self._written(before, self._sentry.set_status(issue_id, status), trouble)
+        return self._written(issue_id, before, self._sentry.set_status(issue_id, status), trouble)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")
         self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
-        return self._written(before, self._sentry.set_assignee(issue_id, assignee), trouble)
+        return self._written(issue_id, before, self._sentry.set_assignee(issue_id, assignee), trouble)
 
-    def _written(self, before: SentryIssue, after: SentryIssue, trouble: str | None) -> SentryIssue:
-        self._stage.wrote_issue(before, after)
+    def _written(
+        self, issue_id: str, before: SentryIssue, after: SentryIssue, trouble: str | None
+    ) -> SentryIssue:
+        self._stage.wrote_issue(issue_id, before, after)
         self._finish(trouble)
         return after
 

@@ -15,7 +15,6 @@ from shared.domain.errors import SyncError, Unavailable
 from shared.domain.messages import Message
 from shared.domain.model import IssueLink, SentryIssue, WorkItem
 from shared.flows.linking import link
-from shared.services import Services
 from shared.settling.observing import UnitOfWork
 from shared.store.organizations import Organization
 from shared.store.tables import Delete, Operation
@@ -266,7 +265,7 @@ class World:
             raise error
 
     def _stall(self, trouble: str) -> None:
-        """Have the service take its time, which is the call's, or the machine stand still, which is nobody's."""
+        """Have the service take its time, or the machine stand still, which is no time that a call takes."""
         slow = trouble.startswith("slow")
         self.current.busy += SLOW if slow else 0.0
         self._sleep(SLOW if slow else FROZEN)
@@ -289,12 +288,21 @@ class World:
     def asked_ado(self, place: str, numbers: Iterable[int]) -> None:
         self.witness.connections.asked(place, numbers)
 
-    def observed(self, issue: SentryIssue) -> None:
-        self.current.observed[issue.issue_id] = issue
+    def observed(self, issue_id: str, issue: SentryIssue) -> None:
+        """Note what a worker read, under the id that it asked for and under the issue's present id."""
+        for each in {issue_id, issue.issue_id}:
+            self.current.observed[each] = issue
+            # The answer to an earlier write is older than this.
+            self.current.answers.pop(each, None)
 
-    def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None:
+    def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None:
+        """Have a write judged by what the worker had read under the id by which it wrote.
+
+        If that issue was merged into another meanwhile, it is the other one that was written, and whatever
+        the same worker had read of that one was for other links.
+        """
         task = self.current
-        self.witness.wrote_issue(task, before, after)
+        self.witness.wrote_issue(task, task.observed.get(issue_id), before, after)
         task.answers[after.issue_id] = after
         self._after_write(SENTRY)
 
@@ -367,7 +375,7 @@ class World:
         return self._chance.random() * (others + 1) < 1
 
     def _rest(self) -> list[str]:
-        """Lose nothing from here on, run the reconciler as the timer does, and wait until all is carried over."""
+        """Lose nothing from here on, and run the reconciler as its timer does until all is carried over."""
         self._troubles, self._after_writes = {}, {}
         self.host.calm_down()
         self.say("time", "from here on nothing goes wrong any more")
@@ -453,7 +461,7 @@ class World:
         if task.run.dead:
             self.tasks.remove(task)
             if task.busy > LONGEST_FUNCTION:
-                self.witness.object(Law.DEADLINE, f"{task.name} was at it for {task.busy:.0f} s")
+                self.witness.against(Law.DEADLINE, f"{task.name} was at it for {task.busy:.0f} s")
 
     def start(self, name: str, work: Callable[[WorldServices], None]) -> None:
         services = self._instances[self._tokens % 2]
@@ -476,7 +484,7 @@ class World:
 
     def note(self, error: Exception) -> None:
         if not isinstance(error, SyncError):
-            self.witness.object(Law.SETTLED, f"a bug: {type(error).__name__}: {error}")
+            self.witness.against(Law.SETTLED, f"a bug: {type(error).__name__}: {error}")
 
     def wait(self, seconds: float) -> None:
         self.say("time", f"{seconds:.0f} seconds go by")

@@ -1,4 +1,4 @@
-"""Breaks a copy of the code in known ways, one at a time, and counts the schedules until the witness objects."""
+"""Breaks a copy of the code in known ways, one at a time, and counts the schedules until that is noticed."""
 
 import argparse
 import os
@@ -57,7 +57,7 @@ def run(chosen: list[Mutant], folder: Path, schedules: int, at_once: int) -> int
     with ThreadPoolExecutor(at_once) as judges:
         for each in judges.map(lambda mutant: copies.judge(mutant, schedules), chosen):
             survivors += each.complaint is None
-            passed = "–" if each.mutant.tests else str(each.passed)
+            passed = "-" if each.mutant.tests else str(each.passed)
             words = each.complaint or "SURVIVED"
             print(f"{each.mutant.name:{width}}  {passed:>9}  {each.seconds:7.1f}  {words}", flush=True)
     took = time.perf_counter() - started

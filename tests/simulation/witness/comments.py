@@ -49,21 +49,23 @@ class Comments:
         self._was_off |= not (configuration.sync_comments and configuration.issue_sync)
 
     def stood_still(self, html: str, work_item_id: int) -> None:
-        """Note a worker that stood still while its comment was on the way: nothing could keep it from landing."""
+        """Note a worker that stood still while its comment was on the way, where nothing can call it back."""
         self._unsure |= {(each, work_item_id) for each in _NAMED.findall(html)}
 
     def complaints(self) -> Iterator[str]:
         current = {id(life): pair for pair, life in self._lives().items()}
         for comment_id, said in self._said.items():
-            for life in said.lives:
-                pair = current.get(id(life))
-                if pair is not None and said.taken and not self._was_off and not self._is_out_of_reach(pair):
-                    if not self._times(pair[1])[comment_id]:
-                        yield f"comment {comment_id} never reached work item {pair[1]}"
+            for pair in filter(None, (current.get(id(life)) for life in said.lives)):
+                if not self._is_due(said, pair) or self._times(pair[1])[comment_id]:
+                    continue
+                yield f"comment {comment_id} never reached work item {pair[1]}"
         for number in {pair[1] for pair in self._lives()}:
             for comment_id, times in self._times(number).items():
                 if times > 1 and (comment_id, number) not in self._unsure:
                     yield f"comment {comment_id} is {times} times on work item {number}"
+
+    def _is_due(self, said: Said, pair: Pair) -> bool:
+        return said.taken and not self._was_off and not self._is_out_of_reach(pair)
 
     def _is_out_of_reach(self, pair: Pair) -> bool:
         issue_id, number = pair

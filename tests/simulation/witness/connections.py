@@ -31,10 +31,10 @@ class Connections:
         for number in numbers:
             if (place, number) not in self._known:
                 problem = f"work item {number} of {place} was asked for, and was never linked"
-                self._verdicts.object(Law.CONNECTION, problem)
+                self._verdicts.against(Law.CONNECTION, problem)
 
     def wrote(self, partition: str, pair: Pair, place: str) -> None:
         home = self._homes.get((partition, pair))
         if home is not None and home != place:
             problem = f"work item {pair[1]} of {place} was written for a link with that of {home}"
-            self._verdicts.object(Law.CONNECTION, problem)
+            self._verdicts.against(Law.CONNECTION, problem)

@@ -5,12 +5,11 @@ import itertools
 from tests.simulation.laws import Law, Verdicts
 from tests.simulation.witness.facts import STATUS, Facts, Pair, ends_of
 
-
 _NEVER: tuple[int, Pair | None] = (0, None)
 
 
 class Hops:
-    """``_last`` says for each field of an end which change of it was the last, and for which link it was ours."""
+    """``_last`` is the last change of each field of an end: its number, and the link it was ours for."""
 
     def __init__(self, facts: Facts, verdicts: Verdicts) -> None:
         self._facts = facts
@@ -34,7 +33,7 @@ class Hops:
         carried_on = source not in {None, pair} and pair not in self.may_carry and self._agree(pair, name)
         if carried_on and not (name == STATUS and self._parted):
             problem = f"{name} of {end} followed {other}, which had been written for {source}"
-            self._verdicts.object(Law.ONE_HOP, problem)
+            self._verdicts.against(Law.ONE_HOP, problem)
         self._last[end, name] = next(self._changes), pair
 
     def was_settled_by_another(self, pair: Pair, name: str) -> bool:

@@ -77,8 +77,8 @@ class Lives:
         self.lives: dict[Pair, Life] = {}
         self.causes = self.writes = self.windows = 0
 
-    def object(self, problem: str) -> None:
-        self._verdicts.object(Law.SETTLED, problem)
+    def against(self, problem: str) -> None:
+        self._verdicts.against(Law.SETTLED, problem)
 
     # What people do.
 
@@ -118,10 +118,12 @@ class Lives:
 
     # What we do.
 
-    def wrote_issue(self, worker: Worker, before: SentryIssue, after: SentryIssue) -> None:
-        known = worker.observed.get(after.issue_id)
+    def wrote_issue(
+        self, worker: Worker, known: SentryIssue | None, before: SentryIssue, after: SentryIssue
+    ) -> None:
+        """Judge a write to an issue, ``known`` as the worker had read it under the id by which it wrote."""
         if before.status is IssueStatus.IGNORED is not after.status and known and known.side == before.side:
-            self.object(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
+            self.against(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
         for name in self._facts.changed_in_issue(before, after):
             old, new = getattr(before, name), getattr(after, name)
             seen_before_writing = known is not None and getattr(known, name) == old
@@ -133,9 +135,9 @@ class Lives:
         names = self._facts.changed_in_item(before, after)
         # A worker may still go by the document that it read before another one counted states differently.
         if before.state != after.state and STATUS not in names and not self._facts.reinterpreted:
-            self.object(f"{before.state} was rewritten as {after.state}, which means the same")
+            self.against(f"{before.state} was rewritten as {after.state}, which means the same")
         if self._facts.category_of(before) == "Removed":
-            self._verdicts.object(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
+            self._verdicts.against(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
         for name in names:
             status = name == STATUS
             old, new = (self._facts.status_of(each) if status else each.assignee for each in (before, after))
@@ -149,7 +151,7 @@ class Lives:
         self.writes += 1
         announced = self.announced(worker)
         if announced is None:
-            self.object(f"{name} of {end} was written by a worker that had not announced it")
+            self.against(f"{name} of {end} was written by a worker that had not announced it")
             return
         partition, link = announced
         life = self.lives.get(pair_of(link)) if partition == self._facts.partition else None
@@ -160,14 +162,14 @@ class Lives:
             if (end, name) in self._by_person and not noticed and not warned:
                 self._lost(f"{name} of {end}, {old}, became {new}", observed=observed)
             if side == ITEM and not life.may_write and name not in life.stirred:
-                self.object(f"{name} of {end} was written though the issue had not changed")
+                self.against(f"{name} of {end} was written though the issue had not changed")
             if link.claim is not None:
                 other = self._values_of(link, link.claim.after, name)[1 - side]
                 life.landed[name] = (new, other) if side == ISSUE else (other, new)
             self._hops.wrote(pair_of(link), end, name)
         if link.claim is not None and link.claim.until < worker.began:
             late = worker.began - link.claim.until
-            self._verdicts.object(Law.CLAIM, f"{end} was written {late:.0f} s after the claim had run out")
+            self._verdicts.against(Law.CLAIM, f"{end} was written {late:.0f} s after the claim had run out")
         self._changed(end, name, by_person=False)
 
     def announced(self, worker: Worker) -> tuple[str, IssueLink] | None:
@@ -188,7 +190,7 @@ class Lives:
 
     def _lost(self, what: str, *, observed: bool) -> None:
         if observed:
-            self.object(f"a person's edit was lost without a word: {what}")
+            self.against(f"a person's edit was lost without a word: {what}")
         else:
             # Sentry has no versions: nothing can keep a write from following an edit that came after the
             # read it was decided on. In this one way an edit may be lost; it is counted.
@@ -221,9 +223,9 @@ class Lives:
         """Judge a link that was stored anew: who may write for it, and whether it goes back in time."""
         claim, before = link.claim, life.claim
         if claim and before and claim.token != before.token and before.until > self._facts.clock():
-            self.object("two workers write for one link at once")
+            self.against("two workers write for one link at once")
         if link.seen.item.rev < life.rev and link.work_item_id not in self._facts.restored:
-            self.object(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
+            self.against(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
         self._verify_patience(life.health, link)
         life.claim, life.rev, life.health = claim, link.seen.item.rev, link.health
         if claim is None and link.health.word == "settled":
@@ -240,7 +242,7 @@ class Lives:
         if due is None or due > before.due + 1.0:
             later = "never" if due is None else f"{due - before.due:.0f} s later"
             problem = f"a try that was due in {before.due - now:.0f} s was put off: {later} ({before.reason})"
-            self._verdicts.object(Law.PATIENT, problem)
+            self._verdicts.against(Law.PATIENT, problem)
 
     def _moved(self, life: Life) -> Life:
         life.may_write = True
@@ -297,7 +299,7 @@ class Lives:
         if entry.after in self._facts.ado.unlisted or item_end(item.id) in self._facts.bad:
             return
         if any(each.name == entry.after for each in self._facts.ado.kind_of(item).moves_from(item.state)):
-            self.object(f"{entry.after} was refused together with something else, and given up")
+            self.against(f"{entry.after} was refused together with something else, and given up")
 
     def _verify_winner(self, entry: ActivityEntry) -> None:
         """A side wins a conflict if the document says so, unless its changes do not travel."""
@@ -311,7 +313,7 @@ class Lives:
         }
         wanted = "inbound" if configuration.on_conflict == "ado" else "outbound"
         if entry.direction != wanted and travels[wanted]:
-            self.object(f"a conflict about the {entry.field} went {entry.direction}, not {wanted}")
+            self.against(f"a conflict about the {entry.field} went {entry.direction}, not {wanted}")
 
     # When all is quiet.
 

@@ -164,7 +164,7 @@ class Partners:
             ("issue", ASSIGNEE): configuration.sync_forward_assignment,
             ("item", ASSIGNEE): configuration.sync_reverse_assignment,
         }
-        return configuration.issue_sync and ways[end.split()[0], name]
+        return configuration.issue_sync and ways[end.split(maxsplit=1)[0], name]
 
     def _is_free(self, link: IssueLink) -> bool:
         """Tell whether nothing that is on record keeps the link from being settled."""

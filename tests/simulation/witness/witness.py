@@ -50,8 +50,8 @@ class Witness:
     def windows(self) -> int:
         return self._lives.windows
 
-    def object(self, law: Law, problem: str) -> None:
-        self._verdicts.object(law, problem)
+    def against(self, law: Law, problem: str) -> None:
+        self._verdicts.against(law, problem)
 
     # What people do.
 
@@ -92,8 +92,10 @@ class Witness:
 
     # What we do.
 
-    def wrote_issue(self, worker: Worker, before: SentryIssue, after: SentryIssue) -> None:
-        self._lives.wrote_issue(worker, before, after)
+    def wrote_issue(
+        self, worker: Worker, known: SentryIssue | None, before: SentryIssue, after: SentryIssue
+    ) -> None:
+        self._lives.wrote_issue(worker, known, before, after)
 
     def wrote_item(self, worker: Worker, place: str, before: WorkItem, after: WorkItem) -> None:
         if announced := self._lives.announced(worker):
@@ -124,7 +126,7 @@ class Witness:
     def judge_rest(self) -> None:
         """Judge the last edit by what became of it, when everything went well and nothing is under way."""
         for problem in self._partners.at_rest():
-            self._verdicts.object(Law.PARTNERS, problem)
+            self._verdicts.against(Law.PARTNERS, problem)
 
     def _under(self, law: Law, complaints: Iterable[str]) -> list[str]:
         return [] if law in OFF else list(complaints)
