@@ -189,16 +189,10 @@ class MemoryAdo:
         self._append(entry, entry.item, actor)
         self.announce(Event("restored", entry.item))
 
-    def restore_backup(self, work_item_id: int, rev: int, *, state: str | None = None) -> WorkItem:
-        """Bring a whole server back to an earlier day, told by one item; nobody is told of it.
-
-        ``state`` is what the item was at that revision on the day of the backup, if not what we remember.
-        """
+    def restore_backup(self, work_item_id: int, rev: int) -> WorkItem:
+        """Bring an item back to how it stood at a revision, as a restored server does; nobody is told."""
         entry = self._live(work_item_id)
         del entry.revisions[rev:]
-        if state is not None:
-            last = entry.revisions.pop()
-            entry.revisions.append(Revision(replace(last.item, state=state), last.by))
         return entry.item
 
     # What a test inspects.
@@ -302,7 +296,6 @@ def _types_of(kinds: tuple[WorkItemType, ...], unlisted: frozenset[str]) -> Work
             State(state.name, Category(state.category)) for state in kind.states if state.name not in unlisted
         )
         for kind in kinds
-        if not kind.disabled
     }
 
 

@@ -221,11 +221,8 @@ def _processes(seed: int, chance: random.Random) -> Schedule:
     actions = [_edit(chance, schedule) for _ in range(chance.randint(2, 6))]
     item = chance.choice(schedule.items)
     _, project = schedule.kind_of(item)
-    if chance.random() < 0.5:
-        course = [Action("disable-type", item=item)]
-        if chance.random() < 0.3:
-            course.append(Action("enable-type", item=item))
-    else:
+    course = [Action("disable-type", item=item)]
+    if chance.random() < 0.7:
         course = [Action("forget-state", value=chance.choice(STATES[project]))]
         if chance.random() < 0.6:
             course.append(Action("know-states"))
@@ -257,13 +254,12 @@ def _backups(seed: int, chance: random.Random) -> Schedule:
     """A work item goes back to an earlier revision, with all its links."""
     schedule = _several(seed, chance, chance.choice((1, 2, 3, 4)))
     item = chance.choice(schedule.links)[1]
-    actions = [_set_state(chance, schedule, item) for _ in range(chance.randint(1, 4))]
+    actions = [_set_state(chance, schedule, item) for _ in range(chance.randint(2, 5))]
     actions += [Action("rename", item=item) for _ in range(chance.randint(0, 2))]
     chance.shuffle(actions)
     actions.insert(chance.randint(1, len(actions)), CALM)
     # A revision that is reached anew before anybody looked says nothing of its having been another one.
-    actions.append(replace(_set_state(chance, schedule, item), what="restore-backup"))
-    actions.append(Action("pass", value="300"))
+    actions += [Action("restore-backup", item=item), Action("pass", value="300")]
     actions += [_edit(chance, schedule) for _ in range(chance.randint(0, 3))]
     schedule = replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2)))
     return schedule if chance.random() < 0.7 else _troubled(chance, schedule)

@@ -45,6 +45,7 @@ class People:
             "restore-item": self._restore_item,
             "restore-backup": self._restore_backup,
             "join": self._join,
+            "disable-type": lambda action: self._disable_type(action.item),
             "new-state": lambda _: self._list_states(frozenset()),
             "know-states": lambda _: self._list_states(frozenset()),
             "forget-state": lambda action: self._list_states(frozenset({action.value})),
@@ -140,10 +141,7 @@ class People:
             raise ValueError("there is nothing to go back to")
         rev = before.rev - before.rev // 2
         witness.facts.forget_after(action.item, rev)
-        state = (
-            action.value if any(each.name == action.value for each in ado.kind_of(before).states) else None
-        )
-        after = ado.restore_backup(action.item, rev, state=state)
+        after = ado.restore_backup(action.item, rev)
         self._world.host.untold.add(action.item)
         witness.person_changed_item(before, after)
 
@@ -151,6 +149,11 @@ class People:
         self._world.sentry.add_member("carol@corp.example")
         self._world.ado.add_person("Dave", "dave@corp.example")
         self._world.witness.something_else_changed()
+
+    def _disable_type(self, work_item_id: int) -> None:
+        """Somebody forbids new work items of this one's type; those there are live on."""
+        kind, project = self._world.schedule.kind_of(work_item_id)
+        self._world.ado.catalog.disable_type(project, kind)
 
     def _list_states(self, unlisted: frozenset[str]) -> None:
         self._world.ado.unlisted = unlisted

@@ -122,7 +122,6 @@ class Schedule:
             "damage",
             "repoint",
             "disconnect",
-            "disable-type",
             "forget-state",
         }
         went_wrong = self.troubles or self.after_writes or self.strays
