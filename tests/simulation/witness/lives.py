@@ -40,6 +40,8 @@ from tests.simulation.witness.hops import Hops
 
 _WRITES_AN_EDIT = 2  # for each link: one as news, one more after a conflict or a crash
 _LEFT_ALONE = frozenset({"skipped", "refused"})
+# What keeps a change from counting as seen, so that it is tried again.
+_NOT_SEEN_FOR = frozenset({"refused", "unknown-state", "no-such-state"})
 _WARNINGS = frozenset({"conflict-resolved", "repeated"})
 
 
@@ -133,8 +135,10 @@ class Lives:
 
     def wrote_item(self, worker: Worker, before: WorkItem, after: WorkItem) -> None:
         names = self._facts.changed_in_item(before, after)
-        # A worker may still go by the document that it read before another one counted states differently.
-        if before.state != after.state and STATUS not in names and not self._facts.reinterpreted:
+        # A worker may still go by the document that it read before another one counted states differently,
+        # and a state that was taken from the process means nothing any more.
+        is_open = self._facts.reinterpreted or before.state in self._facts.ado.unlisted
+        if before.state != after.state and STATUS not in names and not is_open:
             self.against(f"{before.state} was rewritten as {after.state}, which means the same")
         if self._facts.category_of(before) == "Removed":
             self._verdicts.against(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
@@ -344,7 +348,7 @@ class Lives:
             yield "its claim was left behind"
         item = self._facts.ado.item(link.work_item_id)
         yield from self._complaints_about_health(link, issue, item)
-        if link.health.reason not in {"refused", "unknown-state"}:
+        if link.health.reason not in _NOT_SEEN_FOR:
             yield from _complaints_about_seen(link, issue, item)
         yield from self._complaints_about_agreement(link, issue, item)
 
@@ -372,9 +376,9 @@ class Lives:
         life = self.lives[pair_of(link)]
         for name in FIELDS:
             values = self._facts.values(name, issue, item)
-            if self._facts.agree(name, values, issue, item) or (
-                name == STATUS and self._is_open_question(item)
-            ):
+            if self._facts.agree(name, values, issue, item):
+                continue
+            if name == STATUS and (self._is_open_question(item) or link.health.reason == "no-such-state"):
                 continue
             if self._hops.was_settled_by_another(pair_of(link), name):
                 continue
