@@ -148,11 +148,9 @@ def _outages(seed: int, chance: random.Random) -> Schedule:
 
 
 def _outage(chance: random.Random) -> Action:
-    service, how = chance.choice(("ado", "sentry", "storage")), chance.choice(OUTAGES)
+    service = chance.choice(("ado", "ado", "sentry", "sentry", "storage", "tables"))
     lasts = chance.choice(("60", "120", "120", "300", "900", "3700"))
-    return Action(
-        "outage", value=f"{service} {how if service != 'storage' else chance.choice(OUTAGES)} {lasts}"
-    )
+    return Action("outage", value=f"{service} {chance.choice(OUTAGES)} {lasts}")
 
 
 def _comments(seed: int, chance: random.Random) -> Schedule:

@@ -13,6 +13,7 @@ from tests.doubles import sentry as sentry_double
 from tests.doubles.queues import MemoryQueue, ReceiptLost, Received
 from tests.doubles.services import ADO_SECRET, SENTRY_SECRET
 from tests.simulation.laws import Law
+from tests.simulation.outages import STORAGE
 from tests.simulation.tasks import Event, Flight, named
 
 if TYPE_CHECKING:
@@ -131,6 +132,10 @@ class Host:
             world.witness.against(Law.NEWS, f"a message that nobody's change caused is in poison: {body}")
 
     def _settle(self, call: Callable[[], None]) -> None:
+        world = self._world
+        if not world.outages.is_reachable(STORAGE, world.now):
+            world.say(world.current.name, "cannot tell the queue; the message comes back by itself")
+            return
         try:
             call()
         except ReceiptLost:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from shared.domain.errors import SyncError, Throttled, Unauthorized, Unavailable
 
 ADO, SENTRY, STORAGE = "ado", "sentry", "storage"
+# A part of storage that may be away by itself: the queues go on then.
+TABLES = "tables"
 # A call that nobody answers ends by its time-outs, of the connection and of the answer.
 SILENCE = 13.0  # seconds
 ASKED_TO_WAIT = 60.0  # seconds
@@ -35,10 +37,12 @@ class Outages:
         if not self._away:
             return None
         outage = self._away.get(service)
-        if outage is None or outage.until <= now:
-            self._away.pop(service, None)
-            return None
-        return outage.how
+        if outage is not None and outage.until > now:
+            return outage.how
+        return self.how(STORAGE, now) if service == TABLES else None
+
+    def is_reachable(self, service: str, now: float) -> bool:
+        return self.how(service, now) in {None, "slow"}
 
 
 def error_of(how: str, service: str) -> SyncError:

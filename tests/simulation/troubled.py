@@ -12,7 +12,7 @@ from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.tables import MemoryTable
-from tests.simulation.outages import ADO, SENTRY, STORAGE
+from tests.simulation.outages import ADO, SENTRY, STORAGE, TABLES
 
 
 class Crashed(BaseException):
@@ -75,19 +75,19 @@ class TroubledTable:
         self._table = table
 
     def get(self, partition: str, key: str) -> Row:
-        trouble = self._stage.before_call(STORAGE, f"reads {self._name} {key}")
+        trouble = self._stage.before_call(TABLES, f"reads {self._name} {key}")
         row = self._table.get(partition, key)
         self._finish(trouble)
         return row
 
     def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
-        trouble = self._stage.before_call(STORAGE, f"reads {self._name} from {start or 'the first'}")
+        trouble = self._stage.before_call(TABLES, f"reads {self._name} from {start or 'the first'}")
         rows = list(self._table.scan(partition, start, end))
         self._finish(trouble)
         yield from rows
 
     def apply(self, partition: str, *operations: Operation) -> list[str]:
-        trouble = self._stage.before_call(STORAGE, f"writes {self._name}")
+        trouble = self._stage.before_call(TABLES, f"writes {self._name}")
         etags = self._table.apply(partition, *operations)
         self._stage.stored(self._name, partition, operations)
         if trouble == "lost-race":

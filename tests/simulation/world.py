@@ -27,7 +27,7 @@ from tests.doubles.services import MemoryServices
 from tests.doubles.tables import MemoryTable
 from tests.simulation.host import SLUG, Host
 from tests.simulation.laws import OFF, Law
-from tests.simulation.outages import ADO, SENTRY, SHORT, SILENCE, SLOWEST, Outages, error_of
+from tests.simulation.outages import ADO, SENTRY, SHORT, SILENCE, SLOWEST, STORAGE, TABLES, Outages, error_of
 from tests.simulation.people import HERE, THERE, People
 from tests.simulation.schedule import Action, Schedule
 from tests.simulation.tasks import Event, Flight, Task
@@ -240,7 +240,7 @@ class World:
         if trouble in {"slow", "frozen"}:
             self._stall(trouble)
             return None
-        if error := error_before(trouble, service):
+        if error := error_before(trouble, STORAGE if service == TABLES else service):
             raise error
         return trouble
 
@@ -249,6 +249,7 @@ class World:
         how = self.outages.how(service, self.now)
         if how is None:
             return
+        service = STORAGE if service == TABLES else service
         task.was_troubled = True
         self.say(task.name, f"… and {service} is away: {how}")
         if how in {"slow", "silent"}:
@@ -383,7 +384,6 @@ class World:
         self.say("time", "from here on nothing goes wrong any more")
         self._one_by_one = True
         well_since = max(self.now, self.outages.over_at)
-        self._drain()
         while True:
             writes = self.witness.writes
             self.let_pass(EVERY)
@@ -417,9 +417,7 @@ class World:
 
     def come_to_rest(self) -> None:
         """Go on until an edit has come to where it goes, by its hook or by the reconciler, and judge it."""
-        self._drain()
-        self.let_pass(EVERY)
-        self._drain()
+        self.let_pass(2 * EVERY)
         if self.schedule.is_undisturbed:
             self.witness.judge_rest()
 
@@ -442,7 +440,7 @@ class World:
         now = self.now
         ready: list[Ready] = [each for each in self.tasks if each.asleep_until <= now]
         ready += [each for each in self.host.flying if each.due <= now]
-        if len(self.tasks) < self.schedule.workers:
+        if len(self.tasks) < self.schedule.workers and self.outages.is_reachable(STORAGE, now):
             for name, queue in self.queues.items():
                 ready += [(name, number) for number in queue.real.visible()]
         return ready
