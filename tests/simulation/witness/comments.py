@@ -13,9 +13,14 @@ _NAMED = re.compile(r"#event_([0-9]+)(?![0-9])")
 
 @dataclass
 class Said:
-    """A comment; ``lives`` are the links that its issue had, ``taken`` says whether we answered for it."""
+    """A comment, and whether we answered for it.
+
+    ``lives`` are the links of its issue, ``followers`` those of issues that were merged into it, and that
+    have not come over yet. Nobody can know of them; but if there are no others, the comment waits for one.
+    """
 
     lives: list[Life] = field(default_factory=list)
+    followers: list[Life] = field(default_factory=list)
     taken: bool = False
 
 
@@ -33,12 +38,11 @@ class Comments:
         self._deleted.add(work_item_id)
 
     def said(self, comment_id: str, issue_id: str) -> None:
-        partners = [
-            self._lives()[pair_of(link)]
-            for link in self._facts.links()
-            if (issue := self._facts.find_issue(link.issue_id)) and issue.issue_id == issue_id
-        ]
-        self._said[comment_id] = Said(partners)
+        said = self._said[comment_id] = Said()
+        for link in self._facts.links():
+            issue, life = self._facts.find_issue(link.issue_id), self._lives().get(pair_of(link))
+            if issue is not None and life is not None and issue.issue_id == issue_id:
+                (said.lives if link.issue_id == issue_id else said.followers).append(life)
 
     def taken(self, comment_id: str) -> None:
         if comment_id in self._said:
@@ -55,14 +59,19 @@ class Comments:
     def complaints(self) -> Iterator[str]:
         current = {id(life): pair for pair, life in self._lives().items()}
         for comment_id, said in self._said.items():
-            for pair in filter(None, (current.get(id(life)) for life in said.lives)):
-                if not self._is_due(said, pair) or self._times(pair[1])[comment_id]:
-                    continue
-                yield f"comment {comment_id} never reached work item {pair[1]}"
+            due = [pair for pair in self._pairs(said.lives, current) if self._is_due(said, pair)]
+            missed = [pair for pair in due if not self._times(pair[1])[comment_id]]
+            yield from (f"comment {comment_id} never reached work item {pair[1]}" for pair in missed)
+            due = [pair for pair in self._pairs(said.followers, current) if self._is_due(said, pair)]
+            if due and not said.lives and not any(self._times(pair[1])[comment_id] for pair in due):
+                yield f"comment {comment_id} reached none of the work items that followed its issue"
         for number in {pair[1] for pair in self._lives()}:
             for comment_id, times in self._times(number).items():
                 if times > 1 and (comment_id, number) not in self._unsure:
                     yield f"comment {comment_id} is {times} times on work item {number}"
+
+    def _pairs(self, lives: list[Life], current: dict[int, Pair]) -> list[Pair]:
+        return [current[id(life)] for life in lives if id(life) in current]
 
     def _is_due(self, said: Said, pair: Pair) -> bool:
         return said.taken and not self._was_off and not self._is_out_of_reach(pair)
