@@ -77,6 +77,8 @@ class Partners:
                 if now.statuses[end] != DONE or now.statuses[other] != OPEN or not self._travels(end, STATUS):
                     continue
                 partners = _partners_of(other, links)
+                if any(self._facts.is_kept_from(each) for each in partners.values()):
+                    continue
                 if all(now.statuses[each] != OPEN for each in partners):
                     yield f"{other} waits for others than {end} to be done, and all are"
 
