@@ -90,6 +90,9 @@ class Facts:
         state = self.kind_of(item).find_state(item.state)
         return None if state is None else state.category
 
+    def is_removed(self, item: WorkItem) -> bool:
+        return self.category_of(item) == "Removed"
+
     def status_of(self, item: WorkItem) -> IssueStatus:
         configuration = self.configuration
         mapping = configuration.project_mapping(item.project_id)

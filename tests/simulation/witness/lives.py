@@ -140,7 +140,7 @@ class Lives:
         is_open = self._facts.reinterpreted or before.state in self._facts.ado.unlisted
         if before.state != after.state and STATUS not in names and not is_open:
             self.against(f"{before.state} was rewritten as {after.state}, which means the same")
-        if self._facts.category_of(before) == "Removed":
+        if self._facts.is_removed(before):
             self._verdicts.against(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
         for name in names:
             status = name == STATUS

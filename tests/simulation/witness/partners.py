@@ -35,6 +35,7 @@ class Standing:
 class Partners:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._waited: set[Pair] = set()
         self._before: Standing | None = None
         self._edits: list[tuple[str, str]] = []
         self._something_else = False
@@ -51,8 +52,9 @@ class Partners:
         """Whoever was not known before is tried again at a time of its own."""
         self._somebody_joined = True
 
-    def at_rest(self) -> Iterator[str]:
+    def at_rest(self, lives: Mapping[Pair, Life]) -> Iterator[str]:
         """Judge the one edit since the last rest, if there was just one and nothing else."""
+        waited, self._waited = self._waited, {pair for pair, life in lives.items() if life.waits}
         now, links = self._standing(), list(self._facts.links())
         before, self._before = self._before, now
         edits, self._edits = self._edits, []
@@ -61,7 +63,7 @@ class Partners:
             return
         [(end, name)] = edits
         if name == STATUS:
-            yield from self._complaints_about_status(end, before, now, links)
+            yield from self._complaints_about_status(end, before, now, links, waited)
         elif not self._somebody_joined:
             yield from self._complaints_about_assignee(end, before, now, links)
 
@@ -107,14 +109,14 @@ class Partners:
         item = self._facts.find_item(link.work_item_id)
         if item is None:
             return GONE
-        if self._facts.category_of(item) == "Removed":
+        if self._facts.is_removed(item):
             return REMOVED
         return DONE if self._facts.status_of(item) is IssueStatus.RESOLVED else OPEN
 
     # What should have become of an edit
 
     def _complaints_about_status(
-        self, end: str, before: Standing, now: Standing, links: list[IssueLink]
+        self, end: str, before: Standing, now: Standing, links: list[IssueLink], waited: set[Pair]
     ) -> Iterator[str]:
         partners, edited = _partners_of(end, links), now.statuses.get(end)
         for other in now.statuses.keys() - {end}:
@@ -123,24 +125,35 @@ class Partners:
                 if was != became:
                     yield f"{other} became {became} when {end} became {edited}, and they are not linked"
                 continue
-            expected = self._expected_status(end, other, before, now, links)
+            expected = self._expected_status(end, other, before, now, links, waited)
             if expected is not None and became != expected and self._is_free(partners[other]):
                 yield f"{other} is {became}, not {expected}, after {end} became {edited}"
 
     def _expected_status(
-        self, end: str, other: str, before: Standing, now: Standing, links: list[IssueLink]
+        self,
+        end: str,
+        other: str,
+        before: Standing,
+        now: Standing,
+        links: list[IssueLink],
+        waited: set[Pair],
     ) -> str | None:
         """Return how a partner should stand after an edit, or None where that is left open."""
         was, edited = before.statuses[other], now.statuses[end]
         if was not in _COUNTED or not self._travels(end, STATUS):
             return was
-        if edited not in _COUNTED or before.statuses[end] == REMOVED:
-            return None  # It is left out from now on, or comes back; whoever waited may go on.
+        if before.statuses[end] == REMOVED:
+            return None  # It is back, and what it missed is nobody's edit.
         if edited == OPEN:
             return OPEN
-        counted = [each for each in _partners_of(other, links) if now.statuses[each] in _COUNTED]
+        partners = _partners_of(other, links)
+        counted = [each for each in partners if now.statuses[each] in _COUNTED]
+        all_done = bool(counted) and all(now.statuses[each] == DONE for each in counted)
+        if edited not in _COUNTED:
+            # It is left out from now on: whoever waited for nobody else goes on.
+            return DONE if all_done and any(pair_of(partners[each]) in waited for each in counted) else was
         needs_all = getattr(self._facts.configuration, "done_when", "any") == "all"
-        return DONE if not needs_all or all(now.statuses[each] == DONE for each in counted) else was
+        return DONE if all_done or not needs_all else was
 
     def _complaints_about_assignee(
         self, end: str, before: Standing, now: Standing, links: list[IssueLink]

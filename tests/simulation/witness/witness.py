@@ -10,7 +10,7 @@ from tests.doubles.sentry import MemorySentry
 from tests.simulation.laws import OFF, Law, Verdicts
 from tests.simulation.witness.comments import Comments
 from tests.simulation.witness.connections import Connections
-from tests.simulation.witness.facts import Facts, Pair, Worker, issue_end, item_end
+from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, issue_end, item_end
 from tests.simulation.witness.hops import Hops
 from tests.simulation.witness.lives import Lives
 from tests.simulation.witness.partners import Partners
@@ -61,7 +61,10 @@ class Witness:
         self._lives.person_changed_issue(before, after)
 
     def person_changed_item(self, before: WorkItem, after: WorkItem) -> None:
-        for name in self.facts.changed_in_item(before, after):
+        names = self.facts.changed_in_item(before, after)
+        if STATUS not in names and self.facts.is_removed(before) is not self.facts.is_removed(after):
+            names.append(STATUS)
+        for name in names:
             self._partners.edited(item_end(after.id), name)
         self._lives.person_changed_item(before, after)
 
@@ -125,7 +128,7 @@ class Witness:
 
     def judge_rest(self) -> None:
         """Judge the last edit by what became of it, when everything went well and nothing is under way."""
-        for problem in self._partners.at_rest():
+        for problem in self._partners.at_rest(self._lives.lives):
             self._verdicts.against(Law.PARTNERS, problem)
 
     def _under(self, law: Law, complaints: Iterable[str]) -> list[str]:
