@@ -20,7 +20,7 @@ from shared.flows.syncing import sync_inbound, sync_outbound
 from simulator.azurite import Azurite
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.sentry import MemorySentry
-from tests.doubles.services import MemoryServices
+from tests.doubles.services import KNOWN, MemoryServices
 from tests.e2e.app import HOOK_SECRET, ROOT, SECRETS, App, Pair, payload
 
 ROUNDS = 200
@@ -135,7 +135,7 @@ def _crowd(links: int) -> MemoryServices:
     ado, sentry = MemoryAdo(), MemorySentry()
     services = MemoryServices(ado, sentry, time.time)
     item, issue = ado.add_item("Fix login", 31), sentry.add_issue(issue_id="100")
-    services.organizations.add("crowd", Configuration(ado_url="https://dev.azure.com/crowd/"))
+    services.organizations.add("crowd", Configuration(ado_url="https://dev.azure.com/crowd/"), KNOWN)
     seen = Ends(issue.side, ItemSide(item.rev, item.state, IssueStatus.UNRESOLVED, item.assignee))
     for number in range(links):
         # The live link stands in the middle of the others.

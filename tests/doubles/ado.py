@@ -25,6 +25,7 @@ from simulator.ado.processes import WorkItemType
 
 ANN = "ann@corp.example"
 SERVICE = "sync@corp.example"
+BASE_URL = "https://dev.azure.com/fabrikam/"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ class MemoryAdo:
         self._names = {person.unique_name: person.name for person in self.catalog.people}
 
     # What the sync asks.
+
+    def instance_id(self) -> str:
+        return self.catalog.account_id
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         return self._live(work_item_id).item
@@ -238,6 +242,7 @@ class MemoryAdo:
                 "resource": resource,
                 "resourceVersion": "1.0",
                 "resourceContainers": {
+                    "collection": {"id": self.catalog.collection_id, "baseUrl": self.base_url},
                     "account": {"id": self.catalog.account_id, "baseUrl": self.base_url},
                     "project": {"id": item.project_id, "baseUrl": self.base_url},
                 },
@@ -296,6 +301,7 @@ def _types_of(kinds: tuple[WorkItemType, ...], unlisted: frozenset[str]) -> Work
             State(state.name, Category(state.category)) for state in kind.states if state.name not in unlisted
         )
         for kind in kinds
+        if not kind.disabled
     }
 
 

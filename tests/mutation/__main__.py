@@ -1,11 +1,12 @@
 """Runs mutmut over the core and compares what survives with what somebody has accepted, and why.
 
 mutmut changes what stands inside functions, one expression at a time, and runs the tests that reach it. It is
-told where to look, and with which tests, in pyproject.toml.
+told where to look, and with which tests, in pyproject.toml. It works on a copy, which keeps its results.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "mutants"
+COPY = ROOT / ".local" / "mutation"
+RESULTS = COPY / "mutants"
+COPIED = ("shared", "functions", "simulator", "tests", "docs")
+FILES = ("function_app.py", "host.json", "local.settings.sample.json", "pyproject.toml")
 ACCEPTED = Path(__file__).with_name("accepted.toml")
 # pytest's exit codes as mutmut keeps them: no test failed, and no test reaches the place.
 SURVIVED, UNTESTED = 0, frozenset({5, 33})
@@ -51,10 +55,11 @@ def main() -> int:
     asked = parser.parse_args()
     started = time.perf_counter()
     patterns = [f"{module}.*" for module in asked.modules]
+    renew_copy()
     # Its last line is a list of all mutants; what it does meanwhile is of interest only if it cannot do it.
     ran = subprocess.run(
         [sys.executable, "-m", "mutmut", "run", "--max-children", str(asked.children), *patterns],
-        cwd=ROOT,
+        cwd=COPY,
         capture_output=True,
         text=True,
         check=False,
@@ -66,6 +71,15 @@ def main() -> int:
     print_figures(results)
     print(f"{time.perf_counter() - started:.0f} s")
     return judge(results, whole=not asked.modules)
+
+
+def renew_copy() -> None:
+    COPY.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        shutil.rmtree(COPY / name, ignore_errors=True)
+        shutil.copytree(ROOT / name, COPY / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy(ROOT / name, COPY / name)
 
 
 def is_asked_for(result: Result, modules: Iterable[str]) -> bool:
@@ -112,7 +126,7 @@ def accepted_changes() -> set[Change]:
 def change_of(result: Result) -> Change:
     said = subprocess.run(
         [sys.executable, "-m", "mutmut", "show", result.name],
-        cwd=ROOT,
+        cwd=COPY,
         capture_output=True,
         text=True,
         check=True,

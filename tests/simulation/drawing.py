@@ -14,6 +14,7 @@ from tests.simulation.schedule import (
     ITEMS,
     KINDS,
     OUTAGES,
+    REPOINTED,
     REST,
     SENTRY_PEOPLE,
     STATES,
@@ -180,8 +181,7 @@ def _connections(seed: int, chance: random.Random) -> Schedule:
     for _ in range(chance.randint(1, 3)):
         what = chance.random()
         if what < 0.35:
-            value = f"{chance.choice(('there', 'there', 'here'))} {chance.choice(('drop', 'keep', 'refuse'))}"
-            course = [Action("repoint", value=value)]
+            course = [Action("repoint", value=chance.choice(REPOINTED))]
         elif what < 0.6:
             issue, item = chance.choice(schedule.links)
             course = [
@@ -278,7 +278,7 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
 
 
 # Themes that only later code can bear; empty once all of it is there.
-HELD_BACK = frozenset({"connections", "damaged", "processes", "backups"})
+HELD_BACK = frozenset({"damaged", "processes", "backups"})
 
 
 def _several(seed: int, chance: random.Random, number: int) -> Schedule:

@@ -14,6 +14,7 @@ from tests.doubles.queues import MemoryQueue, ReceiptLost, Received
 from tests.doubles.services import ADO_SECRET, SENTRY_SECRET
 from tests.simulation.laws import Law
 from tests.simulation.outages import STORAGE
+from tests.simulation.places import HERE, Place
 from tests.simulation.tasks import Event, Flight, named
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Host:
         self.poison: list[str] = []
         # Messages about what somebody changed, and the work items that changed since the reconciler told.
         self._news: set[tuple[str, int]] = set()
+        self._partitions: dict[tuple[str, int], str] = {}
         self.untold: set[int] = set()
 
     def calm_down(self) -> None:
@@ -48,7 +50,7 @@ class Host:
 
     # Hooks
 
-    def fly(self, event: Event, place: str) -> None:
+    def fly(self, event: Event, place: Place | None = None) -> None:
         number, self._hooks = self._hooks, self._hooks + 1
         disposition = self._strays.get(number)
         world = self._world
@@ -74,13 +76,19 @@ class Host:
                 if _post(sentry_webhook.handle, headers, body, services) == 202 and event.comment_id:
                     world.witness.comments.taken(event.comment_id)
             return
-        body = world.places[flight.place].hook_body(event)
+        ado = (flight.place or world.places[HERE]).ado
+        body = ado.hook_body(event)
         status = _post(ado_webhook.handle, {"Shared-Secret": ADO_SECRET}, body, services)
         if status == 503 and flight.attempts < MOST_DELIVERIES:
             again = Flight(world.now + REDELIVERED_AFTER, event, flight.place, flight.attempts + 1)
             self.flying.append(again)
         elif status not in _ANSWERS and world.is_connected:
             world.witness.against(Law.SETTLED, f"a genuine event was answered with {status}")
+        organization = world.organization()
+        knows_who_is_there = organization is not None and bool(organization.connection.ado.ids)
+        if status == 202 and knows_who_is_there and ado.catalog.organization not in world.been_at:
+            problem = f"a delivery of {ado.catalog.organization}, which is not connected, was taken"
+            world.witness.against(Law.CONNECTION, problem)
         if status == 503 and not world.current.was_troubled:
             world.witness.against(Law.SETTLED, "a genuine event was answered with 503, and nothing was wrong")
 
@@ -96,6 +104,7 @@ class Host:
                 self.untold.discard(message.work_item_id)
         if is_news:
             self._news.add((name, number))
+        self._partitions[name, number] = task.partition or self._world.partition()
 
     def take_up(self, name: str, number: int) -> None:
         queue = self._world.queues[name].real
@@ -108,6 +117,7 @@ class Host:
     ) -> None:
         world = self._world
         world.current.carries_news = (name, received.id) in self._news
+        world.current.partition = self._partitions[name, received.id]
         if world.is_traced:
             world.say(
                 world.current.name, f"takes {received.body.decode()} (delivery {received.dequeue_count})"

@@ -1,6 +1,6 @@
 """What people do, and what happens to the services around us, as one table of actions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,19 +17,24 @@ from shared.services import Services
 from shared.store.keys import escaped, number
 from shared.store.tables import Delete, Replace
 from tests.simulation.laws import Law
+from tests.simulation.places import HERE, MOVED, SPELLED_OTHERWISE, THERE
 from tests.simulation.schedule import Action
 
 if TYPE_CHECKING:
     from tests.simulation.world import World, WorldServices
 
-HERE, THERE, SLUG = "https://dev.azure.com/fabrikam/", "https://dev.azure.com/contoso/", "acme"
+_NOTHING: Mapping[str, str] = {}
 UNREADABLE = '{"of": "another version"}'
+_ADDRESSES = {"here": HERE, "spelled-otherwise": SPELLED_OTHERWISE, "moved": MOVED, "there": THERE}
 _STORED_ANSWERS = frozenset({200, 201, 204, 400, 404, 409, 412, 503})
 
 
 class People:
+    """``meant_to_keep`` says whether anybody called another address the same place under a new name."""
+
     def __init__(self, world: "World") -> None:
         self._world = world
+        self.meant_to_keep = False
         self._table: dict[str, Callable[[Action], None]] = {
             "resolve": self._change_issue,
             "unresolve": self._change_issue,
@@ -51,7 +56,7 @@ class People:
             "forget-state": lambda action: self._list_states(frozenset({action.value})),
             "configure": lambda action: self._store(self.configured(action.value)),
             "repoint": self._repoint,
-            "disconnect": lambda _: self._ask("DELETE", b"", {}),
+            "disconnect": lambda _: self._ask("DELETE"),
             "connect": self._connect,
             "edit-there": self._edit_there,
             "link": self._link,
@@ -112,7 +117,7 @@ class People:
 
     def _edit_there(self, action: Action) -> None:
         """Somebody of the other organization edits their own work item, numbered like one of ours."""
-        ado = self._world.places[THERE]
+        ado = self._world.places[THERE].ado
         before = ado.get_work_item(action.item)
         after = ado.edit(action.item, **{"System.State": action.value})
         if ado is self._world.ado:
@@ -164,36 +169,57 @@ class People:
         initial = cast("Any", action.value or None)
 
         def work(services: "WorldServices") -> None:
-            link(services, services.organizations.get(SLUG), action.issue, action.item, initial)
+            link(services, services.organizations.get(self._world.slug), action.issue, action.item, initial)
 
-        self._world.witness.connections.asked_for(self._world.place, action.item)
+        for place in self._world.places.values():
+            self._world.witness.connections.asked_for(place.organization, action.item)
         self._world.start("link", work)
 
     def _unlink(self, action: Action) -> None:
         self._world.start(
             "unlink",
-            lambda services: unlink(services, services.organizations.get(SLUG), action.issue, action.item),
+            lambda services: unlink(
+                services, services.organizations.get(self._world.slug), action.issue, action.item
+            ),
         )
 
     # The document
 
-    def _store(self, configuration: Configuration, params: dict[str, str] | None = None) -> None:
-        self._ask("PUT", msgspec.json.encode(configuration), params or {})
+    def _store(
+        self,
+        configuration: Configuration,
+        params: Mapping[str, str] = _NOTHING,
+        headers: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        self._ask("PUT", msgspec.json.encode(configuration), params, headers)
 
     def _repoint(self, action: Action) -> None:
-        where, what = action.value.split()
-        url = THERE if where == "there" else HERE
-        self._store(
-            replace(self._world.configuration(), ado_url=url), {} if what == "refuse" else {"links": what}
-        )
+        where, choice = action.value.split()
+        address, current = _ADDRESSES[where], self._world.organization()
+        if choice == "keep" and (current is None or self._world.places[address].ado is not self._world.ado):
+            raise ValueError("it is not the same place")
+        self.meant_to_keep |= choice == "keep"
+        params = {} if choice == "refuse" else {"links": choice}
+        headers = {"If-Match": current.version} if current and choice == "keep" else {}
+        self._store(replace(self._world.configuration(), ado_url=address), params, headers)
 
     def _connect(self, action: Action) -> None:
-        url = THERE if action.value == "there" else HERE
-        self._store(replace(self._world.configuration(), ado_url=url))
+        self._store(replace(self._world.configuration(), ado_url=_ADDRESSES[action.value]))
 
-    def _ask(self, method: str, body: bytes, params: dict[str, str]) -> None:
+    def _ask(
+        self,
+        method: str,
+        body: bytes = b"",
+        params: Mapping[str, str] = _NOTHING,
+        headers: Mapping[str, str] = _NOTHING,
+    ) -> None:
         request = func.HttpRequest(
-            method=method, url="/api/", params=params, route_params={"organization": SLUG}, body=body
+            method=method,
+            url="/api/",
+            headers=headers,
+            params=params,
+            route_params={"organization": self._world.slug},
+            body=body,
         )
 
         def work(services: Services) -> None:
@@ -254,8 +280,8 @@ class People:
             "issue": ("links", links, f"issue!{escaped(action.issue)}!no-number"),
             "deed": ("links", links, f"deed!comment-1-on-{action.item}"),
             "activity": ("activity", links, f"{item}!{escaped(action.issue)}!no-moment"),
-            "progress": ("organizations", "progress", SLUG),
-            "refusals": ("organizations", "refusals", f"{SLUG}!ado"),
+            "progress": ("organizations", "progress", links),
+            "refusals": ("organizations", "refusals", f"{self._world.slug}!ado"),
             "document": ("organizations", "organizations", "zeta"),
         }[action.value]
 

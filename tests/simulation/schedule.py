@@ -66,6 +66,17 @@ CONFIGURATIONS = (
     "mapping=on",
     "mapping=off",
 )
+# Where a document may lead instead, and what is said about the links there are.
+REPOINTED = (
+    "there drop",
+    "there drop",
+    "there refuse",
+    "here drop",
+    "here refuse",
+    "moved keep",
+    "moved refuse",
+    "spelled-otherwise refuse",
+)
 # What may be written over with something that nobody can read.
 TABLES = ("link", "issue", "deed", "activity", "progress", "refusals", "document")
 

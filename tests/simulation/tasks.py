@@ -8,6 +8,7 @@ from greenlet import greenlet  # type: ignore[import-untyped]  # it comes withou
 from shared.domain.model import SentryIssue
 from tests.doubles import ado as ado_double
 from tests.doubles import sentry as sentry_double
+from tests.simulation.places import Place
 
 if TYPE_CHECKING:
     from tests.simulation.world import WorldServices
@@ -20,6 +21,7 @@ class Task:
     """Something of ours at work; ``observed`` holds the issues as it last read them.
 
     ``answers`` holds those that its writes returned; it decides on them once it is done with a link.
+    ``partition`` is that of the connection that its message was about, "" for whatever has no message.
     ``busy`` is how long its own calls have taken so far, ``carries_news`` whether it is about something that
     somebody changed, ``was_troubled`` whether one of its calls went wrong.
     """
@@ -29,6 +31,7 @@ class Task:
     services: "WorldServices"
     since: float = 0.0
     token: str = ""
+    partition: str = ""
     asleep_until: float = 0.0
     began: float = 0.0
     busy: float = 0.0
@@ -40,11 +43,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Flight:
-    """A hook on its way to us; ``place`` is the address of the Azure DevOps organization that it is from."""
+    """A hook on its way to us; ``place`` is the Azure DevOps organization that it is from, if it is."""
 
     due: float
     event: Event
-    place: str = ""
+    place: Place | None = None
     attempts: int = 0
 
 

@@ -8,11 +8,11 @@ from shared.domain.messages import Message
 from shared.domain.model import Assignee, IssueStatus, SentryComment, SentryIssue, WorkItem, WorkItemTypes
 from shared.domain.ports import UNSET, Unset
 from shared.store.tables import LARGEST_PAGE, Operation, Row
-from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.tables import MemoryTable
 from tests.simulation.outages import ADO, SENTRY, STORAGE, TABLES
+from tests.simulation.places import Place
 
 
 class Crashed(BaseException):
@@ -35,10 +35,10 @@ class Stage(Protocol):
         ...
 
     def is_garbled(self, end: str) -> bool: ...
-    def asked_ado(self, place: str, numbers: Iterable[int]) -> None: ...
+    def asked_ado(self, place: Place, numbers: Iterable[int]) -> None: ...
     def observed(self, issue_id: str, issue: SentryIssue) -> None: ...
     def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None: ...
-    def wrote_item(self, place: str, before: WorkItem, after: WorkItem) -> None: ...
+    def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None: ...
     def commented(self, work_item_id: int, html: str) -> None: ...
     def put(self, name: str, number: int, message: Message) -> None: ...
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
@@ -115,13 +115,18 @@ class TroubledQueue:
 
 
 class TroubledAdo:
-    """One organization of Azure DevOps; ``place`` is its address."""
+    """One organization of Azure DevOps, as it is found at one of its addresses."""
 
-    def __init__(self, stage: Stage, place: str, ado: MemoryAdo) -> None:
+    def __init__(self, stage: Stage, place: Place) -> None:
         self._stage = stage
         self._place = place
-        self._ado = ado
-        self.web_url = ado.web_url
+        self._ado = place.ado
+        self.web_url = place.ado.web_url
+
+    def instance_id(self) -> str:
+        trouble = self._stage.before_call(ADO, "GET connectionData")
+        self._finish(trouble)
+        return self._place.identity
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         trouble = self._stage.before_call(ADO, f"GET work item {work_item_id}")
@@ -183,6 +188,12 @@ class TroubledSentry:
     def __init__(self, stage: Stage, sentry: MemorySentry) -> None:
         self._stage = stage
         self._sentry = sentry
+
+    def organization_id(self) -> str:
+        trouble = self._stage.before_call(SENTRY, "GET the organization")
+        organization_id = self._sentry.organization_id()
+        self._finish(trouble)
+        return organization_id
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")

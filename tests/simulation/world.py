@@ -2,12 +2,12 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import cache
+from functools import partial
 from typing import Any
 
 import msgspec
 from greenlet import greenlet  # type: ignore[import-untyped]  # it comes without types
+from msgspec.structs import replace
 
 from functions import reconcile
 from shared.domain.configuration import Configuration
@@ -16,21 +16,21 @@ from shared.domain.messages import Message
 from shared.domain.model import IssueLink, SentryIssue, WorkItem
 from shared.flows.linking import link
 from shared.settling.observing import UnitOfWork
-from shared.store.organizations import Organization
-from shared.store.tables import Delete, Operation
-from simulator.ado.catalog import Catalog
-from simulator.ado.processes import AGILE, CMMI, TAILORED, Process, State
+from shared.store.keys import escaped
+from shared.store.organizations import Organization, OrganizationStore
+from shared.store.tables import Operation
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import MemorySentry
-from tests.doubles.services import MemoryServices
+from tests.doubles.services import KNOWN, MemoryServices
 from tests.doubles.tables import MemoryTable
 from tests.simulation.host import SLUG, Host
 from tests.simulation.laws import OFF, Law
 from tests.simulation.outages import ADO, SENTRY, SHORT, SILENCE, SLOWEST, STORAGE, TABLES, Outages, error_of
-from tests.simulation.people import HERE, THERE, People
+from tests.simulation.people import People
+from tests.simulation.places import HERE, Place, places_for
 from tests.simulation.schedule import Action, Schedule
-from tests.simulation.tasks import Event, Flight, Task
+from tests.simulation.tasks import Flight, Task
 from tests.simulation.troubled import (
     Crashed,
     TroubledAdo,
@@ -51,10 +51,7 @@ EVERY = 300.0  # seconds between two runs of the reconciler
 SOON, AT_LAST = 900.0, 3600.0 + 3 * EVERY
 PATIENCE = 13_500.0  # seconds; how long the world goes on as long as nothing has come of it
 MOST_CALLS = 20_000
-# A state that was added to the process after the app had asked for its states.
-NEW_STATE = State("Verified", "Resolved")
 _TABLES = ("organizations", "links", "activity")
-_NEEDS_THERE = frozenset({"repoint", "connect", "edit-there"})
 
 Ready = Task | Flight | tuple[str, int]
 
@@ -67,7 +64,7 @@ class WorldServices(MemoryServices):
     """One instance of the app: what it shares with others is storage, and nothing else."""
 
     def __init__(self, world: "World") -> None:
-        super().__init__(world.places[HERE], world.sentry, world.clock)
+        super().__init__(world.ado, world.sentry, world.clock)
         self._world = world
 
     @property
@@ -87,6 +84,9 @@ class WorldServices(MemoryServices):
     def sentry(self, organization: Organization) -> Any:
         return self._world.troubled_sentry
 
+    def sentry_at_once(self, organization: Organization) -> Any:
+        return self._world.troubled_sentry
+
     def new_unit_of_work(self) -> UnitOfWork:
         unit = super().new_unit_of_work()
         self._world.current.token = unit.token
@@ -104,6 +104,7 @@ class World:
 
     def __init__(self, schedule: Schedule, trace: Callable[[float, str, str], None] | None = None) -> None:
         self.schedule = schedule
+        self.slug = SLUG
         self.now = START
         self._trace = trace
         self.is_traced = trace is not None
@@ -113,21 +114,32 @@ class World:
         self._troubles = dict(schedule.troubles)
         self._after_writes = dict(schedule.after_writes)
         self._hub = greenlet.getcurrent()
-        changes_types = any(each.what == "disable-type" for each in schedule.actions)
-        catalog = (_catalog.__wrapped__ if changes_types else _catalog)("fabrikam")
-        self.places = {HERE: MemoryAdo(catalog)}
-        if any(each.what in _NEEDS_THERE for each in schedule.actions):
-            self.places[THERE] = MemoryAdo(_catalog("contoso"))
+        self.places = places_for(schedule)
+        self._configuration = Configuration(
+            ado_url=HERE,
+            sentry_organization="acme",
+            people={"ann@corp.example": "ann@home.example"},
+        )
         self.sentry = MemorySentry()
-        self.troubled_ado = {place: TroubledAdo(self, place, ado) for place, ado in self.places.items()}
+        self.troubled_ado = {address: TroubledAdo(self, place) for address, place in self.places.items()}
         self.troubled_sentry = TroubledSentry(self, self.sentry)
         self.plain = {name: MemoryTable() for name in _TABLES}
+        self._registry = OrganizationStore(self.plain["organizations"], self.clock)
+        self._partition = SLUG
+        # When the document last became that of another connection, and which organizations it has named.
+        self._parted_at = 0.0
+        self.been_at = {self.ado.catalog.organization}
         self.tables = {name: TroubledTable(self, name, table) for name, table in self.plain.items()}
         self.queues = {
             name: TroubledQueue(self, name, MemoryQueue(self.clock)) for name in ("inbound", "outbound")
         }
         self.witness = Witness(
-            self.places, self.sentry, self.configuration, self.partition, self.links, self.clock
+            {address: each.ado for address, each in self.places.items()},
+            self.sentry,
+            self.configuration,
+            self.partition,
+            self.links,
+            self.clock,
         )
         self.outages = Outages()
         self.host = Host(self)
@@ -140,13 +152,9 @@ class World:
         self._furnish()
 
     @property
-    def place(self) -> str:
-        """Return the address of the Azure DevOps organization that the document names now."""
-        return self._configuration.ado_url or ""
-
-    @property
     def ado(self) -> MemoryAdo:
-        return self.places[self.place]
+        """Return the Azure DevOps organization that the document names now."""
+        return self.places[self._configuration.ado_url or ""].ado
 
     def clock(self) -> float:
         return self.now
@@ -162,9 +170,13 @@ class World:
     def configuration(self) -> Configuration:
         return self._configuration
 
+    def organization(self) -> Organization | None:
+        """Return the organization as it is stored now."""
+        return self._registry.find(SLUG)
+
     def partition(self) -> str:
         """Return the partition that holds the links of the connection there is now."""
-        return SLUG
+        return self._partition
 
     def links(self) -> Iterator[IssueLink]:
         """Yield the links that are stored, but for those that nobody can read."""
@@ -181,36 +193,20 @@ class World:
             self.sentry.add_member(email)
         for issue_id in self.schedule.issues:
             self.sentry.add_issue(issue_id=issue_id)
-        self.sentry.announce = lambda event: self.host.fly(event, "")
-        for place, ado in self.places.items():
-            self._furnish_place(place, ado)
-        self._configuration = Configuration(
-            ado_url=HERE,
-            sentry_organization="acme",
-            people={"ann@corp.example": "ann@home.example"},
-        )
+        self.sentry.announce = self.host.fly
+        for place in self.places.values():
+            place.ado.announce = partial(self.host.fly, place=place)
         for setting in self.schedule.settings:
             self._configuration = self.people.configured(setting)
         services = self._instances[0]
-        services.organizations.add(SLUG, self._configuration)
+        connection = replace(KNOWN, epoch=self.new_token())
+        stored = services.organizations.add(SLUG, self._configuration, connection)
+        self._partition = escaped(stored.scope)
         for issue_id, work_item_id in self.schedule.links:
-            self.witness.connections.asked_for(HERE, work_item_id)
+            self.witness.connections.asked_for(self.ado.catalog.organization, work_item_id)
             link(services, services.organizations.get(SLUG), issue_id, work_item_id, None)
         self.witness.comments.configured()
         self._unhindered = False
-
-    def _furnish_place(self, place: str, ado: MemoryAdo) -> None:
-        """Put the same numbers into each organization; what they stand for is its own."""
-        ado.unlisted = frozenset({NEW_STATE.name})
-        ado.add_person("Build Service", "")
-        for work_item_id in self.schedule.items:
-            kind, project = self.schedule.kind_of(work_item_id)
-            ado.add_item(f"Item {work_item_id} at {place}", work_item_id, kind=kind, project=project)
-
-        def fly(event: Event) -> None:
-            self.host.fly(event, place)
-
-        ado.announce = fly
 
     # The surroundings of our calls
 
@@ -230,6 +226,7 @@ class World:
         if self._trace is not None:
             self.say(task.name, what)
         self._verify_there(service, task)
+        self._verify_connected(service, task)
         trouble = self._troubles.get(number)
         if trouble is None:
             return None
@@ -258,6 +255,14 @@ class World:
             self._sleep(seconds)
         if how != "slow":
             raise error_of(how, service)
+
+    def _verify_connected(self, service: str, task: Task) -> None:
+        """Whatever a message was about, the same numbers mean something else in another connection."""
+        ended = task.partition and task.partition != self._partition and self._parted_at < task.since
+        if ended and service in {ADO, SENTRY} and self.is_connected:
+            self.witness.against(
+                Law.CONNECTION, f"a message of an ended connection led to a call of {service}"
+            )
 
     def after_call(self, service: str, trouble: str) -> None:
         if trouble == "dies-after":
@@ -288,8 +293,8 @@ class World:
     def is_garbled(self, end: str) -> bool:
         return self.witness.facts.bad.get(end) == "garble"
 
-    def asked_ado(self, place: str, numbers: Iterable[int]) -> None:
-        self.witness.connections.asked(place, numbers)
+    def asked_ado(self, place: Place, numbers: Iterable[int]) -> None:
+        self.witness.connections.asked(place.organization, numbers)
 
     def observed(self, issue_id: str, issue: SentryIssue) -> None:
         """Note what a worker read, under the id that it asked for and under the issue's present id."""
@@ -309,8 +314,8 @@ class World:
         task.answers[after.issue_id] = after
         self._after_write(SENTRY)
 
-    def wrote_item(self, place: str, before: WorkItem, after: WorkItem) -> None:
-        self.witness.wrote_item(self.current, place, before, after)
+    def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None:
+        self.witness.wrote_item(self.current, place.ado, before, after)
         self._after_write(ADO)
 
     def commented(self, work_item_id: int, html: str) -> None:
@@ -334,20 +339,28 @@ class World:
             self.current.observed |= self.current.answers
             self.current.answers.clear()
         elif partition == "organizations" and not self._unhindered:
-            self._configured_anew(operations)
+            self._configured_anew()
         if self._trace is not None and not self._unhindered:
             for each in operations:
                 text = "" if not hasattr(each, "text") else each.text
                 self.say(self.current.name, f"    {type(each).__name__} {table} {each.key} {text}")
 
-    def _configured_anew(self, operations: Sequence[Operation]) -> None:
-        for each in operations:
-            self.is_connected = not isinstance(each, Delete)
-            if not isinstance(each, Delete):
-                before, self._configuration = self._configuration, Configuration.from_stored(each.text)
-                if before.ado_url != self._configuration.ado_url:
-                    self.witness.parted_from_all()
-                self.witness.configured(before)
+    def _configured_anew(self) -> None:
+        """Read the document that was just stored, and whether its links are still those there were."""
+        organization = self.organization()
+        self.is_connected = organization is not None
+        if organization is None:
+            return
+        before, self._configuration = self._configuration, organization.configuration
+        partition, self._partition = self._partition, escaped(organization.scope)
+        self.been_at.add(self.ado.catalog.organization)
+        if partition != self._partition:
+            self._parted_at = self.now
+            self.witness.parted_from_all()
+        elif before.ado_url != self._configuration.ado_url and self.people.meant_to_keep:
+            self.witness.connections.kept(partition, self.ado.catalog.organization)
+        if before != self._configuration:
+            self.witness.configured(before)
 
     # The course of events
 
@@ -493,23 +506,3 @@ class World:
 
 def _service_of(end: str) -> str:
     return SENTRY if end.startswith("issue") else ADO
-
-
-@cache
-def _catalog(organization: str) -> Catalog:
-    """Return one organization's projects and people; hardly anything in a schedule changes them."""
-    catalog = Catalog(organization)
-    catalog.add_project("Fabrikam-Fiber", _with_new_state(AGILE))
-    catalog.add_project("CMMI Works", CMMI)
-    catalog.add_project("Tailored", TAILORED)
-    for name in ("Ann", "Bob", "Carol", "Eve", "Sync"):
-        catalog.add_person(name, f"{name.lower()}@corp.example")
-    return catalog
-
-
-def _with_new_state(process: Process) -> Process:
-    kinds = tuple(
-        replace(kind, states=(*kind.states, NEW_STATE)) if kind.name == "Bug" else kind
-        for kind in process.types
-    )
-    return replace(process, types=kinds)

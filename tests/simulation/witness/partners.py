@@ -142,8 +142,8 @@ class Partners:
         was, edited = before.statuses[other], now.statuses[end]
         if was not in _COUNTED or not self._travels(end, STATUS):
             return was
-        if before.statuses[end] == REMOVED:
-            return None  # It is back, and what it missed is nobody's edit.
+        if before.statuses[end] == REMOVED or (before.statuses[end], edited) == (DONE, REMOVED):
+            return None  # It is back, and what it missed is nobody's edit; or it counts as reopened by it.
         if edited == OPEN:
             return OPEN
         partners = _partners_of(other, links)

@@ -100,17 +100,17 @@ class Witness:
     ) -> None:
         self._lives.wrote_issue(worker, known, before, after)
 
-    def wrote_item(self, worker: Worker, place: str, before: WorkItem, after: WorkItem) -> None:
+    def wrote_item(self, worker: Worker, ado: MemoryAdo, before: WorkItem, after: WorkItem) -> None:
         if announced := self._lives.announced(worker):
             partition, link = announced
-            self.connections.wrote(partition, (link.issue_id, after.id), place)
-        if place == self.facts.configuration.ado_url:
+            self.connections.wrote(partition, (link.issue_id, after.id), ado.catalog.organization)
+        if ado is self.facts.ado:
             self._lives.wrote_item(worker, before, after)
 
     def stored(self, worker: Worker, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == "links":
             self._lives.stored(worker, partition, operations)
-            place = self.facts.configuration.ado_url or ""
+            place = self.facts.ado.catalog.organization
             for each in operations:
                 kind, *parts = each.key.split("!")
                 if isinstance(each, Insert) and kind == "item":
