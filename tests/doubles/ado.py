@@ -1,6 +1,5 @@
 """Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,11 +7,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, NotFound, Refused
 from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
     Assignee,
     Category,
+    FoundWorkItems,
     Person,
     State,
     Stranger,
@@ -42,9 +43,6 @@ class Event:
     item: WorkItem
     before: WorkItem | None = None
     number: int = 0
-
-
-_DISCUSSION = re.compile(r"(?P<project>[^/]+)/_apis/wit/workItems/(?P<number>[0-9]+)/comments")
 
 
 @dataclass
@@ -85,9 +83,11 @@ class MemoryAdo:
     def get_work_item(self, work_item_id: int) -> WorkItem:
         return self._live(work_item_id).item
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         found = ((each, self._entries.get(each)) for each in work_item_ids)
-        return {each: entry.item for each, entry in found if entry is not None and not entry.is_deleted}
+        return FoundWorkItems(
+            {each: entry.item for each, entry in found if entry is not None and not entry.is_deleted}
+        )
 
     def update_work_item(
         self,
@@ -112,20 +112,30 @@ class MemoryAdo:
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
 
-    def call(self, method: str, path: str, *, json: Any = None, params: Any = None) -> Any:
+    def call(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        kind: type[Shape],
+        *,
+        about: str = "",
+        json: Any = None,
+        params: Any = None,
+    ) -> Shape:
         """Answer the two requests of a discussion, which is all that the sync spells as a path.
 
         ADO quirk: comments, unlike work items, are only found under their project.
         """
-        asked = _DISCUSSION.fullmatch(path)
-        if asked is None:
-            raise ValueError(f"the double knows no {method} {path}")
-        entry = self._live(int(asked["number"]))
-        if entry.item.project_id != asked["project"]:
+        match path:
+            case (project_id, "_apis", "wit", "workItems", work_item_id, "comments"):
+                entry = self._live(int(work_item_id))
+            case _:
+                raise ValueError(f"the double knows no {method} {path}")
+        if entry.item.project_id != project_id:
             raise NotFound("TF401232: the work item is in another project", kind="work-item-not-found")
         if method == "POST":
             entry.comments.append(json["text"])
-        return {"comments": [{"text": each} for each in reversed(entry.comments)]}
+        return msgspec.convert({"comments": [{"text": each} for each in reversed(entry.comments)]}, kind)
 
     @property
     def base_url(self) -> str:
@@ -135,6 +145,9 @@ class MemoryAdo:
         return f"{self.base_url}{project_id}/_workitems/edit/{work_item_id}"
 
     # What people do.
+
+    def disable_type(self, project: str, kind: str) -> None:
+        self.catalog.disable_type(project, kind)
 
     def add_person(self, name: str, unique_name: str) -> None:
         self._names[unique_name or name] = name
@@ -151,6 +164,8 @@ class MemoryAdo:
         **fields: str,
     ) -> WorkItem:
         home = self.catalog.project(project)
+        if home.type(kind).disabled:
+            raise Refused("ado", f"The work item type {kind} is disabled.")
         item = WorkItem(
             id=work_item_id,
             rev=1,
@@ -277,7 +292,7 @@ class MemoryAdo:
             return None
         if name not in self._names:
             raise Refused("ado", "TF401347: the identity is not known")
-        return Person(name) if "@" in name else Stranger(ASSIGNEE_UNREADABLE, name)
+        return Person(name) if "@" in name else Stranger(ASSIGNEE_UNREADABLE, name.lower())
 
     def _fields(self, item: WorkItem) -> dict[str, str]:
         fields = {
@@ -301,7 +316,6 @@ def _types_of(kinds: tuple[WorkItemType, ...], unlisted: frozenset[str]) -> Work
             State(state.name, Category(state.category)) for state in kind.states if state.name not in unlisted
         )
         for kind in kinds
-        if not kind.disabled
     }
 
 

@@ -158,7 +158,7 @@ class People:
     def _disable_type(self, work_item_id: int) -> None:
         """Somebody forbids new work items of this one's type; those there are live on."""
         kind, project = self._world.schedule.kind_of(work_item_id)
-        self._world.ado.catalog.disable_type(project, kind)
+        self._world.ado.disable_type(project, kind)
 
     def _list_states(self, unlisted: frozenset[str]) -> None:
         self._world.ado.unlisted = unlisted

@@ -3,9 +3,18 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
-from shared.domain.model import Assignee, IssueStatus, SentryComment, SentryIssue, WorkItem, WorkItemTypes
+from shared.domain.model import (
+    Assignee,
+    FoundWorkItems,
+    IssueStatus,
+    SentryComment,
+    SentryIssue,
+    WorkItem,
+    WorkItemTypes,
+)
 from shared.domain.ports import UNSET, Unset
 from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.queues import MemoryQueue
@@ -136,14 +145,13 @@ class TroubledAdo:
         self._finish(trouble)
         return item
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         trouble = self._stage.before_call(ADO, "POST workitemsbatch")
         self._stage.asked_ado(self._place, work_item_ids)
-        for each in work_item_ids:
-            self._stage.verify_allowed(f"item {each}", writes=False)
-        items = self._ado.find_work_items(work_item_ids)
+        garbled = frozenset(each for each in work_item_ids if self._stage.is_garbled(f"item {each}"))
+        items = self._ado.find_work_items([each for each in work_item_ids if each not in garbled])
         self._finish(trouble)
-        return items
+        return FoundWorkItems(items.found, garbled)
 
     def update_work_item(
         self,
@@ -168,12 +176,21 @@ class TroubledAdo:
         self._finish(trouble)
         return types
 
-    def call(self, method: str, path: str, *, json: Any = None, params: Any = None) -> Any:
+    def call(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        kind: type[Shape],
+        *,
+        about: str = "",
+        json: Any = None,
+        params: Any = None,
+    ) -> Shape:
         """Make one of the two calls about a discussion."""
-        trouble = self._stage.before_call(ADO, f"{method} {path}")
-        number = int(path.rsplit("/", 2)[1])
+        trouble = self._stage.before_call(ADO, f"{method} {about}")
+        number = int(path[-2])
         self._stage.verify_allowed(f"item {number}", writes=method == "POST")
-        answer = self._ado.call(method, path, json=json, params=params)
+        answer = self._ado.call(method, path, kind, about=about, json=json, params=params)
         if method == "POST":
             self._stage.commented(number, json["text"])
         self._finish(trouble)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from functions import reconcile
 from shared.domain.configuration import Configuration
-from shared.domain.errors import SyncError, Unavailable
+from shared.domain.errors import Forbidden, SyncError, Unavailable
 from shared.domain.messages import Message
 from shared.domain.model import IssueLink, SentryIssue, WorkItem
 from shared.flows.linking import link
@@ -288,7 +288,7 @@ class World:
         if how == "garble":
             raise Unavailable(_service_of(end), f"{end} cannot be read")
         if how == "forbid" and (writes or end.startswith("issue")):
-            raise error_of("refuses-us", _service_of(end))
+            raise Forbidden(_service_of(end), "HTTP 403", about=end)
 
     def is_garbled(self, end: str) -> bool:
         return self.witness.facts.bad.get(end) == "garble"
