@@ -128,7 +128,8 @@ class Witness:
 
     def judge_rest(self) -> None:
         """Judge the last edit by what became of it, when everything went well and nothing is under way."""
-        for problem in self._partners.at_rest(self._lives.lives):
+        lives = self._lives.lives
+        for problem in (*self._partners.at_rest(lives), *self._partners.waiting_for_nobody(lives)):
             self._verdicts.against(Law.PARTNERS, problem)
 
     def _under(self, law: Law, complaints: Iterable[str]) -> list[str]:
