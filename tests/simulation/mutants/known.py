@@ -17,8 +17,10 @@ class Mutant:
     tests: tuple[str, ...] = ()
 
 
-def _mutant(name: str, path: str, old: str, new: str) -> Mutant:
-    return Mutant(name, ((f"shared/{path}", old, new),))
+def _mutant(
+    name: str, path: str, old: str, new: str, *, theme: str | None = None, tests: tuple[str, ...] = ()
+) -> Mutant:
+    return Mutant(name, ((f"shared/{path}", old, new),), theme, tests)
 
 
 MUTANTS = (
@@ -162,5 +164,77 @@ MUTANTS = (
         "settling/recording.py",
         " if claim and written.uncertain else None",
         " if claim and written.uncertain and not written.error else None",
+    ),
+    # What a link is bound to.
+    _mutant(
+        "ignore the epoch of what is stored",
+        "domain/connection.py",
+        '    return f"{slug}~{epoch}" if epoch else slug',
+        "    return slug",
+        theme="connections",
+    ),
+    _mutant(
+        "take a message of an ended connection for one of this",
+        "flows/syncing.py",
+        "    return organization if organization.epoch == message.epoch else None",
+        "    return organization",
+        theme="connections",
+    ),
+    _mutant(
+        "believe the deliveries of another organization",
+        "ado/hook.py",
+        "    if is_foreign(known, origin):",
+        "    if is_foreign(known, NOBODY):",
+        theme="connections",
+    ),
+    _mutant(
+        "let the links follow the document to another organization",
+        "domain/connection.py",
+        '    if verdict is Verdict.SAME or choice == "keep":',
+        '    if verdict or choice == "keep":',
+        theme="connections",
+    ),
+    # What the services may answer, and what they may be told.
+    _mutant(
+        "pause everything for what is forbidden about one thing",
+        "http/caller.py",
+        "        if status == 403 and about:\n",
+        '        if status == 403 and about == "":\n',
+        tests=("tests/unit/http/test_caller.py",),
+    ),
+    _mutant(
+        "shorten a wait that was asked for",
+        "http/back_off.py",
+        "            self._slowed_until = max(self._slowed_until, self.clock() + seconds)",
+        "            self._slowed_until = self.clock() + seconds",
+        tests=("tests/unit/http/test_back_off.py",),
+    ),
+    _mutant(
+        "hold one thread after the other for a service that says nothing",
+        "http/back_off.py",
+        "            self._silent_until = self.clock() + SILENT_FOR\n\n    def answered",
+        "            self._silent_until = None\n\n    def answered",
+        tests=("tests/unit/http/test_back_off.py",),
+    ),
+    _mutant(
+        "take an item that cannot be read for gone",
+        "ado/client.py",
+        "        return FoundWorkItems(found, frozenset(unreadable - found.keys()))",
+        "        return FoundWorkItems(found)",
+        tests=("tests/unit/ado/test_client.py",),
+    ),
+    _mutant(
+        "let an identity's label depend on who spells it",
+        "ado/identity.py",
+        "    label = _without_name(text) or text.strip()",
+        "    label = text or text.strip()",
+        tests=("tests/unit/ado/test_identity.py",),
+    ),
+    _mutant(
+        "give our credentials to any host",
+        "http/session.py",
+        "            self._policy.verify_trusted(url)",
+        "            str(url)",
+        tests=("tests/unit/http/test_bounds.py",),
     ),
 )
