@@ -93,6 +93,9 @@ class Lives:
         for name in self._facts.changed_in_item(before, after):
             self.causes += 1
             self._changed(item_end(after.id), name, by_person=True)
+        if before.state != after.state:
+            # Also a state that counts the same is that person's choice now.
+            self._hops.person_changed(item_end(after.id), STATUS)
 
     def something_else_changed(self) -> None:
         """Note what is no edit of a field and yet a reason to write: a merge, a document, a new member."""
