@@ -1,45 +1,66 @@
 """The law that an edit travels one hop: what we wrote to an end is no change of it for its other links."""
 
 import itertools
+from dataclasses import dataclass
 
 from tests.simulation.laws import Law, Verdicts
-from tests.simulation.witness.facts import STATUS, Facts, Pair, ends_of
+from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, ends_of
 
-_NEVER: tuple[int, Pair | None] = (0, None)
+
+@dataclass(frozen=True)
+class Change:
+    """The last change of a field of an end; if it was ours, by whom, when, and for which link."""
+
+    number: int = 0
+    pair: Pair | None = None
+    token: str = ""
+    at: float = 0.0
+
+
+_NEVER = Change()
 
 
 class Hops:
-    """``_last`` is the last change of each field of an end: its number, and the link it was ours for."""
-
     def __init__(self, facts: Facts, verdicts: Verdicts) -> None:
         self._facts = facts
         self._verdicts = verdicts
-        self._changes = itertools.count(1)
-        self._last: dict[tuple[str, str], tuple[int, Pair | None]] = {}
+        self._numbers = itertools.count(1)
+        self._last: dict[tuple[str, str], Change] = {}
         # Links that copy one side over, or that have come to another issue, carry what they find there.
         self.may_carry: set[Pair] = set()
         self._parted = False
 
     def person_changed(self, end: str, name: str) -> None:
-        self._last[end, name] = next(self._changes), None
+        self._last[end, name] = Change(next(self._numbers))
 
     def parted(self) -> None:
         """Note that a link ended: whoever waited for its other partners may go on now."""
         self._parted = True
 
-    def wrote(self, pair: Pair, end: str, name: str) -> None:
+    def wrote(self, worker: Worker, pair: Pair, end: str, name: str) -> None:
         other = next(each for each in ends_of(pair) if each != end)
-        _, source = self._last.get((other, name), _NEVER)
-        carried_on = source not in {None, pair} and pair not in self.may_carry and self._agree(pair, name)
-        if carried_on and not (name == STATUS and self._parted):
-            problem = f"{name} of {end} followed {other}, which had been written for {source}"
+        source = self._last.get((other, name), _NEVER)
+        if self._is_carried_on(worker, source, pair, name):
+            problem = f"{name} of {end} followed {other}, which had been written for {source.pair}"
             self._verdicts.against(Law.ONE_HOP, problem)
-        self._last[end, name] = next(self._changes), pair
+        self._last[end, name] = Change(next(self._numbers), pair, worker.token, self._facts.clock())
+
+    def _is_carried_on(self, worker: Worker, source: Change, pair: Pair, name: str) -> bool:
+        """Tell whether a write passes on what another one of ours had put there, and the worker could know."""
+        if source.pair in {None, pair} or pair in self.may_carry or (name == STATUS and self._parted):
+            return False
+        came_meanwhile = source.token != worker.token and source.at > worker.since
+        return not came_meanwhile and not self._is_ambiguous(source.pair or pair) and self._agree(pair, name)
+
+    def _is_ambiguous(self, pair: Pair) -> bool:
+        """Tell whether a merge led the write to another issue, or a revision's number names two."""
+        issue = self._facts.find_issue(pair[0])
+        return issue is None or issue.issue_id != pair[0] or pair[1] in self._facts.restored
 
     def was_settled_by_another(self, pair: Pair, name: str) -> bool:
         """Tell whether the last change at either end was ours for another link, which goes no further."""
-        _, source = max(self._last.get((end, name), _NEVER) for end in ends_of(pair))
-        return source not in {None, pair}
+        changes = [self._last.get((end, name), _NEVER) for end in ends_of(pair)]
+        return max(changes, key=lambda change: change.number).pair not in {None, pair}
 
     def _agree(self, pair: Pair, name: str) -> bool:
         issue, item = self._facts.find_issue(pair[0]), self._facts.ado.item(pair[1])

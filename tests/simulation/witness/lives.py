@@ -173,7 +173,7 @@ class Lives:
             if link.claim is not None:
                 other = self._values_of(link, link.claim.after, name)[1 - side]
                 life.landed[name] = (new, other) if side == ISSUE else (other, new)
-            self._hops.wrote(pair_of(link), end, name)
+            self._hops.wrote(worker, pair_of(link), end, name)
         if link.claim is not None and link.claim.until < worker.began:
             late = worker.began - link.claim.until
             self._verdicts.against(Law.CLAIM, f"{end} was written {late:.0f} s after the claim had run out")
@@ -209,7 +209,7 @@ class Lives:
         is_current = partition == self._facts.partition
         gone = [pair for each in operations if isinstance(each, Delete) and (pair := _pair(each.key))]
         lives = [self.lives.pop(pair) for pair in gone if is_current and pair in self.lives]
-        if gone:
+        if gone and not any(isinstance(each, Insert) for each in operations):
             self._hops.parted()
         for each in operations:
             if isinstance(each, Delete) or not (pair := _pair(each.key)):
@@ -351,6 +351,8 @@ class Lives:
             yield "its claim was left behind"
         item = self._facts.ado.item(link.work_item_id)
         yield from self._complaints_about_health(link, issue, item)
+        if self._is_ambiguous(link, item):
+            return
         if link.health.reason not in _NOT_SEEN_FOR:
             yield from _complaints_about_seen(link, issue, item)
         yield from self._complaints_about_agreement(link, issue, item)
@@ -395,6 +397,10 @@ class Lives:
                 and self._is_known(life.refused, issue, item)
             ):
                 yield f"its assignee {values} was refused, is known by now and was not tried again"
+
+    def _is_ambiguous(self, link: IssueLink, item: WorkItem) -> bool:
+        """Tell whether the revision that was seen has been taken away, and another one has its number."""
+        return link.seen.item.rev == item.rev and len(self._facts.revisions_at(item.id, item.rev)) > 1
 
     def _is_open_question(self, item: WorkItem) -> bool:
         """Tell whether what a state counts as has changed, or cannot be known at the moment."""

@@ -79,10 +79,16 @@ class Partners:
                 if now.statuses[end] != DONE or now.statuses[other] != OPEN or not self._travels(end, STATUS):
                     continue
                 partners = _partners_of(other, links)
-                if any(self._facts.is_kept_from(each) for each in partners.values()):
+                if any(self._cannot_be_told(each) for each in partners.values()):
                     continue
                 if all(now.statuses[each] != OPEN for each in partners):
                     yield f"{other} waits for others than {end} to be done, and all are"
+
+    def _cannot_be_told(self, link: IssueLink) -> bool:
+        """Tell whether nobody can know how a partner stands, which counts as not done."""
+        item = self._facts.find_item(link.work_item_id)
+        is_unknown = item is not None and item.state in self._facts.ado.unlisted
+        return is_unknown or self._facts.is_kept_from(link)
 
     # Who stands how
 
