@@ -46,7 +46,7 @@ class Hops:
         self._last[end, name] = Change(next(self._numbers), pair, worker.token, self._facts.clock())
 
     def _is_carried_on(self, worker: Worker, source: Change, pair: Pair, name: str) -> bool:
-        """Tell whether a write passes on what another one of ours had put there, and the worker could know."""
+        """Tell whether a write passes on what another one of ours had put there, as its worker could know."""
         if source.pair in {None, pair} or pair in self.may_carry or (name == STATUS and self._parted):
             return False
         came_meanwhile = source.token != worker.token and source.at > worker.since
