@@ -278,7 +278,7 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
 
 
 # Themes that only later code can bear; empty once all of it is there.
-HELD_BACK = frozenset({"damaged", "processes", "backups"})
+HELD_BACK = frozenset({"processes", "backups"})
 
 
 def _several(seed: int, chance: random.Random, number: int) -> Schedule:

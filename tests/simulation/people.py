@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, str] = {}
 UNREADABLE = '{"of": "another version"}'
 _ADDRESSES = {"here": HERE, "spelled-otherwise": SPELLED_OTHERWISE, "moved": MOVED, "there": THERE}
-_STORED_ANSWERS = frozenset({200, 201, 204, 400, 404, 409, 412, 503})
+_STORED_ANSWERS = frozenset({200, 201, 204, 400, 404, 409, 412, 502, 503})
 
 
 class People:
