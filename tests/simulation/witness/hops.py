@@ -1,7 +1,7 @@
 """The law that an edit travels one hop: what we wrote to an end is no change of it for its other links."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.simulation.laws import Law, Verdicts
 from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, ends_of
@@ -37,13 +37,17 @@ class Hops:
         """Note that a link ended: whoever waited for its other partners may go on now."""
         self._parted = True
 
-    def wrote(self, worker: Worker, pair: Pair, end: str, name: str) -> None:
+    def wrote(self, worker: Worker, pair: Pair, end: str, name: str, *, in_time: bool) -> None:
+        """Judge a write of ours. One that lands after its claim ran out is known to nobody as ours."""
         other = next(each for each in ends_of(pair) if each != end)
         source = self._last.get((other, name), _NEVER)
         if self._is_carried_on(worker, source, pair, name):
             problem = f"{name} of {end} followed {other}, which had been written for {source.pair}"
             self._verdicts.against(Law.ONE_HOP, problem)
-        self._last[end, name] = Change(next(self._numbers), pair, worker.token, self._facts.clock())
+        change = Change(next(self._numbers))
+        if in_time:
+            change = replace(change, pair=pair, token=worker.token, at=self._facts.clock())
+        self._last[end, name] = change
 
     def _is_carried_on(self, worker: Worker, source: Change, pair: Pair, name: str) -> bool:
         """Tell whether a write passes on what another one of ours had put there, as its worker could know."""

@@ -173,7 +173,8 @@ class Lives:
             if link.claim is not None:
                 other = self._values_of(link, link.claim.after, name)[1 - side]
                 life.landed[name] = (new, other) if side == ISSUE else (other, new)
-            self._hops.wrote(worker, pair_of(link), end, name)
+            in_time = link.claim is not None and self._facts.clock() <= link.claim.until
+            self._hops.wrote(worker, pair_of(link), end, name, in_time=in_time)
         if link.claim is not None and link.claim.until < worker.began:
             late = worker.began - link.claim.until
             self._verdicts.against(Law.CLAIM, f"{end} was written {late:.0f} s after the claim had run out")
@@ -257,10 +258,7 @@ class Lives:
 
     def _born(self, link: IssueLink) -> Life:
         seen, now = link.seen, self._facts.find_issue(link.issue_id)
-        values: dict[str, Values] = {
-            STATUS: (seen.issue.status, seen.item.status),
-            ASSIGNEE: (seen.issue.assignee, seen.item.assignee),
-        }
+        values = {name: self._seen(link, name) for name in FIELDS}
         copied = any(_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
         may_write = copied or now is None or now.side != seen.issue
         left_alone = set() if copied else set(values.items())
