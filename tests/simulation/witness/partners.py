@@ -85,7 +85,7 @@ class Partners:
                     yield f"{other} waits for others than {end} to be done, and all are"
 
     def _cannot_be_told(self, link: IssueLink) -> bool:
-        """Tell whether nobody knows how a partner stands, or it cannot be settled itself: then it is not done."""
+        """Tell whether nobody knows how a partner stands, or it cannot be settled itself."""
         item = self._facts.find_item(link.work_item_id)
         is_unknown = item is not None and item.state in self._facts.ado.unlisted
         return is_unknown or not self._is_free(link)
