@@ -69,8 +69,7 @@ _RARE = (
 def drawn(seed: int, theme: str | None = None) -> Schedule:
     """Return the schedule of a seed, on its own theme or on a given one."""
     chance = random.Random(seed)
-    weights = [0 if each in HELD_BACK else weight for each, (weight, _) in THEMES.items()]
-    chosen = chance.choices(list(THEMES), weights)[0]
+    chosen = chance.choices(list(THEMES), [weight for weight, _ in THEMES.values()])[0]
     return THEMES[theme or chosen][1](seed, chance)
 
 
@@ -275,10 +274,6 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "forbidden": (3, _forbidden),
     "backups": (2, _backups),
 }
-
-
-# Themes that only later code can bear; empty once all of it is there.
-HELD_BACK = frozenset({"processes", "backups"})
 
 
 def _several(seed: int, chance: random.Random, number: int) -> Schedule:

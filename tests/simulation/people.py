@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from functions import org_config, reconcile
-from shared.domain.configuration import Configuration, ProjectMapping
+from shared.domain.configuration import Configuration, DoneWhen, ProjectMapping
 from shared.domain.errors import NotFound, Refused
 from shared.domain.model import Category, Side
 from shared.flows.linking import link, unlink
@@ -242,9 +242,9 @@ class People:
             project = self._world.ado.catalog.project("CMMI Works").id
             mapping = ProjectMapping(on_resolve="Resolved", on_unresolve="Active")
             return replace(configuration, status_mapping={project: mapping} if value == "on" else {})
-        if name not in configuration.__struct_fields__:
-            return configuration  # TODO
-        return replace(configuration, **{name: value == "on" if value in {"on", "off"} else value})
+        if name == "done_when":
+            return replace(configuration, done_when=DoneWhen(value))
+        return replace(configuration, **{name: value == "on"})
 
     # What goes wrong
 

@@ -357,7 +357,8 @@ class Lives:
 
     def _complaints_about_health(self, link: IssueLink, issue: SentryIssue, item: WorkItem) -> Iterator[str]:
         health = link.health
-        if health.word == "settled" and not health.reason:
+        waits = health.reason == "waits-for-others" and link.waiting is not None
+        if health.word == "settled" and (waits or not health.reason):
             return
         true_reasons = {
             "assignee-not-found": link.owed is not None,

@@ -158,7 +158,7 @@ class Partners:
         if edited not in _COUNTED:
             # It is left out from now on: whoever waited for nobody else goes on.
             return DONE if all_done and any(pair_of(partners[each]) in waited for each in counted) else was
-        needs_all = getattr(self._facts.configuration, "done_when", "any") == "all"
+        needs_all = self._facts.configuration.done_when == "all"
         return DONE if all_done or not needs_all else was
 
     def _complaints_about_assignee(
