@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--theme", choices=list(THEMES), help="only schedules of this theme")
     parser.add_argument("--whole", action="store_true", help="trace every call, reads included")
     asked = parser.parse_args()
-    logging.disable(logging.CRITICAL)
+    logging.disable(logging.WARNING)
     first = int(time.time()) if asked.seed == "clock" else int(asked.seed)
     if asked.trace:
         print(traced(drawn(first, asked.theme), whole=asked.whole))

@@ -209,7 +209,10 @@ def _damaged(seed: int, chance: random.Random) -> Schedule:
         actions = list(_inserted(chance, actions, [damage]))
         if chance.random() < 0.3:
             actions.append(replace(damage, what="mend"))
-    return replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2, 3)))
+    schedule = replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2, 3)))
+    # What no hook told has to be found among the rows that can be read.
+    strays = tuple((chance.randrange(4 * len(actions)), "lost") for _ in range(chance.choice((0, 2, 4))))
+    return replace(schedule, strays=strays)
 
 
 def _processes(seed: int, chance: random.Random) -> Schedule:

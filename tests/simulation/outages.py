@@ -11,7 +11,6 @@ TABLES = "tables"
 SILENCE = 13.0  # seconds
 ASKED_TO_WAIT = 60.0  # seconds
 SLOWEST = 3.0  # seconds
-SHORT = 120.0  # seconds; what is made up for within a quarter of an hour
 
 
 @dataclass(frozen=True)
@@ -21,16 +20,17 @@ class Outage:
 
 
 class Outages:
-    """``over_at`` is when the last one ends, ``longest`` how long the longest one lasts."""
+    """``began_at`` is when the first one began, if any did, ``over_at`` when the last one ends."""
 
     def __init__(self) -> None:
         self._away: dict[str, Outage] = {}
-        self.over_at = self.longest = 0.0
+        self.began_at: float | None = None
+        self.over_at = 0.0
 
     def begin(self, service: str, how: str, now: float, lasts: float) -> None:
         self._away[service] = Outage(how, now + lasts)
+        self.began_at = now if self.began_at is None else self.began_at
         self.over_at = max(self.over_at, now + lasts)
-        self.longest = max(self.longest, lasts)
 
     def how(self, service: str, now: float) -> str | None:
         """Return how a service is away now, or None if it is there."""

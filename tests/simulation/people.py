@@ -30,11 +30,15 @@ _STORED_ANSWERS = frozenset({200, 201, 204, 400, 404, 409, 412, 502, 503})
 
 
 class People:
-    """``meant_to_keep`` says whether anybody called another address the same place under a new name."""
+    """``meant_to_keep`` says whether anybody called another address the same place under a new name.
+
+    ``all_was_announced`` says whether hooks told of all that was done since the last rest.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self.meant_to_keep = False
+        self.all_was_announced = True
         self._table: dict[str, Callable[[Action], None]] = {
             "resolve": self._change_issue,
             "unresolve": self._change_issue,
@@ -77,6 +81,8 @@ class People:
     def do(self, action: Action) -> None:
         world = self._world
         world.say("person", " ".join(str(each) for each in vars(action).values() if each))
+        if action.what in {"merge", "delete-issue"}:
+            self.all_was_announced = False
         if action.what not in _LEAVES_LINKS_ALONE:
             world.witness.something_else_happened(joined=action.what == "join")
         try:

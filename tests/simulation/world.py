@@ -1,5 +1,6 @@
 """The world of one schedule: a clock, both services, storage, people, and workers whose steps interleave."""
 
+import logging
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -26,7 +27,7 @@ from tests.doubles.services import KNOWN, MemoryServices
 from tests.doubles.tables import MemoryTable
 from tests.simulation.host import SLUG, Host
 from tests.simulation.laws import OFF, Law
-from tests.simulation.outages import ADO, SENTRY, SHORT, SILENCE, SLOWEST, STORAGE, TABLES, Outages, error_of
+from tests.simulation.outages import ADO, SENTRY, SILENCE, SLOWEST, STORAGE, TABLES, Outages, error_of
 from tests.simulation.people import People
 from tests.simulation.places import HERE, Place, places_for
 from tests.simulation.schedule import Action, Schedule
@@ -47,8 +48,11 @@ A_CALL = 0.02  # seconds
 SLOW, FROZEN = 12.0, 130.0  # seconds; an answer just out of time, and a machine that stood still
 LONGEST_FUNCTION = 300.0  # seconds; functionTimeout in host.json
 EVERY = 300.0  # seconds between two runs of the reconciler
-# How soon everything is carried over once nothing goes wrong any more: after a short outage, and in any case.
-SOON, AT_LAST = 900.0, 3600.0 + 3 * EVERY
+# How soon everything is carried over once nothing goes wrong any more, by how long services were away: within
+# the step that the back-off had reached, and two runs of the reconciler; and in any case.
+SOON = ((300.0, 300.0 + 2 * EVERY), (1200.0, 900.0 + 2 * EVERY))
+SHORTLY = 60.0  # seconds in which hooks and messages arrive, and no run of the reconciler
+AT_LAST = 3600.0 + 3 * EVERY
 PATIENCE = 13_500.0  # seconds; how long the world goes on as long as nothing has come of it
 MOST_CALLS = 20_000
 _TABLES = ("organizations", "links", "activity")
@@ -58,6 +62,19 @@ Ready = Task | Flight | tuple[str, int]
 
 class NeverQuiet(BaseException):
     """The schedule never comes to rest."""
+
+
+class Bugs(logging.Handler):
+    """Hears of the exceptions that a boundary answers or a run passes over, and that nobody would see."""
+
+    def __init__(self, note: Callable[[Exception], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Exception):
+            self._note(error)
 
 
 class WorldServices(MemoryServices):
@@ -366,11 +383,15 @@ class World:
 
     def run(self) -> list[str]:
         """Let everything happen, then let it come to rest; return what the witness complains about."""
+        bugs = Bugs(self.note)
+        logging.getLogger("functions").addHandler(bugs)
         try:
             self._live()
             return self._rest()
         except NeverQuiet:
             return [*self.witness.violations, "it never comes to rest"]
+        finally:
+            logging.getLogger("functions").removeHandler(bugs)
 
     def _live(self) -> None:
         actions = list(reversed(self.schedule.actions))
@@ -411,9 +432,10 @@ class World:
 
     def _too_late(self, took: float) -> list[str]:
         """Complain if what kept links from being settled was over, and yet made up for too late."""
-        schedule, longest = self.schedule, self.outages.longest
-        only_short = 0 < longest <= SHORT and not schedule.troubles and not schedule.after_writes
-        most = SOON if only_short else AT_LAST
+        schedule, most = self.schedule, AT_LAST
+        if self.outages.began_at is not None and not schedule.troubles and not schedule.after_writes:
+            lasted = self.outages.over_at - self.outages.began_at
+            most = next((soon for longest, soon in SOON if lasted <= longest), AT_LAST)
         if took <= most or Law.PROMPT in OFF:
             return []
         return [f"it took {took:.0f} s to make up for what was wrong, not {most:.0f} (prompt)"]
@@ -430,9 +452,13 @@ class World:
 
     def come_to_rest(self) -> None:
         """Go on until an edit has come to where it goes, by its hook or by the reconciler, and judge it."""
+        self._drain(self.now + SHORTLY)
+        if self.schedule.is_undisturbed and self.people.all_was_announced:
+            self.witness.judge_who_waits()
         self.let_pass(2 * EVERY)
         if self.schedule.is_undisturbed:
             self.witness.judge_rest()
+        self.people.all_was_announced = True
 
     def _drain(self, until: float = float("inf")) -> None:
         """Go on until nothing is under way, on its way or waiting, or that moment has come."""

@@ -278,7 +278,7 @@ MUTANTS = (
         "settling/observing.py",
         "            self.silent.setdefault(error.service, error)",
         "            str(error.service)",
-        tests=("tests/unit/flows/test_syncing.py",),
+        tests=("tests/unit/flows/test_units_of_work.py",),
     ),
     _mutant(
         "stop at a row that cannot be read",

@@ -128,8 +128,12 @@ class Witness:
 
     def judge_rest(self) -> None:
         """Judge the last edit by what became of it, when everything went well and nothing is under way."""
-        lives = self._lives.lives
-        for problem in (*self._partners.at_rest(lives), *self._partners.waiting_for_nobody(lives)):
+        for problem in self._partners.at_rest(self._lives.lives):
+            self._verdicts.against(Law.PARTNERS, problem)
+        self.judge_who_waits()
+
+    def judge_who_waits(self) -> None:
+        for problem in self._partners.waiting_for_nobody(self._lives.lives):
             self._verdicts.against(Law.PARTNERS, problem)
 
     def _under(self, law: Law, complaints: Iterable[str]) -> list[str]:
