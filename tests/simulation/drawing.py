@@ -117,11 +117,27 @@ def _at_rest(seed: int, chance: random.Random) -> Schedule:
     schedule = _several(seed, chance, chance.choice((1, 2, 3, 4, 4, 6)))
     actions: list[Action] = []
     for _ in range(chance.randint(2, 7)):
-        actions += [
-            _edit_or_event(chance, schedule) if chance.random() < 0.15 else _edit(chance, schedule),
-            REST,
-        ]
+        what = chance.random()
+        action = _edit_or_event(chance, schedule) if what < 0.15 else _edit(chance, schedule)
+        if what > 0.95:
+            action = Action("unlink", *chance.choice(schedule.links))
+        actions += [action, REST]
     return replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2, 3)))
+
+
+def _crashes(seed: int, chance: random.Random) -> Schedule:
+    """Workers die or stand still right after their writes, and somebody undoes what they wrote."""
+    schedule = _several(seed, chance, chance.choice((1, 1, 2, 3)))
+    actions: list[Action] = []
+    for _ in range(chance.randint(1, 3)):
+        actions += [_edit(chance, schedule), CALM]
+    writes = (*AFTER_A_WRITE, "dies-after", "answer-lost")
+    return replace(
+        schedule,
+        actions=tuple(actions + [_edit(chance, schedule) for _ in range(chance.randint(1, 3))]),
+        after_writes=tuple((place, chance.choice(writes)) for place in range(3) if chance.random() < 0.6),
+        workers=chance.choice((1, 1, 2)),
+    )
 
 
 def _many(seed: int, chance: random.Random) -> Schedule:
@@ -268,6 +284,7 @@ def _backups(seed: int, chance: random.Random) -> Schedule:
 THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "small": (60, _small),
     "at-rest": (9, _at_rest),
+    "crashes": (5, _crashes),
     "outages": (7, _outages),
     "comments": (6, _comments),
     "many": (3, _many),

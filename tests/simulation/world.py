@@ -53,8 +53,10 @@ EVERY = 300.0  # seconds between two runs of the reconciler
 SOON = ((300.0, 300.0 + 2 * EVERY), (1200.0, 900.0 + 2 * EVERY))
 SHORTLY = 60.0  # seconds in which hooks and messages arrive, and no run of the reconciler
 AT_LAST = 3600.0 + 3 * EVERY
+STATES_REMEMBERED_FOR = 3600.0  # seconds, in which nobody asks which states there are
 PATIENCE = 13_500.0  # seconds; how long the world goes on as long as nothing has come of it
 MOST_CALLS = 20_000
+_CHANGES_STATES = frozenset({"forget-state", "know-states", "new-state"})
 _TABLES = ("organizations", "links", "activity")
 
 Ready = Task | Flight | tuple[str, int]
@@ -436,6 +438,8 @@ class World:
         if self.outages.began_at is not None and not schedule.troubles and not schedule.after_writes:
             lasted = self.outages.over_at - self.outages.began_at
             most = next((soon for longest, soon in SOON if lasted <= longest), AT_LAST)
+        if any(each.what in _CHANGES_STATES for each in schedule.actions):
+            most += STATES_REMEMBERED_FOR
         if took <= most or Law.PROMPT in OFF:
             return []
         return [f"it took {took:.0f} s to make up for what was wrong, not {most:.0f} (prompt)"]

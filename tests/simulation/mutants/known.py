@@ -71,6 +71,7 @@ MUTANTS = (
         "domain/rules/landing.py",
         "        if has_landed(intent, claim, now):\n            seen =",
         "        if has_landed(intent, claim, now) and claim is None:\n            seen =",
+        tests=("tests/unit/domain/test_rules.py", "tests/unit/settling/test_settler.py"),
     ),
     _mutant(
         "treat archived as any other status",
@@ -164,6 +165,7 @@ MUTANTS = (
         "settling/recording.py",
         " if claim and written.uncertain else None",
         " if claim and written.uncertain and not written.error else None",
+        theme="crashes",
     ),
     # What a link is bound to.
     _mutant(
