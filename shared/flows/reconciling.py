@@ -201,7 +201,7 @@ class _Run:
                 message = message_for_due(link, now, everything=everything)
             else:
                 message = message_for(link, items.found.get(link.work_item_id), now, everything=everything)
-            mark = _mark_of(stored)
+            mark = _mark_of(stored, now)
             if message is not None and (everything or mark not in self.progress.asked):
                 _, marks = found.get(link.work_item_id, (message, []))
                 found[link.work_item_id] = (message, [*marks, mark])
@@ -283,9 +283,13 @@ class _Run:
         self.found = replace(self.found, unreadable=(*self.found.unreadable, *keys)[:_MOST_NAMED])
 
 
-def _mark_of(stored: StoredLink) -> str:
-    """Return a short name for a link as it stands: each change of its row gives it another one."""
-    text = f"{stored.link.work_item_id} {stored.link.issue_id} {stored.etag}"
+def _mark_of(stored: StoredLink, now: float) -> str:
+    """Return a short name for a link as it stands: each change of its row gives it another one.
+
+    So does falling due. A message that was put before, for a claim left behind, may change nothing.
+    """
+    link = stored.link
+    text = f"{link.work_item_id} {link.issue_id} {stored.etag} {link.health.is_due(now)}"
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 

@@ -612,6 +612,20 @@ def test_a_message_that_left_no_trace_is_put_again_after_an_hour(scene: Scene) -
     assert scene.status is RESOLVED
 
 
+def test_a_link_that_falls_due_is_put_though_a_message_for_its_claim_changed_nothing(scene: Scene) -> None:
+    """A worker could not tell what became of its write, and the link waits for the second step."""
+    claim = Claim("dead", scene.now, 1, (), scene.row.seen)
+    pending = Health(PENDING, "unavailable", since=scene.now, attempts=2, due=scene.now + 2 * EVERY)
+    scene.services.links.replace(scene.stored(), replace(scene.row, claim=claim, health=pending))
+    for _ in range(3):
+        scene.calls.meet("get_issue", Unavailable("sentry", "timed out"))
+        reconciled(scene)
+    scene.calls.recover()
+    scene.now += 900.0
+    reconciled(scene)
+    assert (scene.row.claim, scene.health) == (None, Health())
+
+
 def test_on_demand_nothing_is_held_back(scene: Scene) -> None:
     scene.ado.edit(ITEM, **{STATE: "Closed"})
     for _ in range(2):
