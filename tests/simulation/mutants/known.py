@@ -317,6 +317,20 @@ MUTANTS = (
         "    if isinstance(claim, str):\n        claim = ClaimedRecord('', '')\n    try:\n",
         theme="comments",
     ),
+    _mutant(
+        "begin again at a page that cannot be looked at",
+        "flows/reconciling.py",
+        '            is_done = self.attempt("links", partial(self._queue_page, page.links))\n',
+        "            is_done = self._queue_page(page.links) is None\n",
+        tests=("tests/unit/flows/test_reconciling.py",),
+    ),
+    _mutant(
+        "forget the states of a type that is disabled",
+        "ado/client.py",
+        " for each in self._types(project_id)\n",
+        " for each in self._types(project_id) if not each.is_disabled\n",
+        tests=("tests/unit/ado/test_client.py",),
+    ),
     # Each field on its own, and several links at one end.
     _mutant(
         "write on after the claim ran out",
