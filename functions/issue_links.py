@@ -5,7 +5,7 @@ from typing import Any, Literal
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_LIST, answer, api_boundary, body_of, continuation_of, read
+from functions.edge import LARGEST_LIST, answer, api_boundary, body_of, continuation_of, read, seated
 from shared.domain.ids import issue_id_from, named_link, work_item_id_from
 from shared.domain.model import IssueLink
 from shared.flows.bulk import Linked, link_all, pairs_from_csv, pairs_from_json
@@ -23,6 +23,7 @@ class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @api_boundary
+@seated("links")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     body = body_of(request, LARGEST_LIST)
     organization = services.organizations.get(request.route_params["organization"])
