@@ -6,7 +6,7 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, continuation_of
+from functions.edge import answer, api_boundary, continuation_of, log_unreadable
 from shared.domain.ids import named_link
 from shared.domain.model import ActivityEntry
 from shared.services import Services
@@ -21,7 +21,8 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     page = services.activity.page(
         organization.scope, issue_id, work_item_id, continuation_of(request), _PAGE_SIZE
     )
-    if not page.entries:
+    log_unreadable(organization.slug, page.unreadable)
+    if not page.entries and not page.unreadable:
         # An existing link may have no entries; a missing link raises NotFound.
         services.links.get(organization.scope, issue_id, work_item_id)
     return answer(

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import azure.functions as func
@@ -38,8 +38,8 @@ from shared.domain.errors import (
     Unreadable,
     Upstream,
 )
-from shared.domain.failures import Disposition, consequence_of, delay_of
-from shared.domain.messages import Message
+from shared.domain.failures import Disposition, delay_of, disposition_of
+from shared.domain.messages import Message, parts_of
 from shared.domain.ports import Queue
 from shared.services import Services
 
@@ -294,11 +294,17 @@ def read(body: bytes, kind: type[Shape]) -> Shape:
         raise Rejected(f"the body cannot be read: {error.detail}") from error
 
 
+def log_unreadable(organization: str, keys: Iterable[str]) -> None:
+    """Name the stored rows that were passed over; somebody has to remove them, or deploy what reads them."""
+    for key in keys:
+        logger.error("outcome=unreadable organization=%s row=%s", organization, key)
+
+
 def finish(queue: Queue, message: Message, error: SyncError) -> None:
     """Dispose of a message that failed: returning deletes it, raising hands it to the queue's retries."""
-    disposition = consequence_of(error).disposition
+    disposition = disposition_of(error, again=message.again)
     logger.log(
-        logging.INFO if disposition is Disposition.PUT_BACK else logging.ERROR,
+        _level_of(disposition, again=message.again),
         "outcome=%s error=%s kind=%s organization=%s",
         disposition.value,
         type(error).__name__,
@@ -307,6 +313,14 @@ def finish(queue: Queue, message: Message, error: SyncError) -> None:
     )
     if disposition is Disposition.PUT_BACK:
         # Queues count whole seconds. Rounding down would call the service too early.
-        queue.put(message, delay=math.ceil(delay_of(error)))
+        for part in parts_of(message, error.left):
+            queue.put(part, delay=math.ceil(delay_of(error)))
     elif disposition is Disposition.RETRY:
         raise error
+
+
+def _level_of(disposition: Disposition, *, again: bool) -> int:
+    if disposition is Disposition.PUT_BACK:
+        return logging.INFO
+    # What the reconciler looks at again was told when it first went wrong.
+    return logging.WARNING if again else logging.ERROR

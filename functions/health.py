@@ -37,3 +37,6 @@ def _noted(services: Services) -> Iterator[str]:
             f"{sum(foreign.values())} deliveries to {len(foreign)} organization(s) were ignored lately: they "
             "come from another Azure DevOps organization than the one that is connected there"
         )
+    for count, what in zip(services.progress.unreadable(), ("links", "activity"), strict=True):
+        if count:
+            yield f"{count} stored row(s) of {what} cannot be read; the log names their keys"

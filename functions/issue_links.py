@@ -5,7 +5,16 @@ from typing import Any, Literal
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_LIST, answer, api_boundary, body_of, continuation_of, read, seated
+from functions.edge import (
+    LARGEST_LIST,
+    answer,
+    api_boundary,
+    body_of,
+    continuation_of,
+    log_unreadable,
+    read,
+    seated,
+)
 from shared.domain.ids import issue_id_from, named_link, work_item_id_from
 from shared.domain.model import IssueLink
 from shared.flows.bulk import Linked, link_all, pairs_from_csv, pairs_from_json
@@ -67,7 +76,7 @@ def _answer_all(results: list[Linked]) -> func.HttpResponse:
 
 def _list(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
     issue_id, work_item_id = _filter_in(request)
-    continuation = None
+    continuation, passed_over = None, {}
     if issue_id and work_item_id:
         found = [services.links.get(organization.scope, issue_id, work_item_id)]
     elif issue_id:
@@ -77,8 +86,11 @@ def _list(request: func.HttpRequest, organization: Organization, services: Servi
     else:
         page = services.links.page(organization.scope, continuation_of(request), _PAGE_SIZE)
         found, continuation = list(page.links), page.continuation
+        if page.unreadable:
+            log_unreadable(organization.slug, page.unreadable)
+            passed_over = {"unreadable": list(page.unreadable)}
     links = [{**described(each.link, organization, services), **health_of(each.link)} for each in found]
-    return answer({"links": links, "continuation": continuation})
+    return answer({"links": links, "continuation": continuation, **passed_over})
 
 
 def _filter_in(request: func.HttpRequest) -> tuple[str | None, int | None]:

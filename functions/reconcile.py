@@ -5,11 +5,11 @@ import logging
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, read, seated
+from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unreadable, read, seated
 from shared.domain.errors import SyncError
 from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.connecting import remove_what_ended
-from shared.flows.reconciling import reconcile, reconcile_all
+from shared.flows.reconciling import Found, reconcile, reconcile_all
 from shared.flows.syncing import settle_now
 from shared.services import Services
 
@@ -28,17 +28,28 @@ def handle_timer(services: Services) -> None:
         elif isinstance(result, Exception):
             logger.error("outcome=bug organization=%s", slug, exc_info=result)
         else:
-            logger.info(
-                "outcome=reconciled organization=%s links=%s drifted=%s issues=%s",
-                slug,
-                result.looked_at,
-                result.drifted,
-                result.issues,
-            )
+            _log(slug, result)
     try:
         remove_what_ended(services)
     except SyncError as error:
         logger.error("outcome=failed part=remove-what-ended kind=%s", error.kind)  # noqa: TRY400  # no bug
+
+
+def _log(slug: str, found: Found) -> None:
+    for failure in found.failures:
+        if isinstance(failure.error, SyncError):
+            kind = failure.error.kind
+            logger.error("outcome=failed organization=%s part=%s kind=%s", slug, failure.part, kind)
+        else:
+            logger.error("outcome=bug organization=%s part=%s", slug, failure.part, exc_info=failure.error)
+    log_unreadable(slug, found.unreadable)
+    logger.info(
+        "outcome=reconciled organization=%s links=%s drifted=%s issues=%s",
+        slug,
+        found.looked_at,
+        found.drifted,
+        found.issues,
+    )
 
 
 @api_boundary
@@ -50,12 +61,24 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     wanted = read(body, _Wanted)
     services.end_refusals(organization.slug)
     if wanted.issue_id is None and wanted.work_item_id is None:
-        found = reconcile(services, organization, everything=True)
-        return answer(
-            {"outcome": "queued", "links": found.looked_at, "drifted": found.drifted, "issues": found.issues},
-            202,
-        )
+        return _answer(organization.slug, reconcile(services, organization, everything=True))
     issue_id = issue_id_from(wanted.issue_id or "", "issue_id")
     work_item_id = work_item_id_from(str(wanted.work_item_id or ""), "work_item_id")
     stored = services.links.get(organization.scope, issue_id, work_item_id)
     return answer({"outcome": settle_now(services, organization, stored)})
+
+
+def _answer(slug: str, found: Found) -> func.HttpResponse:
+    """Say what was queued and whether links remain for the next runs, or raise why none was looked at."""
+    failed = [failure.error for failure in found.failures if failure.part == "links"]
+    if failed and not found.looked_at:
+        raise failed[0]
+    _log(slug, found)
+    content = {
+        "outcome": "queued",
+        "links": found.looked_at,
+        "drifted": found.drifted,
+        "issues": found.issues,
+        "remaining": found.remaining or bool(failed),
+    }
+    return answer(content, 202)

@@ -46,6 +46,10 @@ from shared.store.transport import new_transport
 
 _ASKED_EVERY = 600.0  # seconds; somebody may have given our token a scope that it lacked
 
+# Seconds after which the rest of a message's links is put back. The link that is begun last may take another
+# minute; host.json ends any function after five.
+_UNIT_OF_WORK = 100.0
+
 
 class Services:
     """Everything with a connection or a cache. Threads may share it; nothing opens before its first use."""
@@ -197,7 +201,7 @@ class Services:
         return True
 
     def new_unit_of_work(self) -> UnitOfWork:
-        return UnitOfWork(self.new_token())
+        return UnitOfWork(self.new_token(), deadline=self.clock() + _UNIT_OF_WORK)
 
     def new_token(self) -> str:
         return secrets.token_hex(8)

@@ -5,6 +5,7 @@ from html import escape
 
 from shared.ado.answers import Acknowledged, CommentsAnswer
 from shared.ado.client import AdoClient
+from shared.ado.text import writable
 from shared.domain.model import SentryComment
 
 # ADO quirk: the comments API never left preview; the plain version is refused.
@@ -14,8 +15,8 @@ _LATEST = 200
 
 def rendered(comment: SentryComment, url: str) -> str:
     """Return the comment as HTML with escaped text; the link to ``url`` identifies the comment."""
-    text = escape(comment.text).replace("\r\n", "\n").replace("\n", "<br>")
-    author = escape(comment.author)
+    text = escape(writable(comment.text)).replace("\r\n", "\n").replace("\n", "<br>")
+    author = escape(writable(comment.author))
     return f'<p>{author} wrote in <a href="{escape(url)}">Sentry</a>:</p><blockquote>{text}</blockquote>'
 
 

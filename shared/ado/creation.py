@@ -1,6 +1,5 @@
 """Creating a work item: the fields of its type, its area and iteration, its parent, and its link back."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
@@ -10,14 +9,13 @@ import msgspec
 
 from shared.ado.answers import FieldAnswer, Listed, QueryAnswer, RelatedAnswer, WorkItemAnswer
 from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient
+from shared.ado.text import writable
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.model import WorkItem
 
 LONGEST_TITLE = 255
 _CLOCKS_DIFFER_BY = 300.0  # seconds
 _MOST_FOUND = 19_999
-# https://www.w3.org/TR/xml/#charsets
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REPRO_STEPS = "Microsoft.VSTS.TCM.ReproSteps"
 _PRIORITY = "Microsoft.VSTS.Common.Priority"
 _DESCRIPTION = "System.Description"
@@ -44,7 +42,7 @@ class NewWorkItem(msgspec.Struct, frozen=True):
 
     @property
     def shortened_title(self) -> str:
-        one_line = " ".join(_writable(self.title).split())
+        one_line = " ".join(writable(self.title).split())
         return one_line if _length(one_line) <= LONGEST_TITLE else f"{_cut(one_line, LONGEST_TITLE - 1)}…"
 
 
@@ -154,11 +152,6 @@ def _values(new: NewWorkItem, fields: Mapping[str, _TypeField]) -> dict[str, Any
     return values
 
 
-def _writable(text: str) -> str:
-    """Return the text with spaces for the characters that XML cannot hold, which Azure DevOps refuses."""
-    return _UNWRITABLE.sub(" ", text)
-
-
 def _length(text: str) -> int:
     # ADO quirk: it counts UTF-16 units as .NET does; most emoji count as two.
     return len(text.encode("utf-16-le")) // 2
@@ -169,7 +162,7 @@ def _cut(text: str, length: int) -> str:
 
 
 def _html(new: NewWorkItem) -> str:
-    text = escape(_writable(new.description)).replace("\r\n", "\n").replace("\n", "<br>")
+    text = escape(writable(new.description)).replace("\r\n", "\n").replace("\n", "<br>")
     url = escape(new.issue_url)
     return f'<p>{text}</p><p>Sentry issue: <a href="{url}">{url}</a></p>'
 

@@ -13,7 +13,7 @@ Shape = TypeVar("Shape")
 
 _HALF = 120  # characters; half of the longest explanation
 # What decoding foreign JSON can raise; RecursionError comes from a body nested a thousand levels deep.
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _NUL = rb"\u0000"
 # Behind an even number of backslashes, or none: otherwise the first belongs to an escaped backslash.
 _ESCAPED_NUL = re.compile(rb"((?<!\\)(?:\\\\)*)\\u0000")

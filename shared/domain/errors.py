@@ -27,12 +27,17 @@ consequences: for HTTP in ``functions/edge.py``, for links and messages in ``sha
 """
 
 from collections.abc import Mapping
+from typing import Self
 
 
 class SyncError(Exception):
     """The root of the tree; only its subclasses are raised."""
 
     kind = "error"
+    # False if no call was made: a back-off or an earlier answer spoke for the service. That is no attempt.
+    asked = True
+    # The links that a message still has to settle, by the ids of their other ends; empty means all of them.
+    left: tuple[str, ...] = ()
 
     def __init__(self, detail: str, *, quoted: str = "") -> None:
         super().__init__(detail)
@@ -135,6 +140,12 @@ class Upstream(SyncError):
         super().__init__(detail, quoted=quoted)
         self.service = service
         self.advice = advice
+
+    def unasked(self) -> Self:
+        """Return the same answer for somebody who did not ask again."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__, asked=False, left=())
+        return twin
 
 
 class Refused(Upstream):

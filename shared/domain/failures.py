@@ -26,6 +26,9 @@ from shared.domain.model import Health, HealthWord
 
 # Seconds before the reconciler retries a link: after the first failure, the second, and so on.
 BACKOFF = (300.0, 900.0, 3600.0)
+# Seconds before it asks again for what is gone: only a person can bring that back.
+DAILY = 24 * 3600.0
+_STORAGE_MAY_BE_BACK_IN = 60.0  # seconds
 
 
 class Disposition(StrEnum):
@@ -37,7 +40,10 @@ class Disposition(StrEnum):
 
 
 class Consequence(msgspec.Struct, frozen=True):
-    """``health`` None leaves the link's health unchanged; ``due`` says whether a later retry may succeed."""
+    """``health`` None leaves the link's health unchanged.
+
+    ``due`` says whether time alone may cure it; what it cannot cure is asked for daily.
+    """
 
     disposition: Disposition
     health: HealthWord | None = None
@@ -82,16 +88,32 @@ def consequence_of(error: SyncError) -> Consequence:
     return next(_CONSEQUENCES[each] for each in type(error).__mro__ if each in _CONSEQUENCES)
 
 
+def disposition_of(error: SyncError, *, again: bool = False) -> Disposition:
+    """Return what happens to a message; ``again`` marks one that the reconciler put.
+
+    Such a message carries no news, so it is dropped: the link remembers, or the reconciler looks again. While
+    storage fails, no link can, and the message waits; the queue's own retries would end in the poison queue.
+    """
+    consequence = consequence_of(error)
+    if not again:
+        return consequence.disposition
+    if isinstance(error, Upstream) and error.service == "storage":
+        return Disposition.PUT_BACK
+    comes_back = consequence.health is None and consequence.disposition is Disposition.PUT_BACK
+    return Disposition.PUT_BACK if comes_back else Disposition.DROP
+
+
 def delay_of(error: SyncError) -> float:
-    """Return the seconds for which a message is put back: 0 unless the error is Throttled or Busy."""
-    return error.retry_after if isinstance(error, Throttled | Busy) else 0.0
+    """Return the seconds for which a message that is put back waits."""
+    return error.retry_after if isinstance(error, Throttled | Busy) else _STORAGE_MAY_BE_BACK_IN
 
 
-def gravest(errors: Sequence[SyncError]) -> SyncError:
+def gravest(errors: Sequence[SyncError], *, again: bool = False) -> SyncError:
     """Return the error that decides the disposition of a message about several links."""
+    dispositions = list(Disposition)
     return max(
         errors,
-        key=lambda error: (list(Disposition).index(consequence_of(error).disposition), delay_of(error)),
+        key=lambda error: (dispositions.index(disposition_of(error, again=again)), delay_of(error)),
     )
 
 
@@ -100,28 +122,75 @@ def reason_of(error: SyncError) -> str:
     return _REASONS.get(error.kind, error.kind)
 
 
-def health_after(error: SyncError, before: Health, now: float) -> Health | None:
-    """Return a link's health after a failed settling, or None if the error does not change it."""
+def health_after(error: SyncError, before: Health, now: float, *, rev: int = 0) -> Health | None:
+    """Return a link's health after a failed settling at ``rev``, or None if the error does not change it."""
     consequence = consequence_of(error)
     if consequence.health is None:
         return None
     return unwell(
-        consequence.health, reason_of(error), error.told, before, now, may_cure_itself=consequence.due
+        consequence.health,
+        reason_of(error),
+        error.told,
+        before,
+        now,
+        may_cure_itself=consequence.due,
+        rev=rev,
+        asked=error.asked,
     )
 
 
 def unwell(
-    word: HealthWord, reason: str, detail: str, before: Health, now: float, *, may_cure_itself: bool
+    word: HealthWord,
+    reason: str,
+    detail: str,
+    before: Health,
+    now: float,
+    *,
+    may_cure_itself: bool,
+    rev: int = 0,
+    asked: bool = True,
 ) -> Health:
-    """Return the next health of a link that is not settled; a repeated reason waits longer each time."""
+    """Return the next health of a link that is not settled.
+
+    The steps of the back-off go by time. However many messages fail before the link is due, they take no
+    further step and put nothing off; ``rev`` 0 is a failure that saw no revision.
+    """
     again = before.word is not HealthWord.SETTLED and before.reason == reason
-    attempts = before.attempts + 1 if again else 1
-    due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1] if may_cure_itself else None
-    return Health(word, reason, detail, before.since if again else now, attempts, due)
+    since = before.since if again else now
+    rev = rev or before.rev
+    still_to_come = before.due if before.due is not None and now < before.due else None
+    if again and still_to_come is not None:
+        detail = detail if asked else before.detail
+        return Health(word, reason, detail, since, before.attempts or int(asked), still_to_come, rev)
+    attempts = (before.attempts if again else 0) + asked
+    due = now + _wait(attempts if asked else _steps_within(now - since), may_cure_itself=may_cure_itself)
+    if may_cure_itself and still_to_come is not None:
+        due = min(due, still_to_come)
+    return Health(word, reason, detail, since, attempts, due, rev)
+
+
+def _wait(step: int, *, may_cure_itself: bool) -> float:
+    return BACKOFF[min(step, len(BACKOFF)) - 1] if may_cure_itself else DAILY
+
+
+def _steps_within(seconds: float) -> int:
+    """Return the step that a trouble of this age has reached, for a link about which nobody was asked."""
+    return 1 + sum(seconds >= step for step in BACKOFF)
 
 
 def was_set_before(health: Health, moment: float) -> bool:
     """Tell whether the time of the next try was set before a moment at which somebody may have cured it."""
     if health.due is None:
         return False
-    return health.due - BACKOFF[min(max(health.attempts, 1), len(BACKOFF)) - 1] < moment
+    return health.due - _wait_until(health.due, health) < moment
+
+
+def _wait_until(due: float, health: Health) -> float:
+    """Return the wait that led to ``due``: by the reason, by the attempts, or by how long the trouble lasted.
+
+    Where the last two differ the longer one is taken, which costs one try too many at most.
+    """
+    if health.reason in _REASONS.values():
+        return DAILY
+    by_age = next((step for step in BACKOFF if due - health.since < 2 * step), BACKOFF[-1])
+    return max(by_age, _wait(max(health.attempts, 1), may_cure_itself=True))

@@ -1,5 +1,6 @@
 """The two queue messages: typed, small, and still true when they arrive late."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,9 @@ InboundEvent = Literal["updated", "deleted", "restored"]
 class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """A work item changed at ``rev``. ``snapshot`` is the item at that rev; None means ask Azure DevOps.
 
-    ``epoch`` is that of the connection it belongs to; an older version of the app writes none.
+    ``epoch`` is that of the connection it belongs to; an older version of the app writes none. ``again``
+    marks a look of the reconciler's own, which carries no news. ``only`` names the issues whose links an
+    earlier unit of work left; empty means all.
     """
 
     organization: str
@@ -22,21 +25,41 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     event: InboundEvent = "updated"
     snapshot: WorkItem | None = None
     epoch: str = ""
+    again: bool = False
+    only: tuple[str, ...] = ()
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
     With ``comment_id``, the message copies that new comment; without it, it settles status and assignee.
+    ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again`` and ``only`` are as
+    above; ``only`` names work items.
     """
 
     organization: str
     issue_id: str
     comment_id: str | None = None
     epoch: str = ""
+    again: bool = False
+    only: tuple[str, ...] = ()
+    since: float = 0.0
 
 
 Message = InboundMessage | OutboundMessage
+# So many names take 26 KiB. A queue takes 64 KiB of base64, and the snapshot needs a part of that.
+# https://learn.microsoft.com/azure/storage/queues/scalability-targets
+MOST_NAMED = 2_000
+
+
+def parts_of(message: Message, left: Sequence[str]) -> list[Message]:
+    """Return the messages that together settle what is left of one; none named is all of it."""
+    if not left:
+        return [message]
+    return [
+        msgspec.structs.replace(message, only=tuple(left[at : at + MOST_NAMED]))
+        for at in range(0, len(left), MOST_NAMED)
+    ]
 
 
 def encode(message: Message) -> bytes:

@@ -160,7 +160,9 @@ class HealthWord(StrEnum):
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     """The health of a link.
 
-    ``since`` and ``due`` are in epoch seconds; ``due`` is when the reconciler tries again, None for never.
+    ``since`` and ``due`` are in epoch seconds; ``due`` is when the reconciler tries again. ``attempts``
+    counts the steps of the back-off at which a service was asked. ``rev`` is the latest revision of the work
+    item at which settling failed: that revision is no news any more.
     """
 
     word: HealthWord = HealthWord.SETTLED
@@ -169,9 +171,15 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     since: float = 0.0
     attempts: int = 0
     due: float | None = None
+    rev: int = 0
 
     def is_due(self, now: float) -> bool:
         return self.due is not None and self.due <= now
+
+    @property
+    def is_observed(self) -> bool:
+        """Tell whether both sides were seen at the last look; an assignee who is unknown hides neither."""
+        return self.word is HealthWord.SETTLED or self.reason == ASSIGNEE_NOT_FOUND
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,10 +1,14 @@
 """Copying a comment from a Sentry issue to the discussion of each of its work items, exactly once."""
 
+from msgspec.structs import replace
+
 from shared.ado.client import AdoClient
 from shared.ado.comments import add_comment, has_comment_with, rendered
 from shared.domain.activity import OUTBOUND
 from shared.domain.errors import (
+    Busy,
     Forbidden,
+    MissingSetting,
     NotFound,
     Refused,
     Rejected,
@@ -19,10 +23,13 @@ from shared.domain.model import ActivityEntry, IssueLink, SentryComment
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, comment_of
+from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 COMMENTED, ALREADY_THERE, SWITCHED_OFF, GONE = "commented", "already-commented", "skipped", "comment-gone"
+WAITS_FOR_LINK = "waits-for-link"
 _RETRY_AFTER = 60.0  # seconds; as long as the claim of a dead worker lasts
+_LINK_MAY_FOLLOW_FOR = 3600.0  # seconds; in an hour, the reconciler reads 1,440 issues again
 
 
 def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
@@ -32,6 +39,8 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     except (Unauthorized, Unavailable) as error:
         # A link does not record a missing comment, so the message stays in the queue until the service works.
         raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
+    except MissingSetting as error:
+        raise Busy(error.detail, retry_after=_RETRY_AFTER) from error
 
 
 def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
@@ -41,13 +50,13 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     configuration = organization.configuration
     if not (configuration.issue_sync and configuration.sync_comments) or message.comment_id is None:
         return [SWITCHED_OFF]
-    links = services.links.for_issue(organization.scope, message.issue_id)
+    issue_id, links = _links_of(services, organization, message)
     if not links:
-        return [NOT_LINKED]
+        return [_wait_for_link(services, message)]
     try:
-        comment = services.sentry(organization).get_comment(message.issue_id, message.comment_id)
-    except NotFound:
-        return [GONE]  # Deleted before it could be copied.
+        comment = services.sentry(organization).get_comment(issue_id, message.comment_id)
+    except NotFound:  # Deleted before it could be copied.
+        return [_recorded(services, organization, each.link, message.comment_id, GONE) for each in links]
     except Forbidden as error:
         services.forbidden.note(organization.slug, error.service, error.about)
         return [
@@ -64,6 +73,46 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     if errors:
         raise gravest(errors)
     return outcomes
+
+
+def _links_of(
+    services: Services, organization: Organization, message: OutboundMessage
+) -> tuple[str, list[StoredLink]]:
+    """Return the links of the comment's issue, and the id under which the issue goes now.
+
+    The issue may have been merged since Sentry sent its hook, and the link moved. Sentry is asked about an
+    issue that nobody linked when its comment arrives and when it is given up, not each time it is looked at.
+    """
+    issue_id = message.issue_id
+    links = services.links.for_issue(organization.slug, issue_id)
+    if links or (message.since and not _has_waited(services, message)):
+        return issue_id, links
+    try:
+        issue_id = services.sentry(organization).get_issue(issue_id).issue_id
+    except NotFound:
+        return issue_id, []
+    if issue_id != message.issue_id:
+        links = services.links.for_issue(organization.slug, issue_id)
+    return issue_id, links
+
+
+def _wait_for_link(services: Services, message: OutboundMessage) -> str:
+    """Put the message back, for longer each time, or give it up after an hour.
+
+    Another issue may have been merged into this one. Its link follows when the reconciler reads it again,
+    and nobody can tell before; most often, nobody ever links the issue.
+    """
+    if message.since and _has_waited(services, message):
+        return NOT_LINKED
+    now = services.clock()
+    since = message.since or now
+    delay = min(max(_RETRY_AFTER, now - since), max(since + _LINK_MAY_FOLLOW_FOR - now, 1.0))
+    services.outbound.put(replace(message, since=since), delay=delay)
+    return WAITS_FOR_LINK
+
+
+def _has_waited(services: Services, message: OutboundMessage) -> bool:
+    return services.clock() - message.since >= _LINK_MAY_FOLLOW_FOR
 
 
 def _add_or_record(

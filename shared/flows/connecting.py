@@ -184,11 +184,18 @@ def remove_what_ended(services: Services) -> None:
     for ended in services.scopes.ended():
         if services.clock() > stop_at:
             return
-        organization = services.organizations.find(slug_of(ended.scope))
+        organization = _find(services, slug_of(ended.scope))
         is_alive = organization is not None and organization.scope == ended.scope
         is_empty = is_alive or not _remove_rows(services, ended.scope)
         if is_empty and services.clock() - ended.at > _LATE_FOR:
             services.scopes.forget(ended.scope)
+
+
+def _find(services: Services, slug: str) -> Organization | None:
+    try:
+        return services.organizations.find(slug)
+    except NotFound:
+        return None  # Nothing can be called so: somebody wrote the row by hand.
 
 
 def _remove_rows(services: Services, scope: str) -> bool:

@@ -5,7 +5,6 @@ from typing import Literal
 from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
-from shared.domain.errors import Conflict
 from shared.domain.model import (
     ActivityEntry,
     Ends,
@@ -26,7 +25,6 @@ from shared.store.organizations import Organization, unknown
 
 Initial = Literal["ado", "sentry"]
 _NOBODY_YET = Stranger("initial", "")
-_ATTEMPTS = 5
 
 
 def link(
@@ -111,15 +109,11 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
-    """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too."""
-    for _ in range(_ATTEMPTS):
-        stored = services.links.get(organization.scope, issue_id, work_item_id)
-        try:
-            services.links.remove(stored)
-        except Conflict:
-            continue  # A worker has just settled it: read the link again and remove that version.
-        services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
-        entry = ActivityEntry(services.clock(), "unlinked")
-        services.activity.add(organization.scope, issue_id, work_item_id, entry)
-        return
-    raise Conflict("the link keeps changing")
+    """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too.
+
+    Nothing is read of it but its key, so that a link which cannot be read can be removed as well.
+    """
+    services.links.discard(organization.scope, issue_id, work_item_id)
+    services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
+    entry = ActivityEntry(services.clock(), "unlinked")
+    services.activity.add(organization.scope, issue_id, work_item_id, entry)

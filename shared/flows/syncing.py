@@ -1,12 +1,16 @@
 """Handling a queue message: settling every link that it concerns, even if some of them fail."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Forbidden, SyncError, Unauthorized
-from shared.domain.failures import gravest
+from shared.domain.errors import Busy, Forbidden, NotFound, SyncError, Throttled, Unauthorized
+from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
+from shared.domain.model import WorkItem
 from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.settling.observing import UnitOfWork, is_of_link
@@ -16,38 +20,68 @@ from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 NOT_LINKED, OTHER_CONNECTION = "not-linked", "other-connection"
+_THE_REST_COMES_IN = 1.0  # seconds
+_ISSUES_STAY_FRESH = 30.0  # seconds
+_BANS_NOTED = 5
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """The links of a message, in the order in which they are settled, by the ids of their other ends.
+
+    Each is read when its turn comes. ``is_rest`` says that an earlier unit of work left them.
+    """
+
+    names: Sequence[str]
+    load: Callable[[str], StoredLink]
+    is_rest: bool = False
 
 
 def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
     """Settle the links of a work item and return an outcome for each; raise the gravest error, if any."""
-    organization = addressee_of(services, message)
+    organization, unit = addressee_of(services, message), services.new_unit_of_work()
     if organization is None:
         return [OTHER_CONNECTION]
-    links = services.links.for_work_item(organization.scope, message.work_item_id)
-    if not links:
-        return [NOT_LINKED]
-    unit, snapshot = services.new_unit_of_work(), message.snapshot
-    if snapshot is not None and all(is_of_link(snapshot, each.link) for each in links):
-        unit.items[message.work_item_id] = snapshot
+    scope, work_item_id = organization.scope, message.work_item_id
+
+    def load(issue_id: str) -> StoredLink:
+        stored = services.links.get(scope, issue_id, work_item_id)
+        _believe(message.snapshot, [stored], unit)
+        return stored
+
+    unit.revs[work_item_id] = message.rev
+    if message.snapshot is None:
+        unit.doubted.add(work_item_id)
     else:
-        unit.doubted.add(message.work_item_id)
-    outcomes = settle_each(services, _settler(services, organization, links), links, unit)
-    fill_in(services, organization)
-    return outcomes
+        unit.items[work_item_id] = message.snapshot
+    if message.only:
+        waiting = _Waiting(message.only, load, is_rest=True)
+    else:
+        links = services.links.for_work_item(scope, work_item_id)
+        _believe(message.snapshot, links, unit)
+        waiting = _in_turn({each.link.issue_id: each for each in links})
+    return _settle_waiting(services, organization, waiting, unit, again=message.again)
+
+
+def _believe(snapshot: WorkItem | None, links: Iterable[StoredLink], unit: UnitOfWork) -> None:
+    """Believe what came along only as long as it is the linked work item, and no other's of that number."""
+    if snapshot is None or snapshot.id in unit.doubted:
+        return
+    if not all(is_of_link(snapshot, each.link) for each in links):
+        unit.doubt(snapshot.id)
 
 
 def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
     """Settle the links of an issue and return an outcome for each; raise the gravest error, if any."""
-    organization = addressee_of(services, message)
+    organization, unit = addressee_of(services, message), services.new_unit_of_work()
     if organization is None:
         return [OTHER_CONNECTION]
-    links = services.links.for_issue(organization.scope, message.issue_id)
-    if not links:
-        return [NOT_LINKED]
-    unit = services.new_unit_of_work()
-    outcomes = settle_each(services, _settler(services, organization, links), links, unit)
-    fill_in(services, organization)
-    return outcomes
+    store, scope, issue_id = services.links, organization.scope, message.issue_id
+    if message.only:
+        waiting = _Waiting(message.only, lambda name: store.get(scope, issue_id, int(name)), is_rest=True)
+    else:
+        waiting = _in_turn({str(each.link.work_item_id): each for each in store.for_issue(scope, issue_id)})
+    return _settle_waiting(services, organization, waiting, unit, again=message.again)
 
 
 def addressee_of(services: Services, message: Message) -> Organization | None:
@@ -60,12 +94,21 @@ def addressee_of(services: Services, message: Message) -> Organization | None:
     return organization if organization.epoch == message.epoch else None
 
 
+def _in_turn(links: dict[str, StoredLink]) -> _Waiting:
+    """Return the links, first those that were tried least.
+
+    So one at which a service falls silent every time does not keep the others from their turn.
+    """
+    names = sorted(links, key=lambda name: links[name].link.health.attempts)
+    return _Waiting(names, links.__getitem__)
+
+
 def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:
     """Settle one link from fresh reads of both ends and return its outcome, or raise what stopped it."""
     unit = services.new_unit_of_work()
     unit.doubted.add(stored.link.work_item_id)
-    links = [made_due(services, stored)]
-    [outcome] = settle_each(services, _settler(services, organization, links), links, unit)
+    waiting = _in_turn({stored.link.issue_id: made_due(services, stored)})
+    [outcome] = _settle_waiting(services, organization, waiting, unit)
     return outcome
 
 
@@ -80,40 +123,103 @@ def made_due(services: Services, stored: StoredLink) -> StoredLink:
         return stored  # A worker is settling it now.
 
 
-def _settler(services: Services, organization: Organization, links: Iterable[StoredLink]) -> Settler:
+def _settle_waiting(
+    services: Services,
+    organization: Organization,
+    waiting: _Waiting,
+    unit: UnitOfWork,
+    *,
+    again: bool = False,
+) -> list[str]:
+    if not waiting.names:
+        return [NOT_LINKED]
+    settler = _settler(services, organization, waiting)
+    outcomes = settle_each(services, settler, waiting, unit, again=again)
+    fill_in(services, organization)
+    return outcomes
+
+
+def _settler(services: Services, organization: Organization, waiting: _Waiting) -> Settler:
     """Return the organization's settler, or record on each link why there is none and raise that error."""
     try:
         return services.settler(organization)
     except SyncError as error:
-        for stored in links:
+        for stored in _found(waiting):
             record_failure(services.links, services.activity, stored, error, now=services.clock())
         raise
 
 
+def _found(waiting: _Waiting) -> Iterable[StoredLink]:
+    for name in waiting.names:
+        with suppress(NotFound):
+            yield waiting.load(name)
+
+
 def settle_each(
-    services: Services, settler: Settler, links: Iterable[StoredLink], unit: UnitOfWork
+    services: Services, settler: Settler, waiting: _Waiting, unit: UnitOfWork, *, again: bool
 ) -> list[str]:
-    """Settle every link and return the outcomes; after all are tried, raise the gravest error, if any."""
+    """Settle every link and return the outcomes; after all are tried, raise the gravest error, if any.
+
+    Whatever its links meet, a message takes a bounded time: what is not begun by the deadline is left, and
+    a service that gave no usable answer is not asked again. The error names the links that are left.
+    """
     outcomes: list[str] = []
     errors: list[SyncError] = []
-    delivered = dict(unit.items)
-    for stored in links:
+    left: list[str] = []
+    delivered, read_at, was_heard = dict(unit.items), services.clock(), False
+    for place, name in enumerate(waiting.names):
+        now = services.clock()
+        if place and now >= unit.deadline:
+            errors.append(Busy("the rest is settled in a moment", retry_after=_THE_REST_COMES_IN))
+            left += waiting.names[place:]
+            break
+        if now - read_at > _ISSUES_STAY_FRESH:
+            read_at, was_heard = now, was_heard or bool(unit.issues)
+            unit.issues.clear()
         try:
-            outcomes.append(settler.settle(stored, unit))
+            outcomes.append(_settle(settler, waiting, name, unit))
         except SyncError as error:
             errors.append(error)
+            unit.note_silence(error)
+            if disposition_of(error, again=again) is not Disposition.PUT_BACK:
+                continue
+            left.append(name)
+            if waiting.is_rest and isinstance(error, Throttled):
+                # They wait in the message, and were looked at before; looking again costs as much each time.
+                left += waiting.names[place + 1 :]
+                break
     if errors:
-        for each in errors:
-            if isinstance(each, Forbidden):
-                services.forbidden.note(settler.organization, each.service, each.about)
-        for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
-            services.organizations.note_refusal(settler.organization, service)
-        raise gravest(errors)
+        _note_refusals(services, settler.organization, errors)
+        raise _with_rest(gravest(errors, again=again), left if len(waiting.names) > 1 else [])
     # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
     if unit.items != delivered:
         services.organizations.note_acceptance(settler.organization, "ado")
         services.forbidden.end(settler.organization, "ado")
-    if unit.issues:
+    if was_heard or unit.issues:
         services.organizations.note_acceptance(settler.organization, "sentry")
         services.forbidden.end(settler.organization, "sentry")
     return outcomes
+
+
+def _note_refusals(services: Services, slug: str, errors: Sequence[SyncError]) -> None:
+    """Note for ``health`` what our credentials do not reach; the links remember it whatever comes of that."""
+    bans = {(each.service, each.about): each for each in errors if isinstance(each, Forbidden)}
+    # A few different things are enough to tell; a message may be about a thousand.
+    for service, about in itertools.islice(bans, _BANS_NOTED):
+        services.forbidden.note(slug, service, about)
+    for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
+        with suppress(SyncError):
+            services.organizations.note_refusal(slug, service)
+
+
+def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> str:
+    try:
+        stored = waiting.load(name)
+    except NotFound:
+        return NOT_LINKED  # Removed, or moved to another issue and settled there, since it was left.
+    return settler.settle(stored, unit)
+
+
+def _with_rest(error: SyncError, left: Sequence[str]) -> SyncError:
+    error.left = tuple(left)
+    return error

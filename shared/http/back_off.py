@@ -34,12 +34,14 @@ class BackOff:
         with self._lock:
             now = self.clock()
             if self._refused_until > now:
-                raise Unauthorized(service, "refused our credentials a moment ago; not asked again yet")
+                refused = "refused our credentials a moment ago; not asked again yet"
+                raise Unauthorized(service, refused).unasked()
             if (slowed := self._slowed_until - now) > 0:
-                raise Throttled(service, "asked us to wait before the next call", retry_after=slowed)
+                asked_to_wait = "asked us to wait before the next call"
+                raise Throttled(service, asked_to_wait, retry_after=slowed).unasked()
             if self._silent_until is not None:
                 if (silent := self._silent_until - now) > 0:
-                    raise Throttled(service, "did not answer a moment ago", retry_after=silent)
+                    raise Throttled(service, "did not answer a moment ago", retry_after=silent).unasked()
                 self._silent_until = now + SILENT_FOR
 
     def slow(self, seconds: float) -> None:

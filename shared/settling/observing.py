@@ -1,5 +1,6 @@
 """Observing a link: both its ends now, with as few calls as possible, and what counts as seen."""
 
+import math
 from dataclasses import dataclass, field
 
 import msgspec
@@ -7,12 +8,10 @@ from msgspec.structs import replace
 
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
-from shared.domain.errors import SyncError
+from shared.domain.errors import SyncError, Throttled, Unauthorized, Unavailable, Upstream
 from shared.domain.ids import is_guid
 from shared.domain.model import (
-    ASSIGNEE_NOT_FOUND,
     Ends,
-    HealthWord,
     IssueLink,
     ItemSide,
     SentryIssue,
@@ -31,8 +30,11 @@ class UnitOfWork:
 
     ``items`` starts with the snapshot of a delivery or a batch. Without a snapshot, what was last seen of a
     work item is trusted, unless the item is in ``doubted``. Wrong trust costs only a second decision,
-    because a write depends on the revision that was seen. ``merged`` maps old issue ids to new ones;
-    ``recorded`` is an error that is already recorded on its link.
+    because a write depends on the revision that was seen. ``revs`` are the revisions that a message told of.
+    ``merged`` maps old issue ids to new ones; ``recorded`` is an error that is already recorded on its link.
+
+    After ``deadline`` no further link is begun. ``silent`` holds the services that gave no usable answer,
+    with the answer they gave: they are not asked again in this unit of work.
     """
 
     token: str
@@ -41,11 +43,36 @@ class UnitOfWork:
     doubted: set[int] = field(default_factory=set)
     merged: dict[str, str] = field(default_factory=dict)
     recorded: SyncError | None = None
+    revs: dict[int, int] = field(default_factory=dict)
+    deadline: float = math.inf
+    silent: dict[str, Upstream] = field(default_factory=dict)
+
+    def rev_of(self, work_item_id: int) -> int:
+        """Return the latest revision that this unit of work knows of, or 0."""
+        item = self.items.get(work_item_id)
+        return max(item.rev if item is not None else 0, self.revs.get(work_item_id, 0))
+
+    def note_silence(self, error: SyncError) -> None:
+        if isinstance(error, Unavailable | Throttled | Unauthorized) and error.service != "storage":
+            self.silent.setdefault(error.service, error)
+
+    def speaks_for(self, error: SyncError) -> bool:
+        """Tell whether an error repeats what its service answered about an earlier link."""
+        return isinstance(error, Upstream) and error.service in self.silent
+
+    def verify_heard(self, service: str) -> None:
+        """Raise what a service answered before, if that was no use, instead of asking it again."""
+        if (answer := self.silent.get(service)) is not None:
+            raise answer.unasked()
+
+    def doubt(self, work_item_id: int) -> None:
+        """Believe nothing of the work item, neither what came along nor what was last seen of it."""
+        self.items.pop(work_item_id, None)
+        self.doubted.add(work_item_id)
 
     def start_over(self, link: IssueLink) -> None:
-        self.items.pop(link.work_item_id, None)
+        self.doubt(link.work_item_id)
         self.issues.pop(link.issue_id, None)
-        self.doubted.add(link.work_item_id)
 
     def current_issue_id(self, issue_id: str) -> str:
         return self.merged.get(issue_id, issue_id)
@@ -77,6 +104,7 @@ class Observer:
     def issue(self, issue_id: str, unit: UnitOfWork) -> SentryIssue:
         """Return the issue, read once in each unit of work."""
         if issue_id not in unit.issues:
+            unit.verify_heard("sentry")
             unit.issues[issue_id] = self.sentry.get_issue(issue_id)
         return unit.issues[issue_id]
 
@@ -85,7 +113,7 @@ class Observer:
         if item is not None:
             link = _updated(link, item)
         now = Ends(self.issue(link.issue_id, unit).side, _item_side(link, item))
-        types = self._types(link, now)
+        types = self._types(link, now, unit)
         if types is not None:
             status = status_of_state(
                 self.configuration, link.project_id, link.work_item_type, now.item.state, types
@@ -105,16 +133,18 @@ class Observer:
         if item is not None and item.rev > link.seen.item.rev and link.claim is None:
             return item
         if is_doubtful(link) or link.work_item_id in unit.doubted:
+            unit.verify_heard("ado")
             # A fresh read is the truth even at a lower revision: a server may be restored from a backup.
             item = unit.items[link.work_item_id] = self.ado.get_work_item(link.work_item_id)
             return item
         is_late = item is not None and item.rev < link.seen.item.rev
         return None if is_late else item
 
-    def _types(self, link: IssueLink, now: Ends) -> WorkItemTypes | None:
+    def _types(self, link: IssueLink, now: Ends, unit: UnitOfWork) -> WorkItemTypes | None:
         """Return the types of the link's project, or None if nothing changed for which they are needed."""
         if not (state_moved(link.seen, now) or status_moved(link.seen, now) or link.claim):
             return None
+        unit.verify_heard("ado")
         return self.processes.types_with(
             self.ado, self.organization, link.project_id, link.work_item_type, now.item.state
         )
@@ -135,8 +165,7 @@ def is_doubtful(link: IssueLink) -> bool:
     """
     if not is_guid(link.project_id):
         return True  # Nobody can have read it off a work item; it was believed before that was checked.
-    well = link.health.word is HealthWord.SETTLED or link.health.reason == ASSIGNEE_NOT_FOUND
-    return link.claim is not None or not well
+    return link.claim is not None or not link.health.is_observed
 
 
 def _updated(link: IssueLink, item: WorkItem) -> IssueLink:

@@ -1,5 +1,7 @@
 """What a settling leaves behind: the link to store, its health, and its activity entries."""
 
+from functools import partial
+
 import msgspec
 from msgspec.structs import replace
 
@@ -63,16 +65,16 @@ def _owed(observation: Observation, decision: Decision, written: Written) -> Sid
 
 
 def _health(observation: Observation, written: Written, owed: Side | None, now: float) -> Health:
-    before = observation.link.health
-    if written.error is not None and (health := health_after(written.error, before, now)):
+    before, rev = observation.link.health, observation.now.item.rev
+    if written.error is not None and (health := health_after(written.error, before, now, rev=rev)):
         return health
+    attention = partial(unwell, HealthWord.ATTENTION, before=before, now=now, may_cure_itself=True, rev=rev)
     for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
         if refused := written.refused.get(name):
-            return unwell(HealthWord.ATTENTION, reason, refused.told, before, now, may_cure_itself=True)
+            return attention(reason, refused.told)
     if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
         return before if owed else Health()
-    detail = "nobody on the other side had this address"
-    return unwell(HealthWord.ATTENTION, ASSIGNEE_NOT_FOUND, detail, before, now, may_cure_itself=True)
+    return attention(ASSIGNEE_NOT_FOUND, "nobody on the other side had this address")
 
 
 def _open_state(observation: Observation, written: Written) -> str | None:
@@ -129,15 +131,17 @@ def record_failure(
     *,
     now: float,
     token: str = "",
+    rev: int = 0,
+    tell: bool = True,
 ) -> None:
     """Record a failure on the link that was just read, and release its claim if it is under ``token``."""
     link = stored.link
-    health = health_after(error, link.health, now) or link.health
+    health = health_after(error, link.health, now, rev=rev) or link.health
     claim = link.claim
     if claim is not None and claim.token == token:
         claim = replace(claim, until=now)
     try:
-        if health.reason != link.health.reason:
+        if tell and health.reason != link.health.reason:
             activity.add(link.scope, link.issue_id, link.work_item_id, failure_entry(error, now))
         recorded = replace(link, health=health, claim=claim)
         # An unnecessary write would change the ETag and fail the worker that holds the claim.

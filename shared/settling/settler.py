@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shared.domain.activity import decision_entries
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Busy, Conflict, NotFound, SyncError
-from shared.domain.model import ActivityEntry, Claim, IssueLink
+from shared.domain.model import ActivityEntry, Claim, IssueLink, Side
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import Decision, Outcome, decide, verify_calm
 from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful
@@ -61,7 +61,7 @@ class Settler:
             raise Conflict(f"lost {_ATTEMPTS} races in a row")
         except SyncError as error:
             if error is not unit.recorded:
-                self._record_failure(stored.link, unit, error)
+                self._record_failure(stored, unit, error)
             raise
 
     def _reload(self, link: IssueLink, unit: UnitOfWork) -> StoredLink:
@@ -76,6 +76,9 @@ class Settler:
         decision = self._decide(observation)
         written = Written(observation.now)
         if decision.intents:
+            for side in Side:
+                if decision.for_side(side):
+                    unit.verify_heard(side.value)
             stored = self._announce(stored, observation, decision, unit)
             written = self._write(observation, decision, unit)
         self._record(stored, observation, decision, written)
@@ -178,12 +181,24 @@ class Settler:
         if record.link != stored.link:
             self.links.replace(stored, record.link)
 
-    def _record_failure(self, link: IssueLink, unit: UnitOfWork, error: SyncError) -> None:
-        try:
-            stored = self._reload(link, unit)
-        except NotFound:
-            return  # The link was removed in the meantime.
-        record_failure(self.links, self.activity, stored, error, now=self.clock(), token=unit.token)
+    def _record_failure(self, stored: StoredLink, unit: UnitOfWork, error: SyncError) -> None:
+        """Record a failure; one that repeats an earlier answer costs one write of the row at hand at most."""
+        repeats = unit.speaks_for(error)
+        if not repeats:
+            try:
+                stored = self._reload(stored.link, unit)
+            except NotFound:
+                return  # The link was removed in the meantime.
+        record_failure(
+            self.links,
+            self.activity,
+            stored,
+            error,
+            now=self.clock(),
+            token=unit.token,
+            rev=unit.rev_of(stored.link.work_item_id),
+            tell=not repeats,
+        )
 
     def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:
         self.activity.add(self.scope, link.issue_id, link.work_item_id, *entries)

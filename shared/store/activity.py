@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import ActivityEntry
 from shared.store.keys import escaped, number
-from shared.store.tables import Insert, Table, remove_first, remove_rows
+from shared.store.tables import Insert, Row, Table, readable, remove_first, remove_rows
 
 KEPT_FOR = 90 * 24 * 3600.0  # seconds
 _LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; keys count down from it
@@ -17,15 +18,22 @@ _PRUNE_LIMIT = 10_000
 
 
 class ActivityPage(msgspec.Struct, frozen=True):
+    """``unreadable`` are the keys of rows that were passed over."""
+
     entries: tuple[ActivityEntry, ...]
     continuation: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """How many entries were removed, and where the next part starts; None after the last part."""
+    """How many entries were removed, and where the next part starts; None after the last part.
+
+    ``unreadable`` are the keys of those that nobody will be shown.
+    """
 
     removed: int
     continuation: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class ActivityStore:
@@ -46,7 +54,16 @@ class ActivityStore:
             )
             for place, entry in enumerate(entries)
         ]
-        self._table.apply(escaped(organization), *inserts)
+        partition = escaped(organization)
+        try:
+            self._table.apply(partition, *inserts)
+        except Conflict as conflict:
+            # azure-data-tables quirk: it repeats an insert after a 503. Nobody else has our token, so what
+            # is there is what the first of the two wrote.
+            try:
+                self._table.get(partition, inserts[0].key)
+            except NotFound:
+                raise conflict from None
 
     def page(
         self, organization: str, issue_id: str, work_item_id: int, continuation: str | None, limit: int
@@ -55,14 +72,19 @@ class ActivityStore:
         prefix = _prefix(issue_id, work_item_id)
         start = f"{prefix}{continuation}!" if continuation else prefix
         entries: list[ActivityEntry] = []
+        unreadable: list[str] = []
         key = ""
         rows = self._table.scan(escaped(organization), start, prefix + _END, page_size=limit + 1)
         for row in rows:
-            if len(entries) == limit:
-                return ActivityPage(tuple(entries), key.removeprefix(prefix))
-            entries.append(msgspec.json.decode(row.text, type=ActivityEntry))
+            if len(entries) + len(unreadable) == limit:
+                return ActivityPage(tuple(entries), key.removeprefix(prefix), tuple(unreadable))
             key = row.key
-        return ActivityPage(tuple(entries), None)
+            entry = _entry(row)
+            if entry is None:
+                unreadable.append(key)
+            else:
+                entries.append(entry)
+        return ActivityPage(tuple(entries), None, tuple(unreadable))
 
     def remove_some(self, organization: str, limit: int) -> int:
         """Remove up to so many entries and return how many there were."""
@@ -74,14 +96,31 @@ class ActivityStore:
         """Remove those of the next ``limit`` entries that are older than 90 days."""
         partition, oldest = escaped(organization), _LAST_MOMENT - round((now - KEPT_FOR) * 1e6)
         rows = self._table.scan(partition, f"{continuation}!" if continuation else "", _END)
-        keys = [row.key for row in itertools.islice(rows, limit)]
-        removed = remove_rows(self._table, partition, (key for key in keys if _moment(key) > oldest))
-        return Pruned(removed, keys[-1] if len(keys) == limit else None)
+        seen, last = 0, ""
+        old: list[str] = []
+        unreadable: list[str] = []
+        for row in itertools.islice(rows, limit):
+            seen, last = seen + 1, row.key
+            moment = _moment(row.key)
+            if moment is not None and moment > oldest:
+                old.append(row.key)
+            elif moment is None or _entry(row) is None:
+                unreadable.append(row.key)
+        removed = remove_rows(self._table, partition, old)
+        return Pruned(removed, last if seen == limit else None, tuple(unreadable))
 
 
 def _prefix(issue_id: str, work_item_id: int) -> str:
     return f"{number(work_item_id)}!{escaped(issue_id)}!"
 
 
-def _moment(key: str) -> int:
-    return int(key.split("!")[2])
+def _moment(key: str) -> int | None:
+    """Return the moment in a key, or None if the key is not one of ours."""
+    parts = key.split("!")
+    return int(parts[2]) if len(parts) == 4 and parts[2].isascii() and parts[2].isdecimal() else None
+
+
+def _entry(row: Row) -> ActivityEntry | None:
+    """Return the entry in a row, or None if it cannot be read, or happened at no time that can be shown."""
+    entry = readable(row, ActivityEntry)
+    return entry if entry is not None and 0.0 <= entry.at <= _LAST_MOMENT / 1e6 else None

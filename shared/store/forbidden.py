@@ -11,7 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import Conflict, NotFound
-from shared.store.tables import Delete, Insert, Replace, Row, Table
+from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
 
 _PARTITION = "forbidden"
 _SERVICES = ("ado", "sentry")
@@ -68,7 +68,8 @@ class ForbiddenStore:
     def counts(self) -> Counter[str]:
         """Return for how many organizations each service forbids everything."""
         rows = self._table.scan(_PARTITION, "", "~")
-        return Counter(row.key.rpartition("!")[2] for row in rows if self._is_everything(_streak_in(row)))
+        services = (row.key.rpartition("!")[2] for row in rows if self._is_everything(_streak_in(row)))
+        return Counter(service for service in services if service in _SERVICES)
 
     def _is_everything(self, streak: _Streak | None) -> bool:
         return (
@@ -91,7 +92,4 @@ def _key(slug: str, service: str) -> str:
 
 def _streak_in(row: Row | None) -> _Streak | None:
     """Return the streak of a row, or None for one that cannot be read: it begins anew."""
-    try:
-        return msgspec.json.decode(row.text, type=_Streak) if row else None
-    except msgspec.DecodeError:
-        return None
+    return readable(row, _Streak) if row else None

@@ -7,7 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import NotFound
-from shared.store.tables import Delete, Replace, Table
+from shared.store.tables import Delete, Replace, Row, Table, readable
 
 _PARTITION = "foreign"
 _NOTED_EVERY = 60.0  # seconds
@@ -40,7 +40,7 @@ class ForeignStore:
     def _count(self, slug: str, now: float) -> int:
         """Return how many were noted before; what is too old to be told is not counted on."""
         try:
-            noted = _noted(self._table.get(_PARTITION, slug).text)
+            noted = _noted(self._table.get(_PARTITION, slug))
         except NotFound:
             return 0
         return noted.count if now - noted.last < _TOLD_FOR else 0
@@ -48,7 +48,7 @@ class ForeignStore:
     def counts(self) -> dict[str, int]:
         """Return for each organization how many came, up to a day after the last one."""
         oldest = self._clock() - _TOLD_FOR
-        rows = {row.key: _noted(row.text) for row in self._table.scan(_PARTITION, "", "~")}
+        rows = {row.key: _noted(row) for row in self._table.scan(_PARTITION, "", "~")}
         return {slug: noted.count for slug, noted in rows.items() if noted.last > oldest}
 
     def forget(self, slug: str) -> None:
@@ -58,8 +58,5 @@ class ForeignStore:
             self._table.apply(_PARTITION, Delete(slug))
 
 
-def _noted(text: str) -> _Noted:
-    try:
-        return msgspec.json.decode(text, type=_Noted)
-    except msgspec.DecodeError:
-        return _Noted(0, 0.0)
+def _noted(row: Row) -> _Noted:
+    return readable(row, _Noted) or _Noted(0, 0.0)

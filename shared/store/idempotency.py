@@ -1,12 +1,13 @@
 """Idempotency records: claimed before an action and marked after it, so that a crash in between shows."""
 
+import secrets
 from contextlib import suppress
 
 import msgspec
 
 from shared.domain.errors import Busy, Conflict, NotFound
 from shared.store.keys import escaped
-from shared.store.tables import Delete, Insert, Replace, Row, Table
+from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
 
 _CLAIMED_FOR = 60.0  # seconds; longer than the calls that a claim covers
 _RETRY_AFTER = 5.0  # seconds
@@ -16,12 +17,22 @@ class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """``result`` is the action's result once it is done; before that, the claim lasts until ``until``.
 
     ``since`` is the time of the first claim: from then on the action may have happened. Times are in
-    epoch seconds.
+    epoch seconds. ``token`` is the claimant's own, so that it knows its claim when it meets it.
     """
 
     since: float
     until: float
     result: str | None = None
+    token: str = ""
+
+    def is_held(self, now: float) -> bool:
+        """Tell whether somebody may be at it. No claim lasts longer, whatever a row says."""
+        return self.result is None and now < self.until <= now + 2 * _CLAIMED_FOR
+
+
+# Nobody knows what came of it, and nobody is at it any more.
+_NO_LATER_THAN = 1e11  # seconds since the epoch; a date still
+_IN_DOUBT = IdempotencyRecord(since=86_400.0, until=0.0)
 
 
 class ClaimedRecord(msgspec.Struct, frozen=True):
@@ -49,37 +60,52 @@ class IdempotencyStore:
         ``redo`` is a result that is no longer valid: if it is the recorded one, the action may be repeated.
         """
         key, partition = _key(name), escaped(organization)
+        claimed = IdempotencyRecord(now, now + _CLAIMED_FOR, token=secrets.token_hex(8))
         try:
-            [etag] = self._table.apply(
-                partition, Insert(key, _text(IdempotencyRecord(now, now + _CLAIMED_FOR)))
-            )
+            [etag] = self._table.apply(partition, Insert(key, _text(claimed)))
         except Conflict:
-            return self._take_over(partition, key, now, redo)
+            return self._take_over(partition, key, claimed, now, redo)
         return ClaimedRecord(key, etag)
 
-    def _take_over(self, partition: str, key: str, now: float, redo: str | None) -> ClaimedRecord | str:
+    def _take_over(
+        self, partition: str, key: str, claimed: IdempotencyRecord, now: float, redo: str | None
+    ) -> ClaimedRecord | str:
         try:
             row = self._table.get(partition, key)
         except NotFound as error:
             raise _busy() from error
         record = _record(row)
+        if record.token == claimed.token:
+            # azure-data-tables quirk: it repeats an insert after a 503, and the first one had landed.
+            return ClaimedRecord(key, row.etag)
         if record.result is not None and record.result != redo:
             return record.result
-        if record.result is None and record.until > now:
+        if record.is_held(now):
             raise _busy()
         since = record.since if record.result is None else None
-        claimed = _text(IdempotencyRecord(now if since is None else since, now + _CLAIMED_FOR))
+        if since is not None:
+            claimed = msgspec.structs.replace(claimed, since=since)
         try:
-            [etag] = self._table.apply(partition, Replace(key, claimed, row.etag))
+            etag = self._replace(partition, key, claimed, row.etag)
         except (Conflict, NotFound) as error:
             raise _busy() from error
         return ClaimedRecord(key, etag, since)
 
     def done(self, organization: str, claim: ClaimedRecord, result: str) -> None:
         """Record the result; raise Conflict if another worker took over the claim."""
-        self._table.apply(
-            escaped(organization), Replace(claim.key, _text(IdempotencyRecord(0.0, 0.0, result)), claim.etag)
-        )
+        record = IdempotencyRecord(0.0, 0.0, result)
+        self._replace(escaped(organization), claim.key, record, claim.etag)
+
+    def _replace(self, partition: str, key: str, record: IdempotencyRecord, etag: str) -> str:
+        """Write over the row that was read and return its new ETag; raise Conflict if it changed."""
+        try:
+            [new] = self._table.apply(partition, Replace(key, _text(record), etag))
+        except Conflict:
+            row = self._table.get(partition, key)
+            if row.text != _text(record):
+                raise
+            return row.etag  # It is our own change: the first of two writes had landed.
+        return new
 
     def abandon(self, organization: str, claim: ClaimedRecord) -> None:
         """Release a claim whose action certainly did not happen, unless another worker has taken it over."""
@@ -118,4 +144,5 @@ def _text(record: IdempotencyRecord) -> str:
 
 
 def _record(row: Row) -> IdempotencyRecord:
-    return msgspec.json.decode(row.text, type=IdempotencyRecord)
+    record = readable(row, IdempotencyRecord)
+    return record if record is not None and 0.0 <= record.since < _NO_LATER_THAN else _IN_DOUBT

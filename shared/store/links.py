@@ -1,17 +1,30 @@
 """The links table: two rows for each link, by issue and by work item, always written together.
 
 The row by work item holds the link; the row by issue is an index. Each organization is a partition, and each
-epoch of its connection another one: callers name it by ``Organization.scope``.
+epoch of its connection another one: callers name it by ``Organization.scope``. A row that cannot be read is
+passed over, and the link that it was can be removed by its key.
 """
 
+import itertools
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 
 import msgspec
 
-from shared.domain.errors import AlreadyLinked, Conflict, NotFound
+from shared.domain.errors import AlreadyLinked, Conflict, NotFound, Undecidable
 from shared.domain.model import IssueLink
 from shared.store.keys import escaped, number
-from shared.store.tables import Delete, Insert, Operation, Replace, Row, Table, remove_first
+from shared.store.tables import (
+    Delete,
+    Insert,
+    Operation,
+    Replace,
+    Row,
+    Table,
+    readable,
+    remove_first,
+    remove_rows,
+)
 
 _ITEM, _ISSUE = "item", "issue"
 _END = "~"  # sorts after everything that follows the "!" in a key
@@ -25,8 +38,11 @@ class StoredLink(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
+    """``unreadable`` are the keys of rows that were passed over."""
+
     links: tuple[StoredLink, ...]
     continuation: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class LinkStore:
@@ -34,11 +50,17 @@ class LinkStore:
         self._table = table
 
     def get(self, organization: str, issue_id: str, work_item_id: int) -> StoredLink:
-        """Return one link, or raise NotFound."""
+        """Return one link, or raise NotFound, or Undecidable if its row cannot be read."""
+        partition = escaped(organization)
         try:
-            return _stored(self._table.get(escaped(organization), _item_key(work_item_id, issue_id)))
+            row = self._table.get(partition, _item_key(work_item_id, issue_id))
         except NotFound as error:
             raise _not_linked(issue_id, work_item_id) from error
+        stored = _stored(partition, row)
+        if stored is None:
+            problem = "the stored link cannot be read by this version of the app; delete it and link again"
+            raise Undecidable(problem, kind="unreadable-link")
+        return stored
 
     def count(self, organization: str) -> int:
         """Count the links by their small rows."""
@@ -54,47 +76,56 @@ class LinkStore:
 
     def for_work_item(self, organization: str, work_item_id: int) -> list[StoredLink]:
         prefix = f"{_ITEM}!{number(work_item_id)}!"
-        return [_stored(row) for row in self._table.scan(escaped(organization), prefix, prefix + _END)]
+        return list(self._scan(organization, prefix, prefix + _END))
 
     def for_issue(self, organization: str, issue_id: str) -> list[StoredLink]:
         prefix = f"{_ISSUE}!{escaped(issue_id)}!"
         found = []
         for row in self._table.scan(escaped(organization), prefix, prefix + _END):
-            try:
-                found.append(self.get(organization, issue_id, int(row.key.removeprefix(prefix))))
-            except NotFound:
-                continue  # Removed between the two reads.
+            work_item_id = _work_item_id_in(row.key)
+            # It may also have been removed between the two reads.
+            with suppress(NotFound, Undecidable):
+                if work_item_id is not None:
+                    found.append(self.get(organization, issue_id, work_item_id))
         return found
 
     def page(self, organization: str, continuation: str | None, limit: int) -> Page:
         """Return up to ``limit`` links, ordered by work item, after the previous page's ``continuation``."""
-        start = f"{_ITEM}!{continuation}!" if continuation else f"{_ITEM}!"
+        # Each of our keys goes on with a digit. A page that ended before the first would name no place.
+        start = f"{_ITEM}!{continuation}!" if continuation else f"{_ITEM}!0"
+        partition = escaped(organization)
         found: list[StoredLink] = []
+        unreadable: list[str] = []
         key = ""
-        rows = self._table.scan(escaped(organization), start, f"{_ITEM}!{_END}", page_size=limit + 1)
-        for row in rows:
-            if len(found) == limit:
-                return Page(tuple(found), key.removeprefix(f"{_ITEM}!"))
-            found.append(_stored(row))
+        for row in self._table.scan(partition, start, f"{_ITEM}!{_END}", page_size=limit + 1):
+            if len(found) + len(unreadable) == limit:
+                return Page(tuple(found), key.removeprefix(f"{_ITEM}!"), tuple(unreadable))
             key = row.key
-        return Page(tuple(found), None)
+            stored = _stored(partition, row)
+            if stored is None:
+                unreadable.append(key)
+            else:
+                found.append(stored)
+        return Page(tuple(found), None, tuple(unreadable))
 
-    def issue_ids_after(self, organization: str, issue_id: str | None, limit: int) -> list[str]:
-        """Return the next linked issues in key order, each once; None starts from the beginning."""
+    def issues_after(self, organization: str, issue_id: str | None) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield the linked issues in key order, each once with its work items; None starts from the first.
+
+        Only keys are read: whoever wants a link gets it.
+        """
         start = f"{_ISSUE}!{escaped(issue_id)}!{_END}" if issue_id else f"{_ISSUE}!"
-        found: list[str] = []
-        for row in self._table.scan(escaped(organization), start, f"{_ISSUE}!{_END}"):
-            key = row.key.split("!")[1]
-            if key in found[-1:]:
-                continue
-            if len(found) == limit:
-                break
-            found.append(key)
-        return found
+        rows = self._table.scan(escaped(organization), start, f"{_ISSUE}!{_END}")
+        for found, keys in itertools.groupby((row.key for row in rows), lambda key: key.split("!")[1]):
+            work_item_ids = (_work_item_id_in(key) for key in keys)
+            yield found, tuple(each for each in work_item_ids if each is not None)
 
     def all(self, organization: str) -> Iterator[StoredLink]:
-        for row in self._table.scan(escaped(organization), f"{_ITEM}!", f"{_ITEM}!{_END}"):
-            yield _stored(row)
+        return self._scan(organization, f"{_ITEM}!", f"{_ITEM}!{_END}")
+
+    def _scan(self, organization: str, start: str, end: str) -> Iterator[StoredLink]:
+        partition = escaped(organization)
+        found = (_stored(partition, row) for row in self._table.scan(partition, start, end))
+        return (stored for stored in found if stored is not None)
 
     def add(self, link: IssueLink) -> StoredLink:
         """Store a new link, or raise AlreadyLinked."""
@@ -115,6 +146,22 @@ class LinkStore:
     def remove(self, stored: StoredLink) -> None:
         """Remove the link that was read; raise Conflict if it changed, NotFound if it is gone."""
         self._change(stored, *_delete(stored))
+
+    def discard(self, organization: str, issue_id: str, work_item_id: int) -> None:
+        """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound."""
+        partition = escaped(organization)
+        keys = (_item_key(work_item_id, issue_id), _issue_key(issue_id, work_item_id))
+        present = [key for key in keys if self._has(partition, key)]
+        if not present:
+            raise _not_linked(issue_id, work_item_id)
+        remove_rows(self._table, partition, present)
+
+    def _has(self, partition: str, key: str) -> bool:
+        try:
+            self._table.get(partition, key)
+        except NotFound:
+            return False
+        return True
 
     def move(self, stored: StoredLink, issue_id: str) -> StoredLink:
         """Link the work item to another issue instead: the one into which the old issue was merged.
@@ -177,5 +224,19 @@ def _text(link: IssueLink) -> str:
     return msgspec.json.encode(link).decode()
 
 
-def _stored(row: Row) -> StoredLink:
-    return StoredLink(msgspec.json.decode(row.text, type=IssueLink), row.etag)
+def _work_item_id_in(key: str) -> int | None:
+    """Return the work item that a row by issue names, or None if its key is not one of ours."""
+    name = key.rpartition("!")[2]
+    return int(name) if name.isascii() and name.isdecimal() else None
+
+
+def _stored(partition: str, row: Row) -> StoredLink | None:
+    """Return the link in a row, or None if it cannot be read or is not the link that its key names."""
+    link = readable(row, IssueLink)
+    if link is None or (partition, row.key) != _place(link):
+        return None
+    return StoredLink(link, row.etag)
+
+
+def _place(link: IssueLink) -> tuple[str, str]:
+    return escaped(link.scope), _item_key(link.work_item_id, link.issue_id)

@@ -13,7 +13,7 @@ from shared.domain.configuration import DEFAULT_SENTRY_URL, Configuration
 from shared.domain.connection import NOBODY, Connection, Identity, ado_place, scope_of, sentry_place
 from shared.domain.decoding import decode
 from shared.domain.errors import Conflict, Malformed, NotFound, StalePrecondition, SyncError, Unreadable
-from shared.store.tables import Delete, Insert, Replace, Row, Table
+from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
 
 UNKNOWN_ORGANIZATION = "unknown-organization"
 _PARTITION = "organizations"
@@ -26,6 +26,7 @@ _ATTEMPTS = 5
 _TAKEN_OVER = Connection()
 # What ``refusals`` calls a document that cannot be read, beside the services that refuse us.
 DOCUMENT = "document"
+_REFUSED_BY = frozenset({"ado", "sentry", "storage", DOCUMENT})
 
 
 class Organization(msgspec.Struct, frozen=True):
@@ -227,9 +228,14 @@ class OrganizationStore:
 
     def refusals(self) -> Counter[str]:
         """Return, for each service, the number of organizations for which it refuses our credentials."""
-        oldest = self._clock() - _REFUSAL_REPORTED_FOR
-        rows = self._table.scan(_REFUSALS, "", "~")
-        return Counter(row.key.rpartition("!")[2] for row in rows if float(row.text) > oldest)
+        now = self._clock()
+        noted = ((row.key, readable(row, float)) for row in self._table.scan(_REFUSALS, "", "~"))
+        services = (
+            key.rpartition("!")[2]
+            for key, at in noted
+            if at is not None and abs(now - at) < _REFUSAL_REPORTED_FOR
+        )
+        return Counter(service for service in services if service in _REFUSED_BY)
 
     def _forget_refusal(self, slug: str, service: str) -> None:
         self._refused.pop((slug, service), None)

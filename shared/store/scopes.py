@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import NotFound
-from shared.store.tables import Delete, Replace, Table
+from shared.store.tables import Delete, Replace, Table, readable
 
 _PARTITION = "over"
 
@@ -28,7 +28,9 @@ class ScopeStore:
         self._table.apply(_PARTITION, Replace(scope, str(self._clock()), None))
 
     def ended(self) -> list[EndedScope]:
-        return [EndedScope(row.key, float(row.text)) for row in self._table.scan(_PARTITION, "", "~")]
+        """Return them all; one whose time cannot be read ended long ago."""
+        rows = self._table.scan(_PARTITION, "", "~")
+        return [EndedScope(row.key, readable(row, float) or 0.0) for row in rows]
 
     def forget(self, scope: str) -> None:
         with suppress(NotFound):

@@ -18,7 +18,16 @@ from azure.core.exceptions import (
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 
-from shared.domain.errors import Conflict, NotFound, Rejected, SyncError, Unauthorized, Unavailable
+from shared.domain.decoding import Shape, decode
+from shared.domain.errors import (
+    Conflict,
+    Malformed,
+    NotFound,
+    Rejected,
+    SyncError,
+    Unauthorized,
+    Unavailable,
+)
 from shared.settings import StorageAccount
 from shared.store.transport import new_transport
 
@@ -85,6 +94,17 @@ class Table(Protocol):
         delete does not exist.
         """
         ...
+
+
+def readable(row: Row, kind: type[Shape]) -> Shape | None:
+    """Return what a row holds, or None: a newer version of the app or somebody by hand may have written it.
+
+    One row that cannot be read must not stop the others, so nobody raises for it.
+    """
+    try:
+        return decode(row.text, kind)
+    except Malformed:
+        return None
 
 
 def remove_rows(table: Table, partition: str, keys: Iterable[str]) -> int:
@@ -226,10 +246,12 @@ def _entity(partition: str, key: str, text: str) -> dict[str, str]:
 
 
 def _row(entity: Any) -> Row:
-    chunks: list[str] = []
+    chunks: list[Any] = []
     while (part := entity.get(f"Text{len(chunks)}")) is not None:
         chunks.append(part)
-    return Row(entity["RowKey"], "".join(chunks), entity.metadata["etag"])
+    # Somebody who edits a row by hand can make a number of a text; then none of it can be read.
+    text = "".join(chunks) if all(isinstance(chunk, str) for chunk in chunks) else ""
+    return Row(entity["RowKey"], text, entity.metadata["etag"])
 
 
 def _table_is_missing(error: AzureError) -> bool:

@@ -239,11 +239,13 @@ class Issues:
             self._issues[issue.id] = replace(issue, shown_as=status)
 
     def merge(self, issue_id: str, *, into: str) -> None:
-        """Merge one issue into another; no hook is sent."""
+        """Merge one issue into another; no hook is sent, and the comments move along."""
         with self.lock:
             source, target = self.find(issue_id), self.find(into)
             if source.id == target.id:
                 raise ValueError("an issue cannot be merged into itself")
+            for comment in self.comments(source.id):
+                self._comments[comment.id] = replace(comment, issue_id=target.id)
             del self._issues[source.id]
             self._merged[source.id] = target.id
 

@@ -9,6 +9,7 @@ from shared.domain.errors import Busy, Conflict
 from shared.store.idempotency import ClaimedRecord, IdempotencyStore, creation_of
 from shared.store.links import LinkStore
 from shared.store.tables import Table
+from tests.doubles.tables import RepeatingTable
 
 ACME, NAME = "acme", creation_of("100")
 NOW = 1_800_000_000.0
@@ -164,3 +165,20 @@ def test_records_go_with_their_organization(records: IdempotencyStore, table: Ta
     assert links.remove_some(ACME, 10) == 1
     assert isinstance(records.claim(ACME, NAME, NOW), ClaimedRecord)
     assert records.claim("acme-2", NAME, NOW) == "31"
+
+
+# azure-data-tables repeats a request after a 503, although the first one may have landed.
+
+
+def test_whose_claim_was_repeated_has_it_and_nobody_else(table: Table) -> None:
+    repeated = IdempotencyStore(RepeatingTable(table))
+    first = claimed(repeated)
+    assert first.since is None
+    with pytest.raises(Busy):
+        IdempotencyStore(table).claim(ACME, NAME, NOW)
+    second = claimed(repeated, OVER)
+    assert second.since == NOW
+    with pytest.raises(Conflict):
+        IdempotencyStore(table).done(ACME, first, "31")
+    repeated.done(ACME, second, "32")
+    assert repeated.claim(ACME, NAME, OVER) == "32"

@@ -14,7 +14,8 @@ from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, Issue
 from shared.store.activity import KEPT_FOR, ActivityStore
 from shared.store.links import LinkStore, StoredLink
 from shared.store.organizations import OrganizationStore
-from shared.store.tables import Table
+from shared.store.tables import Operation, Table
+from tests.doubles.tables import RepeatingTable
 
 OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
 ADO = Configuration(ado_url="https://dev.azure.com/fabrikam/")
@@ -359,3 +360,31 @@ def test_refusals_are_counted_by_service(organizations: OrganizationStore) -> No
     organizations.note_acceptance("acme", "ado")
     organizations.note_acceptance("other", "sentry")
     assert organizations.refusals() == {"ado": 1, "sentry": 1}
+
+
+# azure-data-tables repeats a request after a 503, although the first one may have landed.
+
+
+def test_entries_whose_insert_was_repeated_are_written_once(new_table: Callable[[], Table]) -> None:
+    activity = ActivityStore(RepeatingTable(new_table()), iter("abc").__next__)
+    activity.add("acme", "100", 31, ActivityEntry(1.0, "a"), ActivityEntry(1.0, "b"))
+    activity.add("acme", "100", 31, ActivityEntry(1.0, "c"))
+    assert sorted(outcomes(activity)) == ["a", "b", "c"]
+
+
+def test_an_insert_that_did_not_land_is_no_entry(new_table: Callable[[], Table]) -> None:
+    table = RepeatingTable(new_table())
+
+    def lose(_partition: str, *_operations: Operation) -> list[str]:
+        raise Conflict("the table is being deleted")
+
+    table.apply = lose  # type: ignore[assignment,method-assign]  # for this test
+    with pytest.raises(Conflict):
+        ActivityStore(table, lambda: "a").add("acme", "100", 31, ActivityEntry(1.0, "a"))
+
+
+def test_an_unlinking_that_was_repeated_is_one(new_table: Callable[[], Table]) -> None:
+    table = new_table()
+    LinkStore(table).add(link())
+    LinkStore(RepeatingTable(table)).discard("acme", "100", 31)
+    assert list(table.scan("acme", "", "~")) == []

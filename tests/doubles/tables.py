@@ -15,6 +15,7 @@ from shared.store.tables import (
     Operation,
     Replace,
     Row,
+    Table,
 )
 
 
@@ -88,3 +89,15 @@ def _verify(operation: Operation, row: Row | None) -> None:
         raise NotFound(f"no row {operation.key}")
     if operation.etag is not None and operation.etag != row.etag:
         raise Conflict(f"row {operation.key} changed")
+
+
+class RepeatingTable:
+    """A table whose every change lands and is answered with a 503, so that the client makes it again."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.get, self.scan = table.get, table.scan
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        self._table.apply(partition, *operations)
+        return self._table.apply(partition, *operations)

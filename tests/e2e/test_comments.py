@@ -132,13 +132,6 @@ def test_an_edited_or_deleted_comment_says_nothing_new(connected: Pair) -> None:
     assert "First." in comment
 
 
-def test_a_comment_on_an_issue_without_a_link_costs_no_call(connected: Pair) -> None:
-    issue_id = connected.sentry.add_issue(announce=False).id
-    with connected.calls() as calls:
-        connected.sentry.comment(issue_id, "Alone.", actor=ANN)
-    assert (calls.ado, calls.sentry) == ([], [])
-
-
 # Once each.
 
 
@@ -196,6 +189,7 @@ def test_a_comment_deleted_before_it_was_carried_over_stays_where_it_is(
     connected.sentry.delete_comment(int(str(message.comment_id)), actor=ANN)
     assert sync_comment(message, services) == ["comment-gone"]
     assert comments(connected, work_item_id) == []
+    assert comment_outcomes(connected, issue_id, work_item_id) == ["comment-gone"]
 
 
 def test_an_answer_that_got_lost_is_looked_into(connected: Pair, services: Services, clock: Clock) -> None:
@@ -332,3 +326,24 @@ def test_a_work_item_that_moved_to_another_project_gets_its_comment(connected: P
         connected.sentry.hooks.drain(30)
     connected.settle()
     assert len(comments(connected, work_item_id)) == 1
+
+
+def test_a_comment_whose_issue_was_merged_meanwhile_follows_the_link(
+    connected: Pair, services: Services
+) -> None:
+    issue_id, work_item_id = connected.linked()
+    message = held(connected, issue_id)
+    into = connected.sentry.add_issue(announce=False).id
+    connected.sentry.merge(issue_id, into=into)
+    body = {"issue_id": issue_id, "work_item_id": work_item_id}
+    assert connected.ask("POST", "reconcile", json=body).status_code == 200
+    assert sync_comment(message, services) == ["commented"]
+    assert len(comments(connected, work_item_id)) == 1
+    assert comment_outcomes(connected, into, work_item_id) == ["commented"]
+
+
+def test_characters_that_nothing_can_hold_do_not_keep_a_comment(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    comment_and_settle(connected, issue_id, "Bell \x07, form feed \x0c, end \uffff.")
+    [comment] = comments(connected, work_item_id)
+    assert "Bell  , form feed  , end  ." in comment

@@ -43,7 +43,13 @@ def test_a_change_on_either_side_is_found_on_demand(unheard: Pair) -> None:
     closed, resolved = unheard.linked(), unheard.linked()
     unheard.ado.edit(closed[1], **{STATE: "Closed"})
     unheard.sentry.resolve(resolved[0])
-    assert reconcile(unheard) == {"outcome": "queued", "links": 2, "drifted": 1, "issues": 2}
+    assert reconcile(unheard) == {
+        "outcome": "queued",
+        "links": 2,
+        "drifted": 1,
+        "issues": 2,
+        "remaining": False,
+    }
     assert unheard.status(closed[0]) == "resolved"
     assert unheard.state(resolved[1]) == "Closed"
 
@@ -142,7 +148,7 @@ def test_two_hundred_and_one_links_at_rest_cost_two_calls(unheard: Pair) -> None
     link_at_rest(unheard, issue_id, 200)
     with unheard.calls() as calls:
         said = reconcile(unheard)
-    assert said == {"outcome": "queued", "links": 201, "drifted": 0, "issues": 1}
+    assert said == {"outcome": "queued", "links": 201, "drifted": 0, "issues": 1, "remaining": False}
     assert (calls.ado, calls.sentry) == ([BATCH] * 2, ["GET 200"])
     assert unheard.ado.item(first).rev == 1
 

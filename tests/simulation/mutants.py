@@ -155,14 +155,14 @@ MUTANTS = (
     _mutant(
         "never ask Sentry again",
         "flows/reconciling.py",
-        "    for place, issue_id in enumerate(issue_ids):\n",
-        "    for place, issue_id in enumerate(issue_ids[:0]):\n",
+        "        for place, issue_id in enumerate(wanted):\n",
+        "        for place, issue_id in enumerate(wanted[:0]):\n",
     ),
     _mutant(
         "never ask Azure DevOps again",
         "flows/reconciling.py",
-        "    for message in messages.values():\n",
-        "    for message in list(messages.values())[:0]:\n",
+        "        for message, marks in messages.values():\n",
+        "        for message, marks in list(messages.values())[:0]:\n",
     ),
     _mutant(
         "forget a write whose answer was lost",

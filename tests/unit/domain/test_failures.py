@@ -1,6 +1,7 @@
 """What becomes of a message and of a link after each failure: docs/failures.md#the-classes, row by row."""
 
 import pytest
+from msgspec.structs import replace
 
 from shared.domain.errors import (
     AlreadyLinked,
@@ -26,13 +27,17 @@ from shared.domain.errors import (
     Upstream,
 )
 from shared.domain.failures import (
+    DAILY,
     Consequence,
     Disposition,
     consequence_of,
     delay_of,
+    disposition_of,
+    gravest,
     health_after,
     reason_of,
     unwell,
+    was_set_before,
 )
 from shared.domain.model import Health, HealthWord
 from tests.unit.error_tree import EVERY_ERROR, an_error
@@ -134,9 +139,134 @@ def test_another_failure_starts_from_the_beginning(before: Health) -> None:
     )
 
 
-def test_what_time_cannot_cure_is_never_due() -> None:
-    gone = health_after(NotFound("deleted", kind="work-item-not-found"), Health(), NOW)
-    assert gone == Health(ATTENTION, "work-item-gone", "deleted", since=NOW, attempts=1, due=None)
+def test_what_is_gone_is_asked_for_daily() -> None:
+    error = NotFound("deleted", kind="work-item-not-found")
+    gone = health_after(error, Health(), NOW)
+    assert gone == Health(ATTENTION, "work-item-gone", "deleted", since=NOW, attempts=1, due=NOW + DAILY)
+    again = health_after(error, gone, NOW + DAILY)
+    assert again is not None
+    assert again.due == NOW + 2 * DAILY
+
+
+def test_what_an_older_version_left_without_a_time_gets_one() -> None:
+    before = Health(ATTENTION, "issue-gone", "deleted", since=5.0, attempts=3)
+    after = health_after(NotFound("deleted", kind="issue-not-found"), before, NOW)
+    assert after == replace(before, attempts=4, due=NOW + DAILY)
+
+
+# The steps go by time.
+
+WAITING = Health(PENDING, "unavailable", "timed out", since=NOW, attempts=1, due=NOW + 300)
+
+
+@pytest.mark.parametrize("at", [NOW, NOW + 1, NOW + 299.9])
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_failure_before_the_link_is_due_takes_no_step(at: float, asked: bool) -> None:
+    error = Unavailable("sentry", "HTTP 503")
+    after = health_after(error if asked else error.unasked(), WAITING, at)
+    assert after == replace(WAITING, detail="HTTP 503" if asked else "timed out")
+
+
+def test_however_many_failures_a_step_holds_the_steps_are_the_same() -> None:
+    health, dues = Health(), list[float]()
+    for second in range(2 * 3600 + 1800):
+        if second % 7 == 0 or health.is_due(NOW + second):
+            after = health_after(Unavailable("sentry", "HTTP 503"), health, NOW + second)
+            assert after is not None
+            if after.due is not None and after.due != health.due:
+                dues.append(after.due)
+            health = after
+    assert [due - NOW for due in dues] == [300, 1200, 4800, 8400, 12000]
+
+
+@pytest.mark.parametrize(("at", "due"), [(NOW + 10, NOW + 300), (NOW + 300, NOW + 600)])
+def test_another_trouble_puts_nothing_off(at: float, due: float) -> None:
+    after = health_after(Throttled("sentry", "429", retry_after=9.0), WAITING, at)
+    assert after == Health(PENDING, "throttled", "429", since=at, attempts=1, due=due)
+
+
+def test_what_is_gone_meanwhile_is_not_asked_for_the_sooner() -> None:
+    after = health_after(NotFound("deleted", kind="issue-not-found"), WAITING, NOW + 10)
+    assert after is not None
+    assert after.due == NOW + 10 + DAILY
+
+
+@pytest.mark.parametrize(
+    ("lasted", "wait"), [(0.0, 300.0), (300.0, 900.0), (899.0, 900.0), (900.0, 3600.0), (1e6, 3600.0)]
+)
+def test_what_nobody_was_asked_about_is_no_attempt_and_waits_as_time_goes(lasted: float, wait: float) -> None:
+    before = Health(ATTENTION, "unauthorized", "401", since=NOW - lasted, attempts=7, due=NOW)
+    after = health_after(Unauthorized("sentry", "not asked again yet").unasked(), before, NOW)
+    assert after is not None
+    assert (after.attempts, after.due) == (7, NOW + wait)
+
+
+def test_a_first_failure_about_which_nobody_was_asked_counts_none() -> None:
+    after = health_after(Unavailable("sentry", "HTTP 503").unasked(), Health(), NOW)
+    assert after == Health(PENDING, "unavailable", "HTTP 503", since=NOW, attempts=0, due=NOW + 300)
+    asked = health_after(Unavailable("sentry", "HTTP 503"), after, NOW + 1)
+    assert asked == replace(after, attempts=1)
+
+
+def test_a_failure_remembers_the_latest_revision_that_it_saw() -> None:
+    at_8 = health_after(Unavailable("sentry", "HTTP 503"), WAITING, NOW, rev=8)
+    assert at_8 == replace(WAITING, detail="HTTP 503", rev=8)
+    assert health_after(Unavailable("sentry", "HTTP 503"), at_8, NOW) == at_8
+
+
+@pytest.mark.parametrize(
+    ("health", "set_at"),
+    [
+        (Health(ATTENTION, "refused", since=NOW, attempts=1, due=NOW + 300), NOW),
+        (Health(ATTENTION, "refused", since=NOW - 300, attempts=2, due=NOW + 900), NOW),
+        (Health(ATTENTION, "refused", since=NOW - 9000, attempts=5, due=NOW + 3600), NOW),
+        (Health(ATTENTION, "issue-gone", since=NOW, attempts=1, due=NOW + DAILY), NOW),
+        # Nobody was asked about these.
+        (Health(PENDING, "unavailable", since=NOW, attempts=0, due=NOW + 300), NOW),
+        (Health(PENDING, "unavailable", since=NOW - 299, attempts=0, due=NOW + 300), NOW),
+        (Health(PENDING, "unavailable", since=NOW - 300, attempts=0, due=NOW + 900), NOW),
+        (Health(PENDING, "unavailable", since=NOW - 9000, attempts=1, due=NOW + 3600), NOW),
+    ],
+)
+def test_it_is_known_when_the_next_try_was_set(health: Health, set_at: float) -> None:
+    assert was_set_before(health, set_at + 1.0)
+    assert not was_set_before(health, set_at)
+
+
+# The reconciler's own messages.
+
+
+@pytest.mark.parametrize("kind", EVERY_ERROR)
+def test_no_look_of_our_own_ever_ends_as_poison(kind: type[SyncError]) -> None:
+    for service in ("ado", "sentry", "storage"):
+        error = an_error(kind, service)
+        assert disposition_of(error, again=True) is not RETRY
+        assert disposition_of(error) is consequence_of(error).disposition
+
+
+@pytest.mark.parametrize(
+    ("error", "disposition"),
+    [
+        (Unavailable("sentry", "HTTP 503"), DROP),  # the link remembers
+        (Throttled("sentry", "429", retry_after=9.0), DROP),
+        (Conflict("412"), DROP),
+        (Busy("writing", retry_after=2.0), PUT_BACK),  # nothing went wrong
+        (Unavailable("storage", "HTTP 503"), PUT_BACK),  # no link can remember anything
+        (Unauthorized("storage", "HTTP 403"), PUT_BACK),
+    ],
+)
+def test_a_look_of_our_own_is_dropped_where_the_link_remembers(
+    error: SyncError, disposition: Disposition
+) -> None:
+    assert disposition_of(error, again=True) is disposition
+    assert delay_of(error) > 0.0
+
+
+def test_what_is_dropped_of_a_look_of_our_own_does_not_outweigh_what_comes_back() -> None:
+    rest = Busy("the rest", retry_after=1.0)
+    away = Unavailable("sentry", "HTTP 503")
+    assert gravest([away, rest], again=True) is rest
+    assert gravest([away, rest]) is away
 
 
 @pytest.mark.parametrize("error", [Busy("writing", retry_after=1.0), Malformed("no JSON")])
@@ -147,4 +277,4 @@ def test_a_failure_that_says_nothing_about_the_link_leaves_its_health(error: Syn
 def test_a_refused_person_may_be_added_later() -> None:
     health = unwell(ATTENTION, "assignee-not-found", "TF", Health(), NOW, may_cure_itself=True)
     assert health.due == NOW + 300
-    assert unwell(ATTENTION, "x", "", health, NOW, may_cure_itself=False).due is None
+    assert unwell(ATTENTION, "x", "", health, NOW, may_cure_itself=False).due == NOW + DAILY

@@ -1,10 +1,11 @@
 """What the reconciler finds, what it leaves alone, what it costs, and where it goes on."""
 
+import json
 import tracemalloc
+from collections.abc import Iterator
 from itertools import pairwise
 
 import azure.functions as func
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -29,7 +30,8 @@ from shared.domain.model import (
 from shared.flows.linking import link
 from shared.flows.reconciling import ISSUES_A_RUN, Found, message_for, reconcile, reconcile_all
 from shared.store.activity import KEPT_FOR
-from shared.store.tables import Insert
+from shared.store.tables import Insert, Operation, Row
+from tests.doubles.tables import MemoryTable
 from tests.unit.scene import ANN, ASSIGNED_TO, CAROL, ISSUE, ITEM, SLUG, START, STATE, Died, Scene
 
 RESOLVED = IssueStatus.RESOLVED
@@ -50,10 +52,12 @@ SEEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(7, "New", IssueStatus.UN
 LINK = IssueLink(SLUG, ISSUE, ITEM, PROJECT, "Bug", SEEN)
 AT_7 = WorkItem(id=ITEM, rev=7, project_id=PROJECT, work_item_type="Bug", state="New")
 AT_8 = replace(AT_7, rev=8, state="Closed")
-ASK = InboundMessage(SLUG, ITEM, 7)
-NEWS = InboundMessage(SLUG, ITEM, 8, snapshot=AT_8)
-GONE = Health(ATTENTION, "work-item-gone")
-NO_ISSUE = Health(ATTENTION, "issue-gone")
+ASK = InboundMessage(SLUG, ITEM, 7, again=True)
+UNSEEN, ASK_6, ASK_8 = replace(ASK, rev=0), replace(ASK, rev=6), replace(ASK, rev=8)
+NEWS = InboundMessage(SLUG, ITEM, 8, snapshot=AT_8, again=True)
+TOMORROW = START + 24 * 3600.0
+GONE = Health(ATTENTION, "work-item-gone", due=TOMORROW)
+NO_ISSUE = Health(ATTENTION, "issue-gone", due=TOMORROW)
 NOT_YET = Health(ATTENTION, "unauthorized", due=START + 0.1)
 DUE = Health(ATTENTION, "unauthorized", due=START)
 PENDING_DUE = Health(PENDING, "unavailable", due=START)
@@ -65,20 +69,29 @@ PENDING_LATER = Health(PENDING, "unavailable", due=START + 0.1)
     [
         (Health(), AT_7, None),
         (Health(), AT_8, NEWS),
-        (Health(), replace(AT_7, rev=6), ASK),  # restored from a backup
-        (Health(), None, ASK),  # deleted without a hook
+        (Health(), replace(AT_7, rev=6), ASK_6),  # restored from a backup
+        (NOT_YET, replace(AT_7, rev=6), None),  # … and that was tried already
+        (Health(), None, UNSEEN),  # deleted without a hook
         (GONE, None, None),  # known already
         (GONE, AT_7, ASK),  # restored without a hook
-        (GONE, AT_8, ASK),  # asked for, because what was seen of it cannot be built on
-        (NO_ISSUE, AT_7, None),  # issues are read again one after the other
+        (GONE, AT_8, ASK_8),  # asked for, because what was seen of it cannot be built on
+        (replace(GONE, rev=8), AT_8, None),  # listed, and still not to be had
+        (replace(GONE, due=START), None, UNSEEN),  # asked for daily
+        (Health(ATTENTION, "work-item-gone"), None, UNSEEN),  # a row of an older version
+        (NO_ISSUE, AT_7, None),
         (NO_ISSUE, None, None),
         (NO_ISSUE, AT_8, NEWS),
+        (replace(NO_ISSUE, rev=8), AT_8, None),  # what failed at a revision is no news at it
+        (replace(NO_ISSUE, due=START), AT_7, ASK),  # asked for daily
+        (Health(ATTENTION, "issue-gone"), AT_7, ASK),
         (NOT_YET, AT_7, None),
         (NOT_YET, None, None),  # no call before it is due, not even for whether the item is gone
         (NOT_YET, AT_8, NEWS),
+        (replace(NOT_YET, rev=8), AT_8, None),
+        (replace(NOT_YET, rev=7), AT_8, NEWS),
         (DUE, AT_7, ASK),
-        (DUE, None, ASK),
-        (DUE, AT_8, ASK),
+        (DUE, None, UNSEEN),
+        (replace(DUE, rev=8), AT_8, ASK_8),
         (PENDING_DUE, AT_7, ASK),
         (PENDING_LATER, AT_7, None),
     ],
@@ -94,10 +107,10 @@ def test_a_link_is_taken_up_when_something_may_be_off(
     [
         (Health(), AT_7, None),
         (Health(), AT_8, NEWS),
-        (GONE, None, ASK),
+        (GONE, None, UNSEEN),
         (NO_ISSUE, AT_7, ASK),
         (NOT_YET, AT_7, ASK),
-        (PENDING_LATER, None, ASK),
+        (PENDING_LATER, None, UNSEEN),
     ],
 )
 def test_on_demand_every_link_that_is_not_well_is_taken_up(
@@ -259,9 +272,12 @@ def add_organization(scene: Scene, slug: str) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Unavailable("ado", "timed out"), "outcome=failed organization=fabrikam kind=unavailable"),
-        (Unauthorized("ado", "HTTP 401"), "outcome=failed organization=fabrikam kind=unauthorized"),
-        (msgspec.ValidationError("a row that nobody can read"), "outcome=bug organization=fabrikam"),
+        (Unavailable("ado", "timed out"), "outcome=failed organization=fabrikam part=links kind=unavailable"),
+        (
+            Unauthorized("ado", "HTTP 401"),
+            "outcome=failed organization=fabrikam part=links kind=unauthorized",
+        ),
+        (ZeroDivisionError("a bug"), "outcome=bug organization=fabrikam part=links"),
     ],
 )
 def test_one_organization_that_fails_does_not_stop_the_next(
@@ -274,6 +290,7 @@ def test_one_organization_that_fails_does_not_stop_the_next(
     run(scene)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("ERROR", said),
+        ("INFO", "outcome=reconciled organization=fabrikam links=0 drifted=0 issues=1"),
         ("INFO", "outcome=reconciled organization=next links=1 drifted=0 issues=1"),
     ]
 
@@ -344,7 +361,7 @@ def test_one_organization_leaves_the_others_their_share_of_the_time(scene: Scene
     scene.now = first_of_a_run(scene.now, of=2)
     at_each_call(scene, 60.0)
     results = reconcile_all(scene.services)
-    assert results == {SLUG: Found(400, 0, ISSUES_A_RUN), "next": Found(1, 0, 1)}
+    assert results == {SLUG: Found(400, 0, ISSUES_A_RUN, remaining=True), "next": Found(1, 0, 1)}
 
 
 # Where it goes on, and what it costs.
@@ -387,19 +404,128 @@ def test_a_run_that_takes_too_long_goes_on_where_it_stopped(scene: Scene) -> Non
     assert counts == [400, 300, 400]
 
 
-def test_a_run_that_is_cut_short_goes_on_where_it_stopped(scene: Scene) -> None:
-    link_many(scene, 499)
+def fail_at_batches(scene: Scene, *places: int) -> None:
+    """Have these calls for a batch fail; the first has the place 0."""
 
-    def fail_after_the_first_page() -> None:
-        if scene.calls.made:
-            raise Unavailable("ado", "timed out")
+    def fail() -> None:
+        if len(scene.calls.made) in places:
+            scene.calls.made.append("failed")
+            raise Unavailable("ado", "HTTP 500")
 
-    scene.watched_ado.slow = fail_after_the_first_page
-    with pytest.raises(Unavailable):
-        reconcile(scene.services, scene.organization)
+    scene.watched_ado.slow = fail
+
+
+def test_a_page_that_cannot_be_looked_at_hides_no_other(scene: Scene) -> None:
+    link_many(scene, 699)
+    fail_at_batches(scene, 1)
+    found = reconcile(scene.services, scene.organization)
+    assert (found.looked_at, found.issues, found.remaining) == (500, ISSUES_A_RUN, False)
+    assert [(each.part, str(each.error)) for each in found.failures] == [("links", "HTTP 500")]
+
+
+def test_a_service_that_is_away_is_asked_twice_and_the_next_run_goes_on_behind(scene: Scene) -> None:
+    link_many(scene, 1199)
+    fail_at_batches(scene, *range(1, 100))
+    found = reconcile(scene.services, scene.organization)
+    assert (found.looked_at, found.issues, found.remaining) == (200, ISSUES_A_RUN, True)
+    assert len(scene.calls.made) == 3
     at_each_call(scene, 0.0)
-    assert reconcile(scene.services, scene.organization).looked_at == 300
-    assert reconcile(scene.services, scene.organization).looked_at == 500
+    assert reconcile(scene.services, scene.organization).looked_at == 600
+    assert reconcile(scene.services, scene.organization).looked_at == 1200
+
+
+def test_what_is_due_is_taken_up_though_its_page_cannot_be_looked_at(scene: Scene) -> None:
+    stored = scene.stored()
+    scene.services.links.replace(stored, replace(stored.link, health=DUE))
+    scene.calls.meet("find_work_items", Unavailable("ado", "HTTP 500"))
+    assert reconcile(scene.services, scene.organization).drifted == 1
+    deliver(scene)
+    assert scene.health == Health()
+
+
+class Broken(MemoryTable):
+    """A table in which some kind of call meets an error, while it lasts."""
+
+    def __init__(self, call: str, partition: str, start: str = "") -> None:
+        super().__init__()
+        self.breaks = False
+        self._call, self._place = call, (partition, start)
+
+    def get(self, partition: str, key: str) -> Row:
+        self._verify("get", partition, key)
+        return super().get(partition, key)
+
+    def scan(self, partition: str, start: str, end: str, *, page_size: int = 1000) -> Iterator[Row]:
+        self._verify("scan", partition, start)
+        return super().scan(partition, start, end, page_size=page_size)
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        self._verify("apply", partition, operations[0].key)
+        return super().apply(partition, *operations)
+
+    def _verify(self, call: str, partition: str, key: str) -> None:
+        wanted, start = self._place
+        if self.breaks and call == self._call and partition == wanted and key.startswith(start):
+            raise Unavailable("storage", "timed out")
+
+
+def with_table(scene: Scene, name: str, table: Broken) -> Broken:
+    """Put another table in the place of one, with the same rows."""
+    old = scene.services._named[name]
+    assert isinstance(old, MemoryTable)
+    table._rows, table._keys, table._versions = old._rows, old._keys, old._versions
+    scene.services._named[name] = table
+    for store in ("links", "organizations", "progress", "activity", "idempotency"):
+        scene.services.__dict__.pop(store, None)
+    return table
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "part"),
+    [
+        ("links", Broken("scan", SLUG, "item!"), "links"),
+        ("links", Broken("scan", SLUG, "issue!"), "issues"),
+        ("links", Broken("get", SLUG, "item!"), "issues"),
+        ("activity", Broken("scan", SLUG), "activity"),
+        ("organizations", Broken("apply", "progress"), "progress"),
+    ],
+)
+def test_a_part_of_a_run_that_fails_stops_no_other_part_nor_organization(
+    scene: Scene, name: str, table: Broken, part: str
+) -> None:
+    add_organization(scene, "next")
+    with_table(scene, name, table).breaks = True
+    results = reconcile_all(scene.services)
+    found = results[SLUG]
+    assert isinstance(found, Found)
+    assert part in {each.part for each in found.failures}
+    assert (found.looked_at, found.issues) == (0 if part == "links" else 1, 0 if part == "issues" else 1)
+    assert isinstance(results["next"], Found)
+    table.breaks = False
+    assert reconcile(scene.services, scene.organization) == Found(1, 0, 1)
+
+
+def test_a_refusal_that_cannot_be_noted_stops_no_other_organization(scene: Scene) -> None:
+    add_organization(scene, "next")
+    with_table(scene, "organizations", Broken("apply", "refusals")).breaks = True
+    scene.calls.meet("find_work_items", Unauthorized("ado", "401"))
+    scene.now = first_of_a_run(scene.now, of=2)
+    results = reconcile_all(scene.services)
+    assert results["next"] == Found(1, 0, 1)
+    found = results[SLUG]
+    assert isinstance(found, Found)
+    assert [type(each.error) for each in found.failures] == [Unauthorized]
+
+
+def test_activity_that_cannot_be_pruned_keeps_no_issue_from_its_turn(scene: Scene) -> None:
+    link_many(scene, 2 * ISSUES_A_RUN)
+    with_table(scene, "activity", Broken("scan", SLUG)).breaks = True
+    asked = set()
+    for _ in range(3):
+        reconcile(scene.services, scene.organization)
+        scene.now += EVERY
+        asked |= set(issues_asked_for(scene))
+    assert len(asked) == 2 * ISSUES_A_RUN + 1
 
 
 def test_on_demand_all_links_are_read_from_the_first_one(scene: Scene) -> None:
@@ -408,6 +534,100 @@ def test_on_demand_all_links_are_read_from_the_first_one(scene: Scene) -> None:
     assert reconcile(scene.services, scene.organization).looked_at == 200
     at_each_call(scene, 0.0)
     assert reconcile(scene.services, scene.organization, everything=True).looked_at == 500
+
+
+def test_what_a_run_on_demand_does_not_reach_the_next_runs_take_up(scene: Scene) -> None:
+    link_many(scene, 499)
+    late = Health(ATTENTION, "unauthorized", since=scene.now, attempts=3, due=scene.now + 3600.0)
+    for stored in scene.services.links.all(SLUG):
+        scene.services.links.replace(stored, replace(stored.link, health=late))
+    at_each_call(scene, 201.0)
+    answer = ask(scene)
+    assert (answer["links"], answer["drifted"], answer["remaining"]) == (200, 200, True)
+    assert [reconcile(scene.services, scene.organization).drifted for _ in range(2)] == [200, 100]
+    at_each_call(scene, 0.0)
+    assert reconcile(scene.services, scene.organization).drifted == 0
+
+
+def test_a_run_on_demand_that_reached_all_says_so(scene: Scene) -> None:
+    assert ask(scene) == {"outcome": "queued", "links": 1, "drifted": 0, "issues": 1, "remaining": False}
+
+
+def ask(scene: Scene) -> dict[str, object]:
+    request = func.HttpRequest("POST", "/", route_params={"organization": SLUG}, body=b"")
+    answer = reconcile_function.handle(request, scene.services)
+    assert answer.status_code == 202
+    content: dict[str, object] = json.loads(answer.get_body())
+    return content
+
+
+def test_what_nobody_has_handled_yet_is_not_put_again(scene: Scene) -> None:
+    link_many(scene, 1499)
+    for stored in scene.services.links.all(SLUG):
+        scene.ado.edit(stored.link.work_item_id, **{STATE: "Closed"})
+    for _ in range(12):
+        run(scene)
+        scene.now += EVERY
+    assert len(scene.services.inbound) == 1500
+
+
+def test_a_later_edit_is_put_once_the_one_before_is_handled(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Active"})
+    run(scene)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    run(scene)
+    assert len(scene.services.inbound) == 1
+    deliver(scene)
+    reconciled(scene)
+    assert scene.status is RESOLVED
+
+
+def test_a_message_that_left_no_trace_is_put_again_after_an_hour(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    for _ in range(12):
+        run(scene)
+        while received := scene.services.inbound.receive():
+            scene.services.inbound.delete(received)  # somebody empties the queue
+        scene.now += EVERY
+    run(scene)
+    deliver(scene)
+    assert scene.status is RESOLVED
+
+
+def test_on_demand_nothing_is_held_back(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    for _ in range(2):
+        reconcile(scene.services, scene.organization, everything=True)
+    assert len(scene.services.inbound) == 2
+
+
+def test_issues_that_cannot_be_reached_take_nobodys_place(scene: Scene) -> None:
+    link_many(scene, 3 * ISSUES_A_RUN)
+    gone = Health(ATTENTION, "issue-gone", due=scene.now + 1e6)
+    for number in range(1001, 1001 + 3 * ISSUES_A_RUN):
+        if number % 3:
+            stored = scene.services.links.get(SLUG, str(number), number)
+            scene.services.links.replace(stored, replace(stored.link, health=gone))
+    assert reconcile(scene.services, scene.organization).issues == ISSUES_A_RUN
+    scene.now += EVERY
+    asked = issues_asked_for(scene)
+    assert asked[0] == ISSUE
+    assert all(int(each) % 3 == 0 for each in asked[1:])
+
+
+def test_a_run_reads_a_bounded_number_of_rows_to_find_what_can_be_reached(scene: Scene) -> None:
+    resting = Health(PENDING, "unavailable", due=scene.now + 1e6)
+    for number in range(1001, 3501):
+        item = scene.ado.add_item("Fix login", number)
+        seen = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, item.state, IssueStatus.UNRESOLVED))
+        link = IssueLink(SLUG, str(number), number, item.project_id, "Bug", seen, health=resting)
+        scene.services.links.add(link)
+    scene.sentry.add_issue(issue_id="9999")
+    scene.link("9999", ITEM)
+    asked = [reconcile(scene.services, scene.organization).issues for _ in range(3)]
+    assert asked == [1, 0, 1]
+    scene.now += EVERY
+    assert issues_asked_for(scene) == [ISSUE, "9999"]
 
 
 def issues_asked_for(scene: Scene) -> list[str]:

@@ -50,10 +50,10 @@ def test_a_snapshot_settles_the_links_of_its_own_work_item_only(scene: Scene) ->
 
 def test_a_failure_is_raised_after_the_other_links_were_settled(scene: Scene) -> None:
     scene.link("200")
-    scene.calls.meet("get_issue", Unavailable("sentry", "timed out"))
-    with pytest.raises(Unavailable):
+    scene.calls.meet("get_issue", NotFound("no such issue", kind="issue-not-found"))
+    with pytest.raises(NotFound):
         scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
-    assert scene.stored(ISSUE).link.health.word is HealthWord.PENDING
+    assert scene.stored(ISSUE).link.health.word is HealthWord.ATTENTION
     assert scene.stored("200").link.health == Health()
     assert scene.sentry.get_issue("200").status is IssueStatus.RESOLVED
 

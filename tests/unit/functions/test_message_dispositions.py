@@ -79,7 +79,7 @@ def test_what_asking_again_cannot_help_is_dropped_and_shown_on_the_link(
     health = direction.scene.health
     assert len(direction.queue) == 0
     assert (health.word, health.reason, health.detail) == (ATTENTION, reason, error.detail)
-    assert (health.due is None) == isinstance(error, NotFound)
+    assert health.due == direction.scene.now + (24 * 3600.0 if isinstance(error, NotFound) else 300.0)
 
 
 @pytest.mark.parametrize(("error", "delay"), PUT_BACK)
@@ -131,7 +131,7 @@ def test_a_service_that_is_away_leaves_the_message_to_the_queue(
     health = direction.scene.health
     assert len(direction.queue) == 0
     assert (health.word, health.reason, direction.scene.outcomes()) == (PENDING, error.kind, ["failed"])
-    assert health.due == direction.scene.now + 900.0
+    assert health.due == direction.scene.now + 300.0
     direction.handle(body)
     assert direction.agrees()
     assert direction.scene.health == Health()
@@ -197,7 +197,8 @@ def test_a_message_that_cannot_be_read_is_dropped(direction: Direction, body: by
     [
         ([Refused("ado", "400"), Throttled("ado", "429", retry_after=30.0)], 30.0),
         ([Throttled("ado", "429", retry_after=30.0), NotFound("x", kind="work-item-not-found")], 30.0),
-        ([Throttled("ado", "429", retry_after=30.0), Throttled("ado", "429", retry_after=90.0)], 90.0),
+        # It is not asked about the second one.
+        ([Throttled("ado", "429", retry_after=30.0), Throttled("ado", "429", retry_after=90.0)], 30.0),
         ([Refused("ado", "400"), Unauthorized("ado", "401")], None),
     ],
 )
@@ -218,8 +219,8 @@ def test_a_link_that_fails_does_not_keep_the_next_one_from_being_settled() -> No
     scene = direction.scene
     scene.link(ISSUE, 32)
     body = encode(direction.change())
-    scene.calls.meet("update_work_item", Unavailable("ado", "timed out"))
-    with pytest.raises(Unavailable):
+    scene.calls.meet("update_work_item", *[Conflict("412")] * 5)
+    with pytest.raises(Conflict):
         direction.handle(body)
     assert (scene.state, scene.ado.item(32).state) == ("New", "Closed")
     direction.handle(body)

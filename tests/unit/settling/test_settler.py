@@ -368,10 +368,10 @@ def test_what_landed_before_a_conflict_is_recorded_and_the_rest_decided_again(sc
 def test_a_write_that_failed_is_recorded_once(scene: Scene, error: SyncError) -> None:
     scene.sentry.resolve(ISSUE)
     scene.calls.meet("update_work_item", error, error)
-    for attempts in (1, 2):
+    for _ in range(2):
         with pytest.raises(type(error)):
             scene.outbound()
-        assert (scene.outcomes().count("failed"), scene.health.attempts) == (1, attempts)
+        assert (scene.outcomes().count("failed"), scene.health.attempts) == (1, 1)
 
 
 def test_what_is_forbidden_is_told_in_the_vendor_s_words_and_tried_again_when_it_is_due(scene: Scene) -> None:
@@ -380,8 +380,9 @@ def test_what_is_forbidden_is_told_in_the_vendor_s_words_and_tried_again_when_it
     scene.calls.meet("update_work_item", forbidden)
     with pytest.raises(Forbidden):
         scene.outbound()
+    words = "HTTP 403: TF237111: no rights"
     assert scene.health == Health(
-        HealthWord.ATTENTION, "forbidden", "HTTP 403: TF237111: no rights", scene.now, 1, scene.now + 300.0
+        HealthWord.ATTENTION, "forbidden", words, scene.now, 1, scene.now + 300.0, rev=1
     )
     [entry] = scene.entries()
     assert (entry.outcome, entry.reason) == ("failed", "forbidden: HTTP 403: TF237111: no rights")
@@ -571,7 +572,7 @@ def test_what_is_gone_is_recorded_once_and_recovers_when_it_is_back(scene: Scene
         with pytest.raises(NotFound):
             scene.inbound()
     assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, f"{lost}-gone")
-    assert (scene.health.due, scene.outcomes()) == (None, ["failed"])
+    assert (scene.health.due, scene.outcomes()) == (scene.now + 24 * 3600.0, ["failed"])
     scene.now += 1.0
     scene.inbound()
     assert (scene.health, scene.outcomes()) == (Health(), ["recovered", "failed"])
