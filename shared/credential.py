@@ -15,7 +15,7 @@ _PATIENCE = {"connection_timeout": 3, "read_timeout": 5, "retry_total": 2}
 
 def _default() -> "TokenCredential":
     """Return a managed identity, a service principal or a developer's login: what the environment has."""
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # slow to import, and few runs need it
 
     return DefaultAzureCredential(**_PATIENCE)
 

@@ -18,8 +18,8 @@ class Seats:
     """
 
     def __init__(self, threads: int) -> None:
-        self._of_a_kind = max(1, threads // 4)
-        self._in_all = max(1, threads * 3 // 8)
+        self.of_a_kind = max(1, threads // 4)
+        self.in_all = max(1, threads * 3 // 8)
         self._taken: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -27,7 +27,7 @@ class Seats:
     def seat(self, kind: str) -> Iterator[None]:
         """Hold a seat for the time of the block, or raise Busy."""
         with self._lock:
-            if self._taken[kind] >= self._of_a_kind or self._taken.total() >= self._in_all:
+            if self._taken[kind] >= self.of_a_kind or self._taken.total() >= self.in_all:
                 raise Busy(
                     f"too many {kind} are waiting for an answer: try again in a moment",
                     retry_after=_RETRY_AFTER,

@@ -47,7 +47,7 @@ from shared.store.transport import new_transport
 _ASKED_EVERY = 600.0  # seconds; somebody may have given our token a scope that it lacked
 
 # Seconds after which the rest of a message's links is put back. The link that is begun last may take another
-# minute; host.json ends any function after five.
+# minute; host.json ends any function after ten.
 _UNIT_OF_WORK = 100.0
 
 
