@@ -30,6 +30,7 @@ from shared.seats import Seats
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
 from shared.settling.observing import Observer, UnitOfWork
+from shared.settling.partners import Partners
 from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
 from shared.store.forbidden import ForbiddenStore
@@ -186,11 +187,18 @@ class Services:
             configuration=configuration,
             ado=ado,
             sentry=sentry,
-            observer=Observer(slug, configuration, ado, sentry, self.processes),
+            observer=Observer(
+                slug, organization.scope, configuration, ado, sentry, self.processes, self.links, self.clock
+            ),
+            partners=self.partners(organization),
             links=self.links,
             activity=self.activity,
             clock=self.clock,
         )
+
+    def partners(self, organization: Organization) -> Partners:
+        slug, epoch, scope = organization.slug, organization.epoch, organization.scope
+        return Partners(slug, epoch, scope, self.links, lambda: self.inbound, lambda: self.outbound)
 
     def may_ask_who_is_at(self, scope: str) -> bool:
         """Tell whether it is time to ask who is there once more; each instance of the app keeps its own."""

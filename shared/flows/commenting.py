@@ -84,15 +84,15 @@ def _links_of(
     issue that nobody linked when its comment arrives and when it is given up, not each time it is looked at.
     """
     issue_id = message.issue_id
-    links = services.links.for_issue(organization.slug, issue_id)
+    links = services.links.for_issue(organization.scope, issue_id)
     if links or (message.since and not _has_waited(services, message)):
         return issue_id, links
     try:
         issue_id = services.sentry(organization).get_issue(issue_id).issue_id
-    except NotFound:
+    except (NotFound, Forbidden):
         return issue_id, []
     if issue_id != message.issue_id:
-        links = services.links.for_issue(organization.slug, issue_id)
+        links = services.links.for_issue(organization.scope, issue_id)
     return issue_id, links
 
 

@@ -188,13 +188,14 @@ class _Run:
         self, links: Iterable[StoredLink], items: FoundWorkItems | None
     ) -> dict[int, tuple[InboundMessage, list[str]]]:
         """Return a message for each work item that needs one, with the marks of the links it is for."""
-        now, everything = self.services.clock(), self.progress.everything
+        everything = self.progress.everything
         found: dict[int, tuple[InboundMessage, list[str]]] = {}
         for stored in links:
             may_be_cured = was_set_before(stored.link.health, self.organization.connection.changed_at)
             if everything or may_be_cured:
                 stored = made_due(self.services, stored)  # noqa: PLW2901  # the same link, due at once
-            link = stored.link
+            # Later than the time at which it has just been made due.
+            link, now = stored.link, self.services.clock()
             if items is None or link.work_item_id in items.unreadable:
                 # It is neither there nor gone: the next run looks again.
                 message = message_for_due(link, now, everything=everything)

@@ -38,8 +38,8 @@ MUTANTS = (
     _mutant(
         "forget what was seen",
         "settling/recording.py",
-        "seen=written.seen(observation.seen, decision) if decision.intents else decision.after,",
-        "seen=observation.seen,",
+        "        seen=seen,\n",
+        "        seen=observation.seen,\n",
     ),
     _mutant(
         "let the other side win a conflict",
@@ -56,20 +56,20 @@ MUTANTS = (
     _mutant(
         "record before the write",
         "settling/settler.py",
-        "replace(observation.link, seen=observation.seen, claim=claim)",
-        "replace(observation.link, seen=decision.after, claim=replace(claim, intents=()))",
+        "replace(link, seen=observation.told_from, claim=claim, waiting=waiting)",
+        "replace(link, seen=decision.after, claim=replace(claim, intents=()), waiting=waiting)",
     ),
     _mutant(
         "write without announcing it",
         "settling/settler.py",
-        "            stored = self._announce(stored, observation, decision, unit)\n",
-        "            stored = stored\n",
+        "        stored = self._store(stored, row, ends, unit)\n",
+        "",
     ),
     _mutant(
         "ignore another worker's claim",
-        "settling/settler.py",
-        "if claim is not None and claim.token != unit.token and claim.until > self.clock():",
-        "if claim is not None and claim.token != unit.token and claim.until > self.clock() + 1e9:",
+        "settling/observing.py",
+        'claim.token not in {"", unit.token} and claim.until > now:',
+        'claim.token not in {"", unit.token} and claim.until > now + 1e9:',
     ),
     _mutant(
         "take the own writes of a dead worker for a person's",
@@ -107,8 +107,8 @@ MUTANTS = (
     _mutant(
         "say nothing about what was left alone",
         "domain/activity.py",
-        "        if choice.outcome is not Outcome.SETTLED\n",
-        "        if choice.outcome not in (Outcome.SETTLED, Outcome.SKIPPED)\n",
+        "{Outcome.SETTLED, Outcome.UNDECIDED}",
+        "{Outcome.SETTLED, Outcome.UNDECIDED, Outcome.SKIPPED}",
     ),
     _mutant(
         "leave the claim behind",

@@ -31,8 +31,8 @@ class Stage(Protocol):
         """Raise the trouble that meets the answer of a call that was carried out."""
         ...
 
-    def observed(self, issue: SentryIssue) -> None: ...
-    def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None: ...
+    def observed(self, issue_id: str, issue: SentryIssue) -> None: ...
+    def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None: ...
     def wrote_item(self, before: WorkItem, after: WorkItem) -> None: ...
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
 
@@ -162,22 +162,24 @@ class TroubledSentry:
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")
         issue = self._sentry.get_issue(issue_id)
-        self._stage.observed(issue)
+        self._stage.observed(issue_id, issue)
         self._finish(trouble)
         return issue
 
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")
         before = self._sentry.get_issue(issue_id)
-        return self._written(before, self._sentry.set_status(issue_id, status), trouble)
+        return self._written(issue_id, before, self._sentry.set_status(issue_id, status), trouble)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")
         before = self._sentry.get_issue(issue_id)
-        return self._written(before, self._sentry.set_assignee(issue_id, assignee), trouble)
+        return self._written(issue_id, before, self._sentry.set_assignee(issue_id, assignee), trouble)
 
-    def _written(self, before: SentryIssue, after: SentryIssue, trouble: str | None) -> SentryIssue:
-        self._stage.wrote_issue(before, after)
+    def _written(
+        self, issue_id: str, before: SentryIssue, after: SentryIssue, trouble: str | None
+    ) -> SentryIssue:
+        self._stage.wrote_issue(issue_id, before, after)
         self._finish(trouble)
         return after
 

@@ -156,8 +156,9 @@ class Witness:
 
     # What we do.
 
-    def wrote_issue(self, token: str, observed: Observed, before: SentryIssue, after: SentryIssue) -> None:
-        known = observed.get(after.issue_id)
+    def wrote_issue(
+        self, token: str, known: SentryIssue | None, before: SentryIssue, after: SentryIssue
+    ) -> None:
         if before.status is IssueStatus.IGNORED is not after.status and known and known.side == before.side:
             self.violations.append(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
         for name in self._changed_in_issue(before, after):
@@ -345,7 +346,8 @@ class Witness:
 
     def _complaints_about_health(self, link: IssueLink, issue: SentryIssue, item: WorkItem) -> Iterator[str]:
         health = link.health
-        if health.word == "settled" and not health.reason:
+        waits = health.reason == "waits-for-others" and link.waiting is not None
+        if health.word == "settled" and (waits or not health.reason):
             return
         true_reasons = {
             "assignee-not-found": link.owed is not None,

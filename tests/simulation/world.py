@@ -243,12 +243,21 @@ class World:
         self.current.asleep_until = self.now + seconds
         self._hub.switch()
 
-    def observed(self, issue: SentryIssue) -> None:
-        self.current.observed[issue.issue_id] = issue
+    def observed(self, issue_id: str, issue: SentryIssue) -> None:
+        """Note what a worker read, under the id that it asked for and under the issue's present id."""
+        for each in {issue_id, issue.issue_id}:
+            self.current.observed[each] = issue
+            # The answer to an earlier write is older than this.
+            self.current.answers.pop(each, None)
 
-    def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None:
+    def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None:
+        """Have a write judged by what the worker had read under the id by which it wrote.
+
+        If that issue was merged into another meanwhile, it is the other one that was written, and whatever
+        the same worker had read of that one was for other links.
+        """
         task = self.current
-        self.witness.wrote_issue(task.token, task.observed, before, after)
+        self.witness.wrote_issue(task.token, task.observed.get(issue_id), before, after)
         task.answers[after.issue_id] = after
         self._after_write(SENTRY)
 

@@ -232,6 +232,24 @@ def test_what_was_refused_is_tried_when_it_is_due_and_not_before(scene: Scene) -
     assert scene.outcomes() == ["recovered", "applied", "refused"]
 
 
+def test_what_a_new_document_may_cure_is_taken_up_by_the_next_run(scene: Scene) -> None:
+    stored = scene.stored()
+    waiting = Health(ATTENTION, "refused", since=scene.now, attempts=3, due=scene.now + 3600.0)
+    scene.services.links.replace(stored, replace(stored.link, health=waiting))
+    scene.now += 60.0
+    organization = scene.organization
+    changed = replace(organization.connection, changed_at=scene.now)
+    scene.services.organizations.replace(organization, organization.configuration, changed)
+
+    def tick() -> float:
+        scene.now += 0.001
+        return scene.now
+
+    scene.services.clock = tick
+    assert reconcile(scene.services, scene.organization).drifted == 1
+    assert reconcile(scene.services, scene.organization).drifted == 0
+
+
 def test_the_snapshot_of_a_batch_saves_a_call(scene: Scene) -> None:
     scene.ado.edit(ITEM, **{STATE: "Closed"})
     reconcile(scene.services, scene.organization)
