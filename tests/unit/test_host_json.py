@@ -11,7 +11,7 @@ from shared.flows import connecting, reconciling
 from shared.http.session import CALL_TIME
 from shared.seats import Seats
 from simulator.host.app import HostOptions
-from tests.simulation import world
+from tests.simulation import host
 
 ROOT = Path(__file__).parents[2]
 HOST_JSON = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
@@ -51,7 +51,8 @@ def test_the_local_host_obeys_the_same_values() -> None:
 
 
 def test_the_simulation_gives_a_message_back_for_as_long_as_the_host() -> None:
-    assert seconds(QUEUES["visibilityTimeout"]) == world.GIVEN_BACK_FOR
+    assert seconds(QUEUES["visibilityTimeout"]) == host.GIVEN_BACK_FOR
+    assert QUEUES["maxDequeueCount"] == host.MOST_DEQUEUES
 
 
 def test_messages_and_callers_leave_threads_for_hooks_on_an_instance_that_runs_everything() -> None:
