@@ -7,12 +7,12 @@ from bench.deliveries import Delivery, from_ado, from_sentry
 from bench.figures import CASES, CONNECTIONS, SIZES
 from bench.load import Load, Target
 from bench.measuring import Measured, Scale, Spread, measured, ratios, take_turns
-from bench.stage import NO_WORKERS, hosted
+from bench.stage import NO_WORKERS, hosted, storage
 from tests.e2e.app import HOOK_SECRET, SIGNING_KEY, App, Pair
 
 
 def measure(scale: Scale) -> Iterator[Measured]:
-    with hosted(environ=NO_WORKERS) as app, Pair.beside(app) as pair:
+    with storage() as account, hosted(account, environ=NO_WORKERS) as app, Pair.beside(app) as pair:
         pair.connect()
         events = _events(pair)
         for connections in CONNECTIONS:

@@ -8,8 +8,7 @@ from functools import cache, partial
 from bench.deliveries import from_ado, from_sentry
 from bench.load import Load, Target
 from bench.measuring import Measured, Scale, Spread, measured, ratios, take_turns
-from bench.stage import NO_WORKERS, hosted
-from simulator.azurite import Azurite
+from bench.stage import NO_WORKERS, hosted, storage
 from tests.e2e.app import HOOK_SECRET, ROOT, SIGNING_KEY, Pair
 
 APP = "import function_app"
@@ -54,8 +53,8 @@ def _run(statement: str) -> float:
 
 def _first_hooks(scale: Scale) -> Iterator[Measured]:
     """Start a host for each sample: what it answers first is what it has to make everything for."""
-    with Azurite() as azurite:
-        with hosted(environ=NO_WORKERS, storage=azurite.connection_string) as app, Pair.beside(app) as pair:
+    with storage() as account:
+        with hosted(account, environ=NO_WORKERS) as app, Pair.beside(app) as pair:
             pair.connect()
             _, work_item_id = pair.linked()
             pair.ado.edit(work_item_id, **{"System.State": "Active"})
@@ -72,7 +71,7 @@ def _first_hooks(scale: Scale) -> Iterator[Measured]:
 
         def first(target: Target) -> float:
             with (
-                hosted(environ=NO_WORKERS, storage=azurite.connection_string) as fresh,
+                hosted(account, environ=NO_WORKERS) as fresh,
                 Load.on(fresh.url, 1) as load,
             ):
                 seconds = load.seconds(target, 1)

@@ -16,7 +16,7 @@ from bench.deliveries import Delivery
 from bench.figures import DIRECTIONS
 from bench.load import Load, Target
 from bench.measuring import Measured, Scale, Spread, measured, ratios, take_turns
-from bench.stage import BESIDE, hosted
+from bench.stage import BESIDE, hosted, storage
 from tests.e2e.app import Pair
 
 STATE = "System.State"
@@ -31,7 +31,8 @@ _ISSUE, _ITEM = re.compile(r"/issues/(\d+)/?$"), re.compile(r"/workitems/(\d+)$"
 
 def measure(scale: Scale) -> Iterator[Measured]:
     # On Azure nothing makes the host look into a queue the moment that something was put there.
-    with _connected("--azure-polling") as pair:
+    polling = ("--azure-polling",) if scale.idle_seconds else ()
+    with _connected(*polling) as pair:
         yield from _idle(pair, scale)
         yield from _steady(pair, scale)
     with _connected() as pair:
@@ -41,7 +42,8 @@ def measure(scale: Scale) -> Iterator[Measured]:
 @contextmanager
 def _connected(*options: str) -> Iterator[Pair]:
     with (
-        hosted(*options) as app,
+        storage() as account,
+        hosted(account, *options) as app,
         Pair.beside(app, delivery_workers=CONNECTIONS, search_lag=None) as pair,
     ):
         yield pair.connect()
