@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import accept, calls, cold, end_to_end, growth, month
 from bench.measuring import FULL, QUICK, Measured, Scale
-from bench.report import json_line, line, write_into
+from bench.report import conditions, json_line, line, write_into
 
 ROOT = Path(__file__).parents[1]
 JSON_LINES = ROOT / ".local" / "bench.jsonl"
@@ -35,7 +35,10 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help=f"write the tables into {PAGE.name}")
     parser.set_defaults(scale=FULL.name)
     chosen = parser.parse_args()
+    if chosen.page and (chosen.only or chosen.scale != FULL.name):
+        parser.error("--page is for a full run: what it leaves out would be missing from the page")
     results: list[Measured] = []
+    measured_where = conditions()
     JSON_LINES.parent.mkdir(exist_ok=True)
     with JSON_LINES.open("w", encoding="utf-8") as lines:
         for result in measure(chosen.only or list(CHAPTERS), SCALES[chosen.scale]):
@@ -43,7 +46,7 @@ def main() -> int:
             print(line(result), flush=True)
             print(json_line(result, chosen.scale), file=lines, flush=True)
     if chosen.page:
-        write_into(PAGE, results)
+        write_into(PAGE, results, measured_where)
     return 1 if any(each.is_missed for each in results) else 0
 
 

@@ -1,7 +1,7 @@
 """The app's functions without a host: webhooks and workers are called in this process."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -32,8 +32,8 @@ class Counted:
     def _counting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def counting(*arguments: Any, **options: Any) -> Any:
             self.calls[name] += 1
-            several = arguments and not isinstance(arguments[0], str) and hasattr(arguments[0], "__len__")
-            self.asked += len(arguments[0]) if several else 1
+            wanted = next(iter((*arguments, *options.values())), None)
+            self.asked += len(wanted) if isinstance(wanted, Collection) and not isinstance(wanted, str) else 1
             return call(*arguments, **options)
 
         return counting

@@ -93,11 +93,14 @@ class Watch:
 
 
 def _linked(pair: Pair, count: int) -> list[tuple[str, int]]:
-    """Link so many new issues and work items, in one request."""
+    """Link so many new issues and work items, in as few requests as it takes."""
     pairs = [(pair.sentry.add_issue(announce=False).id, pair.ado.add_item().id) for _ in range(count)]
     wanted = [{"issue_id": issue_id, "work_item_id": item} for issue_id, item in pairs]
-    while (answer := pair.ask("POST", "links", json=wanted)).json()["remaining"]:
+    remaining = count
+    while remaining:
+        answer = pair.ask("POST", "links", json=wanted)
         answer.raise_for_status()
+        remaining = answer.json()["remaining"]
     return pairs
 
 

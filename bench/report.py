@@ -1,7 +1,10 @@
 """How the figures are shown: a line on the terminal, a JSON line for machines, a table for the page."""
 
 import json
+import os
+import platform
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -46,13 +49,22 @@ def tables(results: Iterable[Measured]) -> str:
     return "\n\n".join(parts)
 
 
-def write_into(page: Path, results: Iterable[Measured]) -> None:
+def conditions() -> str:
+    """Say when and where, and how busy the machine is already: nobody can read a time without that."""
+    load = f"load {os.getloadavg()[0]:.1f} before the run"
+    python = f"Python {platform.python_version()}"
+    return f"{datetime.now(UTC):%d %B %Y}, {os.cpu_count()} processors, {load}, {python}."
+
+
+def write_into(page: Path, results: Iterable[Measured], measured_where: str) -> None:
     """Replace what stands between the two markers of a page."""
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
         raise ValueError(f"{page.name} does not have the two markers")
-    page.write_text(f"{before}{BEGIN}\n\n{tables(results)}\n\n{END}{after}", encoding="utf-8")
+    page.write_text(
+        f"{before}{BEGIN}\n\n{measured_where}\n\n{tables(results)}\n\n{END}{after}", encoding="utf-8"
+    )
 
 
 def number(value: float) -> str:

@@ -88,11 +88,12 @@ def test_a_missed_target_is_said_wherever_the_figure_is_shown() -> None:
 def test_the_page_keeps_all_but_its_figures(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
-    write_into(page, [Measured(COUNT, Spread(1, 1, 1))])
+    write_into(page, [Measured(COUNT, Spread(1, 1, 1))], "two processors")
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
+    assert "two processors" in text
     assert "| status | 1 calls |" in text
 
 
@@ -100,7 +101,7 @@ def test_a_page_without_the_markers_is_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text("nothing", encoding="utf-8")
     with pytest.raises(ValueError, match="two markers"):
-        write_into(page, [])
+        write_into(page, [], "")
     assert page.read_text(encoding="utf-8") == "nothing"
 
 
