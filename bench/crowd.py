@@ -20,7 +20,7 @@ from simulator.ado.processes import AGILE
 from tests.doubles.ado import Event, MemoryAdo
 from tests.doubles.sentry import Event as IssueEvent
 from tests.doubles.sentry import MemorySentry
-from tests.doubles.services import ADO_SECRET, SENTRY_SECRET, MemoryServices
+from tests.doubles.services import ADO_SECRET, KNOWN, SENTRY_SECRET, MemoryServices
 
 START = 1_800_000_000.0
 BETWEEN_RUNS = 300.0  # seconds
@@ -70,7 +70,7 @@ class Crowd:
     def _connect(self, slug: str, links: int) -> None:
         """Link the first two as people do, and add the others as copies of that link."""
         organization = self.services.organizations.add(
-            slug, Configuration(ado_url=f"https://dev.azure.com/{slug}/")
+            slug, Configuration(ado_url=f"https://dev.azure.com/{slug}/"), KNOWN
         )
         projects = self.ado.real.catalog.projects.values()
         names = [each.name for each in projects if each.process is AGILE]
@@ -155,7 +155,7 @@ class Crowd:
 
 
 def _ado(projects: int) -> MemoryAdo:
-    catalog = default_catalog("bench", projects=projects)
+    catalog = default_catalog("fabrikam", projects=projects)
     for project_id in list(catalog.projects)[projects:]:
         del catalog.projects[project_id]
     return MemoryAdo(catalog)

@@ -19,11 +19,11 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
     issue_id, work_item_id = named_link(request.route_params)
     page = services.activity.page(
-        organization.slug, issue_id, work_item_id, request.params.get("continuation"), _PAGE_SIZE
+        organization.scope, issue_id, work_item_id, request.params.get("continuation"), _PAGE_SIZE
     )
     if not page.entries:
         # An existing link may have no entries; a missing link raises NotFound.
-        services.links.get(organization.slug, issue_id, work_item_id)
+        services.links.get(organization.scope, issue_id, work_item_id)
     return answer(
         {"activity": [_described(each) for each in page.entries], "continuation": page.continuation}
     )

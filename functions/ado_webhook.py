@@ -1,24 +1,55 @@
 """Takes an Azure DevOps service hook delivery: verify, read, queue, answer. docs/api.md#ado_webhook."""
 
+from contextlib import suppress
+
 import azure.functions as func
+import msgspec
 
 from functions.edge import body_of, outcome, secrets_or_refusal, webhook_boundary
-from shared.ado.hook import Uninteresting, parse, verify_secret, verify_size
+from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse, verify_secret, verify_size
+from shared.domain.connection import teaches
+from shared.domain.errors import SyncError
 from shared.domain.messages import InboundMessage
 from shared.services import Services
+from shared.store.organizations import Organization
+
+_JUST_NOW = 1.0  # seconds
 
 
 @webhook_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    organization, body = request.route_params["organization"], body_of(request)
+    slug, body = request.route_params["organization"], body_of(request)
     verify_size(body)
-    secrets = secrets_or_refusal(services.settings.ado_webhook_secrets, organization)
+    secrets = secrets_or_refusal(services.settings.ado_webhook_secrets, slug)
     verify_secret(request.headers, secrets)
-    services.organizations.recent(organization)
-    event = parse(body)
+    organization, event = _read(services, slug, body)
+    if isinstance(event, Foreign):
+        with suppress(SyncError):  # Who counts it is no concern of whoever sent it.
+            services.foreign.note(slug)
+        return outcome("ignored", organization=slug, detail=event.detail)
     if isinstance(event, Uninteresting):
-        return outcome(event.outcome, organization=organization, detail=event.detail or None)
+        return outcome(event.outcome, organization=slug, detail=event.detail or None)
     services.inbound.put(
-        InboundMessage(organization, event.work_item_id, event.rev, event.event, event.snapshot)
+        InboundMessage(slug, event.work_item_id, event.rev, event.event, event.snapshot, organization.epoch)
     )
-    return outcome("queued", 202, organization=organization, work_item=event.work_item_id, rev=event.rev)
+    _learn(services, organization, event)
+    return outcome("queued", 202, organization=slug, work_item=event.work_item_id, rev=event.rev)
+
+
+def _read(
+    services: Services, slug: str, body: bytes
+) -> tuple[Organization, WorkItemEvent | Uninteresting | Foreign]:
+    """Read a delivery as one to the organization that is remembered, or that has just been connected."""
+    organization = services.organizations.recent(slug)
+    event = parse(body, organization.ado)
+    if isinstance(event, Foreign):
+        organization = services.organizations.recent(slug, within=_JUST_NOW)
+        event = parse(body, organization.ado)
+    return organization, event
+
+
+def _learn(services: Services, organization: Organization, event: WorkItemEvent) -> None:
+    """Keep what deliveries from this address call themselves; once, since then it is known."""
+    if teaches(organization.ado, event.origin):
+        with suppress(SyncError):
+            services.organizations.learn(organization, msgspec.structs.replace(event.origin, places=()))

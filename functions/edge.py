@@ -34,6 +34,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.failures import Disposition, consequence_of, delay_of
@@ -56,6 +57,7 @@ _STATUSES: dict[type[SyncError], int] = {
     StalePrecondition: 412,
     Busy: 503,
     Conflict: 409,
+    Unreadable: 503,
     Undecidable: 502,
     Refused: 502,
     Unauthorized: 502,

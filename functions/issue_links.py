@@ -8,7 +8,7 @@ import msgspec
 from functions.edge import answer, api_boundary, body_of, read
 from shared.domain.ids import issue_id_from, named_link, work_item_id_from
 from shared.domain.model import IssueLink
-from shared.flows.bulk import NOT_YET, Linked, link_all, pairs_from_csv, pairs_from_json
+from shared.flows.bulk import Linked, link_all, pairs_from_csv, pairs_from_json
 from shared.flows.linking import link, unlink
 from shared.services import Services
 from shared.store.organizations import Organization
@@ -49,7 +49,7 @@ def _add(request: func.HttpRequest, organization: Organization, services: Servic
 
 
 def _answer_all(results: list[Linked]) -> func.HttpResponse:
-    remaining = sum(result.outcome == NOT_YET for result in results)
+    remaining = sum(not result.is_final for result in results)
     links = [
         {
             "issue_id": result.pair.issue_id,
@@ -65,13 +65,13 @@ def _list(request: func.HttpRequest, organization: Organization, services: Servi
     issue_id, work_item_id = _filter_in(request)
     continuation = None
     if issue_id and work_item_id:
-        found = [services.links.get(organization.slug, issue_id, work_item_id)]
+        found = [services.links.get(organization.scope, issue_id, work_item_id)]
     elif issue_id:
-        found = services.links.for_issue(organization.slug, issue_id)
+        found = services.links.for_issue(organization.scope, issue_id)
     elif work_item_id:
-        found = services.links.for_work_item(organization.slug, work_item_id)
+        found = services.links.for_work_item(organization.scope, work_item_id)
     else:
-        page = services.links.page(organization.slug, request.params.get("continuation"), _PAGE_SIZE)
+        page = services.links.page(organization.scope, request.params.get("continuation"), _PAGE_SIZE)
         found, continuation = list(page.links), page.continuation
     links = [{**described(each.link, organization, services), **health_of(each.link)} for each in found]
     return answer({"links": links, "continuation": continuation})

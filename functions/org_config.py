@@ -5,11 +5,19 @@ import msgspec
 
 from functions.edge import answer, api_boundary, body_of, sentence_of
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Conflict, NotFound, StalePrecondition, SyncError
-from shared.flows.connecting import described_projects, find_organization, remove, store
+from shared.domain.connection import Choice
+from shared.domain.errors import (
+    Conflict,
+    ConnectionChanged,
+    NotFound,
+    Rejected,
+    StalePrecondition,
+    SyncError,
+)
+from shared.flows.connecting import described_projects, remove, store
 from shared.flows.form import ProjectStates, described_fields
 from shared.services import Services
-from shared.store.organizations import Organization
+from shared.store.organizations import Organization, unknown
 
 
 @api_boundary
@@ -19,7 +27,9 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         case "PUT":
             return _put(request, slug, services)
         case "DELETE":
-            organization = services.organizations.get(slug)
+            organization = services.organizations.find(slug)
+            if organization is None:
+                raise unknown(slug)
             _verify_if_match(request, organization)
             remove(services, organization)
             return func.HttpResponse(status_code=204)
@@ -36,30 +46,45 @@ def _get(request: func.HttpRequest, organization: Organization, services: Servic
             "fields": described_fields(organization.configuration, projects, unreachable),
             "config": msgspec.to_builtins(organization.configuration),
         },
-        headers={"ETag": organization.etag},
+        headers={"ETag": organization.version},
     )
 
 
 def _put(request: func.HttpRequest, slug: str, services: Services) -> func.HttpResponse:
-    current = find_organization(services, slug)
+    current, choice = services.organizations.find(slug), _choice(request)
     _verify_if_match(request, current)
     configuration = Configuration.from_json(body_of(request), services.settings.addresses)
     try:
-        stored = store(services, slug, configuration, current)
+        stored = store(services, slug, configuration, current, choice)
+    except ConnectionChanged:
+        raise
     except Conflict as error:
         raise StalePrecondition("somebody else changed the document in the meantime") from error
     return answer(
         {"organization": slug, "config": msgspec.to_builtins(stored.configuration)},
         200 if current else 201,
-        {"ETag": stored.etag},
+        {"ETag": stored.version},
     )
+
+
+def _choice(request: func.HttpRequest) -> Choice | None:
+    """Return what is to become of links whose place changes with the document."""
+    match request.params.get("links"):
+        case None:
+            return None
+        case "keep":
+            return "keep"
+        case "drop":
+            return "drop"
+        case _:
+            raise Rejected("links must be keep or drop")
 
 
 def _verify_if_match(request: func.HttpRequest, current: Organization | None) -> None:
     wanted = request.headers.get("If-Match")
     if wanted is None or (wanted == "*" and current is not None):
         return
-    if current is None or wanted != current.etag:
+    if current is None or wanted != current.version:
         raise StalePrecondition("If-Match names a version of the document that is not the stored one")
 
 

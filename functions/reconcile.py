@@ -8,6 +8,7 @@ import msgspec
 from functions.edge import answer, api_boundary, read
 from shared.domain.errors import SyncError
 from shared.domain.ids import issue_id_from, work_item_id_from
+from shared.flows.connecting import remove_what_ended
 from shared.flows.reconciling import reconcile, reconcile_all
 from shared.flows.syncing import settle_now
 from shared.services import Services
@@ -34,6 +35,10 @@ def handle_timer(services: Services) -> None:
                 result.drifted,
                 result.issues,
             )
+    try:
+        remove_what_ended(services)
+    except SyncError as error:
+        logger.error("outcome=failed part=remove-what-ended kind=%s", error.kind)  # noqa: TRY400  # no bug
 
 
 @api_boundary
@@ -50,5 +55,5 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         )
     issue_id = issue_id_from(wanted.issue_id or "", "issue_id")
     work_item_id = work_item_id_from(str(wanted.work_item_id or ""), "work_item_id")
-    stored = services.links.get(organization.slug, issue_id, work_item_id)
+    stored = services.links.get(organization.scope, issue_id, work_item_id)
     return answer({"outcome": settle_now(services, organization, stored)})

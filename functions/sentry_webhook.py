@@ -13,9 +13,9 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization, body = request.route_params["organization"], body_of(request)
     secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
     verify_signature(body, request.headers.get(SIGNATURE_HEADER), secrets)
-    configuration = services.organizations.recent(organization).configuration
+    connected = services.organizations.recent(organization)
     hint = parse(request.headers, body)
-    if hint is None or (hint.comment_id and not configuration.sync_comments):
+    if hint is None or (hint.comment_id and not connected.configuration.sync_comments):
         return outcome("ignored", organization=organization)
-    services.outbound.put(OutboundMessage(organization, hint.issue_id, hint.comment_id))
+    services.outbound.put(OutboundMessage(organization, hint.issue_id, hint.comment_id, connected.epoch))
     return outcome("queued", 202, organization=organization, issue=hint.issue_id)

@@ -17,7 +17,7 @@ from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
-from shared.domain.addresses import is_bare_host, search_url_for
+from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import StalePrecondition
 from shared.domain.ports import Queue
@@ -27,12 +27,16 @@ from shared.settings import Settings
 from shared.settling.observing import Observer, UnitOfWork
 from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
+from shared.store.foreign import ForeignStore
 from shared.store.idempotency import IdempotencyStore
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
+from shared.store.scopes import ScopeStore
 from shared.store.tables import AzureTable, Table, table_service
+
+_ASKED_EVERY = 600.0  # seconds; somebody may have given our token a scope that it lacked
 
 
 class Services:
@@ -46,10 +50,21 @@ class Services:
         self._back_offs: dict[tuple[str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
+        # When the check of a document's mapping began that took longer than one request.
+        self.unfinished_checks: dict[str, float] = {}
+        self._asked_at: dict[str, float] = {}
 
     @cached_property
     def organizations(self) -> OrganizationStore:
         return OrganizationStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def scopes(self) -> ScopeStore:
+        return ScopeStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def foreign(self) -> ForeignStore:
+        return ForeignStore(self._table("organizations"), self.clock)
 
     @cached_property
     def progress(self) -> ProgressStore:
@@ -112,20 +127,27 @@ class Services:
 
     def located(self, configuration: Configuration) -> Configuration:
         """Return the configuration with its base URL, looked up by the account's id if it is missing."""
-        if configuration.ado_url is not None and not is_bare_host(configuration.ado_url):
+        if configuration.is_located:
             return configuration
         areas, account = self.settings.resource_areas_url, configuration.ado_account_id or ""
         url = find_base_url(self._session, areas, account, self.settings.addresses)
         return replace(configuration, ado_url=url)
 
     def sentry(self, organization: Organization) -> SentryClient:
+        return self._sentry_client(organization, self._back_off(organization.slug, "sentry"))
+
+    def sentry_at_once(self, organization: Organization) -> SentryClient:
+        """Return a client for somebody who waits for the answer and may have just cured a refusal."""
+        return self._sentry_client(organization, BackOff())
+
+    def _sentry_client(self, organization: Organization, back_off: BackOff) -> SentryClient:
         configuration = organization.configuration
         return SentryClient(
             configuration.sentry_url,
             configuration.sentry_organization or organization.slug,
             self._session,
             BearerAuth(self.settings.sentry_token(organization.slug)),
-            self._back_off(organization.slug, "sentry"),
+            back_off,
             self._members,
         )
 
@@ -134,6 +156,7 @@ class Services:
         ado, sentry = self.ado(organization), self.sentry(organization)
         return Settler(
             organization=slug,
+            scope=organization.scope,
             configuration=configuration,
             ado=ado,
             sentry=sentry,
@@ -142,6 +165,14 @@ class Services:
             activity=self.activity,
             clock=self.clock,
         )
+
+    def may_ask_who_is_at(self, scope: str) -> bool:
+        """Tell whether it is time to ask who is there once more; each instance of the app keeps its own."""
+        now = self.clock()
+        if now - self._asked_at.get(scope, 0.0) < _ASKED_EVERY:
+            return False
+        self._asked_at[scope] = now
+        return True
 
     def new_unit_of_work(self) -> UnitOfWork:
         return UnitOfWork(self.new_token())

@@ -18,6 +18,7 @@ API_VERSION = {"api-version": "7.1"}
 LARGEST_BATCH = 200
 _PROJECTS_A_PAGE = 100
 _MAX_DEPTH = 14  # levels of areas or iterations; Azure DevOps allows no more
+_LONGEST_ID = 100  # characters
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _FIELDS = (
     "System.Id",
@@ -53,6 +54,15 @@ class AdoClient:
             problem_of=_problem_of,
             back_off=back_off,
         )
+
+    @reading("ado", "who it is")
+    def instance_id(self) -> str:
+        """Return the id of the organization, or of the collection on a Server.
+
+        ADO quirk: this resource was never released from preview, and a plain version is refused.
+        """
+        answer = self.call("GET", "_apis/connectionData", params={"api-version": "5.0-preview"})
+        return _worded(answer["instanceId"]).lower()
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item
     def get_work_item(self, work_item_id: int) -> WorkItem:
@@ -209,6 +219,13 @@ class AdoClient:
                 return candidate.lower()
         # ADO quirk: old servers return a URL without the project.
         return self.get_project(fields["System.TeamProject"]).id
+
+
+def _worded(value: Any) -> str:
+    """Return a text that says something, or raise ValueError."""
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= _LONGEST_ID:
+        raise ValueError("no text")
+    return value.strip()
 
 
 def _paths(node: Any, above: str) -> Iterator[str]:

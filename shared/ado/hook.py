@@ -6,12 +6,13 @@ https://learn.microsoft.com/azure/devops/service-hooks/events#work-item-updated
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 
 from shared.ado.identity import assignee_from_identity
+from shared.domain.connection import NOBODY, Identity, ado_place, is_foreign
 from shared.domain.decoding import decode_delivery
 from shared.domain.errors import Malformed, TooLarge, Unauthenticated
 from shared.domain.messages import InboundEvent
@@ -34,6 +35,7 @@ _CANNED_EVENT_IDS = frozenset(
     }
 )
 _LARGEST_NUMBER = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+_LONGEST_NAME = 400  # characters of an id or an address
 _STATE = "System.State"
 _ASSIGNED_TO = "System.AssignedTo"
 _PROJECT = "System.TeamProject"
@@ -46,6 +48,7 @@ class WorkItemEvent(msgspec.Struct, frozen=True):
     work_item_id: int
     rev: int
     snapshot: WorkItem | None
+    origin: Identity = NOBODY
 
 
 class Uninteresting(msgspec.Struct, frozen=True):
@@ -53,6 +56,12 @@ class Uninteresting(msgspec.Struct, frozen=True):
 
     outcome: str
     detail: str = ""
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """An event of somebody else's: its numbers mean other work items. ``detail`` says whose it is."""
+
+    detail: str
 
 
 class _Unusable(Exception):
@@ -79,11 +88,11 @@ def verify_size(body: bytes) -> None:
         raise TooLarge(f"the body has {len(body)} bytes; at most {LARGEST_BODY} are read")
 
 
-def parse(body: bytes) -> WorkItemEvent | Uninteresting:
+def parse(body: bytes, known: Identity = NOBODY) -> WorkItemEvent | Uninteresting | Foreign:
     """Read an authenticated delivery; raise Malformed only for a body that no service hook sends.
 
     A genuine event always yields a value: an error would put the subscription on probation and stop the
-    events of every project of the organization.
+    events of every project of the organization. ``known`` is the organization whose events are expected.
     """
     delivery = decode_delivery(body)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("eventType"), str):
@@ -93,10 +102,35 @@ def parse(body: bytes) -> WorkItemEvent | Uninteresting:
         return Uninteresting("ignored")
     if _is_canned(delivery):
         return Uninteresting("test")
+    origin = _origin(delivery)
+    if is_foreign(known, origin):
+        whose = (*origin.places, *origin.delivered)[0]
+        return Foreign(f"it comes from {whose}, which is not the Azure DevOps organization connected here")
     try:
-        return _updated(delivery) if event == "updated" else _deleted_or_restored(delivery, event)
+        read = _updated(delivery) if event == "updated" else _deleted_or_restored(delivery, event)
     except _Unusable as error:
         return Uninteresting("unusable", f"cannot read {error}")
+    return msgspec.structs.replace(read, origin=origin) if isinstance(read, WorkItemEvent) else read
+
+
+def _origin(delivery: Mapping[str, Any]) -> Identity:
+    """Return whose a delivery says it is.
+
+    ADO quirk: on Services the account and the collection both are the organization. On a Server there is no
+    account, and the server is that of all its collections; it counts only where nothing else is named.
+    """
+    named = [_dig(delivery, "resourceContainers", name) for name in ("account", "collection")]
+    if not any(isinstance(each, dict) for each in named):
+        named = [_dig(delivery, "resourceContainers", "server")]
+    return Identity(
+        places=_texts((_dig(each, "baseUrl") for each in named), ado_place),
+        delivered=_texts((_dig(each, "id") for each in named), str.lower),
+    )
+
+
+def _texts(values: Iterable[Any], spelled: Callable[[str], str]) -> tuple[str, ...]:
+    texts = (spelled(each) for each in values if isinstance(each, str) and len(each) <= _LONGEST_NAME)
+    return tuple(dict.fromkeys(each for each in texts if each.isprintable() and each))
 
 
 def _is_canned(delivery: Mapping[str, Any]) -> bool:

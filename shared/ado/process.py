@@ -40,6 +40,14 @@ class ProcessCache:
             return kept.types
         return self.refresh(ado, organization, project_id)
 
+    def types_since(self, ado: Ado, organization: str, project_id: str, moment: float) -> WorkItemTypes:
+        """Return the types as they were after ``moment``, a time of ``now``."""
+        kept = self._find(organization, project_id)
+        return kept.types if kept and kept.at > moment else self.refresh(ado, organization, project_id)
+
+    def now(self) -> float:
+        return self._clock()
+
     def types_with(
         self, ado: Ado, organization: str, project_id: str, work_item_type: str, state: str
     ) -> WorkItemTypes:

@@ -83,6 +83,11 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     def to_json(self) -> str:
         return msgspec.json.encode(self).decode()
 
+    @property
+    def is_located(self) -> bool:
+        """Tell whether it says where Azure DevOps is, not only whose account it is."""
+        return self.ado_url is not None and not is_bare_host(self.ado_url)
+
     def project_mapping(self, project_id: str) -> ProjectMapping | None:
         return self.status_mapping.get(project_id.lower())
 

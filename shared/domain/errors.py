@@ -10,7 +10,9 @@ SyncError
 ├── Conflict                  the thing changed since it was read: read it and decide again
 │   ├── AlreadyLinked         the link that the caller asked for already exists
 │   ├── StalePrecondition     the caller's If-Match names an older version
+│   ├── ConnectionChanged     the caller's document leads elsewhere than the existing links
 │   └── Busy                  another worker holds the claim: try again in a moment
+├── Unreadable                what is stored cannot be read: replace it or remove it
 ├── Undecidable               a fact for a decision is missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
@@ -88,6 +90,10 @@ class StalePrecondition(Conflict):
     kind = "precondition-failed"
 
 
+class ConnectionChanged(Conflict):
+    kind = "connection-changed"
+
+
 class Busy(Conflict):
     """Another worker holds the claim; ``retry_after`` is in seconds."""
 
@@ -96,6 +102,12 @@ class Busy(Conflict):
     def __init__(self, detail: str, *, retry_after: float) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Unreadable(SyncError):
+    """A document that a newer version of the app, or somebody by hand, has stored."""
+
+    kind = "unreadable-document"
 
 
 class Undecidable(SyncError):

@@ -18,6 +18,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.model import Health, HealthWord
@@ -49,6 +50,7 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Busy: Consequence(Disposition.PUT_BACK),
     # After five lost races in one unit of work. The queue limits the attempts, so the retries end.
     Conflict: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
+    Unreadable: Consequence(Disposition.RETRY),
     Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Unauthorized: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
@@ -114,3 +116,10 @@ def unwell(
     attempts = before.attempts + 1 if again else 1
     due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1] if may_cure_itself else None
     return Health(word, reason, detail, before.since if again else now, attempts, due)
+
+
+def was_set_before(health: Health, moment: float) -> bool:
+    """Tell whether the time of the next try was set before a moment at which somebody may have cured it."""
+    if health.due is None:
+        return False
+    return health.due - BACKOFF[min(max(health.attempts, 1), len(BACKOFF)) - 1] < moment

@@ -11,13 +11,17 @@ InboundEvent = Literal["updated", "deleted", "restored"]
 
 
 class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A work item changed at ``rev``. ``snapshot`` is the item at that rev; None means ask Azure DevOps."""
+    """A work item changed at ``rev``. ``snapshot`` is the item at that rev; None means ask Azure DevOps.
+
+    ``epoch`` is that of the connection it belongs to; an older version of the app writes none.
+    """
 
     organization: str
     work_item_id: int
     rev: int
     event: InboundEvent = "updated"
     snapshot: WorkItem | None = None
+    epoch: str = ""
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,6 +33,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     organization: str
     issue_id: str
     comment_id: str | None = None
+    epoch: str = ""
 
 
 Message = InboundMessage | OutboundMessage

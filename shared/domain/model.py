@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from shared.domain.connection import scope_of
+
 # The two fields of a link.
 STATUS = "status"
 ASSIGNEE = "assignee"
@@ -195,7 +197,8 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``open_state`` is the last state of the work item that was not done. ``owed`` names the side that does not
     know the other side's assignee; the assignment is tried again later. ``writes`` holds the times
-    (epoch seconds) of our own recent writes, for the guard against flapping.
+    (epoch seconds) of our own recent writes, for the guard against flapping. ``epoch`` is that of the
+    connection to which both ids belong.
     """
 
     organization: str
@@ -211,6 +214,12 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     health: Health = Health()
     claim: Claim | None = None
     writes: tuple[float, ...] = ()
+    epoch: str = ""
+
+    @property
+    def scope(self) -> str:
+        """Name the connection that the link belongs to."""
+        return scope_of(self.organization, self.epoch)
 
     @property
     def display_name(self) -> str:

@@ -3,18 +3,29 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from shared.domain.decoding import decode
-from shared.domain.errors import AlreadyLinked, Malformed, NotFound, Refused, Rejected, SyncError, Undecidable
+from shared.domain.errors import (
+    AlreadyLinked,
+    Malformed,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Undecidable,
+)
 from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.linking import link
 from shared.services import Services
-from shared.store.organizations import Organization
+from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
 
 MOST_PAIRS = 10_000
 _TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
+# What is wrong with one pair alone.
+_FINAL = (NotFound, Refused, Undecidable)
 LINKED, ALREADY_LINKED, NOT_YET = "linked", "already-linked", "not-yet"
 
 
@@ -24,10 +35,14 @@ class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Linked(msgspec.Struct, frozen=True):
-    """The result of one pair; ``outcome`` is LINKED, ALREADY_LINKED, NOT_YET, or the kind of an error."""
+    """The result of one pair; ``outcome`` is LINKED, ALREADY_LINKED, NOT_YET, or the kind of an error.
+
+    A result that is not final may be another one when the same list is sent again.
+    """
 
     pair: Pair
     outcome: str
+    is_final: bool = True
 
 
 def pairs_from_json(body: bytes) -> list[Pair]:
@@ -76,29 +91,49 @@ def _pair(issue_id: str, work_item_id: str, where: str) -> Pair:
 def link_all(services: Services, organization: Organization, pairs: Sequence[Pair]) -> Iterator[Linked]:
     """Yield a result for each pair in order; pairs left over after a minute are ``not-yet``.
 
-    An existing link costs one read of our own table, so a second request with the same list quickly
-    reaches the pairs that are left.
+    One scan of the table finds the existing links, before the minute begins. So each request makes progress
+    at any speed of the table, and a second request with the same list reaches the pairs that are left. All
+    pairs share the organization's back-off.
     """
-    stop_at = services.clock() + _TIME_LIMIT
+    wanted = {(pair.issue_id, pair.work_item_id) for pair in pairs}
+    linked = services.links.linked_among(organization.scope, wanted)
+    services.end_refusals(organization.slug)
+    run = _Run(services, organization, services.clock() + _TIME_LIMIT)
     for pair in pairs:
-        if services.clock() > stop_at:
-            yield Linked(pair, NOT_YET)
-            continue
+        if (pair.issue_id, pair.work_item_id) in linked:
+            yield Linked(pair, ALREADY_LINKED)
+        else:
+            result = run.link(pair)
+            if result.outcome == LINKED:
+                linked.add((pair.issue_id, pair.work_item_id))
+            yield result
+
+
+@dataclass
+class _Run:
+    """One request's work on the pairs that are not linked yet."""
+
+    services: Services
+    organization: Organization
+    stop_at: float
+    _is_over: bool = False
+
+    def link(self, pair: Pair) -> Linked:
+        if self._is_over or self.services.clock() > self.stop_at:
+            return Linked(pair, NOT_YET, is_final=False)
         try:
-            yield Linked(pair, _link_one(services, organization, pair))
-        except (NotFound, Refused, Undecidable) as error:
-            yield Linked(pair, error.kind)
+            return Linked(pair, self._link(pair))
         except SyncError as error:
             # The next pair would fail in the same way; do not call a failing service ten thousand times.
-            stop_at = 0.0
-            yield Linked(pair, error.kind)
+            is_final = isinstance(error, _FINAL) and error.kind != UNKNOWN_ORGANIZATION
+            self._is_over = not is_final
+            return Linked(pair, error.kind, is_final)
 
-
-def _link_one(services: Services, organization: Organization, pair: Pair) -> str:
-    if services.links.exists(organization.slug, pair.issue_id, pair.work_item_id):
-        return ALREADY_LINKED
-    try:
-        link(services, organization, pair.issue_id, pair.work_item_id, None)
-    except AlreadyLinked:
-        return ALREADY_LINKED
-    return LINKED
+    def _link(self, pair: Pair) -> str:
+        services, organization = self.services, self.organization
+        ado = services.ado(organization)
+        try:
+            link(services, organization, pair.issue_id, pair.work_item_id, None, ado)
+        except AlreadyLinked:
+            return ALREADY_LINKED
+        return LINKED

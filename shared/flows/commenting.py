@@ -7,7 +7,7 @@ from shared.domain.errors import NotFound, Refused, SyncError, Throttled, Unauth
 from shared.domain.failures import gravest, reason_of
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
-from shared.flows.syncing import NOT_LINKED
+from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, comment_of
 from shared.store.organizations import Organization
@@ -26,11 +26,13 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
 
 
 def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
-    organization = services.organizations.get(message.organization)
+    organization = addressee_of(services, message)
+    if organization is None:
+        return [OTHER_CONNECTION]
     configuration = organization.configuration
     if not (configuration.issue_sync and configuration.sync_comments) or message.comment_id is None:
         return [SWITCHED_OFF]
-    links = services.links.for_issue(organization.slug, message.issue_id)
+    links = services.links.for_issue(organization.scope, message.issue_id)
     if not links:
         return [NOT_LINKED]
     try:
@@ -63,7 +65,7 @@ def _add_once(services: Services, organization: Organization, link: IssueLink, c
     """Claim, check, add, mark as done. If a worker dies in between, the next one checks before it adds."""
     ado = services.ado(organization)
     name = comment_of(comment.id, link.work_item_id)
-    claim = services.idempotency.claim(organization.slug, name, services.clock())
+    claim = services.idempotency.claim(organization.scope, name, services.clock())
     if isinstance(claim, str):
         return ALREADY_THERE
     try:
@@ -72,7 +74,7 @@ def _add_once(services: Services, organization: Organization, link: IssueLink, c
         # ADO quirk: comments, unlike work items, are found only under their project, which may change.
         project_id = ado.get_work_item(link.work_item_id).project_id
         outcome = _write(ado, project_id, link.work_item_id, comment, claim)
-    services.idempotency.done(organization.slug, claim, outcome)
+    services.idempotency.done(organization.scope, claim, outcome)
     return _recorded(services, organization, link, comment, outcome)
 
 
@@ -90,5 +92,5 @@ def _recorded(
 ) -> str:
     now, reason = services.clock(), f"comment-{comment.id}"
     entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason)
-    services.activity.add(organization.slug, link.issue_id, link.work_item_id, entry)
+    services.activity.add(organization.scope, link.issue_id, link.work_item_id, entry)
     return outcome

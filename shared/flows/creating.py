@@ -33,7 +33,7 @@ def create_and_link(
     work_item_id = None if claim.since is None else find_created(ado, new.issue_url, claim.since)
     if work_item_id is None:
         work_item_id = _create(services, organization, claim, ado, new, patch)
-    services.idempotency.done(organization.slug, claim, str(work_item_id))
+    services.idempotency.done(organization.scope, claim, str(work_item_id))
     return link_or_get(services, organization, issue_id, work_item_id)
 
 
@@ -44,7 +44,7 @@ def link_or_get(
     try:
         return link(services, organization, issue_id, work_item_id, None)
     except AlreadyLinked:
-        return services.links.get(organization.slug, issue_id, work_item_id).link
+        return services.links.get(organization.scope, issue_id, work_item_id).link
 
 
 def _claim_or_link(
@@ -54,7 +54,7 @@ def _claim_or_link(
     deleted: str | None = None
     while True:
         name, now = creation_of(issue_id), services.clock()
-        claim = services.idempotency.claim(organization.slug, name, now, redo=deleted)
+        claim = services.idempotency.claim(organization.scope, name, now, redo=deleted)
         if isinstance(claim, ClaimedRecord):
             return claim
         try:
@@ -79,5 +79,5 @@ def _create(
     except (Unavailable, Throttled):
         raise  # The item may exist anyway: the claim stays, so that the next call searches for it.
     except SyncError:
-        services.idempotency.abandon(organization.slug, claim)
+        services.idempotency.abandon(organization.scope, claim)
         raise

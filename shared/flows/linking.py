@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from shared.ado.client import AdoClient
 from shared.domain.errors import Conflict
 from shared.domain.model import (
     ActivityEntry,
@@ -18,9 +19,10 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.domain.rules.done import status_of_state
+from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.store.idempotency import creation_of
-from shared.store.organizations import Organization
+from shared.store.organizations import Organization, unknown
 
 Initial = Literal["ado", "sentry"]
 _NOBODY_YET = Stranger("initial", "")
@@ -28,15 +30,21 @@ _ATTEMPTS = 5
 
 
 def link(
-    services: Services, organization: Organization, issue_id: str, work_item_id: int, initial: Initial | None
+    services: Services,
+    organization: Organization,
+    issue_id: str,
+    work_item_id: int,
+    initial: Initial | None,
+    ado: AdoClient | None = None,
 ) -> IssueLink:
     """Link the two and record their current ends.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists, Undecidable if nobody knows
     what the work item's state counts as. Nothing is written to either side until one of them changes, unless
-    ``initial`` names the side whose status and assignee are copied at once.
+    ``initial`` names the side whose status and assignee are copied at once. ``ado`` is the client of a caller
+    who links many.
     """
-    ado = services.ado_at_once(organization)
+    ado = ado or services.ado_at_once(organization)
     item = ado.get_work_item(work_item_id)
     issue = services.sentry(organization).get_issue(issue_id)
     types = services.processes.types_with(
@@ -45,25 +53,40 @@ def link(
     status = status_of_state(
         organization.configuration, item.project_id, item.work_item_type, item.state, types
     )
-    new = _new_link(organization.slug, issue, item, status)
+    new = _new_link(organization, issue, item, status)
     if initial is not None:
         new = replace(new, seen=_as_if_changed(new.seen, Side(initial)))
+    verify_connected(services, organization)
     stored = services.links.add(new)
     entry = ActivityEntry(services.clock(), "linked", rev=item.rev)
-    services.activity.add(organization.slug, issue.issue_id, item.id, entry)
+    services.activity.add(organization.scope, issue.issue_id, item.id, entry)
     if initial is not None:
         unit = services.new_unit_of_work()
         unit.issues[issue.issue_id] = issue
         if initial == "ado":  # For Sentry, a snapshot at the seen rev would count as an echo.
             unit.items[item.id] = item
         services.settler(organization).settle(stored, unit)
+    fill_in(services, organization)
     return stored.link
 
 
-def _new_link(slug: str, issue: SentryIssue, item: WorkItem, status: IssueStatus) -> IssueLink:
+def verify_connected(services: Services, organization: Organization) -> None:
+    """Raise NotFound if the connection has ended since ``organization`` was read.
+
+    A link that is made in the moment after this check belongs to an epoch that nobody reads any more.
+    """
+    now = services.organizations.get(organization.slug)
+    if now.epoch != organization.epoch:
+        raise unknown(organization.slug)
+
+
+def _new_link(
+    organization: Organization, issue: SentryIssue, item: WorkItem, status: IssueStatus
+) -> IssueLink:
     """Return a link between the two; ``status`` is what the work item's state counts as."""
     return IssueLink(
-        organization=slug,
+        organization=organization.slug,
+        epoch=organization.epoch,
         issue_id=issue.issue_id,
         work_item_id=item.id,
         project_id=item.project_id,
@@ -90,13 +113,13 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
     """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too."""
     for _ in range(_ATTEMPTS):
-        stored = services.links.get(organization.slug, issue_id, work_item_id)
+        stored = services.links.get(organization.scope, issue_id, work_item_id)
         try:
             services.links.remove(stored)
         except Conflict:
             continue  # A worker has just settled it: read the link again and remove that version.
-        services.idempotency.forget(organization.slug, creation_of(issue_id), str(work_item_id))
+        services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
         entry = ActivityEntry(services.clock(), "unlinked")
-        services.activity.add(organization.slug, issue_id, work_item_id, entry)
+        services.activity.add(organization.scope, issue_id, work_item_id, entry)
         return
     raise Conflict("the link keeps changing")

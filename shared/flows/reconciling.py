@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from shared.ado.client import LARGEST_BATCH
 from shared.domain.errors import Unauthorized
-from shared.domain.failures import WORK_ITEM_GONE
+from shared.domain.failures import WORK_ITEM_GONE, was_set_before
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import HealthWord, IssueLink, WorkItem
+from shared.flows.identifying import fill_in
 from shared.flows.syncing import made_due
 from shared.services import Services
 from shared.store.links import StoredLink
@@ -70,22 +71,23 @@ def reconcile(
     ``everything`` starts at the first link and queues every link that is not settled, whether due or not.
     """
     started = services.clock()
-    progress = services.progress.get(organization.slug)
+    progress = services.progress.get(organization.scope)
     if everything:
         progress = replace(progress, links_after=None)
     found = Found()
     while True:
-        page = services.links.page(organization.slug, progress.links_after, LARGEST_BATCH)
+        page = services.links.page(organization.scope, progress.links_after, LARGEST_BATCH)
         drifted = _queue_drifted(services, organization, page.links, everything=everything)
         found = Found(found.looked_at + len(page.links), found.drifted + drifted, found.issues)
         progress = replace(progress, links_after=page.continuation)
-        services.progress.put(organization.slug, progress)
+        services.progress.put(organization.scope, progress)
         if page.continuation is None or services.clock() - started > run_for:
             break
     issues, progress = _queue_issues(services, organization, progress)
     if started - progress.pruned_at > _PRUNE_EVERY:
         progress = _prune(services, organization, progress)
-    services.progress.put(organization.slug, progress)
+    services.progress.put(organization.scope, progress)
+    fill_in(services, organization)
     return Found(found.looked_at, found.drifted, issues)
 
 
@@ -101,7 +103,8 @@ def _queue_drifted(
     messages = {}
     for stored in links:
         item = items.get(stored.link.work_item_id)
-        link = (made_due(services, stored) if everything else stored).link
+        may_be_cured = was_set_before(stored.link.health, organization.connection.changed_at)
+        link = (made_due(services, stored) if everything or may_be_cured else stored).link
         message = message_for(link, item, services.clock(), everything=everything)
         if message is not None:
             messages[message.work_item_id] = message
@@ -114,7 +117,7 @@ def message_for(
     link: IssueLink, item: WorkItem | None, now: float, *, everything: bool = False
 ) -> InboundMessage | None:
     """Return the message that settles a link, or None if the link is well and its work item has not moved."""
-    re_read = InboundMessage(link.organization, link.work_item_id, link.seen.item.rev)
+    re_read = InboundMessage(link.organization, link.work_item_id, link.seen.item.rev, epoch=link.epoch)
     health, claim = link.health, link.claim
     abandoned = claim is not None and claim.until <= now
     unwell = health.word is not HealthWord.SETTLED
@@ -125,7 +128,7 @@ def message_for(
     if health.reason == WORK_ITEM_GONE or item.rev < link.seen.item.rev:
         return re_read
     if item.rev > link.seen.item.rev:
-        return InboundMessage(link.organization, link.work_item_id, item.rev, snapshot=item)
+        return replace(re_read, rev=item.rev, snapshot=item)
     return None
 
 
@@ -135,10 +138,12 @@ def _queue_issues(services: Services, organization: Organization, progress: Prog
     Sentry quirk: nothing is sent when an issue is unassigned or un-archived, and a delivery that takes
     longer than a second is lost (docs/vendor_quirks.md#sentry-hooks).
     """
-    issue_ids = services.links.issue_ids_after(organization.slug, progress.issues_after, ISSUES_A_RUN)
+    issue_ids = services.links.issue_ids_after(organization.scope, progress.issues_after, ISSUES_A_RUN)
     for place, issue_id in enumerate(issue_ids):
         delay = place * _SPREAD_OVER / ISSUES_A_RUN
-        services.outbound.put(OutboundMessage(organization.slug, issue_id), delay=delay)
+        services.outbound.put(
+            OutboundMessage(organization.slug, issue_id, epoch=organization.epoch), delay=delay
+        )
     last = issue_ids[-1] if len(issue_ids) == ISSUES_A_RUN else None
     return len(issue_ids), replace(progress, issues_after=last)
 
@@ -146,7 +151,7 @@ def _queue_issues(services: Services, organization: Organization, progress: Prog
 def _prune(services: Services, organization: Organization, progress: Progress) -> Progress:
     """Remove the next part of the expired activity entries; after the last part, pause for a day."""
     now = services.clock()
-    pruned = services.activity.prune(organization.slug, now, progress.pruned_until)
+    pruned = services.activity.prune(organization.scope, now, progress.pruned_until)
     complete = pruned.continuation is None
     return replace(
         progress,

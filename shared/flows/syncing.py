@@ -6,38 +6,58 @@ from msgspec.structs import replace
 
 from shared.domain.errors import SyncError, Unauthorized
 from shared.domain.failures import gravest
-from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.messages import InboundMessage, Message, OutboundMessage
+from shared.flows.identifying import fill_in
 from shared.services import Services
-from shared.settling.observing import UnitOfWork
+from shared.settling.observing import UnitOfWork, is_of_link
 from shared.settling.recording import record_failure
 from shared.settling.settler import Settler
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
-NOT_LINKED = "not-linked"
+NOT_LINKED, OTHER_CONNECTION = "not-linked", "other-connection"
 
 
 def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
     """Settle the links of a work item and return an outcome for each; raise the gravest error, if any."""
-    organization = services.organizations.get(message.organization)
-    links = services.links.for_work_item(organization.slug, message.work_item_id)
+    organization = addressee_of(services, message)
+    if organization is None:
+        return [OTHER_CONNECTION]
+    links = services.links.for_work_item(organization.scope, message.work_item_id)
     if not links:
         return [NOT_LINKED]
-    unit = services.new_unit_of_work()
-    if message.snapshot is None:
-        unit.doubted.add(message.work_item_id)
+    unit, snapshot = services.new_unit_of_work(), message.snapshot
+    if snapshot is not None and all(is_of_link(snapshot, each.link) for each in links):
+        unit.items[message.work_item_id] = snapshot
     else:
-        unit.items[message.work_item_id] = message.snapshot
-    return settle_each(services, _settler(services, organization, links), links, unit)
+        unit.doubted.add(message.work_item_id)
+    outcomes = settle_each(services, _settler(services, organization, links), links, unit)
+    fill_in(services, organization)
+    return outcomes
 
 
 def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
     """Settle the links of an issue and return an outcome for each; raise the gravest error, if any."""
-    organization = services.organizations.get(message.organization)
-    links = services.links.for_issue(organization.slug, message.issue_id)
+    organization = addressee_of(services, message)
+    if organization is None:
+        return [OTHER_CONNECTION]
+    links = services.links.for_issue(organization.scope, message.issue_id)
     if not links:
         return [NOT_LINKED]
-    return settle_each(services, _settler(services, organization, links), links, services.new_unit_of_work())
+    unit = services.new_unit_of_work()
+    outcomes = settle_each(services, _settler(services, organization, links), links, unit)
+    fill_in(services, organization)
+    return outcomes
+
+
+def addressee_of(services: Services, message: Message) -> Organization | None:
+    """Return the organization that a message is for, or None where its connection is another one by now.
+
+    The numbers in the message mean something else there. A message without an epoch is an older version's,
+    and so for the connection whose rows that version wrote.
+    """
+    organization = services.organizations.get(message.organization)
+    return organization if organization.epoch == message.epoch else None
 
 
 def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:

@@ -84,6 +84,13 @@ class SentryClient:
             back_off=back_off,
         )
 
+    # https://docs.sentry.io/api/organizations/retrieve-an-organization/
+    @reading("sentry", "an organization")
+    def organization_id(self) -> str:
+        """Return the organization's id, which it keeps when its slug changes."""
+        content = self._caller.call("GET", self._base_url, params={"detailed": "0"}).content
+        return str(int(content["id"]))
+
     # https://docs.sentry.io/api/events/retrieve-an-issue/
     def get_issue(self, issue_id: str) -> SentryIssue:
         try:

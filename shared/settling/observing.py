@@ -119,6 +119,14 @@ class Observer:
         )
 
 
+def is_of_link(item: WorkItem, link: IssueLink) -> bool:
+    """Tell whether a work item that came along is the linked one, which moves only with word of it.
+
+    Two organizations count alike, and so their work items have the same numbers.
+    """
+    return item.project_id == link.project_id
+
+
 def is_doubtful(link: IssueLink) -> bool:
     """Tell whether what was last seen cannot be trusted: a settling failed or stopped halfway.
 

@@ -138,7 +138,7 @@ def record_failure(
         claim = replace(claim, until=now)
     try:
         if health.reason != link.health.reason:
-            activity.add(link.organization, link.issue_id, link.work_item_id, failure_entry(error, now))
+            activity.add(link.scope, link.issue_id, link.work_item_id, failure_entry(error, now))
         recorded = replace(link, health=health, claim=claim)
         # An unnecessary write would change the ETag and fail the worker that holds the claim.
         if recorded != link:

@@ -34,6 +34,7 @@ class Settler:
     """Settles the links of one organization."""
 
     organization: str
+    scope: str
     configuration: Configuration
     ado: Ado
     sentry: Sentry
@@ -64,7 +65,7 @@ class Settler:
             raise
 
     def _reload(self, link: IssueLink, unit: UnitOfWork) -> StoredLink:
-        return self.links.get(self.organization, unit.current_issue_id(link.issue_id), link.work_item_id)
+        return self.links.get(self.scope, unit.current_issue_id(link.issue_id), link.work_item_id)
 
     def _attempt(self, stored: StoredLink, unit: UnitOfWork) -> str:
         self._verify_free(stored.link, unit)
@@ -185,7 +186,7 @@ class Settler:
         record_failure(self.links, self.activity, stored, error, now=self.clock(), token=unit.token)
 
     def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:
-        self.activity.add(self.organization, link.issue_id, link.work_item_id, *entries)
+        self.activity.add(self.scope, link.issue_id, link.work_item_id, *entries)
 
     def _entry(self, outcome: str, *, reason: str) -> ActivityEntry:
         return ActivityEntry(self.clock(), outcome, reason=reason)

@@ -7,7 +7,7 @@ import msgspec
 
 from shared.domain.model import ActivityEntry
 from shared.store.keys import escaped, number
-from shared.store.tables import Insert, Table, remove_rows
+from shared.store.tables import Insert, Table, remove_first, remove_rows
 
 KEPT_FOR = 90 * 24 * 3600.0  # seconds
 _LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; keys count down from it
@@ -64,9 +64,9 @@ class ActivityStore:
             key = row.key
         return ActivityPage(tuple(entries), None)
 
-    def remove_all(self, organization: str) -> None:
-        partition = escaped(organization)
-        remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
+    def remove_some(self, organization: str, limit: int) -> int:
+        """Remove up to so many entries and return how many there were."""
+        return remove_first(self._table, escaped(organization), limit)
 
     def prune(
         self, organization: str, now: float, continuation: str | None = None, limit: int = _PRUNE_LIMIT

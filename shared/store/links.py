@@ -1,16 +1,17 @@
 """The links table: two rows for each link, by issue and by work item, always written together.
 
-The row by work item holds the link; the row by issue is an index. Each organization is a partition.
+The row by work item holds the link; the row by issue is an index. Each organization is a partition, and each
+epoch of its connection another one: callers name it by ``Organization.scope``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound
 from shared.domain.model import IssueLink
 from shared.store.keys import escaped, number
-from shared.store.tables import Delete, Insert, Operation, Replace, Row, Table, remove_rows
+from shared.store.tables import Delete, Insert, Operation, Replace, Row, Table, remove_first
 
 _ITEM, _ISSUE = "item", "issue"
 _END = "~"  # sorts after everything that follows the "!" in a key
@@ -39,12 +40,17 @@ class LinkStore:
         except NotFound as error:
             raise _not_linked(issue_id, work_item_id) from error
 
-    def exists(self, organization: str, issue_id: str, work_item_id: int) -> bool:
-        try:
-            self._table.get(escaped(organization), _issue_key(issue_id, work_item_id))
-        except NotFound:
-            return False
-        return True
+    def count(self, organization: str) -> int:
+        """Count the links by their small rows."""
+        return sum(1 for _ in self._table.scan(escaped(organization), f"{_ISSUE}!", f"{_ISSUE}!{_END}"))
+
+    def linked_among(self, organization: str, pairs: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Return which of these pairs of issue and work item are linked, by one look over their range."""
+        keys = {_issue_key(*pair): pair for pair in pairs}
+        if not keys:
+            return set()
+        rows = self._table.scan(escaped(organization), min(keys), f"{max(keys)}{_END}")
+        return {keys[row.key] for row in rows if row.key in keys}
 
     def for_work_item(self, organization: str, work_item_id: int) -> list[StoredLink]:
         prefix = f"{_ITEM}!{number(work_item_id)}!"
@@ -93,7 +99,7 @@ class LinkStore:
     def add(self, link: IssueLink) -> StoredLink:
         """Store a new link, or raise AlreadyLinked."""
         try:
-            [etag, _] = self._table.apply(escaped(link.organization), *_insert(link))
+            [etag, _] = self._table.apply(escaped(link.scope), *_insert(link))
         except Conflict as error:
             raise AlreadyLinked(
                 f"issue {link.issue_id} and work item {link.work_item_id} are linked already"
@@ -121,7 +127,7 @@ class LinkStore:
             etags = self._change(stored, *_delete(stored), *_insert(moved))
         except Conflict as conflict:
             try:
-                existing = self.get(moved.organization, issue_id, moved.work_item_id)
+                existing = self.get(moved.scope, issue_id, moved.work_item_id)
             except NotFound:
                 raise conflict from None  # The old link changed.
             self.remove(stored)
@@ -131,14 +137,13 @@ class LinkStore:
     def _change(self, stored: StoredLink, *operations: Operation) -> list[str]:
         link = stored.link
         try:
-            return self._table.apply(escaped(link.organization), *operations)
+            return self._table.apply(escaped(link.scope), *operations)
         except NotFound as error:
             raise _not_linked(link.issue_id, link.work_item_id) from error
 
-    def remove_all(self, organization: str) -> None:
-        """Remove every row of an organization, including half a link that an older version may have left."""
-        partition = escaped(organization)
-        remove_rows(self._table, partition, (row.key for row in self._table.scan(partition, "", _END)))
+    def remove_some(self, organization: str, limit: int) -> int:
+        """Remove at most ``limit`` rows, also half a link of an older version; return how many there were."""
+        return remove_first(self._table, escaped(organization), limit)
 
 
 def _not_linked(issue_id: str, work_item_id: int) -> NotFound:

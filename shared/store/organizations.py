@@ -1,5 +1,6 @@
-"""The organizations table: each connected pair's configuration document, under its slug and an ETag."""
+"""The organizations table: each connected pair's document and connection, under its slug and an ETag."""
 
+import hashlib
 import re
 import time
 from collections import Counter
@@ -8,28 +9,85 @@ from contextlib import suppress
 
 import msgspec
 
-from shared.domain.configuration import Configuration
-from shared.domain.errors import Conflict, NotFound, StalePrecondition
-from shared.store.tables import Delete, Insert, Replace, Table
+from shared.domain.configuration import DEFAULT_SENTRY_URL, Configuration
+from shared.domain.connection import NOBODY, Connection, Identity, ado_place, scope_of, sentry_place
+from shared.domain.decoding import decode
+from shared.domain.errors import Conflict, Malformed, NotFound, StalePrecondition, SyncError, Unreadable
+from shared.store.tables import Delete, Insert, Replace, Row, Table
 
+UNKNOWN_ORGANIZATION = "unknown-organization"
 _PARTITION = "organizations"
 _REFUSALS = "refusals"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _REFUSAL_NOTED_EVERY = 300.0  # seconds
 _REFUSAL_REPORTED_FOR = 1800.0  # seconds
 _KNOWN_FOR = 60.0  # seconds for which a webhook trusts that an organization still exists
+_ATTEMPTS = 5
+_TAKEN_OVER = Connection()
+# What ``refusals`` calls a document that cannot be read, beside the services that refuse us.
+DOCUMENT = "document"
 
 
 class Organization(msgspec.Struct, frozen=True):
-    """One connected pair: an ADO organization and a Sentry organization."""
+    """One connected pair: an ADO organization and a Sentry organization.
+
+    ``etag`` is that of the row. What is not ``is_readable`` has of its document no more than the addresses,
+    as far as they could be made out.
+    """
 
     slug: str
     configuration: Configuration
     etag: str
+    connection: Connection = Connection()
+    is_readable: bool = True
+
+    @property
+    def epoch(self) -> str:
+        return self.connection.epoch
+
+    @property
+    def scope(self) -> str:
+        """Name the connection: links, activity, idempotency records and progress are kept under it."""
+        return scope_of(self.slug, self.epoch)
+
+    @property
+    def version(self) -> str:
+        """Return the document's own ETag, which stays as it is while more is learned of who is there."""
+        text = f"{self.scope} {self.configuration.to_json()}"
+        return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+    @property
+    def ado(self) -> Identity:
+        """Return what is known of Azure DevOps, at the address of the document last."""
+        place = ado_place(self.configuration.ado_url or "")
+        return self.connection.ado.joined(Identity(places=(place,) if place else ()))
+
+    @property
+    def sentry(self) -> Identity:
+        configuration = self.configuration
+        if not self.is_readable and not configuration.sentry_organization:
+            return self.connection.sentry
+        place = sentry_place(configuration.sentry_url, configuration.sentry_organization or self.slug)
+        return self.connection.sentry.joined(Identity(places=(place,)))
+
+
+class _Beside(msgspec.Struct, frozen=True):
+    """What the row holds beside the document; an older version of the app reads over it."""
+
+    connection: Connection = Connection()
+
+
+class _Addresses(msgspec.Struct, frozen=True):
+    """The part of a document that tells where it leads, whatever the rest of it holds."""
+
+    ado_url: str | None = None
+    ado_account_id: str | None = None
+    sentry_url: str = DEFAULT_SENTRY_URL
+    sentry_organization: str | None = None
 
 
 def unknown(slug: str) -> NotFound:
-    return NotFound(f"no organization {slug[:63]!r} is connected here", kind="unknown-organization")
+    return NotFound(f"no organization {slug[:63]!r} is connected here", kind=UNKNOWN_ORGANIZATION)
 
 
 def verify_slug(slug: str) -> None:
@@ -47,23 +105,36 @@ class OrganizationStore:
         self._accepted: set[tuple[str, str]] = set()
 
     def get(self, slug: str) -> Organization:
-        """Return the stored organization, or raise NotFound."""
+        """Return the organization as it is stored now, or raise NotFound or Unreadable."""
+        organization = self.find(slug)
+        if organization is None:
+            raise unknown(slug)
+        if not organization.is_readable:
+            with suppress(SyncError):
+                self.note_refusal(slug, DOCUMENT)
+            raise Unreadable(
+                f"the stored document of {slug} cannot be read: a newer version of the app, or somebody by "
+                "hand, may have written it; replace it by PUT with If-Match: *, or DELETE it"
+            )
+        return self._remembered(organization)
+
+    def find(self, slug: str) -> Organization | None:
+        """Return the organization as it is stored now, be it readable or not, or None."""
         verify_slug(slug)
         try:
-            row = self._table.get(_PARTITION, slug)
-        except NotFound as error:
+            return _organization(slug, self._table.get(_PARTITION, slug))
+        except NotFound:
             self._known.pop(slug, None)
-            raise unknown(slug) from error
-        return self._remembered(Organization(slug, Configuration.from_stored(row.text), row.etag))
+            return None
 
-    def recent(self, slug: str) -> Organization:
+    def recent(self, slug: str, *, within: float = _KNOWN_FOR) -> Organization:
         """Return the organization as it was at most a minute ago, or raise NotFound.
 
         Only existing organizations are cached: a cached absence would answer 404 to the first events of a
         new organization and put its subscription on probation.
         """
         organization, at = self._known.get(slug, (None, 0.0))
-        return organization if organization and self._clock() - at < _KNOWN_FOR else self.get(slug)
+        return organization if organization and self._clock() - at < within else self.get(slug)
 
     def _remembered(self, organization: Organization) -> Organization:
         self._known[organization.slug] = (organization, self._clock())
@@ -74,21 +145,71 @@ class OrganizationStore:
         for row in self._table.scan(_PARTITION, "", "~"):
             yield row.key
 
-    def add(self, slug: str, configuration: Configuration) -> Organization:
+    def add(
+        self, slug: str, configuration: Configuration, connection: Connection = _TAKEN_OVER
+    ) -> Organization:
         """Store a new organization, or raise Conflict if the slug is taken."""
         verify_slug(slug)
-        [etag] = self._table.apply(_PARTITION, Insert(slug, configuration.to_json()))
-        return self._remembered(Organization(slug, configuration, etag))
+        [etag] = self._table.apply(_PARTITION, Insert(slug, _text(configuration, connection)))
+        return self._remembered(Organization(slug, configuration, etag, connection))
 
-    def replace(self, organization: Organization, configuration: Configuration) -> Organization:
-        """Replace the document that was read, or raise StalePrecondition if it changed or is gone."""
-        try:
-            [etag] = self._table.apply(
-                _PARTITION, Replace(organization.slug, configuration.to_json(), organization.etag)
-            )
-        except (Conflict, NotFound) as error:
-            raise StalePrecondition("somebody else changed the document in the meantime") from error
-        return self._remembered(Organization(organization.slug, configuration, etag))
+    def replace(
+        self, organization: Organization, configuration: Configuration, connection: Connection | None = None
+    ) -> Organization:
+        """Write over the document that was read, or raise StalePrecondition.
+
+        What was learned meanwhile of who is there is no change of the document, and is kept.
+        """
+        connection = connection or organization.connection
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._put(organization, configuration, connection)
+            except (Conflict, NotFound) as error:
+                now = self.find(organization.slug)
+                if now is None or now.version != organization.version or now.etag == organization.etag:
+                    raise StalePrecondition("the document was changed by somebody else meanwhile") from error
+                if connection.epoch == now.epoch:
+                    connection = connection.joined(now.connection.ado, now.connection.sentry)
+                organization = now
+        raise StalePrecondition("the document keeps changing")
+
+    def learn(
+        self, organization: Organization, ado: Identity = NOBODY, sentry: Identity = NOBODY
+    ) -> Organization:
+        """Add to what is known of who is there, unless the document leads elsewhere by now."""
+        for _ in range(_ATTEMPTS):
+            now = self.get(organization.slug)
+            connection = now.connection.joined(ado, sentry)
+            if now.version != organization.version or connection == now.connection:
+                return now
+            try:
+                return self._put(now, now.configuration, connection)
+            except Conflict:
+                continue
+        return organization
+
+    def _put(
+        self, organization: Organization, configuration: Configuration, connection: Connection
+    ) -> Organization:
+        slug, text = organization.slug, _text(configuration, connection)
+        [etag] = self._table.apply(_PARTITION, Replace(slug, text, organization.etag))
+        if not organization.is_readable:
+            self._forget_refusal(slug, DOCUMENT)
+        return self._remembered(Organization(slug, configuration, etag, connection))
+
+    def _delete(self, organization: Organization) -> None:
+        for _ in range(_ATTEMPTS):
+            try:
+                self._table.apply(_PARTITION, Delete(organization.slug, organization.etag))
+            except NotFound:
+                return
+            except Conflict as error:
+                now = self.find(organization.slug)
+                if now is not None and now.version != organization.version:
+                    raise StalePrecondition("the document was changed by somebody else meanwhile") from error
+                organization = now or organization
+            else:
+                return
 
     def note_refusal(self, slug: str, service: str) -> None:
         """Note that a service does not accept our credentials; ``refusals`` reports it for half an hour."""
@@ -100,7 +221,6 @@ class OrganizationStore:
 
     def note_acceptance(self, slug: str, service: str) -> None:
         """Forget a refusal, including one that another process noted; calls storage once for each process."""
-        self._refused.pop((slug, service), None)
         if (slug, service) not in self._accepted:
             self._forget_refusal(slug, service)
             self._accepted.add((slug, service))
@@ -112,12 +232,38 @@ class OrganizationStore:
         return Counter(row.key.rpartition("!")[2] for row in rows if float(row.text) > oldest)
 
     def _forget_refusal(self, slug: str, service: str) -> None:
+        self._refused.pop((slug, service), None)
         with suppress(NotFound):
             self._table.apply(_REFUSALS, Delete(f"{slug}!{service}"))
 
     def remove(self, organization: Organization) -> None:
+        """Remove the document that was read, or raise StalePrecondition; one that is gone is as wanted."""
         self._known.pop(organization.slug, None)
-        with suppress(NotFound):  # Somebody else has removed it already.
-            self._table.apply(_PARTITION, Delete(organization.slug))
-        for service in ("ado", "sentry"):
+        self._delete(organization)
+        for service in ("ado", "sentry", DOCUMENT):
             self._forget_refusal(organization.slug, service)
+
+
+def _text(configuration: Configuration, connection: Connection) -> str:
+    document = {**msgspec.to_builtins(configuration), "connection": connection}
+    return msgspec.json.encode(document).decode()
+
+
+def _organization(slug: str, row: Row) -> Organization:
+    try:
+        connection = decode(row.text, _Beside).connection
+    except Malformed:
+        # Nobody can say which epoch its rows belong to, so they are not met again.
+        connection = Connection(epoch=hashlib.sha256(row.text.encode()).hexdigest()[:16])
+    try:
+        return Organization(slug, decode(row.text, Configuration), row.etag, connection)
+    except Malformed:
+        return Organization(slug, _addresses(row.text), row.etag, connection, is_readable=False)
+
+
+def _addresses(text: str) -> Configuration:
+    try:
+        found = decode(text, _Addresses)
+    except Malformed:
+        return Configuration()
+    return Configuration(**msgspec.structs.asdict(found))

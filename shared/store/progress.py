@@ -28,15 +28,15 @@ class ProgressStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def get(self, slug: str) -> Progress:
+    def get(self, organization: str) -> Progress:
         try:
-            return msgspec.json.decode(self._table.get(_PARTITION, slug).text, type=Progress)
+            return msgspec.json.decode(self._table.get(_PARTITION, organization).text, type=Progress)
         except (NotFound, msgspec.DecodeError):
             return Progress()
 
-    def remove(self, slug: str) -> None:
+    def remove(self, organization: str) -> None:
         with suppress(NotFound):
-            self._table.apply(_PARTITION, Delete(slug))
+            self._table.apply(_PARTITION, Delete(organization))
 
-    def put(self, slug: str, progress: Progress) -> None:
-        self._table.apply(_PARTITION, Replace(slug, msgspec.json.encode(progress).decode(), None))
+    def put(self, organization: str, progress: Progress) -> None:
+        self._table.apply(_PARTITION, Replace(organization, msgspec.json.encode(progress).decode(), None))

@@ -100,6 +100,14 @@ def remove_rows(table: Table, partition: str, keys: Iterable[str]) -> int:
     return removed
 
 
+def remove_first(table: Table, partition: str, limit: int) -> int:
+    """Delete the first rows of a partition, up to so many, and return how many there were."""
+    rows = table.scan(partition, "", "~", page_size=min(limit, LARGEST_PAGE))
+    keys = [row.key for row in itertools.islice(rows, limit)]
+    remove_rows(table, partition, keys)
+    return len(keys)
+
+
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
     remaining = iter(keys)
     while batch := list(itertools.islice(remaining, LARGEST_BATCH)):

@@ -57,6 +57,8 @@ class Organization:
         self.work_items = WorkItems(self.catalog, self._announce, now)
         self.hooks = Hooks(self.catalog, self._renderer, self._send, now)
         self.hooks.is_server = is_server
+        # No document says that this is the id that deliveries carry: a test may have it another one.
+        self.instance_id = self.catalog.collection_id if is_server else self.catalog.account_id
         self.index = SearchIndex(self.catalog, self.work_items.all, now)
         self.index.lag = None if search_lag is None else timedelta(seconds=search_lag * time_scale)
         self.faults = Faults()
@@ -82,6 +84,12 @@ class Organization:
         self._courier.send(notification)
 
     # What people do.
+
+    def rename(self, name: str) -> None:
+        """Give the organization another name, and with it another address; it stays the same one."""
+        with self.lock:
+            self.primary_url = f"{self.primary_url.removesuffix(self.name)}{name}"
+            self.name = name
 
     def add_project(self, name: str, process: Process) -> Project:
         with self.lock:

@@ -169,7 +169,7 @@ def _add_people_and_search(app: Flask, organization: Organization) -> None:
                 "isActive": True,
                 "properties": {"Account": {"$type": "System.String", "$value": person.unique_name}},
             },
-            "instanceId": catalog.account_id,
+            "instanceId": organization.instance_id,
             "locationServiceData": {"serviceOwner": "00025394-6065-48ca-87d9-7f5672854ef7"},
         }
 

@@ -16,6 +16,7 @@ from simulator.sentry.json import (
     installation_json,
     issue_json,
     member_json,
+    organization_json,
     project_json,
     team_json,
     user_json,
@@ -38,6 +39,7 @@ LINKS = "/sentry-app-installations/<installation>/external-issues"
 
 # Sentry quirk: notes answer under both names (sentry: issues/endpoints/group_notes.py).
 ROUTES = (
+    ("GET", f"{ORGANIZATION}/", "organization", READ_ORGANIZATION),
     ("GET", f"{ORGANIZATION}/issues/", "issues", READ_ISSUES),
     ("GET", f"{ISSUE}/", "issue", READ_ISSUES),
     ("PUT", f"{ISSUE}/", "update_issue", WRITE_ISSUES),
@@ -101,6 +103,9 @@ class RestApi:
             organization in {site.organization, str(site.organization_id)}
             and installation == self._integration.installation_uuid
         )
+
+    def organization(self) -> Response:
+        return _answer(organization_json(self._issues.site, detailed=request.args.get("detailed") != "0"))
 
     def issue(self, issue_id: str) -> Response:
         issue = self._issues.find(issue_id)

@@ -137,6 +137,22 @@ def comment_json(issues: Issues, comment: Comment) -> Json:
     }
 
 
+def organization_json(site: Site, *, detailed: bool) -> Json:
+    """Write the organization; its projects and teams, which may be many, only for whoever wants them.
+
+    https://docs.sentry.io/api/organizations/retrieve-an-organization/
+    """
+    described: Json = {
+        "id": str(site.organization_id),
+        "slug": site.organization,
+        "name": site.organization.title(),
+        "status": {"id": "active", "name": "active"},
+        "dateCreated": "2026-01-01T10:00:00.000000Z",
+        "links": {"organizationUrl": f"{site.url}/organizations/{site.organization}/", "regionUrl": site.url},
+    }
+    return {**described, "projects": [], "teams": []} if detailed else described
+
+
 def installation_json(integration: Integration, site: Site) -> Json:
     return {
         "uuid": integration.installation_uuid,

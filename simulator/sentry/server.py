@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +55,7 @@ class FakeSentry:
         client_secret: str = SIGNING_KEY,
         webhook_url: str | None = None,
         organization: str = "acme",
+        organization_id: int = 1,
         port: int = 0,
         modes: Modes | None = None,
         weather: Weather = CALM,
@@ -77,7 +79,7 @@ class FakeSentry:
             "127.0.0.1", port, app, threaded=True, request_handler=_Handler
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        site = Site(self.url, organization)
+        site = Site(self.url, organization, organization_id)
         self.issues = Issues(site=site, notify=self.hooks.put, modes=modes, clock=clock)
         self.directory = self.issues.directory
         self._gate = Gate(
@@ -171,6 +173,12 @@ class FakeSentry:
         return self.issues.add(
             title=title, project=project, issue_id=issue_id, first_seen=first_seen, announce=announce
         )
+
+    def rename(self, organization: str) -> None:
+        """Give the organization another slug; it stays the same one."""
+        with self.issues.lock:
+            self.organization = organization
+            self.issues.site = replace(self.issues.site, organization=organization)
 
     def add_member(self, email: str, **kinds: Any) -> Member:
         """Add a person; the keywords are those of ``Directory.add_member``."""

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient
-from shared.ado.hook import Uninteresting, WorkItemEvent, parse
+from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse
 from shared.domain.addresses import AddressPolicy
+from shared.domain.connection import Identity
 from shared.domain.errors import Conflict, NotFound, Refused
 from shared.domain.model import Category, Person, State, Stranger, WorkItem
-from shared.domain.ports import UNSET, Ado
+from shared.domain.ports import UNSET
 from shared.http import BackOff, new_session
 from simulator.ado import FakeAdo
 from simulator.ado.organization import TOKEN
@@ -29,7 +31,7 @@ BUILD = "Build Service"  # a service principal, which has no address
 class Bench:
     """``ado`` is what our token may do; ``people`` what people do, by the same names on both."""
 
-    ado: Ado
+    ado: MemoryAdo | AdoClient
     people: Any
     project_id: Callable[[str], str]
     deliveries: Callable[[], list[bytes]]
@@ -74,7 +76,21 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 def events(bench: Bench) -> list[WorkItemEvent | Uninteresting]:
-    return [parse(body) for body in bench.deliveries()]
+    """Return what is delivered; each names the organization that answers when it is asked who it is."""
+    known = Identity(ids=(bench.ado.instance_id(),))
+    return [_without_origin(parse(body, known)) for body in bench.deliveries()]
+
+
+def _without_origin(event: WorkItemEvent | Uninteresting | Foreign) -> WorkItemEvent | Uninteresting:
+    assert not isinstance(event, Foreign)
+    return replace(event, origin=Identity()) if isinstance(event, WorkItemEvent) else event
+
+
+def test_whoever_is_asked_says_the_id_that_its_deliveries_carry(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.State": "Active"})
+    [delivery] = map(json.loads, bench.deliveries())
+    assert delivery["resourceContainers"]["account"]["id"] == bench.ado.instance_id()
 
 
 def test_a_work_item_is_read_with_all_that_the_sync_knows_of_it(bench: Bench) -> None:

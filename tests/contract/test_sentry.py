@@ -10,7 +10,6 @@ import pytest
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import NotFound, Refused
 from shared.domain.model import TEAM_ASSIGNEE, IssueStatus, Person, Stranger
-from shared.domain.ports import Sentry
 from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
@@ -25,7 +24,7 @@ RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, Is
 class Bench:
     """``sentry`` is what our token may do; ``people`` what people do, by the same names on both."""
 
-    sentry: Sentry
+    sentry: MemorySentry | SentryClient
     people: Any
     deliveries: Callable[[], list[bytes]]
 
@@ -74,6 +73,10 @@ def furnished(bench: Bench) -> Bench:
 
 def actions(bench: Bench) -> list[str]:
     return [json.loads(body)["action"] for body in bench.deliveries()]
+
+
+def test_an_organization_says_its_id(bench: Bench) -> None:
+    assert bench.sentry.organization_id() == "1"
 
 
 def test_an_issue_is_read_with_all_that_the_sync_knows_of_it(bench: Bench) -> None:

@@ -186,8 +186,8 @@ def test_organizations_never_see_each_other(links: LinkStore, activity: Activity
     for organization in ("acme", other):
         assert [each.link.organization for each in links.all(organization)] == [organization]
         assert outcomes(activity, organization=organization) == [organization]
-    links.remove_all(other)
-    activity.remove_all(other)
+    links.remove_some(other, 100)
+    activity.remove_some(other, 100)
     assert len(links.for_issue("acme", "100")) == len(outcomes(activity)) == 1
     assert (links.for_issue(other, "100"), outcomes(activity, organization=other)) == ([], [])
 
@@ -224,7 +224,8 @@ def test_a_page_goes_on_though_its_last_link_was_removed_meanwhile(links: LinkSt
 def test_more_than_a_transaction_holds_is_removed_whole(links: LinkStore) -> None:
     for number in range(55):
         links.add(link(str(number), 31 + number % 2))
-    links.remove_all("acme")
+    removed = [links.remove_some("acme", 70) for _ in range(3)]
+    assert removed == [70, 40, 0]
     assert list(links.all("acme")) == []
     assert links.for_issue("acme", "1") == []
 

@@ -23,6 +23,7 @@ from simulator.ado.processes import WorkItemType
 
 ANN = "ann@corp.example"
 SERVICE = "sync@corp.example"
+BASE_URL = "https://dev.azure.com/fabrikam/"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class MemoryAdo:
         self._names = {person.unique_name: person.name for person in self.catalog.people}
 
     # What the sync asks.
+
+    def instance_id(self) -> str:
+        return self.catalog.account_id
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         return self._live(work_item_id).item
@@ -202,7 +206,11 @@ class MemoryAdo:
                 "publisherId": "tfs",
                 "resource": resource,
                 "resourceVersion": "1.0",
-                "resourceContainers": {"project": {"id": item.project_id}},
+                "resourceContainers": {
+                    "collection": {"id": self.catalog.collection_id, "baseUrl": BASE_URL},
+                    "account": {"id": self.catalog.account_id, "baseUrl": BASE_URL},
+                    "project": {"id": item.project_id, "baseUrl": BASE_URL},
+                },
             }
         )
 

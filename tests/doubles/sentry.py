@@ -11,6 +11,7 @@ from shared.domain.model import TEAM_ASSIGNEE, Assignee, IssueStatus, Person, Se
 
 OWNER = "owner@acme.example"
 APPLICATION = "application"
+ORGANIZATION_ID = "1"
 TEAMS = {"frontend": "45"}
 
 
@@ -48,6 +49,9 @@ class MemorySentry:
         self._in_a_team: dict[str, bool] = {OWNER: True}
 
     # What the sync asks.
+
+    def organization_id(self) -> str:
+        return ORGANIZATION_ID
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         """Sentry quirk: a merged issue's id finds the one it became (docs/vendor_quirks.md#sentry-rest)."""

@@ -6,12 +6,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from shared.ado.process import ProcessCache
+from shared.domain.configuration import DEFAULT_SENTRY_URL
+from shared.domain.connection import Connection, Identity, sentry_id
 from shared.services import Services
 from shared.settings import Settings
 from shared.store.organizations import Organization, OrganizationStore
+from simulator.ado.catalog import default_catalog
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
-from tests.doubles.sentry import MemorySentry
+from tests.doubles.sentry import ORGANIZATION_ID, MemorySentry
 from tests.doubles.tables import MemoryTable
 
 if TYPE_CHECKING:
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 
 ADO_SECRET = "ado-webhook-secret"
 SENTRY_SECRET = "sentry-client-secret"
+# Who is behind the doubles, for a test that wants nobody to be asked.
+KNOWN = Connection(
+    ado=Identity(ids=(default_catalog("fabrikam", projects=5).account_id,)),
+    sentry=Identity(ids=(sentry_id(DEFAULT_SENTRY_URL, ORGANIZATION_ID),)),
+)
 SETTINGS = Settings(
     {
         "AzureWebJobsStorage": "UseDevelopmentStorage=true",
@@ -69,6 +77,9 @@ class MemoryServices(Services):
 
     def sentry(self, organization: Organization) -> "SentryClient":
         return cast("SentryClient", self._sentry)
+
+    def sentry_at_once(self, organization: Organization) -> "SentryClient":
+        return self.sentry(organization)
 
     def new_token(self) -> str:
         return f"{next(self._tokens):08d}"

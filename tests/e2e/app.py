@@ -17,6 +17,9 @@ import requests
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
+from shared.services import Services
+from shared.settings import Settings
+from shared.store.organizations import Organization
 from simulator.ado import FakeAdo
 from simulator.azurite import Azurite
 from simulator.sentry import FakeSentry
@@ -223,6 +226,12 @@ class Pair:
         work_item_id = self.ado.add_item(project=project, kind=kind, **fields).id
         self.link(issue_id, work_item_id)
         return issue_id, work_item_id
+
+    @property
+    def organization(self) -> Organization:
+        """Return what is stored of the organization."""
+        settings = Settings({"AzureWebJobsStorage": self.app.storage})
+        return Services(settings).organizations.get(self.slug)
 
     # What a person reads.
 

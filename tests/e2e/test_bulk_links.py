@@ -98,7 +98,7 @@ def test_a_service_that_is_down_is_not_asked_for_each_pair(connected: Pair, stat
     with connected.calls() as calls:
         answer = post(connected, [first, *rest])
     assert outcomes(answer) == ["already-linked", word, "not-yet", "not-yet"]
-    assert answer.json()["remaining"] == 2
+    assert answer.json()["remaining"] == 3
     assert len(calls.ado) == 1
     # Sending the list again asks it again.
     assert outcomes(post(connected, [first, *rest])) == ["already-linked", "linked", "linked", "linked"]

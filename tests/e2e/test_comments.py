@@ -169,7 +169,7 @@ def held(pair: Pair, issue_id: str, text: str = "Held back.") -> OutboundMessage
     comment_id = pair.sentry.comment(issue_id, text, actor=ANN)
     pair.settle()
     pair.sentry.webhook_url = url
-    return OutboundMessage(pair.slug, issue_id, str(comment_id))
+    return OutboundMessage(pair.slug, issue_id, str(comment_id), pair.organization.epoch)
 
 
 def hook(pair: Pair, issue_id: str, comment_id: int) -> dict[str, Any]:

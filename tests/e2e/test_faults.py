@@ -45,7 +45,7 @@ def connected(pair: Pair) -> Pair:
 def stored_links(pair: Pair) -> tuple[LinkStore, list[StoredLink]]:
     account = StorageAccount(connection_string=pair.app.storage)
     links = LinkStore(AzureTable(table_service(account).get_table_client("synclinks")))
-    return links, list(links.all(pair.slug))
+    return links, list(links.all(pair.organization.scope))
 
 
 def kill(pair: Pair) -> None:

@@ -212,21 +212,23 @@ def test_two_people_with_one_address_in_sentry_are_an_error(pair: Pair) -> None:
 
 def test_a_mapping_that_cannot_be_checked_is_not_stored(pair: Pair) -> None:
     pair.configure()
-    pair.ado.fail_next(http_status=503)
+    pair.ado.fail_next(http_status=503, path="workitemtypes")
     answer = pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"))
     assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
     assert int(answer.headers["Retry-After"]) > 0
     assert pair.ask("GET", "config").json()["config"]["status_mapping"] == {}
 
 
-def test_a_document_without_a_mapping_needs_no_service_to_answer(pair: Pair) -> None:
+def test_each_service_is_asked_once_who_it_is_and_need_not_answer(pair: Pair) -> None:
+    pair.ado.fail_next(http_status=503)
+    pair.sentry.fail_next(1, 401)
     with pair.calls() as calls:
         assert pair.configure().status_code == 201
-    assert (calls.ado, calls.sentry) == ([], [])
+    assert (calls.ado, calls.sentry) == (["GET 503"], ["GET 401"])
 
 
 def test_an_error_says_nothing_of_a_token(pair: Pair) -> None:
-    pair.ado.fail_next(http_status=401)
+    pair.ado.fail_next(http_status=401, path="workitemtypes")
     answer = pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"))
     assert (answer.status_code, answer.json()["error"]) == (502, "ado-refused-us")
     assert "token" not in answer.text
@@ -304,17 +306,19 @@ def test_an_account_is_looked_up_once_and_its_address_written_back(
     located: Pair, ado_url: str | None
 ) -> None:
     account_id = located.ado.catalog.account_id
+    located.ado.fail_next(http_status=503, path="resourceareas")
     assert located.configure(ado_account_id=account_id, ado_url=ado_url).status_code == 201
     with located.calls() as calls:
         answers = [located.ask("GET", "config") for _ in range(2)]
     assert not any(field["disabled"] for answer in answers for field in answer.json()["fields"])
-    assert calls.ado == ["GET 200"] * 3
+    # The look-up, the projects twice, and once who is there, which could not be asked before.
+    assert calls.ado == ["GET 200"] * 4
     assert answers[1].json()["config"]["ado_url"] == located.ado.organization_url
 
 
 def test_a_look_up_that_fails_stores_nothing_and_is_made_again(located: Pair) -> None:
+    located.ado.fail_next(2, http_status=503, path="resourceareas")
     located.configure(ado_account_id=located.ado.catalog.account_id, ado_url=None)
-    located.ado.fail_next(http_status=503, path="resourceareas")
     failed, found = located.ask("GET", "config"), located.ask("GET", "config")
     assert [field["name"] for field in failed.json()["fields"] if field["disabled"]] == ["status_mapping"]
     assert failed.json()["config"]["ado_url"] is None

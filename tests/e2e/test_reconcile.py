@@ -154,8 +154,9 @@ def link_at_rest(pair: Pair, issue_id: str, count: int) -> None:
             table_service(StorageAccount(connection_string=pair.app.storage)).get_table_client("synclinks")
         )
     )
-    issue = IssueSide(IssueStatus.UNRESOLVED)
+    issue, epoch = IssueSide(IssueStatus.UNRESOLVED), pair.organization.epoch
     for _ in range(count):
         item = pair.ado.add_item()
         seen = Ends(issue, ItemSide(item.rev, item.state, IssueStatus.UNRESOLVED))
-        links.add(IssueLink(pair.slug, issue_id, item.id, pair.ado.project_id(item.project), "Bug", seen))
+        project_id = pair.ado.project_id(item.project)
+        links.add(IssueLink(pair.slug, issue_id, item.id, project_id, "Bug", seen, epoch=epoch))

@@ -14,6 +14,7 @@ from tests.e2e.app import (
     OLD_SIGNING_KEY,
     PAYLOADS,
     SIGNING_KEY,
+    App,
     Pair,
     payload,
 )
@@ -63,6 +64,18 @@ SENTRY_OUTCOMES = {
     "issue.resolved.json": (202, "queued"),
     "issue.unresolved.json": (202, "queued"),
 }
+
+
+# The organization that the payloads were recorded of; all the same whether on Services or on a Server.
+RECORDED = "c4a9e7d2-13b6-4d0f-8f57-6b1d9e2c7a03"
+
+
+@pytest.fixture(scope="module")
+def bystander(app: App) -> Iterator[Pair]:
+    with Pair.beside(app) as pair:
+        pair.ado.instance_id = RECORDED
+        yield pair.connect()
+    app.clear()
 
 
 def said(answer: requests.Response) -> tuple[int, str]:
@@ -165,6 +178,7 @@ def test_an_unconnected_slug_is_unknown(pair: Pair, slug: str) -> None:
 
 def test_an_organization_is_known_at_its_first_event(pair: Pair) -> None:
     assert pair.deliver(payload(STATE_CHANGED)).status_code == 404
+    pair.ado.instance_id = RECORDED
     pair.configure()
     assert pair.deliver(payload(STATE_CHANGED)).status_code == 202
 

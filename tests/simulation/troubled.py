@@ -111,6 +111,8 @@ class TroubledAdo:
         self._stage = stage
         self._ado = ado
         self.web_url = ado.web_url
+        # Asked without trouble, as it is no news what a PUT does about a service that cannot be asked.
+        self.instance_id = ado.instance_id
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         trouble = self._stage.before_call(ADO, f"GET work item {work_item_id}")
@@ -155,6 +157,7 @@ class TroubledSentry:
     def __init__(self, stage: Stage, sentry: MemorySentry) -> None:
         self._stage = stage
         self._sentry = sentry
+        self.organization_id = sentry.organization_id
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")

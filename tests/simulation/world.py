@@ -29,7 +29,7 @@ from tests.doubles import sentry as sentry_double
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue, ReceiptLost, Received
 from tests.doubles.sentry import MemorySentry
-from tests.doubles.services import ADO_SECRET, SENTRY_SECRET, MemoryServices
+from tests.doubles.services import ADO_SECRET, KNOWN, SENTRY_SECRET, MemoryServices
 from tests.doubles.tables import MemoryTable
 from tests.simulation.schedule import ISSUES, ITEMS, Action, Schedule
 from tests.simulation.troubled import (
@@ -109,6 +109,9 @@ class WorldServices(MemoryServices):
         return self._world.troubled_ado
 
     def sentry(self, organization: Organization) -> Any:
+        return self._world.troubled_sentry
+
+    def sentry_at_once(self, organization: Organization) -> Any:
         return self._world.troubled_sentry
 
     def new_unit_of_work(self) -> UnitOfWork:
@@ -195,7 +198,7 @@ class World:
         for setting in self.schedule.settings:
             self._configuration = self._configured(setting)
         services = self._instances[0]
-        services.organizations.add(SLUG, self._configuration)
+        services.organizations.add(SLUG, self._configuration, KNOWN)
         for issue_id, work_item_id in self.schedule.links:
             link(services, services.organizations.get(SLUG), issue_id, work_item_id, None)
         self._unhindered = False

@@ -24,9 +24,9 @@ from shared.flows.linking import link
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
-from tests.doubles.ado import MemoryAdo
+from tests.doubles.ado import BASE_URL, MemoryAdo
 from tests.doubles.sentry import MemorySentry
-from tests.doubles.services import MemoryServices
+from tests.doubles.services import KNOWN, MemoryServices
 
 SLUG = "fabrikam"
 START = 1_800_000_000.0
@@ -76,6 +76,10 @@ class WatchedAdo:
     rule: Callable[[WorkItem], object] = lambda _item: None
     slow: Callable[[], object] = lambda: None
 
+    def instance_id(self) -> str:
+        with self._one("instance_id"):
+            return self.real.instance_id()
+
     def get_work_item(self, work_item_id: int) -> WorkItem:
         with self._one("get_work_item"):
             return self.real.get_work_item(work_item_id)
@@ -113,6 +117,10 @@ class WatchedSentry:
     real: MemorySentry
     calls: Calls
 
+    def organization_id(self) -> str:
+        with self.calls.one("organization_id"):
+            return self.real.organization_id()
+
     def get_issue(self, issue_id: str) -> SentryIssue:
         with self.calls.one("get_issue"):
             return self.real.get_issue(issue_id)
@@ -141,7 +149,7 @@ class Scene:
         self.services = MemoryServices(
             cast("MemoryAdo", self.watched_ado), cast("MemorySentry", watched_sentry), lambda: self.now
         )
-        self.services.organizations.add(SLUG, Configuration(ado_url="https://dev.azure.com/fabrikam/"))
+        self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
         for email in (ANN, BOB):
             self.sentry.add_member(email)
         self.link()

@@ -500,3 +500,20 @@ def test_a_failure_is_classified_alike_whatever_was_asked(
     with pytest.raises(error) as raised:
         call(ado)
     assert type(raised.value) is error
+
+
+def test_an_organization_says_its_id_in_a_preview(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    vendor.get(f"{BASE}_apis/connectionData", json={"instanceId": "A1F0C6B8-92D4", "authenticatedUser": {}})
+    assert ado.instance_id() == "a1f0c6b8-92d4"
+    assert sent(vendor)[2] == {"api-version": "5.0-preview"}
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, [], None, {"instanceId": 5}, {"instanceId": " "}, {"instanceId": "x" * 999}]
+)
+def test_who_does_not_say_its_id_is_nobody_we_know(
+    vendor: responses.RequestsMock, ado: AdoClient, answer: Any
+) -> None:
+    vendor.get(f"{BASE}_apis/connectionData", json=answer)
+    with pytest.raises(Unavailable):
+        ado.instance_id()

@@ -11,12 +11,14 @@ from msgspec.structs import replace
 
 from shared.ado.hook import (
     LARGEST_BODY,
+    Foreign,
     Uninteresting,
     WorkItemEvent,
     parse,
     verify_secret,
     verify_size,
 )
+from shared.domain.connection import Identity
 from shared.domain.errors import Malformed, TooLarge, Unauthenticated
 from shared.domain.model import Assignee, Person, Stranger, WorkItem
 from tests.unit.damage import damaged
@@ -40,7 +42,10 @@ def load(name: str) -> Json:
 
 
 def read(delivery: Any) -> WorkItemEvent | Uninteresting:
-    return parse(json.dumps(delivery).encode())
+    """Read a delivery for what it says; whose it is has tests of its own."""
+    event = parse(json.dumps(delivery).encode())
+    assert not isinstance(event, Foreign)
+    return replace(event, origin=Identity()) if isinstance(event, WorkItemEvent) else event
 
 
 def snapshot_of(delivery: Any) -> WorkItem | None:
@@ -113,7 +118,7 @@ def test_every_payload_file_has_its_value() -> None:
 
 @pytest.mark.parametrize("name", READ_AS)
 def test_a_payload_is_read_as_exactly_one_value(name: str) -> None:
-    assert parse((PAYLOADS / f"{name}.json").read_bytes()) == READ_AS[name]
+    assert read(load(name)) == READ_AS[name]
 
 
 # Who sent it
@@ -516,3 +521,64 @@ def test_whatever_an_event_says_of_a_work_item_is_of_the_right_types() -> None:
             texts = (snapshot.project_id, snapshot.work_item_type, snapshot.state)
             assert all(isinstance(text, str) for text in (*texts, snapshot.title, snapshot.area_path))
             assert isinstance(snapshot.assignee, Person | Stranger | None)
+
+
+# Whose it is
+
+CONTOSO = {"id": "0B0B0B0B-0000-0000-0000-000000000000", "baseUrl": "https://contoso.visualstudio.com/"}
+CLOSED = "workitem.updated.active-to-resolved.v1.0"
+
+
+def origin_of(containers: Any) -> Identity:
+    event = parse(json.dumps({**load(CLOSED), "resourceContainers": containers}).encode())
+    assert isinstance(event, WorkItemEvent)
+    return event.origin
+
+
+@pytest.mark.parametrize(
+    ("containers", "places", "ids"),
+    [
+        ({"account": CONTOSO}, ("dev.azure.com/contoso",), (CONTOSO["id"].lower(),)),
+        ({"account": {"id": "A"}, "collection": {"id": "C"}, "project": {"id": "P"}}, (), ("a", "c")),
+        # A server is that of all its collections, and tells nothing where one of these is named.
+        ({"collection": {"id": "C"}, "server": {"id": "S", "baseUrl": "https://tfs/"}}, (), ("c",)),
+        ({"server": {"id": "S", "baseUrl": "https://tfs/"}}, ("tfs",), ("s",)),
+        ({"project": {"id": "P", "baseUrl": "https://dev.azure.com/contoso/"}}, (), ()),
+        ({}, (), ()),
+        (None, (), ()),
+        ({"account": {"id": 7, "baseUrl": ["x"]}}, (), ()),
+        ({"account": {"id": "", "baseUrl": "no address"}}, (), ()),
+        ({"account": {"id": "x" * 5_000, "baseUrl": "https://dev.azure.com/" + "x" * 5_000}}, (), ()),
+        ({"account": {"id": "a\nb", "baseUrl": "https://["}}, (), ()),
+    ],
+)
+def test_a_delivery_says_whose_it_is(containers: Any, places: tuple[str, ...], ids: tuple[str, ...]) -> None:
+    assert origin_of(containers) == Identity(places=places, delivered=ids)
+
+
+OURS = Identity(("a",), ("dev.azure.com/fabrikam",))
+
+
+@pytest.mark.parametrize("name", [CLOSED, "workitem.deleted.active.v1.0", "workitem.updated.assigned.v5.1"])
+def test_what_another_organization_delivers_is_told_by_whose_it_is(name: str) -> None:
+    delivery = {**load(name), "resourceContainers": {"account": CONTOSO}}
+    event = parse(json.dumps(delivery).encode(), OURS)
+    assert isinstance(event, Foreign)
+    assert "dev.azure.com/contoso" in event.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"eventType": "workitem.created"}, "ignored"),
+        ({"id": "27646e0e-b520-4d2b-9411-bba7524947cd"}, "test"),
+    ],
+)
+def test_what_nobody_waits_for_is_nobodys(change: Json, word: str) -> None:
+    delivery = {**load(CLOSED), **change, "resourceContainers": {"account": CONTOSO}}
+    assert parse(json.dumps(delivery).encode(), OURS) == Uninteresting(word)
+
+
+def test_whose_it_is_comes_before_what_cannot_be_read_of_it() -> None:
+    delivery = {**load(CLOSED), "resource": None, "resourceContainers": {"account": CONTOSO}}
+    assert isinstance(parse(json.dumps(delivery).encode(), OURS), Foreign)

@@ -6,6 +6,7 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
+    ConnectionChanged,
     InvalidConfiguration,
     Malformed,
     MissingSetting,
@@ -20,6 +21,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.failures import (
@@ -48,6 +50,8 @@ CONSEQUENCES = {
     NotFound: Consequence(DROP, ATTENTION),  # deleted: only a person can cure that
     Conflict: Consequence(RETRY, PENDING, due=True),
     AlreadyLinked: Consequence(RETRY, PENDING, due=True),
+    ConnectionChanged: Consequence(RETRY, PENDING, due=True),
+    Unreadable: Consequence(RETRY),
     StalePrecondition: Consequence(RETRY, PENDING, due=True),
     Busy: Consequence(PUT_BACK),  # the other worker writes the link's health
     Undecidable: Consequence(DROP, ATTENTION, due=True),

@@ -1,10 +1,11 @@
 """Linking in bulk: what a list may look like, and how far one request gets."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from shared.ado.client import AdoClient
 from shared.domain.configuration import Configuration
 from shared.domain.errors import (
     NotFound,
@@ -16,12 +17,15 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
 )
-from shared.domain.model import WorkItem
+from shared.domain.model import Ends, IssueLink, IssueSide, IssueStatus, ItemSide, WorkItem
 from shared.flows.bulk import MOST_PAIRS, Linked, Pair, link_all, pairs_from_csv, pairs_from_json
+from shared.flows.connecting import remove
 from shared.store.organizations import Organization
-from tests.doubles.ado import MemoryAdo
+from shared.store.tables import LARGEST_PAGE, Operation, Row
+from tests.doubles.ado import BASE_URL, MemoryAdo
 from tests.doubles.sentry import MemorySentry
-from tests.doubles.services import MemoryServices
+from tests.doubles.services import KNOWN, MemoryServices
+from tests.doubles.tables import MemoryTable
 
 MANY = [Pair(str(number), number) for number in range(1, MOST_PAIRS + 1)]
 
@@ -137,9 +141,13 @@ def services(ado: SlowAdo) -> MemoryServices:
     return MemoryServices(ado, sentry, ado._clock)
 
 
+def organization(services: MemoryServices) -> Organization:
+    found = services.organizations.find("acme")
+    return found or services.organizations.add("acme", Configuration(ado_url=BASE_URL), KNOWN)
+
+
 def run(services: MemoryServices, pairs: list[Pair] = PAIRS) -> list[str]:
-    document = Configuration(ado_url="https://dev.azure.com/fabrikam/")
-    results = list(link_all(services, Organization("acme", document, ""), pairs))
+    results = list(link_all(services, organization(services), pairs))
     assert [result.pair for result in results] == pairs
     assert all(isinstance(result, Linked) for result in results)
     return [result.outcome for result in results]
@@ -196,3 +204,104 @@ def test_a_failure_common_to_all_is_met_once(
     assert ado.asked == [1, 2]
     ado.troubles.clear()
     assert run(services) == ["already-linked", "linked", "linked", "linked", "linked"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "trouble"),
+    [
+        ("unavailable", Unavailable("ado", "503")),
+        ("unauthorized", Unauthorized("ado", "401")),
+        ("throttled", Throttled("ado", "429", retry_after=5.0)),
+    ],
+)
+def test_what_time_may_cure_is_not_final(
+    services: MemoryServices, ado: SlowAdo, outcome: str, trouble: SyncError
+) -> None:
+    ado.troubles = {5: trouble, 4: NotFound("gone", kind="work-item-not-found")}
+    results = list(link_all(services, organization(services), PAIRS))
+    assert [(each.outcome, each.is_final) for each in results] == [
+        *[("linked", True)] * 3,
+        ("work-item-not-found", True),
+        (outcome, False),
+    ]
+
+
+def test_a_pair_that_is_named_twice_is_asked_for_once(services: MemoryServices, ado: SlowAdo) -> None:
+    assert run(services, [PAIRS[0], PAIRS[0]]) == ["linked", "already-linked"]
+    assert ado.asked == [1]
+
+
+class SlowTable(MemoryTable):
+    """Takes its time over everything, as a table may that many others use as well."""
+
+    def __init__(self, clock: Clock, takes: float) -> None:
+        super().__init__()
+        self.takes = takes
+        self._clock = clock
+
+    def get(self, partition: str, key: str) -> Row:
+        self._clock.now += self.takes
+        return super().get(partition, key)
+
+    def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
+        for place, row in enumerate(super().scan(partition, start, end, page_size=page_size)):
+            if place % page_size == 0:
+                self._clock.now += self.takes
+            yield row
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        self._clock.now += self.takes
+        return super().apply(partition, *operations)
+
+
+@pytest.mark.parametrize("takes", [0.008, 1.0, 100.0])
+def test_a_list_is_done_in_the_end_however_slow_the_table_is(
+    services: MemoryServices, ado: SlowAdo, takes: float
+) -> None:
+    pairs = MANY[:9_005]
+    for pair in pairs[9_000:]:
+        ado.add_item("Fix login", pair.work_item_id)
+        services._sentry.add_issue(issue_id=pair.issue_id)
+    seen = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
+    table = services._named["links"] = SlowTable(ado._clock, 0.0)
+    for pair in pairs[:9_000]:  # what the requests before have linked
+        services.links.add(IssueLink("acme", pair.issue_id, pair.work_item_id, "p", "Bug", seen))
+    table.takes = takes
+    left = [5]
+    while left[-1]:
+        results = list(link_all(services, organization(services), pairs))
+        left.append(sum(not each.is_final for each in results))
+        assert left[-1] < left[-2]
+
+
+def test_an_organization_that_is_removed_meanwhile_gets_no_more_links(services: MemoryServices) -> None:
+    results = link_all(services, organization(services), PAIRS)
+    assert next(results).outcome == "linked"
+    remove(services, organization(services))
+    assert [(each.outcome, each.is_final) for each in results] == [
+        ("unknown-organization", False),
+        *[("not-yet", False)] * 3,
+    ]
+    assert list(services.links.all("acme")) == []
+
+
+class OneClient(MemoryServices):
+    """Notes each client that is asked for; what they meet is kept by the organization's back-off."""
+
+    def __init__(self, ado: MemoryAdo, sentry: MemorySentry, clock: Clock) -> None:
+        super().__init__(ado, sentry, clock)
+        self.at_once = 0
+
+    def ado_at_once(self, organization: Organization) -> AdoClient:
+        self.at_once += 1
+        return super().ado_at_once(organization)
+
+
+def test_no_pair_forgets_what_the_one_before_was_asked_for(ado: SlowAdo) -> None:
+    """A success may ask us to wait before the next call, and the next pair is the next call."""
+    sentry = MemorySentry()
+    for pair in PAIRS:
+        sentry.add_issue(issue_id=pair.issue_id)
+    services = OneClient(ado, sentry, ado._clock)
+    assert run(services) == ["linked"] * 5
+    assert services.at_once == 0

@@ -1,11 +1,37 @@
-"""Storing an organization's document: what it takes along, and what it leaves behind."""
+"""Storing an organization's document: what it takes along, what it leaves behind, whose links they are."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from shared.domain.errors import Conflict
-from shared.flows.connecting import find_organization, remove, store
+from shared.domain.configuration import Configuration, ProjectMapping
+from shared.domain.connection import Choice
+from shared.domain.errors import (
+    Conflict,
+    ConnectionChanged,
+    InvalidConfiguration,
+    NotFound,
+    StalePrecondition,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+)
+from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.model import IssueStatus, WorkItemTypes
+from shared.flows.connecting import remove, remove_what_ended, store
+from shared.flows.linking import link
+from shared.flows.reconciling import reconcile
+from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.store.organizations import Organization
-from tests.unit.scene import ISSUE, ITEM, SLUG, Died, Scene
+from shared.store.tables import Replace
+from simulator.ado.catalog import default_catalog
+from tests.doubles.ado import BASE_URL, MemoryAdo
+from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
+
+THERE = "https://dev.azure.com/contoso/"
 
 
 @pytest.fixture
@@ -13,39 +39,182 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_a_removal_that_was_cut_short_can_be_asked_for_again(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its links would join other work items and other issues once another organization gets the slug."""
-    organization = scene.organization
-
-    def die(_slug: str) -> None:
-        raise Died
-
-    for victim in (scene.services.links, scene.services.activity):
-        monkeypatch.setattr(victim, "remove_all", die)
-        with pytest.raises(Died):
-            remove(scene.services, organization)
-        monkeypatch.undo()
-        assert find_organization(scene.services, SLUG) is not None
-    remove(scene.services, organization)
-    store(scene.services, SLUG, organization.configuration, None)
-    assert scene.issue_ids == []
-    assert scene.services.activity.page(SLUG, ISSUE, ITEM, None, 1).entries == ()
+def move(scene: Scene) -> MemoryAdo:
+    """Have another organization answer from now on, in which item 31 is about chairs."""
+    there = MemoryAdo(default_catalog("contoso", projects=5))
+    there.add_item("Order new chairs", ITEM)
+    scene.watched_ado.real = there
+    return there
 
 
-def test_a_link_made_while_its_organization_is_removed_goes_with_it(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    removed_document = scene.services.organizations.remove
+def put(scene: Scene, choice: Choice | None = None, **changes: Any) -> Organization:
+    current = scene.services.organizations.find(SLUG)
+    assert current is not None
+    return store(scene.services, SLUG, replace(current.configuration, **changes), current, choice)
 
-    def link_first(organization: Organization) -> None:
-        scene.link("200", 32)
-        removed_document(organization)
 
-    monkeypatch.setattr(scene.services.organizations, "remove", link_first)
-    remove(scene.services, scene.organization)
-    assert scene.issue_ids == []
+def repoint(scene: Scene, choice: Choice | None = None) -> MemoryAdo:
+    there = move(scene)
+    put(scene, choice, ado_url=THERE)
+    return there
+
+
+def waiting_message(scene: Scene) -> InboundMessage:
+    """Return what is still on the queue about our work item, at a revision that any other one is behind."""
+    item = replace(scene.ado.edit(ITEM, **{STATE: "Closed"}), rev=9)
+    return InboundMessage(SLUG, ITEM, item.rev, snapshot=item)
+
+
+def rows(scene: Scene, scope: str) -> int:
+    return scene.services.links.count(scope)
+
+
+# A document that leads to the same place
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"issue_sync": False}, {"ado_url": "https://fabrikam.visualstudio.com/"}]
+)
+def test_a_document_of_the_same_place_keeps_its_links(scene: Scene, changes: dict[str, Any]) -> None:
+    put(scene, **changes)
+    assert scene.issue_ids == [ISSUE]
+
+
+def test_a_renamed_organization_keeps_its_links(scene: Scene) -> None:
+    before = scene.organization.epoch
+    put(scene, ado_url=THERE)
+    assert (scene.organization.epoch, scene.issue_ids) == (before, [ISSUE])
+    assert scene.organization.ado.places == ("dev.azure.com/fabrikam", "dev.azure.com/contoso")
+
+
+def test_a_place_that_does_not_answer_under_its_known_address_is_the_same(scene: Scene) -> None:
+    scene.calls.meet("instance_id", Unavailable("ado", "down"))
+    scene.calls.meet("organization_id", Unauthorized("sentry", "401"))
+    put(scene, on_conflict="sentry")
+    assert scene.issue_ids == [ISSUE]
+    assert scene.organization.connection.is_known
+
+
+# One that leads elsewhere
+
+
+def test_links_do_not_go_to_another_organization_unless_somebody_says_so(scene: Scene) -> None:
+    with pytest.raises(ConnectionChanged, match=r"1 link\(s\)"):
+        repoint(scene)
+    assert scene.organization.configuration.ado_url == BASE_URL
+
+
+@pytest.mark.parametrize("change", [{"sentry_url": "https://sentry.corp.example/"}])
+def test_nor_to_another_sentry(scene: Scene, change: dict[str, Any]) -> None:
+    with pytest.raises(ConnectionChanged):
+        put(scene, **change)
+
+
+def test_whether_a_place_is_another_one_is_never_guessed(scene: Scene) -> None:
+    scene.calls.meet("instance_id", Unauthorized("ado", "401"), Unauthorized("ado", "401"))
+    with pytest.raises(Unavailable) as refusal:
+        put(scene, ado_url=THERE)
+    assert "?links=keep" in refusal.value.advice
+    assert scene.organization.configuration.ado_url == BASE_URL
+    put(scene, "keep", ado_url=THERE)
+    assert scene.issue_ids == [ISSUE]
+
+
+def test_who_took_the_name_over_is_another_one(scene: Scene) -> None:
+    move(scene)
+    with pytest.raises(ConnectionChanged):
+        put(scene)
+
+
+def test_links_that_are_dropped_are_met_by_nobody(scene: Scene) -> None:
+    """Nothing of the other organization's is read into ours, and nothing is written there."""
+    there = repoint(scene, "drop")
+    there.edit(ITEM, **{STATE: "Closed"})
+    scene.sentry.resolve(ISSUE)
+    scene.services.outbound.put(OutboundMessage(SLUG, ISSUE))
+    reconcile(scene.services, scene.organization, everything=True)
+    assert sync_outbound(OutboundMessage(SLUG, ISSUE, epoch=scene.organization.epoch), scene.services) == [
+        "not-linked"
+    ]
+    assert list(scene.services.links.all(scene.organization.scope)) == []
+    assert len(there.revisions(ITEM)) == 2
+
+
+def test_messages_of_before_are_dropped(scene: Scene) -> None:
+    waiting = waiting_message(scene)
+    repoint(scene, "drop")
+    link(scene.services, scene.organization, ISSUE, ITEM, None)
+    assert sync_inbound(waiting, scene.services) == ["other-connection"]
+    assert sync_outbound(OutboundMessage(SLUG, ISSUE), scene.services) == ["other-connection"]
+    assert scene.status is IssueStatus.UNRESOLVED
+
+
+def test_without_links_a_document_may_lead_anywhere_and_begins_anew(scene: Scene) -> None:
+    before = scene.organization
+    scene.services.links.remove_some(before.scope, 10)
+    repoint(scene)
+    assert scene.organization.epoch != before.epoch
+    assert scene.organization.ado.places == ("dev.azure.com/contoso",)
+
+
+def test_the_same_place_under_a_new_name_is_known_by_both_from_then_on(scene: Scene) -> None:
+    before = scene.organization.ado.ids
+    there = repoint(scene, "keep")
+    assert scene.issue_ids == [ISSUE]
+    assert scene.organization.ado.ids == (*before, there.instance_id())
+    put(scene, issue_sync=False)  # … also by whoever stores the next document.
+    assert set(scene.organization.ado.ids) == {*before, there.instance_id()}
+
+
+def test_what_must_be_done_once_may_be_done_again_elsewhere(scene: Scene) -> None:
+    records, before = scene.services.idempotency, scene.organization.scope
+    claim = records.claim(before, "create-for-500", scene.now)
+    assert not isinstance(claim, str)
+    records.done(before, claim, "31")
+    repoint(scene, "drop")
+    assert not isinstance(records.claim(scene.organization.scope, "create-for-500", scene.now), str)
+
+
+def test_what_is_learned_meanwhile_is_no_change_of_the_document(scene: Scene) -> None:
+    read = scene.organization
+    scene.services.organizations.learn(read, replace(read.ado, delivered=("c",)))
+    stored = store(scene.services, SLUG, replace(read.configuration, issue_sync=False), read)
+    assert stored.ado.delivered == ("c",)
+    with pytest.raises(StalePrecondition):
+        store(scene.services, SLUG, read.configuration, read)
+
+
+# What could not be asked
+
+
+def test_who_could_not_be_asked_is_learned_at_the_first_call_that_succeeds(scene: Scene) -> None:
+    down = [Unavailable("ado", "down")]
+    scene.calls.meet("instance_id", *down)
+    scene.calls.meet("organization_id", *down)
+    document = Configuration(ado_url=BASE_URL)
+    made = store(scene.services, "new", document, None)
+    assert (made.epoch != "", made.connection.is_known) == (True, False)
+    link(scene.services, made, ISSUE, ITEM, None)
+    learned = scene.services.organizations.get("new")
+    assert learned.connection.is_known
+    assert learned.epoch == made.epoch
+    assert learned.version == made.version
+
+
+def test_who_cannot_say_it_is_not_asked_at_every_message(scene: Scene) -> None:
+    document = Configuration(ado_url=BASE_URL)
+    scene.services.organizations.add("new", document)
+    for _ in range(3):
+        scene.calls.meet("organization_id", Unavailable("sentry", "403"))
+    organization = scene.services.organizations.get("new")
+    link(scene.services, organization, ISSUE, ITEM, None)
+    for _ in range(5):
+        sync_outbound(OutboundMessage("new", ISSUE), scene.services)
+        scene.now += 60.0
+    assert scene.calls.made.count("organization_id") == 1
+
+
+# Removing
 
 
 def test_the_second_to_connect_a_slug_takes_nothing_from_the_first(scene: Scene) -> None:
@@ -54,6 +223,191 @@ def test_the_second_to_connect_a_slug_takes_nothing_from_the_first(scene: Scene)
     assert scene.issue_ids == [ISSUE]
 
 
-def test_a_document_that_is_replaced_keeps_its_links(scene: Scene) -> None:
-    store(scene.services, SLUG, scene.organization.configuration, scene.organization)
+def test_a_slug_that_is_used_again_begins_anew(scene: Scene) -> None:
+    """What was said of the first one's numbers is not said of the next one's."""
+    waiting = waiting_message(scene)
+    remove(scene.services, scene.organization)
+    made = store(scene.services, SLUG, Configuration(ado_url=THERE), None)
+    assert rows(scene, made.scope) == 0
+    link(scene.services, made, ISSUE, ITEM, None)
+    assert sync_inbound(waiting, scene.services) == ["other-connection"]
+    assert scene.status is IssueStatus.UNRESOLVED
+    again = scene.services.organizations.get(SLUG)
+    remove(scene.services, again)
+    assert store(scene.services, SLUG, again.configuration, None).epoch not in {"", again.epoch}
+
+
+@pytest.mark.parametrize("store_name", ["links", "activity"])
+def test_a_removal_that_was_cut_short_is_finished_by_the_reconciler(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, store_name: str
+) -> None:
+    before = scene.organization
+
+    def die(*_: object) -> None:
+        raise Died
+
+    monkeypatch.setattr(getattr(scene.services, store_name), "remove_some", die)
+    with pytest.raises(Died):
+        remove(scene.services, before)
+    monkeypatch.undo()
+    with pytest.raises(NotFound):
+        scene.services.organizations.get(SLUG)
+    remove_what_ended(scene.services)
+    assert rows(scene, before.scope) == 0
+    assert scene.services.activity.page(before.scope, ISSUE, ITEM, None, 1).entries == ()
+
+
+def test_nobody_links_for_an_organization_that_was_removed_meanwhile(scene: Scene) -> None:
+    before = scene.organization
+    scene.sentry.add_issue(issue_id="200")
+    remove(scene.services, before)
+    with pytest.raises(NotFound) as refusal:
+        link(scene.services, before, "200", ITEM, None)
+    assert refusal.value.kind == "unknown-organization"
+    store(scene.services, SLUG, before.configuration, None)
+    with pytest.raises(NotFound):
+        link(scene.services, before, "200", ITEM, None)
+    assert rows(scene, before.scope) == 0
+
+
+def test_the_last_row_of_somebody_who_was_at_it_still_is_removed(scene: Scene) -> None:
+    before, row = scene.organization, scene.row
+    remove(scene.services, before)
+    scene.services.links.add(row)
+    for _ in range(2):
+        remove_what_ended(scene.services)
+        scene.now += 1900.0
+    assert rows(scene, before.scope) == 0
+    assert scene.services.scopes.ended() != []
+    remove_what_ended(scene.services)
+    assert scene.services.scopes.ended() == []
+
+
+def test_rows_of_another_epoch_go_so_many_at_a_time(scene: Scene) -> None:
+    before = scene.organization.scope
+    for number in range(200, 1300):
+        scene.services.links.add(replace(scene.row, issue_id=str(number)))
+    repoint(scene, "drop")
+    left = []
+    for _ in range(2):
+        remove_what_ended(scene.services)
+        left.append(rows(scene, before))
+    assert left == [101, 0]
+
+
+def test_an_end_that_did_not_come_removes_nothing(scene: Scene) -> None:
+    scene.services.scopes.announce_end(scene.organization.scope)
+    scene.now += 4000.0
+    remove_what_ended(scene.services)
     assert scene.issue_ids == [ISSUE]
+    assert scene.services.scopes.ended() == []
+
+
+# What cannot be read
+
+UNREADABLE = ['{"on_conflict": "newest"}', '{"ado_url": 5}', "not JSON", "[]", ""]
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_a_document_that_cannot_be_read_can_be_replaced_and_removed(scene: Scene, text: str) -> None:
+    organizations = scene.services.organizations
+    for finish in ("replace", "remove"):
+        organizations._table.apply("organizations", Replace(SLUG, text, None))
+        with pytest.raises(Unreadable):
+            organizations.get(SLUG)
+        current = organizations.find(SLUG)
+        assert current is not None
+        assert organizations.refusals() == {"document": 1}
+        if finish == "replace":
+            store(scene.services, SLUG, Configuration(ado_url=BASE_URL), current)
+            assert organizations.get(SLUG).configuration.ado_url == BASE_URL
+            assert organizations.refusals() == {}
+        else:
+            remove(scene.services, current)
+            assert organizations.find(SLUG) is None
+
+
+def test_links_outlive_a_document_that_only_a_newer_version_can_read(scene: Scene) -> None:
+    row = scene.services.organizations._table.get("organizations", SLUG)
+    text = row.text.replace('"on_conflict":"ado"', '"on_conflict":"newest"')
+    scene.services.organizations._table.apply("organizations", Replace(SLUG, text, None))
+    assert put(scene, ado_url=BASE_URL).epoch == ""
+    assert scene.issue_ids == [ISSUE]
+
+
+def test_nor_do_they_follow_its_repair_to_another_place(scene: Scene) -> None:
+    text = '{"ado_url": "https://dev.azure.com/fabrikam/", "on_conflict": "newest"}'
+    scene.services.organizations._table.apply("organizations", Replace(SLUG, text, None))
+    with pytest.raises(ConnectionChanged):
+        repoint(scene)
+
+
+# What a document sets going
+
+
+def test_what_waits_for_a_cure_is_taken_up_by_the_next_run_and_once(scene: Scene) -> None:
+    scene.calls.meet("get_issue", *[Unauthorized("sentry", "401")] * 2)
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    with pytest.raises(Unauthorized):
+        scene.inbound(item)
+    scene.now += 20.0
+    reconcile(scene.services, scene.organization)
+    assert not scene.health.is_due(scene.now)
+    put(scene)  # … which changes nothing
+    reconcile(scene.services, scene.organization)
+    assert not scene.health.is_due(scene.now)
+    put(scene, sync_comments=True)
+    assert not scene.health.is_due(scene.now)  # not in the request, however many links there are
+    reconcile(scene.services, scene.organization)
+    assert scene.health.is_due(scene.now)
+    with pytest.raises(Unauthorized):
+        scene.inbound()
+    reconcile(scene.services, scene.organization)
+    assert not scene.health.is_due(scene.now)
+
+
+def test_storing_a_document_reads_no_links_but_their_number(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand links, or one that cannot be read, are none of its business."""
+
+    def none(_scope: str) -> Iterator[None]:
+        raise AssertionError("it reads them all")
+
+    monkeypatch.setattr(scene.services.links, "all", none)
+    put(scene, sync_comments=True)
+
+
+class _SlowProcesses(MemoryAdo):
+    """Takes its time over the states of each project."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._scene = scene
+
+    def get_work_item_types(self, project_id: str) -> WorkItemTypes:
+        self._scene.now += 30.0
+        return super().get_work_item_types(project_id)
+
+
+def test_a_document_with_more_projects_than_a_request_can_check_is_stored_in_the_end(scene: Scene) -> None:
+    slow = _SlowProcesses(scene)
+    scene.watched_ado.real = slow
+    mapping = {each: ProjectMapping() for each in slow.catalog.projects}
+    document, requests = Configuration(ado_url=BASE_URL, status_mapping=mapping), 0
+    while scene.services.organizations.find("new") is None:
+        before, requests = scene.now, requests + 1
+        with suppress(Unavailable):
+            store(scene.services, "new", document, None)
+        assert scene.now - before <= 150.0
+    assert requests == 2
+
+
+def test_a_mapping_is_checked_against_the_states_of_now(scene: Scene) -> None:
+    project = scene.ado.catalog.project("Fabrikam-Fiber").id
+    mapping = ProjectMapping(on_resolve="Resolved", on_unresolve="Active")
+    document = replace(scene.organization.configuration, status_mapping={project: mapping})
+    store(scene.services, SLUG, document, scene.organization)
+    scene.ado.unlisted = frozenset({"Resolved"})
+    with pytest.raises(InvalidConfiguration):
+        store(scene.services, SLUG, document, scene.organization)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from functions import inbound_sync, outbound_sync
 from functions import reconcile as reconcile_function
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Unauthorized, Unavailable
+from shared.domain.errors import Unauthorized, Unavailable, Unreadable
 from shared.domain.messages import InboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import (
     ActivityEntry,
@@ -282,7 +282,7 @@ def test_an_unreadable_document_stops_no_other_organization(scene: Scene) -> Non
     newer = Insert("another", '{"on_conflict": "a-side-of-a-newer-version"}')
     scene.services.organizations._table.apply("organizations", newer)
     results = reconcile_all(scene.services)
-    assert isinstance(results["another"], msgspec.ValidationError)
+    assert isinstance(results["another"], Unreadable)
     assert results[SLUG] == Found(looked_at=1, issues=1)
 
 

@@ -26,6 +26,7 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
+    ConnectionChanged,
     InvalidConfiguration,
     Malformed,
     MissingSetting,
@@ -40,6 +41,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
     Undecidable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.messages import Message, OutboundMessage
@@ -57,6 +59,8 @@ ANSWERS: dict[type[SyncError], tuple[int, str]] = {
     NotFound: (404, "not-found"),
     Conflict: (409, "conflict"),
     AlreadyLinked: (409, "already-linked"),
+    ConnectionChanged: (409, "connection-changed"),
+    Unreadable: (503, "unreadable-document"),
     StalePrecondition: (412, "precondition-failed"),
     Busy: (503, "busy"),
     Undecidable: (502, "unknown-state"),

@@ -422,3 +422,20 @@ def test_a_failure_is_classified_alike_whatever_was_asked(
     with pytest.raises(error) as raised:
         call(sentry)
     assert type(raised.value) is error
+
+
+def test_an_organization_says_its_id_and_nothing_that_takes_long(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(BASE, json={"id": "4500", "slug": "acme"})
+    assert sentry.organization_id() == "4500"
+    assert str(vendor.calls[0].request.url).endswith("?detailed=0")
+
+
+@pytest.mark.parametrize("answer", [{}, [], None, {"id": None}, {"id": "acme"}, {"id": {}}])
+def test_an_organization_without_an_id_is_not_known(
+    vendor: responses.RequestsMock, sentry: SentryClient, answer: Any
+) -> None:
+    vendor.get(BASE, json=answer)
+    with pytest.raises(Unavailable):
+        sentry.organization_id()

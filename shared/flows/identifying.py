@@ -1,0 +1,51 @@
+"""Asking both services who they are: when a document is stored, or as soon as somebody answers."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from shared.domain.connection import Identity, ado_place, sentry_id, sentry_place
+from shared.domain.errors import SyncError
+from shared.services import Services
+from shared.store.organizations import Organization
+
+
+class Met(msgspec.Struct, frozen=True):
+    """Who is at the two addresses of a document; a side that did not say so has no id."""
+
+    ado: Identity
+    sentry: Identity
+
+
+def meet(services: Services, organization: Organization) -> Met:
+    """Ask both services once who they are. Whatever keeps one from answering is no error of the asker's."""
+    configuration = organization.configuration
+    ado = Identity()
+    if configuration.is_located:
+        ids = _told(lambda: services.ado_at_once(organization).instance_id())
+        ado = Identity(ids, places=(ado_place(configuration.ado_url or ""),))
+    url, name = configuration.sentry_url, configuration.sentry_organization or organization.slug
+    ids = _told(lambda: sentry_id(url, services.sentry_at_once(organization).organization_id()))
+    return Met(ado, Identity(ids, places=(sentry_place(url, name),)))
+
+
+def _told(ask: Callable[[], str]) -> tuple[str, ...]:
+    try:
+        return (ask(),)
+    except SyncError:
+        return ()
+
+
+def fill_in(services: Services, organization: Organization) -> None:
+    """Learn who is there, if nobody could say so before; called where a service has just answered us.
+
+    A connection stays in its epoch. Failing costs nothing: it is tried again, every ten minutes at most.
+    """
+    if organization.connection.is_known or not services.may_ask_who_is_at(organization.scope):
+        return
+    with suppress(SyncError):
+        now = services.organizations.get(organization.slug)  # Its address may have been looked up meanwhile.
+        if now.epoch == organization.epoch:
+            met = meet(services, now)
+            services.organizations.learn(now, met.ado, met.sentry)

@@ -1,0 +1,216 @@
+"""What is stored of connections: who they are, how they change, which are over, and what was not theirs."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.configuration import Configuration
+from shared.domain.connection import Connection, Identity, scope_of
+from shared.domain.errors import StalePrecondition, Unreadable
+from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.store.activity import ActivityStore
+from shared.store.foreign import ForeignStore
+from shared.store.links import LinkStore
+from shared.store.organizations import OrganizationStore
+from shared.store.scopes import EndedScope, ScopeStore
+from shared.store.tables import Replace, Table
+
+OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
+ADO = Configuration(ado_url="https://dev.azure.com/fabrikam/")
+CONNECTION = Connection("e1", Identity(("a",)), Identity(("sentry.io#1",)), 5.0)
+LEARNED = Identity(delivered=("c",))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def table(new_table: Callable[[], Table]) -> Table:
+    return new_table()
+
+
+@pytest.fixture
+def organizations(table: Table, clock: Clock) -> OrganizationStore:
+    return OrganizationStore(table, clock)
+
+
+# Documents and connections
+
+
+def test_a_connection_is_stored_beside_its_document(organizations: OrganizationStore) -> None:
+    added = organizations.add("acme", ADO, CONNECTION)
+    found = organizations.get("acme")
+    assert (found, found.scope, found.connection) == (added, "acme~e1", CONNECTION)
+    assert found.ado.places == ("dev.azure.com/fabrikam",)
+    assert found.sentry.places == ("sentry.io/acme",)
+
+
+def test_what_is_learned_changes_no_document_and_no_etag(organizations: OrganizationStore) -> None:
+    added = organizations.add("acme", ADO, CONNECTION)
+    learned = organizations.learn(added, LEARNED)
+    assert learned == organizations.get("acme")
+    assert (learned.version, learned.epoch, learned.ado.ids) == (added.version, "e1", ("a",))
+    assert learned.ado.delivered == ("c",)
+    changed = organizations.replace(added, replace(ADO, issue_sync=False))
+    assert (changed.ado.delivered, changed.configuration.issue_sync) == (("c",), False)
+
+
+def test_nothing_is_learned_of_a_place_that_the_document_has_left(organizations: OrganizationStore) -> None:
+    added = organizations.add("acme", ADO, CONNECTION)
+    elsewhere = Configuration(ado_url="https://dev.azure.com/contoso/")
+    organizations.replace(added, elsewhere, Connection("e2"))
+    assert organizations.learn(added, LEARNED).ado.delivered == ()
+    with pytest.raises(StalePrecondition):
+        organizations.replace(added, ADO)
+
+
+def test_a_new_connection_learns_nothing_of_the_old_one(organizations: OrganizationStore) -> None:
+    added = organizations.add("acme", ADO, CONNECTION)
+    organizations.learn(added, LEARNED)
+    begun = organizations.replace(added, ADO, Connection("e2"))
+    assert (begun.epoch, begun.ado.delivered) == ("e2", ())
+
+
+def test_each_version_of_a_document_has_its_etag(organizations: OrganizationStore) -> None:
+    first = organizations.add("acme", ADO, CONNECTION)
+    second = organizations.replace(first, replace(ADO, issue_sync=False))
+    third = organizations.replace(second, second.configuration, Connection("e2"))
+    assert len({first.version, second.version, third.version}) == 3
+    assert organizations.get("acme").version == third.version
+
+
+def test_a_document_is_removed_though_more_was_learned_but_not_though_it_changed(
+    organizations: OrganizationStore,
+) -> None:
+    added = organizations.add("acme", ADO, CONNECTION)
+    changed = organizations.replace(added, replace(ADO, issue_sync=False))
+    with pytest.raises(StalePrecondition):
+        organizations.remove(added)
+    organizations.learn(changed, LEARNED)
+    organizations.remove(changed)
+    assert organizations.find("acme") is None
+
+
+@pytest.mark.parametrize("text", ['{"on_conflict": "newest"}', "no JSON", "[]", "null", ""])
+def test_a_document_that_cannot_be_read_is_known_to_be_there(
+    organizations: OrganizationStore, table: Table, text: str
+) -> None:
+    organizations.add("acme", ADO)
+    table.apply("organizations", Replace("acme", text, None))
+    for look in (organizations.get, lambda slug: organizations.recent(slug, within=0.0)):
+        with pytest.raises(Unreadable):
+            look("acme")
+    found = organizations.find("acme")
+    assert found is not None
+    assert not found.is_readable
+    assert organizations.refusals() == {"document": 1}
+    organizations.replace(found, ADO)
+    assert organizations.refusals() == {}
+    assert organizations.get("acme").is_readable
+
+
+def test_what_was_known_of_it_is_read_all_the_same(organizations: OrganizationStore, table: Table) -> None:
+    organizations.add("acme", ADO, CONNECTION)
+    row = table.get("organizations", "acme")
+    text = row.text.replace('"on_conflict":"ado"', '"on_conflict":"newest"')
+    table.apply("organizations", Replace("acme", text, None))
+    found = organizations.find("acme")
+    assert found is not None
+    assert (found.is_readable, found.connection) == (False, CONNECTION)
+    assert found.ado.places == ("dev.azure.com/fabrikam",)
+
+
+# Links and activity of two epochs
+
+
+def link(epoch: str, issue_id: str = "100", work_item_id: int = 31) -> IssueLink:
+    return IssueLink("acme", issue_id, work_item_id, "p", "Bug", OPEN, epoch=epoch)
+
+
+@pytest.mark.parametrize(("one", "other"), [("", "e1"), ("e1", "e2"), ("e1", "e11")])
+def test_rows_of_one_epoch_are_not_met_in_another(
+    new_table: Callable[[], Table], one: str, other: str
+) -> None:
+    links, activity = LinkStore(new_table()), ActivityStore(new_table(), lambda: "t")
+    scopes = [scope_of("acme", each) for each in (one, other)]
+    stored = links.add(link(one))
+    activity.add(scopes[0], "100", 31, ActivityEntry(1.0, "linked"))
+    assert links.for_work_item(scopes[1], 31) == links.for_issue(scopes[1], "100") == []
+    assert activity.page(scopes[1], "100", 31, None, 10).entries == ()
+    links.add(link(other))
+    links.remove(links.replace(stored, replace(stored.link, title="changed")))
+    assert [links.count(each) for each in scopes] == [0, 1]
+
+
+def test_a_link_that_moves_stays_in_its_epoch(new_table: Callable[[], Table]) -> None:
+    links = LinkStore(new_table())
+    moved = links.move(links.add(link("e1")), "200")
+    assert links.for_issue("acme~e1", "200") == [moved]
+
+
+def test_which_of_many_pairs_are_linked_is_found_by_one_look(new_table: Callable[[], Table]) -> None:
+    links = LinkStore(new_table())
+    for issue_id, work_item_id in (("100", 31), ("100", 32), ("7", 31), ("9" * 20, 1)):
+        links.add(link("", issue_id, work_item_id))
+    asked = {("100", 31), ("100", 33), ("1", 31), ("7", 31), ("9" * 20, 1)}
+    assert links.linked_among("acme", asked) == {("100", 31), ("7", 31), ("9" * 20, 1)}
+    assert links.linked_among("acme", set()) == set()
+
+
+# What is over, and what is not ours
+
+
+def test_an_end_is_known_until_it_is_forgotten(table: Table, clock: Clock) -> None:
+    scopes = ScopeStore(table, clock)
+    assert scopes.ended() == []
+    for scope in ("acme", "acme~e1"):
+        scopes.announce_end(scope)
+    assert scopes.ended() == [EndedScope("acme", clock.now), EndedScope("acme~e1", clock.now)]
+    for _ in range(2):
+        scopes.forget("acme")
+    assert [each.scope for each in ScopeStore(table, clock).ended()] == ["acme~e1"]
+
+
+def test_foreign_deliveries_are_counted_by_a_row_a_minute(table: Table, clock: Clock) -> None:
+    foreign = ForeignStore(table, clock)
+    foreign.note("acme")
+    written = table.get("foreign", "acme").etag
+    for _ in range(50):
+        foreign.note("acme")
+    assert table.get("foreign", "acme").etag == written
+    assert foreign.counts() == {"acme": 1}
+    clock.now += 61.0
+    foreign.note("acme")
+    assert foreign.counts() == {"acme": 52}
+    ForeignStore(table, clock).note("acme")  # another instance of the app
+    assert foreign.counts() == {"acme": 53}
+
+
+def test_they_are_told_for_a_day_and_forgotten_with_their_organization(table: Table, clock: Clock) -> None:
+    foreign = ForeignStore(table, clock)
+    for slug in ("acme", "other"):
+        foreign.note(slug)
+    foreign.forget("other")
+    assert foreign.counts() == {"acme": 1}
+    clock.now += 24 * 3600.0 + 1.0
+    assert foreign.counts() == {}
+    foreign.note("acme")
+    assert foreign.counts() == {"acme": 1}
+
+
+def test_a_count_that_cannot_be_read_hides_no_other(table: Table, clock: Clock) -> None:
+    foreign = ForeignStore(table, clock)
+    foreign.note("acme")
+    table.apply("foreign", Replace("odd", "no JSON", None))
+    assert foreign.counts() == {"acme": 1}

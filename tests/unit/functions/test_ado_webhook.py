@@ -1,0 +1,212 @@
+"""Whose a delivery is: what is believed, turned away and learned, and what a cache may have missed."""
+
+import json
+from typing import Any
+
+import azure.functions as func
+import pytest
+from msgspec.structs import replace
+
+from functions import ado_webhook, health, inbound_sync, sentry_webhook
+from shared.domain.errors import Unavailable
+from shared.domain.messages import decode_inbound
+from shared.domain.model import IssueStatus
+from shared.flows.connecting import store
+from shared.flows.linking import link
+from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
+from shared.store.organizations import Organization
+from shared.store.tables import Replace
+from simulator.ado.catalog import default_catalog
+from tests.doubles.ado import BASE_URL, MemoryAdo
+from tests.doubles.services import ADO_SECRET, SENTRY_SECRET, MemoryServices
+from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Scene
+
+THERE = "https://dev.azure.com/contoso/"
+ACCOUNT = {"id": "f0f0f0f0-0000-0000-0000-000000000000", "baseUrl": THERE}
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def delivery(scene: Scene, rev: int = 9, **containers: Any) -> bytes:
+    """Return what is sent when work item 31 is closed; by default without a word of whose it is."""
+    fields = {STATE: "Closed", "System.WorkItemType": "Bug", "System.Title": "Order new chairs"}
+    project = {"id": scene.ado.catalog.project("Fabrikam-Fiber").id}
+    body = {
+        "eventType": "workitem.updated",
+        "resource": {
+            "id": 9,
+            "workItemId": ITEM,
+            "rev": rev,
+            "fields": {STATE: {"oldValue": "New", "newValue": "Closed"}},
+            "revision": {"id": ITEM, "rev": rev, "fields": fields},
+        },
+        "resourceContainers": {"project": project, **containers},
+    }
+    return json.dumps(body).encode()
+
+
+def receive(scene: Scene, body: bytes, services: MemoryServices | None = None) -> dict[str, Any]:
+    headers = {"Shared-Secret": ADO_SECRET}
+    request = func.HttpRequest("POST", "/", headers=headers, route_params={"organization": SLUG}, body=body)
+    answer: dict[str, Any] = json.loads(ado_webhook.handle(request, services or scene.services).get_body())
+    return answer
+
+
+def work(scene: Scene) -> None:
+    queue = scene.services.inbound
+    while received := queue.receive():
+        inbound_sync.handle(func.QueueMessage(body=received.body), scene.services)
+        queue.delete(received)
+
+
+def problems(scene: Scene) -> list[str]:
+    answer = health.handle(func.HttpRequest("GET", "/", body=b""), scene.services)
+    said: list[str] = json.loads(answer.get_body())["problems"]
+    return said
+
+
+@pytest.mark.parametrize("name", ["account", "collection", "server"])
+def test_a_delivery_of_another_organization_is_not_believed(scene: Scene, name: str) -> None:
+    answer = receive(scene, delivery(scene, **dict[str, Any]({name: ACCOUNT})))
+    assert (answer["outcome"], "dev.azure.com/contoso" in answer["detail"]) == ("ignored", True)
+    assert len(scene.services.inbound) == 0
+    [problem] = problems(scene)
+    assert "another Azure DevOps organization" in problem
+
+
+@pytest.mark.parametrize("base", [BASE_URL, "https://fabrikam.visualstudio.com/"])
+def test_one_that_is_known_by_its_address_is_believed_and_teaches_its_ids(scene: Scene, base: str) -> None:
+    """That it calls itself what it answers when asked is an assumption: nothing is lost without it."""
+    account, collection = {"id": "A1", "baseUrl": base}, {"id": "C1", "baseUrl": base}
+    assert receive(scene, delivery(scene, account=account, collection=collection))["outcome"] == "queued"
+    assert set(scene.organization.ado.delivered) == {"a1", "c1"}
+    renamed = {"id": "A1", "baseUrl": THERE}
+    assert receive(scene, delivery(scene, account=renamed))["outcome"] == "queued"
+
+
+def test_one_that_is_known_by_what_it_answers_is_believed_under_any_address(scene: Scene) -> None:
+    account = {"id": scene.ado.instance_id().upper(), "baseUrl": THERE}
+    assert receive(scene, delivery(scene, account=account))["outcome"] == "queued"
+    assert scene.organization.ado.delivered == ()  # only an address that is known teaches
+
+
+def test_another_collection_of_the_same_server_is_another_organization(scene: Scene) -> None:
+    server = {"id": "S1", "baseUrl": "https://dev.azure.com/"}
+    ours, other = {"id": "C1", "baseUrl": BASE_URL}, {"id": "C2", "baseUrl": THERE}
+    assert receive(scene, delivery(scene, collection=ours, server=server))["outcome"] == "queued"
+    assert receive(scene, delivery(scene, collection=other, server=server))["outcome"] == "ignored"
+
+
+def test_before_anybody_could_be_asked_everything_is_believed(scene: Scene) -> None:
+    organization = scene.organization
+    scene.services.organizations.remove(organization)
+    scene.services.organizations.add(SLUG, organization.configuration)
+    assert receive(scene, delivery(scene, account=ACCOUNT))["outcome"] == "queued"
+
+
+def test_ids_are_learned_by_one_write(scene: Scene) -> None:
+    account = {"id": "A1", "baseUrl": BASE_URL}
+    receive(scene, delivery(scene, account=account))
+    etag = scene.organization.etag
+    for _ in range(5):
+        receive(scene, delivery(scene, account=account))
+    assert scene.organization.etag == etag
+
+
+def test_who_cannot_count_or_learn_answers_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: object) -> None:
+        raise Unavailable("storage", "down")
+
+    monkeypatch.setattr(scene.services.foreign, "note", down)
+    monkeypatch.setattr(scene.services.organizations, "learn", down)
+    assert receive(scene, delivery(scene, account=ACCOUNT))["outcome"] == "ignored"
+    account = {"id": "A1", "baseUrl": BASE_URL}
+    assert receive(scene, delivery(scene, account=account))["outcome"] == "queued"
+
+
+# Another instance, which remembers an organization for a minute
+
+
+def instance(scene: Scene) -> MemoryServices:
+    """Return another instance of the app, which has read the organization a moment ago."""
+    services = MemoryServices(scene.ado, scene.sentry, lambda: scene.now)
+    services._named = scene.services._named
+    services.inbound = scene.services.inbound
+    services.organizations.get(SLUG)
+    return services
+
+
+def repoint(scene: Scene) -> Organization:
+    there = MemoryAdo(default_catalog("contoso", projects=5))
+    there.add_item("Order new chairs", ITEM)
+    scene.watched_ado.real = there
+    current = scene.organization
+    elsewhere = replace(current.configuration, ado_url=THERE)
+    return store(scene.services, SLUG, elsewhere, current, "drop")
+
+
+def test_who_remembers_the_old_place_looks_again_before_the_new_one_is_foreign(scene: Scene) -> None:
+    other = instance(scene)
+    begun = repoint(scene)
+    scene.now += 5.0
+    account = {"id": begun.connection.ado.ids[0], "baseUrl": THERE}
+    assert receive(scene, delivery(scene, account=account), other)["outcome"] == "queued"
+    received = scene.services.inbound.receive()
+    assert received is not None
+    assert decode_inbound(received.body).epoch == begun.epoch
+
+
+def test_what_it_still_takes_from_the_old_place_does_nothing_to_the_new_one(scene: Scene) -> None:
+    other, account = instance(scene), {"id": scene.ado.instance_id(), "baseUrl": BASE_URL}
+    repoint(scene)
+    link(scene.services, scene.organization, ISSUE, ITEM, None)
+    assert receive(scene, delivery(scene, account=account), other)["outcome"] == "queued"
+    work(scene)
+    assert scene.status is IssueStatus.UNRESOLVED
+    scene.now += 61.0
+    assert receive(scene, delivery(scene, account=account), other)["outcome"] == "ignored"
+
+
+def test_a_renamed_organization_loses_nothing_to_what_is_remembered(scene: Scene) -> None:
+    other, account = instance(scene), {"id": scene.ado.instance_id(), "baseUrl": THERE}
+    current = scene.organization
+    store(scene.services, SLUG, replace(current.configuration, ado_url=THERE), current)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    assert receive(scene, delivery(scene, rev=2, account=account), other)["outcome"] == "queued"
+    work(scene)
+    assert scene.status is IssueStatus.RESOLVED
+
+
+# A snapshot that may be somebody else's
+
+
+def test_a_snapshot_of_another_project_is_looked_up(scene: Scene) -> None:
+    project = {"id": scene.ado.catalog.project("Scrum Team").id}
+    receive(scene, delivery(scene, project=project))
+    work(scene)
+    assert scene.status is IssueStatus.UNRESOLVED
+    assert scene.calls.made.count("get_work_item") == 1
+    assert scene.row.title == "Fix login"
+
+
+# A document that cannot be read
+
+
+def test_hooks_of_an_organization_whose_document_cannot_be_read_are_to_come_again(scene: Scene) -> None:
+    fresh = MemoryServices(scene.ado, scene.sentry, lambda: scene.now)
+    fresh._named = scene.services._named
+    fresh.organizations._table.apply("organizations", Replace(SLUG, '{"on_conflict": "newest"}', None))
+    route = {"organization": SLUG}
+    from_ado = func.HttpRequest(
+        "POST", "/", headers={"Shared-Secret": ADO_SECRET}, route_params=route, body=delivery(scene)
+    )
+    signed = {SIGNATURE_HEADER: sign(b"{}", SENTRY_SECRET).decode(), RESOURCE_HEADER: "issue"}
+    from_sentry = func.HttpRequest("POST", "/", headers=signed, route_params=route, body=b"{}")
+    answers = [ado_webhook.handle(from_ado, fresh), sentry_webhook.handle(from_sentry, fresh)]
+    assert [each.status_code for each in answers] == [503, 503]
+    assert all(int(each.headers["Retry-After"]) > 0 for each in answers)
