@@ -6,7 +6,7 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary
+from functions.edge import answer, api_boundary, continuation_of
 from shared.domain.ids import named_link
 from shared.domain.model import ActivityEntry
 from shared.services import Services
@@ -19,7 +19,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
     issue_id, work_item_id = named_link(request.route_params)
     page = services.activity.page(
-        organization.scope, issue_id, work_item_id, request.params.get("continuation"), _PAGE_SIZE
+        organization.scope, issue_id, work_item_id, continuation_of(request), _PAGE_SIZE
     )
     if not page.entries:
         # An existing link may have no entries; a missing link raises NotFound.

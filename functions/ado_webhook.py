@@ -5,8 +5,8 @@ from contextlib import suppress
 import azure.functions as func
 import msgspec
 
-from functions.edge import body_of, outcome, secrets_or_refusal, webhook_boundary
-from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse, verify_secret, verify_size
+from functions.edge import LARGEST_HOOK, body_of, outcome, secrets_or_refusal, webhook_boundary
+from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse, verify_secret
 from shared.domain.connection import teaches
 from shared.domain.errors import SyncError
 from shared.domain.messages import InboundMessage
@@ -18,8 +18,7 @@ _JUST_NOW = 1.0  # seconds
 
 @webhook_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    slug, body = request.route_params["organization"], body_of(request)
-    verify_size(body)
+    slug, body = request.route_params["organization"], body_of(request, LARGEST_HOOK)
     secrets = secrets_or_refusal(services.settings.ado_webhook_secrets, slug)
     verify_secret(request.headers, secrets)
     organization, event = _read(services, slug, body)

@@ -20,6 +20,7 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
+    Forbidden,
     InvalidConfiguration,
     Malformed,
     MissingSetting,
@@ -60,6 +61,7 @@ _STATUSES: dict[type[SyncError], int] = {
     Unreadable: 503,
     Undecidable: 502,
     Refused: 502,
+    Forbidden: 502,
     Unauthorized: 502,
     Throttled: 503,
     Unavailable: 503,
@@ -67,6 +69,16 @@ _STATUSES: dict[type[SyncError], int] = {
     MissingSetting: 503,
     SyncError: 500,
 }
+_REFUSALS: dict[type[Upstream], str] = {
+    Refused: "refused",
+    Forbidden: "forbidden",
+    Unauthorized: "refused-us",
+}
+# The largest bodies (bytes) that are read: Microsoft names 2 MB as the largest that its hooks send.
+LARGEST_HOOK = 2 * 1024 * 1024
+LARGEST_FORM = 64 * 1024
+LARGEST_DOCUMENT = 512 * 1024
+LARGEST_LIST = 1024 * 1024
 _SERVICES = {"ado": "Azure DevOps", "sentry": "Sentry", "storage": "Azure Storage"}
 _SENTENCES = {
     "work-item-not-found": "the work item does not exist, or our credentials may not read it",
@@ -86,9 +98,16 @@ _CREDENTIALS = {
     "storage": "check the key in AzureWebJobsStorage; with an identity, that it has the roles Storage Table "
     "Data Contributor and Storage Queue Data Contributor",
 }
+# What to check when a service rejects what we do with one thing.
+_PERMISSIONS = {
+    "ado": "give the app's identity the rights to view and edit work items in this area path and project",
+    "sentry": "check the permissions of the internal integration, and its access to this issue's project",
+    "storage": "check the app's roles",
+}
 # Azure DevOps numbers its refusals. The number identifies the problem and contains no user data.
 _CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")
 _VENDORS_OWN = frozenset({400, 401, 404, 413, 503})
+_LONGEST_CONTINUATION = 1024  # characters
 _RETRY_AFTER = 10.0  # seconds, when the error names no time
 
 
@@ -131,8 +150,9 @@ def refusal(error: SyncError, **more: str) -> func.HttpResponse:
 
 
 def _kind(error: SyncError) -> str:
-    if isinstance(error, Refused | Unauthorized) and error.service != "storage":
-        return f"{error.service}-refused{'-us' if isinstance(error, Unauthorized) else ''}"
+    word = next((word for kind, word in _REFUSALS.items() if isinstance(error, kind)), None)
+    if word is not None and isinstance(error, Upstream) and error.service != "storage":
+        return f"{error.service}-{word}"
     return "unavailable" if isinstance(error, Upstream) else error.kind
 
 
@@ -145,7 +165,9 @@ def sentence_of(error: SyncError) -> str:
     if isinstance(error, Upstream):
         name = name_of(error.service)
         sentences: dict[type[Upstream], str] = {
-            Refused: f"{name} says that the request is wrong{_code_in(error.detail)}",
+            Refused: f"{name} says that the request is wrong{_code_in(error.quoted)}",
+            Forbidden: f"{name} does not let our credentials read or change this{_code_in(error.quoted)}: "
+            f"{_PERMISSIONS[error.service]}",
             Unauthorized: f"{name} does not accept our credentials: {_CREDENTIALS[error.service]}",
             Throttled: f"{name} asks us to wait",
         }
@@ -215,14 +237,25 @@ def _unavailable() -> Unavailable:
 
 
 def _log_refusal(error: SyncError) -> None:
-    # The detail of an upstream error may quote a vendor; the log contains identifiers but no content.
+    # The detail of an error may name people or titles; the log contains identifiers but no content.
     detail = error.detail if isinstance(error, Unauthenticated | MissingSetting) else ""
     logger.warning("outcome=refused error=%s kind=%s %s", type(error).__name__, error.kind, detail)
 
 
-def body_of(request: func.HttpRequest) -> bytes:
+def body_of(request: func.HttpRequest, most: int) -> bytes:
+    """Return the request's body, or raise TooLarge. A handler asks for it before it does anything else."""
     body: bytes = request.get_body()
+    if len(body) > most:
+        raise TooLarge(f"the body has {len(body)} bytes; at most {most} are read")
     return body
+
+
+def continuation_of(request: func.HttpRequest) -> str | None:
+    """Return where the page that was asked for begins, or None for the first; raise Rejected for nonsense."""
+    text: str | None = request.params.get("continuation")
+    if text is not None and (len(text) > _LONGEST_CONTINUATION or not text.isprintable()):
+        raise Rejected("continuation must be one that an answer named")
+    return text
 
 
 def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str) -> tuple[str, ...]:
@@ -233,13 +266,13 @@ def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str
         raise Unauthenticated(error.detail) from error
 
 
-def read(request: func.HttpRequest, kind: type[Shape]) -> Shape:
-    """Return the request's body as a value of ``kind``; an empty body reads as ``{}``.
+def read(body: bytes, kind: type[Shape]) -> Shape:
+    """Return a request's body as a value of ``kind``; an empty body reads as ``{}``.
 
     Raises Rejected if the body does not have that shape.
     """
     try:
-        return decode(body_of(request) or b"{}", kind)
+        return decode(body or b"{}", kind)
     except Malformed as error:
         raise Rejected(f"the body cannot be read: {error.detail}") from error
 

@@ -27,6 +27,11 @@ def _noted(services: Services) -> Iterator[str]:
             yield f"the stored document of {count} organization(s) cannot be read"
         else:
             yield f"{name_of(service)} does not accept our credentials for {count} organization(s)"
+    for service, count in services.forbidden.counts().items():
+        yield (
+            f"{name_of(service)} forbids everything that we ask about single things for {count} "
+            "organization(s): a permission is missing"
+        )
     if foreign := services.foreign.counts():
         yield (
             f"{sum(foreign.values())} deliveries to {len(foreign)} organization(s) were ignored lately: they "

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, body_of, read
+from functions.edge import LARGEST_LIST, answer, api_boundary, body_of, continuation_of, read
 from shared.domain.ids import issue_id_from, named_link, work_item_id_from
 from shared.domain.model import IssueLink
 from shared.flows.bulk import Linked, link_all, pairs_from_csv, pairs_from_json
@@ -24,10 +24,11 @@ class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 @api_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+    body = body_of(request, LARGEST_LIST)
     organization = services.organizations.get(request.route_params["organization"])
     match request.method:
         case "POST":
-            return _add(request, organization, services)
+            return _add(request, body, organization, services)
         case "DELETE":
             issue_id, work_item_id = named_link(request.route_params)
             unlink(services, organization, issue_id, work_item_id)
@@ -36,12 +37,14 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             return _list(request, organization, services)
 
 
-def _add(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
-    body, is_csv = body_of(request), "csv" in request.headers.get("Content-Type", "").lower()
+def _add(
+    request: func.HttpRequest, body: bytes, organization: Organization, services: Services
+) -> func.HttpResponse:
+    is_csv = "csv" in request.headers.get("Content-Type", "").lower()
     if is_csv or body.lstrip()[:1] == b"[":
         pairs = pairs_from_csv(body) if is_csv else pairs_from_json(body)
         return _answer_all(list(link_all(services, organization, pairs)))
-    wanted = read(request, _LinkRequest)
+    wanted = read(body, _LinkRequest)
     issue_id = issue_id_from(wanted.issue_id, "issue_id")
     work_item_id = work_item_id_from(str(wanted.work_item_id), "work_item_id")
     made = link(services, organization, issue_id, work_item_id, wanted.initial)
@@ -71,7 +74,7 @@ def _list(request: func.HttpRequest, organization: Organization, services: Servi
     elif work_item_id:
         found = services.links.for_work_item(organization.scope, work_item_id)
     else:
-        page = services.links.page(organization.scope, request.params.get("continuation"), _PAGE_SIZE)
+        page = services.links.page(organization.scope, continuation_of(request), _PAGE_SIZE)
         found, continuation = list(page.links), page.continuation
     links = [{**described(each.link, organization, services), **health_of(each.link)} for each in found]
     return answer({"links": links, "continuation": continuation})

@@ -3,7 +3,7 @@
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, body_of, sentence_of
+from functions.edge import LARGEST_DOCUMENT, answer, api_boundary, body_of, sentence_of
 from shared.domain.configuration import Configuration
 from shared.domain.connection import Choice
 from shared.domain.errors import (
@@ -25,7 +25,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     slug = request.route_params["organization"]
     match request.method:
         case "PUT":
-            return _put(request, slug, services)
+            return _put(request, body_of(request, LARGEST_DOCUMENT), slug, services)
         case "DELETE":
             organization = services.organizations.find(slug)
             if organization is None:
@@ -50,10 +50,10 @@ def _get(request: func.HttpRequest, organization: Organization, services: Servic
     )
 
 
-def _put(request: func.HttpRequest, slug: str, services: Services) -> func.HttpResponse:
+def _put(request: func.HttpRequest, body: bytes, slug: str, services: Services) -> func.HttpResponse:
     current, choice = services.organizations.find(slug), _choice(request)
     _verify_if_match(request, current)
-    configuration = Configuration.from_json(body_of(request), services.settings.addresses)
+    configuration = Configuration.from_json(body, services.settings.addresses)
     try:
         stored = store(services, slug, configuration, current, choice)
     except ConnectionChanged:

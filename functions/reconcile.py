@@ -5,7 +5,7 @@ import logging
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, read
+from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, read
 from shared.domain.errors import SyncError
 from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.connecting import remove_what_ended
@@ -44,8 +44,9 @@ def handle_timer(services: Services) -> None:
 @api_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     """Settle the named link and answer with its outcome; without one, queue all links that need settling."""
+    body = body_of(request, LARGEST_FORM)
     organization = services.organizations.get(request.route_params["organization"])
-    wanted = read(request, _Wanted)
+    wanted = read(body, _Wanted)
     services.end_refusals(organization.slug)
     if wanted.issue_id is None and wanted.work_item_id is None:
         found = reconcile(services, organization, everything=True)

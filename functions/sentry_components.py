@@ -6,7 +6,7 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, body_of, component_boundary, read, secrets_or_refusal
+from functions.edge import LARGEST_FORM, answer, body_of, component_boundary, read, secrets_or_refusal
 from shared.ado.creation import NewWorkItem
 from shared.domain.decoding import decode
 from shared.domain.errors import NotFound, Rejected
@@ -30,19 +30,19 @@ class _Submitted(msgspec.Struct, rename="camel"):
 
 @component_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    route = request.route_params
+    route, body = request.route_params, body_of(request, LARGEST_FORM)
     served = _SERVED.get((request.method, f"{route['area']}/{route['name']}"))
-    _verify_sender(request, route["organization"], services)
+    _verify_sender(request, body, route["organization"], services)
     organization = services.organizations.get(route["organization"])
     if served is None:
         raise NotFound("the form has no such part", kind="not-found")
     return served(request, organization, services)
 
 
-def _verify_sender(request: func.HttpRequest, organization: str, services: Services) -> None:
+def _verify_sender(request: func.HttpRequest, body: bytes, organization: str, services: Services) -> None:
     secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
     # Sentry quirk: requests for options sign the empty string, whatever the query contains.
-    signed = b"" if request.method == "GET" else body_of(request)
+    signed = b"" if request.method == "GET" else body
     verify_signature(signed, request.headers.get(SIGNATURE_HEADER), secrets)
 
 
@@ -128,7 +128,7 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
 
 
 def _submitted(request: func.HttpRequest) -> _Submitted:
-    return read(request, _Submitted)
+    return read(body_of(request, LARGEST_FORM), _Submitted)
 
 
 def _issue_id(submitted: _Submitted) -> str:

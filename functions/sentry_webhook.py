@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions.edge import body_of, outcome, secrets_or_refusal, webhook_boundary
+from functions.edge import LARGEST_HOOK, body_of, outcome, secrets_or_refusal, webhook_boundary
 from shared.domain.messages import OutboundMessage
 from shared.sentry.hook import SIGNATURE_HEADER, parse, verify_signature
 from shared.services import Services
@@ -10,7 +10,7 @@ from shared.services import Services
 
 @webhook_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    organization, body = request.route_params["organization"], body_of(request)
+    organization, body = request.route_params["organization"], body_of(request, LARGEST_HOOK)
     secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
     verify_signature(body, request.headers.get(SIGNATURE_HEADER), secrets)
     connected = services.organizations.recent(organization)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property, lru_cache
+from urllib.parse import urlsplit
 
-import requests
 from msgspec.structs import replace
 from requests.auth import AuthBase
 
@@ -21,12 +21,13 @@ from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import StalePrecondition
 from shared.domain.ports import Queue
-from shared.http import BackOff, new_session
+from shared.http import BackOff, Session, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
 from shared.settling.observing import Observer, UnitOfWork
 from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
+from shared.store.forbidden import ForbiddenStore
 from shared.store.foreign import ForeignStore
 from shared.store.idempotency import IdempotencyStore
 from shared.store.links import LinkStore
@@ -47,7 +48,7 @@ class Services:
         self.clock = clock
         self.processes = ProcessCache()
         self._members = MemberCache()
-        self._back_offs: dict[tuple[str, str], BackOff] = {}
+        self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
         # When the check of a document's mapping began that took longer than one request.
@@ -57,6 +58,10 @@ class Services:
     @cached_property
     def organizations(self) -> OrganizationStore:
         return OrganizationStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def forbidden(self) -> ForbiddenStore:
+        return ForbiddenStore(self._table("organizations"), self.clock)
 
     @cached_property
     def scopes(self) -> ScopeStore:
@@ -92,7 +97,9 @@ class Services:
 
     def ado(self, organization: Organization) -> AdoClient:
         """Return a client that respects the organization's back-off; may first look up its address."""
-        return self._ado_client(organization, self._back_off(organization.slug, "ado"))
+        return self._ado_client(
+            organization, self._back_off(organization, "ado", self._ado_url(organization))
+        )
 
     def ado_at_once(self, organization: Organization) -> AdoClient:
         """Return a client that ignores the back-off, for a person who waits and may have fixed a refusal."""
@@ -134,7 +141,8 @@ class Services:
         return replace(configuration, ado_url=url)
 
     def sentry(self, organization: Organization) -> SentryClient:
-        return self._sentry_client(organization, self._back_off(organization.slug, "sentry"))
+        url = organization.configuration.sentry_url
+        return self._sentry_client(organization, self._back_off(organization, "sentry", url))
 
     def sentry_at_once(self, organization: Organization) -> SentryClient:
         """Return a client for somebody who waits for the answer and may have just cured a refusal."""
@@ -181,8 +189,8 @@ class Services:
         return secrets.token_hex(8)
 
     @cached_property
-    def _session(self) -> requests.Session:
-        return new_session(self.settings.addresses)
+    def _session(self) -> Session:
+        return new_session(self.settings.addresses, self.settings.secrets)
 
     @cached_property
     def _tables(self) -> Callable[[str], Table]:
@@ -194,11 +202,15 @@ class Services:
 
     def end_refusals(self, slug: str) -> None:
         """End the organization's back-off after refused credentials, in this instance of the app only."""
-        for service in ("ado", "sentry"):
-            self._back_off(slug, service).end_refusal()
+        for (whose, _, _), back_off in list(self._back_offs.items()):
+            if whose == slug:
+                back_off.end_refusal()
 
-    def _back_off(self, slug: str, service: str) -> BackOff:
-        return self._back_offs.setdefault((slug, service), BackOff())
+    def _back_off(self, organization: Organization, service: str, url: str) -> BackOff:
+        """Return the waits of an organization at a service. At another address it starts without any."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        return self._back_offs.setdefault((organization.slug, service, origin), BackOff())
 
 
 @lru_cache(maxsize=1)
@@ -209,4 +221,6 @@ def services() -> Services:
     """
     # At INFO, Azure's clients log twenty lines for each call, including row keys.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+    # It warns of headers that it cannot read by quoting them.
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     return Services(Settings.from_environ(os.environ))

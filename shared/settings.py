@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.domain.addresses import AddressPolicy, is_loopback_url
+from shared.domain.addresses import AddressPolicy, hosts_in, is_loopback_url
 from shared.domain.errors import MissingSetting
 
 STORAGE = "AzureWebJobsStorage"
@@ -17,6 +17,9 @@ _PURPOSES = {
     "SENTRY_CLIENT_SECRET": "no Sentry delivery can be trusted without it",
     "PUBLIC_URL": "where Azure DevOps reaches this app",
 }
+
+
+_SECRETS = ("ADO_PAT", "ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET", "SENTRY_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,24 @@ class Settings:
 
     @property
     def addresses(self) -> AddressPolicy:
-        hosts = self.environment.get("ALLOWED_PRIVATE_HOSTS", "")
         try:
             loopback = self.storage.on_loopback
         except MissingSetting:
             loopback = False
         return AddressPolicy(
-            private_hosts=frozenset(host.strip().lower() for host in hosts.split(",") if host.strip()),
+            private_hosts=hosts_in(self.environment.get("ALLOWED_PRIVATE_HOSTS", "")),
+            trusted_hosts=hosts_in(self.environment.get("TRUSTED_HOSTS", "")),
             loopback=loopback,
         )
+
+    @property
+    def secrets(self) -> list[str]:
+        """Return every secret and token that the environment holds, for whichever organization."""
+        account = self.environment.get(STORAGE, "")
+        return [
+            *(value for name, value in self.environment.items() if _is_secret(name)),
+            *re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]+)", account, re.IGNORECASE),
+        ]
 
     def ado_webhook_secrets(self, organization: str) -> tuple[str, ...]:
         return self._secrets("ADO_WEBHOOK_SECRET", organization)
@@ -149,6 +161,11 @@ class Settings:
         if not value:
             raise MissingSetting(name, _PURPOSES[name])
         return value
+
+
+def _is_secret(name: str) -> bool:
+    # The last is for those of others, such as the one that Azure's own library signs in with.
+    return name.startswith(_SECRETS) or name.endswith("SECRET")
 
 
 def _suffix(organization: str) -> str:

@@ -35,14 +35,15 @@ class EntraAuth(AuthBase):
 
         try:
             token = self._credential().get_token(SCOPE).token
-        except ClientAuthenticationError as error:
+        # Neither keeps its cause: nobody knows what that quotes, and a traceback prints it.
+        except ClientAuthenticationError:
             advice = (
                 "Entra gave no token: set ADO_PAT, or give the app a managed identity "
                 "(AZURE_CLIENT_ID when it is a user-assigned one) that is a user of the organization"
             )
-            raise Unauthorized("ado", advice, advice=advice) from error
-        except AzureError as error:
-            raise Unavailable("ado", "Entra does not answer: no token for Azure DevOps") from error
+            raise Unauthorized("ado", advice, advice=advice) from None
+        except AzureError:
+            raise Unavailable("ado", "Entra does not answer: no token for Azure DevOps") from None
         request.headers["Authorization"] = f"Bearer {token}"
         return request
 

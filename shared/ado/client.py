@@ -1,25 +1,40 @@
 """The Azure DevOps REST client: one method for each call, named after its meaning."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import msgspec
-import requests
 from requests.auth import AuthBase
 
+from shared.ado.answers import (
+    CategoryAnswer,
+    ConnectionAnswer,
+    Listed,
+    Number,
+    Place,
+    ProjectAnswer,
+    TypeAnswer,
+    WorkItemAnswer,
+)
 from shared.ado.identity import assignee_from_identity
-from shared.domain.errors import NotFound, Unavailable
-from shared.domain.model import Assignee, Category, Person, State, WorkItem, WorkItemTypes
+from shared.domain.decoding import Shape
+from shared.domain.errors import Forbidden, NotFound, Refused, Rejected, Unavailable
+from shared.domain.ids import GUID, is_guid
+from shared.domain.model import Assignee, FoundWorkItems, Person, WorkItem, WorkItemTypes
+from shared.domain.paths import below
 from shared.domain.ports import UNSET, Unset
-from shared.http import BackOff, Caller, reading
+from shared.http import BackOff, Caller, Session
 
 API_VERSION = {"api-version": "7.1"}
 LARGEST_BATCH = 200
-_PROJECTS_A_PAGE = 100
-_MAX_DEPTH = 14  # levels of areas or iterations; Azure DevOps allows no more
-_LONGEST_ID = 100  # characters
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
+_PROJECTS_A_PAGE = 100
+_MOST_PAGES = 1_000
+_MAX_DEPTH = 14  # levels of areas or iterations; Azure DevOps allows no more
+_HIDDEN = "Microsoft.HiddenCategory"
+_WORK_ITEMS = ("_apis", "wit", "workitems")
+_PROJECT_IN_URL = re.compile(f"/({GUID})/_apis/", re.IGNORECASE)
 _FIELDS = (
     "System.Id",
     "System.Rev",
@@ -40,10 +55,11 @@ class Project(msgspec.Struct, frozen=True):
 class AdoClient:
     """``base_url`` is the URL of the organization or collection and ends with a slash.
 
-    Every call raises NotFound, Conflict or an Upstream error unless it succeeds.
+    Every call raises NotFound, Conflict or an Upstream error unless it succeeds, and Rejected for a name that
+    can be none.
     """
 
-    def __init__(self, base_url: str, session: requests.Session, auth: AuthBase, back_off: BackOff) -> None:
+    def __init__(self, base_url: str, session: Session, auth: AuthBase, back_off: BackOff) -> None:
         self._base_url = base_url
         self._caller = Caller(
             service="ado",
@@ -55,35 +71,53 @@ class AdoClient:
             back_off=back_off,
         )
 
-    @reading("ado", "who it is")
     def instance_id(self) -> str:
         """Return the id of the organization, or of the collection on a Server.
 
         ADO quirk: this resource was never released from preview, and a plain version is refused.
         """
-        answer = self.call("GET", "_apis/connectionData", params={"api-version": "5.0-preview"})
-        return _worded(answer["instanceId"]).lower()
+        version = {"api-version": "5.0-preview"}
+        answer = self.call("GET", ("_apis", "connectionData"), ConnectionAnswer, params=version)
+        return answer.instance_id.strip().lower()
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item
     def get_work_item(self, work_item_id: int) -> WorkItem:
-        try:
-            answer = self.call("GET", f"_apis/wit/workitems/{work_item_id}")
-        except NotFound as error:
-            raise NotFound(error.detail, kind="work-item-not-found") from error
-        return self.work_item_from(answer)
+        answer = self.call(
+            "GET",
+            (*_WORK_ITEMS, str(work_item_id)),
+            WorkItemAnswer,
+            about=f"work item {work_item_id}",
+            missing="work-item-not-found",
+        )
+        return self._same_item(answer, work_item_id)
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-items-batch
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
-        if not work_item_ids:
-            return {}
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
+        """Return the existing ones among at most 200 work items; an odd one hides no other."""
+        wanted = frozenset(work_item_ids)
+        if not wanted:
+            return FoundWorkItems()
         answer = self.call(
             "POST",
-            "_apis/wit/workitemsbatch",
+            ("_apis", "wit", "workitemsbatch"),
+            Listed[Any],
             json={"ids": list(work_item_ids), "fields": list(_FIELDS), "errorPolicy": "omit"},
         )
+        found: dict[int, WorkItem] = {}
+        unreadable: set[int] = set()
+        project_ids: dict[str, str | None] = {}
         # ADO quirk: with errorPolicy "omit", a missing item may be a null in the list.
-        found = [self.work_item_from(each) for each in list_in(answer) if each is not None]
-        return {each.id: each for each in found}
+        for each in answer.value:
+            if each is None:
+                continue
+            work_item_id = _number_of(each)
+            item = self._find_readable(each, project_ids)
+            if item is not None and item.id in wanted:
+                found[item.id] = item
+            else:
+                # One without a number may be any of those that are missing.
+                unreadable |= wanted if work_item_id is None else {work_item_id} & wanted
+        return FoundWorkItems(found, frozenset(unreadable - found.keys()))
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/update
     def update_work_item(
@@ -101,157 +135,183 @@ class AdoClient:
             # ADO quirk: an empty string means nobody; null is not accepted.
             address = assignee.email if isinstance(assignee, Person) else ""
             patch.append({"op": "add", "path": "/fields/System.AssignedTo", "value": address})
-        try:
-            answer = self.call("PATCH", f"_apis/wit/workitems/{work_item_id}", json=patch, headers=JSON_PATCH)
-        except NotFound as error:
-            raise NotFound(error.detail, kind="work-item-not-found") from error
-        return self.work_item_from(answer)
+        answer = self.call(
+            "PATCH",
+            (*_WORK_ITEMS, str(work_item_id)),
+            WorkItemAnswer,
+            about=f"work item {work_item_id}",
+            missing="work-item-not-found",
+            json=patch,
+            headers=JSON_PATCH,
+        )
+        return self._same_item(answer, work_item_id)
 
-    # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types/list
-    @reading("ado", "a list of work item types")
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
-        answer = self.call("GET", f"{quote(project_id, safe='')}/_apis/wit/workitemtypes")
+        """Return the states of every type. One that is disabled for new items goes on for those there are."""
         return {
-            each["name"]: tuple(_state(state) for state in each.get("states") or ())
-            for each in list_in(answer)
-            if not each.get("isDisabled")
+            each.name: tuple(state.state for state in each.states or ()) for each in self._types(project_id)
         }
 
-    # https://learn.microsoft.com/rest/api/azure/devops/core/projects/get
-    @reading("ado", "a project")
-    def get_project(self, name_or_id: str) -> Project:
-        try:
-            answer = self.call("GET", f"_apis/projects/{quote(name_or_id, safe='')}")
-        except NotFound as error:
-            raise NotFound(error.detail, kind="project-not-found") from error
-        return Project(answer["id"].lower(), answer["name"])
-
-    # https://learn.microsoft.com/rest/api/azure/devops/core/projects/list
-    def projects(self) -> Iterator[Project]:
-        """Yield every project that our credentials may see; the first page that is not full is the last."""
-        skip = 0
-        while True:
-            page = list_in(
-                self.call(
-                    "GET",
-                    "_apis/projects",
-                    params={"stateFilter": "wellFormed", "$top": _PROJECTS_A_PAGE, "$skip": skip},
-                )
-            )
-            with reading("ado", "a list of projects"):
-                found = [Project(each["id"].lower(), each["name"]) for each in page]
-            yield from found
-            if len(page) < _PROJECTS_A_PAGE:
-                return
-            skip += len(page)
-
-    @reading("ado", "a list of work item types")
     def creatable_types(self, project: str) -> list[str]:
         """Return the types that a person may create: not disabled, and not in the hidden category.
 
         https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-type-categories/list
         """
-        categories = self.call("GET", f"{quote(project, safe='')}/_apis/wit/workitemtypecategories")
+        categories = self.call(
+            "GET",
+            (project, "_apis", "wit", "workitemtypecategories"),
+            Listed[CategoryAnswer],
+            about=f"project {project}",
+        )
         hidden = {
-            each["name"]
-            for category in list_in(categories)
-            if category.get("referenceName") == "Microsoft.HiddenCategory"
-            for each in category.get("workItemTypes") or ()
+            each.name
+            for category in categories.value
+            if category.reference_name == _HIDDEN
+            for each in category.work_item_types or ()
         }
-        return [name for name in self.get_work_item_types(project) if name not in hidden]
+        types = self._types(project)
+        return [each.name for each in types if not each.is_disabled and each.name not in hidden]
+
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types/list
+    def _types(self, project: str) -> list[TypeAnswer]:
+        path = (project, "_apis", "wit", "workitemtypes")
+        return self.call("GET", path, Listed[TypeAnswer], about=f"project {project}").value
+
+    # https://learn.microsoft.com/rest/api/azure/devops/core/projects/get
+    def get_project(self, name_or_id: str) -> Project:
+        answer = self.call(
+            "GET",
+            ("_apis", "projects", name_or_id),
+            ProjectAnswer,
+            about=f"project {name_or_id}",
+            missing="project-not-found",
+        )
+        return Project(answer.id.lower(), answer.name)
+
+    # https://learn.microsoft.com/rest/api/azure/devops/core/projects/list
+    def projects(self) -> Iterator[Project]:
+        """Yield every project that our credentials may see, up to a page that is not full or not new."""
+        seen: set[str] = set()
+        for page in range(_MOST_PAGES):
+            skip = {"$top": _PROJECTS_A_PAGE, "$skip": page * _PROJECTS_A_PAGE}
+            answer = self.call(
+                "GET",
+                ("_apis", "projects"),
+                Listed[ProjectAnswer],
+                params={"stateFilter": "wellFormed", **skip},
+            )
+            new = {each.id.lower(): each.name for each in answer.value if each.id.lower() not in seen}
+            yield from (Project(*each) for each in new.items())
+            seen |= new.keys()
+            if len(answer.value) < _PROJECTS_A_PAGE or not new:
+                return
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/classification-nodes/get
-    @reading("ado", "a tree of places")
     def places(self, project: str, group: str) -> list[str]:
         """Return the paths of a project's ``areas`` or ``iterations``, spelled as in work items."""
         root = self.call(
             "GET",
-            f"{quote(project, safe='')}/_apis/wit/classificationnodes/{group}",
+            (project, "_apis", "wit", "classificationnodes", group),
+            Place,
+            about=f"project {project}",
             params={"$depth": _MAX_DEPTH},
         )
         return list(_paths(root, ""))
 
     def work_item_url(self, work_item_id: int) -> str:
-        return f"{self._base_url}_apis/wit/workItems/{work_item_id}"
+        return below(self._base_url, "_apis", "wit", "workItems", str(work_item_id))
 
     def web_url(self, project_id: str, work_item_id: int) -> str:
-        return f"{self._base_url}{project_id}/_workitems/edit/{work_item_id}"
+        """Return the address of a work item's page, which is found without its project as well."""
+        project = (project_id,) if is_guid(project_id) else ()
+        return below(self._base_url, *project, "_workitems", "edit", str(work_item_id))
 
     def call(
         self,
         method: str,
-        path: str,
+        path: tuple[str, ...],
+        kind: type[Shape],
         *,
+        about: str = "",
+        missing: str = "not-found",
         json: Any = None,
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Any:
-        """Call a path below the organization's URL and return the decoded JSON body."""
-        answer = self._caller.call(
+    ) -> Shape:
+        """Call a path below the organization's URL, each segment as it is meant, and return the answer."""
+        return self._caller.call(
             method,
-            self._base_url + path,
+            below(self._base_url, *path),
+            kind,
+            about=about,
+            missing=missing,
             json=json,
             params={**API_VERSION, **(params or {})},
             headers=headers,
         )
-        return answer.content
 
-    @reading("ado", "a work item")
-    def work_item_from(self, content: Any) -> WorkItem:
-        """Read a work item, or raise Unavailable; only the item's URL contains the project's GUID."""
-        fields = content["fields"]
+    def work_item_from(
+        self, answer: WorkItemAnswer, project_ids: dict[str, str | None] | None = None
+    ) -> WorkItem:
+        """Return a work item with its project's GUID; ``project_ids`` keeps the names that were looked up."""
+        fields = answer.fields
         return WorkItem(
-            id=int(content["id"]),
-            rev=int(content["rev"]),
-            project_id=self._project_id(content, fields),
-            work_item_type=fields["System.WorkItemType"],
-            state=fields["System.State"],
-            assignee=assignee_from_identity(fields.get("System.AssignedTo")),
-            title=fields.get("System.Title", ""),
-            area_path=fields.get("System.AreaPath", ""),
+            id=answer.id,
+            rev=answer.rev,
+            project_id=self._project_id(answer, {} if project_ids is None else project_ids),
+            work_item_type=fields.work_item_type,
+            state=fields.state,
+            assignee=assignee_from_identity(fields.assigned_to),
+            title=fields.title or "",
+            area_path=fields.area_path or "",
         )
 
-    def _project_id(self, content: Any, fields: dict[str, Any]) -> str:
-        segments = urlsplit(content.get("url") or "").path.split("/")
-        if "_apis" in segments:
-            candidate = segments[segments.index("_apis") - 1]
-            if len(candidate) == 36 and candidate.count("-") == 4:
-                return candidate.lower()
+    def _same_item(self, answer: WorkItemAnswer, work_item_id: int) -> WorkItem:
+        if answer.id != work_item_id:
+            raise Unavailable("ado", f"work item {work_item_id}: the answer is about another one")
+        return self.work_item_from(answer)
+
+    def _find_readable(self, content: Any, project_ids: dict[str, str | None]) -> WorkItem | None:
+        """Return an item of a list, or None if it, or its project, cannot be read."""
+        try:
+            return self.work_item_from(msgspec.convert(content, WorkItemAnswer), project_ids)
+        except (msgspec.ValidationError, Unavailable):
+            return None
+
+    def _project_id(self, answer: WorkItemAnswer, project_ids: dict[str, str | None]) -> str:
+        if named := _PROJECT_IN_URL.search(answer.url or ""):
+            return named[1].lower()
         # ADO quirk: old servers return a URL without the project.
-        return self.get_project(fields["System.TeamProject"]).id
+        name = answer.fields.project or ""
+        if name not in project_ids:
+            project_ids[name] = self._find_project_id(name)
+        project_id = project_ids[name]
+        if project_id is None:
+            raise Unavailable("ado", f"work item {answer.id}: its project cannot be looked up")
+        return project_id
+
+    def _find_project_id(self, name: str) -> str | None:
+        try:
+            return self.get_project(name).id
+        except (NotFound, Forbidden, Refused, Rejected, Unavailable):
+            return None
 
 
-def _worded(value: Any) -> str:
-    """Return a text that says something, or raise ValueError."""
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= _LONGEST_ID:
-        raise ValueError("no text")
-    return value.strip()
+def _number_of(content: Any) -> int | None:
+    try:
+        return msgspec.convert(content.get("id") if isinstance(content, dict) else None, Number)
+    except msgspec.ValidationError:
+        return None
 
 
-def _paths(node: Any, above: str) -> Iterator[str]:
-    path = f"{above}{node['name']}"
+def _paths(place: Place, above: str) -> Iterator[str]:
+    path = f"{above}{place.name}"
     yield path
-    for child in node.get("children") or ():
+    for child in place.children or ():
         yield from _paths(child, f"{path}\\")
 
 
-def _state(content: Any) -> State:
-    try:
-        return State(content["name"], Category(content.get("category")))
-    except ValueError:
-        return State(content["name"], None)
-
-
-def list_in(answer: Any) -> list[Any]:
-    """Return the list that an answer wraps, or raise Unavailable."""
-    value = answer.get("value") if isinstance(answer, dict) else None
-    if not isinstance(value, list):
-        raise Unavailable("ado", "a list that cannot be read")
-    return value
-
-
-def _problem_of(response: requests.Response) -> str:
+def _problem_of(content: Any) -> str:
     """Return the sentence in an error body, which has one of two shapes."""
-    content = response.json()
     message = content.get("message") or content["value"]["Message"]
     return str(message)

@@ -3,8 +3,8 @@
 import re
 from html import escape
 
+from shared.ado.answers import Acknowledged, CommentsAnswer
 from shared.ado.client import AdoClient
-from shared.domain.errors import Unavailable
 from shared.domain.model import SentryComment
 
 # ADO quirk: the comments API never left preview; the plain version is refused.
@@ -21,22 +21,35 @@ def rendered(comment: SentryComment, url: str) -> str:
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/comments
 def add_comment(ado: AdoClient, project_id: str, work_item_id: int, html: str) -> None:
-    ado.call("POST", _path(project_id, work_item_id), json={"text": html}, params=_VERSION)
+    ado.call(
+        "POST",
+        _path(project_id, work_item_id),
+        Acknowledged,
+        about=_about(work_item_id),
+        json={"text": html},
+        params=_VERSION,
+    )
 
 
 def has_comment_with(ado: AdoClient, project_id: str, work_item_id: int, url: str) -> bool:
     """Tell whether one of the latest 200 comments links to ``url``."""
     answer = ado.call(
-        "GET", _path(project_id, work_item_id), params={**_VERSION, "$top": _LATEST, "order": "desc"}
+        "GET",
+        _path(project_id, work_item_id),
+        CommentsAnswer,
+        about=_about(work_item_id),
+        params={**_VERSION, "$top": _LATEST, "order": "desc"},
     )
-    if not isinstance(answer, dict):
-        raise Unavailable("ado", "a list of comments that cannot be read")
     # ADO quirk: links come back as they were sent, or with their ampersands escaped once more.
     # The address of comment 1 is a prefix of the address of comment 12.
     link = re.compile(f"{re.escape(url)}(?![0-9])")
-    texts = ((each.get("text") or "").replace("&amp;", "&") for each in answer.get("comments") or ())
+    texts = ((each.text or "").replace("&amp;", "&") for each in answer.comments or ())
     return any(link.search(text) for text in texts)
 
 
-def _path(project_id: str, work_item_id: int) -> str:
-    return f"{project_id}/_apis/wit/workItems/{work_item_id}/comments"
+def _path(project_id: str, work_item_id: int) -> tuple[str, ...]:
+    return (project_id, "_apis", "wit", "workItems", str(work_item_id), "comments")
+
+
+def _about(work_item_id: int) -> str:
+    return f"the comments of work item {work_item_id}"

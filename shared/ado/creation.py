@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
-from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient, list_in
+from shared.ado.answers import FieldAnswer, Listed, QueryAnswer, RelatedAnswer, WorkItemAnswer
+from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.model import WorkItem
 
@@ -58,8 +58,11 @@ class _TypeField(msgspec.Struct, frozen=True):
 def create_work_item(ado: AdoClient, new: NewWorkItem, patch: list[dict[str, Any]]) -> WorkItem:
     """Create a work item in one call; raise Refused if Azure DevOps rejects a value."""
     # ADO quirk: the type follows a literal dollar sign, and success is 200, not 201.
-    path = f"{quote(new.project, safe='')}/_apis/wit/workitems/${quote(new.work_item_type, safe='')}"
-    return ado.work_item_from(ado.call("POST", path, json=patch, headers=JSON_PATCH))
+    path = (new.project, "_apis", "wit", "workitems", f"${new.work_item_type}")
+    about = f"project {new.project}"
+    return ado.work_item_from(
+        ado.call("POST", path, WorkItemAnswer, about=about, json=patch, headers=JSON_PATCH)
+    )
 
 
 def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
@@ -95,9 +98,12 @@ def find_created(ado: AdoClient, issue_url: str, since: float) -> int | None:
     ids = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
     for at in range(0, len(ids), LARGEST_BATCH):
         wanted = {"ids": ids[at : at + LARGEST_BATCH], "$expand": "relations", "errorPolicy": "omit"}
-        for each in list_in(ado.call("POST", "_apis/wit/workitemsbatch", json=wanted)):
-            if each and any(relation.get("url") == issue_url for relation in each.get("relations") or ()):
-                return int(each["id"])
+        answer = ado.call(
+            "POST", ("_apis", "wit", "workitemsbatch"), Listed[RelatedAnswer | None], json=wanted
+        )
+        for each in answer.value:
+            if each and any(relation.url == issue_url for relation in each.relations or ()):
+                return each.id
     return None
 
 
@@ -110,24 +116,24 @@ def _created_since(ado: AdoClient, moment: datetime) -> list[int]:
     )
     # ADO quirk: without timePrecision, dates compare by day; a result of 20,000 items is an error.
     params = {"timePrecision": "true", "$top": _MOST_FOUND}
-    answer = ado.call("POST", "_apis/wit/wiql", json={"query": wiql}, params=params)
-    return [int(each["id"]) for each in list_in({"value": answer.get("workItems") or []})]
+    return ado.call("POST", ("_apis", "wit", "wiql"), QueryAnswer, json={"query": wiql}, params=params).ids
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types-field/list
 def _type_fields(ado: AdoClient, project: str, work_item_type: str) -> dict[str, _TypeField]:
-    path = f"{quote(project, safe='')}/_apis/wit/workitemtypes/{quote(work_item_type, safe='')}/fields"
+    path = (project, "_apis", "wit", "workitemtypes", work_item_type, "fields")
+    about = f"project {project}"
     try:
-        answer = ado.call("GET", path, params={"$expand": "all"})
+        answer = ado.call("GET", path, Listed[FieldAnswer], about=about, params={"$expand": "all"})
     except NotFound as error:
         raise Rejected(f"the project has no work item type {work_item_type[:80]!r}") from error
     return {
-        each["referenceName"]: _TypeField(
-            each.get("name") or each["referenceName"],
-            bool(each.get("alwaysRequired")),
-            each.get("defaultValue") not in (None, ""),
+        each.reference_name: _TypeField(
+            each.name or each.reference_name,
+            bool(each.always_required),
+            each.default_value not in (None, ""),
         )
-        for each in list_in(answer)
+        for each in answer.value
     }
 
 

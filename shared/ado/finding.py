@@ -2,12 +2,13 @@
 
 import re
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from shared.ado.client import AdoClient, list_in
-from shared.domain.errors import NotFound, Refused, Throttled, Unauthorized, Unavailable
+from shared.ado.answers import FoundAnswer, QueryAnswer
+from shared.ado.client import AdoClient
+from shared.domain.errors import Forbidden, NotFound, Refused, Throttled, Unauthorized, Unavailable
 from shared.domain.model import WorkItem
 
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
@@ -51,7 +52,7 @@ class WorkItemFinder:
             return []
         try:
             item = self._ado.get_work_item(number)
-        except NotFound:
+        except (NotFound, Forbidden):  # What we may not see is not there for whoever asks us.
             return []
         if project is not None and not self._is_in(item, project):
             return []
@@ -85,7 +86,7 @@ class WorkItemFinder:
             return []
         try:
             hits = self._by_index(words, project, limit)
-        except (NotFound, Refused, Unauthorized, Unavailable, Throttled):
+        except (NotFound, Forbidden, Refused, Unauthorized, Unavailable, Throttled):
             hits = []
         if hits or len(words) > _LONGEST_TITLE:
             return hits
@@ -96,31 +97,36 @@ class WorkItemFinder:
     def _by_index(self, words: str, project: str | None, limit: int) -> list[Hit]:
         answer = self._index.call(
             "POST",
-            f"{_scope(project)}_apis/search/workitemsearchresults",
+            (*_scope(project), "_apis", "search", "workitemsearchresults"),
+            FoundAnswer,
+            about=_about(project),
             json={"searchText": words, "$skip": 0, "$top": limit},
         )
         # ADO quirk: an index that is not ready answers 200 with few results and a code.
-        if not isinstance(answer, dict) or answer.get("infoCode", 0) not in _INDEX_IS_COMPLETE:
+        if answer.info_code not in _INDEX_IS_COMPLETE:
             raise Unavailable("ado", "the search index is not ready")
-        return [_hit(each) for each in answer.get("results") or ()]
+        hits = map(_find_hit, answer.results or ())
+        return [hit for hit in hits if hit is not None]
 
     def _by_query(self, condition: str, order: str, project: str | None, limit: int) -> list[Hit]:
         ids = self._ids(condition, order, project, limit)
-        items = self._ado.find_work_items(ids)
+        items = self._ado.find_work_items(ids).found
         return [Hit(each, items[each].title) for each in ids if each in items]
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/wiql/query-by-wiql
     def _ids(self, condition: str, order: str, project: str | None, limit: int) -> list[int]:
         # Every text in the condition is escaped by _quoted.
         wiql = f"SELECT [System.Id] FROM WorkItems WHERE {condition} ORDER BY {order}"  # noqa: S608
-        try:
-            answer = self._ado.call(
-                "POST", f"{_scope(project)}_apis/wit/wiql", json={"query": wiql}, params={"$top": limit}
-            )
-        except NotFound as error:
-            kind = "ado-organization-not-found" if project is None else "project-not-found"
-            raise NotFound(error.detail, kind=kind) from error
-        return [int(each["id"]) for each in list_in({"value": answer.get("workItems") or []})]
+        answer = self._ado.call(
+            "POST",
+            (*_scope(project), "_apis", "wit", "wiql"),
+            QueryAnswer,
+            about=_about(project),
+            missing="ado-organization-not-found" if project is None else "project-not-found",
+            json={"query": wiql},
+            params={"$top": limit},
+        )
+        return answer.ids[:limit]
 
 
 def _in_project(project: str | None) -> str:
@@ -128,8 +134,12 @@ def _in_project(project: str | None) -> str:
     return "[System.Id] > 0" if project is None else "[System.TeamProject] = @project"
 
 
-def _scope(project: str | None) -> str:
-    return "" if project is None else f"{quote(project, safe='')}/"
+def _scope(project: str | None) -> tuple[str, ...]:
+    return () if project is None else (project,)
+
+
+def _about(project: str | None) -> str:
+    return "" if project is None else f"project {project}"
 
 
 def _quoted(text: str) -> str:
@@ -156,9 +166,10 @@ def _organization_in(url: str) -> str:
     return first if host == "dev.azure.com" else f"{parts.netloc.lower()}/{first}"
 
 
-def _hit(result: Any) -> Hit:
+def _find_hit(result: Any) -> Hit | None:
+    """Return a search result, or None for one that cannot be read: the others can."""
     try:
         # ADO quirk: field names are lower-case here, and every value is a string.
         return Hit(int(result["fields"]["system.id"]), str(result["fields"].get("system.title", "")))
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable("ado", "a search result without an id") from error
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None

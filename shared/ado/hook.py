@@ -11,15 +11,16 @@ from typing import Any, cast
 
 import msgspec
 
+from shared.ado.answers import WorkItemFields
 from shared.ado.identity import assignee_from_identity
 from shared.domain.connection import NOBODY, Identity, ado_place, is_foreign
 from shared.domain.decoding import decode_delivery
-from shared.domain.errors import Malformed, TooLarge, Unauthenticated
+from shared.domain.errors import Malformed, Unauthenticated
+from shared.domain.ids import LARGEST_NUMBER, is_guid
 from shared.domain.messages import InboundEvent
 from shared.domain.model import Assignee, WorkItem
 
 SECRET_HEADER = "Shared-Secret"  # noqa: S105  # the name of the header, not its value
-LARGEST_BODY = 2 * 1024 * 1024  # bytes; Microsoft names 2 MB as the largest payload it sends
 
 _EVENTS = {
     "workitem.updated": "updated",
@@ -34,7 +35,6 @@ _CANNED_EVENT_IDS = frozenset(
         "1ca023d6-6cff-49dd-b3d1-302b69311810",
     }
 )
-_LARGEST_NUMBER = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 _LONGEST_NAME = 400  # characters of an id or an address
 _STATE = "System.State"
 _ASSIGNED_TO = "System.AssignedTo"
@@ -81,11 +81,6 @@ def verify_secret(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
     ]
     if not any(matches):
         raise Unauthenticated(f"{SECRET_HEADER} or the Basic password is missing or wrong")
-
-
-def verify_size(body: bytes) -> None:
-    if len(body) > LARGEST_BODY:
-        raise TooLarge(f"the body has {len(body)} bytes; at most {LARGEST_BODY} are read")
 
 
 def parse(body: bytes, known: Identity = NOBODY) -> WorkItemEvent | Uninteresting | Foreign:
@@ -171,27 +166,27 @@ def _snapshot(
 ) -> WorkItem | None:
     """Return the work item at ``rev``, or None if the delivery is incomplete or contradicts itself."""
     project_id = _dig(delivery, "resourceContainers", "project", "id")
-    fields = _dig(delivery, "resource", "revision", "fields")
-    if not isinstance(fields, dict) or not isinstance(project_id, str) or _PROJECT in changes:
+    # What holds a project's name instead, or a path, would be written to wherever it leads.
+    if not isinstance(project_id, str) or not is_guid(project_id) or _PROJECT in changes:
         return None
-    state, work_item_type = fields.get(_STATE), fields.get("System.WorkItemType")
-    if not isinstance(state, str) or not isinstance(work_item_type, str) or not state or not work_item_type:
+    try:
+        fields = msgspec.convert(_dig(delivery, "resource", "revision", "fields"), WorkItemFields)
+    except msgspec.ValidationError:
         return None
     if _dig(delivery, "resource", "revision", "rev") not in (None, rev, str(rev)):
         return None
-    assignee = assignee_from_identity(fields.get(_ASSIGNED_TO))
-    if _is_contradicted(state, assignee, changes):
+    assignee = assignee_from_identity(fields.assigned_to)
+    if _is_contradicted(fields.state, assignee, changes):
         return None
-    title, area_path = fields.get("System.Title"), fields.get("System.AreaPath")
     return WorkItem(
         id=work_item_id,
         rev=rev,
         project_id=project_id.lower(),
-        work_item_type=work_item_type,
-        state=state,
+        work_item_type=fields.work_item_type,
+        state=fields.state,
         assignee=assignee,
-        title=title if isinstance(title, str) else "",
-        area_path=area_path if isinstance(area_path, str) else "",
+        title=fields.title or "",
+        area_path=fields.area_path or "",
     )
 
 
@@ -212,7 +207,7 @@ def _number(value: Any, path: str) -> int:
     """Read a positive integer; test events and old servers send a string of digits."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _LARGEST_NUMBER:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_NUMBER:
         raise _Unusable(path)
     return value
 

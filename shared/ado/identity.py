@@ -16,34 +16,42 @@ def assignee_from_identity(identity: Any) -> Assignee:
     # IdentityRef object, 3.1 an object whose uniqueName is "Name <address>" (docs/vendor_quirks.md#people).
     if identity is None or identity == "":
         return None
-    if isinstance(identity, str):
-        return _from_text(identity)
     if isinstance(identity, dict):
-        for key in ("uniqueName", "mailAddress"):
-            person = _person(identity.get(key))
-            if person is not None:
-                return person
-        # ADO quirk: a service principal has an empty uniqueName (docs/vendor_quirks.md#people).
-        label = next((identity[key] for key in ("displayName", "id", "name") if identity.get(key)), "")
-        return Stranger(ASSIGNEE_UNREADABLE, str(label)[:_LONGEST_ADDRESS])
-    return Stranger(ASSIGNEE_UNREADABLE, str(identity)[:_LONGEST_ADDRESS])
-
-
-def _from_text(text: str) -> Assignee:
-    if not text.strip().endswith(">"):
-        return Stranger(ASSIGNEE_UNREADABLE, text[:_LONGEST_ADDRESS])
-    return _person(text) or Stranger(ASSIGNEE_UNREADABLE, text[:_LONGEST_ADDRESS])
+        people = (_person(identity.get(key)) for key in ("uniqueName", "mailAddress"))
+        return next((each for each in people if each is not None), None) or _stranger_in(identity)
+    # A text without brackets is a name, even if it looks like an address.
+    person = _person(identity) if isinstance(identity, str) and identity.strip().endswith(">") else None
+    return person or _stranger(str(identity))
 
 
 def _person(value: Any) -> Person | None:
     """Read ``address`` or ``Name <address>``; the name may contain brackets."""
     if not isinstance(value, str):
         return None
-    text = value.strip()
-    if text.endswith(">"):
-        text = text[text.rfind("<") + 1 : -1].strip()
+    text = _without_name(value)
     name, at, domain = text.partition("@")
     # ADO quirk: Server writes DOMAIN\user in the brackets: no address (docs/vendor_quirks.md#people).
     if not (name and at and domain) or "\\" in text or any(character.isspace() for character in text):
         return None
     return Person(text.lower()) if len(text) <= _LONGEST_ADDRESS else None
+
+
+def _stranger_in(identity: dict[Any, Any]) -> Stranger:
+    # ADO quirk: a service principal has an empty uniqueName (docs/vendor_quirks.md#people).
+    keys = ("uniqueName", "displayName", "id", "name")
+    return _stranger(str(next((identity[key] for key in keys if identity.get(key)), "")))
+
+
+def _stranger(text: str) -> Stranger:
+    """Return somebody by the one text that every shape has: the unique name, in brackets or alone, or a name.
+
+    Otherwise the same person would seem to be another one whenever somebody else tells of them.
+    """
+    label = _without_name(text) or text.strip().removesuffix(">").rstrip().removesuffix("<")
+    return Stranger(ASSIGNEE_UNREADABLE, label.strip().lower()[:_LONGEST_ADDRESS])
+
+
+def _without_name(text: str) -> str:
+    """Return what stands in the brackets at the end of a text, or the text if there are none."""
+    text = text.strip()
+    return text[text.rfind("<") + 1 : -1].strip() if text.endswith(">") else text

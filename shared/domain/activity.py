@@ -37,12 +37,12 @@ def refusal_entry(field: str, refused: Refused, decision: Decision, at: float) -
         direction=OUTBOUND if intent.side is Side.ADO else INBOUND,
         field=field,
         after=intent.state or intent.status or named(intent.assignee),
-        reason=f"{word}: {refused.detail.removeprefix(f'{word}: ')}",
+        reason=f"{word}: {refused.told.removeprefix(f'{word}: ')}",
     )
 
 
 def failure_entry(error: SyncError, at: float) -> ActivityEntry:
-    return ActivityEntry(at, "failed", reason=f"{reason_of(error)}: {error.detail}")
+    return ActivityEntry(at, "failed", reason=f"{reason_of(error)}: {error.told}")
 
 
 def _entry(field: str, choice: Choice, seen: Ends, now: Ends, decision: Decision, at: float) -> ActivityEntry:

@@ -1,50 +1,103 @@
-"""Which addresses the app may connect to, and their normalized form.
+"""Which addresses the app may connect to, which of them get its tokens, and their normalized form.
 
 The author of an organization's document decides where our tokens go. An address is therefore checked
-twice: as text when it is stored, and as an IP address at each connection.
+three times: as text when it is stored, by its host before each request gets credentials, and as an IP
+address at each connection.
 """
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from shared.domain.errors import Rejected
+from shared.domain.paths import verify_path
 
 _DEV_AZURE = "dev.azure.com"
 _VISUAL_STUDIO = ".visualstudio.com"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_NOT_TRUSTED = "our tokens go to known hosts only; if this one is yours, name it in TRUSTED_HOSTS"
+
+# Hosts that get our tokens without being named in a setting, and those with exactly one label before them:
+# deeper names below these domains belong to other services and to their customers.
+# https://learn.microsoft.com/azure/devops/organizations/security/allow-list-ip-url
+_KNOWN = frozenset({_DEV_AZURE, f"almsearch.{_DEV_AZURE}", "sentry.io"})
+_KNOWN_BELOW = re.compile(
+    r"([a-z0-9][a-z0-9-]*)\.(?:visualstudio\.com|almsearch\.visualstudio\.com|sentry\.io)"
+)
+_INGEST = "ingest"  # where clients of Sentry send events, as everybody may
 
 # Instance metadata and the platform's own agent, forbidden whatever the routing says.
 # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 _FORBIDDEN = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "168.63.129.16", "fd00:ec2::254")))
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+# What is not reached through the public internet. Python's own tables change between patch releases.
+# https://www.iana.org/assignments/iana-ipv4-special-registry
+_PRIVATE_IPV4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+            *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        ),
+    )
+)
+# https://www.iana.org/assignments/iana-ipv6-special-registry
+_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
+_PRIVATE_IPV6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
+
+# Prefixes whose last 32 bits are an IPv4 address: compatible, mapped, translated, and that of NAT64.
+_IPV4_AT_THE_END = tuple(
+    map(
+        ipaddress.IPv6Network,
+        ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"),
+    )
+)
+_ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # https://www.rfc-editor.org/rfc/rfc5214#section-6.1
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class AddressPolicy(msgspec.Struct, frozen=True):
-    """``private_hosts`` holds lower-case names; ``loopback`` is for local runs, with storage on loopback."""
+    """The sets of hosts hold lower-case names; ``loopback`` is for local runs, with storage on loopback."""
 
     private_hosts: frozenset[str] = frozenset()
+    trusted_hosts: frozenset[str] = frozenset()
     loopback: bool = False
 
     def verify_address(self, host: str, address: str) -> None:
         """Raise Rejected unless a connection to ``host``, which resolves to ``address``, is allowed."""
-        ip = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
-        if ip.is_loopback:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        inner = _ipv4_inside(ip)
+        if any(each.is_loopback for each in (ip, *inner)):
             if not self.loopback:
                 raise Rejected(f"{host}: loopback addresses are for local runs only")
-        elif ip in _FORBIDDEN or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+        elif any(_is_forbidden(each) for each in (ip, *inner)):
             raise Rejected(f"{host}: link-local and metadata addresses are never allowed")
-        elif not _is_public(ip) and host.lower() not in self.private_hosts:
+        elif not _is_public(ip, inner) and _bare(host) not in self.private_hosts:
             raise Rejected(f"{host}: a private address needs the host name in ALLOWED_PRIVATE_HOSTS")
+
+    def verify_scheme(self, url: str) -> None:
+        """Raise Rejected for plain http, unless it stays on this machine."""
+        parts = _split(url)
+        if parts.scheme != "https" and not self._is_local(_bare(parts.hostname)):
+            raise Rejected(f"{_bare(parts.hostname)}: must start with https://")
+
+    def verify_trusted(self, url: str) -> None:
+        """Raise Rejected unless a request to ``url`` may carry our credentials."""
+        host = _bare(_split(url).hostname)
+        if not self._is_local(host) and not self._is_trusted(host):
+            raise Rejected(f"{host}: {_NOT_TRUSTED}")
 
     def verify_url(self, url: str) -> str:
         """Return ``url`` with a trailing slash, or raise Rejected with what is wrong with it."""
         parts = _split(url)
-        host = (parts.hostname or "").rstrip(".")
+        host = _bare(parts.hostname)
         if parts.username or parts.password or "@" in parts.netloc:
             raise Rejected("must not contain credentials")
         if parts.query or parts.fragment or "?" in url or "#" in url:
@@ -56,14 +109,31 @@ class AddressPolicy(msgspec.Struct, frozen=True):
         literal = _literal(host)
         if literal is None and not _HOST.fullmatch(host):
             raise Rejected("must name a host")
-        loopback = host == "localhost" or (literal is not None and literal.is_loopback)
-        if loopback and not self.loopback:
-            raise Rejected("loopback addresses are for local runs only")
-        if parts.scheme == "http" and not loopback:
+        local = self._is_local(host)
+        if parts.scheme == "http" and not local:
             raise Rejected("must start with https://")
         if literal is not None:
             self.verify_address(host, str(literal))
-        return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}/"
+        if not local and not self._is_trusted(host):
+            raise Rejected(_NOT_TRUSTED)
+        path = parts.path.rstrip("/")
+        verify_path(path)
+        port = f":{parts.port}" if parts.port is not None else ""
+        return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}/"
+
+    def _is_local(self, host: str) -> bool:
+        """Tell whether a host is this machine; raise Rejected if it is and this is no local run."""
+        if not _is_loopback(host):
+            return False
+        if not self.loopback:
+            raise Rejected("loopback addresses are for local runs only")
+        return True
+
+    def _is_trusted(self, host: str) -> bool:
+        if host in _KNOWN or host in self.trusted_hosts or host in self.private_hosts:
+            return True
+        below = _KNOWN_BELOW.fullmatch(host)
+        return below is not None and below[1] != _INGEST
 
 
 def normalized_ado_url(url: str, policy: AddressPolicy) -> str:
@@ -105,9 +175,17 @@ def search_url_for(ado_url: str) -> str:
 
 
 def is_loopback_url(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    literal = _literal(host)
-    return host == "localhost" or (literal is not None and literal.is_loopback)
+    return _is_loopback(_bare(urlsplit(url).hostname))
+
+
+def hosts_in(text: str) -> frozenset[str]:
+    """Return the host names of a comma-separated list, normalized as this module compares them."""
+    return frozenset(host for each in text.split(",") if (host := _bare(each.strip().strip("[]"))))
+
+
+def _bare(host: str | None) -> str:
+    """Return a host name in lower case and without the dot that may end it."""
+    return (host or "").lower().rstrip(".")
 
 
 def _split(url: str) -> SplitResult:
@@ -126,16 +204,36 @@ def _literal(host: str) -> Address | None:
         return None
 
 
-def _unwrapped(ip: Address) -> Address:
-    """Return the IPv4 address inside a mapped, tunnelled or translated IPv6 one."""
-    if isinstance(ip, ipaddress.IPv6Address):
-        if inner := ip.ipv4_mapped or ip.sixtofour:
-            return inner
-        if ip in _NAT64:
-            return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip
+def _is_loopback(host: str) -> bool:
+    literal = _literal(host)
+    return host == "localhost" or (literal is not None and literal.is_loopback)
 
 
-def _is_public(ip: Address) -> bool:
-    # Site-local addresses are an older kind of private address; Python calls them global.
-    return ip.is_global and not (isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local)
+def _ipv4_inside(ip: Address) -> list[Address]:
+    """Return the IPv4 addresses that an IPv6 address carries, in each of the ways that carry one."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return []
+    bits, inside = int(ip), []
+    last = ipaddress.IPv4Address(bits & 0xFFFFFFFF)
+    if any(ip in network for network in _IPV4_AT_THE_END) or (bits >> 32) & 0xFFFFFFFF in _ISATAP:
+        inside.append(last)
+    if ip in _LOCAL_NAT64:
+        # It stands at the end, or right behind the 48 bits of the prefix, around a byte of zeros.
+        # https://www.rfc-editor.org/rfc/rfc6052#section-2.2
+        behind = ipaddress.IPv4Address((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF)
+        inside += [each for each in (last, behind) if int(each)]
+    return [*inside, *([ip.sixtofour] if ip.sixtofour else ()), *(ip.teredo or ())]
+
+
+def _is_forbidden(ip: Address) -> bool:
+    return ip in _FORBIDDEN or ip.is_link_local or ip.is_multicast or ip.is_unspecified
+
+
+def _is_public(ip: Address, inside: Iterable[Address]) -> bool:
+    if isinstance(ip, ipaddress.IPv4Address):
+        return not any(ip in network for network in _PRIVATE_IPV4)
+    if ip in _NAT64 or ip.ipv4_mapped:  # The address inside is the one that is reached.
+        return all(_is_public(each, ()) for each in inside)
+    if ip not in _PUBLIC_IPV6 or any(ip in network for network in _PRIVATE_IPV6):
+        return False
+    return all(_is_public(each, ()) for each in inside)

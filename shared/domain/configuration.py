@@ -9,6 +9,7 @@ from shared.domain.addresses import AddressPolicy, is_bare_host, normalized_ado_
 from shared.domain.decoding import decode
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.model import Category, Side
+from shared.domain.paths import below
 
 DEFAULT_SENTRY_URL = "https://sentry.io/"
 HALF_A_MAPPING = "Resolve and unresolve status are required."
@@ -71,6 +72,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         values["people"] = _people(values.get("people", {}), errors)
         _check_done_categories(values, errors)
         _check_addresses(values, policy, errors)
+        _check_sentry_organization(values.get("sentry_organization"), errors)
         if errors:
             raise InvalidConfiguration(errors)
         return cls(**values)
@@ -189,6 +191,13 @@ def _check_addresses(values: dict[str, Any], policy: AddressPolicy, errors: dict
     for key in ("ado_search_url", "sentry_url"):
         if values.get(key) is not None:
             _check_address(values, key, policy.verify_url, errors)
+
+
+def _check_sentry_organization(slug: str | None, errors: dict[str, str]) -> None:
+    try:
+        below("", *([] if slug is None else [slug]))
+    except Rejected as error:
+        errors.setdefault("sentry_organization", error.detail)
 
 
 def _check_address(

@@ -1,6 +1,8 @@
 """JSON decoding: any bytes in, a typed value or Malformed out."""
 
+import codecs
 import json
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +14,9 @@ Shape = TypeVar("Shape")
 _HALF = 120  # characters; half of the longest explanation
 # What decoding foreign JSON can raise; RecursionError comes from a body nested a thousand levels deep.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NUL = rb"\u0000"
+# Behind an even number of backslashes, or none: otherwise the first belongs to an escaped backslash.
+_ESCAPED_NUL = re.compile(rb"((?<!\\)(?:\\\\)*)\\u0000")
 
 
 def decode(body: bytes | str, kind: type[Shape]) -> Shape:
@@ -23,19 +28,29 @@ def decode(body: bytes | str, kind: type[Shape]) -> Shape:
 
 
 def decode_delivery(body: bytes) -> Any:
-    """Read any JSON that a vendor sends, or raise Malformed.
+    """Decode any JSON that a vendor sends, its text mended, or raise Malformed.
 
-    ADO quirk: it cuts a title at 255 UTF-16 units, which may leave half a surrogate pair. .NET writes it
-    anyway, and strict readers reject it. A broken character in a title must not lose an event.
+    ADO quirk: it cuts a title at 255 UTF-16 units, which may split a character; .NET encodes the half
+    character, and strict decoders reject it. A broken character is no reason to lose an event, nor is a NUL,
+    which storage and other services refuse: both become a question mark.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        return msgspec.json.decode(body)
+        if _NUL not in body:
+            return msgspec.json.decode(body)
+        return msgspec.json.decode(_without_nul(msgspec.json.decode(body)))
     except _UNREADABLE:
         try:
             mended = json.dumps(json.loads(body.decode()), ensure_ascii=False)
-            return msgspec.json.decode(mended.encode("utf-8", "replace"))
+            whole = mended.encode("utf-8", "replace")
+            return msgspec.json.decode(_without_nul(msgspec.json.decode(whole)))
         except (ValueError, RecursionError) as error:
             raise Malformed("the body is not JSON") from error
+
+
+def _without_nul(content: Any) -> bytes:
+    """Encode a value, its NULs replaced: written anew, each stands as the same escape."""
+    return _ESCAPED_NUL.sub(rb"\1?", msgspec.json.encode(content))
 
 
 def _explained(error: Exception) -> str:

@@ -16,6 +16,7 @@ SyncError
 ├── Undecidable               a fact for a decision is missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
+│   ├── Forbidden             it does not let us do this with this one thing
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
 │   └── Unavailable           it gave no answer, or no usable one
@@ -33,9 +34,15 @@ class SyncError(Exception):
 
     kind = "error"
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, quoted: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+        self.quoted = quoted
+
+    @property
+    def told(self) -> str:
+        """What a link's health and its activity say: our words, then the vendor's."""
+        return f"{self.detail}: {self.quoted}" if self.quoted else self.detail
 
 
 class Rejected(SyncError):
@@ -71,8 +78,8 @@ class NotFound(SyncError):
 
     kind = "not-found"
 
-    def __init__(self, detail: str, *, kind: str = "not-found") -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, kind: str = "not-found", quoted: str = "") -> None:
+        super().__init__(detail, quoted=quoted)
         self.kind = kind
 
 
@@ -121,17 +128,27 @@ class Undecidable(SyncError):
 class Upstream(SyncError):
     """``service`` is ``ado``, ``sentry`` or ``storage``.
 
-    ``detail`` may quote a vendor. ``advice`` never does: it is safe to show to any caller, or empty.
+    ``advice`` is a sentence that is safe to show to any caller, or empty.
     """
 
-    def __init__(self, service: str, detail: str, *, advice: str = "") -> None:
-        super().__init__(detail)
+    def __init__(self, service: str, detail: str, *, advice: str = "", quoted: str = "") -> None:
+        super().__init__(detail, quoted=quoted)
         self.service = service
         self.advice = advice
 
 
 class Refused(Upstream):
     kind = "refused"
+
+
+class Forbidden(Upstream):
+    """``about`` names the one thing that our credentials do not reach, such as ``work item 31``."""
+
+    kind = "forbidden"
+
+    def __init__(self, service: str, detail: str, *, about: str = "", quoted: str = "") -> None:
+        super().__init__(service, detail, quoted=quoted)
+        self.about = about
 
 
 class Unauthorized(Upstream):

@@ -8,6 +8,7 @@ import msgspec
 from shared.domain.errors import (
     Busy,
     Conflict,
+    Forbidden,
     Malformed,
     MissingSetting,
     NotFound,
@@ -53,6 +54,7 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Unreadable: Consequence(Disposition.RETRY),
     Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    Forbidden: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Unauthorized: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Throttled: Consequence(Disposition.PUT_BACK, HealthWord.PENDING, due=True),
     Unavailable: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
@@ -104,7 +106,7 @@ def health_after(error: SyncError, before: Health, now: float) -> Health | None:
     if consequence.health is None:
         return None
     return unwell(
-        consequence.health, reason_of(error), error.detail, before, now, may_cure_itself=consequence.due
+        consequence.health, reason_of(error), error.told, before, now, may_cure_itself=consequence.due
     )
 
 

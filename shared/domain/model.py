@@ -144,6 +144,13 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     area_path: str = ""
 
 
+class FoundWorkItems(msgspec.Struct, frozen=True):
+    """Which of many work items exist. Of the ``unreadable`` ones this is not known: do not call them gone."""
+
+    found: dict[int, WorkItem] = {}
+    unreadable: frozenset[int] = frozenset()
+
+
 class HealthWord(StrEnum):
     SETTLED = "settled"
     PENDING = "pending"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shared.domain.messages import Message
-from shared.domain.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, FoundWorkItems, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
 
 
 class Unset:
@@ -27,8 +27,8 @@ class Ado(Protocol):
         """Return the work item, or raise NotFound if it is deleted or hidden from us."""
         ...
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
-        """Return the existing ones among at most 200 work items, by id."""
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
+        """Return the existing ones among at most 200 work items, and which could not be read."""
         ...
 
     def update_work_item(

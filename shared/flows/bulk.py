@@ -4,12 +4,14 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
 from shared.domain.decoding import decode
 from shared.domain.errors import (
     AlreadyLinked,
+    Forbidden,
     Malformed,
     NotFound,
     Refused,
@@ -25,7 +27,7 @@ from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
 MOST_PAIRS = 10_000
 _TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 # What is wrong with one pair alone.
-_FINAL = (NotFound, Refused, Undecidable)
+_FINAL = (NotFound, Forbidden, Refused, Undecidable)
 LINKED, ALREADY_LINKED, NOT_YET = "linked", "already-linked", "not-yet"
 
 
@@ -64,7 +66,9 @@ def pairs_from_csv(body: bytes) -> list[Pair]:
     """
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+        # One line more than there may be, and the header: the rest is not read.
+        filled = islice(filter(None, reader), MOST_PAIRS + 2)
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in filled]
     except (UnicodeDecodeError, csv.Error) as error:
         raise Rejected(f"the body is not CSV: {error}") from error
     if rows and rows[0][1] == ["issue_id", "work_item_id"]:
@@ -78,7 +82,8 @@ def pairs_from_csv(body: bytes) -> list[Pair]:
 
 def _verify_count(count: int) -> None:
     if not 0 < count <= MOST_PAIRS:
-        raise Rejected(f"a request may hold 1 to {MOST_PAIRS} links, this one holds {count}")
+        found = f"more than {MOST_PAIRS}" if count else "none"
+        raise Rejected(f"a request may hold 1 to {MOST_PAIRS} links, this one holds {found}")
 
 
 def _pair(issue_id: str, work_item_id: str, where: str) -> Pair:

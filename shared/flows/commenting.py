@@ -3,7 +3,16 @@
 from shared.ado.client import AdoClient
 from shared.ado.comments import add_comment, has_comment_with, rendered
 from shared.domain.activity import OUTBOUND
-from shared.domain.errors import NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.errors import (
+    Forbidden,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.failures import gravest, reason_of
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
@@ -39,6 +48,12 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         comment = services.sentry(organization).get_comment(message.issue_id, message.comment_id)
     except NotFound:
         return [GONE]  # Deleted before it could be copied.
+    except Forbidden as error:
+        services.forbidden.note(organization.slug, error.service, error.about)
+        return [
+            _recorded(services, organization, stored.link, message.comment_id, reason_of(error), error.told)
+            for stored in links
+        ]
     outcomes: list[str] = []
     errors: list[SyncError] = []
     for stored in links:
@@ -57,8 +72,10 @@ def _add_or_record(
     """Add the comment to one work item, or record why that work item can never take it."""
     try:
         return _add_once(services, organization, link, comment)
-    except (NotFound, Refused) as error:
-        return _recorded(services, organization, link, comment, reason_of(error))
+    except (NotFound, Forbidden, Refused) as error:
+        if isinstance(error, Forbidden):
+            services.forbidden.note(organization.slug, error.service, error.about)
+        return _recorded(services, organization, link, comment.id, reason_of(error), error.told)
 
 
 def _add_once(services: Services, organization: Organization, link: IssueLink, comment: SentryComment) -> str:
@@ -70,12 +87,12 @@ def _add_once(services: Services, organization: Organization, link: IssueLink, c
         return ALREADY_THERE
     try:
         outcome = _write(ado, link.project_id, link.work_item_id, comment, claim)
-    except NotFound:
+    except (NotFound, Rejected):
         # ADO quirk: comments, unlike work items, are found only under their project, which may change.
         project_id = ado.get_work_item(link.work_item_id).project_id
         outcome = _write(ado, project_id, link.work_item_id, comment, claim)
     services.idempotency.done(organization.scope, claim, outcome)
-    return _recorded(services, organization, link, comment, outcome)
+    return _recorded(services, organization, link, comment.id, outcome)
 
 
 def _write(
@@ -88,9 +105,14 @@ def _write(
 
 
 def _recorded(
-    services: Services, organization: Organization, link: IssueLink, comment: SentryComment, outcome: str
+    services: Services,
+    organization: Organization,
+    link: IssueLink,
+    comment_id: str,
+    outcome: str,
+    problem: str = "",
 ) -> str:
-    now, reason = services.clock(), f"comment-{comment.id}"
+    now, reason = services.clock(), f"comment-{comment_id}{': ' if problem else ''}{problem}"
     entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason)
     services.activity.add(organization.scope, link.issue_id, link.work_item_id, entry)
     return outcome

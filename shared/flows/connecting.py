@@ -1,6 +1,5 @@
 """Connecting an organization: storing its document, describing its projects, and removing its data."""
 
-import re
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -19,13 +18,13 @@ from shared.domain.connection import (
     slug_of,
 )
 from shared.domain.errors import ConnectionChanged, InvalidConfiguration, NotFound, SyncError, Unavailable
+from shared.domain.ids import is_guid
 from shared.domain.rules.done import mapping_errors
 from shared.flows.form import ProjectStates
 from shared.flows.identifying import Met, fill_in, meet
 from shared.services import Services
 from shared.store.organizations import Organization
 
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ASK_FOR = 100.0  # seconds in one request; an HTTP answer has to come within 230
 _SWEEP_FOR = 30.0  # seconds in one run of the reconciler, which has 300 in all
 _REMOVE_FOR = 60.0  # seconds in one request
@@ -126,7 +125,7 @@ def verify_mapping(services: Services, organization: Organization) -> None:
     ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
     began = services.unfinished_checks.pop(slug, services.processes.now())
     for place, project_id in enumerate(configuration.status_mapping):
-        if not _GUID.fullmatch(project_id):
+        if not is_guid(project_id):
             # Azure DevOps would accept a name too, but work items name their project by id only.
             errors[f"status_mapping.{project_id}"] = "is no project's id: a GUID, which GET shows"
             continue
@@ -174,6 +173,7 @@ def remove(services: Services, organization: Organization) -> None:
     stop_at = services.clock() + _REMOVE_FOR
     with suppress(SyncError):
         services.foreign.forget(organization.slug)
+        services.forbidden.end_all(organization.slug)
         while _remove_rows(services, organization.scope) and services.clock() < stop_at:
             continue
 

@@ -102,9 +102,13 @@ def _queue_drifted(
     services.organizations.note_acceptance(organization.slug, "ado")
     messages = {}
     for stored in links:
-        item = items.get(stored.link.work_item_id)
+        item = items.found.get(stored.link.work_item_id)
         may_be_cured = was_set_before(stored.link.health, organization.connection.changed_at)
         link = (made_due(services, stored) if everything or may_be_cured else stored).link
+        if link.work_item_id in items.unreadable and not must_retry(
+            link, services.clock(), everything=everything
+        ):
+            continue  # It is neither there nor gone: the next run looks again.
         message = message_for(link, item, services.clock(), everything=everything)
         if message is not None:
             messages[message.work_item_id] = message
@@ -113,19 +117,23 @@ def _queue_drifted(
     return len(messages)
 
 
+def must_retry(link: IssueLink, now: float, *, everything: bool) -> bool:
+    """Tell whether a link is to be settled however its work item stands."""
+    health, claim = link.health, link.claim
+    abandoned = claim is not None and claim.until <= now
+    return abandoned or health.is_due(now) or (everything and health.word is not HealthWord.SETTLED)
+
+
 def message_for(
     link: IssueLink, item: WorkItem | None, now: float, *, everything: bool = False
 ) -> InboundMessage | None:
     """Return the message that settles a link, or None if the link is well and its work item has not moved."""
     re_read = InboundMessage(link.organization, link.work_item_id, link.seen.item.rev, epoch=link.epoch)
-    health, claim = link.health, link.claim
-    abandoned = claim is not None and claim.until <= now
-    unwell = health.word is not HealthWord.SETTLED
-    if abandoned or health.is_due(now) or (everything and unwell):
+    if must_retry(link, now, everything=everything):
         return re_read
     if item is None:
-        return None if unwell else re_read
-    if health.reason == WORK_ITEM_GONE or item.rev < link.seen.item.rev:
+        return re_read if link.health.word is HealthWord.SETTLED else None
+    if link.health.reason == WORK_ITEM_GONE or item.rev < link.seen.item.rev:
         return re_read
     if item.rev > link.seen.item.rev:
         return replace(re_read, rev=item.rev, snapshot=item)

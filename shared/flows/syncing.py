@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from shared.domain.errors import SyncError, Unauthorized
+from shared.domain.errors import Forbidden, SyncError, Unauthorized
 from shared.domain.failures import gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
 from shared.flows.identifying import fill_in
@@ -103,12 +103,17 @@ def settle_each(
         except SyncError as error:
             errors.append(error)
     if errors:
+        for each in errors:
+            if isinstance(each, Forbidden):
+                services.forbidden.note(settler.organization, each.service, each.about)
         for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
             services.organizations.note_refusal(settler.organization, service)
         raise gravest(errors)
     # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
     if unit.items != delivered:
         services.organizations.note_acceptance(settler.organization, "ado")
+        services.forbidden.end(settler.organization, "ado")
     if unit.issues:
         services.organizations.note_acceptance(settler.organization, "sentry")
+        services.forbidden.end(settler.organization, "sentry")
     return outcomes

@@ -4,24 +4,15 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import requests
 from requests.auth import AuthBase
 
 from shared.domain.errors import NotFound, Refused
-from shared.domain.model import (
-    ASSIGNEE_NOT_FOUND,
-    ASSIGNEE_UNREADABLE,
-    TEAM_ASSIGNEE,
-    Assignee,
-    IssueStatus,
-    Person,
-    SentryComment,
-    SentryIssue,
-    Stranger,
-)
-from shared.http import BackOff, Caller, reading
+from shared.domain.model import ASSIGNEE_NOT_FOUND, Assignee, IssueStatus, Person, SentryComment, SentryIssue
+from shared.domain.paths import below
+from shared.http import BackOff, Caller, Session
+from shared.sentry.answers import CommentAnswer, IssueAnswer, MemberAnswer, OrganizationAnswer
 
 _CACHED_FOR = 600.0  # seconds
 # Parts of an issue that the sync does not use and that cost Sentry time.
@@ -65,15 +56,14 @@ class SentryClient:
         self,
         base_url: str,
         organization: str,
-        session: requests.Session,
+        session: Session,
         auth: AuthBase,
         back_off: BackOff,
         members: MemberCache,
     ) -> None:
-        self._organization = organization
         # Sentry quirk: routes without an organization are deprecated, and every path ends with a slash.
-        self._base_url = f"{base_url}api/0/organizations/{quote(organization, safe='')}/"
-        self._web_url = f"{base_url}organizations/{quote(organization, safe='')}/"
+        self._base_url = f"{below(base_url, 'api', '0', 'organizations', organization)}/"
+        self._web_url = f"{below(base_url, 'organizations', organization)}/"
         self._members = members
         self._caller = Caller(
             service="sentry",
@@ -85,51 +75,53 @@ class SentryClient:
         )
 
     # https://docs.sentry.io/api/organizations/retrieve-an-organization/
-    @reading("sentry", "an organization")
     def organization_id(self) -> str:
         """Return the organization's id, which it keeps when its slug changes."""
-        content = self._caller.call("GET", self._base_url, params={"detailed": "0"}).content
-        return str(int(content["id"]))
+        answer = self._caller.call("GET", self._base_url, OrganizationAnswer, params={"detailed": "0"})
+        return str(int(answer.id))
 
     # https://docs.sentry.io/api/events/retrieve-an-issue/
     def get_issue(self, issue_id: str) -> SentryIssue:
-        try:
-            content = self._caller.call("GET", self._issue_url(issue_id), params=_LIGHT).content
-        except NotFound as error:
-            raise NotFound(error.detail, kind="issue-not-found") from error
-        return _issue(content)
+        return self._issue("GET", issue_id, params=_LIGHT)
 
     # https://docs.sentry.io/api/events/update-an-issue/
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
-        return self._put(issue_id, {"status": status.value})
+        return self._issue("PUT", issue_id, json={"status": status.value})
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
         value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
-        return self._put(issue_id, {"assignedTo": value})
+        return self._issue("PUT", issue_id, json={"assignedTo": value})
 
-    def _put(self, issue_id: str, change: dict[str, str]) -> SentryIssue:
-        try:
-            return _issue(self._caller.call("PUT", self._issue_url(issue_id), json=change).content)
-        except NotFound as error:
-            raise NotFound(error.detail, kind="issue-not-found") from error
+    def _issue(self, method: str, issue_id: str, **sent: Any) -> SentryIssue:
+        return self._caller.call(
+            method,
+            self._url("issues", issue_id),
+            IssueAnswer,
+            about=f"issue {issue_id}",
+            missing="issue-not-found",
+            **sent,
+        ).issue
 
-    @reading("sentry", "a list of comments")
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Return a comment, or raise NotFound.
 
         Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
-        comments = self._caller.call("GET", f"{self._issue_url(issue_id)}comments/").content
-        for each in comments or ():
-            if str(each.get("id")) == comment_id:
-                author, text = (each.get("user") or {}).get("name"), (each.get("data") or {}).get("text")
+        comments = self._caller.call(
+            "GET",
+            self._url("issues", issue_id, "comments"),
+            list[CommentAnswer],
+            about=f"the comments of issue {issue_id}",
+        )
+        for each in comments:
+            if str(each.id) == comment_id:
+                author, text = each.user and each.user.name, each.data and each.data.text
                 url = f"{self.web_url(issue_id)}activity/#event_{comment_id}"
-                return SentryComment(comment_id, str(author or "Somebody"), str(text or ""), url)
+                return SentryComment(comment_id, author or "Somebody", text or "", url)
         raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
 
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
-    @reading("sentry", "a list of members")
     def _user_id(self, email: str) -> str:
         """Return the id for an assignment, or raise Refused if nobody has this address.
 
@@ -139,52 +131,23 @@ class SentryClient:
         known = self._members.find(self._base_url, email)
         if known is not None:
             return known
-        answer = self._caller.call("GET", f"{self._base_url}members/", params={"query": f"email:{email}"})
-        for member in answer.content or ():
-            user = member.get("user") or {}
-            addresses = {member.get("email"), user.get("email")}
-            addresses |= {each.get("email") for each in user.get("emails") or ()}
-            if user.get("id") and email in {str(each).lower() for each in addresses if each}:
-                self._members.add(self._base_url, email, str(user["id"]))
-                return str(user["id"])
+        query = {"query": f"email:{email}"}
+        for member in self._caller.call("GET", self._url("members"), list[MemberAnswer], params=query):
+            if member.user and member.user.id and email in member.addresses():
+                user_id = str(member.user.id)
+                self._members.add(self._base_url, email, user_id)
+                return user_id
         raise Refused("sentry", f"{ASSIGNEE_NOT_FOUND}: nobody in the organization has this address")
 
     def web_url(self, issue_id: str) -> str:
-        return f"{self._web_url}issues/{issue_id}/"
+        return f"{below(self._web_url, 'issues', issue_id)}/"
 
-    def _issue_url(self, issue_id: str) -> str:
-        return f"{self._base_url}issues/{quote(issue_id, safe='')}/"
-
-
-@reading("sentry", "an issue")
-def _issue(content: Any) -> SentryIssue:
-    """Read an issue; raise Unavailable while its status is unknown to us: merging, deletion, reprocessing."""
-    return SentryIssue(
-        issue_id=str(content["id"]),
-        status=IssueStatus(content["status"]),
-        assignee=_assignee(content.get("assignedTo")),
-        title=content.get("title") or "",
-        permalink=content.get("permalink") or "",
-        project_slug=(content.get("project") or {}).get("slug", ""),
-        level=content.get("level") or "",
-    )
+    def _url(self, *segments: str) -> str:
+        return f"{below(self._base_url, *segments)}/"
 
 
-def _assignee(assigned_to: Any) -> Assignee:
-    if not assigned_to:
-        return None
-    # Sentry quirk: the type may come as "team" or as "actortype.team" (docs/vendor_quirks.md#sentry-hooks).
-    if str(assigned_to.get("type", "")).lower().endswith("team"):
-        return Stranger(TEAM_ASSIGNEE, str(assigned_to.get("id", "")))
-    if email := assigned_to.get("email"):
-        return Person(str(email).lower())
-    # Sentry quirk: organizations with enhanced privacy omit addresses.
-    return Stranger(ASSIGNEE_UNREADABLE, str(assigned_to.get("id", "")))
-
-
-def _problem_of(response: requests.Response) -> str:
+def _problem_of(content: Any) -> str:
     """Return the sentence in an error body: its detail, or the first problem of a field."""
-    content = response.json()
     detail = content.get("detail")
     if isinstance(detail, dict):
         detail = detail.get("message")

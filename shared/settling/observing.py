@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
 from shared.domain.errors import SyncError
+from shared.domain.ids import is_guid
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
     Ends,
@@ -132,6 +133,8 @@ def is_doubtful(link: IssueLink) -> bool:
 
     An unknown assignee raises no doubt: both sides were seen and left as they are.
     """
+    if not is_guid(link.project_id):
+        return True  # Nobody can have read it off a work item; it was believed before that was checked.
     well = link.health.word is HealthWord.SETTLED or link.health.reason == ASSIGNEE_NOT_FOUND
     return link.claim is not None or not well
 

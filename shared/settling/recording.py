@@ -68,7 +68,7 @@ def _health(observation: Observation, written: Written, owed: Side | None, now: 
         return health
     for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
         if refused := written.refused.get(name):
-            return unwell(HealthWord.ATTENTION, reason, refused.detail, before, now, may_cure_itself=True)
+            return unwell(HealthWord.ATTENTION, reason, refused.told, before, now, may_cure_itself=True)
     if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
         return before if owed else Health()
     detail = "nobody on the other side had this address"
@@ -109,7 +109,7 @@ def _entries(
 def _is_news(name: str, refused: Refused, observation: Observation) -> bool:
     """Tell whether a refusal differs from the one that the link already records."""
     if name == STATUS:
-        return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.detail)
+        return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.told)
     seen, now = observation.seen, observation.now
     moved = (seen.issue.assignee, seen.item.assignee) != (now.issue.assignee, now.item.assignee)
     return moved or observation.link.owed is None

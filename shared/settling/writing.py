@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized
+from shared.domain.errors import Conflict, Forbidden, NotFound, Refused, SyncError, Throttled, Unauthorized
 from shared.domain.model import ASSIGNEE, STATUS, Ends, Intent, IssueSide, SentryIssue, Side, WorkItem
 from shared.domain.ports import UNSET, Ado, Sentry
 from shared.domain.rules.deciding import Decision
 from shared.domain.rules.landing import with_field, with_intent
 
 # Errors after which no write has landed; after any other error a write may have landed.
-_NOTHING_LANDED = (Conflict, NotFound, Throttled, Unauthorized)
+_NOTHING_LANDED = (Conflict, Forbidden, NotFound, Throttled, Unauthorized)
 
 
 @dataclass

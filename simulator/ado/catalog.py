@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from simulator.ado.errors import no_project, no_type
 from simulator.ado.processes import AGILE, BASIC, CMMI, SCRUM, TAILORED, Process, WorkItemType
@@ -85,6 +85,14 @@ class Catalog:
         project = Project(guid("project", self.organization, name), name, process)
         self.projects[project.id] = project
         return project
+
+    def disable_type(self, project: str, kind: str) -> None:
+        """Disable a type for new work items. Those that exist go on as before."""
+        found = self.project(project)
+        types = tuple(
+            replace(each, disabled=each.disabled or each.name == kind) for each in found.process.types
+        )
+        self.projects[found.id] = replace(found, process=replace(found.process, types=types))
 
     def add_person(self, name: str, unique_name: str) -> Person:
         person = Person.named(name, unique_name)

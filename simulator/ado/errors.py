@@ -83,6 +83,12 @@ def no_type(name: str) -> Refused:
     )
 
 
+def disabled_type(name: str) -> Refused:
+    # That nobody can create one is documented; what the answer says was not confirmed.
+    # https://learn.microsoft.com/azure/devops/organizations/settings/work/customize-process-work-item-type
+    return bad_request(f"The work item type {name} is disabled.", "WorkItemTypeDisabledException")
+
+
 def no_subscription(subscription_id: str) -> Refused:
     return Refused(
         404, f"Cannot find subscription with ID {subscription_id}.", "SubscriptionNotFoundException"

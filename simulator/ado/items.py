@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from simulator.ado.catalog import Catalog, Person
-from simulator.ado.errors import bad_request, broken_rule, no_work_item
+from simulator.ado.errors import bad_request, broken_rule, disabled_type, no_work_item
 from simulator.ado.patch import Fields, Patch, Relation, Value, revised
 
 Clock = Callable[[], datetime]
@@ -163,6 +163,8 @@ class WorkItems:
     def create(
         self, project: str, kind: str, patch: Patch, wish: Wish, *, work_item_id: int | None = None
     ) -> WorkItem:
+        if self._catalog.project(project).type(kind).disabled:
+            raise disabled_type(kind)
         start: Fields = {"System.TeamProject": project, "System.WorkItemType": kind}
         patch.check(0, start)
         fields = revised(self._catalog, start, patch, rules=not wish.bypass_rules)

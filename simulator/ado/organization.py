@@ -95,6 +95,10 @@ class Organization:
         with self.lock:
             return self.catalog.add_project(name, process)
 
+    def disable_type(self, project: str, kind: str) -> None:
+        with self.lock:
+            self.catalog.disable_type(project, kind)
+
     def add_person(self, name: str, unique_name: str) -> Person:
         with self.lock:
             return self.catalog.add_person(name, unique_name)

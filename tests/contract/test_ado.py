@@ -16,10 +16,11 @@ from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse
 from shared.domain.addresses import AddressPolicy
 from shared.domain.connection import Identity
 from shared.domain.errors import Conflict, NotFound, Refused
-from shared.domain.model import Category, Person, State, Stranger, WorkItem
+from shared.domain.model import Category, FoundWorkItems, Person, State, Stranger, WorkItem
 from shared.domain.ports import UNSET
 from shared.http import BackOff, new_session
 from simulator.ado import FakeAdo
+from simulator.ado.errors import Refused as FakeRefused
 from simulator.ado.organization import TOKEN
 from tests.doubles.ado import Event, MemoryAdo
 
@@ -123,8 +124,8 @@ def test_a_batch_holds_those_that_exist(bench: Bench) -> None:
         bench.people.add_item("Fix login", number, **{"System.AssignedTo": ANN})
     bench.people.delete(32)
     found = bench.ado.find_work_items([31, 32, 33, 34])
-    assert found == {31: bench.ado.get_work_item(31), 33: bench.ado.get_work_item(33)}
-    assert bench.ado.find_work_items([]) == {}
+    assert found == FoundWorkItems({31: bench.ado.get_work_item(31), 33: bench.ado.get_work_item(33)})
+    assert bench.ado.find_work_items([]) == FoundWorkItems()
 
 
 def test_each_edit_is_a_revision(bench: Bench) -> None:
@@ -219,10 +220,20 @@ def test_a_project_names_the_states_of_its_types_in_order(bench: Bench) -> None:
     assert types["Task"][-1] == State("Removed", Category.REMOVED)
 
 
-def test_every_project_has_its_own_process_without_its_disabled_types(bench: Bench) -> None:
+def test_every_project_has_its_own_process_with_the_types_that_are_disabled(bench: Bench) -> None:
     types = bench.ado.get_work_item_types(bench.project_id("Tailored"))
     assert [state.name for state in types["Störung"]] == ["Offen", "In Klärung", "Closed"]
-    assert "Feature" not in types
+    assert [state.name for state in types["Feature"]] == ["New", "Active", "Resolved", "Closed", "Removed"]
+
+
+def test_an_item_of_a_type_that_was_disabled_goes_on_living_and_no_other_is_made(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.disable_type("Fabrikam-Fiber", "Bug")
+    with pytest.raises((Refused, FakeRefused)):
+        bench.people.add_item("Fix login", 32)
+    assert "Bug" in bench.ado.get_work_item_types(bench.project_id("Fabrikam-Fiber"))
+    assert bench.ado.update_work_item(31, 1, state="Closed").state == "Closed"
+    assert bench.people.edit(31, **{"System.State": "Active"}).rev == 3
 
 
 def test_a_moved_item_has_the_other_projects_id(bench: Bench) -> None:
@@ -235,7 +246,7 @@ def test_a_moved_item_has_the_other_projects_id(bench: Bench) -> None:
 def test_somebody_without_an_address_is_a_stranger(bench: Bench) -> None:
     bench.people.add_person(BUILD, "")
     bench.people.add_item("Fix login", 31, **{"System.AssignedTo": BUILD})
-    assert bench.ado.get_work_item(31).assignee == Stranger("assignee-unreadable", BUILD)
+    assert bench.ado.get_work_item(31).assignee == Stranger("assignee-unreadable", BUILD.lower())
 
 
 def test_a_deleted_item_comes_back_as_it_was_two_revisions_later(bench: Bench) -> None:

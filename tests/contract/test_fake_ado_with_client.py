@@ -1,5 +1,6 @@
 """The Azure DevOps client against the fake over real HTTP: listings, refusals word by word, bad weather."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -64,8 +65,9 @@ def test_a_project_is_found_by_name_or_id(fake: FakeAdo, ado: AdoClient, name: s
 
 
 def test_a_project_that_is_not_there_is_not_found(ado: AdoClient) -> None:
-    with pytest.raises(NotFound, match="TF200016") as raised:
+    with pytest.raises(NotFound) as raised:
         ado.get_project("No Such Project")
+    assert re.search("TF200016", raised.value.quoted)
     assert raised.value.kind == "project-not-found"
     with pytest.raises(NotFound):
         ado.get_work_item_types("no-such-project")
@@ -82,8 +84,7 @@ def test_the_states_of_a_type_come_with_their_categories(fake: FakeAdo, ado: Ado
 def test_a_full_batch_is_one_call(fake: FakeAdo, ado: AdoClient) -> None:
     ids = range(1, LARGEST_BATCH + 1)
     found = ado.find_work_items(ids)
-    assert found.keys() == {31}
-    assert found[31] == ado.get_work_item(31)
+    assert found.found == {31: ado.get_work_item(31)}
     assert [call.path for call in fake.calls if call.method == "POST"] == [
         "/fabrikam/_apis/wit/workitemsbatch"
     ]
@@ -122,8 +123,9 @@ def test_an_unknown_account_is_refused(fake: FakeAdo) -> None:
     ],
 )
 def test_a_refused_write_says_why(ado: AdoClient, change: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(Refused, match=sentence) as raised:
+    with pytest.raises(Refused) as raised:
         ado.update_work_item(31, 1, **change)
+    assert re.search(sentence, raised.value.told)
     assert raised.value.service == "ado"
     assert ado.get_work_item(31).rev == 1
 
@@ -135,28 +137,32 @@ def test_an_item_that_lacks_what_is_required_by_now_cannot_be_written(fake: Fake
         fake.work_items.create(
             "Tailored", "Customer Request", old, Wish(fake.service, bypass_rules=True), work_item_id=40
         )
-    with pytest.raises(Refused, match=r"TF401320: Rule Error for field .*Required"):
+    with pytest.raises(Refused) as raised:
         ado.update_work_item(40, 1, state="Closed")
+    assert re.search(r"TF401320: Rule Error for field .*Required", raised.value.quoted)
     assert fake.edit(40, **{"Custom.CustomerImpact": "high"}).rev == 2
     assert ado.update_work_item(40, 2, state="Closed").state == "Closed"
 
 
 def test_a_stale_write_names_the_current_revision(fake: FakeAdo, ado: AdoClient) -> None:
     fake.edit(31, **{"System.Title": "Mend login"})
-    with pytest.raises(Conflict, match="VS403351"):
+    with pytest.raises(Conflict) as raised:
         ado.update_work_item(31, 1, state="Closed")
+    assert re.search("VS403351", raised.value.quoted)
     assert ado.update_work_item(31, 2, state="Closed").rev == 3
 
 
 def test_a_missing_item_says_that_it_may_be_hidden(ado: AdoClient) -> None:
-    with pytest.raises(NotFound, match="TF401232") as raised:
+    with pytest.raises(NotFound) as raised:
         ado.get_work_item(32)
+    assert re.search("TF401232", raised.value.quoted)
     assert raised.value.kind == "work-item-not-found"
 
 
 def test_work_item_zero_leads_nowhere(ado: AdoClient) -> None:
-    with pytest.raises(NotFound, match="no explanation"):
+    with pytest.raises(NotFound) as raised:
         ado.get_work_item(0)
+    assert raised.value.quoted == ""
 
 
 # Credentials
@@ -230,14 +236,17 @@ def test_a_success_that_asks_for_patience_is_kept_and_the_next_call_waits(
 
 
 def test_a_write_whose_answer_was_lost_has_landed_and_cannot_land_twice(
-    fake: FakeAdo, ado: AdoClient
+    fake: FakeAdo, ado: AdoClient, connect: Connect
 ) -> None:
     fake.meet(dropped(lands=True))
     with pytest.raises(Unavailable):
         ado.update_work_item(31, 1, state="Closed")
-    with pytest.raises(Conflict):
+    with pytest.raises(Throttled):  # It is left alone for a while, and told so.
         ado.update_work_item(31, 1, state="Closed")
-    assert ado.get_work_item(31).rev == 2
+    another = connect()
+    with pytest.raises(Conflict):
+        another.update_work_item(31, 1, state="Closed")
+    assert another.get_work_item(31).rev == 2
 
 
 def test_a_service_that_recovers_is_used_again(fake: FakeAdo, ado: AdoClient) -> None:

@@ -11,6 +11,7 @@ from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
     Assignee,
     Category,
+    FoundWorkItems,
     Person,
     State,
     Stranger,
@@ -79,9 +80,11 @@ class MemoryAdo:
     def get_work_item(self, work_item_id: int) -> WorkItem:
         return self._live(work_item_id).item
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         found = ((each, self._entries.get(each)) for each in work_item_ids)
-        return {each: entry.item for each, entry in found if entry is not None and not entry.is_deleted}
+        return FoundWorkItems(
+            {each: entry.item for each, entry in found if entry is not None and not entry.is_deleted}
+        )
 
     def update_work_item(
         self,
@@ -111,6 +114,9 @@ class MemoryAdo:
 
     # What people do.
 
+    def disable_type(self, project: str, kind: str) -> None:
+        self.catalog.disable_type(project, kind)
+
     def add_person(self, name: str, unique_name: str) -> None:
         self._names[unique_name or name] = name
 
@@ -126,6 +132,8 @@ class MemoryAdo:
         **fields: str,
     ) -> WorkItem:
         home = self.catalog.project(project)
+        if home.type(kind).disabled:
+            raise Refused("ado", f"The work item type {kind} is disabled.")
         item = WorkItem(
             id=work_item_id,
             rev=1,
@@ -242,7 +250,7 @@ class MemoryAdo:
             return None
         if name not in self._names:
             raise Refused("ado", "TF401347: the identity is not known")
-        return Person(name) if "@" in name else Stranger(ASSIGNEE_UNREADABLE, name)
+        return Person(name) if "@" in name else Stranger(ASSIGNEE_UNREADABLE, name.lower())
 
     def _fields(self, item: WorkItem) -> dict[str, str]:
         fields = {
@@ -266,7 +274,6 @@ def _types_of(kinds: tuple[WorkItemType, ...], unlisted: frozenset[str]) -> Work
             State(state.name, Category(state.category)) for state in kind.states if state.name not in unlisted
         )
         for kind in kinds
-        if not kind.disabled
     }
 
 

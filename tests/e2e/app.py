@@ -368,20 +368,37 @@ class Calls:
         return [call for call in (*self.ado, *self.sentry) if not call.startswith("GET")]
 
 
+# The app as it is deployed, but for one wait that a test would have to sit out.
+_FUNCTION_APP = """
+import shared.http.back_off
+from deployed import app
+
+shared.http.back_off.SILENT_FOR = 1.0
+"""
+
+
+def app_folder(folder: Path) -> Path:
+    """Make a folder with the app in it, which leaves a silent service alone for a second only."""
+    folder.mkdir()
+    for name in ("functions", "shared", "host.json"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "deployed.py").symlink_to(ROOT / "function_app.py")
+    (folder / "function_app.py").write_text(_FUNCTION_APP, encoding="utf-8")
+    return folder
+
+
 @contextmanager
 def own_app(folder: Path, *options: str, retry_after: int = 1) -> Iterator[tuple[App, Azurite]]:
     """Run a host and a storage for tests that kill or stop them; a failed message is tried again at once."""
-    app_folder = folder / "app"
-    app_folder.mkdir()
-    for name in ("function_app.py", "functions", "shared"):
-        (app_folder / name).symlink_to(ROOT / name)
+    own_folder = app_folder(folder / "app")
+    (own_folder / "host.json").unlink()
     settings = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
     settings["extensions"]["queues"]["visibilityTimeout"] = f"00:00:{retry_after:02d}"
-    (app_folder / "host.json").write_text(json.dumps(settings), encoding="utf-8")
+    (own_folder / "host.json").write_text(json.dumps(settings), encoding="utf-8")
     with (
         Azurite(folder / "storage") as azurite,
         App(
-            folder / "host.log", SECRETS, *options, folder=app_folder, storage=azurite.connection_string
+            folder / "host.log", SECRETS, *options, folder=own_folder, storage=azurite.connection_string
         ) as app,
     ):
         yield app, azurite

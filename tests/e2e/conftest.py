@@ -6,7 +6,7 @@ import pytest
 
 from simulator.ado import FakeAdo
 from simulator.azurite import Azurite
-from tests.e2e.app import ADO_TOKEN, SECRETS, App, Pair
+from tests.e2e.app import ADO_TOKEN, SECRETS, App, Pair, app_folder
 
 _LAST_WORDS = 8000  # characters of the host's log that a failure shows
 
@@ -21,13 +21,19 @@ def account() -> Iterator[FakeAdo]:
 @pytest.fixture(scope="session")
 def app(account: FakeAdo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """One host for all tests that leave it running: starting one takes longer than most tests."""
-    log = tmp_path_factory.mktemp("app") / "host.log"
+    folder = tmp_path_factory.mktemp("app")
     own = {"ADO_WEBHOOK_SECRET__OWN_SECRET": "own-hook-secret", "ADO_WEBHOOK_SECRET__EMPTY_SECRET": ""}
+    own["TRUSTED_HOSTS"] = "tfs.trusted.example"
     own["ADO_RESOURCE_AREAS_URL"] = account.resource_areas_url
     own |= {"SENTRY_CLIENT_SECRET__OWN_SECRET": "own-key", "SENTRY_CLIENT_SECRET__EMPTY_SECRET": ""}
     with (
         Azurite() as azurite,
-        App(log, {**SECRETS, **own}, storage=azurite.connection_string) as running,
+        App(
+            folder / "host.log",
+            {**SECRETS, **own},
+            folder=app_folder(folder / "app"),
+            storage=azurite.connection_string,
+        ) as running,
     ):
         yield running
 

@@ -149,7 +149,7 @@ def test_an_id_that_is_not_a_number_is_refused_in_a_body(guest: Pair, text: str)
     refused(guest.ask("POST", "links", json={"issue_id": text, "work_item_id": 31}), 400)
     refused(guest.ask("POST", "links", json={"issue_id": "1", "work_item_id": text}), 400)
     refused(guest.ask("POST", "links", json=[{"issue_id": text, "work_item_id": 31}]), 400)
-    refused(guest.ask("POST", "reconcile", json={"issue_id": text, "work_item_id": 31}), 400)
+    refused(guest.ask("POST", "reconcile", json={"issue_id": text, "work_item_id": 31}), 400, 413)
 
 
 @pytest.mark.parametrize("text", [each for each in HOSTILE if each.strip()])
@@ -166,9 +166,9 @@ def test_a_forged_continuation_shows_nothing_of_others(guest: Pair, text: str) -
 @pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: repr(body[:20]))
 def test_a_meaningless_body_is_refused(guest: Pair, body: bytes) -> None:
     refused(guest.ask("POST", "links", data=body), 400)
-    refused(guest.ask("PUT", "config", data=body), 400)
+    refused(guest.ask("PUT", "config", data=body), 400, 413)
     if body.strip():
-        refused(guest.ask("POST", "reconcile", data=body), 400)
+        refused(guest.ask("POST", "reconcile", data=body), 400, 413)
     refused(guest.deliver(body), 400)
     refused(guest.deliver_from_sentry(body), 400)
 
@@ -221,6 +221,53 @@ def test_a_forged_etag_matches_nothing(guest: Pair, etag: str) -> None:
         refused(answer, 412)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "most"),
+    [
+        ("PUT", "config", 512 * 1024),
+        ("POST", "links", 1024 * 1024),
+        ("POST", "reconcile", 64 * 1024),
+    ],
+)
+def test_a_body_is_read_up_to_its_bound(guest: Pair, method: str, path: str, most: int) -> None:
+    refused(guest.ask(method, path, data=b"[" * most), 400)
+    answer = guest.ask(method, path, data=b"[" * (most + 1))
+    refused(answer, 413)
+    assert answer.json()["error"] == "too-large"
+    # Before anything else: of whom it is about nothing is said.
+    refused(guest.app.ask(method, f"organizations/nobody/{path}", data=b"[" * (most + 1)), 413)
+
+
+@pytest.mark.parametrize(("route", "most"), [("webhook", 2 * 1024 * 1024), ("issue-link/link", 64 * 1024)])
+def test_a_body_of_sentry_is_bounded_before_its_signature_is_looked_at(
+    guest: Pair, route: str, most: int
+) -> None:
+    path = f"sentry/{guest.slug}/{route}"
+    refused(guest.app.ask("POST", path, data=b"x" * most), 401)
+    refused(guest.app.ask("POST", path, data=b"x" * (most + 1)), 413)
+
+
+@pytest.mark.parametrize("project", ["..", ".", "../_apis", "a/../b", "..\\x", "\x00", "x" * 1_000])
+def test_a_form_leads_nowhere_else(guest: Pair, project: str) -> None:
+    before = len(guest.ado.calls)
+    params = {"dependentData": json.dumps({"project": project})}
+    headers = {"Sentry-App-Signature": sign(SIGNING_KEY, b"")}
+    for name in ("work-items", "work-item-types", "areas", "iterations"):
+        path = f"sentry/{guest.slug}/options/{name}"
+        refused(guest.app.ask("GET", path, params=params, headers=headers), 400)
+    issue_id = guest.sentry.add_issue(announce=False).id
+    for fields in (
+        {"project": project, "work_item_type": "Bug", "title": "t"},
+        {"project": "Fabrikam-Fiber", "work_item_type": project, "title": "t"},
+    ):
+        body = json.dumps({"fields": fields, "issueId": issue_id}).encode()
+        signed = {"Sentry-App-Signature": sign(SIGNING_KEY, body)}
+        refused(
+            guest.app.ask("POST", f"sentry/{guest.slug}/issue-link/create", data=body, headers=signed), 400
+        )
+    assert len(guest.ado.calls) == before
+
+
 # Long texts.
 
 
@@ -235,7 +282,7 @@ def test_a_long_text_is_not_sent_back(guest: Pair) -> None:
     for button in ("link", "create"):
         headers = {"Sentry-App-Signature": sign(SIGNING_KEY, form.encode())}
         path = f"sentry/{guest.slug}/issue-link/{button}"
-        refused(guest.app.ask("POST", path, data=form.encode(), headers=headers), 400)
+        refused(guest.app.ask("POST", path, data=form.encode(), headers=headers), 413)
 
 
 def test_a_text_of_64_kib_breaks_nothing(guest: Pair) -> None:

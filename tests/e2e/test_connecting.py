@@ -67,8 +67,10 @@ def reason(pair: Pair) -> str:
         ("HTTPS://Dev.Azure.com/Fabrikam/", "https://dev.azure.com/Fabrikam/"),
         ("https://fabrikam.visualstudio.com", "https://fabrikam.visualstudio.com/"),
         ("https://fabrikam.visualstudio.com/DefaultCollection/Web/", "https://fabrikam.visualstudio.com/"),
-        ("https://tfs.corp.example/tfs/Main", "https://tfs.corp.example/tfs/Main/"),
-        ("https://tfs.corp.example:8443/Main/", "https://tfs.corp.example:8443/Main/"),
+        ("https://dev.azure.com./fabrikam/", "https://dev.azure.com/fabrikam/"),
+        # Named in the app's settings.
+        ("https://tfs.trusted.example/tfs/Main", "https://tfs.trusted.example/tfs/Main/"),
+        ("https://tfs.trusted.example:8443/Main/", "https://tfs.trusted.example:8443/Main/"),
     ],
 )
 def test_an_address_is_kept_in_its_normal_form_without_a_call(guest: Pair, typed: str, kept: str) -> None:
@@ -81,6 +83,11 @@ def test_an_address_is_kept_in_its_normal_form_without_a_call(guest: Pair, typed
     ("url", "problem"),
     [
         ("http://dev.azure.com/fabrikam/", "https://"),
+        ("https://evil.example/fabrikam/", "TRUSTED_HOSTS"),
+        ("https://dev.azure.com.evil.example/fabrikam/", "TRUSTED_HOSTS"),
+        ("https://a.b.visualstudio.com/", "TRUSTED_HOSTS"),
+        ("https://o1.ingest.sentry.io/", "TRUSTED_HOSTS"),
+        ("https://dev.azure.com/../fabrikam/", "or .."),
         ("ftp://dev.azure.com/fabrikam/", "https://"),
         ("dev.azure.com/fabrikam", "https://"),
         ("https://ann:password@dev.azure.com/fabrikam/", "credentials"),
@@ -229,7 +236,6 @@ JSON = {"Content-Type": "application/json"}
     [
         Fault(401),
         Fault(401, JSON, '{"message": "TF400813: The user \'\' is not authorized to access this resource."}'),
-        Fault(403, JSON, '{"message": "Access denied, secret words"}'),
         Fault(203, {}, "<html>"),
         sign_in_page(),
         html_page(200),
@@ -260,10 +266,26 @@ def test_what_is_not_an_answer_is_no_refusal(guest: Pair, trouble: Fault) -> Non
     assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_sentry_that_refuses_us_is_named_with_its_cure(guest: Pair, status: int) -> None:
+def test_what_is_forbidden_is_named_with_its_own_cure(guest: Pair) -> None:
     guest.configure()
-    guest.sentry.fail_next(1, status)
+    work_item_id = guest.ado.add_item().id
+    issue_id = guest.sentry.add_issue(announce=False).id
+    guest.ado.meet(Fault(403, JSON, '{"message": "TF237111: Access denied, secret words"}'))
+    answer = guest.post_link(issue_id, work_item_id)
+    assert (answer.status_code, answer.json()["error"]) == (502, "ado-forbidden")
+    for word in ("TF237111", "area path"):
+        assert word in answer.json()["detail"]
+    assert "secret words" not in answer.text
+    guest.sentry.fail_next(1, 403)
+    answer = guest.post_link(issue_id, work_item_id)
+    assert (answer.status_code, answer.json()["error"]) == (502, "sentry-forbidden")
+    assert "permissions" in answer.json()["detail"]
+    assert guest.post_link(issue_id, work_item_id).status_code == 201
+
+
+def test_a_sentry_that_refuses_us_is_named_with_its_cure(guest: Pair) -> None:
+    guest.configure()
+    guest.sentry.fail_next(1, 401)
     answer = guest.post_link("1", guest.ado.add_item().id)
     assert (answer.status_code, answer.json()["error"]) == (502, "sentry-refused-us")
     for word in ("SENTRY_TOKEN", "sentry_organization"):

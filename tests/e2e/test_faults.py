@@ -137,7 +137,8 @@ def test_a_write_whose_answer_was_lost_is_found_and_not_repeated(fragile: Pair) 
     fragile.ado.meet(dropped(lands=True), method="PATCH")
     with fragile.calls() as calls:
         fragile.sentry.resolve(issue_id)
-    assert calls.ado == ["PATCH 0", "GET 200"]
+    # The write's own hook may look as well, once the service is asked again.
+    assert (calls.ado[0], set(calls.ado[1:])) == ("PATCH 0", {"GET 200"})
     assert agree(fragile, issue_id, item)
 
 

@@ -195,11 +195,16 @@ def test_a_number_too_is_looked_for_in_the_project_only(
     assert found(connected, "31", project=project) == values
 
 
-@pytest.mark.parametrize(
-    "project", ["Nowhere", "11111111-2222-3333-4444-555555555555", "a/b", "..", "'", "%"]
-)
+@pytest.mark.parametrize("project", ["Nowhere", "11111111-2222-3333-4444-555555555555", "a/b", "'", "%"])
 def test_a_project_that_is_not_there_is_named(connected: Pair, project: str) -> None:
     assert said(ask(connected, "login", project=project)) == (404, "project-not-found")
+
+
+@pytest.mark.parametrize("project", ["..", ".", "../fabrikam", "a\\..\\b", "\x00", "x" * 1000])
+def test_a_project_that_leads_elsewhere_is_asked_of_nobody(connected: Pair, project: str) -> None:
+    before = len(connected.ado.calls)
+    assert said(ask(connected, "login", project=project)) == (400, "bad-request")
+    assert len(connected.ado.calls) == before
 
 
 def test_no_more_are_shown_than_asked_for(connected: Pair) -> None:

@@ -286,7 +286,7 @@ def test_two_issues_of_one_title_get_a_work_item_each(connected: Pair) -> None:
         ({"work_item_type": ""}, 400, "work_item_type is required"),
         ({"parent": "login"}, 400, "parent must be the number"),
         ({"work_item_type": "Story"}, 400, "no work item type 'Story'"),
-        ({"work_item_type": ".."}, 400, "no work item type"),
+        ({"work_item_type": ".."}, 400, "consist of dots"),
         ({"in_project": TAILORED, "work_item_type": "Customer Request"}, 400, "Customer Impact"),
         ({"area_path": r"Fabrikam-Fiber\Nowhere"}, 502, "TF401347"),
         ({"parent": "404"}, 404, "does not exist"),
@@ -623,7 +623,7 @@ def test_an_organization_s_own_secret_counts(guest: Pair, slug: str, key: str, s
         b"null",
         b"[]",
         b"\xff",
-        b"[" * 100_000,
+        b"[" * 50_000,
         b"{}",
         b'{"fields": {}}',
         b'{"fields": [], "issueId": 1}',
@@ -632,7 +632,7 @@ def test_an_organization_s_own_secret_counts(guest: Pair, slug: str, key: str, s
         b'{"fields": {"work_item": "31"}, "issueId": "1/2"}',
         b'{"fields": {"work_item": "31"}, "issueId": -1}',
         b'{"fields": {"work_item": ["31"]}, "issueId": 1}',
-        b'{"fields": {"x": ' + b"[" * 50_000 + b"]" * 50_000 + b'}, "issueId": 1}',
+        b'{"fields": {"x": ' + b"[" * 30_000 + b"]" * 30_000 + b'}, "issueId": 1}',
     ],
 )
 @pytest.mark.parametrize("button", ["link", "create"])

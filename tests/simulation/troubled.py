@@ -5,7 +5,7 @@ from typing import Protocol
 
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
-from shared.domain.model import Assignee, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, FoundWorkItems, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
 from shared.domain.ports import UNSET, Unset
 from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.ado import MemoryAdo
@@ -120,7 +120,7 @@ class TroubledAdo:
         self._finish(trouble)
         return item
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         trouble = self._stage.before_call(ADO, "POST workitemsbatch")
         items = self._ado.find_work_items(work_item_ids)
         self._finish(trouble)

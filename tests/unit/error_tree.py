@@ -19,7 +19,7 @@ EVERY_ERROR = _below(SyncError)
 
 
 def an_error(kind: type[SyncError], service: str = "ado") -> SyncError:
-    """Make an error of a kind, its detail ``secret words of a vendor``."""
+    """Make an error of a kind; what is ours to tell, or the vendor's, is ``secret words of a vendor``."""
     detail = "secret words of a vendor"
     if issubclass(kind, InvalidConfiguration):
         return kind({"people": detail})
@@ -32,5 +32,5 @@ def an_error(kind: type[SyncError], service: str = "ado") -> SyncError:
     if issubclass(kind, Throttled):
         return kind(service, detail, retry_after=17.2)
     if issubclass(kind, Upstream):
-        return kind(service, detail)
+        return kind(service, "HTTP 400", quoted=detail)
     return kind(detail)

@@ -12,6 +12,7 @@ from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import (
     ActivityEntry,
     Assignee,
+    FoundWorkItems,
     Health,
     IssueLink,
     IssueStatus,
@@ -75,6 +76,7 @@ class WatchedAdo:
     calls: Calls
     rule: Callable[[WorkItem], object] = lambda _item: None
     slow: Callable[[], object] = lambda: None
+    unreadable: frozenset[int] = frozenset()
 
     def instance_id(self) -> str:
         with self._one("instance_id"):
@@ -84,9 +86,11 @@ class WatchedAdo:
         with self._one("get_work_item"):
             return self.real.get_work_item(work_item_id)
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         with self._one("find_work_items"):
-            return self.real.find_work_items(work_item_ids)
+            found = self.real.find_work_items(work_item_ids).found
+            readable = {number: item for number, item in found.items() if number not in self.unreadable}
+            return FoundWorkItems(readable, self.unreadable & set(work_item_ids))
 
     def update_work_item(
         self,

@@ -267,3 +267,24 @@ def test_a_previous_secret_does_not_stand_in_for_a_missing_one() -> None:
         {"AzureWebJobsStorage": "A=b", "SENTRY_TOKEN": "t", "ADO_WEBHOOK_SECRET_PREVIOUS__ACME": "old"}
     )
     assert [missing.name for missing in read.missing()] == ["ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET"]
+
+
+def test_every_secret_of_every_organization_is_known_as_one() -> None:
+    environment = {
+        "ADO_PAT": "a",
+        "ADO_PAT__ACME": "b",
+        "SENTRY_TOKEN": "c",
+        "SENTRY_TOKEN__ACME_EU": "d",
+        "ADO_WEBHOOK_SECRET_PREVIOUS": "e",
+        "SENTRY_CLIENT_SECRET__ACME": "f",
+        "AZURE_CLIENT_SECRET": "g",
+        "AzureWebJobsStorage": "AccountName=x;AccountKey=aa==;SharedAccessSignature=sv=1&sig=2;X=y",
+        "PUBLIC_URL": "https://not.secret/",
+    }
+    secrets = Settings.from_environ(environment).secrets
+    assert sorted(secrets) == ["a", "aa==", "b", "c", "d", "e", "f", "g", "sv=1&sig=2"]
+
+
+def test_hosts_are_trusted_by_name() -> None:
+    policy = Settings({"TRUSTED_HOSTS": " TFS.acme.example., errors.acme.example"}).addresses
+    assert policy.trusted_hosts == {"tfs.acme.example", "errors.acme.example"}

@@ -7,16 +7,42 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import requests
 import responses
+from msgspec.structs import replace
 
+from shared.ado import client
 from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient, Project
+from shared.ado.comments import add_comment, has_comment_with, rendered
+from shared.ado.creation import NewWorkItem, create_work_item, patch_for
+from shared.ado.finding import WorkItemFinder
 from shared.domain.addresses import AddressPolicy
-from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
-from shared.domain.model import Assignee, Category, Person, State, Stranger, WorkItem
+from shared.domain.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+from shared.domain.model import (
+    Assignee,
+    Category,
+    FoundWorkItems,
+    Person,
+    SentryComment,
+    State,
+    Stranger,
+    WorkItem,
+)
 from shared.http import BackOff, new_session
 
 BASE = "https://dev.azure.com/fabrikam/"
+POLICY = AddressPolicy(private_hosts=frozenset({"tfs.corp.example"}))
 SERVER = "https://tfs.corp.example/tfs/DefaultCollection/"
 PROJECT = "b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05"
 ITEM_URL = f"{BASE}_apis/wit/workitems/31"
@@ -64,7 +90,7 @@ def vendor() -> Iterator[responses.RequestsMock]:
 
 @pytest.fixture
 def ado() -> Iterator[AdoClient]:
-    with new_session(AddressPolicy()) as session:
+    with new_session(POLICY) as session:
         yield AdoClient(BASE, session, personal_access_token("token"), BackOff())
 
 
@@ -202,7 +228,6 @@ def test_a_write_is_one_patch_that_is_tied_to_the_revision_seen(
     [
         ("Störung & Co", "St%C3%B6rung%20%26%20Co"),
         ("a/b?c#d", "a%2Fb%3Fc%23d"),
-        ("../_apis", "..%2F_apis"),
     ],
 )
 def test_a_name_cannot_change_the_path(
@@ -215,7 +240,7 @@ def test_a_name_cannot_change_the_path(
 
 
 def test_an_empty_list_of_work_items_costs_no_call(vendor: responses.RequestsMock, ado: AdoClient) -> None:
-    assert ado.find_work_items([]) == {}
+    assert ado.find_work_items([]) == FoundWorkItems()
     assert len(vendor.calls) == 0
 
 
@@ -224,7 +249,7 @@ def test_every_form_of_an_organization_s_address_is_built_upon(
     vendor: responses.RequestsMock, base: str
 ) -> None:
     vendor.get(f"{base}_apis/wit/workitems/31", json=item_json())
-    with new_session(AddressPolicy()) as session:
+    with new_session(POLICY) as session:
         ado = AdoClient(base, session, personal_access_token("token"), BackOff())
         assert ado.get_work_item(31) == ITEM
     assert ado.web_url(PROJECT, 31) == f"{base}{PROJECT}/_workitems/edit/31"
@@ -239,8 +264,8 @@ def test_every_form_of_an_organization_s_address_is_built_upon(
         ({"displayName": "Ann", "uniqueName": "ANN@corp.example"}, ANN),
         ("Ann <ann@corp.example>", ANN),
         (None, None),
-        ({"displayName": "Bot", "uniqueName": ""}, Stranger("assignee-unreadable", "Bot")),
-        ({"displayName": "Ann", "uniqueName": "CORP\\ann"}, Stranger("assignee-unreadable", "Ann")),
+        ({"displayName": "Bot", "uniqueName": ""}, Stranger("assignee-unreadable", "bot")),
+        ({"displayName": "Ann", "uniqueName": "CORP\\ann"}, Stranger("assignee-unreadable", "corp\\ann")),
     ],
 )
 def test_an_assignee_is_read_in_every_spelling(
@@ -296,7 +321,165 @@ def test_items_that_are_not_there_are_left_out_of_a_batch(
         f"{BASE}_apis/wit/workitemsbatch",
         json={"count": 3, "value": [None, item_json(), None, item_json(33)]},
     )
-    assert ado.find_work_items([30, 31, 32, 33]).keys() == {31, 33}
+    found = ado.find_work_items([30, 31, 32, 33])
+    assert set(found.found) == {31, 33}
+    assert found.unreadable == frozenset()
+
+
+BATCH = f"{BASE}_apis/wit/workitemsbatch"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {**item_json(32), "fields": {"System.WorkItemType": "Bug"}},
+        {**item_json(32), "rev": "three"},
+        {**item_json(32), "rev": 0},
+        {**item_json(32), "fields": None},
+        {"id": 32},
+        item_json(32, **{"System.Title": 5}),
+        item_json(32, **{"System.Title": "x" * 100_000}),
+        item_json(32, **{"System.AreaPath": {"a": 1}}),
+        item_json(32, **{"System.WorkItemType": None}),
+        item_json(32, **{"System.State": ""}),
+    ],
+)
+def test_an_odd_item_hides_no_other_and_is_neither_found_nor_missing(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: Json
+) -> None:
+    vendor.post(BATCH, json={"value": [odd, item_json(31)]})
+    assert ado.find_work_items([31, 32, 33]) == FoundWorkItems({31: ITEM}, frozenset({32}))
+
+
+@pytest.mark.parametrize("odd", [5, "text", [], {}, {**item_json(32), "id": "thirty-two"}, {"id": True}])
+def test_an_item_without_a_number_may_be_any_that_is_missing(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: Any
+) -> None:
+    vendor.post(BATCH, json={"value": [odd, item_json(31)]})
+    assert ado.find_work_items([31, 32, 33]) == FoundWorkItems({31: ITEM}, frozenset({32, 33}))
+
+
+def test_an_item_that_nobody_asked_for_is_left_out(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    vendor.post(BATCH, json={"value": [item_json(31), item_json(40)]})
+    assert ado.find_work_items([31]) == FoundWorkItems({31: ITEM})
+
+
+def test_an_answer_about_another_item_is_no_usable_answer(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    vendor.get(ITEM_URL, json=item_json(32))
+    vendor.patch(ITEM_URL, json=item_json(32))
+    with pytest.raises(Unavailable, match="about another one"):
+        ado.get_work_item(31)
+    with pytest.raises(Unavailable, match="about another one"):
+        ado.update_work_item(31, 3, state="Closed")
+
+
+def test_half_a_character_in_a_title_is_mended(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    body = json.dumps({"value": [item_json(31, **{"System.Title": "cut \ud83d\0"})]})
+    vendor.post(BATCH, body=body, content_type="application/json; charset=utf-8")
+    assert ado.find_work_items([31]).found[31].title == "cut ??"
+
+
+def nameless(work_item_id: int, project: Any) -> Json:
+    """Write an item as an old server does, whose addresses name no project."""
+    url = f"{BASE}_apis/wit/workItems/{work_item_id}"
+    return {**item_json(work_item_id, **{"System.TeamProject": project}), "url": url}
+
+
+def test_the_name_of_a_project_is_looked_up_once_for_a_list(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    vendor.post(BATCH, json={"value": [nameless(number, "Fabrikam-Fiber") for number in range(1, 201)]})
+    vendor.get(f"{BASE}_apis/projects/Fabrikam-Fiber", json={"id": PROJECT, "name": "Fabrikam-Fiber"})
+    found = ado.find_work_items(range(1, 201)).found
+    assert (len(found), {item.project_id for item in found.values()}) == (200, {PROJECT})
+    assert len(vendor.calls) == 2
+
+
+@pytest.mark.parametrize("project", ["Gone", "..", "", None, "../x", 5])
+def test_a_project_that_cannot_be_looked_up_hides_no_item_of_another(
+    vendor: responses.RequestsMock, ado: AdoClient, project: Any
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    vendor.post(BATCH, json={"value": [nameless(30, project), nameless(32, project), item_json(31)]})
+    vendor.get(f"{BASE}_apis/projects/Gone", status=404, json={"message": "TF200016"})
+    assert ado.find_work_items([30, 31, 32]) == FoundWorkItems({31: ITEM}, frozenset({30, 32}))
+    assert len(vendor.calls) <= 2
+
+
+@pytest.mark.parametrize("project_id", ["Fabrikam-Fiber", "", "..", f"{PROJECT}/x", 5, None])
+def test_what_is_no_guid_is_believed_to_be_no_project_s_id(
+    vendor: responses.RequestsMock, ado: AdoClient, project_id: Any
+) -> None:
+    answer = {"id": project_id, "name": "Fabrikam-Fiber"}
+    vendor.get(f"{BASE}_apis/projects/Fabrikam-Fiber", json=answer)
+    vendor.get(f"{BASE}_apis/projects", json={"value": [answer]})
+    vendor.get(ITEM_URL, json=nameless(31, "Fabrikam-Fiber"))
+    for call in (
+        lambda: ado.get_project("Fabrikam-Fiber"),
+        lambda: list(ado.projects()),
+        lambda: ado.get_work_item(31),
+    ):
+        with pytest.raises(Unavailable):
+            call()
+
+
+STEPS = ["..", ".", "", "../_apis", "a/../b", "..\\x", "\x00", "a\nb", "\ud800", "x" * 600, " "]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_name_that_leads_elsewhere_is_asked_of_nobody(ado: AdoClient, name: str) -> None:
+    new = NewWorkItem(project=name, work_item_type="Bug", title="t", description="")
+    comment = SentryComment("1", "Ann", "text", "https://sentry.io/")
+    for call in (
+        lambda: ado.get_project(name),
+        lambda: ado.get_work_item_types(name),
+        lambda: ado.creatable_types(name),
+        lambda: ado.places(name, "areas"),
+        lambda: patch_for(ado, new),
+        lambda: patch_for(ado, replace(new, project="Web", work_item_type=name)),
+        lambda: create_work_item(ado, new, []),
+        lambda: add_comment(ado, name, 31, rendered(comment, comment.url)),
+        lambda: has_comment_with(ado, name, 31, comment.url),
+        lambda: WorkItemFinder(ado, ado, BASE).recent(name, 5),
+        lambda: WorkItemFinder(ado, ado, BASE).find("login", name, 5),
+    ):
+        with pytest.raises(Rejected):
+            call()
+
+
+@pytest.mark.parametrize("project_id", [*STEPS, "Fabrikam-Fiber"])
+def test_the_page_of_an_item_is_found_without_what_is_no_project_s_id(
+    ado: AdoClient, project_id: str
+) -> None:
+    assert ado.web_url(project_id, 31) == f"{BASE}_workitems/edit/31"
+
+
+def test_a_list_of_projects_that_makes_no_progress_ends(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    page = [{"id": f"{PROJECT[:-4]}{number:04}", "name": f"P{number}"} for number in range(100)]
+    vendor.get(f"{BASE}_apis/projects", json={"value": page})
+    assert len(list(ado.projects())) == 100
+    assert len(vendor.calls) == 2
+
+
+def test_a_list_of_projects_without_an_end_ends(
+    vendor: responses.RequestsMock, ado: AdoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client._MOST_PAGES == 1_000
+    monkeypatch.setattr(client, "_MOST_PAGES", 20)
+
+    def page(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        skip = int(dict(parse_qsl(urlsplit(str(request.url)).query))["$skip"])
+        names = range(skip, skip + 100)
+        value = [{"id": f"{PROJECT[:-8]}{number:08}", "name": f"P{number}"} for number in names]
+        return 200, {}, json.dumps({"value": value})
+
+    vendor.add_callback("GET", f"{BASE}_apis/projects", page)
+    assert sum(1 for _ in ado.projects()) == 2_000
+    assert len(vendor.calls) == 20
 
 
 def test_the_types_of_a_project_keep_their_order_and_strange_categories(
@@ -313,7 +496,7 @@ def test_the_types_of_a_project_keep_their_order_and_strange_categories(
     ]
     value = [
         {"name": "Bug", "states": states},
-        {"name": "Old", "states": states, "isDisabled": True},
+        {"name": "Old", "states": states[:1], "isDisabled": True},
         {"name": "Task", "states": None},
         {"name": "Epic", "isDisabled": False},
     ]
@@ -330,6 +513,8 @@ def test_the_types_of_a_project_keep_their_order_and_strange_categories(
         ),
         "Task": (),
         "Epic": (),
+        # Nobody can create one any more, but those that exist go on.
+        "Old": (State("New", Category.PROPOSED),),
     }
 
 
@@ -445,22 +630,59 @@ def test_what_is_not_there_is_named_by_its_kind(
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ({"json": {"message": "TF401320: Rule Error for field Effort."}}, "TF401320: Rule Error"),
+        (
+            {"json": {"message": "TF401320: Rule Error for Effort."}},
+            "TF401320: Rule Error for Effort.",
+        ),
         # The shape that model binding answers with.
         ({"json": {"count": 1, "value": {"Message": "An error has occurred."}}}, "An error has occurred."),
         ({"json": {"message": None, "value": {"Message": "Elsewhere."}}}, "Elsewhere."),
-        ({"body": "The controller was not found.", "content_type": "text/plain"}, "no explanation"),
-        ({"json": {}}, "no explanation"),
-        ({"json": {"value": []}}, "no explanation"),
+        ({"body": "The controller was not found.", "content_type": "text/plain"}, ""),
+        ({"json": {}}, ""),
+        ({"json": {"value": []}}, ""),
     ],
 )
 def test_a_refusal_quotes_azure_devops_own_sentence(
     vendor: responses.RequestsMock, ado: AdoClient, body: Json, sentence: str
 ) -> None:
     vendor.patch(ITEM_URL, status=400, **body)
-    with pytest.raises(Refused, match=f"^PATCH {ITEM_URL}: HTTP 400: {sentence}") as raised:
+    with pytest.raises(Refused) as raised:
         ado.update_work_item(31, 3, state="Closed")
     assert raised.value.service == "ado"
+    assert str(raised.value) == raised.value.detail == f"PATCH {ITEM_URL}: HTTP 400"
+    assert raised.value.quoted == sentence
+
+
+@pytest.mark.parametrize(
+    ("call", "about"),
+    [
+        (lambda ado: ado.get_work_item(31), "work item 31"),
+        (lambda ado: ado.update_work_item(31, 3, state="Closed"), "work item 31"),
+        (lambda ado: ado.get_work_item_types(PROJECT), f"project {PROJECT}"),
+        (lambda ado: ado.creatable_types(PROJECT), f"project {PROJECT}"),
+        (lambda ado: ado.places(PROJECT, "areas"), f"project {PROJECT}"),
+        (lambda ado: ado.get_project("Web"), "project Web"),
+        (lambda ado: add_comment(ado, PROJECT, 31, "text"), "the comments of work item 31"),
+        (lambda ado: has_comment_with(ado, PROJECT, 31, "url"), "the comments of work item 31"),
+        (lambda ado: WorkItemFinder(ado, ado, BASE).recent("Web", 5), "project Web"),
+        # About no single thing.
+        (lambda ado: ado.find_work_items([31]), None),
+        (lambda ado: ado.instance_id(), None),
+        (lambda ado: list(ado.projects()), None),
+        (lambda ado: WorkItemFinder(ado, ado, BASE).recent(None, 5), None),
+    ],
+)
+def test_what_is_forbidden_says_what_it_is_about(
+    vendor: responses.RequestsMock, ado: AdoClient, call: Callable[[AdoClient], Any], about: str | None
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    for method in ("GET", "POST", "PATCH"):
+        vendor.add(method, re.compile(f"{BASE}.*"), status=403, json={"message": "TF237111: no rights"})
+    with pytest.raises(Unauthorized if about is None else Forbidden) as raised:
+        call(ado)
+    assert raised.value.quoted == "TF237111: no rights"
+    if isinstance(raised.value, Forbidden):
+        assert raised.value.about == about
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from shared.http import BackOff, new_session
 
 CLOUD = "https://dev.azure.com/fabrikam/"
 OLD_CLOUD = "https://fabrikam.visualstudio.com/"
+POLICY = AddressPolicy(private_hosts=frozenset({"tfs.corp.example"}))
 SERVER = "https://tfs.corp.example/tfs/Main/"
 INDEX = "https://almsearch.dev.azure.com/fabrikam/"
 SEARCH = f"{INDEX}_apis/search/workitemsearchresults"
@@ -45,7 +46,7 @@ def vendor() -> Iterator[responses.RequestsMock]:
 
 
 def finder(base_url: str = CLOUD) -> WorkItemFinder:
-    session, auth = new_session(AddressPolicy()), personal_access_token("token")
+    session, auth = new_session(POLICY), personal_access_token("token")
     ado, index = (AdoClient(url, session, auth, BackOff()) for url in (base_url, INDEX))
     return WorkItemFinder(ado, index, base_url)
 
@@ -172,6 +173,12 @@ def test_whatever_the_index_does_the_work_items_are_asked(
     vendor.post(WIQL, json={"workItems": [{"id": 31}]})
     vendor.post(BATCH, json={"value": [item(31)]})
     assert finder().find("login", None, 7) == [Hit(31, "Fix login")]
+
+
+def test_an_item_that_we_may_not_read_hides_no_other(vendor: responses.RequestsMock) -> None:
+    vendor.get(f"{CLOUD}_apis/wit/workitems/31", status=403, json={"message": "TF237111"})
+    vendor.post(SEARCH, json={"results": [result(32), {"fields": {}}, result("nine"), None, result(33)]})
+    assert [hit.id for hit in finder().find("31", None, 7)] == [32, 33]
 
 
 def test_an_item_that_the_index_knows_by_an_older_title_is_shown_once(vendor: responses.RequestsMock) -> None:

@@ -10,16 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from shared.ado.hook import (
-    LARGEST_BODY,
     Foreign,
     Uninteresting,
     WorkItemEvent,
     parse,
     verify_secret,
-    verify_size,
 )
 from shared.domain.connection import Identity
-from shared.domain.errors import Malformed, TooLarge, Unauthenticated
+from shared.domain.errors import Malformed, Unauthenticated
 from shared.domain.model import Assignee, Person, Stranger, WorkItem
 from tests.unit.damage import damaged
 
@@ -103,9 +101,7 @@ READ_AS = {
     "workitem.updated.none.v1.0": Uninteresting("unusable", "cannot read resource"),
     "workitem.updated.reassigned.v1.0": updated(3, "Active", Person("bob@corp.example")),
     "workitem.updated.resolved-to-active.v1.0": updated(4, "Active", ANN),
-    "workitem.updated.server.v1.0": updated(
-        3, "Resolved", Stranger("assignee-unreadable", "Ann <FABRIKAM\\ann>")
-    ),
+    "workitem.updated.server.v1.0": updated(3, "Resolved", Stranger("assignee-unreadable", "fabrikam\\ann")),
     "workitem.updated.test-button.v1.0": TEST,
     "workitem.updated.title-only.v1.0": NOTHING,
     "workitem.updated.unassigned.v1.0": updated(4, "Active", None),
@@ -197,16 +193,6 @@ def test_an_empty_previous_secret_admits_no_delivery() -> None:
 def test_a_secret_may_hold_any_character(secret: str) -> None:
     verify_secret({"Shared-Secret": secret}, [secret])
     verify_secret(basic(f"ado:{secret}"), [secret])
-
-
-def test_a_body_is_read_up_to_two_mebibytes() -> None:
-    verify_size(b" " * LARGEST_BODY)
-    with pytest.raises(TooLarge):
-        verify_size(b" " * (LARGEST_BODY + 1))
-
-
-def test_two_mebibytes_are_the_bound() -> None:
-    assert LARGEST_BODY == 2_097_152
 
 
 # What it says
@@ -374,26 +360,26 @@ def with_assignee(identity: Any) -> Json:
         ({"name": "Ann <ann@corp.example>", "uniqueName": "Ann <ann@corp.example>"}, ANN),
         (None, None),
         ("", None),
-        ("Ann", Stranger("assignee-unreadable", "Ann")),
+        ("Ann", Stranger("assignee-unreadable", "ann")),
         # A bare address is a name that looks like one: only brackets say that it is an address.
         ("ann@corp.example", Stranger("assignee-unreadable", "ann@corp.example")),
-        ("Ann <ann@corp.example> (gone)", Stranger("assignee-unreadable", "Ann <ann@corp.example> (gone)")),
+        ("Ann <ann@corp.example> (gone)", Stranger("assignee-unreadable", "ann <ann@corp.example> (gone)")),
         # No mail address is that long.
         (
             f"Ann <{'a' * 242}@corp.example>",
-            Stranger("assignee-unreadable", f"Ann <{'a' * 242}@corp.example>"[:254]),
+            Stranger("assignee-unreadable", f"{'a' * 242}@corp.example"[:254]),
         ),
-        ("Ann <>", Stranger("assignee-unreadable", "Ann <>")),
-        ("Ann <@>", Stranger("assignee-unreadable", "Ann <@>")),
-        ("Ann <ann at corp@example>", Stranger("assignee-unreadable", "Ann <ann at corp@example>")),
-        ("Ann <CORP\\ann>", Stranger("assignee-unreadable", "Ann <CORP\\ann>")),
-        ("Ann <CORP\\ann@corp>", Stranger("assignee-unreadable", "Ann <CORP\\ann@corp>")),
+        ("Ann <>", Stranger("assignee-unreadable", "ann")),
+        ("Ann <@>", Stranger("assignee-unreadable", "@")),
+        ("Ann <ann at corp@example>", Stranger("assignee-unreadable", "ann at corp@example")),
+        ("Ann <CORP\\ann>", Stranger("assignee-unreadable", "corp\\ann")),
+        ("Ann <CORP\\ann@corp>", Stranger("assignee-unreadable", "corp\\ann@corp")),
         (
             {"displayName": "Ann", "uniqueName": "CORP\\ann"},
-            Stranger("assignee-unreadable", "Ann"),
+            Stranger("assignee-unreadable", "corp\\ann"),
         ),
         # A service principal has no unique name.
-        ({"displayName": "Bot", "uniqueName": "", "id": "7"}, Stranger("assignee-unreadable", "Bot")),
+        ({"displayName": "Bot", "uniqueName": "", "id": "7"}, Stranger("assignee-unreadable", "bot")),
         ({"id": "7"}, Stranger("assignee-unreadable", "7")),
         ({}, Stranger("assignee-unreadable", "")),
         (31, Stranger("assignee-unreadable", "31")),
@@ -408,7 +394,7 @@ def test_an_assignee_is_read_in_every_spelling_and_never_guessed(identity: Any, 
 def test_an_endless_name_is_cut_short() -> None:
     snapshot = snapshot_of(with_assignee("A" * 100_000))
     assert snapshot is not None
-    assert snapshot.assignee == Stranger("assignee-unreadable", "A" * 254)
+    assert snapshot.assignee == Stranger("assignee-unreadable", "a" * 254)
 
 
 @pytest.mark.parametrize(
@@ -435,6 +421,18 @@ def test_an_endless_name_is_cut_short() -> None:
         ("resource/revision/fields/System.WorkItemType", MISSING),
         ("resource/revision/fields/System.WorkItemType", ""),
         ("resource/revision/fields/System.WorkItemType", 7),
+        ("resource/revision/fields/System.Title", 5),
+        ("resource/revision/fields/System.Title", "x" * 200_000),
+        ("resource/revision/fields/System.AreaPath", ["A"]),
+        # It is no project's id, and would lead a write elsewhere.
+        ("resourceContainers/project/id", ""),
+        ("resourceContainers/project/id", "Fabrikam-Fiber"),
+        ("resourceContainers/project/id", ".."),
+        ("resourceContainers/project/id", "../otherorg/proj"),
+        ("resourceContainers/project/id", "_apis/hooks/subscriptions?z="),
+        ("resourceContainers/project/id", "b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05\n"),
+        ("resourceContainers/project/id", "b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05/x"),
+        ("resourceContainers/project/id", "b7d1b3a05c3e4c7e9a8f2f6c8e0a1d05"),
         ("resourceContainers", MISSING),
         ("resourceContainers", None),
         ("resourceContainers/project", "b7d1b3a0"),
@@ -454,7 +452,6 @@ def test_a_snapshot_that_is_not_whole_or_is_contradicted_is_left_out(path: str, 
         ("resource/revision/rev", MISSING, {}),
         ("resource/revision/rev", "3", {}),
         ("resource/revision/fields/System.Title", MISSING, {"title": ""}),
-        ("resource/revision/fields/System.Title", 5, {"title": ""}),
         ("resource/revision/fields/System.AreaPath", None, {"area_path": ""}),
         ("resource/revision/fields/System.AreaPath", "A\\B", {"area_path": "A\\B"}),
         ("resourceContainers/project/id", "B7D1B3A0-5C3E-4C7E-9A8F-2F6C8E0A1D05", {}),

@@ -17,6 +17,7 @@ AREAS = "https://app.vssps.visualstudio.com/_apis/resourceareas"
 LOOK_UP = f"{AREAS}/79134c72-4a58-4b42-976c-04e7115f32bf"
 ACCOUNT = "f844ec47-a9db-4511-8281-8b63f4eaf94e"
 LOCAL = AddressPolicy(loopback=True)
+DEPLOYED = AddressPolicy(trusted_hosts=frozenset({"tfs.corp.example"}))
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def vendor() -> Iterator[responses.RequestsMock]:
 
 
 def find(policy: AddressPolicy | None = None) -> str:
-    policy = policy or AddressPolicy()
+    policy = policy or DEPLOYED
     with new_session(policy) as session:
         return find_base_url(session, AREAS, ACCOUNT, policy)
 
@@ -69,7 +70,6 @@ def test_the_look_up_is_one_call_without_credentials(vendor: responses.RequestsM
         {"json": {}},
         {"json": {"locationUrl": None}},
         {"json": {"locationUrl": ""}},
-        {"json": {"locationUrl": 5}},
     ],
 )
 def test_an_unknown_account_is_refused(vendor: responses.RequestsMock, answer: dict[str, Any]) -> None:
@@ -84,6 +84,7 @@ def test_an_unknown_account_is_refused(vendor: responses.RequestsMock, answer: d
     [
         ({"json": None}, Unavailable),
         ({"json": []}, Unavailable),
+        ({"json": {"locationUrl": 5}}, Unavailable),
         ({"json": "https://dev.azure.com/fabrikam/"}, Unavailable),
         ({"body": '{"locationUrl": "https://dev'}, Unavailable),
         ({"status": 500, "body": ""}, Unavailable),
@@ -116,6 +117,8 @@ def test_a_look_up_that_fails_finds_nothing(
         ("https://dev.azure.com/fabrikam/?x=1", "query"),
         ("ftp://dev.azure.com/fabrikam/", "https://"),
         ("fabrikam", "https://"),
+        ("https://evil.example/fabrikam/", "TRUSTED_HOSTS"),
+        ("https://dev.azure.com/../fabrikam/", "or .."),
     ],
 )
 def test_an_address_that_may_not_be_stored_is_not_believed_either(

@@ -6,7 +6,7 @@ import pytest
 
 from shared.ado.process import ProcessCache
 from shared.domain.errors import Unavailable
-from shared.domain.model import Assignee, Category, State, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, Category, FoundWorkItems, State, WorkItem, WorkItemTypes
 from shared.domain.ports import UNSET, Unset
 
 NEW, CLOSED, REVIEW = (
@@ -45,7 +45,7 @@ class Processes:
     def get_work_item(self, work_item_id: int) -> WorkItem:
         raise AssertionError("a cache of types reads no work items")
 
-    def find_work_items(self, work_item_ids: Sequence[int]) -> dict[int, WorkItem]:
+    def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         raise AssertionError("a cache of types reads no work items")
 
     def update_work_item(

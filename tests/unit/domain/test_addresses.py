@@ -4,6 +4,7 @@ import pytest
 
 from shared.domain.addresses import (
     AddressPolicy,
+    hosts_in,
     is_bare_host,
     is_loopback_url,
     normalized_ado_url,
@@ -11,7 +12,10 @@ from shared.domain.addresses import (
 )
 from shared.domain.errors import Rejected
 
-DEPLOYED = AddressPolicy(private_hosts=frozenset({"tfs.corp.example", "10.0.0.7"}))
+DEPLOYED = AddressPolicy(
+    private_hosts=frozenset({"tfs.corp.example", "10.0.0.7"}),
+    trusted_hosts=frozenset({"sentry.corp.example", "203.0.114.9", "2606:4700::1111"}),
+)
 LOCAL_RUN = AddressPolicy(loopback=True)
 
 
@@ -22,6 +26,8 @@ LOCAL_RUN = AddressPolicy(loopback=True)
         ("https://sentry.io", "https://sentry.io/"),
         ("https://sentry.io///", "https://sentry.io/"),
         ("HTTPS://Sentry.IO/Path/", "https://sentry.io/Path/"),
+        ("https://sentry.io./", "https://sentry.io/"),
+        ("https://DEV.azure.com.:443/fabrikam", "https://dev.azure.com:443/fabrikam/"),
         ("https://sentry.corp.example:8443/sentry", "https://sentry.corp.example:8443/sentry/"),
         ("https://203.0.114.9/", "https://203.0.114.9/"),
         ("https://[2606:4700::1111]/", "https://[2606:4700::1111]/"),
@@ -76,6 +82,11 @@ def test_a_public_address_gets_one_form(url: str, verified: str) -> None:
         ("https://168.63.129.16/", "never allowed"),
         ("https://0.0.0.0/", "never allowed"),
         ("https://[fe80::1]/", "never allowed"),
+        ("https://sentry.io/../x/", "or .."),
+        ("https://sentry.io/a/./b/", "or .."),
+        ("https://sentry.io/a/%2e%2E/b/", "or .."),
+        ("https://sentry.io/a/..%2fb/", "or .."),
+        ("https://sentry.io/a//b/", "empty segments"),
         ("https://10.0.0.8/", "ALLOWED_PRIVATE_HOSTS"),
         ("https://[fd12::1]/", "ALLOWED_PRIVATE_HOSTS"),
     ],
@@ -129,6 +140,11 @@ def test_a_connection_to_a_public_address_is_allowed(policy: AddressPolicy, addr
         "64:ff9b::a9fe:a9fe",
         "64:ff9b::168.63.129.16",
         "2002:a9fe:a9fe::1",
+        "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b:1::168.63.129.16",
+        "2001:0:a9fe:a9fe::1",
+        "2606:4700::5efe:169.254.169.254",
     ],
 )
 def test_no_policy_allows_a_metadata_or_link_local_address(address: str) -> None:
@@ -147,6 +163,29 @@ PRIVATE = [
     "::ffff:10.0.0.7",
     "64:ff9b::10.0.0.7",
     "2002:a00:7::1",
+    # The same in other clothes, and what belongs to nobody on the public internet.
+    "::10.0.0.7",
+    "::ffff:0:10.0.0.7",
+    "64:ff9b:1::10.0.0.7",
+    "64:ff9b:1:a00:0:700::",
+    "2001:0:a00:7::1",
+    "2606:4700::5efe:10.0.0.7",
+    "fd12::1%eth0",
+    "feff::1",
+    "100::1",
+    "2001:db8::1",
+    "3fff::1",
+    "5f00::1",
+    "::2:3",
+    "0.1.2.3",
+    "192.0.0.192",
+    "192.0.2.1",
+    "192.88.99.1",
+    "198.18.0.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "240.0.0.1",
+    "255.255.255.255",
 ]
 
 
@@ -159,7 +198,25 @@ def test_a_private_address_is_for_hosts_that_the_operator_named(address: str) ->
             policy.verify_address(host, address)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "2002:7f00:1::1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.8.9.10",
+        "::1",
+        "::1%lo",
+        "::ffff:127.0.0.1",
+        "2002:7f00:1::1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b:1::127.0.0.1",
+        "64:ff9b:1:7f00:0:100::",
+        "2001:0:7f00:1::1",
+        "2606:4700::5efe:127.0.0.1",
+        "fe80::200:5efe:127.0.0.1",
+    ],
+)
 def test_a_host_that_resolves_to_loopback_is_for_local_runs(address: str) -> None:
     LOCAL_RUN.verify_address("tfs.corp.example", address)
     with pytest.raises(Rejected, match="local runs only"):
@@ -177,7 +234,6 @@ def test_a_host_that_resolves_to_loopback_is_for_local_runs(address: str) -> Non
         ("https://fabrikam.visualstudio.com/DefaultCollection/Web", "https://fabrikam.visualstudio.com/"),
         # On Azure DevOps Server only the operator knows where the collection ends.
         ("https://tfs.corp.example/tfs/DefaultCollection", "https://tfs.corp.example/tfs/DefaultCollection/"),
-        ("https://evil.example/dev.azure.com/x/", "https://evil.example/dev.azure.com/x/"),
     ],
 )
 def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: str, normalized: str) -> None:
@@ -239,3 +295,94 @@ def test_a_bare_host_name_is_distinguished_from_a_url(text: str, bare: bool) -> 
 )
 def test_a_loopback_url_is_known_by_its_host(url: str, loopback: bool) -> None:
     assert is_loopback_url(url) is loopback
+
+
+# Who gets our tokens
+
+KNOWN = [
+    "dev.azure.com",
+    "DEV.Azure.com.",
+    "almsearch.dev.azure.com",
+    "fabrikam.visualstudio.com",
+    "fabrikam-1.visualstudio.com",
+    "fabrikam.almsearch.visualstudio.com",
+    "sentry.io",
+    "sentry.io.",
+    "acme.sentry.io",
+    "de.sentry.io",
+]
+UNKNOWN = [
+    "evil.example",
+    "dev.azure.co",
+    "dev.azure.com.evil.example",
+    "evildev.azure.com",
+    "x.dev.azure.com",
+    "azure.com",
+    "visualstudio.com",
+    "almsearch.visualstudio.com.evil.example",
+    "evilvisualstudio.com",
+    "a.b.visualstudio.com",
+    "x.devtunnels.visualstudio.com",
+    "a.b.almsearch.visualstudio.com",
+    "evilsentry.io",
+    "a.b.sentry.io",
+    "ingest.sentry.io",
+    "o1.ingest.sentry.io",
+    "o1.ingest.us.sentry.io",
+    "sentry.io.evil.example",
+    "sentry.com",
+    "203.0.114.10",
+]
+
+
+@pytest.mark.parametrize("host", KNOWN)
+def test_a_known_host_gets_our_tokens(host: str) -> None:
+    AddressPolicy().verify_trusted(f"https://{host}/fabrikam/")
+    AddressPolicy().verify_url(f"https://{host}/fabrikam/")
+
+
+@pytest.mark.parametrize("host", UNKNOWN)
+def test_any_other_host_gets_none_unless_a_setting_names_it(host: str) -> None:
+    url = f"https://{host}/fabrikam/"
+    for policy in (AddressPolicy(), LOCAL_RUN, AddressPolicy(trusted_hosts=frozenset({"other.example"}))):
+        for verify in (policy.verify_trusted, policy.verify_url):
+            with pytest.raises(Rejected, match="TRUSTED_HOSTS"):
+                verify(url)
+    for named in (AddressPolicy(frozenset({host})), AddressPolicy(trusted_hosts=frozenset({host}))):
+        named.verify_trusted(url)
+        named.verify_url(url)
+
+
+def test_a_trusted_host_may_still_not_have_a_private_address() -> None:
+    policy = AddressPolicy(trusted_hosts=frozenset({"errors.example"}))
+    with pytest.raises(Rejected, match="ALLOWED_PRIVATE_HOSTS"):
+        policy.verify_address("errors.example", "10.0.0.7")
+
+
+def test_this_machine_gets_tokens_in_a_local_run_only() -> None:
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        LOCAL_RUN.verify_trusted(f"http://{host}:8080/")
+        with pytest.raises(Rejected, match="local runs only"):
+            AddressPolicy().verify_trusted(f"http://{host}:8080/")
+
+
+@pytest.mark.parametrize("policy", [DEPLOYED, LOCAL_RUN, AddressPolicy()])
+def test_plain_http_stays_on_this_machine(policy: AddressPolicy) -> None:
+    for host in ("sentry.io", "tfs.corp.example", "sentry.corp.example", "localhost.evil.example"):
+        with pytest.raises(Rejected, match="https://"):
+            policy.verify_scheme(f"http://{host}/")
+        policy.verify_scheme(f"https://{host}/")
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("", set()),
+        (" , ", set()),
+        ("tfs.corp.example", {"tfs.corp.example"}),
+        (" TFS.Corp.Example. ,sentry.corp.example,", {"tfs.corp.example", "sentry.corp.example"}),
+        ("[fd12::1]", {"fd12::1"}),
+    ],
+)
+def test_a_list_of_hosts_is_read_as_people_write_it(text: str, hosts: set[str]) -> None:
+    assert hosts_in(text) == hosts

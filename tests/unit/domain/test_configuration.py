@@ -251,9 +251,25 @@ def test_a_url_beside_an_account_is_checked_all_the_same() -> None:
 
 
 def test_other_urls_get_their_slash() -> None:
-    configuration = configured(sentry_url="https://de.sentry.io", ado_search_url="https://search.example/x")
+    configuration = configured(
+        sentry_url="https://de.sentry.io", ado_search_url="https://almsearch.dev.azure.com/x"
+    )
     assert configuration.sentry_url == "https://de.sentry.io/"
-    assert configuration.ado_search_url == "https://search.example/x/"
+    assert configuration.ado_search_url == "https://almsearch.dev.azure.com/x/"
+
+
+@pytest.mark.parametrize("key", ["ado_url", "ado_search_url", "sentry_url"])
+def test_an_address_that_nobody_knows_is_refused_by_its_path(key: str) -> None:
+    with pytest.raises(InvalidConfiguration) as raised:
+        configured(**{key: "https://evil.example/"})
+    assert "TRUSTED_HOSTS" in raised.value.errors[key]
+
+
+@pytest.mark.parametrize("slug", ["..", ".", "../other", "a/../b", " "])
+def test_a_slug_that_leads_elsewhere_is_refused(slug: str) -> None:
+    with pytest.raises(InvalidConfiguration) as raised:
+        configured(sentry_organization=slug)
+    assert raised.value.errors.keys() == {"sentry_organization"}
 
 
 # People

@@ -53,12 +53,20 @@ def test_a_list_is_read_in_its_order(read: Read, write: Callable[[list[Pair]], b
 
 
 @pytest.mark.parametrize(("read", "write"), WAYS)
-@pytest.mark.parametrize("count", [0, MOST_PAIRS + 1])
+@pytest.mark.parametrize(("count", "found"), [(0, "none"), (MOST_PAIRS + 1, "more than 10000")])
 def test_a_list_has_one_to_ten_thousand_pairs(
-    read: Read, write: Callable[[list[Pair]], bytes], count: int
+    read: Read, write: Callable[[list[Pair]], bytes], count: int, found: str
 ) -> None:
-    with pytest.raises(Rejected, match=f"this one holds {count}"):
+    with pytest.raises(Rejected, match=f"this one holds {found}"):
         read(write([*MANY, MANY[0]][:count]))
+
+
+def test_a_csv_file_is_read_no_further_than_to_its_ten_thousand_and_first_line() -> None:
+    header, unreadable = b"issue_id,work_item_id\n", b'"never closed'
+    too_many = header + as_csv([*MANY, MANY[0]]) + b"\n" + unreadable
+    with pytest.raises(Rejected, match="more than 10000"):
+        pairs_from_csv(too_many)
+    assert pairs_from_csv(header + as_csv(MANY)) == MANY
 
 
 def test_column_names_are_not_a_pair() -> None:

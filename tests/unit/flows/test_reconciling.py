@@ -278,6 +278,26 @@ def test_one_organization_that_fails_does_not_stop_the_next(
     ]
 
 
+def test_an_item_that_cannot_be_read_is_neither_called_gone_nor_hides_another(scene: Scene) -> None:
+    scene.link("200", 32)
+    scene.watched_ado.unreadable = frozenset({ITEM})
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.ado.edit(32, **{STATE: "Closed"})
+    reconciled(scene)
+    assert (scene.health, scene.status) == (Health(), IssueStatus.UNRESOLVED)
+    assert scene.sentry.get_issue("200").status is RESOLVED
+    scene.watched_ado.unreadable = frozenset()
+    reconciled(scene)
+    assert scene.status is RESOLVED
+
+
+def test_a_link_that_is_due_is_taken_up_though_a_list_does_not_show_its_item(scene: Scene) -> None:
+    scene.watched_ado.unreadable = frozenset({ITEM})
+    scene.services.links.replace(scene.stored(), replace(scene.row, health=PENDING_DUE))
+    reconciled(scene)
+    assert scene.health == Health()
+
+
 def test_an_unreadable_document_stops_no_other_organization(scene: Scene) -> None:
     newer = Insert("another", '{"on_conflict": "a-side-of-a-newer-version"}')
     scene.services.organizations._table.apply("organizations", newer)

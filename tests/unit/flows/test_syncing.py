@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import Busy, MissingSetting, NotFound, Unauthorized, Unavailable
+from shared.domain.errors import Busy, Forbidden, MissingSetting, NotFound, Unauthorized, Unavailable
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import Health, HealthWord, IssueStatus, Person
 from shared.flows.syncing import made_due, settle_now, sync_inbound, sync_outbound
@@ -119,6 +119,31 @@ def test_a_service_that_refuses_us_is_remembered_for_half_an_hour(scene: Scene) 
     assert refusals(scene) == {"sentry": 1}
     scene.now += 1.0
     assert refusals(scene) == {}
+
+
+def forbid(scene: Scene, *, times: int = 1) -> None:
+    for _ in range(times):
+        for number in range(3):
+            scene.calls.meet("get_issue", Forbidden("sentry", "HTTP 403", about=f"issue {number}"))
+            with pytest.raises(Forbidden):
+                scene.outbound()
+            scene.now += 300.0
+
+
+def test_a_service_that_forbids_everything_for_a_quarter_of_an_hour_lacks_a_permission(scene: Scene) -> None:
+    forbid(scene)
+    assert (refusals(scene), scene.services.forbidden.counts()) == ({}, {})
+    forbid(scene)
+    assert (refusals(scene), scene.services.forbidden.counts()) == ({}, {"sentry": 1})
+    assert scene.outbound() == ["settled"]
+    assert scene.services.forbidden.counts() == {}
+
+
+def test_a_success_in_between_says_that_it_is_not_everything(scene: Scene) -> None:
+    forbid(scene)
+    scene.outbound()
+    forbid(scene)
+    assert scene.services.forbidden.counts() == {}
 
 
 def test_a_refusal_is_noted_again_while_it_lasts(scene: Scene) -> None:

@@ -9,11 +9,16 @@ import azure.functions as func
 import pytest
 
 from functions.edge import (
+    LARGEST_DOCUMENT,
+    LARGEST_FORM,
+    LARGEST_HOOK,
+    LARGEST_LIST,
     HttpHandler,
     answer,
     api_boundary,
     body_of,
     component_boundary,
+    continuation_of,
     finish,
     name_of,
     outcome,
@@ -27,6 +32,7 @@ from shared.domain.errors import (
     Busy,
     Conflict,
     ConnectionChanged,
+    Forbidden,
     InvalidConfiguration,
     Malformed,
     MissingSetting,
@@ -66,6 +72,7 @@ ANSWERS: dict[type[SyncError], tuple[int, str]] = {
     Undecidable: (502, "unknown-state"),
     Upstream: (503, "unavailable"),
     Refused: (502, "ado-refused"),
+    Forbidden: (502, "ado-forbidden"),
     Unauthorized: (502, "ado-refused-us"),
     Throttled: (503, "unavailable"),
     Unavailable: (503, "unavailable"),
@@ -112,8 +119,26 @@ def test_an_outcome_is_answered_and_logged_in_one_line(caplog: pytest.LogCapture
     assert caplog.messages == ["outcome=queued organization=fabrikam work_item=31"]
 
 
-def test_the_body_is_handed_over_raw() -> None:
-    assert body_of(REQUEST) == b"the body"
+def test_the_body_is_handed_over_raw_up_to_a_bound() -> None:
+    assert body_of(REQUEST, 8) == b"the body"
+    with pytest.raises(TooLarge):
+        body_of(REQUEST, 7)
+
+
+def test_the_bounds_are_those_that_the_documentation_names() -> None:
+    assert (LARGEST_HOOK, LARGEST_FORM, LARGEST_DOCUMENT, LARGEST_LIST) == (
+        2_097_152,
+        65_536,
+        524_288,
+        1_048_576,
+    )
+
+
+@pytest.mark.parametrize("text", ["x" * 1025, "\x00", "a\nb"])
+def test_a_continuation_that_no_answer_named_is_refused(text: str) -> None:
+    request = func.HttpRequest("GET", "/", params={"continuation": text}, body=b"")
+    with pytest.raises(Rejected):
+        continuation_of(request)
 
 
 # Refusals
@@ -143,6 +168,8 @@ def test_a_vendors_words_never_reach_the_caller(kind: type[SyncError], service: 
         (Unauthorized("sentry", "401"), "sentry-refused-us"),
         (Unauthorized("storage", "403"), "unavailable"),
         (Refused("ado", "400"), "ado-refused"),
+        (Forbidden("ado", "403", about="work item 31"), "ado-forbidden"),
+        (Forbidden("sentry", "403", about="issue 100"), "sentry-forbidden"),
         (Refused("sentry", "400"), "sentry-refused"),
         (Throttled("ado", "429", retry_after=1.0), "unavailable"),
         (NotFound("gone", kind="work-item-not-found"), "work-item-not-found"),

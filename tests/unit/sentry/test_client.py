@@ -10,12 +10,22 @@ import pytest
 import responses
 
 from shared.domain.addresses import AddressPolicy
-from shared.domain.errors import NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.errors import (
+    Forbidden,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.model import Assignee, IssueStatus, Person, SentryIssue, Stranger
 from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 
 SENTRY = "https://sentry.io/"
+POLICY = AddressPolicy(trusted_hosts=frozenset({"errors.corp.example"}))
 BASE = f"{SENTRY}api/0/organizations/acme/"
 ISSUE_URL = f"{BASE}issues/100/"
 MEMBERS_URL = f"{BASE}members/"
@@ -71,7 +81,7 @@ def vendor() -> Iterator[responses.RequestsMock]:
 
 @pytest.fixture
 def sentry(clock: Clock) -> Iterator[SentryClient]:
-    with new_session(AddressPolicy()) as session:
+    with new_session(POLICY) as session:
         yield SentryClient(SENTRY, "acme", session, BearerAuth("token"), BackOff(), MemberCache(clock))
 
 
@@ -145,14 +155,13 @@ def test_an_address_with_a_plus_arrives_whole(vendor: responses.RequestsMock, se
     ("organization", "issue_id", "path"),
     [
         ("a/c?m#e", "100", "a%2Fc%3Fm%23e/issues/100/"),
-        ("acme", "../members", "acme/issues/..%2Fmembers/"),
     ],
 )
 def test_a_name_cannot_change_the_path(
     vendor: responses.RequestsMock, organization: str, issue_id: str, path: str
 ) -> None:
     vendor.get(f"{SENTRY}api/0/organizations/{path}", json=ISSUE_JSON)
-    with new_session(AddressPolicy()) as session:
+    with new_session(POLICY) as session:
         client = SentryClient(SENTRY, organization, session, BearerAuth("t"), BackOff(), MemberCache())
         assert client.get_issue(issue_id) == ISSUE
 
@@ -160,7 +169,7 @@ def test_a_name_cannot_change_the_path(
 def test_a_self_hosted_sentry_may_live_below_a_path(vendor: responses.RequestsMock) -> None:
     base = "https://errors.corp.example/sentry/"
     vendor.get(f"{base}api/0/organizations/acme/issues/100/", json=ISSUE_JSON)
-    with new_session(AddressPolicy()) as session:
+    with new_session(POLICY) as session:
         client = SentryClient(base, "acme", session, BearerAuth("t"), BackOff(), MemberCache())
         assert client.get_issue("100") == ISSUE
 
@@ -177,7 +186,6 @@ def test_a_self_hosted_sentry_may_live_below_a_path(vendor: responses.RequestsMo
         ([{"id": "5002", "user": {"id": "7", "emails": [{"email": "ann@acme.example"}]}}], True),
         ([{"id": "1", "email": "bob@acme.example", "user": {"id": "9"}}, MEMBER_JSON], True),
         ([], False),
-        (None, False),
         # An invitation that nobody has accepted yet.
         ([{**MEMBER_JSON, "user": None}], False),
         # A search that is less exact than ours.
@@ -228,7 +236,7 @@ def test_two_sentrys_with_one_organization_name_do_not_share_their_members(
         api = f"{base}api/0/organizations/sentry/"
         vendor.get(f"{api}members/", json=[{**MEMBER_JSON, "user": {"id": str(number)}}])
         vendor.put(f"{api}issues/100/", json=ISSUE_JSON)
-        with new_session(AddressPolicy()) as session:
+        with new_session(POLICY) as session:
             client = SentryClient(base, "sentry", session, BearerAuth("t"), BackOff(), members)
             client.set_assignee("100", ANN)
         assert sent(vendor)[3] == {"assignedTo": f"user:{number}"}
@@ -285,6 +293,13 @@ def test_an_issue_that_was_merged_comes_under_its_new_id(
         {**ISSUE_JSON, "status": "reprocessing"},
         {**ISSUE_JSON, "assignedTo": "user:7"},
         {**ISSUE_JSON, "project": "fe"},
+        {**ISSUE_JSON, "id": "../100"},
+        {**ISSUE_JSON, "id": True},
+        {**ISSUE_JSON, "id": 10**40},
+        {**ISSUE_JSON, "title": 5},
+        {**ISSUE_JSON, "permalink": ["x"]},
+        {**ISSUE_JSON, "level": {}},
+        {**ISSUE_JSON, "assignedTo": {"email": 5}},
     ],
 )
 @pytest.mark.parametrize(
@@ -314,7 +329,7 @@ def test_a_comment_is_found_among_an_issue_s_comments(
     assert sent(vendor) == ("GET", f"{ISSUE_URL}comments/", [], None)
 
 
-@pytest.mark.parametrize("comments", [[], None, [{"id": "502", "data": {"text": "later"}}]])
+@pytest.mark.parametrize("comments", [[], [{"id": "502", "data": {"text": "later"}}]])
 def test_a_comment_that_was_deleted_is_not_found(
     vendor: responses.RequestsMock, sentry: SentryClient, comments: Any
 ) -> None:
@@ -365,32 +380,81 @@ def test_an_issue_that_is_not_there_is_named_by_its_kind(
     [
         ({"json": {"detail": "You may not."}}, "You may not."),
         ({"json": {"detail": {"code": "x", "message": "You may not."}}}, "You may not."),
-        ({"json": {"assignedTo": ["Cannot assign to non-team member"]}}, "assignedTo: Cannot assign"),
-        ({"json": {"status": ['"x" is not a valid choice.'], "other": ["y"]}}, 'status: "x" is not'),
-        ({"json": {"detail": None, "status": ["Bad."]}}, "no explanation"),
-        ({"json": {}}, "no explanation"),
-        ({"json": {"detail": {}}}, "no explanation"),
-        ({"json": {"status": []}}, "no explanation"),
-        ({"json": []}, "no explanation"),
-        ({"json": None}, "no explanation"),
-        ({"body": "<html>", "content_type": "text/html"}, "no explanation"),
-        ({"body": ""}, "no explanation"),
+        (
+            {"json": {"assignedTo": ["Cannot assign"]}},
+            "assignedTo: Cannot assign",
+        ),
+        (
+            {"json": {"status": ['"x" is not valid.'], "other": ["y"]}},
+            'status: "x" is not valid.',
+        ),
+        ({"json": {"detail": None, "status": ["Bad."]}}, ""),
+        ({"json": {}}, ""),
+        ({"json": {"detail": {}}}, ""),
+        ({"json": {"status": []}}, ""),
+        ({"json": []}, ""),
+        ({"json": None}, ""),
+        ({"body": "<html>", "content_type": "text/html"}, ""),
+        ({"body": ""}, ""),
     ],
 )
 def test_a_refusal_quotes_sentry_s_own_sentence(
     vendor: responses.RequestsMock, sentry: SentryClient, body: Json, sentence: str
 ) -> None:
     vendor.put(ISSUE_URL, status=400, **body)
-    with pytest.raises(Refused, match=re.escape(f"PUT {ISSUE_URL}: HTTP 400: {sentence}")) as raised:
+    with pytest.raises(Refused) as raised:
         sentry.set_status("100", IssueStatus.RESOLVED)
     assert raised.value.service == "sentry"
+    assert str(raised.value) == raised.value.detail == f"PUT {ISSUE_URL}: HTTP 400"
+    assert raised.value.quoted == sentence
+
+
+@pytest.mark.parametrize(
+    ("call", "about"),
+    [
+        (lambda sentry: sentry.get_issue("100"), "issue 100"),
+        (lambda sentry: sentry.set_status("100", IssueStatus.RESOLVED), "issue 100"),
+        (lambda sentry: sentry.set_assignee("100", None), "issue 100"),
+        (lambda sentry: sentry.get_comment("100", "501"), "the comments of issue 100"),
+        # The organization itself and its members are no single thing.
+        (lambda sentry: sentry.organization_id(), None),
+        (lambda sentry: sentry.set_assignee("100", ANN), None),
+    ],
+)
+def test_what_is_forbidden_says_what_it_is_about(
+    vendor: responses.RequestsMock,
+    sentry: SentryClient,
+    call: Callable[[SentryClient], Any],
+    about: str | None,
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    for method in ("GET", "PUT"):
+        vendor.add(method, re.compile(f"{BASE}.*"), status=403, json={"detail": "You do not have permission"})
+    with pytest.raises(Unauthorized if about is None else Forbidden) as raised:
+        call(sentry)
+    assert raised.value.quoted == "You do not have permission"
+    if isinstance(raised.value, Forbidden):
+        assert raised.value.about == about
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../members", "1/../2", "\x00", "x" * 600])
+def test_a_name_that_leads_elsewhere_is_asked_of_nobody(sentry: SentryClient, name: str) -> None:
+    for call in (
+        lambda: sentry.get_issue(name),
+        lambda: sentry.set_status(name, IssueStatus.RESOLVED),
+        lambda: sentry.get_comment(name, "501"),
+        lambda: sentry.web_url(name),
+    ):
+        with pytest.raises(Rejected):
+            call()
+    with new_session(POLICY) as session, pytest.raises(Rejected):
+        SentryClient(SENTRY, name, session, BearerAuth("t"), BackOff(), MemberCache())
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
         ({"status": 401, "json": {"detail": "Invalid token"}}, Unauthorized),
-        ({"status": 403, "json": {"detail": "You do not have permission"}}, Unauthorized),
         ({"status": 302, "headers": {"Location": f"{SENTRY}auth/login/"}}, Unauthorized),
         ({"status": 200, "body": "<html>", "content_type": "text/html"}, Unauthorized),
         ({"status": 429, "json": {"detail": "too frequently"}}, Throttled),

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from shared.domain.errors import (
     Busy,
     Conflict,
+    Forbidden,
     NotFound,
     Refused,
     SyncError,
@@ -359,6 +360,7 @@ def test_what_landed_before_a_conflict_is_recorded_and_the_rest_decided_again(sc
     [
         Throttled("ado", "429", retry_after=7.0),
         Unauthorized("ado", "401"),
+        Forbidden("ado", "HTTP 403", about="work item 31", quoted="TF237111: no rights"),
         Unavailable("ado", "timed out"),
         NotFound("gone", kind="work-item-not-found"),
     ],
@@ -370,6 +372,38 @@ def test_a_write_that_failed_is_recorded_once(scene: Scene, error: SyncError) ->
         with pytest.raises(type(error)):
             scene.outbound()
         assert (scene.outcomes().count("failed"), scene.health.attempts) == (1, attempts)
+
+
+def test_what_is_forbidden_is_told_in_the_vendor_s_words_and_tried_again_when_it_is_due(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    forbidden = Forbidden("ado", "HTTP 403", about="work item 31", quoted="TF237111: no rights")
+    scene.calls.meet("update_work_item", forbidden)
+    with pytest.raises(Forbidden):
+        scene.outbound()
+    assert scene.health == Health(
+        HealthWord.ATTENTION, "forbidden", "HTTP 403: TF237111: no rights", scene.now, 1, scene.now + 300.0
+    )
+    [entry] = scene.entries()
+    assert (entry.outcome, entry.reason) == ("failed", "forbidden: HTTP 403: TF237111: no rights")
+    assert scene.row.claim is None
+    assert scene.outbound() == ["applied"]
+
+
+def test_an_item_whose_type_was_disabled_goes_on_in_step(scene: Scene) -> None:
+    scene.ado.disable_type("Fabrikam-Fiber", "Bug")
+    scene.now += 3700.0  # as long as the states are remembered, and longer
+    scene.sentry.resolve(ISSUE)
+    scene.sentry.assign(ISSUE, BOB)
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.ado.item(ITEM).assignee) == ("Closed", Person(BOB))
+
+
+def test_a_project_that_was_believed_before_it_was_checked_is_looked_up(scene: Scene) -> None:
+    true = scene.row.project_id
+    scene.services.links.replace(scene.stored(), replace(scene.row, project_id="../otherorg/proj"))
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert (scene.row.project_id, scene.state) == (true, "Closed")
 
 
 def test_a_write_that_was_refused_is_not_the_work_of_a_dead_worker(scene: Scene) -> None:

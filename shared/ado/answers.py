@@ -1,0 +1,135 @@
+"""The shapes of Azure DevOps' answers, as far as they are read: anything else in their place is no answer."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, field
+
+from shared.domain.ids import GUID, LARGEST_NUMBER
+from shared.domain.model import Category, State
+
+Each = TypeVar("Each")
+
+Number = Annotated[int, Meta(gt=0, le=LARGEST_NUMBER)]
+Guid = Annotated[str, Meta(pattern=rf"^(?i:{GUID})\Z")]
+Name = Annotated[str, Meta(min_length=1, max_length=512)]
+# Titles and paths end long before that. A longer one could not be stored.
+Text = Annotated[str, Meta(max_length=4096)]
+
+
+class Listed(msgspec.Struct, Generic[Each], frozen=True):
+    """The list that most answers wrap."""
+
+    value: list[Each]
+
+
+class ConnectionAnswer(msgspec.Struct, frozen=True):
+    """Who answers: the id of the organization, or of the collection on a Server."""
+
+    instance_id: Annotated[str, Meta(pattern=r"\S", max_length=100)] = field(name="instanceId")
+
+
+class ProjectAnswer(msgspec.Struct, frozen=True):
+    id: Guid
+    name: Name
+
+
+class WorkItemFields(msgspec.Struct, frozen=True):
+    work_item_type: Name = field(name="System.WorkItemType")
+    state: Name = field(name="System.State")
+    # A person comes in several shapes, and whoever cannot be read is a stranger.
+    assigned_to: Any = field(name="System.AssignedTo", default=None)
+    title: Text | None = field(name="System.Title", default=None)
+    area_path: Text | None = field(name="System.AreaPath", default=None)
+    project: Name | None = field(name="System.TeamProject", default=None)
+
+
+class WorkItemAnswer(msgspec.Struct, frozen=True):
+    id: Number
+    rev: Number
+    fields: WorkItemFields
+    url: str | None = None
+
+
+class StateAnswer(msgspec.Struct, frozen=True):
+    name: Name
+    category: str | None = None
+
+    @property
+    def state(self) -> State:
+        return State(self.name, next((each for each in Category if each == self.category), None))
+
+
+class TypeAnswer(msgspec.Struct, frozen=True):
+    name: Name
+    states: list[StateAnswer] | None = None
+    is_disabled: bool = field(name="isDisabled", default=False)
+
+
+class Named(msgspec.Struct, frozen=True):
+    name: Name
+
+
+class CategoryAnswer(msgspec.Struct, frozen=True):
+    reference_name: str | None = field(name="referenceName", default=None)
+    work_item_types: list[Named] | None = field(name="workItemTypes", default=None)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """An area or an iteration, and those below it."""
+
+    name: Name
+    children: list["Place"] | None = None
+
+
+class FieldAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """A field of a work item type, as the type defines it."""
+
+    reference_name: Name
+    name: Name | None = None
+    always_required: bool | None = None
+    default_value: Any = None
+
+
+class Numbered(msgspec.Struct, frozen=True):
+    """A work item of which only the number is asked for."""
+
+    id: Number
+
+
+class QueryAnswer(msgspec.Struct, frozen=True):
+    work_items: list[Numbered] | None = field(name="workItems", default=None)
+
+    @property
+    def ids(self) -> list[int]:
+        return [each.id for each in self.work_items or ()]
+
+
+class Relation(msgspec.Struct, frozen=True):
+    url: str | None = None
+
+
+class RelatedAnswer(msgspec.Struct, frozen=True):
+    """A work item and what it is related to."""
+
+    id: Number
+    relations: list[Relation] | None = None
+
+
+class FoundAnswer(msgspec.Struct, frozen=True):
+    """What the search service finds; ``info_code`` tells whether its index is complete."""
+
+    results: list[Any] | None = None
+    info_code: int = field(name="infoCode", default=0)
+
+
+class CommentAnswer(msgspec.Struct, frozen=True):
+    text: str | None = None
+
+
+class CommentsAnswer(msgspec.Struct, frozen=True):
+    comments: list[CommentAnswer] | None = None
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """An object of which nothing is needed."""

@@ -1,0 +1,38 @@
+"""Paths below a service's address: the only place where names and ids become a part of a URL."""
+
+import re
+from urllib.parse import quote, unquote
+
+from shared.domain.errors import Rejected
+
+_LONGEST_SEGMENT = 512  # characters; no name or id of either service is as long
+_SLASHES = re.compile(r"[/\\]")
+
+
+def below(base_url: str, *segments: str) -> str:
+    """Return the address below ``base_url``, which ends with a slash, that the segments lead to.
+
+    Each segment is quoted, so that it stays one. Raises Rejected for one that a server, or a proxy that
+    decodes it early, would take for a step out of the path.
+    """
+    return base_url + "/".join(quote(_verified(each), safe="$") for each in segments)
+
+
+def verify_path(path: str) -> None:
+    """Raise Rejected for a path that leads out of itself, however its dots are spelled, or has gaps."""
+    segments = _SLASHES.split(unquote(path.removeprefix("/")))
+    if path and any(_is_step(each) for each in segments):
+        raise Rejected("must not contain empty segments, . or ..")
+
+
+def _verified(segment: str) -> str:
+    if any(_is_step(each) for each in _SLASHES.split(segment)):
+        raise Rejected("a name must not be empty, and must not consist of dots")
+    if len(segment) > _LONGEST_SEGMENT or not segment.isprintable():
+        raise Rejected(f"a name must have at most {_LONGEST_SEGMENT} printable characters")
+    return segment
+
+
+def _is_step(segment: str) -> bool:
+    """Tell whether a segment is empty, or leads nowhere or upwards; some servers drop dots and spaces."""
+    return not segment.strip(". ")

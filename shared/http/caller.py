@@ -1,0 +1,234 @@
+"""One call to a vendor, made once: its answer as a typed value, or the error that says what to do next."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
+
+from shared.domain.decoding import Shape, decode_delivery
+from shared.domain.errors import (
+    Conflict,
+    Forbidden,
+    Malformed,
+    NotFound,
+    Refused,
+    Rejected,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
+from shared.http.back_off import BackOff
+from shared.http.body import BodyUnreadable, read_body
+from shared.http.session import TIMEOUT, Session
+
+LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, decompressed
+_LARGEST_PROBLEM = 64 * 1024  # bytes of an answer that says what went wrong
+_DEFAULT_WAIT = 10.0
+_LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP.
+
+    ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal; it may raise.
+    """
+
+    service: str
+    session: Session
+    auth: AuthBase | None
+    headers: Mapping[str, str]
+    problem_of: Callable[[Any], str]
+    back_off: BackOff = field(default_factory=BackOff)
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        kind: type[Shape],
+        *,
+        about: str = "",
+        missing: str = "not-found",
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Shape:
+        """Make one call and return its answer as a ``kind``; raise NotFound, Conflict or an Upstream error.
+
+        ``about`` names the one thing that the call concerns, if it concerns one: a 403 then says nothing of
+        any other. ``missing`` is the kind of NotFound.
+        """
+        operation = f"{method} {url.partition('?')[0]}"
+        self.back_off.verify(self.service)
+        asked_for = {**self.headers, "Accept-Encoding": "gzip", **(headers or {})}
+        request = requests.Request(method, url, headers=asked_for, json=json, params=params)
+        with self._translated(operation), self._sent(request) as response:
+            self._verify_success(operation, response, about, missing)
+            return self._value(operation, response, kind)
+
+    def _sent(self, request: requests.Request) -> requests.Response:
+        try:
+            response = self.session.send(
+                self.session.prepare_request(request),
+                auth=self.auth,
+                timeout=TIMEOUT,
+                stream=True,
+                allow_redirects=False,
+            )
+        except Unauthorized:
+            # There is no token to send, and asking for one takes seconds.
+            self.back_off.refused(certain=True)
+            raise
+        self.back_off.answered()
+        return response
+
+    @contextmanager
+    def _translated(self, operation: str) -> Iterator[None]:
+        """Turn what goes wrong on the way, before or within an answer, into an error of the tree.
+
+        None keeps its cause, which quotes the query, a header or what was sent: a traceback would print it.
+        """
+        try:
+            yield
+        except Rejected as error:
+            advice = f"we do not connect to {error.detail}"
+            raise Refused(self.service, f"{operation}: {error.detail}", advice=advice) from None
+        except (requests.RequestException, HTTPError, OSError) as error:
+            self.back_off.silent()
+            raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from None
+        except ValueError:
+            # For example a line break at the end of a token.
+            advice = "our credentials cannot be sent in a header: check for a line break or an odd character"
+            raise Unauthorized(self.service, f"{operation}: {advice}", advice=advice) from None
+
+    def _verify_success(self, operation: str, response: requests.Response, about: str, missing: str) -> None:
+        """Return for an answer that is a success; otherwise raise the error that says what to do next."""
+        status = response.status_code
+        html = "text/html" in response.headers.get("Content-Type", "").lower()
+        # ADO quirk: 203, 302 and a page of HTML mean "sign in first" (docs/vendor_quirks.md#rest).
+        if status in {203, 302, 303, 401} or (status < 300 and html):
+            self.back_off.refused(certain=True)
+            raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
+        detail = f"{operation}: HTTP {status}"
+        wait = _retry_after(response.headers)
+        if status == 429 or (status >= 400 and status != 403 and wait is not None):
+            seconds = _until_reset(response.headers) if wait is None else wait
+            self.back_off.slow(seconds)
+            raise Throttled(self.service, detail, retry_after=seconds)
+        if status >= 500 or status == 408:
+            raise Unavailable(self.service, detail)
+        if status >= 300:
+            problem = _problem_in(response)
+            # A proxy or a half-done deployment answers with a page; nothing is gone.
+            if status in {404, 410} and html and problem != b"":
+                raise Unavailable(self.service, detail)
+            quoted = self._quoted(problem, response)
+            if status in {404, 410}:
+                raise NotFound(detail, kind=missing, quoted=quoted)
+            raise self._refusal(status, detail, quoted, about)
+        self.back_off.accepted()
+        if wait is not None:
+            # ADO quirk: a success may ask for a wait before the next call (docs/vendor_quirks.md#rest).
+            self.back_off.slow(wait)
+
+    def _refusal(self, status: int, detail: str, quoted: str, about: str) -> SyncError:
+        if status in {409, 412}:
+            return Conflict(detail, quoted=quoted)
+        if status == 403 and about:
+            return Forbidden(self.service, detail, about=about, quoted=quoted)
+        if status == 403:
+            self.back_off.refused(certain=False)
+            return Unauthorized(self.service, detail, quoted=quoted)
+        return Refused(self.service, detail, quoted=quoted)
+
+    def _quoted(self, problem: bytes | None, response: requests.Response) -> str:
+        """Return the vendor's own sentence, freed of our secrets; empty if it gives none."""
+        try:
+            words = self.problem_of(decode_delivery(problem or b""))
+        except (Malformed, ValueError, TypeError, AttributeError, LookupError):
+            return ""
+        return quotable(words, self._spellings(response))
+
+    def _value(self, operation: str, response: requests.Response, kind: type[Shape]) -> Shape:
+        """Return the body as a ``kind``. What is wrong with it is not told: that would quote it."""
+        try:
+            body = read_body(response, LARGEST_ANSWER)
+            content = decode_delivery(body) if body else None
+            if content is not None:
+                content = _without(self._spellings(response), body, content)
+            return msgspec.convert(content, kind)
+        except (BodyUnreadable, Malformed, msgspec.ValidationError, RecursionError):
+            raise Unavailable(self.service, f"{operation}: the answer cannot be read") from None
+
+    def _spellings(self, response: requests.Response) -> tuple[str, ...]:
+        """Return what must not come back: the credentials that this request sent, and the app's secrets."""
+        sent = response.request.headers.get("Authorization", "")
+        return (
+            *_spellings_of(sent if isinstance(sent, str) else sent.decode("latin-1")),
+            *self.session.spellings,
+        )
+
+
+@lru_cache(maxsize=64)
+def _spellings_of(authorization: str) -> tuple[str, ...]:
+    return spellings_of(secrets_in(authorization))
+
+
+def _without(spellings: tuple[str, ...], body: bytes, content: Any) -> Any:
+    """Return decoded content without our secrets, as people paste them into titles, and servers echo them.
+
+    Written anew where it holds escapes, it is searched in one spelling, whatever the sender escaped.
+    """
+    text = (msgspec.json.encode(content) if b"\\" in body else body).decode("utf-8", "replace")
+    clean = freed(text, spellings)
+    return content if clean == text else decode_delivery(clean.encode())
+
+
+def _problem_in(response: requests.Response) -> bytes | None:
+    """Return the body of a refusal, or None if it cannot be read: the refusal stands without it."""
+    try:
+        return read_body(response, _LARGEST_PROBLEM)
+    except (BodyUnreadable, requests.RequestException, HTTPError, OSError):
+        return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the service asks us to wait, or None if it does not ask."""
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return _bounded(float(value))
+    except ValueError:
+        return _seconds_until(value)
+
+
+def _until_reset(headers: Mapping[str, str]) -> float:
+    """Return the seconds to wait after a 429 without Retry-After.
+
+    Sentry quirk: its 429 says only when its window ends (docs/vendor_quirks.md#sentry-rest).
+    """
+    reset = headers.get("X-Sentry-Rate-Limit-Reset", "")
+    return _bounded(float(reset) - time.time()) if reset.isdecimal() else _DEFAULT_WAIT
+
+
+def _seconds_until(http_date: str) -> float:
+    try:
+        return _bounded(parsedate_to_datetime(http_date).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return _DEFAULT_WAIT
+
+
+def _bounded(seconds: float) -> float:
+    # The constants come first, so that NaN, which compares false, yields a constant.
+    return min(_LONGEST_WAIT, max(1.0, seconds))

@@ -1,0 +1,184 @@
+"""The connections to the vendors: only to allowed addresses, and for no longer than a call may take."""
+
+import http.client
+import io
+import socket
+import time
+from collections.abc import Iterable
+from functools import partial
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import Rejected
+from shared.domain.secrecy import spellings_of
+
+CALL_TIME = 30.0  # seconds from the request to the last byte of its answer
+BETWEEN_BYTES = 10.0  # seconds
+TIMEOUT = (3.05, BETWEEN_BYTES)  # seconds to connect, and between two bytes
+
+
+class Unguarded(Exception):
+    """The installed urllib3 or requests opens connections past our check: with it, nothing may be called."""
+
+
+class _HurriedReader(io.RawIOBase):
+    """Reads from a socket until a deadline. The time-out of a socket starts anew with each byte."""
+
+    def __init__(self, reader: io.RawIOBase, connection: socket.socket, deadline: float) -> None:
+        self._reader = reader
+        self._connection = connection
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer takes too long")
+        self._connection.settimeout(min(left, BETWEEN_BYTES))
+        count: int | None = self._reader.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._reader.close()
+        super().close()
+
+
+class _HurriedResponse(http.client.HTTPResponse):
+    """An answer of which all is read before the deadline, from the status line on."""
+
+    def __init__(self, connection: Any, *args: Any, deadline: float, **options: Any) -> None:
+        super().__init__(connection, *args, **options)
+        self.fp = io.BufferedReader(_HurriedReader(self.fp.detach(), connection, deadline))
+
+
+class _VerifiedConnection:
+    """Verifies the address after name resolution and before any byte is sent; limits the time of a call.
+
+    urllib3 has no public place for this, so a method of its own is overridden, and ``new_session`` tries it.
+    """
+
+    policy = AddressPolicy()
+
+    def _new_conn(self) -> socket.socket:
+        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
+        try:
+            # Both bases have a host as well.
+            self.policy.verify_address(self.host, connection.getpeername()[0])  # type: ignore[attr-defined]
+        except (Rejected, OSError):
+            connection.close()
+            raise
+        return connection
+
+    def request(self, *args: Any, **options: Any) -> None:
+        self.response_class = partial(_HurriedResponse, deadline=time.monotonic() + CALL_TIME)
+        super().request(*args, **options)  # type: ignore[misc]  # both bases have it
+
+
+class _LedAstray:
+    """Stands below the check, in a trial, and lets every name lead to an address that no policy allows."""
+
+    def _new_conn(self) -> "_LedAstray":
+        _ = super()._new_conn  # type: ignore[misc]  # what the check builds on has to be there
+        return self
+
+    def getpeername(self) -> tuple[str, int]:
+        return ("169.254.169.254", 80)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def _pool_classes(policy: AddressPolicy, *below: type) -> dict[str, type[HTTPConnectionPool]]:
+    checks, holding = (_VerifiedConnection, *below), {"policy": policy}
+    plain = type("VerifiedHTTPConnection", (*checks, HTTPConnection), holding)
+    secure = type("VerifiedHTTPSConnection", (*checks, HTTPSConnection), holding)
+    return {
+        "http": type("VerifiedHTTPPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("VerifiedHTTPSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
+class VerifyingAdapter(HTTPAdapter):
+    """The only way out, and the only place where credentials are put on a request."""
+
+    def __init__(self, policy: AddressPolicy, *below: type) -> None:
+        self._policy = policy
+        self._classes = _pool_classes(policy, *below)
+        super().__init__(pool_maxsize=16)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._classes
+
+    def reach(self, url: str) -> None:
+        """Open a connection as a request to ``url`` would."""
+        request = requests.Request("GET", url).prepare()
+        pool: Any = self.get_connection_with_tls_context(request, verify=True)
+        pool.urlopen("GET", "/", retries=False, timeout=1.0)
+
+    def send(  # type: ignore[override]  # everything but the credentials is passed on as it came
+        self, request: requests.PreparedRequest, *, auth: AuthBase | None = None, **options: Any
+    ) -> requests.Response:
+        """Send a request; raise Rejected before it has any credentials if its host must not see them."""
+        url = request.url or ""
+        self._policy.verify_scheme(url)
+        if auth is not None or "Authorization" in request.headers:
+            self._policy.verify_trusted(url)
+        return super().send(request if auth is None else auth(request), **options)
+
+
+class Session(requests.Session):
+    """A session that ignores proxies, .netrc and cookies, and never looks where a redirect leads.
+
+    ``spellings`` are those of the secrets that no answer may bring back to us.
+    """
+
+    def __init__(self, policy: AddressPolicy, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.spellings = spellings_of(secrets)
+        self.trust_env = False
+        self.cookies.set_policy(
+            DefaultCookiePolicy(allowed_domains=[])
+        )  # one organization's cookies must not reach another
+        adapter = VerifyingAdapter(policy)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  # the base's signature
+        """Return None. Otherwise the library reads the whole body of a redirect, however large it is."""
+        return None
+
+
+def new_session(policy: AddressPolicy, secrets: Iterable[str] = ()) -> Session:
+    """Return a session whose connections are known to pass the check, or raise Unguarded."""
+    _verify_guard(policy)
+    return Session(policy, secrets)
+
+
+def _verify_guard(policy: AddressPolicy) -> None:
+    """Raise Unguarded unless a connection that leads to a forbidden address is refused, by either scheme."""
+    for scheme in ("http", "https"):
+        try:
+            # Nobody listens there, should the check be passed by.
+            VerifyingAdapter(policy, _LedAstray).reach(f"{scheme}://127.0.0.1:1/")
+        except Rejected:
+            continue
+        except (HTTPError, OSError, AttributeError, TypeError) as error:
+            raise _unguarded(scheme) from error
+        raise _unguarded(scheme)
+
+
+def _unguarded(scheme: str) -> Unguarded:
+    installed = " and ".join(f"{name} {version(name)}" for name in ("urllib3", "requests"))
+    return Unguarded(f"{installed}: {scheme} connections do not pass our check of their address")

@@ -1,0 +1,105 @@
+"""The shapes of Sentry's answers, as far as they are read: anything else in their place is no answer."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, field
+
+from shared.domain.ids import LARGEST_NUMBER
+from shared.domain.model import (
+    ASSIGNEE_UNREADABLE,
+    TEAM_ASSIGNEE,
+    Assignee,
+    IssueStatus,
+    Person,
+    SentryIssue,
+    Stranger,
+)
+
+# Sentry quirk: ids are texts in one place and numbers in another.
+Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
+
+
+class OrganizationAnswer(msgspec.Struct, frozen=True):
+    id: Id
+
+
+class Assigned(msgspec.Struct, frozen=True):
+    type: str | None = None
+    id: str | int | None = None
+    email: str | None = None
+
+    @property
+    def assignee(self) -> Assignee:
+        label = "" if self.id is None else str(self.id)
+        # Sentry quirk: "team" may come as "actortype.team" (docs/vendor_quirks.md#sentry-hooks).
+        if (self.type or "").lower().endswith("team"):
+            return Stranger(TEAM_ASSIGNEE, label)
+        # Sentry quirk: organizations with enhanced privacy omit addresses.
+        return Person(self.email.lower()) if self.email else Stranger(ASSIGNEE_UNREADABLE, label)
+
+
+class ProjectAnswer(msgspec.Struct, frozen=True):
+    slug: str | None = None
+
+
+class IssueAnswer(msgspec.Struct, frozen=True):
+    """An issue. While Sentry merges, deletes or reprocesses it, its status is none of ours: no answer."""
+
+    id: Id
+    status: IssueStatus
+    assigned_to: Assigned | None = field(name="assignedTo", default=None)
+    title: str | None = None
+    permalink: str | None = None
+    project: ProjectAnswer | None = None
+    level: str | None = None
+
+    @property
+    def issue(self) -> SentryIssue:
+        return SentryIssue(
+            issue_id=str(self.id),
+            status=self.status,
+            assignee=self.assigned_to.assignee if self.assigned_to else None,
+            title=self.title or "",
+            permalink=self.permalink or "",
+            project_slug=(self.project.slug if self.project else None) or "",
+            level=self.level or "",
+        )
+
+
+class Address(msgspec.Struct, frozen=True):
+    email: str | None = None
+
+
+class User(msgspec.Struct, frozen=True):
+    id: str | int | None = None
+    email: str | None = None
+    emails: list[Address] | None = None
+
+
+class MemberAnswer(msgspec.Struct, frozen=True):
+    """A member; one who has not accepted the invitation is no user yet."""
+
+    email: str | None = None
+    user: User | None = None
+
+    def addresses(self) -> Iterator[str]:
+        user = self.user or User()
+        for each in (self.email, user.email, *(address.email for address in user.emails or ())):
+            if each:
+                yield each.lower()
+
+
+class Author(msgspec.Struct, frozen=True):
+    name: str | None = None
+
+
+class CommentText(msgspec.Struct, frozen=True):
+    text: str | None = None
+
+
+class CommentAnswer(msgspec.Struct, frozen=True):
+    id: str | int
+    user: Author | None = None
+    data: CommentText | None = None

@@ -1,0 +1,97 @@
+"""Services that forbid us everything we ask about single things: a permission or a scope is missing.
+
+One refusal says nothing of the next item. Only when a service has answered several different things with
+nothing else, for a while, is it told as a problem of the organization.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from shared.domain.errors import Conflict, NotFound
+from shared.store.tables import Delete, Insert, Replace, Row, Table
+
+_PARTITION = "forbidden"
+_SERVICES = ("ado", "sentry")
+_THINGS = 3
+_FOR = 900.0  # seconds
+_FORGOTTEN_AFTER = 2 * 3600.0  # seconds; longer than the longest step of the back-off, which keeps it going
+_NOTED_EVERY = 300.0  # seconds
+
+
+class _Streak(msgspec.Struct, frozen=True):
+    """Refusals in a row: since when, the latest, and the first few different things they were about."""
+
+    since: float
+    latest: float
+    things: tuple[str, ...]
+
+
+class ForbiddenStore:
+    def __init__(self, table: Table, clock: Callable[[], float]) -> None:
+        self._table = table
+        self._clock = clock
+        # What this process knows to be without a row. Another process may add one, which then ends by age.
+        self._allowed: set[tuple[str, str]] = set()
+
+    def note(self, slug: str, service: str, about: str) -> None:
+        """Remember that a service forbids something about one thing."""
+        now = self._clock()
+        self._allowed.discard((slug, service))
+        row = self._find(slug, service)
+        streak = _streak_in(row)
+        if streak is None or now - streak.latest > _FORGOTTEN_AFTER:
+            streak = _Streak(now, 0.0, ())
+        is_new = about not in streak.things and len(streak.things) < _THINGS
+        if not is_new and now - streak.latest < _NOTED_EVERY:
+            return
+        things = (*streak.things, about) if is_new else streak.things
+        text = msgspec.json.encode(_Streak(streak.since, now, things)).decode()
+        key = _key(slug, service)
+        with suppress(Conflict, NotFound):  # Another worker notes one at this moment, which is as good.
+            self._table.apply(_PARTITION, Replace(key, text, row.etag) if row else Insert(key, text))
+
+    def end(self, slug: str, service: str) -> None:
+        """Forget the refusals, as something about one thing is allowed. Storage is asked once a process."""
+        if (slug, service) not in self._allowed:
+            with suppress(NotFound):
+                self._table.apply(_PARTITION, Delete(_key(slug, service)))
+            self._allowed.add((slug, service))
+
+    def end_all(self, slug: str) -> None:
+        for service in _SERVICES:
+            self._allowed.discard((slug, service))
+            self.end(slug, service)
+
+    def counts(self) -> Counter[str]:
+        """Return for how many organizations each service forbids everything."""
+        rows = self._table.scan(_PARTITION, "", "~")
+        return Counter(row.key.rpartition("!")[2] for row in rows if self._is_everything(_streak_in(row)))
+
+    def _is_everything(self, streak: _Streak | None) -> bool:
+        return (
+            streak is not None
+            and len(streak.things) >= _THINGS
+            and streak.latest - streak.since >= _FOR
+            and self._clock() - streak.latest <= _FORGOTTEN_AFTER
+        )
+
+    def _find(self, slug: str, service: str) -> Row | None:
+        try:
+            return self._table.get(_PARTITION, _key(slug, service))
+        except NotFound:
+            return None
+
+
+def _key(slug: str, service: str) -> str:
+    return f"{slug}!{service}"
+
+
+def _streak_in(row: Row | None) -> _Streak | None:
+    """Return the streak of a row, or None for one that cannot be read: it begins anew."""
+    try:
+        return msgspec.json.decode(row.text, type=_Streak) if row else None
+    except msgspec.DecodeError:
+        return None

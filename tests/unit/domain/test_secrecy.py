@@ -1,0 +1,83 @@
+"""Freeing a vendor's words of our secrets, however they are spelled, before anything is cut."""
+
+import base64
+import json
+import re
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from shared.domain.secrecy import REMOVED, freed, quotable, secrets_in, spellings_of
+
+PAT = 'q7x/+Z"k\\w4ü-pat'
+TOKEN = "sntryi_0123456789abcdef"
+BASIC = f"Basic {base64.b64encode(f':{PAT}'.encode()).decode()}"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+SPELLED = [
+    PAT,
+    BASIC,
+    BASIC.removeprefix("Basic "),
+    encoded(PAT),
+    encoded(f":{PAT}"),
+    base64.urlsafe_b64encode(f":{PAT}".encode()).decode(),
+    quote(PAT),
+    quote(PAT, safe=""),
+    quote_plus(PAT),
+    re.sub("%..", lambda each: each[0].lower(), quote(PAT, safe="")),
+    quote(BASIC, safe=""),
+    json.dumps(PAT)[1:-1],
+    json.dumps(PAT, ensure_ascii=False)[1:-1],
+    json.dumps(PAT)[1:-1].replace("/", "\\/"),
+    json.dumps(BASIC)[1:-1].replace("/", "\\/"),
+]
+
+
+@pytest.mark.parametrize("spelled", SPELLED)
+def test_a_secret_is_removed_in_every_spelling(spelled: str) -> None:
+    spellings = spellings_of(secrets_in(BASIC))
+    for text in (spelled, f"said {spelled}, twice: {spelled}", f"x{spelled}y"):
+        for clean in (freed(text, spellings), quotable(text, spellings)):
+            assert REMOVED in clean
+            assert not any(each in clean for each in (PAT, encoded(f":{PAT}").rstrip("="), quote(PAT)))
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("Authorization: Bearer abcdef.ghi", f"Authorization: {REMOVED}"),
+        ("authorization: bearer  abcdef", f"authorization: {REMOVED}"),
+        ("Basic%20abcdef== said", f"{REMOVED} said"),
+        (f"the token {TOKEN}.", f"the token {REMOVED}"),
+        ("SNTRYS_abc", REMOVED),
+        ("TF401320: Rule Error", "TF401320: Rule Error"),
+        ("two\nlines\x00and\u200b more", "two lines and  more"),
+        ("  ", ""),
+    ],
+)
+def test_what_looks_like_credentials_is_removed_and_what_no_log_can_hold_too(text: str, clean: str) -> None:
+    assert quotable(text, ()) == clean
+
+
+@pytest.mark.parametrize("before", range(250, 310))
+def test_a_secret_is_removed_before_anything_is_cut(before: int) -> None:
+    clean = quotable("y" * before + PAT, spellings_of([PAT]))
+    assert PAT[:4] not in clean
+    assert len(clean) <= 300
+
+
+def test_a_secret_inside_of_another_leaves_nothing_of_it() -> None:
+    assert freed("abcdefgh-and-more", spellings_of(["abcdefgh", "abcdefgh-and-more"])) == REMOVED
+
+
+@pytest.mark.parametrize("short", ["", "a", "12345", "  abcd  "])
+def test_a_short_text_is_no_secret_that_would_be_found_everywhere(short: str) -> None:
+    assert spellings_of([short]) == ()
+
+
+def test_a_bearer_token_is_no_password_of_anybody() -> None:
+    assert list(secrets_in("Bearer abc.def")) == ["Bearer abc.def", "abc.def"]
