@@ -74,7 +74,7 @@ def run_many(seeds: range, theme: str | None, *, whole: bool) -> int:
         f"{len(seeds)} schedules without a violation, {len(seeds) / seconds:.0f} for each second of one core."
     )
     print(f"{edits} edits and other causes, {writes} writes of ours that changed something, {calls} calls.")
-    print(f"{windows} edits fell between our read of an issue and our write to it.")
+    print(f"{windows} edits could not be told: between our read and our write, or the same as ours.")
     return 0
 
 

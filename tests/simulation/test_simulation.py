@@ -8,7 +8,7 @@ import pytest
 from tests.simulation.drawing import THEMES, drawn
 from tests.simulation.schedule import OUTAGES, TROUBLES, Action, Schedule
 from tests.simulation.shrinking import shrunk
-from tests.simulation.trace import traced
+from tests.simulation.trace import spelled, traced
 from tests.simulation.world import World
 
 QUIET = Schedule(
@@ -104,6 +104,12 @@ def test_a_trace_says_who_did_what_and_how_it_ended() -> None:
     ):
         assert line in trace
     assert "VIOLATION" not in trace
+
+
+def test_a_schedule_is_spelled_as_python_that_makes_it_again() -> None:
+    schedule = drawn(3, "outages")
+    assert schedule.issues
+    assert eval(spelled(schedule), {"Schedule": Schedule, "Action": Action}) == schedule  # noqa: S307  # our own text
 
 
 def test_a_failing_schedule_is_stripped_of_all_that_does_not_matter() -> None:

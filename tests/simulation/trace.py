@@ -1,7 +1,7 @@
 """Traces a schedule: who did what when, each of our calls, and how both sides stand."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import msgspec
 
@@ -128,7 +128,7 @@ def spelled(schedule: Schedule) -> str:
     actions = "".join(f"        {_action(each)},\n" for each in schedule.actions)
     parts = [
         f"    actions=(\n{actions}    ),\n" if name == "actions" else f"    {name}={value!r},\n"
-        for name, value in vars(schedule).items()
+        for name, value in ((each.name, getattr(schedule, each.name)) for each in fields(schedule))
     ]
     return f"Schedule(\n{''.join(parts)})"
 

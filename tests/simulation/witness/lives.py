@@ -75,6 +75,7 @@ class Lives:
         self._verdicts = verdicts
         self._hops = hops
         self._by_person: set[tuple[str, str]] = set()
+        self._ours: dict[tuple[str, str], object] = {}
         self._announced: dict[str, tuple[str, IssueLink]] = {}
         self.lives: dict[Pair, Life] = {}
         self.causes = self.writes = self.windows = 0
@@ -166,8 +167,11 @@ class Lives:
             known = life.landed.get(name) or self._seen(link, name)
             noticed = old in (known[side], life.agreed.get(name, (None, None))[side])
             warned = any(each == name and values[side] == old for each, values in life.warned)
+            # Whoever brought back what we had written, before anybody looked, has changed nothing.
+            looks_like_ours = (end, name) in self._ours and self._ours[end, name] == old
             if (end, name) in self._by_person and not noticed and not warned:
-                self._lost(f"{name} of {end}, {old}, became {new}", observed=observed)
+                what = f"{name} of {end}, {old}, became {new}"
+                self._lost(what, observed=observed and not looks_like_ours)
             if side == ITEM and not life.may_write and name not in life.stirred:
                 self.against(f"{name} of {end} was written though the issue had not changed")
             if link.claim is not None:
@@ -178,6 +182,7 @@ class Lives:
         if link.claim is not None and link.claim.until < worker.began:
             late = worker.began - link.claim.until
             self._verdicts.against(Law.CLAIM, f"{end} was written {late:.0f} s after the claim had run out")
+        self._ours[end, name] = new
         self._changed(end, name, by_person=False)
 
     def announced(self, worker: Worker) -> tuple[str, IssueLink] | None:
@@ -201,7 +206,7 @@ class Lives:
             self.against(f"a person's edit was lost without a word: {what}")
         else:
             # Sentry has no versions: nothing can keep a write from following an edit that came after the
-            # read it was decided on. In this one way an edit may be lost; it is counted.
+            # read it was decided on. Here an edit may be lost, and where it cannot be told from ours.
             self.windows += 1
 
     # What we record.
