@@ -273,3 +273,27 @@ def test_a_write_that_a_merge_led_to_another_issue_is_one_of_those_that_are_coun
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_an_edit_to_the_very_value_that_is_being_written_is_one_of_those_that_are_counted() -> None:
+    """Olive resolves issue 100 after a worker announced that it resolves it, and before it does.
+
+    The write then changes nothing, and Sentry answers as to any other. When Ann has reopened work item 31 in
+    the meantime, the issue is reopened, as it is after a write of ours.
+    """
+    schedule = Schedule(
+        seed=1795855585,
+        workers=3,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("101", 32), ("101", 31), ("100", 31), ("100", 32)),
+        settings=(),
+        actions=(
+            Action("set-state", item=31, value="Resolved"),
+            Action("set-state", item=31, value="Active"),
+            Action("set-state", item=31, value="Verified"),
+            Action("set-state", item=32, value="Closed"),
+            Action("wait", value="1"),
+            Action("resolve", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []

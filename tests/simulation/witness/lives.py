@@ -16,6 +16,7 @@ from shared.domain.model import (
     IssueStatus,
     Person,
     SentryIssue,
+    Side,
     Stranger,
     WorkItem,
 )
@@ -136,6 +137,18 @@ class Lives:
             self._wrote(
                 worker, ISSUE, issue_end(after.issue_id), name, old, new, observed=seen_before_writing
             )
+        self._wrote_the_same(worker, after)
+
+    def _wrote_the_same(self, worker: Worker, after: SentryIssue) -> None:
+        """Note what a person chose between our announcement of that very value and our write.
+
+        Sentry answers a write that changes nothing as it does any other, so it cannot be told from ours.
+        """
+        announced = self.announced(worker)
+        claim = announced[1].claim if announced is not None else None
+        for intent in claim.intents if claim is not None else ():
+            if intent.side is Side.SENTRY and getattr(after, intent.field) == intent.value:
+                self._ours[issue_end(after.issue_id), intent.field] = intent.value
 
     def wrote_item(self, worker: Worker, before: WorkItem, after: WorkItem) -> None:
         names = self._facts.changed_in_item(before, after)
