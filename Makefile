@@ -9,6 +9,7 @@ SEED ?= 0
 PYTEST_OPTIONS ?=
 MODULES ?=
 LOCK_OPTIONS ?=
+BENCH_OPTIONS ?=
 
 # For every platform and Python from 3.11; nothing of this machine goes into what it writes.
 LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --python-version 3.11 --generate-hashes \
@@ -47,8 +48,8 @@ lock: set-up ## Pin what requirements*.in ask for and all that it brings (LOCK_O
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 
-bench: set-up ## Measure calls, latency and growth against their targets
-	@$(RUN) bench
+bench: set-up ## Measure calls, latency and growth against their targets (BENCH_OPTIONS=--quick)
+	@$(RUN) bench $(BENCH_OPTIONS)
 
 chaos: set-up ## Kill, cut off and overload the running app, and check that both sides agree afterwards
 	@$(RUN) tests.chaos

@@ -30,7 +30,7 @@ from shared.store.progress import Progress
 ISSUES_A_RUN = 120
 _SPREAD_OVER = 240.0  # seconds
 _EVERY = 300.0  # seconds between two runs
-# An unfinished run continues in the next one; host.json ends any function after five minutes.
+# An unfinished run continues in the next one; host.json ends any function after ten minutes.
 _RUN_FOR = 200.0  # seconds
 _PRUNE_EVERY = 24 * 3600.0  # seconds
 # Links whose health a run may read to find these: what cannot be reached is passed over.

@@ -46,7 +46,7 @@ from tests.simulation.witness.witness import Witness
 START = 1_800_000_000.0
 A_CALL = 0.02  # seconds
 SLOW, FROZEN = 12.0, 130.0  # seconds; an answer just out of time, and a machine that stood still
-LONGEST_FUNCTION = 300.0  # seconds; functionTimeout in host.json
+LONGEST_FUNCTION = 300.0  # seconds; half of functionTimeout in host.json
 EVERY = 300.0  # seconds between two runs of the reconciler
 # How soon everything is carried over once nothing goes wrong any more, by how long services were away: within
 # the step that the back-off had reached, and two runs of the reconciler; and in any case.
