@@ -60,7 +60,7 @@ simulate: set-up ## Run random schedules of edits, lost hooks and crashes (SCHED
 mutants: set-up ## Break the code on purpose and check that a test notices
 	@$(RUN) tests.simulation.mutants
 
-mutation: set-up ## Change each expression of the core in turn, for half an hour or more (MODULES="shared.domain.failures")
+mutation: set-up ## Change each expression of the core in turn, for an hour or two (MODULES="shared.domain.failures")
 	@$(RUN) tests.mutation $(MODULES)
 
 clean: ## Remove everything that was installed or generated
