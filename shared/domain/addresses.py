@@ -18,6 +18,7 @@ from shared.domain.paths import verify_path
 _DEV_AZURE = "dev.azure.com"
 _VISUAL_STUDIO = ".visualstudio.com"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_BARE_HOST = re.compile(f"{_HOST.pattern}/*")
 _UNFIT = re.compile(r"[\s\\\x00-\x1f]")
 _NOT_TRUSTED = "our tokens go to known hosts only; if this one is yours, name it in TRUSTED_HOSTS"
 
@@ -159,7 +160,7 @@ def normalized_ado_url(url: str, policy: AddressPolicy) -> str:
 
 def is_bare_host(text: str) -> bool:
     """Tell a host name typed without ``https://`` from a URL."""
-    return "/" not in text.rstrip("/") and bool(_HOST.fullmatch(text.rstrip("/")))
+    return _BARE_HOST.fullmatch(text) is not None
 
 
 def search_url_for(ado_url: str) -> str:

@@ -40,6 +40,7 @@ NAMED_ONLY = "a private address needs the host name in ALLOWED_PRIVATE_HOSTS"
         ("https://sentry.io./", "https://sentry.io/"),
         ("https://DEV.azure.com.:443/fabrikam", "https://dev.azure.com:443/fabrikam/"),
         ("https://sentry.corp.example:8443/sentry", "https://sentry.corp.example:8443/sentry/"),
+        ("https://sentry.corp.example/UX/", "https://sentry.corp.example/UX/"),
         ("https://203.0.114.9/", "https://203.0.114.9/"),
         ("https://[2606:4700::1111]/", "https://[2606:4700::1111]/"),
         ("https://10.0.0.7/", "https://10.0.0.7/"),  # named by the operator
@@ -289,6 +290,7 @@ def test_the_search_service_is_found_beside_the_organization(ado_url: str, searc
     [
         ("dev.azure.com", True),
         ("dev.azure.com/", True),
+        ("dev.azure.com//", True),
         ("fabrikam.visualstudio.com", True),
         ("https://dev.azure.com/", False),
         ("dev.azure.com/fabrikam", False),
@@ -403,6 +405,7 @@ def test_plain_http_stays_on_this_machine(policy: AddressPolicy) -> None:
         ("tfs.corp.example", {"tfs.corp.example"}),
         (" TFS.Corp.Example. ,sentry.corp.example,", {"tfs.corp.example", "sentry.corp.example"}),
         ("[fd12::1]", {"fd12::1"}),
+        ("XRAY.corp.example", {"xray.corp.example"}),
     ],
 )
 def test_a_list_of_hosts_is_read_as_people_write_it(text: str, hosts: set[str]) -> None:
