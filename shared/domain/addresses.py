@@ -18,6 +18,8 @@ from shared.domain.paths import verify_path
 _DEV_AZURE = "dev.azure.com"
 _VISUAL_STUDIO = ".visualstudio.com"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_BARE_HOST = re.compile(f"{_HOST.pattern}/*")
+_UNFIT = re.compile(r"[\s\\\x00-\x1f]")
 _NOT_TRUSTED = "our tokens go to known hosts only; if this one is yours, name it in TRUSTED_HOSTS"
 
 # Hosts that get our tokens without being named in a setting, and those with exactly one label before them:
@@ -98,11 +100,11 @@ class AddressPolicy(msgspec.Struct, frozen=True):
         """Return ``url`` with a trailing slash, or raise Rejected with what is wrong with it."""
         parts = _split(url)
         host = _bare(parts.hostname)
-        if parts.username or parts.password or "@" in parts.netloc:
+        if "@" in parts.netloc:
             raise Rejected("must not contain credentials")
-        if parts.query or parts.fragment or "?" in url or "#" in url:
+        if "?" in url or "#" in url:
             raise Rejected("must not contain a query or a fragment")
-        if any(character.isspace() or ord(character) < 0x20 or character == "\\" for character in url):
+        if _UNFIT.search(url):
             raise Rejected("must not contain spaces, backslashes or control characters")
         if parts.scheme not in {"https", "http"} or not host:
             raise Rejected("must be a URL of the form https://…/")
@@ -145,19 +147,20 @@ def normalized_ado_url(url: str, policy: AddressPolicy) -> str:
     """
     verified = policy.verify_url(url)
     parts = urlsplit(verified)
+    host = _bare(parts.hostname)
     segments = [segment for segment in parts.path.split("/") if segment]
-    if parts.hostname == _DEV_AZURE:
+    if host == _DEV_AZURE:
         if not segments:
             raise Rejected("names no organization: https://dev.azure.com/{organization}/")
         return f"https://{_DEV_AZURE}/{segments[0]}/"
-    if (parts.hostname or "").endswith(_VISUAL_STUDIO):
+    if host.endswith(_VISUAL_STUDIO):
         return f"https://{parts.netloc}/"
     return verified
 
 
 def is_bare_host(text: str) -> bool:
     """Tell a host name typed without ``https://`` from a URL."""
-    return "/" not in text.rstrip("/") and bool(_HOST.fullmatch(text.rstrip("/")))
+    return _BARE_HOST.fullmatch(text) is not None
 
 
 def search_url_for(ado_url: str) -> str:
@@ -166,7 +169,7 @@ def search_url_for(ado_url: str) -> str:
     https://learn.microsoft.com/rest/api/azure/devops/search/work-item-search-results
     """
     parts = urlsplit(ado_url)
-    host = parts.hostname or ""
+    host = _bare(parts.hostname)
     if host == _DEV_AZURE:
         return f"https://almsearch.{_DEV_AZURE}{parts.path}"
     if host.endswith(_VISUAL_STUDIO):
@@ -209,7 +212,7 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" or (literal is not None and literal.is_loopback)
 
 
-def _ipv4_inside(ip: Address) -> list[Address]:
+def _ipv4_inside(ip: Address) -> list[ipaddress.IPv4Address]:
     """Return the IPv4 addresses that an IPv6 address carries, in each of the ways that carry one."""
     if isinstance(ip, ipaddress.IPv4Address):
         return []
@@ -229,11 +232,15 @@ def _is_forbidden(ip: Address) -> bool:
     return ip in _FORBIDDEN or ip.is_link_local or ip.is_multicast or ip.is_unspecified
 
 
-def _is_public(ip: Address, inside: Iterable[Address]) -> bool:
+def _is_public(ip: Address, inside: Iterable[ipaddress.IPv4Address]) -> bool:
     if isinstance(ip, ipaddress.IPv4Address):
-        return not any(ip in network for network in _PRIVATE_IPV4)
-    if ip in _NAT64 or ip.ipv4_mapped:  # The address inside is the one that is reached.
-        return all(_is_public(each, ()) for each in inside)
-    if ip not in _PUBLIC_IPV6 or any(ip in network for network in _PRIVATE_IPV6):
+        return _is_public_ipv4(ip)
+    if not all(map(_is_public_ipv4, inside)):
         return False
-    return all(_is_public(each, ()) for each in inside)
+    if ip in _NAT64 or ip.ipv4_mapped:  # The address inside is the one that is reached.
+        return True
+    return ip in _PUBLIC_IPV6 and not any(ip in network for network in _PRIVATE_IPV6)
+
+
+def _is_public_ipv4(ip: ipaddress.IPv4Address) -> bool:
+    return not any(ip in network for network in _PRIVATE_IPV4)

@@ -10,7 +10,7 @@ from shared.domain.addresses import AddressPolicy, is_bare_host, normalized_ado_
 from shared.domain.decoding import decode
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.model import Category, Side
-from shared.domain.paths import below
+from shared.domain.paths import verify_segment
 
 DEFAULT_SENTRY_URL = "https://sentry.io/"
 HALF_A_MAPPING = "Resolve and unresolve status are required."
@@ -122,7 +122,7 @@ def _convert_fields(
                 values[key] = msgspec.convert(value, fields[key])
             except msgspec.ValidationError as error:
                 problem, _, where = str(error).partition(" - at `$")
-                errors[f"{path}{key}{where.rstrip('`')}"] = problem[:_LONGEST_PROBLEM]
+                errors[f"{path}{key}{where.removesuffix('`')}"] = problem[:_LONGEST_PROBLEM]
             else:
                 if isinstance(value, str) and not (0 < len(value) <= _LONGEST_TEXT and value.isprintable()):
                     errors[f"{path}{key}"] = f"must have 1 to {_LONGEST_TEXT} printable characters"
@@ -203,8 +203,10 @@ def _check_addresses(values: dict[str, Any], policy: AddressPolicy, errors: dict
 
 
 def _check_sentry_organization(slug: str | None, errors: dict[str, str]) -> None:
+    if slug is None:
+        return
     try:
-        below("", *([] if slug is None else [slug]))
+        verify_segment(slug)
     except Rejected as error:
         errors.setdefault("sentry_organization", error.detail)
 

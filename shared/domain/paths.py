@@ -15,7 +15,9 @@ def below(base_url: str, *segments: str) -> str:
     Each segment is quoted, so that it stays one. Raises Rejected for one that a server, or a proxy that
     decodes it early, would take for a step out of the path.
     """
-    return base_url + "/".join(quote(_verified(each), safe="$") for each in segments)
+    for each in segments:
+        verify_segment(each)
+    return base_url + "/".join(quote(each, safe="$") for each in segments)
 
 
 def verify_path(path: str) -> None:
@@ -25,12 +27,12 @@ def verify_path(path: str) -> None:
         raise Rejected("must not contain empty segments, . or ..")
 
 
-def _verified(segment: str) -> str:
+def verify_segment(segment: str) -> None:
+    """Raise Rejected for a name that cannot be one segment of a path."""
     if any(_is_step(each) for each in _SLASHES.split(segment)):
         raise Rejected("a name must not be empty, and must not consist of dots")
     if len(segment) > _LONGEST_SEGMENT or not segment.isprintable():
         raise Rejected(f"a name must have at most {_LONGEST_SEGMENT} printable characters")
-    return segment
 
 
 def _is_step(segment: str) -> bool:

@@ -64,7 +64,7 @@ def _encoded(secret: str) -> Iterator[str]:
     yield secret
     for plain in (secret, f":{secret}"):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            yield encode(plain.encode("utf-8", "replace")).decode().rstrip("=")
+            yield encode(plain.encode()).decode().rstrip("=")
 
 
 def _escaped(text: str) -> Iterator[str]:

@@ -112,59 +112,108 @@ def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
 
 # One thing wrong
 
+UNKNOWN = "is not a known key"
+TEXT = "must have 1 to 1024 printable characters"
+OBJECT = "Expected `object`"
+PERSON = "must map one e-mail address to another"
+
 
 @pytest.mark.parametrize(
-    ("changes", "path"),
+    ("changes", "path", "problem"),
     [
-        ({"ado_ulr": "https://dev.azure.com/x/"}, "ado_ulr"),
-        ({"": 1}, ""),
-        ({"ado_url": 5}, "ado_url"),
-        ({"ado_url": ""}, "ado_url"),
-        ({"ado_url": "https://dev.azure.com/" + "x" * 1024}, "ado_url"),
-        ({"ado_url": "http://dev.azure.com/fabrikam/"}, "ado_url"),
-        ({"ado_url": "https://dev.azure.com/"}, "ado_url"),
-        ({"ado_url": "dev.azure.com"}, "ado_url"),  # a bare host needs an account id
-        ({"ado_url": "https://169.254.169.254/"}, "ado_url"),
-        ({"ado_url": "http://127.0.0.1:9000/fabrikam/"}, "ado_url"),
-        ({"ado_url": None}, "ado_url"),
-        ({"ado_account_id": ""}, "ado_account_id"),
-        ({"ado_search_url": "https://10.0.0.1/"}, "ado_search_url"),
-        ({"sentry_url": "sentry.io"}, "sentry_url"),
-        ({"sentry_url": None}, "sentry_url"),
-        ({"sentry_organization": ""}, "sentry_organization"),
-        ({"issue_sync": "true"}, "issue_sync"),
-        ({"issue_sync": 1}, "issue_sync"),
-        ({"sync_comments": None}, "sync_comments"),
-        ({"done_categories": []}, "done_categories"),
-        ({"done_categories": None}, "done_categories"),
-        ({"done_categories": "Resolved"}, "done_categories"),
-        ({"done_categories": ["Resolved", "Complete"]}, "done_categories[1]"),
-        ({"done_categories": ["InProgress"]}, "done_categories"),
-        ({"done_categories": ["Completed", "Proposed"]}, "done_categories"),
-        ({"on_conflict": "both"}, "on_conflict"),
-        ({"done_when": "most"}, "done_when"),
-        ({"status_mapping": []}, "status_mapping"),
-        ({"status_mapping": None}, "status_mapping"),
-        ({"status_mapping": {"p": None}}, "status_mapping.p"),
-        ({"status_mapping": {"p": {"on_resolved": "x"}}}, "status_mapping.p.on_resolved"),
-        ({"status_mapping": {"p": {"done_states": "Closed"}}}, "status_mapping.p.done_states"),
-        ({"status_mapping": {"p": {"done_states": ["Closed", 5]}}}, "status_mapping.p.done_states[1]"),
-        ({"status_mapping": {"p": {"types": []}}}, "status_mapping.p.types"),
-        ({"status_mapping": {"p": {"types": {"Bug": 5}}}}, "status_mapping.p.types.Bug"),
-        ({"status_mapping": {"p": {"types": {"Bug": {"x": 5}}}}}, "status_mapping.p.types.Bug.x"),
-        ({"status_mapping": {"p": {"types": {"Bug": {"types": {}}}}}}, "status_mapping.p.types.Bug.types"),
-        ({"status_mapping": {PROJECT: {}, PROJECT.upper(): {}}}, f"status_mapping.{PROJECT.upper()}"),
-        ({"people": []}, "people"),
-        ({"people": {"ann@corp.example": 5}}, "people[...]"),
-        ({"people": {"ann@corp.example": "Ann"}}, "people.ann@corp.example"),
-        ({"people": {"Ann": "ann@home.example"}}, "people.Ann"),
-        ({"people": {"": ""}}, "people."),
+        ({"ado_ulr": "https://dev.azure.com/x/"}, "ado_ulr", UNKNOWN),
+        ({"": 1}, "", UNKNOWN),
+        ({"ado_url": 5}, "ado_url", "Expected `str | null`, got `int`"),
+        ({"ado_url": ""}, "ado_url", TEXT),
+        ({"ado_url": "https://dev.azure.com/" + "x" * 1024}, "ado_url", TEXT),
+        ({"ado_url": "http://dev.azure.com/fabrikam/"}, "ado_url", "must start with https://"),
+        (
+            {"ado_url": "https://dev.azure.com/"},
+            "ado_url",
+            "names no organization: https://dev.azure.com/{organization}/",
+        ),
+        (
+            {"ado_url": "dev.azure.com"},
+            "ado_url",
+            "must be a URL of the form https://…/",
+        ),  # a bare host needs an account id
+        (
+            {"ado_url": "https://169.254.169.254/"},
+            "ado_url",
+            "169.254.169.254: link-local and metadata addresses are never allowed",
+        ),
+        (
+            {"ado_url": "http://127.0.0.1:9000/fabrikam/"},
+            "ado_url",
+            "loopback addresses are for local runs only",
+        ),
+        ({"ado_url": None}, "ado_url", "is required, unless ado_account_id is given"),
+        ({"ado_account_id": "a" * 1025}, "ado_account_id", TEXT),
+        ({"ado_account_id": ""}, "ado_account_id", TEXT),
+        (
+            {"ado_search_url": "https://10.0.0.1/"},
+            "ado_search_url",
+            "10.0.0.1: a private address needs the host name in ALLOWED_PRIVATE_HOSTS",
+        ),
+        ({"sentry_url": "sentry.io"}, "sentry_url", "must be a URL of the form https://…/"),
+        ({"sentry_url": None}, "sentry_url", "Expected `str`, got `null`"),
+        ({"sentry_organization": ""}, "sentry_organization", TEXT),
+        ({"issue_sync": "true"}, "issue_sync", "Expected `bool`, got `str`"),
+        ({"issue_sync": 1}, "issue_sync", "Expected `bool`, got `int`"),
+        ({"sync_comments": None}, "sync_comments", "Expected `bool`, got `null`"),
+        ({"done_categories": []}, "done_categories", "must name at least one category"),
+        ({"done_categories": None}, "done_categories", "Expected `array`, got `null`"),
+        ({"done_categories": "Resolved"}, "done_categories", "Expected `array`, got `str`"),
+        (
+            {"done_categories": ["Resolved", "Complete"]},
+            "done_categories[1]",
+            "Invalid enum value 'Complete'",
+        ),
+        ({"done_categories": ["InProgress"]}, "done_categories", "InProgress cannot mean done"),
+        ({"done_categories": ["Completed", "Proposed"]}, "done_categories", "Proposed cannot mean done"),
+        ({"on_conflict": "both"}, "on_conflict", "Invalid enum value 'both'"),
+        ({"done_when": "most"}, "done_when", "Invalid enum value 'most'"),
+        ({"status_mapping": []}, "status_mapping", OBJECT),
+        ({"status_mapping": None}, "status_mapping", OBJECT),
+        ({"status_mapping": {"p": None}}, "status_mapping.p", OBJECT),
+        ({"status_mapping": {"p": {"on_resolved": "x"}}}, "status_mapping.p.on_resolved", UNKNOWN),
+        (
+            {"status_mapping": {"p": {"done_states": "Closed"}}},
+            "status_mapping.p.done_states",
+            "Expected `array`, got `str`",
+        ),
+        (
+            {"status_mapping": {"p": {"done_states": ["Closed", 5]}}},
+            "status_mapping.p.done_states[1]",
+            "Expected `str`, got `int`",
+        ),
+        ({"status_mapping": {"p": {"types": []}}}, "status_mapping.p.types", OBJECT),
+        ({"status_mapping": {"p": {"types": {"Bug": 5}}}}, "status_mapping.p.types.Bug", OBJECT),
+        ({"status_mapping": {"p": {"types": {"Bug": {"x": 5}}}}}, "status_mapping.p.types.Bug.x", UNKNOWN),
+        (
+            {"status_mapping": {"p": {"types": {"Bug": {"types": {}}}}}},
+            "status_mapping.p.types.Bug.types",
+            UNKNOWN,
+        ),
+        (
+            {"status_mapping": {PROJECT: {}, PROJECT.upper(): {}}},
+            f"status_mapping.{PROJECT.upper()}",
+            "names a project a second time",
+        ),
+        ({"people": []}, "people", "Expected `object`, got `array`"),
+        ({"people": {"ann@corp.example": 5}}, "people[...]", "Expected `str`, got `int`"),
+        ({"people": {"ann@corp.example": "Ann"}}, "people.ann@corp.example", PERSON),
+        ({"people": {"Ann": "ann@home.example"}}, "people.Ann", PERSON),
+        ({"people": {"": ""}}, "people.", PERSON),
     ],
 )
-def test_one_thing_wrong_is_named_by_its_path(changes: dict[str, Any], path: str) -> None:
-    found = errors(**changes)
-    assert list(found) == [path]
-    assert found[path]
+def test_one_thing_wrong_is_named_by_its_path(changes: dict[str, Any], path: str, problem: str) -> None:
+    assert errors(**changes) == {path: problem}
+
+
+@pytest.mark.parametrize("text", ["a", "a" * 1024])
+def test_a_text_may_have_one_character_and_a_thousand(text: str) -> None:
+    assert configured(ado_account_id=text).ado_account_id == text
 
 
 @pytest.mark.parametrize(
@@ -271,9 +320,8 @@ def test_an_address_that_nobody_knows_is_refused_by_its_path(key: str) -> None:
 
 @pytest.mark.parametrize("slug", ["..", ".", "../other", "a/../b", " "])
 def test_a_slug_that_leads_elsewhere_is_refused(slug: str) -> None:
-    with pytest.raises(InvalidConfiguration) as raised:
-        configured(sentry_organization=slug)
-    assert raised.value.errors.keys() == {"sentry_organization"}
+    problem = "a name must not be empty, and must not consist of dots"
+    assert errors(sentry_organization=slug) == {"sentry_organization": problem}
 
 
 # People
@@ -286,23 +334,29 @@ def test_aliases_are_lower_cased_and_lead_both_ways() -> None:
 
 
 @pytest.mark.parametrize(
-    ("people", "path"),
+    ("people", "path", "problem"),
     [
         (
             {"ann@corp.example": "ann@home.example", "anna@corp.example": "ann@home.example"},
             "anna@corp.example",
+            "ann@home.example already stands for ann@corp.example",
         ),
         (
             {"ann@corp.example": "ann@home.example", "anna@corp.example": "Ann@Home.example"},
             "anna@corp.example",
+            "ann@home.example already stands for ann@corp.example",
         ),
-        ({"ann@corp.example": "a@home.example", "ANN@corp.example": "b@home.example"}, "ANN@corp.example"),
+        (
+            {"ann@corp.example": "a@home.example", "ANN@corp.example": "b@home.example"},
+            "ANN@corp.example",
+            "names an Azure DevOps person a second time",
+        ),
     ],
 )
 def test_people_who_could_not_be_told_apart_on_the_way_back_are_refused(
-    people: dict[str, str], path: str
+    people: dict[str, str], path: str, problem: str
 ) -> None:
-    assert list(errors(people=people)) == [f"people.{path}"]
+    assert errors(people=people) == {f"people.{path}": problem}
 
 
 def test_the_first_person_keeps_the_address() -> None:

@@ -108,6 +108,7 @@ MOVED = Identity(("a", "b"), (HERE, THERE))
         (ASKED, Identity(("b",), (THERE,)), OTHER),
         (ASKED, Identity(("b",), (HERE,)), OTHER),  # the name was given up, and taken by others
         (ASKED, Identity((), (HERE,)), SAME),
+        (ASKED, Identity((), (THERE, HERE)), SAME),  # it was there, and is here
         (ASKED, Identity((), (THERE,)), UNKNOWN),
         (NEVER_ASKED, Identity(("a",), (HERE,)), SAME),
         (NEVER_ASKED, Identity(("a",), (THERE,)), OTHER),

@@ -7,7 +7,7 @@ import pytest
 
 from functions.edge import status_of
 from shared.domain import errors
-from shared.domain.errors import InvalidConfiguration, MissingSetting, SyncError
+from shared.domain.errors import Forbidden, InvalidConfiguration, MissingSetting, SyncError
 from shared.domain.failures import Disposition, consequence_of
 from tests.unit.error_tree import EVERY_ERROR, an_error
 
@@ -38,6 +38,12 @@ def test_a_missing_setting_is_named_with_its_purpose() -> None:
     error = MissingSetting("SENTRY_TOKEN", "the token of the internal integration")
     assert error.name == "SENTRY_TOKEN"
     assert error.detail == "SENTRY_TOKEN is not set: the token of the internal integration"
+
+
+def test_an_error_says_only_what_it_was_told() -> None:
+    error = Forbidden("ado", "HTTP 403")
+    assert (error.told, error.about, error.advice) == ("HTTP 403", "", "")
+    assert Forbidden("ado", "HTTP 403", quoted="TF401027").told == "HTTP 403: TF401027"
 
 
 def test_an_invalid_document_keeps_every_error_by_its_path() -> None:

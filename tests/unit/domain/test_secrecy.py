@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -44,6 +45,25 @@ def test_a_secret_is_removed_in_every_spelling(spelled: str) -> None:
         for clean in (freed(text, spellings), quotable(text, spellings)):
             assert REMOVED in clean
             assert not any(each in clean for each in (PAT, encoded(f":{PAT}").rstrip("="), quote(PAT)))
+    assert freed(spelled, spellings).rstrip("=") == REMOVED
+
+
+@pytest.mark.parametrize("secret", ["six-ch", "seven-c", "eight-ch", "new-pat-W", "of/two words", 'a"quote"'])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str,
+        quote,
+        quote_plus,
+        lambda secret: quote(secret, safe=""),
+        lambda secret: json.dumps(secret)[1:-1],
+        lambda secret: encoded(secret).rstrip("="),
+        lambda secret: encoded(f":{secret}").rstrip("="),
+    ],
+    ids=["plain", "path", "form", "segment", "JSON", "Base64", "Basic"],
+)
+def test_nothing_is_left_of_a_secret(secret: str, spell: Callable[[str], str]) -> None:
+    assert freed(spell(secret), spellings_of([secret])) == REMOVED
 
 
 @pytest.mark.parametrize(
@@ -79,5 +99,11 @@ def test_a_short_text_is_no_secret_that_would_be_found_everywhere(short: str) ->
     assert spellings_of([short]) == ()
 
 
-def test_a_bearer_token_is_no_password_of_anybody() -> None:
-    assert list(secrets_in("Bearer abc.def")) == ["Bearer abc.def", "abc.def"]
+@pytest.mark.parametrize("token", ["abc.def", "YWJj.ZGVm", "two words"])
+def test_a_bearer_token_is_no_password_of_anybody(token: str) -> None:
+    assert list(secrets_in(f"Bearer {token}")) == [f"Bearer {token}", token]
+
+
+def test_a_password_may_hold_a_colon() -> None:
+    header = f"Basic {encoded(':pass:word')}"
+    assert list(secrets_in(header)) == [header, encoded(":pass:word"), ":pass:word", "pass:word"]

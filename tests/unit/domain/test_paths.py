@@ -1,0 +1,63 @@
+"""Paths below a service's address: a name stays one segment of them, or is refused."""
+
+import pytest
+
+from shared.domain.errors import Rejected
+from shared.domain.paths import below, verify_path
+
+BASE = "https://dev.azure.com/fabrikam/"
+DOTS = "a name must not be empty, and must not consist of dots"
+UNFIT = "a name must have at most 512 printable characters"
+
+
+@pytest.mark.parametrize(
+    ("segments", "path"),
+    [
+        ([], ""),
+        (["_apis", "projects"], "_apis/projects"),
+        (["Web Shop", "_apis"], "Web%20Shop/_apis"),
+        (["a/b"], "a%2Fb"),
+        (["50%?#"], "50%25%3F%23"),
+        (["Bücher"], "B%C3%BCcher"),
+        (["$Bug"], "$Bug"),  # a new work item is posted to the name of its type behind a dollar sign
+        (["...x"], "...x"),
+        (["x" * 512], "x" * 512),
+    ],
+)
+def test_each_name_stays_one_segment(segments: list[str], path: str) -> None:
+    assert below(BASE, *segments) == BASE + path
+
+
+@pytest.mark.parametrize(
+    ("segment", "problem"),
+    [
+        ("", DOTS),
+        (".", DOTS),
+        ("..", DOTS),
+        (".. ", DOTS),
+        ("a/../b", DOTS),
+        ("a\\..\\b", DOTS),
+        ("/a", DOTS),
+        ("x" * 513, UNFIT),
+        ("a\nb", UNFIT),
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused(segment: str, problem: str) -> None:
+    with pytest.raises(Rejected) as raised:
+        below(BASE, "_apis", segment)
+    assert raised.value.detail == problem
+
+
+@pytest.mark.parametrize("path", ["", "/a", "/a/b", "/a.b/..c", "a/b", "/Web%20Shop"])
+def test_a_path_that_leads_straight_down_is_allowed(path: str) -> None:
+    verify_path(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "//a", "/a//b", "/a/", "/..", "/a/../b", "/a/./b", "/a/%2e%2E/b", "/a/..%2fb", "/a\\..\\b", ".."],
+)
+def test_a_path_with_gaps_or_steps_is_refused(path: str) -> None:
+    with pytest.raises(Rejected) as raised:
+        verify_path(path)
+    assert raised.value.detail == "must not contain empty segments, . or .."
