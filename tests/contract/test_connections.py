@@ -15,6 +15,7 @@ from shared.store.links import LinkStore
 from shared.store.organizations import OrganizationStore
 from shared.store.scopes import EndedScope, ScopeStore
 from shared.store.tables import Replace, Table
+from tests.doubles.tables import OvertakenTable
 
 OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
 ADO = Configuration(ado_url="https://dev.azure.com/fabrikam/")
@@ -64,6 +65,15 @@ def test_what_is_learned_changes_no_document_and_no_etag(organizations: Organiza
     assert learned.ado.delivered == ("c",)
     changed = organizations.replace(added, replace(ADO, issue_sync=False))
     assert (changed.ado.delivered, changed.configuration.issue_sync) == (("c",), False)
+
+
+def test_two_who_learn_at_once_are_both_heard(table: Table, clock: Clock) -> None:
+    one = OrganizationStore(table, clock)
+    added = one.add("acme", ADO, CONNECTION)
+    overtaken = OvertakenTable(table, lambda: one.learn(added, Identity(delivered=("d",))))
+    learned = OrganizationStore(overtaken, clock).learn(added, LEARNED)
+    assert set(learned.ado.delivered) == {"c", "d"}
+    assert one.get("acme") == learned
 
 
 def test_nothing_is_learned_of_a_place_that_the_document_has_left(organizations: OrganizationStore) -> None:
@@ -189,24 +199,31 @@ def test_foreign_deliveries_are_counted_by_a_row_a_minute(table: Table, clock: C
     for _ in range(50):
         foreign.note("acme")
     assert table.get("foreign", "acme").etag == written
-    assert foreign.counts() == {"acme": 1}
-    clock.now += 61.0
+    clock.now += 59.0
     foreign.note("acme")
-    assert foreign.counts() == {"acme": 52}
-    ForeignStore(table, clock).note("acme")  # another instance of the app
+    assert foreign.counts() == {"acme": 1}
+    clock.now += 1.0
+    foreign.note("acme")
     assert foreign.counts() == {"acme": 53}
+    ForeignStore(table, clock).note("acme")  # another instance of the app
+    assert foreign.counts() == {"acme": 54}
 
 
 def test_they_are_told_for_a_day_and_forgotten_with_their_organization(table: Table, clock: Clock) -> None:
     foreign = ForeignStore(table, clock)
-    for slug in ("acme", "other"):
+    for slug in ("4711", "other", "other"):
         foreign.note(slug)
     foreign.forget("other")
-    assert foreign.counts() == {"acme": 1}
-    clock.now += 24 * 3600.0 + 1.0
+    foreign.forget("other")
+    assert foreign.counts() == {"4711": 1}
+    foreign.note("other")  # under the same name, another organization
+    assert foreign.counts() == {"4711": 1, "other": 1}
+    clock.now += 24 * 3600.0 - 1.0
+    assert foreign.counts() == {"4711": 1, "other": 1}
+    clock.now += 1.0
     assert foreign.counts() == {}
-    foreign.note("acme")
-    assert foreign.counts() == {"acme": 1}
+    foreign.note("4711")
+    assert foreign.counts() == {"4711": 1}
 
 
 def test_a_count_that_cannot_be_read_hides_no_other(table: Table, clock: Clock) -> None:

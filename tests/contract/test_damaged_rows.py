@@ -232,7 +232,8 @@ def test_damaged_progress_begins_anew_and_counts_nowhere(table: Table, damage: s
     assert progress.get("acme") == Progress()
     assert progress.unreadable() == (2, 1)
     progress.put("acme", Progress(unreadable_links=Tally(last=1)))
-    assert progress.unreadable() == (3, 1)
+    progress.put("4711", Progress(unreadable_links=Tally(last=1)))
+    assert progress.unreadable() == (4, 1)
 
 
 @pytest.mark.parametrize("damage", [*(each for each in DAMAGES.values() if each != "7"), "9e99", "-1"])

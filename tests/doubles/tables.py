@@ -3,7 +3,7 @@
 import itertools
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from shared.domain.errors import Conflict, NotFound, Rejected, Unavailable
 from shared.store.tables import (
@@ -89,6 +89,22 @@ def _verify(operation: Operation, row: Row | None) -> None:
         raise NotFound(f"no row {operation.key}")
     if operation.etag is not None and operation.etag != row.etag:
         raise Conflict(f"row {operation.key} changed")
+
+
+class OvertakenTable:
+    """A table on which somebody else is faster once: ``meanwhile`` happens just after the next read."""
+
+    def __init__(self, table: Table, meanwhile: Callable[[], object]) -> None:
+        self._table = table
+        self._meanwhile = [meanwhile]
+        self.scan, self.apply = table.scan, table.apply
+
+    def get(self, partition: str, key: str) -> Row:
+        try:
+            return self._table.get(partition, key)
+        finally:
+            if self._meanwhile:
+                self._meanwhile.pop()()
 
 
 class RepeatingTable:
