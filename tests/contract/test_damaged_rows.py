@@ -99,6 +99,9 @@ def test_a_damaged_link_hides_no_other_and_can_be_removed_by_its_key(
     with pytest.raises(Undecidable) as raised:
         links.get("acme", "100", 31)
     assert raised.value.kind == "unreadable-link"
+    assert str(raised.value) == (
+        "the stored link cannot be read by this version of the app; delete it and link again"
+    )
     assert links.linked_among("acme", [("100", 31)]) == {("100", 31)}
     links.discard("acme", "100", 31)
     assert links.linked_among("acme", [("100", 31)]) == set()

@@ -117,3 +117,13 @@ class RepeatingTable:
     def apply(self, partition: str, *operations: Operation) -> list[str]:
         self._table.apply(partition, *operations)
         return self._table.apply(partition, *operations)
+
+
+class UnwritableTable:
+    """A table of which everything can be read and nothing changed."""
+
+    def __init__(self, table: Table) -> None:
+        self.get, self.scan = table.get, table.scan
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        raise Unavailable("storage", "the table is not served for writing")
