@@ -391,7 +391,8 @@ def test_an_entry_survives_the_table(activity: ActivityStore) -> None:
 def test_an_organization_is_known_by_its_slug(organizations: OrganizationStore) -> None:
     added = organizations.add("acme", ADO)
     assert organizations.get("acme") == added
-    assert list(organizations.slugs()) == ["acme"]
+    organizations.add("4711", ADO)
+    assert list(organizations.slugs()) == ["4711", "acme"]
     organizations.recent("acme")
 
 
