@@ -41,15 +41,11 @@ class ForbiddenStore:
         now = self._clock()
         self._allowed.discard((slug, service))
         row = self._find(slug, service)
-        streak = _streak_in(row)
-        if streak is None or now - streak.latest > _FORGOTTEN_AFTER:
-            streak = _Streak(now, 0.0, ())
-        is_new = about not in streak.things and len(streak.things) < _THINGS
-        if not is_new and now - streak.latest < _NOTED_EVERY:
+        noted = _streak_in(row)
+        streak = _continued(noted, about, now)
+        if streak == noted:
             return
-        things = (*streak.things, about) if is_new else streak.things
-        text = msgspec.json.encode(_Streak(streak.since, now, things)).decode()
-        key = _key(slug, service)
+        key, text = _key(slug, service), msgspec.json.encode(streak).decode()
         with suppress(Conflict, NotFound):  # Another worker notes one at this moment, which is as good.
             self._table.apply(_PARTITION, Replace(key, text, row.etag) if row else Insert(key, text))
 
@@ -88,6 +84,15 @@ class ForbiddenStore:
 
 def _key(slug: str, service: str) -> str:
     return f"{slug}!{service}"
+
+
+def _continued(streak: _Streak | None, about: str, now: float) -> _Streak:
+    """Return the streak with one more refusal, or as it was if that one is not worth a write."""
+    if streak is None or now - streak.latest > _FORGOTTEN_AFTER:
+        return _Streak(now, now, (about,))
+    if about not in streak.things and len(streak.things) < _THINGS:
+        return _Streak(streak.since, now, (*streak.things, about))
+    return streak if now - streak.latest < _NOTED_EVERY else _Streak(streak.since, now, streak.things)
 
 
 def _streak_in(row: Row | None) -> _Streak | None:

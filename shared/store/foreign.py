@@ -15,8 +15,8 @@ _TOLD_FOR = 24 * 3600.0  # seconds
 
 
 class _Noted(msgspec.Struct, frozen=True):
-    count: int
-    last: float
+    count: int = 0
+    last: float = 0.0
 
 
 class ForeignStore:
@@ -30,11 +30,11 @@ class ForeignStore:
 
     def note(self, slug: str) -> None:
         self._uncounted[slug] += 1
-        now = self._clock()
-        if now - self._noted_at.get(slug, 0.0) < _NOTED_EVERY:
+        now, noted_at = self._clock(), self._noted_at.get(slug)
+        if noted_at is not None and now - noted_at < _NOTED_EVERY:
             return
         self._noted_at[slug] = now
-        count = self._uncounted.pop(slug, 0) + self._count(slug, now)
+        count = self._uncounted.pop(slug) + self._count(slug, now)
         self._table.apply(_PARTITION, Replace(slug, msgspec.json.encode(_Noted(count, now)).decode(), None))
 
     def _count(self, slug: str, now: float) -> int:
@@ -59,4 +59,4 @@ class ForeignStore:
 
 
 def _noted(row: Row) -> _Noted:
-    return readable(row, _Noted) or _Noted(0, 0.0)
+    return readable(row, _Noted) or _Noted()

@@ -134,8 +134,10 @@ class OrganizationStore:
         Only existing organizations are cached: a cached absence would answer 404 to the first events of a
         new organization and put its subscription on probation.
         """
-        organization, at = self._known.get(slug, (None, 0.0))
-        return organization if organization and self._clock() - at < within else self.get(slug)
+        known = self._known.get(slug)
+        if known is not None and self._clock() - known[1] < within:
+            return known[0]
+        return self.get(slug)
 
     def _remembered(self, organization: Organization) -> Organization:
         self._known[organization.slug] = (organization, self._clock())
@@ -168,7 +170,7 @@ class OrganizationStore:
             except (Conflict, NotFound) as error:
                 now = self.find(organization.slug)
                 if now is None or now.version != organization.version or now.etag == organization.etag:
-                    raise StalePrecondition("the document was changed by somebody else meanwhile") from error
+                    raise _changed() from error
                 if connection.epoch == now.epoch:
                     connection = connection.joined(now.connection.ado, now.connection.sentry)
                 organization = now
@@ -183,10 +185,8 @@ class OrganizationStore:
             connection = now.connection.joined(ado, sentry)
             if now.version != organization.version or connection == now.connection:
                 return now
-            try:
+            with suppress(Conflict):
                 return self._put(now, now.configuration, connection)
-            except Conflict:
-                continue
         return organization
 
     def _put(
@@ -207,7 +207,7 @@ class OrganizationStore:
             except Conflict as error:
                 now = self.find(organization.slug)
                 if now is not None and now.version != organization.version:
-                    raise StalePrecondition("the document was changed by somebody else meanwhile") from error
+                    raise _changed() from error
                 organization = now or organization
             else:
                 return
@@ -248,6 +248,10 @@ class OrganizationStore:
         self._delete(organization)
         for service in ("ado", "sentry", DOCUMENT):
             self._forget_refusal(organization.slug, service)
+
+
+def _changed() -> StalePrecondition:
+    return StalePrecondition("the document was changed by somebody else meanwhile")
 
 
 def _text(configuration: Configuration, connection: Connection) -> str:

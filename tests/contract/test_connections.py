@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
 from shared.domain.connection import Connection, Identity, scope_of
-from shared.domain.errors import StalePrecondition, Unreadable
+from shared.domain.errors import NotFound, StalePrecondition, Unreadable
 from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
 from shared.store.activity import ActivityStore
 from shared.store.foreign import ForeignStore
@@ -15,6 +15,7 @@ from shared.store.links import LinkStore
 from shared.store.organizations import OrganizationStore
 from shared.store.scopes import EndedScope, ScopeStore
 from shared.store.tables import Replace, Table
+from tests.doubles.tables import OvertakenTable, UnwritableTable
 
 OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
 ADO = Configuration(ado_url="https://dev.azure.com/fabrikam/")
@@ -66,6 +67,15 @@ def test_what_is_learned_changes_no_document_and_no_etag(organizations: Organiza
     assert (changed.ado.delivered, changed.configuration.issue_sync) == (("c",), False)
 
 
+def test_two_who_learn_at_once_are_both_heard(table: Table, clock: Clock) -> None:
+    one = OrganizationStore(table, clock)
+    added = one.add("acme", ADO, CONNECTION)
+    overtaken = OvertakenTable(table, lambda: one.learn(added, Identity(delivered=("d",))))
+    learned = OrganizationStore(overtaken, clock).learn(added, LEARNED)
+    assert set(learned.ado.delivered) == {"c", "d"}
+    assert one.get("acme") == learned
+
+
 def test_nothing_is_learned_of_a_place_that_the_document_has_left(organizations: OrganizationStore) -> None:
     added = organizations.add("acme", ADO, CONNECTION)
     elsewhere = Configuration(ado_url="https://dev.azure.com/contoso/")
@@ -109,8 +119,12 @@ def test_a_document_that_cannot_be_read_is_known_to_be_there(
     organizations.add("acme", ADO)
     table.apply("organizations", Replace("acme", text, None))
     for look in (organizations.get, lambda slug: organizations.recent(slug, within=0.0)):
-        with pytest.raises(Unreadable):
+        with pytest.raises(Unreadable) as raised:
             look("acme")
+        assert str(raised.value) == (
+            "the stored document of acme cannot be read: a newer version of the app, or somebody by "
+            "hand, may have written it; replace it by PUT with If-Match: *, or DELETE it"
+        )
     found = organizations.find("acme")
     assert found is not None
     assert not found.is_readable
@@ -118,6 +132,12 @@ def test_a_document_that_cannot_be_read_is_known_to_be_there(
     organizations.replace(found, ADO)
     assert organizations.refusals() == {}
     assert organizations.get("acme").is_readable
+
+
+def test_a_document_that_cannot_be_read_is_told_though_nothing_can_be_written(table: Table) -> None:
+    table.apply("organizations", Replace("acme", "of another version", None))
+    with pytest.raises(Unreadable):
+        OrganizationStore(UnwritableTable(table)).get("acme")
 
 
 def test_what_was_known_of_it_is_read_all_the_same(organizations: OrganizationStore, table: Table) -> None:
@@ -129,6 +149,21 @@ def test_what_was_known_of_it_is_read_all_the_same(organizations: OrganizationSt
     assert found is not None
     assert (found.is_readable, found.connection) == (False, CONNECTION)
     assert found.ado.places == ("dev.azure.com/fabrikam",)
+
+
+def test_a_webhook_trusts_for_a_minute_that_an_organization_is_as_it_was(table: Table, clock: Clock) -> None:
+    here, elsewhere = OrganizationStore(table, clock), OrganizationStore(table, clock)
+    added = here.add("acme", ADO, CONNECTION)
+    changed = elsewhere.replace(added, replace(ADO, issue_sync=False))
+    clock.now += 59.0
+    assert here.recent("acme") == added
+    clock.now += 1.0
+    assert here.recent("acme") == changed
+    elsewhere.remove(changed)
+    assert here.recent("acme") == changed
+    assert here.find("acme") is None
+    with pytest.raises(NotFound):
+        here.recent("acme")
 
 
 # Links and activity of two epochs
@@ -174,11 +209,14 @@ def test_which_of_many_pairs_are_linked_is_found_by_one_look(new_table: Callable
 def test_an_end_is_known_until_it_is_forgotten(table: Table, clock: Clock) -> None:
     scopes = ScopeStore(table, clock)
     assert scopes.ended() == []
-    for scope in ("acme", "acme~e1"):
+    for scope in ("4711", "acme~e1"):
         scopes.announce_end(scope)
-    assert scopes.ended() == [EndedScope("acme", clock.now), EndedScope("acme~e1", clock.now)]
+    assert scopes.ended() == [EndedScope("4711", clock.now), EndedScope("acme~e1", clock.now)]
+    table.apply("over", Replace("acme~e0", "no time", None))
+    assert EndedScope("acme~e0", 0.0) in scopes.ended()
     for _ in range(2):
-        scopes.forget("acme")
+        scopes.forget("acme~e0")
+        scopes.forget("4711")
     assert [each.scope for each in ScopeStore(table, clock).ended()] == ["acme~e1"]
 
 
@@ -189,24 +227,31 @@ def test_foreign_deliveries_are_counted_by_a_row_a_minute(table: Table, clock: C
     for _ in range(50):
         foreign.note("acme")
     assert table.get("foreign", "acme").etag == written
-    assert foreign.counts() == {"acme": 1}
-    clock.now += 61.0
+    clock.now += 59.0
     foreign.note("acme")
-    assert foreign.counts() == {"acme": 52}
-    ForeignStore(table, clock).note("acme")  # another instance of the app
+    assert foreign.counts() == {"acme": 1}
+    clock.now += 1.0
+    foreign.note("acme")
     assert foreign.counts() == {"acme": 53}
+    ForeignStore(table, clock).note("acme")  # another instance of the app
+    assert foreign.counts() == {"acme": 54}
 
 
 def test_they_are_told_for_a_day_and_forgotten_with_their_organization(table: Table, clock: Clock) -> None:
     foreign = ForeignStore(table, clock)
-    for slug in ("acme", "other"):
+    for slug in ("4711", "other", "other"):
         foreign.note(slug)
     foreign.forget("other")
-    assert foreign.counts() == {"acme": 1}
-    clock.now += 24 * 3600.0 + 1.0
+    foreign.forget("other")
+    assert foreign.counts() == {"4711": 1}
+    foreign.note("other")  # under the same name, another organization
+    assert foreign.counts() == {"4711": 1, "other": 1}
+    clock.now += 24 * 3600.0 - 1.0
+    assert foreign.counts() == {"4711": 1, "other": 1}
+    clock.now += 1.0
     assert foreign.counts() == {}
-    foreign.note("acme")
-    assert foreign.counts() == {"acme": 1}
+    foreign.note("4711")
+    assert foreign.counts() == {"4711": 1}
 
 
 def test_a_count_that_cannot_be_read_hides_no_other(table: Table, clock: Clock) -> None:

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.domain.errors import Busy, Conflict
-from shared.store.idempotency import ClaimedRecord, IdempotencyStore, creation_of
+from shared.store.idempotency import ClaimedRecord, IdempotencyRecord, IdempotencyStore, creation_of
 from shared.store.links import LinkStore
 from shared.store.tables import Table
-from tests.doubles.tables import RepeatingTable
+from tests.doubles.tables import OvertakenTable, RepeatingTable
 
 ACME, NAME = "acme", creation_of("100")
 NOW = 1_800_000_000.0
@@ -48,7 +48,10 @@ def test_no_other_worker_may_do_it_while_a_claim_holds(records: IdempotencyStore
     claimed(records)
     with pytest.raises(Busy) as raised:
         records.claim(ACME, NAME, at)
-    assert 0 < raised.value.retry_after <= 60
+    assert str(raised.value) == (
+        "this is already in progress; try again in a few seconds, in a minute at the latest"
+    )
+    assert raised.value.retry_after == 5.0
 
 
 def test_an_abandoned_claim_is_taken_over_in_doubt(records: IdempotencyStore) -> None:
@@ -56,6 +59,21 @@ def test_an_abandoned_claim_is_taken_over_in_doubt(records: IdempotencyStore) ->
     assert claimed(records, OVER).since == NOW
     with pytest.raises(Busy):
         records.claim(ACME, NAME, OVER + 59)
+
+
+@pytest.mark.parametrize(
+    ("at", "is_held"),
+    [
+        (NOW - 60.1, False),  # no clock is a minute ahead: the row is wrong
+        (NOW - 60.0, True),
+        (NOW, True),
+        (OVER - 0.1, True),
+        (OVER, False),
+    ],
+)
+def test_a_claim_holds_for_a_minute_by_any_clock_that_is_nearly_right(at: float, is_held: bool) -> None:
+    assert IdempotencyRecord(NOW, OVER).is_held(at) is is_held
+    assert not IdempotencyRecord(NOW, OVER, "31").is_held(at)
 
 
 def test_a_doubt_is_as_old_as_its_first_claim(records: IdempotencyStore) -> None:
@@ -72,8 +90,18 @@ def test_a_worker_that_lost_its_claim_cannot_record_a_result(records: Idempotenc
     assert records.claim(ACME, NAME, OVER) == "32"
 
 
+def test_a_worker_that_took_a_claim_over_can_lose_it_again(records: IdempotencyStore) -> None:
+    claimed(records)
+    second = claimed(records, OVER)
+    claimed(records, OVER + 60)
+    with pytest.raises(Conflict):
+        records.done(ACME, second, "31")
+
+
 def test_what_came_to_nothing_may_be_done_at_once_and_without_a_doubt(records: IdempotencyStore) -> None:
-    records.abandon(ACME, claimed(records))
+    claim = claimed(records)
+    for _ in range(2):
+        records.abandon(ACME, claim)
     assert claimed(records).since is None
 
 
@@ -141,6 +169,26 @@ def test_of_many_at_once_one_may_do_it(records: IdempotencyStore, before: str) -
         outcomes = list(pool.map(lambda _: outcome(records, OVER, "31"), range(8)))
     assert sum(isinstance(each, ClaimedRecord) for each in outcomes) == 1
     assert outcomes.count("busy") == 7
+
+
+@pytest.mark.parametrize("other", ["takes it over", "records a result", "abandons it"])
+@pytest.mark.parametrize("before", ["dead", "done"])
+def test_what_another_worker_changes_first_is_busy(table: Table, before: str, other: str) -> None:
+    records = IdempotencyStore(table)
+    claim = claimed(records)
+    if before == "done":
+        records.done(ACME, claim, "31")
+
+    def meanwhile() -> None:
+        again = claimed(records, OVER, redo="31")
+        if other == "records a result":
+            records.done(ACME, again, "32")
+        elif other == "abandons it":
+            records.abandon(ACME, again)
+
+    late = IdempotencyStore(OvertakenTable(table, meanwhile))
+    with pytest.raises(Busy):
+        late.claim(ACME, NAME, OVER, redo="31")
 
 
 # Names.

@@ -99,6 +99,10 @@ def test_what_was_never_linked_is_not_found(links: LinkStore) -> None:
     with pytest.raises(NotFound) as refusal:
         links.get("acme", "100", 32)
     assert refusal.value.kind == "not-linked"
+    assert str(refusal.value) == "issue '100' and work item 32 are not linked"
+    with pytest.raises(NotFound) as refusal:
+        links.get("acme", "x" * 41, 32)
+    assert str(refusal.value) == f"issue '{'x' * 40}' and work item 32 are not linked"
     assert (links.for_issue("acme", "10"), links.for_work_item("acme", 3)) == ([], [])
 
 
@@ -111,8 +115,9 @@ def test_many_links_share_an_issue_and_many_a_work_item(links: LinkStore) -> Non
 
 def test_the_same_two_are_linked_once(links: LinkStore) -> None:
     links.add(link())
-    with pytest.raises(AlreadyLinked):
+    with pytest.raises(AlreadyLinked) as refusal:
         links.add(link())
+    assert str(refusal.value) == "issue 100 and work item 31 are linked already"
     assert len(links.for_issue("acme", "100")) == 1
 
 
@@ -386,7 +391,8 @@ def test_an_entry_survives_the_table(activity: ActivityStore) -> None:
 def test_an_organization_is_known_by_its_slug(organizations: OrganizationStore) -> None:
     added = organizations.add("acme", ADO)
     assert organizations.get("acme") == added
-    assert list(organizations.slugs()) == ["acme"]
+    organizations.add("4711", ADO)
+    assert list(organizations.slugs()) == ["4711", "acme"]
     organizations.recent("acme")
 
 
@@ -397,6 +403,7 @@ def test_any_other_slug_is_unknown(organizations: OrganizationStore, slug: str) 
         with pytest.raises(NotFound) as refusal:
             read(slug)
         assert refusal.value.kind == "unknown-organization"
+        assert str(refusal.value) == f"no organization {slug[:63]!r} is connected here"
 
 
 def test_a_document_is_replaced_only_as_it_was_read(organizations: OrganizationStore) -> None:
@@ -404,13 +411,15 @@ def test_a_document_is_replaced_only_as_it_was_read(organizations: OrganizationS
     with pytest.raises(Conflict):
         organizations.add("acme", ADO)
     changed = organizations.replace(read, replace(ADO, issue_sync=False))
-    with pytest.raises(StalePrecondition):
-        organizations.replace(read, ADO)
+    for change in (lambda: organizations.replace(read, ADO), lambda: organizations.remove(read)):
+        with pytest.raises(StalePrecondition, match=r"^the document was changed by somebody else meanwhile$"):
+            change()
     assert organizations.get("acme") == changed
 
 
 def test_a_removed_organization_is_unknown_at_once(organizations: OrganizationStore) -> None:
-    organizations.note_refusal("acme", "ado")
+    for service in ("ado", "sentry"):
+        organizations.note_refusal("acme", service)
     removed = organizations.add("acme", ADO)
     organizations.remove(removed)
     organizations.remove(removed)
@@ -429,10 +438,10 @@ def test_a_document_longer_than_a_property_is_kept_whole(organizations: Organiza
 
 
 def test_refusals_are_counted_by_service(organizations: OrganizationStore) -> None:
-    for slug, service in (("acme", "ado"), ("acme", "sentry"), ("other", "ado"), ("acme", "ado")):
+    for slug, service in (("4711", "ado"), ("4711", "sentry"), ("other", "ado"), ("4711", "ado")):
         organizations.note_refusal(slug, service)
     assert organizations.refusals() == {"ado": 2, "sentry": 1}
-    organizations.note_acceptance("acme", "ado")
+    organizations.note_acceptance("4711", "ado")
     organizations.note_acceptance("other", "sentry")
     assert organizations.refusals() == {"ado": 1, "sentry": 1}
 

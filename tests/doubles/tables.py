@@ -3,7 +3,7 @@
 import itertools
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from shared.domain.errors import Conflict, NotFound, Rejected, Unavailable
 from shared.store.tables import (
@@ -91,6 +91,22 @@ def _verify(operation: Operation, row: Row | None) -> None:
         raise Conflict(f"row {operation.key} changed")
 
 
+class OvertakenTable:
+    """A table on which somebody else is faster once: ``meanwhile`` happens just after the next read."""
+
+    def __init__(self, table: Table, meanwhile: Callable[[], object]) -> None:
+        self._table = table
+        self._meanwhile = [meanwhile]
+        self.scan, self.apply = table.scan, table.apply
+
+    def get(self, partition: str, key: str) -> Row:
+        try:
+            return self._table.get(partition, key)
+        finally:
+            if self._meanwhile:
+                self._meanwhile.pop()()
+
+
 class RepeatingTable:
     """A table whose every change lands and is answered with a 503, so that the client makes it again."""
 
@@ -101,3 +117,13 @@ class RepeatingTable:
     def apply(self, partition: str, *operations: Operation) -> list[str]:
         self._table.apply(partition, *operations)
         return self._table.apply(partition, *operations)
+
+
+class UnwritableTable:
+    """A table of which everything can be read and nothing changed."""
+
+    def __init__(self, table: Table) -> None:
+        self.get, self.scan = table.get, table.scan
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        raise Unavailable("storage", "the table is not served for writing")
