@@ -125,21 +125,31 @@ def test_an_announced_write_stands_beside_the_one_that_still_shows() -> None:
     assert record == EndRecord("t", NOW + 60, ("100", 31), (REOPEN, TO_ANN, CLOSE))
 
 
+RESOLVE = Intent(SENTRY, STATUS, status=RESOLVED)
+IN_SENTRY = Intent(SENTRY, ASSIGNEE, assignee=ANN)
+CLAIM_IN_SENTRY = replace(CLAIM, intents=(RESOLVE,))
+
+
 @pytest.mark.parametrize(
-    ("ours", "shown", "left"),
+    ("claim", "side", "ours", "shown", "left"),
     [
-        ((REOPEN, CLOSE), SHOWN, (CLOSE,)),  # it landed
-        ((REOPEN, CLOSE), ends_open("Active"), (REOPEN,)),  # it did not
-        ((REOPEN, CLOSE), ends_open("New"), ()),  # a person chose another one
-        ((CLOSE, TO_BOB), SHOWN, (CLOSE, TO_BOB)),  # nobody announced a person
+        (CLAIM, ADO, (REOPEN, CLOSE), SHOWN, (CLOSE,)),  # it landed
+        (CLAIM, ADO, (REOPEN, CLOSE), ends_open("Active"), (REOPEN,)),  # it did not
+        (CLAIM, ADO, (REOPEN, CLOSE), ends_open("New"), ()),  # a person chose another one
+        (CLAIM, ADO, (CLOSE, TO_BOB), SHOWN, (CLOSE, TO_BOB)),  # nobody announced a person
+        (CLAIM_IN_SENTRY, SENTRY, (RESOLVE,), SHOWN, (RESOLVE,)),
+        (CLAIM_IN_SENTRY, SENTRY, (RESOLVE, IN_SENTRY), ends_open("New"), (IN_SENTRY,)),
+        # What was announced for the other side says nothing of this one.
+        (CLAIM, SENTRY, (RESOLVE,), ends_open("New"), (RESOLVE,)),
     ],
 )
 def test_of_a_claim_that_was_looked_into_only_what_shows_is_ours(
-    ours: tuple[Intent, ...], shown: Ends, left: tuple[Intent, ...]
+    claim: Claim, side: Side, ours: tuple[Intent, ...], shown: Ends, left: tuple[Intent, ...]
 ) -> None:
     record = EndRecord("t", NOW, ("100", 31), ours, rev=3, at=5.0)
-    after = looked_into(record, CLAIM, shown, ADO, NOW + 60)
-    assert after == EndRecord("", 0.0, ("100", 31), left, rev=8, at=NOW + 60)
+    rev = 8 if side is ADO else 0  # Sentry counts no revisions.
+    after = looked_into(record, claim, shown, side, NOW + 60)
+    assert after == EndRecord("", 0.0, ("100", 31), left, rev=rev, at=NOW + 60)
 
 
 def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:

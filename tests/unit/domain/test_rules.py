@@ -667,6 +667,24 @@ def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
             {"on_unresolve": "'Offen' is no state of the project"},
         ),
         ({"Risk": FOR_TASKS}, {"types.Risk": "is no work item type of the project"}),
+        # All mistakes are named at once.
+        (
+            mapped(
+                {
+                    "Risk": FOR_TASKS,
+                    "Task": StatusMapping("Resolved", "New"),
+                    "Bug": StatusMapping("Active", "New"),
+                },
+                on_resolve="Fertig",
+                on_unresolve="Active",
+            ),
+            {
+                "on_resolve": "'Fertig' is no state of the project",
+                "types.Risk": "is no work item type of the project",
+                "types.Task.on_resolve": "'Resolved' is no state of Task",
+                "types.Bug.on_resolve": "'Active' for resolved is read back as unresolved (Bug)",
+            },
+        ),
         # A state of another type is a state of the project, but not of this type.
         (
             {"Task": StatusMapping("Resolved", "New")},
