@@ -218,6 +218,8 @@ def test_a_failure_remembers_the_latest_revision_that_it_saw() -> None:
     at_8 = health_after(Unavailable("sentry", "HTTP 503"), WAITING, NOW, rev=8)
     assert at_8 == replace(WAITING, detail="HTTP 503", rev=8)
     assert health_after(Unavailable("sentry", "HTTP 503"), at_8, NOW) == at_8
+    first = health_after(Unavailable("sentry", "HTTP 503"), Health(), NOW, rev=8)
+    assert first == replace(at_8, attempts=1)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +239,10 @@ def test_a_failure_remembers_the_latest_revision_that_it_saw() -> None:
 def test_it_is_known_when_the_next_try_was_set(health: Health, set_at: float) -> None:
     assert was_set_before(health, set_at + 1.0)
     assert not was_set_before(health, set_at)
+
+
+def test_a_link_that_is_not_due_had_no_next_try_set() -> None:
+    assert not was_set_before(Health(), NOW)
 
 
 # The reconciler's own messages.

@@ -157,8 +157,11 @@ def decided(
     types: WorkItemTypes = AGILE,
     work_item_type: str = "User Story",
     problem: SyncError | None = None,
+    waiting: Side | None = None,
 ) -> Decision:
-    link = IssueLink("fabrikam", "100", 31, PROJECT, work_item_type, seen, open_state=open_state)
+    link = IssueLink(
+        "fabrikam", "100", 31, PROJECT, work_item_type, seen, open_state=open_state, waiting=waiting
+    )
     return decide(
         link, seen=seen, now=now, owed=owed, configuration=configuration, types=types, problem=problem
     )
@@ -347,6 +350,14 @@ def test_an_unknown_state_is_never_guessed_and_matters_only_where_it_may_travel(
     status, state = seen
     before = Ends(IssueSide(status), UNKNOWN) if state == "Triaged" else ends(status, state)
     assert decided(before, Ends(IssueSide(issue), UNKNOWN), configured(**changes)).status == choice
+
+
+def test_whoever_waits_is_written_though_the_state_is_unknown_by_now() -> None:
+    """The issue is resolved, and the work item waited to become done when somebody moved it."""
+    seen, now = ends(RESOLVED, "Active"), Ends(IssueSide(RESOLVED), UNKNOWN)
+    assert decided(seen, now).status == Choice(AGREED)
+    decision = decided(seen, now, waiting=ADO)
+    assert (decision.status, decision.waiting) == (Choice(APPLIED, ADO), ADO)
 
 
 def test_a_state_that_becomes_known_where_it_stands_is_taken_note_of() -> None:

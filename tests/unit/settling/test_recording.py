@@ -1,9 +1,11 @@
 """What a settling leaves on a link and in its activity, as a function of what was observed and written."""
 
 import pytest
+from msgspec.structs import replace
 
 from shared.domain.errors import Refused
 from shared.domain.model import (
+    ASSIGNEE,
     STATUS,
     Ends,
     Health,
@@ -13,6 +15,7 @@ from shared.domain.model import (
     IssueSide,
     IssueStatus,
     ItemSide,
+    Person,
     Side,
 )
 from shared.domain.rules.deciding import Choice, Decision, Outcome
@@ -78,3 +81,41 @@ def test_a_refusal_is_recorded_again_only_in_other_words() -> None:
     other = refused("no such transition", again.link.health)
     assert [entry.outcome for entry in other.entries] == ["refused"]
     assert other.link.health.word is HealthWord.ATTENTION
+
+
+ANN = Person("ann@corp.example")
+
+
+@pytest.mark.parametrize(
+    ("was", "owed", "news"),
+    [
+        (None, None, True),  # Ann was assigned a moment ago
+        (None, Side.SENTRY, True),  # somebody else was owed before
+        (ANN, None, True),
+        (ANN, Side.SENTRY, False),  # it was told already that nobody has her address
+    ],
+)
+def test_an_unknown_assignee_is_told_of_once(was: Person | None, owed: Side | None, news: bool) -> None:
+    now = Ends(IssueSide(UNRESOLVED), ItemSide(7, "New", UNRESOLVED, ANN))
+    seen = observation(replace(now, item=replace(now.item, assignee=was)), now)
+    seen = replace(seen, link=replace(seen.link, owed=owed))
+    assign = Intent(Side.SENTRY, ASSIGNEE, assignee=ANN)
+    decision = Decision(Choice(Outcome.SETTLED), Choice(Outcome.APPLIED, Side.SENTRY), (assign,), now)
+    written = Written(now, refused={ASSIGNEE: Refused("sentry", "nobody has this address")})
+    record = record_of(seen, decision, written, None, NOW)
+    assert [entry.outcome for entry in record.entries] == ["refused"] * news
+    assert (record.link.owed, record.link.health) == (
+        Side.SENTRY,
+        Health(
+            HealthWord.ATTENTION, "assignee-not-found", "nobody has this address", NOW, 1, NOW + 300.0, rev=7
+        ),
+    )
+
+
+def test_where_nothing_is_written_the_decision_says_what_counts_as_seen() -> None:
+    """A new configuration lets the state count differently, which is no edit."""
+    seen = ends(UNRESOLVED, "New", 6)
+    now = replace(seen, item=replace(seen.item, rev=7, status=RESOLVED))
+    after = replace(now, item=replace(now.item, status=UNRESOLVED))
+    decision = Decision(Choice(Outcome.SETTLED), Choice(Outcome.SETTLED), (), after)
+    assert record_of(observation(seen, now), decision, Written(now), None, NOW).link.seen == after
