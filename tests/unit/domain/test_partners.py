@@ -163,9 +163,10 @@ def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
     [
         (EndRecord(), NOW, 7, False),
         (EndRecord(at=NOW - 1, rev=7), NOW, 7, False),
+        (EndRecord(at=NOW, rev=7), NOW, 7, False),
         (EndRecord(at=NOW + 1, rev=7), NOW, 7, True),  # recorded after the look
         (EndRecord(until=NOW + 1), NOW, 7, True),  # announced, and never recorded
-        (EndRecord(until=NOW - 1), NOW, 7, False),
+        (EndRecord(until=NOW), NOW, 7, False),
         # A server went back to a backup: what was asked for is how it stands.
         (EndRecord(at=NOW - 1, rev=9), NOW, 3, False),
         # A snapshot that came along has no time, but a revision.

@@ -3,10 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import Refused
+from shared.domain.errors import Refused, Unavailable
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
+    Claim,
     Ends,
     Health,
     HealthWord,
@@ -110,6 +111,16 @@ def test_an_unknown_assignee_is_told_of_once(was: Person | None, owed: Side | No
             HealthWord.ATTENTION, "assignee-not-found", "nobody has this address", NOW, 1, NOW + 300.0, rev=7
         ),
     )
+
+
+@pytest.mark.parametrize("uncertain", [(), (CLOSE,)])
+def test_of_a_claim_only_a_write_without_an_answer_is_kept(uncertain: tuple[Intent, ...]) -> None:
+    now, after = ends(RESOLVED, "New", 7), ends(RESOLVED, "Closed", 8)
+    assign = Intent(Side.ADO, ASSIGNEE, assignee=ANN)
+    claim = Claim("t", NOW + 60.0, 7, (CLOSE, assign), after)
+    written = Written(now, uncertain=uncertain, error=Unavailable("ado", "timed out"))
+    record = record_of(observation(ends(UNRESOLVED, "New", 7), now), closing(after), written, claim, NOW)
+    assert record.link.claim == (replace(claim, until=NOW, intents=uncertain) if uncertain else None)
 
 
 def test_where_nothing_is_written_the_decision_says_what_counts_as_seen() -> None:
