@@ -340,5 +340,8 @@ class Settler:
 
 
 def _is_over(claim: Claim, end: End, unit: UnitOfWork) -> bool:
-    """Tell whether an end was read when nothing more could come of a claim, as whoever finds one asks for it."""
+    """Tell whether an end was read when nothing more could come of a claim.
+
+    Whoever finds a claim asks for both ends, or has asked already.
+    """
     return claim.token == unit.token or unit.asked_at[end] >= claim.until

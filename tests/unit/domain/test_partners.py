@@ -43,6 +43,7 @@ NOW = 1_800_000_000.0
 
 CLOSE = Intent(ADO, STATUS, state="Closed", status=RESOLVED)
 REOPEN = Intent(ADO, STATUS, state="Active", status=UNRESOLVED)
+RESOLVE = Intent(SENTRY, STATUS, status=RESOLVED)
 TO_ANN, TO_BOB = Intent(ADO, ASSIGNEE, assignee=ANN), Intent(ADO, ASSIGNEE, assignee=BOB)
 CLAIM = Claim("t", NOW + 60, 7, (CLOSE,), Ends(IssueSide(RESOLVED), ItemSide(7, "Closed", RESOLVED)))
 SHOWN = Ends(IssueSide(RESOLVED), ItemSide(8, "Closed", RESOLVED, ANN))
@@ -102,6 +103,8 @@ def test_what_was_written_for_another_link_is_neither_a_persons_nor_ours(
         ((REOPEN,), (), (CLOSE,), (REOPEN, CLOSE)),
         ((CLOSE,), (), (CLOSE,), (CLOSE,)),
         ((), (CLOSE,), (TO_ANN,), (CLOSE, TO_ANN)),
+        # Sentry counts no revisions.
+        ((), (RESOLVE,), (), (RESOLVE,)),
     ],
 )
 def test_what_becomes_of_a_write_decides_what_is_ours(
@@ -117,7 +120,8 @@ def test_what_becomes_of_a_write_decides_what_is_ours(
         "t" if uncertain else "",
         NOW if uncertain else 0.0,
     )
-    assert (record.rev, record.at) == ((8, NOW) if writes else (0, 0.0))
+    assert (record.of, record.at) == ((("100", 31), NOW) if writes else (("200", 31), 0.0))
+    assert record.rev == (8 if any(each.side is ADO for each in writes) else 0)
 
 
 def test_an_announced_write_stands_beside_the_one_that_still_shows() -> None:
@@ -125,7 +129,6 @@ def test_an_announced_write_stands_beside_the_one_that_still_shows() -> None:
     assert record == EndRecord("t", NOW + 60, ("100", 31), (REOPEN, TO_ANN, CLOSE))
 
 
-RESOLVE = Intent(SENTRY, STATUS, status=RESOLVED)
 IN_SENTRY = Intent(SENTRY, ASSIGNEE, assignee=ANN)
 CLAIM_IN_SENTRY = replace(CLAIM, intents=(RESOLVE,))
 

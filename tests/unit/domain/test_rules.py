@@ -527,6 +527,7 @@ def test_a_state_without_a_known_category_is_never_guessed(
     with pytest.raises(Undecidable) as refusal:
         status_of_state(DEFAULT, PROJECT, work_item_type, state, types)
     assert refusal.value.kind == "unknown-state"
+    assert refusal.value.told == f"no category is known for state {state!r} of {work_item_type}"
 
 
 # Which state to write
@@ -646,6 +647,7 @@ def test_a_type_without_a_fitting_state_is_left_alone(
     with pytest.raises(Undecidable) as refusal:
         state_for_status(DEFAULT, PROJECT, work_item_type, status, None, types)
     assert refusal.value.kind == "no-such-state"
+    assert refusal.value.told == f"{work_item_type} has no state that counts as {status.value}"
 
 
 def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:

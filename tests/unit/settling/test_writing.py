@@ -4,12 +4,22 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.errors import Conflict, Refused, SyncError, Throttled, Unavailable
-from shared.domain.model import ASSIGNEE, STATUS, Ends, Intent, IssueStatus, Person, Side
+from shared.domain.model import (
+    ASSIGNEE,
+    STATUS,
+    Ends,
+    Intent,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Person,
+    Side,
+)
 from shared.domain.rules.deciding import Choice, Decision, Outcome
 from shared.settling.writing import Written, write
 from tests.unit.scene import ANN, ISSUE, ITEM, Scene
 
-RESOLVED = IssueStatus.RESOLVED
+RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
 CLOSE = Intent(Side.ADO, STATUS, state="Closed", status=RESOLVED)
 ASSIGN = Intent(Side.ADO, ASSIGNEE, assignee=Person(ANN))
 RESOLVE = Intent(Side.SENTRY, STATUS, status=RESOLVED)
@@ -37,6 +47,39 @@ def carried_out(scene: Scene, *intents: Intent, too_late_from: int = 9) -> Writt
 
 def item(now: Ends, **changes: object) -> Ends:
     return replace(now, item=replace(now.item, **changes))
+
+
+SETTLED, UNDECIDED = Choice(Outcome.SETTLED), Choice(Outcome.UNDECIDED)
+BEFORE = Ends(IssueSide(UNRESOLVED), ItemSide(7, "New", UNRESOLVED))
+NOW = Ends(IssueSide(RESOLVED, Person(ANN)), ItemSide(8, "New", UNRESOLVED))
+REFUSED_STATUS = {STATUS: Refused("ado", "no")}
+REFUSED_ASSIGNEE = {ASSIGNEE: Refused("ado", "nobody")}
+
+
+@pytest.mark.parametrize(
+    ("status", "landed", "refused", "fields"),
+    [
+        (Choice(Outcome.APPLIED), [CLOSE, ASSIGN], {}, {STATUS, ASSIGNEE}),
+        # What still has to be written stays as it was seen.
+        (Choice(Outcome.APPLIED), [CLOSE], {}, {STATUS}),
+        (Choice(Outcome.APPLIED), [ASSIGN], {}, {ASSIGNEE}),
+        (Choice(Outcome.APPLIED), [], {}, set()),
+        (Choice(Outcome.APPLIED), [], REFUSED_STATUS, set()),
+        # Nobody can be assigned who is not known; what can be done about that is owed.
+        (Choice(Outcome.APPLIED), [CLOSE], REFUSED_ASSIGNEE, {STATUS, ASSIGNEE}),
+        (Choice(Outcome.APPLIED), [], REFUSED_ASSIGNEE, {ASSIGNEE}),
+        (UNDECIDED, [CLOSE, ASSIGN], {}, {ASSIGNEE}),
+    ],
+)
+def test_what_counts_as_seen_is_all_but_what_is_still_to_be_written(
+    status: Choice, landed: list[Intent], refused: dict[str, Refused], fields: set[str]
+) -> None:
+    decision = Decision(status, SETTLED, (CLOSE, ASSIGN), NOW)
+    seen = Written(NOW, landed=landed, refused=refused).seen(BEFORE, decision)
+    issue = IssueSide(
+        RESOLVED if STATUS in fields else UNRESOLVED, Person(ANN) if ASSIGNEE in fields else None
+    )
+    assert seen == Ends(issue, NOW.item)
 
 
 def test_azure_devops_is_written_first_and_each_answer_is_kept(scene: Scene) -> None:
