@@ -241,6 +241,20 @@ def test_it_is_known_when_the_next_try_was_set(health: Health, set_at: float) ->
     assert not was_set_before(health, set_at)
 
 
+@pytest.mark.parametrize(
+    ("health", "wait"),
+    [
+        (Health(PENDING, "unavailable", since=NOW - 300, attempts=1, due=NOW + 300), 900.0),
+        (Health(PENDING, "unavailable", since=NOW - 1000, attempts=2, due=NOW + 900), 3600.0),
+        (Health(PENDING, "unavailable", since=NOW - 300, attempts=3, due=NOW + 900), 3600.0),
+    ],
+)
+def test_where_attempts_and_age_differ_the_longer_wait_is_believed(health: Health, wait: float) -> None:
+    assert health.due is not None
+    assert was_set_before(health, health.due - wait + 1.0)
+    assert not was_set_before(health, health.due - wait)
+
+
 def test_a_link_that_is_not_due_had_no_next_try_set() -> None:
     assert not was_set_before(Health(), NOW)
 

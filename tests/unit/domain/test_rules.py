@@ -424,6 +424,11 @@ def test_a_removed_work_item_is_left_alone(seen: Ends, now: Ends, status: Choice
     assert (decision.status, decision.assignee) == (status, assignee)
 
 
+def test_a_removed_work_item_that_is_reopened_is_removed_no_more() -> None:
+    decision = decided(removed(RESOLVED, counts_as=RESOLVED), removed(UNRESOLVED, counts_as=RESOLVED))
+    assert decision.after.item == ItemSide(7, "Active", UNRESOLVED)
+
+
 def test_a_removed_work_item_is_not_written_in_a_conflict_either() -> None:
     decision = decided(ends(UNRESOLVED, "Closed"), removed(RESOLVED), configured(on_conflict=SENTRY))
     assert (decision.status, decision.after) == (REMOVED, removed(RESOLVED))
