@@ -6,7 +6,6 @@ of a dead one from a person's edit. After the writes, the row records what was s
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -138,7 +137,7 @@ class Settler:
         if link.claim is None:
             return []
         intents = tuple(each for each in link.claim.intents if each.side is Side.SENTRY)
-        end = self.observer.end(replace(link, issue_id=issue_id).end(Side.SENTRY), unit)
+        end = self.observer.end(End(Side.SENTRY, issue_id), unit)
         return (
             [replace(end, record=released(end.record, intents, link.claim.token, self.clock()))]
             if intents
@@ -255,11 +254,13 @@ class Settler:
         return written
 
     def _withdraw(self, claimed: Claimed, unit: UnitOfWork) -> None:
-        """Take an announcement back of which nothing was written, so that nobody takes it for our work."""
+        """Take an announcement back of which nothing was written, so that nobody takes it for our work.
+
+        Raises Conflict or NotFound if somebody was faster, and has looked into the claim.
+        """
         ends = [replace(unit.ends[each.end], record=each.record) for each in claimed.before.values()]
         stored = claimed.stored
-        with suppress(Conflict, NotFound):  # Whoever was faster has looked into the claim.
-            self._store(stored, replace(stored.link, claim=None), ends, unit)
+        self._store(stored, replace(stored.link, claim=None), ends, unit)
 
     # Record
 
@@ -339,5 +340,8 @@ class Settler:
 
 
 def _is_over(claim: Claim, end: End, unit: UnitOfWork) -> bool:
-    """Tell whether an end was read when nothing more could come of a claim."""
-    return claim.token == unit.token or unit.asked_at.get(end, 0.0) >= claim.until
+    """Tell whether an end was read when nothing more could come of a claim.
+
+    Whoever finds a claim asks for both ends, or has asked already.
+    """
+    return claim.token == unit.token or unit.asked_at[end] >= claim.until

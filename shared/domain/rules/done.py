@@ -89,9 +89,8 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
     if mapping is None:
         return {}
     path = f"status_mapping.{project_id}"
-    errors: dict[str, str] = {}
     everywhere = {state.name for states in types.values() for state in states}
-    errors |= _missing_states(path, mapping, everywhere, "the project")
+    errors = _missing_states(path, mapping, everywhere, "the project")
     for name, special in mapping.types.items():
         if name not in types:
             errors[f"{path}.types.{name}"] = "is no work item type of the project"

@@ -45,7 +45,7 @@ def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None) 
     """
     if read_at is not None:
         return read_at < max(record.at, record.until)
-    return record.until > 0.0 or (rev is not None and rev < record.rev)
+    return record.until != 0.0 or (rev is not None and rev < record.rev)
 
 
 def without(record: EndRecord, fields: Iterable[str]) -> EndRecord:

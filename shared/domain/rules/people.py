@@ -19,6 +19,6 @@ def in_ado(configuration: Configuration, assignee: Assignee) -> Assignee:
 
 
 def same_person(configuration: Configuration, in_ado_now: Assignee, in_sentry_now: Assignee) -> bool:
-    if isinstance(in_ado_now, Stranger) or isinstance(in_sentry_now, Stranger):
+    if isinstance(in_ado_now, Stranger):  # Two strangers are never known to be one person.
         return False
     return in_sentry(configuration, in_ado_now) == in_sentry_now

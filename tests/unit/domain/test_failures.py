@@ -37,9 +37,10 @@ from shared.domain.failures import (
     health_after,
     reason_of,
     unwell,
+    waiting,
     was_set_before,
 )
-from shared.domain.model import Health, HealthWord
+from shared.domain.model import WAITS_FOR_OTHERS, Health, HealthWord
 from tests.unit.error_tree import EVERY_ERROR, an_error
 
 DROP, PUT_BACK, RETRY = Disposition.DROP, Disposition.PUT_BACK, Disposition.RETRY
@@ -74,6 +75,11 @@ CONSEQUENCES = {
 @pytest.mark.parametrize("kind", EVERY_ERROR)
 def test_every_error_has_its_consequence(kind: type[SyncError]) -> None:
     assert consequence_of(an_error(kind)) == CONSEQUENCES[kind]
+
+
+def test_while_storage_refuses_us_no_link_can_remember_and_the_message_survives() -> None:
+    refused = Unauthorized("storage", "HTTP 403")
+    assert consequence_of(refused) == Consequence(RETRY, PENDING, due=True)
 
 
 @pytest.mark.parametrize("kind", ["not-linked", "unknown-organization"])
@@ -212,6 +218,8 @@ def test_a_failure_remembers_the_latest_revision_that_it_saw() -> None:
     at_8 = health_after(Unavailable("sentry", "HTTP 503"), WAITING, NOW, rev=8)
     assert at_8 == replace(WAITING, detail="HTTP 503", rev=8)
     assert health_after(Unavailable("sentry", "HTTP 503"), at_8, NOW) == at_8
+    first = health_after(Unavailable("sentry", "HTTP 503"), Health(), NOW, rev=8)
+    assert first == replace(at_8, attempts=1)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +239,24 @@ def test_a_failure_remembers_the_latest_revision_that_it_saw() -> None:
 def test_it_is_known_when_the_next_try_was_set(health: Health, set_at: float) -> None:
     assert was_set_before(health, set_at + 1.0)
     assert not was_set_before(health, set_at)
+
+
+@pytest.mark.parametrize(
+    ("health", "wait"),
+    [
+        (Health(PENDING, "unavailable", since=NOW - 300, attempts=1, due=NOW + 300), 900.0),
+        (Health(PENDING, "unavailable", since=NOW - 1000, attempts=2, due=NOW + 900), 3600.0),
+        (Health(PENDING, "unavailable", since=NOW - 300, attempts=3, due=NOW + 900), 3600.0),
+    ],
+)
+def test_where_attempts_and_age_differ_the_longer_wait_is_believed(health: Health, wait: float) -> None:
+    assert health.due is not None
+    assert was_set_before(health, health.due - wait + 1.0)
+    assert not was_set_before(health, health.due - wait)
+
+
+def test_a_link_that_is_not_due_had_no_next_try_set() -> None:
+    assert not was_set_before(Health(), NOW)
 
 
 # The reconciler's own messages.
@@ -269,6 +295,11 @@ def test_what_is_dropped_of_a_look_of_our_own_does_not_outweigh_what_comes_back(
     assert gravest([away, rest]) is away
 
 
+def test_of_failures_that_are_put_back_the_one_that_asks_for_the_longest_wait_decides() -> None:
+    short, long = (Throttled("sentry", "429", retry_after=each) for each in (9.0, 17.0))
+    assert gravest([short, long]) is gravest([long, short]) is long
+
+
 @pytest.mark.parametrize("error", [Busy("writing", retry_after=1.0), Malformed("no JSON")])
 def test_a_failure_that_says_nothing_about_the_link_leaves_its_health(error: SyncError) -> None:
     assert health_after(error, Health(ATTENTION, "refused"), NOW) is None
@@ -276,5 +307,34 @@ def test_a_failure_that_says_nothing_about_the_link_leaves_its_health(error: Syn
 
 def test_a_refused_person_may_be_added_later() -> None:
     health = unwell(ATTENTION, "assignee-not-found", "TF", Health(), NOW, may_cure_itself=True)
-    assert health.due == NOW + 300
+    assert health == Health(
+        ATTENTION, "assignee-not-found", "TF", since=NOW, attempts=1, due=NOW + 300, rev=0
+    )
     assert unwell(ATTENTION, "x", "", health, NOW, may_cure_itself=False).due == NOW + DAILY
+
+
+# A link that is well, and waits for others
+
+
+def waits(attempts: int, due: float, since: float = NOW) -> Health:
+    detail = "not all that this end is linked to is done"
+    return Health(HealthWord.SETTLED, WAITS_FOR_OTHERS, detail, since, attempts, due)
+
+
+@pytest.mark.parametrize(
+    ("before", "at", "after"),
+    [
+        (Health(), NOW, waits(1, NOW + 300)),
+        # Whatever was wrong before is over.
+        (Health(ATTENTION, "refused", "400", NOW - 9000, 7, NOW + 50), NOW, waits(1, NOW + 300)),
+        # It is settled once it is due, not before.
+        (waits(1, NOW + 300), NOW + 299, waits(1, NOW + 300)),
+        (waits(1, NOW + 300), NOW + 300, waits(2, NOW + 300 + 900)),
+        (waits(2, NOW + 1200), NOW + 1200, waits(3, NOW + 1200 + 3600)),
+        (waits(3, NOW + 4800), NOW + 4800, waits(4, NOW + 4800 + 3600)),
+    ],
+)
+def test_a_link_that_waits_for_others_is_settled_less_and_less_often(
+    before: Health, at: float, after: Health
+) -> None:
+    assert waiting(before, at) == after

@@ -43,6 +43,7 @@ NOW = 1_800_000_000.0
 
 CLOSE = Intent(ADO, STATUS, state="Closed", status=RESOLVED)
 REOPEN = Intent(ADO, STATUS, state="Active", status=UNRESOLVED)
+RESOLVE = Intent(SENTRY, STATUS, status=RESOLVED)
 TO_ANN, TO_BOB = Intent(ADO, ASSIGNEE, assignee=ANN), Intent(ADO, ASSIGNEE, assignee=BOB)
 CLAIM = Claim("t", NOW + 60, 7, (CLOSE,), Ends(IssueSide(RESOLVED), ItemSide(7, "Closed", RESOLVED)))
 SHOWN = Ends(IssueSide(RESOLVED), ItemSide(8, "Closed", RESOLVED, ANN))
@@ -102,6 +103,8 @@ def test_what_was_written_for_another_link_is_neither_a_persons_nor_ours(
         ((REOPEN,), (), (CLOSE,), (REOPEN, CLOSE)),
         ((CLOSE,), (), (CLOSE,), (CLOSE,)),
         ((), (CLOSE,), (TO_ANN,), (CLOSE, TO_ANN)),
+        # Sentry counts no revisions.
+        ((), (RESOLVE,), (), (RESOLVE,)),
     ],
 )
 def test_what_becomes_of_a_write_decides_what_is_ours(
@@ -117,7 +120,8 @@ def test_what_becomes_of_a_write_decides_what_is_ours(
         "t" if uncertain else "",
         NOW if uncertain else 0.0,
     )
-    assert (record.rev, record.at) == ((8, NOW) if writes else (0, 0.0))
+    assert (record.of, record.at) == ((("100", 31), NOW) if writes else (("200", 31), 0.0))
+    assert record.rev == (8 if any(each.side is ADO for each in writes) else 0)
 
 
 def test_an_announced_write_stands_beside_the_one_that_still_shows() -> None:
@@ -125,21 +129,30 @@ def test_an_announced_write_stands_beside_the_one_that_still_shows() -> None:
     assert record == EndRecord("t", NOW + 60, ("100", 31), (REOPEN, TO_ANN, CLOSE))
 
 
+IN_SENTRY = Intent(SENTRY, ASSIGNEE, assignee=ANN)
+CLAIM_IN_SENTRY = replace(CLAIM, intents=(RESOLVE,))
+
+
 @pytest.mark.parametrize(
-    ("ours", "shown", "left"),
+    ("claim", "side", "ours", "shown", "left"),
     [
-        ((REOPEN, CLOSE), SHOWN, (CLOSE,)),  # it landed
-        ((REOPEN, CLOSE), ends_open("Active"), (REOPEN,)),  # it did not
-        ((REOPEN, CLOSE), ends_open("New"), ()),  # a person chose another one
-        ((CLOSE, TO_BOB), SHOWN, (CLOSE, TO_BOB)),  # nobody announced a person
+        (CLAIM, ADO, (REOPEN, CLOSE), SHOWN, (CLOSE,)),  # it landed
+        (CLAIM, ADO, (REOPEN, CLOSE), ends_open("Active"), (REOPEN,)),  # it did not
+        (CLAIM, ADO, (REOPEN, CLOSE), ends_open("New"), ()),  # a person chose another one
+        (CLAIM, ADO, (CLOSE, TO_BOB), SHOWN, (CLOSE, TO_BOB)),  # nobody announced a person
+        (CLAIM_IN_SENTRY, SENTRY, (RESOLVE,), SHOWN, (RESOLVE,)),
+        (CLAIM_IN_SENTRY, SENTRY, (RESOLVE, IN_SENTRY), ends_open("New"), (IN_SENTRY,)),
+        # What was announced for the other side says nothing of this one.
+        (CLAIM, SENTRY, (RESOLVE,), ends_open("New"), (RESOLVE,)),
     ],
 )
 def test_of_a_claim_that_was_looked_into_only_what_shows_is_ours(
-    ours: tuple[Intent, ...], shown: Ends, left: tuple[Intent, ...]
+    claim: Claim, side: Side, ours: tuple[Intent, ...], shown: Ends, left: tuple[Intent, ...]
 ) -> None:
     record = EndRecord("t", NOW, ("100", 31), ours, rev=3, at=5.0)
-    after = looked_into(record, CLAIM, shown, ADO, NOW + 60)
-    assert after == EndRecord("", 0.0, ("100", 31), left, rev=8, at=NOW + 60)
+    rev = 8 if side is ADO else 0  # Sentry counts no revisions.
+    after = looked_into(record, claim, shown, side, NOW + 60)
+    assert after == EndRecord("", 0.0, ("100", 31), left, rev=rev, at=NOW + 60)
 
 
 def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
@@ -153,9 +166,10 @@ def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
     [
         (EndRecord(), NOW, 7, False),
         (EndRecord(at=NOW - 1, rev=7), NOW, 7, False),
+        (EndRecord(at=NOW, rev=7), NOW, 7, False),
         (EndRecord(at=NOW + 1, rev=7), NOW, 7, True),  # recorded after the look
         (EndRecord(until=NOW + 1), NOW, 7, True),  # announced, and never recorded
-        (EndRecord(until=NOW - 1), NOW, 7, False),
+        (EndRecord(until=NOW), NOW, 7, False),
         # A server went back to a backup: what was asked for is how it stands.
         (EndRecord(at=NOW - 1, rev=9), NOW, 3, False),
         # A snapshot that came along has no time, but a revision.

@@ -157,8 +157,11 @@ def decided(
     types: WorkItemTypes = AGILE,
     work_item_type: str = "User Story",
     problem: SyncError | None = None,
+    waiting: Side | None = None,
 ) -> Decision:
-    link = IssueLink("fabrikam", "100", 31, PROJECT, work_item_type, seen, open_state=open_state)
+    link = IssueLink(
+        "fabrikam", "100", 31, PROJECT, work_item_type, seen, open_state=open_state, waiting=waiting
+    )
     return decide(
         link, seen=seen, now=now, owed=owed, configuration=configuration, types=types, problem=problem
     )
@@ -349,6 +352,14 @@ def test_an_unknown_state_is_never_guessed_and_matters_only_where_it_may_travel(
     assert decided(before, Ends(IssueSide(issue), UNKNOWN), configured(**changes)).status == choice
 
 
+def test_whoever_waits_is_written_though_the_state_is_unknown_by_now() -> None:
+    """The issue is resolved, and the work item waited to become done when somebody moved it."""
+    seen, now = ends(RESOLVED, "Active"), Ends(IssueSide(RESOLVED), UNKNOWN)
+    assert decided(seen, now).status == Choice(AGREED)
+    decision = decided(seen, now, waiting=ADO)
+    assert (decision.status, decision.waiting) == (Choice(APPLIED, ADO), ADO)
+
+
 def test_a_state_that_becomes_known_where_it_stands_is_taken_note_of() -> None:
     seen = Ends(IssueSide(UNRESOLVED), UNKNOWN)
     now = Ends(IssueSide(UNRESOLVED), replace(UNKNOWN, status=RESOLVED))
@@ -411,6 +422,11 @@ def removed(status: IssueStatus, in_sentry: Assignee = None, *, counts_as: Issue
 def test_a_removed_work_item_is_left_alone(seen: Ends, now: Ends, status: Choice, assignee: Choice) -> None:
     decision = decided(seen, now)
     assert (decision.status, decision.assignee) == (status, assignee)
+
+
+def test_a_removed_work_item_that_is_reopened_is_removed_no_more() -> None:
+    decision = decided(removed(RESOLVED, counts_as=RESOLVED), removed(UNRESOLVED, counts_as=RESOLVED))
+    assert decision.after.item == ItemSide(7, "Active", UNRESOLVED)
 
 
 def test_a_removed_work_item_is_not_written_in_a_conflict_either() -> None:
@@ -516,6 +532,7 @@ def test_a_state_without_a_known_category_is_never_guessed(
     with pytest.raises(Undecidable) as refusal:
         status_of_state(DEFAULT, PROJECT, work_item_type, state, types)
     assert refusal.value.kind == "unknown-state"
+    assert refusal.value.told == f"no category is known for state {state!r} of {work_item_type}"
 
 
 # Which state to write
@@ -635,6 +652,7 @@ def test_a_type_without_a_fitting_state_is_left_alone(
     with pytest.raises(Undecidable) as refusal:
         state_for_status(DEFAULT, PROJECT, work_item_type, status, None, types)
     assert refusal.value.kind == "no-such-state"
+    assert refusal.value.told == f"{work_item_type} has no state that counts as {status.value}"
 
 
 def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
@@ -667,6 +685,24 @@ def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
             {"on_unresolve": "'Offen' is no state of the project"},
         ),
         ({"Risk": FOR_TASKS}, {"types.Risk": "is no work item type of the project"}),
+        # All mistakes are named at once.
+        (
+            mapped(
+                {
+                    "Risk": FOR_TASKS,
+                    "Task": StatusMapping("Resolved", "New"),
+                    "Bug": StatusMapping("Active", "New"),
+                },
+                on_resolve="Fertig",
+                on_unresolve="Active",
+            ),
+            {
+                "on_resolve": "'Fertig' is no state of the project",
+                "types.Risk": "is no work item type of the project",
+                "types.Task.on_resolve": "'Resolved' is no state of Task",
+                "types.Bug.on_resolve": "'Active' for resolved is read back as unresolved (Bug)",
+            },
+        ),
         # A state of another type is a state of the project, but not of this type.
         (
             {"Task": StatusMapping("Resolved", "New")},

@@ -216,6 +216,37 @@ def test_a_write_that_lost_its_race_is_not_taken_for_ours(issues: Scene) -> None
     assert status(issues, OTHER_ISSUE) is RESOLVED
 
 
+def test_a_write_that_lost_its_race_leaves_what_we_wrote_before(issues: Scene) -> None:
+    issues.sentry.assign(ISSUE, BOB)
+    issues.outbound()
+    before = record(issues, Side.ADO, "31")
+    assert [each.assignee for each in before.ours] == [Person(BOB)]
+    issues.configure(done_when=DoneWhen.ANY)
+    issues.sentry.resolve(ISSUE)
+    issues.calls.meet("update_work_item", *[Conflict("412")] * 5)
+    with pytest.raises(Conflict):
+        issues.outbound()
+    assert record(issues, Side.ADO, "31") == before
+
+
+@pytest.mark.parametrize(("later", "ours"), [(-1.0, [Person(ANN)]), (0.0, []), (1.0, [])])
+def test_only_a_look_from_after_a_dead_workers_claim_says_what_became_of_its_write(
+    items: Scene, later: float, ours: list[Person]
+) -> None:
+    """Until its claim ends, a call of the dead worker may still arrive."""
+    items.calls.meet("set_assignee", Died(), lands=False)
+    with pytest.raises(Died):
+        edit(items, ITEM, **{ASSIGNED_TO: ANN})
+    claim = stored(items).claim
+    assert claim is not None
+    items.now = claim.until + 1.0
+    items.ado.edit(ITEM, **{ASSIGNED_TO: ""})
+    unit = items.services.new_unit_of_work()
+    unit.issue_answered(ISSUE, items.sentry.get_issue(ISSUE), claim.until + later)
+    assert items.services.settler(items.organization).settle(items.stored(), unit) == "settled"
+    assert [each.assignee for each in record(items, Side.SENTRY, ISSUE).ours] == ours
+
+
 def test_the_value_is_ours_as_the_service_spells_it(items: Scene) -> None:
     items.configure(people={ANN: "ann@home.example"})
     items.sentry.add_member("ann@home.example")
@@ -751,6 +782,24 @@ def test_what_a_dead_worker_announced_for_a_merged_issue_is_no_edit_of_the_survi
     items.outbound()
     items.outbound(OTHER_ISSUE)
     assert items.ado.item(33).assignee is None
+
+
+def test_what_a_dead_worker_announced_for_a_work_item_says_nothing_of_a_surviving_issue(
+    items: Scene,
+) -> None:
+    """Another dead worker had announced a write to the surviving issue, which may still show."""
+    items.sentry.add_issue(issue_id=OTHER_ISSUE)
+    items.sentry.assign(ISSUE, BOB)
+    items.calls.meet("update_work_item", Died(), lands=False)
+    with pytest.raises(Died):
+        items.outbound()
+    claimed(items, End(Side.SENTRY, OTHER_ISSUE), items.now)
+    before = record(items, Side.SENTRY, OTHER_ISSUE)
+    items.sentry.merge(ISSUE, into=OTHER_ISSUE)
+    items.now += CLAIMED_FOR
+    items.outbound()
+    assert OTHER_ISSUE in items.issue_ids
+    assert record(items, Side.SENTRY, OTHER_ISSUE) == before
 
 
 # What it costs.

@@ -238,6 +238,7 @@ def test_five_lost_races_are_enough_for_one_unit_of_work(scene: Scene) -> None:
         scene.outbound()
     assert scene.calls.made.count("update_work_item") == 5
     assert (scene.health.word, scene.health.due) == (HealthWord.PENDING, scene.now + A_TRY)
+    assert scene.health.detail == "lost 5 races in a row"
     scene.now += CLAIMED_FOR  # No other worker waits for the claim of the one that gave up.
     assert scene.outbound() == ["applied"]
 
@@ -267,7 +268,7 @@ def test_a_link_that_another_worker_writes_for_is_left_alone(scene: Scene) -> No
     scene.sentry.resolve(ISSUE)
     with pytest.raises(Busy) as caught:
         scene.outbound()
-    assert caught.value.retry_after == 2.0
+    assert (caught.value.told, caught.value.retry_after) == ("another worker is writing here", 2.0)
     assert (scene.calls.made, scene.stored(), scene.outcomes()) == ([], before, [])
 
 
@@ -301,6 +302,8 @@ def test_a_dead_workers_write_is_found_or_made_but_never_made_twice(scene: Scene
     scene.outbound()
     assert scene.calls.made == ["get_issue", "get_work_item"] + ["update_work_item"] * (not lands)
     assert (scene.state, scene.ado.item(ITEM).rev, scene.row.claim) == ("Closed", 2, None)
+    told = [entry.reason for entry in scene.entries() if entry.outcome == "repeated"]
+    assert told == ["a-worker-stopped-before-its-write-showed"] * (not lands)
     # What happens next is a change, and not taken for the dead worker's.
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"})) == ["applied"]
     assert scene.status is UNRESOLVED
@@ -799,6 +802,7 @@ def test_a_state_that_somebody_keeps_changing_back_is_left_alone_for_a_while(sce
     with pytest.raises(Undecidable):
         scene.outbound()
     assert (scene.state, scene.health.reason, scene.outcomes()[0]) == ("Active", "flapping", "failed")
+    assert scene.health.detail == "20 writes within an hour: something keeps changing it back"
     scene.now += 3600.0
     assert scene.outbound() == ["applied"]
     assert (scene.state, scene.health, scene.outcomes()[0]) == ("Closed", Health(), "recovered")

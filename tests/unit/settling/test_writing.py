@@ -1,0 +1,182 @@
+"""Carrying out a decision on the doubles: what is called, and the exact account of what landed."""
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.errors import Conflict, Refused, SyncError, Throttled, Unavailable
+from shared.domain.model import (
+    ASSIGNEE,
+    STATUS,
+    Ends,
+    Intent,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Person,
+    Side,
+)
+from shared.domain.rules.deciding import Choice, Decision, Outcome
+from shared.settling.writing import Written, write
+from tests.unit.scene import ANN, ISSUE, ITEM, Scene
+
+RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
+CLOSE = Intent(Side.ADO, STATUS, state="Closed", status=RESOLVED)
+ASSIGN = Intent(Side.ADO, ASSIGNEE, assignee=Person(ANN))
+RESOLVE = Intent(Side.SENTRY, STATUS, status=RESOLVED)
+ASSIGN_ISSUE = Intent(Side.SENTRY, ASSIGNEE, assignee=Person(ANN))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def carried_out(scene: Scene, *intents: Intent, too_late_from: int = 9) -> Written:
+    """Write the intents; from the call of that number on, the claim leaves no more time."""
+    now, checks = scene.row.seen, list[int]()
+
+    def verify_time() -> None:
+        checks.append(1)
+        if len(checks) >= too_late_from:
+            raise Conflict("the claim ran out before the write was begun")
+
+    applied = Choice(Outcome.APPLIED)
+    decision = Decision(applied, applied, intents, now)
+    return write(scene.watched_ado, scene.watched_sentry, ITEM, ISSUE, now, decision, verify_time)
+
+
+def item(now: Ends, **changes: object) -> Ends:
+    return replace(now, item=replace(now.item, **changes))
+
+
+SETTLED, UNDECIDED = Choice(Outcome.SETTLED), Choice(Outcome.UNDECIDED)
+BEFORE = Ends(IssueSide(UNRESOLVED), ItemSide(7, "New", UNRESOLVED))
+NOW = Ends(IssueSide(RESOLVED, Person(ANN)), ItemSide(8, "New", UNRESOLVED))
+REFUSED_STATUS = {STATUS: Refused("ado", "no")}
+REFUSED_ASSIGNEE = {ASSIGNEE: Refused("ado", "nobody")}
+
+
+@pytest.mark.parametrize(
+    ("status", "landed", "refused", "fields"),
+    [
+        (Choice(Outcome.APPLIED), [CLOSE, ASSIGN], {}, {STATUS, ASSIGNEE}),
+        # What still has to be written stays as it was seen.
+        (Choice(Outcome.APPLIED), [CLOSE], {}, {STATUS}),
+        (Choice(Outcome.APPLIED), [ASSIGN], {}, {ASSIGNEE}),
+        (Choice(Outcome.APPLIED), [], {}, set()),
+        (Choice(Outcome.APPLIED), [], REFUSED_STATUS, set()),
+        # Nobody can be assigned who is not known; what can be done about that is owed.
+        (Choice(Outcome.APPLIED), [CLOSE], REFUSED_ASSIGNEE, {STATUS, ASSIGNEE}),
+        (Choice(Outcome.APPLIED), [], REFUSED_ASSIGNEE, {ASSIGNEE}),
+        (UNDECIDED, [CLOSE, ASSIGN], {}, {ASSIGNEE}),
+    ],
+)
+def test_what_counts_as_seen_is_all_but_what_is_still_to_be_written(
+    status: Choice, landed: list[Intent], refused: dict[str, Refused], fields: set[str]
+) -> None:
+    decision = Decision(status, SETTLED, (CLOSE, ASSIGN), NOW)
+    seen = Written(NOW, landed=landed, refused=refused).seen(BEFORE, decision)
+    issue = IssueSide(
+        RESOLVED if STATUS in fields else UNRESOLVED, Person(ANN) if ASSIGNEE in fields else None
+    )
+    assert seen == Ends(issue, NOW.item)
+
+
+def test_azure_devops_is_written_first_and_each_answer_is_kept(scene: Scene) -> None:
+    before = scene.row.seen
+    written = carried_out(scene, CLOSE, ASSIGN_ISSUE)
+    assert scene.calls.made == ["update_work_item", "set_assignee"]
+    assert written.item == scene.ado.item(ITEM)
+    assert written.issue == scene.sentry.get_issue(ISSUE)
+    assert (written.landed, written.refused) == ([CLOSE, ASSIGN_ISSUE], {})
+    assert (written.uncertain, written.error) == ((), None)
+    expected = item(before, state="Closed", status=RESOLVED, rev=before.item.rev + 1)
+    assert written.now == replace(expected, issue=replace(before.issue, assignee=Person(ANN)))
+
+
+@pytest.mark.parametrize(
+    ("refusals", "calls", "landed", "refused"),
+    [
+        # The assignee cannot block the state.
+        (1, 2, [CLOSE], {ASSIGNEE: 0}),
+        # The state is refused too: the assignee is written alone.
+        (2, 3, [ASSIGN], {STATUS: 1}),
+        (3, 3, [], {STATUS: 1, ASSIGNEE: 2}),
+    ],
+)
+def test_after_a_refusal_each_field_is_written_alone(
+    scene: Scene, refusals: int, calls: int, landed: list[Intent], refused: dict[str, int]
+) -> None:
+    words = [Refused("ado", f"TF{number}") for number in range(refusals)]
+    scene.calls.meet("update_work_item", *words)
+    written = carried_out(scene, CLOSE, ASSIGN)
+    assert scene.calls.made == ["update_work_item"] * calls
+    assert (written.landed, written.uncertain, written.error) == (landed, (), None)
+    assert written.refused == {field: words[number] for field, number in refused.items()}
+
+
+@pytest.mark.parametrize(
+    ("intent", "service", "name"), [(CLOSE, "ado", "Azure DevOps"), (RESOLVE, "sentry", "Sentry")]
+)
+def test_an_answer_that_shows_no_effect_is_a_refusal(
+    scene: Scene, intent: Intent, service: str, name: str
+) -> None:
+    scene.watched_ado.deaf = scene.watched_sentry.deaf = True
+    written = carried_out(scene, intent)
+    refused = written.refused[STATUS]
+    assert refused.service == service
+    assert refused.told == f"{name} accepted the write, and its answer shows no effect of it"
+    assert (written.landed, written.uncertain) == ([], ())
+
+
+@pytest.mark.parametrize(
+    ("error", "uncertain"),
+    [
+        (Unavailable("sentry", "timed out"), (ASSIGN_ISSUE,)),
+        (Throttled("sentry", "429", retry_after=7.0), ()),
+        (Conflict("409"), ()),
+    ],
+)
+def test_what_landed_before_a_failure_is_accounted_for_beside_it(
+    scene: Scene, error: SyncError, uncertain: tuple[Intent, ...]
+) -> None:
+    scene.calls.meet("set_assignee", error)
+    written = carried_out(scene, RESOLVE, ASSIGN_ISSUE)
+    assert (written.landed, written.uncertain, written.error) == ([RESOLVE], uncertain, error)
+
+
+def test_a_write_of_both_fields_without_an_answer_leaves_both_uncertain(scene: Scene) -> None:
+    error = Unavailable("ado", "timed out")
+    scene.calls.meet("update_work_item", error)
+    written = carried_out(scene, CLOSE, ASSIGN, RESOLVE)
+    assert scene.calls.made == ["update_work_item"]
+    assert (written.landed, written.uncertain, written.error) == ([], (CLOSE, ASSIGN), error)
+
+
+def test_a_lost_race_leaves_nothing_written(scene: Scene) -> None:
+    scene.calls.meet("update_work_item", Conflict("412"))
+    with pytest.raises(Conflict):
+        carried_out(scene, CLOSE, RESOLVE)
+    assert scene.calls.made == ["update_work_item"]
+
+
+@pytest.mark.parametrize(
+    ("intents", "too_late_from", "calls"),
+    [
+        ((CLOSE,), 1, 0),
+        ((RESOLVE,), 1, 0),
+        ((CLOSE, RESOLVE, ASSIGN_ISSUE), 2, 1),
+        ((CLOSE, RESOLVE, ASSIGN_ISSUE), 3, 2),
+    ],
+)
+def test_every_call_is_begun_in_time_or_not_at_all(
+    scene: Scene, intents: tuple[Intent, ...], too_late_from: int, calls: int
+) -> None:
+    if calls:
+        written = carried_out(scene, *intents, too_late_from=too_late_from)
+        assert isinstance(written.error, Conflict)
+        assert (written.landed, written.uncertain) == (list(intents[:calls]), ())
+    else:
+        with pytest.raises(Conflict):
+            carried_out(scene, *intents, too_late_from=too_late_from)
+    assert len(scene.calls.made) == calls
