@@ -340,8 +340,5 @@ class Settler:
 
 
 def _is_over(claim: Claim, end: End, unit: UnitOfWork) -> bool:
-    """Tell whether an end was read when nothing more could come of a claim.
-
-    Whoever finds a claim asks for both ends, or has asked already.
-    """
-    return claim.token == unit.token or unit.asked_at[end] >= claim.until
+    """Tell whether an end was read when nothing more could come of a claim."""
+    return claim.token == unit.token or unit.asked_at.get(end, 0.0) >= claim.until
