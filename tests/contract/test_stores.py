@@ -185,7 +185,8 @@ def test_what_we_wrote_to_an_end_is_kept_for_all_its_links(links: LinkStore, end
     first = links.end("acme", end)
     assert first == StoredEnd(end)
     record = EndRecord("t", 7.5, ("100", 31), (CLOSE,), rev=3, at=5.0)
-    _, kept = links.replace_with_ends(stored, stored.link, [replace(first, record=record)])
+    stored, kept = links.replace_with_ends(stored, stored.link, [replace(first, record=record)])
+    assert links.get("acme", "100", 31) == stored
     assert (links.end("acme", end), kept) == (kept[0], (StoredEnd(end, record, kept[0].etag),))
     assert links.end("other", end) == StoredEnd(end)
     assert links.for_issue("acme", "100") == list(links.all("acme"))
