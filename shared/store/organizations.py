@@ -214,8 +214,8 @@ class OrganizationStore:
 
     def note_refusal(self, slug: str, service: str) -> None:
         """Note that a service does not accept our credentials; ``refusals`` reports it for half an hour."""
-        noted_at = self._refused.get((slug, service), 0.0)
-        if self._clock() - noted_at > _REFUSAL_NOTED_EVERY:
+        noted_at = self._refused.get((slug, service))
+        if noted_at is None or self._clock() - noted_at >= _REFUSAL_NOTED_EVERY:
             self._table.apply(_REFUSALS, Replace(f"{slug}!{service}", str(self._clock()), None))
             self._refused[slug, service] = self._clock()
             self._accepted.discard((slug, service))

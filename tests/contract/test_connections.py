@@ -1,5 +1,6 @@
 """What is stored of connections: who they are, how they change, which are over, and what was not theirs."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -76,6 +77,49 @@ def test_two_who_learn_at_once_are_both_heard(table: Table, clock: Clock) -> Non
     assert one.get("acme") == learned
 
 
+def test_a_document_that_is_never_left_alone_is_not_replaced(table: Table, clock: Clock) -> None:
+    other = OrganizationStore(table, clock)
+    added = other.add("acme", ADO, CONNECTION)
+
+    def learn(number: int) -> None:
+        other.learn(added, Identity(delivered=(str(number),)))
+
+    learn(0)
+    overtaken = OvertakenTable(table, *(lambda number=number: learn(number) for number in range(1, 6)))
+    with pytest.raises(StalePrecondition, match=r"^the document keeps changing$"):
+        OrganizationStore(overtaken, clock).replace(added, replace(ADO, issue_sync=False))
+    assert other.get("acme").configuration == ADO
+
+
+def test_a_refusal_is_noted_every_five_minutes_and_told_for_half_an_hour(table: Table, clock: Clock) -> None:
+    organizations = OrganizationStore(table, clock)
+    organizations.note_refusal("acme", "ado")
+    written = table.get("refusals", "acme!ado")
+    clock.now += 299.0
+    organizations.note_refusal("acme", "ado")
+    assert table.get("refusals", "acme!ado") == written
+    clock.now += 1.0
+    organizations.note_refusal("acme", "ado")
+    assert table.get("refusals", "acme!ado") != written
+    clock.now += 1799.0
+    assert organizations.refusals() == {"ado": 1}
+    clock.now += 1.0
+    assert organizations.refusals() == {}
+
+
+def test_a_refusal_and_an_acceptance_end_each_other(table: Table, clock: Clock) -> None:
+    organizations = OrganizationStore(table, clock)
+    for _ in range(2):
+        organizations.note_refusal("acme", "ado")
+        assert organizations.refusals() == {"ado": 1}
+        organizations.note_acceptance("acme", "ado")
+        assert organizations.refusals() == {}
+    # An acceptance is no news here any more: what another process notes stays until that one is accepted.
+    OrganizationStore(table, clock).note_refusal("acme", "ado")
+    organizations.note_acceptance("acme", "ado")
+    assert organizations.refusals() == {"ado": 1}
+
+
 def test_nothing_is_learned_of_a_place_that_the_document_has_left(organizations: OrganizationStore) -> None:
     added = organizations.add("acme", ADO, CONNECTION)
     elsewhere = Configuration(ado_url="https://dev.azure.com/contoso/")
@@ -128,6 +172,8 @@ def test_a_document_that_cannot_be_read_is_known_to_be_there(
     found = organizations.find("acme")
     assert found is not None
     assert not found.is_readable
+    assert found.etag == table.get("organizations", "acme").etag
+    assert re.fullmatch(r"(acme|acme~[0-9a-f]{16})", found.scope)
     assert organizations.refusals() == {"document": 1}
     organizations.replace(found, ADO)
     assert organizations.refusals() == {}

@@ -86,6 +86,8 @@ def readable_ones(links: LinkStore) -> None:
         continuation = pages[-1].continuation
     found = [(each.link.issue_id, each.link.work_item_id) for page in pages for each in page.links]
     assert found == others
+    assert [key for page in pages for key in page.unreadable] == [KEY]
+    assert [len(page.links) + len(page.unreadable) for page in pages] == [2, 2]
 
 
 @damages
@@ -95,7 +97,8 @@ def test_a_damaged_link_hides_no_other_and_can_be_removed_by_its_key(
     table.apply("acme", Replace(KEY, damage, None))
     readable_ones(links)
     assert links.page("acme", None, 10).unreadable == (KEY,)
-    assert ("100", (30, 31, 32)) in list(links.issues_after("acme", None))
+    assert list(links.issues_after("acme", None)) == [("100", (30, 31, 32)), ("99", (31,))]
+    assert list(links.issues_after("acme", "100")) == [("99", (31,))]
     with pytest.raises(Undecidable) as raised:
         links.get("acme", "100", 31)
     assert raised.value.kind == "unreadable-link"

@@ -142,6 +142,15 @@ def test_only_a_result_is_forgotten(records: IdempotencyStore, result: str, is_f
     assert isinstance(records.claim(ACME, NAME, NOW), ClaimedRecord) is is_forgotten
 
 
+def test_a_result_that_another_worker_replaces_first_is_not_forgotten(table: Table) -> None:
+    records = IdempotencyStore(table)
+    records.done(ACME, claimed(records), "31")
+    late = IdempotencyStore(OvertakenTable(table, lambda: claimed(records, redo="31")))
+    late.forget(ACME, NAME, "31")
+    with pytest.raises(Busy):
+        records.claim(ACME, NAME, NOW)
+
+
 def test_a_claim_is_not_forgotten(records: IdempotencyStore) -> None:
     claimed(records)
     records.forget(ACME, NAME, "31")

@@ -139,11 +139,13 @@ def test_a_removed_link_is_gone_from_both_ends(links: LinkStore) -> None:
         lambda: links.replace(stored, stored.link),
         lambda: links.remove(stored),
         lambda: links.move(stored, "200"),
+        lambda: links.discard("acme", "100", 31),
     ]
     for write in writes:
         with pytest.raises(NotFound) as refusal:
             write()
         assert refusal.value.kind == "not-linked"
+        assert str(refusal.value) == "issue '100' and work item 31 are not linked"
 
 
 def test_a_moved_link_keeps_what_was_seen_and_leaves_nothing_behind(links: LinkStore) -> None:
@@ -185,7 +187,8 @@ def test_what_we_wrote_to_an_end_is_kept_for_all_its_links(links: LinkStore, end
     first = links.end("acme", end)
     assert first == StoredEnd(end)
     record = EndRecord("t", 7.5, ("100", 31), (CLOSE,), rev=3, at=5.0)
-    _, kept = links.replace_with_ends(stored, stored.link, [replace(first, record=record)])
+    stored, kept = links.replace_with_ends(stored, stored.link, [replace(first, record=record)])
+    assert links.get("acme", "100", 31) == stored
     assert (links.end("acme", end), kept) == (kept[0], (StoredEnd(end, record, kept[0].etag),))
     assert links.end("other", end) == StoredEnd(end)
     assert links.for_issue("acme", "100") == list(links.all("acme"))
@@ -334,10 +337,10 @@ def test_what_a_link_holds_survives_the_table(links: LinkStore) -> None:
 
 
 def test_activity_is_newest_first_also_within_one_moment(activity: ActivityStore) -> None:
-    activity.add("acme", "100", 31, ActivityEntry(10.0, "b"), ActivityEntry(10.0, "c"))
+    activity.add("acme", "100", 31, *(ActivityEntry(10.0, outcome) for outcome in ("b", "c", "c2")))
     activity.add("acme", "100", 31, ActivityEntry(9.5, "a"))
     activity.add("acme", "100", 31, ActivityEntry(10.000001, "d"))
-    assert outcomes(activity) == ["d", "c", "b", "a"]
+    assert outcomes(activity) == ["d", "c2", "c", "b", "a"]
 
 
 def test_entries_of_one_moment_do_not_replace_each_other(activity: ActivityStore) -> None:

@@ -92,11 +92,11 @@ def _verify(operation: Operation, row: Row | None) -> None:
 
 
 class OvertakenTable:
-    """A table on which somebody else is faster once: ``meanwhile`` happens just after the next read."""
+    """A table on which somebody else is faster: each of ``meanwhile`` happens just after one read."""
 
-    def __init__(self, table: Table, meanwhile: Callable[[], object]) -> None:
+    def __init__(self, table: Table, *meanwhile: Callable[[], object]) -> None:
         self._table = table
-        self._meanwhile = [meanwhile]
+        self._meanwhile = list(meanwhile)
         self.scan, self.apply = table.scan, table.apply
 
     def get(self, partition: str, key: str) -> Row:
