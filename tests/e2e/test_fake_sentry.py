@@ -331,11 +331,13 @@ def test_issues_are_listed_by_query_or_exactly_by_group(sentry: FakeSentry, api:
     def listed(query: str) -> set[str]:
         return {issue["id"] for issue in api("GET", f"organizations/acme/issues/?{query}").json()}
 
-    assert listed("") == {"100", "300"}  # what is unresolved, unless asked otherwise
-    assert listed("query=is:resolved") == {"200"}
-    assert listed("query=time-out") == {"200", "300"}
+    assert listed("project=-1") == {"100", "300"}  # what is unresolved, unless asked otherwise
+    assert listed("project=1&query=is:resolved") == {"200"}
+    assert listed("project=-1&query=time-out") == {"200", "300"}
+    assert listed("project=-1&query=&per_page=1") == {"300"}  # of whatever status, the last seen first
     assert listed("query=is:unresolved&project=2") == set()
-    assert listed("group=200&group=100&group=9&query=nothing") == {"100", "200"}
+    assert listed("project=-1&group=200&group=100&group=9&query=nothing") == {"100", "200"}
+    assert listed("group=200&group=100") == listed("") == set()  # of no project that was named
 
 
 def test_members_come_in_pages(sentry: FakeSentry, api: Api) -> None:
@@ -809,7 +811,7 @@ def test_the_program_says_where_it_listens() -> None:
         assert program.stdout is not None
         url = program.stdout.readline().removeprefix("listening on ").strip()
         answer = requests.get(
-            f"{url}/api/0/organizations/o/issues/", headers={"Authorization": "Bearer t"}, timeout=5
+            f"{url}/api/0/organizations/o/issues/?project=-1", headers={"Authorization": "Bearer t"}, timeout=5
         )
         program.terminate()
     assert len(answer.json()) == 3
