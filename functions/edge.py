@@ -20,6 +20,7 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
+    Forbidden,
     InvalidConfiguration,
     Malformed,
     MissingSetting,
@@ -58,12 +59,18 @@ _STATUSES: dict[type[SyncError], int] = {
     Conflict: 409,
     Undecidable: 502,
     Refused: 502,
+    Forbidden: 502,
     Unauthorized: 502,
     Throttled: 503,
     Unavailable: 503,
     Upstream: 503,
     MissingSetting: 503,
     SyncError: 500,
+}
+_REFUSALS: dict[type[Upstream], str] = {
+    Refused: "refused",
+    Forbidden: "forbidden",
+    Unauthorized: "refused-us",
 }
 _SERVICES = {"ado": "Azure DevOps", "sentry": "Sentry", "storage": "Azure Storage"}
 _SENTENCES = {
@@ -83,6 +90,12 @@ _CREDENTIALS = {
     "may read and write issues and events, and read members and projects",
     "storage": "check the key in AzureWebJobsStorage; with an identity, that it has the roles Storage Table "
     "Data Contributor and Storage Queue Data Contributor",
+}
+# What to check when a service rejects what we do with one thing.
+_PERMISSIONS = {
+    "ado": "give the app's identity the rights to view and edit work items in this area path and project",
+    "sentry": "check the permissions of the internal integration, and its access to this issue's project",
+    "storage": "check the app's roles",
 }
 # Azure DevOps numbers its refusals. The number identifies the problem and contains no user data.
 _CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")
@@ -129,8 +142,9 @@ def refusal(error: SyncError, **more: str) -> func.HttpResponse:
 
 
 def _kind(error: SyncError) -> str:
-    if isinstance(error, Refused | Unauthorized) and error.service != "storage":
-        return f"{error.service}-refused{'-us' if isinstance(error, Unauthorized) else ''}"
+    word = next((word for kind, word in _REFUSALS.items() if isinstance(error, kind)), None)
+    if word is not None and isinstance(error, Upstream) and error.service != "storage":
+        return f"{error.service}-{word}"
     return "unavailable" if isinstance(error, Upstream) else error.kind
 
 
@@ -144,6 +158,8 @@ def sentence_of(error: SyncError) -> str:
         name = name_of(error.service)
         sentences: dict[type[Upstream], str] = {
             Refused: f"{name} says that the request is wrong{_code_in(error.detail)}",
+            Forbidden: f"{name} does not let our credentials read or change this{_code_in(error.detail)}: "
+            f"{_PERMISSIONS[error.service]}",
             Unauthorized: f"{name} does not accept our credentials: {_CREDENTIALS[error.service]}",
             Throttled: f"{name} asks us to wait",
         }

@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import (
     Conflict,
+    Forbidden,
     NotFound,
     Refused,
     Rejected,
@@ -202,11 +203,16 @@ class Caller:
         method: str,
         url: str,
         *,
+        about: str = "",
         json: Any = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make one call without retries; raise NotFound, Conflict or an Upstream error unless it succeeds."""
+        """Make one call without retries; raise NotFound, Conflict or an Upstream error unless it succeeds.
+
+        ``about`` names the one thing that the call concerns, if it concerns one: a 403 then says nothing of
+        any other.
+        """
         operation = f"{method} {url.partition('?')[0]}"
         self.back_off.verify(self.service)
         try:
@@ -234,9 +240,9 @@ class Caller:
             # For example a line break at the end of a token. The cause quotes the header, so it is dropped.
             advice = "our credentials cannot be sent in a header: check for a line break or an odd character"
             raise Unauthorized(self.service, f"{operation}: {advice}", advice=advice) from None
-        return self._sorted(operation, response)
+        return self._sorted(operation, response, about)
 
-    def _sorted(self, operation: str, response: requests.Response) -> Answer:
+    def _sorted(self, operation: str, response: requests.Response, about: str) -> Answer:
         """Turn an HTTP answer into a value, or raise the error that says what to do next."""
         status = response.status_code
         html = "text/html" in response.headers.get("Content-Type", "").lower()
@@ -245,6 +251,8 @@ class Caller:
             self.back_off.refused(certain=True)
             raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
         detail = f"{operation}: HTTP {status}"
+        if status == 403 and about:
+            raise Forbidden(self.service, f"{detail}: {self._problem(response)}", about=about)
         if status == 403:
             self.back_off.refused(certain=False)
             raise Unauthorized(self.service, f"{detail}: {self._problem(response)}")

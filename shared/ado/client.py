@@ -1,6 +1,7 @@
 """The Azure DevOps REST client: one method for each call, named after its meaning."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -8,15 +9,18 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
+from shared.ado.feed import read_page
 from shared.ado.identity import assignee_from_identity
 from shared.domain.errors import NotFound, Unavailable
-from shared.domain.model import Assignee, Category, Person, State, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, Category, Person, RevisionPage, State, WorkItem, WorkItemTypes
 from shared.domain.ports import UNSET, Unset
 from shared.http import BackOff, Caller, reading
 
 API_VERSION = {"api-version": "7.1"}
 LARGEST_BATCH = 200
 _PROJECTS_A_PAGE = 100
+# Up to so many names, asking for each is cheaper than listing every project.
+_FEW_NAMES = 3
 _MAX_DEPTH = 14  # levels of areas or iterations; Azure DevOps allows no more
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _FIELDS = (
@@ -97,6 +101,13 @@ class AdoClient:
             raise NotFound(error.detail, kind="work-item-not-found") from error
         return self.work_item_from(answer)
 
+    def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
+        def ask(query: dict[str, str]) -> Any:
+            path = "_apis/wit/reporting/workitemrevisions"
+            return self.call("GET", path, params=query, about="the feed of revisions")
+
+        return read_page(ask, token, since)
+
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types/list
     @reading("ado", "a list of work item types")
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
@@ -135,6 +146,17 @@ class AdoClient:
                 return
             skip += len(page)
 
+    def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
+        """Return the GUIDs of the projects that exist under these names, whatever their case."""
+        if len(names) > _FEW_NAMES:
+            known = {project.name.casefold(): project.id for project in self.projects()}
+            return {name: known[name.casefold()] for name in names if name.casefold() in known}
+        found: dict[str, str] = {}
+        for name in names:
+            with suppress(NotFound):
+                found[name] = self.get_project(name).id
+        return found
+
     @reading("ado", "a list of work item types")
     def creatable_types(self, project: str) -> list[str]:
         """Return the types that a person may create: not disabled, and not in the hidden category.
@@ -172,6 +194,7 @@ class AdoClient:
         method: str,
         path: str,
         *,
+        about: str = "",
         json: Any = None,
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
@@ -180,6 +203,7 @@ class AdoClient:
         answer = self._caller.call(
             method,
             self._base_url + path,
+            about=about,
             json=json,
             params={**API_VERSION, **(params or {})},
             headers=headers,

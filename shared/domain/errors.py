@@ -14,6 +14,8 @@ SyncError
 ├── Undecidable               a fact for a decision is missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
+│   ├── Forbidden             it does not let us do this with this one thing
+│   ├── FeedLost              it has no feed of revisions for us, or none from this point on
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
 │   └── Unavailable           it gave no answer, or no usable one
@@ -120,6 +122,26 @@ class Upstream(SyncError):
 
 class Refused(Upstream):
     kind = "refused"
+
+
+class Forbidden(Upstream):
+    """``about`` names the one thing that our credentials do not reach, such as ``work item 31``."""
+
+    kind = "forbidden"
+
+    def __init__(self, service: str, detail: str, *, about: str = "") -> None:
+        super().__init__(service, detail)
+        self.about = about
+
+
+class FeedLost(Upstream):
+    """What changed has to be found by a full look; ``kind`` says why, and is one of ``FEED_…``."""
+
+    kind = "feed-lost"
+
+    def __init__(self, service: str, detail: str, *, kind: str) -> None:
+        super().__init__(service, detail)
+        self.kind = kind
 
 
 class Unauthorized(Upstream):

@@ -8,6 +8,7 @@ import msgspec
 from shared.domain.errors import (
     Busy,
     Conflict,
+    Forbidden,
     Malformed,
     MissingSetting,
     NotFound,
@@ -51,6 +52,7 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Conflict: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
     Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    Forbidden: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Unauthorized: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Throttled: Consequence(Disposition.PUT_BACK, HealthWord.PENDING, due=True),
     Unavailable: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),

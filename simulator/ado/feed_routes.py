@@ -56,7 +56,7 @@ class Asked:
 
 
 def add_feed_routes(app: Flask, organization: Organization) -> None:
-    log = organization.revisions
+    log = organization.revision_log
 
     @either(app, f"{WIT}/reporting/workitemrevisions", "GET", "POST")
     def read_revisions(project: str | None = None, **_: str) -> Json:
@@ -94,10 +94,10 @@ def _start(organization: Organization) -> int:
     if token and since:
         raise bad_request("The startDateTime parameter can not be used with the continuationToken parameter.")
     if since:
-        return organization.revisions.since(_moment(since))
+        return organization.revision_log.since(_moment(since))
     if not token:
         return 0
-    position = organization.revisions.position(token)
+    position = organization.revision_log.position(token)
     if position is None and organization.feed_modes.lost_token != 200:
         raise lost_token(organization.feed_modes.lost_token)
     return position or 0

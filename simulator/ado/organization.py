@@ -61,7 +61,7 @@ class Organization:
         self.hooks.is_server = is_server
         self.index = SearchIndex(self.catalog, self.work_items.all, now)
         self.index.lag = None if search_lag is None else timedelta(seconds=search_lag * time_scale)
-        self.revisions = RevisionLog(lambda: now().timestamp())
+        self.revision_log = RevisionLog(lambda: now().timestamp())
         self.feed_modes = FeedModes()
         self.allowance = Allowance(now=lambda: now().timestamp())
         self.faults = Faults()
@@ -81,7 +81,7 @@ class Organization:
         return Renderer(self.catalog, Urls(self.primary_url))
 
     def _announce(self, event: Event) -> None:
-        self.revisions.write(event.work_item.id, event.work_item.rev)
+        self.revision_log.write(event.work_item.id, event.work_item.rev)
         self.hooks.announce(event)
 
     def _send(self, notification: Any) -> None:

@@ -6,6 +6,8 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
+    FeedLost,
+    Forbidden,
     InvalidConfiguration,
     Malformed,
     MissingSetting,
@@ -53,6 +55,8 @@ CONSEQUENCES = {
     Undecidable: Consequence(DROP, ATTENTION, due=True),
     Upstream: Consequence(RETRY, PENDING, due=True),
     Refused: Consequence(DROP, ATTENTION, due=True),
+    Forbidden: Consequence(DROP, ATTENTION, due=True),
+    FeedLost: Consequence(RETRY, PENDING, due=True),  # no message is about a feed
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),
