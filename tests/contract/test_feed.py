@@ -134,6 +134,14 @@ def test_a_late_revision_shows_up_behind_what_was_written_after_it(bench: Bench)
     assert bench.seen(bench.ado.get_revisions(page.token)) == [(31, 1)]
 
 
+def test_of_several_late_revisions_the_one_that_is_due_first_comes_first(bench: Bench) -> None:
+    bench.people.revision_log.lags = {31: 9.0, 32: 3.0}
+    for number in (31, 32, 33):
+        bench.people.add_item("Fix login", number)
+    bench.clock.now += 10.0
+    assert bench.seen(bench.ado.get_revisions(None)) == [(33, 1), (32, 1), (31, 1)]
+
+
 def test_a_late_revision_that_is_not_the_newest_any_more_is_not_shown(bench: Bench) -> None:
     bench.people.add_item("Fix login", 31)
     token = bench.ado.get_revisions(None).token
