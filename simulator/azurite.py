@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from simulator.certificate import Certificate
 
 _SCRIPT = Path(__file__).parents[1] / "node_modules/azurite/dist/src/azurite.js"
 _LISTENING = re.compile(
-    r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)"
+    r"Azurite (Blob|Queue|Table) service is successfully listening at https?://127\.0\.0\.1:(\d+)"
 )
 _START_SECONDS = 60
 _STOP_SECONDS = 10
@@ -40,10 +43,13 @@ class Azurite:
 
     A stopped one can be started again and then has the same ports, so that a test can take the storage away
     from a running app and give it back. In memory it comes back empty.
+
+    With a ``certificate`` it speaks https, and takes the tokens of ``simulator.identity`` beside the key.
     """
 
-    def __init__(self, location: Path | None = None) -> None:
+    def __init__(self, location: Path | None = None, *, certificate: "Certificate | None" = None) -> None:
         self._location = location
+        self._certificate = certificate
         self._ports = {"Blob": 0, "Queue": 0, "Table": 0}
         self._process: _Process | None = None
 
@@ -58,10 +64,16 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        endpoints = "".join(
-            f"{service}Endpoint=http://127.0.0.1:{port}/{_ACCOUNT};" for service, port in self._ports.items()
-        )
-        return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
+        endpoints = "".join(f"{service}Endpoint={self.url(service)};" for service in self._ports)
+        return f"DefaultEndpointsProtocol={self._scheme};AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
+
+    def url(self, service: str) -> str:
+        """Return the account's address at one of Blob, Queue and Table."""
+        return f"{self._scheme}://127.0.0.1:{self._ports[service]}/{_ACCOUNT}"
+
+    @property
+    def _scheme(self) -> str:
+        return "http" if self._certificate is None else "https"
 
     def start(self) -> None:
         """Return when all three services listen."""
@@ -86,6 +98,9 @@ class Azurite:
         persistence = ["--location", str(self._location)] if self._location else ["--inMemoryPersistence"]
         ports = [word for name, port in self._ports.items() for word in (f"--{name.lower()}Port", str(port))]
         options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+        if self._certificate is not None:
+            files = ["--cert", str(self._certificate.path), "--key", str(self._certificate.key_path)]
+            options += [*files, "--oauth", "basic"]
         # node itself and not npx: npx is a parent that would have to be ended as well.
         return ["node", "--import", _END_WITH_PARENT, str(_SCRIPT), *options, *persistence, *ports]
 

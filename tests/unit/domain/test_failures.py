@@ -8,6 +8,7 @@ from shared.domain.errors import (
     Busy,
     Conflict,
     ConnectionChanged,
+    FeedLost,
     Forbidden,
     InvalidConfiguration,
     Malformed,
@@ -64,6 +65,7 @@ CONSEQUENCES = {
     Upstream: Consequence(RETRY, PENDING, due=True),
     Refused: Consequence(DROP, ATTENTION, due=True),
     Forbidden: Consequence(DROP, ATTENTION, due=True),
+    FeedLost: Consequence(RETRY, PENDING, due=True),  # no message is about a feed
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),
