@@ -47,9 +47,15 @@ _UNIT_OF_WORK = 100.0
 class Services:
     """Everything with a connection or a cache. Threads may share it; nothing opens before its first use."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.settings = settings
         self.clock = clock
+        self.pause = pause
         self.processes = ProcessCache()
         self._members = MemberCache()
         self._back_offs: dict[tuple[str, str, str], BackOff] = {}

@@ -165,12 +165,18 @@ class Scene:
         watched_sentry = WatchedSentry(self.sentry, self.calls)
         # They have what the ports ask for, which is all that is used of the doubles behind them.
         self.services = MemoryServices(
-            cast("MemoryAdo", self.watched_ado), cast("MemorySentry", watched_sentry), lambda: self.now
+            cast("MemoryAdo", self.watched_ado),
+            cast("MemorySentry", watched_sentry),
+            lambda: self.now,
+            pause=self._wait,
         )
         self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
         for email in (ANN, BOB):
             self.sentry.add_member(email)
         self.link()
+
+    def _wait(self, seconds: float) -> None:
+        self.now += seconds
 
     # What an operator does.
 
