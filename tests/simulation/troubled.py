@@ -1,11 +1,20 @@
 """The doubles as our workers meet them: each call is a moment at which others go on, and may go wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
-from shared.domain.model import Assignee, FoundWorkItems, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+from shared.domain.model import (
+    Assignee,
+    FoundIssues,
+    FoundWorkItems,
+    IssueStatus,
+    RevisionPage,
+    SentryIssue,
+    WorkItem,
+    WorkItemTypes,
+)
 from shared.domain.ports import UNSET, Unset
 from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.ado import MemoryAdo
@@ -126,6 +135,18 @@ class TroubledAdo:
         self._finish(trouble)
         return items
 
+    def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
+        trouble = self._stage.before_call(ADO, "GET the feed of revisions")
+        page = self._ado.get_revisions(token, since=since)
+        self._finish(trouble)
+        return page
+
+    def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
+        trouble = self._stage.before_call(ADO, "GET projects by name")
+        found = self._ado.find_project_ids(names)
+        self._finish(trouble)
+        return found
+
     def update_work_item(
         self,
         work_item_id: int,
@@ -165,6 +186,12 @@ class TroubledSentry:
         self._stage.observed(issue)
         self._finish(trouble)
         return issue
+
+    def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
+        trouble = self._stage.before_call(SENTRY, f"GET {len(issue_ids)} issues")
+        found = self._sentry.find_issues(issue_ids)
+        self._finish(trouble)
+        return found
 
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")

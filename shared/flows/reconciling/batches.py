@@ -33,6 +33,8 @@ def batches(
             continue
         if count == _MOST_LINKS or (len(batch.links) == size and name not in batch.links):
             yield batch
+            # Whoever asks for the next one is done with this one: only one at a time is in memory.
+            batch.links.clear()
             batch, count = Batch({}, ""), 0
         batch.links.setdefault(name, []).append(passed.stored)
         batch.end, count = passed.place, count + 1

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import azure.functions as func
 import pytest
@@ -284,7 +285,7 @@ def test_no_organization_is_always_the_one_without_time_left(scene: Scene) -> No
         reached.append(set(reconcile_all(scene.services)))
         scene.now = (scene.now // EVERY + 1) * EVERY
     assert [len(each) for each in reached] == [2] * 6
-    assert all(one | other == set(names) for one, other in zip(reached, reached[1:], strict=False))
+    assert all(one | other == set(names) for one, other in pairwise(reached))
 
 
 def test_many_quick_organizations_and_a_slow_one_all_have_their_run(scene: Scene) -> None:
