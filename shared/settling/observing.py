@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
 from shared.domain.errors import SyncError, Throttled, Unauthorized, Unavailable, Upstream
+from shared.domain.failures import WORK_ITEM_GONE
 from shared.domain.ids import is_guid
 from shared.domain.model import (
     Ends,
@@ -130,7 +131,9 @@ class Observer:
     def _item(self, link: IssueLink, unit: UnitOfWork) -> WorkItem | None:
         """Return the work item, or None if what was last seen of it can be trusted."""
         item = unit.items.get(link.work_item_id)
-        if item is not None and item.rev > link.seen.item.rev and link.claim is None:
+        is_newer = item is not None and item.rev > link.seen.item.rev
+        # What came along may be older than the loss of the item, which changed no rev that was seen.
+        if is_newer and link.claim is None and link.health.reason != WORK_ITEM_GONE:
             return item
         if is_doubtful(link) or link.work_item_id in unit.doubted:
             unit.verify_heard("ado")

@@ -60,7 +60,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """When (epoch seconds) a message was put for a link, and the rev that it was about."""
+    """When (epoch seconds) a message was put for a link, and the rev of its snapshot; 0 without one."""
 
     at: int
     rev: int = 0

@@ -139,7 +139,7 @@ class World:
         self._after_writes = dict(schedule.after_writes)
         self._strays = dict(schedule.strays)
         self._hub = greenlet.getcurrent()
-        self.ado = MemoryAdo(_catalog())
+        self.ado = MemoryAdo(_catalog(), self.clock)
         self.sentry = MemorySentry()
         self.troubled_ado, self.troubled_sentry = (
             TroubledAdo(self, self.ado),

@@ -35,7 +35,7 @@ class Messages:
         self._organization = organization
         self._marks = dict(marks)
         self._everything = everything
-        self._put_now: dict[str, int] = {}
+        self._put_now: set[str] = set()
         self.about_items = self.about_issues = 0
 
     @property
@@ -50,14 +50,15 @@ class Messages:
         """
         messages: dict[str, InboundMessage] = {}
         for stored, message in wanted:
-            if message is not None and not self._is_on_its_way(mark := _mark_of_item(stored), message.rev):
+            mark = _mark_of_item(stored)
+            if message is not None and not self._is_on_its_way(mark, _rev_shown(message)):
                 messages[mark] = message
         if messages:
-            chosen = min(messages.values(), key=lambda message: message.snapshot is not None)
+            chosen = min(messages.values(), key=_rev_shown)
             rev = max(message.rev for message in messages.values())
             self._services.inbound.put(replace(chosen, rev=rev), delay=self._delay())
             self.about_items += 1
-            self._mark(messages, rev)
+            self._mark(messages, _rev_shown(chosen))
 
     def ask_about_issue(self, issue_id: str, links: Iterable[StoredLink]) -> bool:
         """Have an issue's links settled, and tell whether a message was put: one may be on its way."""
@@ -91,12 +92,14 @@ class Messages:
         self._marks = {name: mark for name, mark in self._marks.items() if self._is_recent(mark)}
 
     def _is_on_its_way(self, name: str, rev: int) -> bool:
-        """Tell whether a message was put for a link as it stands, about this rev or a later one."""
-        if self._put_now.get(name, -1) >= rev:
-            return True
+        """Tell whether a message was put for a link as it stands that says as much.
+
+        A snapshot says as much as an older one, and nothing of what else may have become of the work item.
+        """
         mark = self._marks.get(name)
-        is_marked = mark is not None and self._is_recent(mark) and mark.rev >= rev
-        return is_marked and not self._everything
+        if mark is None or not self._is_recent(mark) or (self._everything and name not in self._put_now):
+            return False
+        return mark.rev >= rev if rev else mark.rev == 0
 
     def _is_recent(self, mark: Mark) -> bool:
         return 0.0 <= self._services.clock() - mark.at < _HANDLED_WITHIN
@@ -105,10 +108,15 @@ class Messages:
         for name in names:
             self._marks.pop(name, None)  # so that the newest are the last
             self._marks[name] = Mark(int(self._services.clock()), rev)
-            self._put_now[name] = rev
+            self._put_now.add(name)
 
     def _delay(self) -> float:
         return min((self.about_items + self.about_issues) // _A_SECOND, _SPREAD_OVER)
+
+
+def _rev_shown(message: InboundMessage) -> int:
+    """Return the rev of the snapshot in a message, or 0 for one that has the work item asked for."""
+    return message.snapshot.rev if message.snapshot is not None else 0
 
 
 def _mark_of_item(stored: StoredLink) -> str:

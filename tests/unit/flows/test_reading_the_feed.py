@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Forbidden, SyncError, Throttled, Unavailable
+from shared.domain.errors import Forbidden, NotFound, SyncError, Throttled, Unavailable
 from shared.domain.model import Health, HealthWord, IssueStatus, RevisionPage
 from shared.flows.reconciling import Found, Part, reconcile
 from simulator.ado.revisions import FeedModes
@@ -100,6 +100,26 @@ def test_a_deleted_item_is_marked(scene: Scene, deleted_as: str) -> None:
     reconciled(scene)
     assert scene.health.reason == "work-item-gone"
     assert "find_work_items" not in scene.calls.made
+
+
+def test_a_deletion_is_told_though_the_edit_before_is_not_handled(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    run(scene)
+    scene.ado.delete(ITEM)
+    run(scene)
+    assert len(scene.services.inbound) == 2
+    deliver(scene)
+    assert scene.health.reason == "work-item-gone"
+
+
+def test_an_edit_that_arrives_after_the_loss_of_its_item_is_not_believed(scene: Scene) -> None:
+    late = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.ado.delete(ITEM)
+    reconciled(scene)
+    with pytest.raises(NotFound):
+        scene.inbound(late)
+    assert scene.health.reason == "work-item-gone"
+    assert scene.status is UNRESOLVED
 
 
 @pytest.mark.parametrize("deleted_as", ["unflagged", "absent"])
