@@ -131,9 +131,7 @@ class Observer:
     def _item(self, link: IssueLink, unit: UnitOfWork) -> WorkItem | None:
         """Return the work item, or None if what was last seen of it can be trusted."""
         item = unit.items.get(link.work_item_id)
-        is_newer = item is not None and item.rev > link.seen.item.rev
-        # What came along may be older than the loss of the item, which changed no rev that was seen.
-        if is_newer and link.claim is None and link.health.reason != WORK_ITEM_GONE:
+        if item is not None and is_newer(item, link) and link.claim is None:
             return item
         if is_doubtful(link) or link.work_item_id in unit.doubted:
             unit.verify_heard("ado")
@@ -159,6 +157,16 @@ def is_of_link(item: WorkItem, link: IssueLink) -> bool:
     Two organizations count alike, and so their work items have the same numbers.
     """
     return item.project_id == link.project_id
+
+
+def is_newer(item: WorkItem, link: IssueLink) -> bool:
+    """Tell whether a work item that came along is newer than what is known of it.
+
+    An edit may arrive after a later one at which settling failed, or after the loss of the item, which left
+    no rev behind.
+    """
+    is_late = item.rev <= link.seen.item.rev or item.rev < link.health.rev
+    return not is_late and link.health.reason != WORK_ITEM_GONE
 
 
 def is_doubtful(link: IssueLink) -> bool:

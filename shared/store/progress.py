@@ -25,13 +25,16 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Feed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far the feed was read: behind ``token``, or without one from ``since`` (epoch seconds) on.
+    """Where the feed is read from: behind ``token``, or without one from ``since`` (epoch seconds) on.
 
-    ``failures`` counts the runs in a row in which it was not answered.
+    ``end`` is how far it was read already, if that is further. ``place`` is where, as a token means nothing
+    elsewhere. ``failures`` counts the runs in a row in which it was not answered.
     """
 
     since: float
     token: str | None = None
+    end: str | None = None
+    place: str = ""
     failures: int = 0
 
 

@@ -12,14 +12,16 @@ _FAILURES_OF_A_TOKEN = 3
 def message_for_due(link: IssueLink, now: float, *, everything: bool = False) -> InboundMessage | None:
     """Return the message for a link that is to be settled however its work item stands, or None.
 
-    ``everything`` takes up each link that is not settled, whether it is due or not.
+    A link whose work item was never seen was made to copy a side over, and nobody did. ``everything`` takes
+    up each link that is not settled, whether it is due or not.
     """
     health, claim = link.health, link.claim
     abandoned = claim is not None and claim.until <= now
     unwell = health.word is not HealthWord.SETTLED
     # An older version of the app left what is gone without a time.
     due = health.is_due(now) or (unwell and health.due is None)
-    return ask_about(link) if abandoned or due or (everything and unwell) else None
+    unseen = link.seen.item.rev == 0 and not unwell and claim is None
+    return ask_about(link) if abandoned or due or unseen or (everything and unwell) else None
 
 
 def is_news(link: IssueLink, rev: int) -> bool:

@@ -11,6 +11,7 @@ from itertools import groupby
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.connection import ado_place
 from shared.domain.errors import FeedLost, SyncError, Unavailable
 from shared.domain.messages import InboundMessage
 from shared.domain.model import (
@@ -42,9 +43,9 @@ class _How(Enum):
 
 
 class Changes(msgspec.Struct):
-    """What some pages tell, each work item once, as it was told last; ``feed`` is where they end."""
+    """What some pages tell, each work item once, as it was told last; ``end`` is the token behind them."""
 
-    feed: Feed
+    end: str | None
     is_last: bool = False
     items: dict[int, RevisedItem | _How] = {}
 
@@ -52,11 +53,14 @@ class Changes(msgspec.Struct):
         self.items |= {item.id: item for item in page.items}
         self.items |= dict.fromkeys(page.deleted, _How.DELETED)
         self.items |= dict.fromkeys(page.unreadable, _How.UNREADABLE)
+        self.end, self.is_last = page.token or self.end, page.is_last
 
 
 def read_feed(run: Run) -> None:
     """Put a message for each linked work item that changed; where the feed cannot tell, want a full look."""
-    feed = run.progress.feed or _begin(run)
+    feed = run.progress.feed
+    if feed is None or feed.place != _place_of(run):
+        feed = _begin(run)
     try:
         _read(run, feed)
     except FeedLost as lost:
@@ -71,9 +75,13 @@ def read_feed(run: Run) -> None:
 def _begin(run: Run) -> Feed:
     """Return a feed from now on; what was before is found by a full look."""
     want_look(run)
-    feed = Feed(run.now - _OVERLAP)
+    feed = Feed(run.now - _OVERLAP, place=_place_of(run))
     run.progress = replace(run.progress, feed=feed)
     return feed
+
+
+def _place_of(run: Run) -> str:
+    return ado_place(run.organization.configuration.ado_url or "")
 
 
 def _read_from_now(run: Run) -> None:
@@ -103,28 +111,31 @@ def _count_failure(run: Run) -> None:
 def _read(run: Run, feed: Feed) -> None:
     ado = run.services.ado(run.organization)
     projects = _Projects(ado)
+    reached = feed.token
     while True:
-        changes = _changes(run, ado, feed)
+        changes = _changes(run, ado, reached, feed.since)
         _put_messages(run, changes, projects)
-        feed = changes.feed
-        run.progress = replace(run.progress, feed=feed)
+        reached = changes.end
+        if changes.is_last:
+            # Read once more from where the last run came to an end: what it told may have been about a link
+            # that was in the making then, or may have been lost on the way.
+            run.progress = replace(run.progress, feed=replace(feed, token=feed.end, end=reached, failures=0))
+            return
+        run.progress = replace(run.progress, feed=replace(feed, token=reached, end=reached, failures=0))
         run.store()
-        if changes.is_last or run.is_out_of_time or run.messages.about_items >= _MESSAGES:
+        if run.is_out_of_time or run.messages.about_items >= _MESSAGES:
             return
 
 
-def _changes(run: Run, ado: AdoFeed, feed: Feed) -> Changes:
+def _changes(run: Run, ado: AdoFeed, token: str | None, since: float) -> Changes:
     """Read some pages on from where the feed was read to."""
-    changes = Changes(replace(feed, failures=0))
+    changes = Changes(token)
     while not changes.is_last and len(changes.items) < _ITEMS_AT_ONCE:
-        token = changes.feed.token
-        page = run.ask(partial(ado.get_revisions, token, since=feed.since))
+        page = run.ask(partial(ado.get_revisions, changes.end, since=since))
         run.was_answered("ado", allowed=False)
-        if not page.is_last and page.token == token:
+        if not page.is_last and page.token == changes.end:
             raise Unavailable("ado", "the feed of revisions does not go on")
         changes.add(page)
-        changes.feed = replace(changes.feed, token=page.token or token)
-        changes.is_last = page.is_last
         if run.is_out_of_time:
             break
     return changes

@@ -50,7 +50,7 @@ class Messages:
         """
         messages: dict[str, InboundMessage] = {}
         for stored, message in wanted:
-            mark = _mark_of_item(stored)
+            mark = self._mark_of_item(stored)
             if message is not None and not self._is_on_its_way(mark, _rev_shown(message)):
                 messages[mark] = message
         if messages:
@@ -62,7 +62,7 @@ class Messages:
 
     def ask_about_issue(self, issue_id: str, links: Iterable[StoredLink]) -> bool:
         """Have an issue's links settled, and tell whether a message was put: one may be on its way."""
-        marks = [each for each in map(_mark_of_issue, links) if not self._is_on_its_way(each, 0)]
+        marks = [each for each in map(self._mark_of_issue, links) if not self._is_on_its_way(each, 0)]
         if marks:
             slug, epoch = self._organization.slug, self._organization.epoch
             message = OutboundMessage(slug, issue_id, epoch=epoch, again=True)
@@ -79,11 +79,11 @@ class Messages:
         One that ends as poison may change nothing.
         """
         old = {name for name, mark in self._marks.items() if not self._is_recent(mark)}
-        return (lambda stored: _mark_of_item(stored) in old) if old else None
+        return (lambda stored: self._mark_of_item(stored) in old) if old else None
 
     def forget(self, links: Iterable[StoredLink]) -> None:
         for stored in links:
-            self._marks.pop(_mark_of_item(stored), None)
+            self._marks.pop(self._mark_of_item(stored), None)
 
     def forget_all(self) -> None:
         self._marks.clear()
@@ -110,6 +110,12 @@ class Messages:
             self._marks[name] = Mark(int(self._services.clock()), rev)
             self._put_now.add(name)
 
+    def _mark_of_item(self, stored: StoredLink) -> str:
+        return _mark_of("ado", stored, self._services.clock())
+
+    def _mark_of_issue(self, stored: StoredLink) -> str:
+        return _mark_of("sentry", stored, self._services.clock())
+
     def _delay(self) -> float:
         return min((self.about_items + self.about_issues) // _A_SECOND, _SPREAD_OVER)
 
@@ -119,16 +125,11 @@ def _rev_shown(message: InboundMessage) -> int:
     return message.snapshot.rev if message.snapshot is not None else 0
 
 
-def _mark_of_item(stored: StoredLink) -> str:
-    return _mark_of("ado", stored)
+def _mark_of(side: str, stored: StoredLink, now: float) -> str:
+    """Return a short name for a link as it stands: each change of its row gives it another one.
 
-
-def _mark_of_issue(stored: StoredLink) -> str:
-    return _mark_of("sentry", stored)
-
-
-def _mark_of(side: str, stored: StoredLink) -> str:
-    """Return a short name for a link as it stands: each change of its row gives it another one."""
+    So does falling due. A message that was put before, for a claim left behind, may change nothing.
+    """
     link = stored.link
-    text = f"{side} {link.work_item_id} {link.issue_id} {stored.etag}"
+    text = f"{side} {link.work_item_id} {link.issue_id} {stored.etag} {link.health.is_due(now)}"
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()

@@ -142,7 +142,8 @@ class Run:
         note, known = Failure(part, error), self.progress.problems.get(part)
         if known is None or known.kind != note.kind:
             self._notes.append(note)
-        self._troubles.setdefault(part, replace(self._problem(note), is_note=True))
+        if (failed := self._troubles.get(part)) is None or failed.is_note:
+            self._troubles[part] = replace(self._problem(note), is_note=True)
 
     def _problem(self, failure: Failure) -> Problem:
         known = self.progress.problems.get(failure.part)
@@ -181,7 +182,9 @@ class Run:
         try:
             return call()
         except Throttled as error:
-            if error.retry_after > min(_LONGEST_PAUSE, self.stop_at - self.now):
+            # A service that is left alone for its silence would be asked into the void.
+            is_there = error.asked or error.service in self.heard
+            if not is_there or error.retry_after > min(_LONGEST_PAUSE, self.stop_at - self.now):
                 raise
             self.services.pause(error.retry_after)
             return call()

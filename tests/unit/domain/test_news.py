@@ -75,6 +75,21 @@ def test_a_link_is_taken_up_when_it_is_due_and_on_demand_when_it_is_not_well(
     assert message_for_due(link, NOW, everything=True) == on_demand
 
 
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        (LINK, ASK),
+        (replace(LINK, health=NOT_YET), None),  # it waits for its next try
+        (replace(LINK, claim=Claim("worker", NOW + 60.0, 7, (), SEEN)), None),  # it is being settled
+    ],
+)
+def test_a_link_that_was_made_and_never_settled_is_taken_up(
+    link: IssueLink, message: InboundMessage | None
+) -> None:
+    unseen = replace(SEEN, item=replace(SEEN.item, rev=0))
+    assert message_for_due(replace(link, seen=unseen), NOW) == message
+
+
 @pytest.mark.parametrize(("until", "message"), [(NOW, ASK), (NOW + 0.1, None)])
 @pytest.mark.parametrize("health", [WELL, NOT_YET])
 def test_a_claim_left_behind_is_looked_into(

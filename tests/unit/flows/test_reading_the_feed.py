@@ -5,7 +5,16 @@ from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Forbidden, NotFound, SyncError, Throttled, Unavailable
-from shared.domain.model import Health, HealthWord, IssueStatus, RevisionPage
+from shared.domain.model import (
+    Ends,
+    Health,
+    HealthWord,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    RevisionPage,
+)
 from shared.flows.reconciling import Found, Part, reconcile
 from simulator.ado.revisions import FeedModes
 from tests.unit.rounds import DAY, EVERY, at_rest, deliver, link_many, reconciled, run, waiting_about_items
@@ -183,6 +192,35 @@ def test_many_changes_are_read_in_parts_and_none_is_lost(scene: Scene) -> None:
     assert max(counts) <= 2_000
 
 
+def test_what_is_told_about_a_link_in_the_making_is_told_to_the_next_run_as_well(scene: Scene) -> None:
+    scene.ado.add_item("Fix login", 32)
+    at_rest(scene)
+    before = scene.ado.item(32)
+    scene.ado.edit(32, **{STATE: "Closed"})
+    run(scene)
+    scene.sentry.add_issue(issue_id="200")
+    seen = Ends(IssueSide(UNRESOLVED), ItemSide(before.rev, before.state, UNRESOLVED))
+    scene.services.links.add(IssueLink(SLUG, "200", 32, before.project_id, "Bug", seen))
+    reconciled(scene)
+    assert scene.sentry.get_issue("200").status is RESOLVED
+
+
+def test_what_was_told_twice_is_not_told_again(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    pages = []
+    real = scene.ado.get_revisions
+
+    def watching(token: str | None, *, since: float | None = None) -> RevisionPage:
+        pages.append(real(token, since=since))
+        return pages[-1]
+
+    scene.ado.get_revisions = watching  # type: ignore[method-assign]  # for this scene
+    for _ in range(3):
+        reconciled(scene)
+    assert [[item.rev for item in page.items] for page in pages] == [[2], [2], []]
+    assert scene.calls.made.count("get_issue") == 1
+
+
 # Crashes.
 
 
@@ -324,6 +362,15 @@ def test_a_feed_that_does_not_go_on_is_left(scene: Scene) -> None:
     assert scene.calls.made.count("get_revisions") == 1
 
 
+def test_another_address_has_a_feed_of_its_own(scene: Scene) -> None:
+    scene.configure(ado_url="https://ado.corp.example/Default/")
+    found = reconcile(scene.services, scene.organization)
+    assert (found.compared, scene.calls.made) == (1, ["get_revisions", "find_work_items", "find_issues"])
+    # The same place in another spelling is no other place.
+    scene.configure(ado_url="https://ado.corp.example/default/")
+    assert reconcile(scene.services, scene.organization).compared == 0
+
+
 # The full look.
 
 
@@ -384,6 +431,7 @@ def test_a_look_that_takes_too_long_goes_on_where_it_stopped() -> None:
 def test_a_look_that_is_half_done_when_the_token_is_lost_is_followed_by_another() -> None:
     scene = Scene()
     link_many(scene, 1_199)
+    at_rest(scene)
     scene.now += DAY
     slow_down(scene, 40.0)
     assert 0 < reconcile(scene.services, scene.organization).compared < 1_000

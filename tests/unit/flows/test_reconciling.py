@@ -12,7 +12,7 @@ from functions import health
 from functions import reconcile as reconcile_function
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Refused, SyncError, Throttled, Unauthorized, Unavailable, Unreadable
-from shared.domain.model import ActivityEntry, Health, HealthWord, IssueStatus, Person
+from shared.domain.model import ActivityEntry, Claim, Health, HealthWord, IssueStatus, Person
 from shared.flows.linking import link
 from shared.flows.reconciling import Found, reconcile, reconcile_all
 from shared.store.activity import KEPT_FOR
@@ -422,7 +422,7 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
     said = told(scene)
     assert said["status"] == "degraded"
     [problem] = [each for each in said["problems"] if words in each]  # type: ignore[attr-defined]  # it is a list
-    assert problem.endswith(f" for 1 organization(s) since 2027-01-16T08:10Z: {kind}"), problem
+    assert problem.endswith(f" for 1 organization(s) since 2027-01-16T08:20Z: {kind}"), problem
     scene.now += EVERY
     found = reconcile(scene.services, scene.organization)
     assert problem in told(scene)["problems"]  # type: ignore[operator]  # since the same moment
@@ -504,6 +504,22 @@ def ask(scene: Scene) -> dict[str, object]:
 def test_a_run_on_demand_looks_at_everything_and_says_so(scene: Scene) -> None:
     assert ask(scene) == {"outcome": "queued", "links": 1, "drifted": 0, "issues": 0, "remaining": False}
     assert scene.calls.made == ["get_revisions", "find_work_items", "find_issues"]
+
+
+def test_a_link_that_falls_due_is_put_though_a_message_for_its_claim_changed_nothing(scene: Scene) -> None:
+    """A worker could not tell what became of its write, and the link waits for the second step."""
+    claim = Claim("dead", scene.now, 1, (), scene.row.seen)
+    pending = Health(
+        HealthWord.PENDING, "unavailable", since=scene.now, attempts=2, due=scene.now + 2 * EVERY
+    )
+    scene.services.links.replace(scene.stored(), replace(scene.row, claim=claim, health=pending))
+    for _ in range(3):
+        scene.calls.meet("get_issue", Unavailable("sentry", "timed out"))
+        reconciled(scene)
+    scene.calls.recover()
+    scene.now += 900.0
+    reconciled(scene)
+    assert (scene.row.claim, scene.health) == (None, Health())
 
 
 def test_on_demand_nothing_is_held_back(scene: Scene) -> None:
