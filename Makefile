@@ -7,14 +7,16 @@ RUN := .venv/bin/python -m
 SCHEDULES ?= 1000
 SEED ?= 0
 PYTEST_OPTIONS ?=
+MODULES ?=
 LOCK_OPTIONS ?=
+BENCH_OPTIONS ?=
 
 # For every platform and Python from 3.11; nothing of this machine goes into what it writes.
 LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test check format lock bench chaos simulate mutants clean
+.PHONY: help set-up demo run test check format lock bench chaos simulate mutants mutation clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,17 +48,20 @@ lock: set-up ## Pin what requirements*.in ask for and all that it brings (LOCK_O
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 
-bench: set-up ## Measure calls, latency and growth against their targets
-	@$(RUN) bench
+bench: set-up ## Measure calls, latency and growth against their targets (BENCH_OPTIONS=--quick)
+	@$(RUN) bench $(BENCH_OPTIONS)
 
 chaos: set-up ## Kill, cut off and overload the running app, and check that both sides agree afterwards
 	@$(RUN) tests.chaos
 
-simulate: set-up ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0)
+simulate: set-up ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0, or SEED=clock)
 	@$(RUN) tests.simulation --schedules $(SCHEDULES) --seed $(SEED)
 
 mutants: set-up ## Break the code on purpose and check that a test notices
 	@$(RUN) tests.simulation.mutants
+
+mutation: set-up ## Change each expression of the core in turn, for half an hour or more (MODULES="shared.domain.failures")
+	@$(RUN) tests.mutation $(MODULES)
 
 clean: ## Remove everything that was installed or generated
 	rm -rf .venv .venv-3.13 node_modules .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

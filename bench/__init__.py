@@ -1,1 +1,1 @@
-"""Measurements against targets: ratios side by side in one run, and counts of calls."""
+"""Measurements against targets: ratios side by side in one run, and counts of calls. docs/performance.md."""

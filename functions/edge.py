@@ -213,6 +213,23 @@ def webhook_boundary(handler: HttpHandler) -> HttpHandler:
     )
 
 
+def seated(kind: str) -> Callable[[HttpHandler], HttpHandler]:
+    """Let callers of one kind, who wait for a vendor, hold no more than their share of the threads.
+
+    A webhook needs no seat: it calls no vendor, and a hook that is turned away may never come again.
+    """
+
+    def seat(handler: HttpHandler) -> HttpHandler:
+        @functools.wraps(handler)
+        def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+            with services.seats.seat(kind):
+                return handler(request, services)
+
+        return handle
+
+    return seat
+
+
 def _bounded(
     handler: HttpHandler,
     refuse: Callable[[SyncError], func.HttpResponse],

@@ -13,6 +13,7 @@ from functions.edge import (
     continuation_of,
     log_unreadable,
     read,
+    seated,
 )
 from shared.domain.ids import issue_id_from, named_link, work_item_id_from
 from shared.domain.model import IssueLink
@@ -31,6 +32,7 @@ class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @api_boundary
+@seated("links")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     body = body_of(request, LARGEST_LIST)
     organization = services.organizations.get(request.route_params["organization"])

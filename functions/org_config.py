@@ -3,7 +3,7 @@
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_DOCUMENT, answer, api_boundary, body_of, sentence_of
+from functions.edge import LARGEST_DOCUMENT, answer, api_boundary, body_of, seated, sentence_of
 from shared.domain.configuration import Configuration
 from shared.domain.connection import Choice
 from shared.domain.errors import (
@@ -21,6 +21,7 @@ from shared.store.organizations import Organization, unknown
 
 
 @api_boundary
+@seated("documents")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     slug = request.route_params["organization"]
     match request.method:

@@ -5,7 +5,7 @@ import logging
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unreadable, read
+from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unreadable, read, seated
 from shared.domain.errors import SyncError
 from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.connecting import remove_what_ended
@@ -55,6 +55,7 @@ def _log(slug: str, found: Found) -> None:
 
 
 @api_boundary
+@seated("checks")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     """Settle the named link and answer with its outcome; without one, queue all links that need settling."""
     body = body_of(request, LARGEST_FORM)

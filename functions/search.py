@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions.edge import answer, api_boundary
+from functions.edge import answer, api_boundary, seated
 from shared.domain.errors import Rejected
 from shared.services import Services
 
@@ -11,6 +11,7 @@ _MAX_LIMIT = 200
 
 
 @api_boundary
+@seated("searches")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
     field, query = _required(request, "field"), _required(request, "query")

@@ -6,7 +6,7 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_FORM, answer, body_of, component_boundary, read, secrets_or_refusal
+from functions.edge import LARGEST_FORM, answer, body_of, component_boundary, read, seated, secrets_or_refusal
 from shared.ado.creation import NewWorkItem
 from shared.domain.decoding import decode
 from shared.domain.errors import NotFound, Rejected
@@ -29,6 +29,7 @@ class _Submitted(msgspec.Struct, rename="camel"):
 
 
 @component_boundary
+@seated("forms")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     route, body = request.route_params, body_of(request, LARGEST_FORM)
     served = _SERVED.get((request.method, f"{route['area']}/{route['name']}"))

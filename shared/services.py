@@ -3,28 +3,34 @@
 import logging
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from urllib.parse import urlsplit
 
+from azure.core.pipeline.transport import RequestsTransport
 from msgspec.structs import replace
 from requests.auth import AuthBase
 
-from shared.ado.auth import EntraAuth, default_credential, personal_access_token
+from shared.ado.auth import SCOPE as ADO_SCOPE
+from shared.ado.auth import EntraAuth, personal_access_token
 from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
+from shared.credential import Credential
 from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import StalePrecondition
 from shared.domain.ports import Queue
 from shared.http import BackOff, Session, new_session
+from shared.seats import Seats
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
 from shared.settling.observing import Observer, UnitOfWork
+from shared.settling.partners import Partners
 from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
 from shared.store.forbidden import ForbiddenStore
@@ -35,12 +41,14 @@ from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
 from shared.store.scopes import ScopeStore
+from shared.store.tables import SCOPE as STORAGE_SCOPE
 from shared.store.tables import AzureTable, Table, table_service
+from shared.store.transport import new_transport
 
 _ASKED_EVERY = 600.0  # seconds; somebody may have given our token a scope that it lacked
 
 # Seconds after which the rest of a message's links is put back. The link that is begun last may take another
-# minute; host.json ends any function after five.
+# minute; host.json ends any function after ten.
 _UNIT_OF_WORK = 100.0
 
 
@@ -51,12 +59,15 @@ class Services:
         self,
         settings: Settings,
         clock: Callable[[], float] = time.time,
+        credential: Credential | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.pause = pause
+        self.seats = Seats(settings.threads)
         self.processes = ProcessCache()
+        self._credential = credential or Credential()
         self._members = MemberCache()
         self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
@@ -99,11 +110,11 @@ class Services:
 
     @cached_property
     def inbound(self) -> Queue:
-        return AzureQueue(queue_client(self.settings.storage, INBOUND_QUEUE))
+        return self._queue(INBOUND_QUEUE)
 
     @cached_property
     def outbound(self) -> Queue:
-        return AzureQueue(queue_client(self.settings.storage, OUTBOUND_QUEUE))
+        return self._queue(OUTBOUND_QUEUE)
 
     def ado(self, organization: Organization) -> AdoClient:
         """Return a client that respects the organization's back-off; may first look up its address."""
@@ -127,7 +138,7 @@ class Services:
 
     def _ado_auth(self, organization: Organization) -> AuthBase:
         pat = self.settings.ado_pat(organization.slug)
-        return personal_access_token(pat) if pat else EntraAuth(default_credential)
+        return personal_access_token(pat) if pat else EntraAuth(self._credential)
 
     def _ado_url(self, organization: Organization) -> str:
         """Return the base URL; one that is looked up is stored in the document and used at once."""
@@ -178,11 +189,18 @@ class Services:
             configuration=configuration,
             ado=ado,
             sentry=sentry,
-            observer=Observer(slug, configuration, ado, sentry, self.processes),
+            observer=Observer(
+                slug, organization.scope, configuration, ado, sentry, self.processes, self.links, self.clock
+            ),
+            partners=self.partners(organization),
             links=self.links,
             activity=self.activity,
             clock=self.clock,
         )
+
+    def partners(self, organization: Organization) -> Partners:
+        slug, epoch, scope = organization.slug, organization.epoch, organization.scope
+        return Partners(slug, epoch, scope, self.links, lambda: self.inbound, lambda: self.outbound)
 
     def may_ask_who_is_at(self, scope: str) -> bool:
         """Tell whether it is time to ask who is there once more; each instance of the app keeps its own."""
@@ -200,15 +218,32 @@ class Services:
 
     @cached_property
     def _session(self) -> Session:
-        return new_session(self.settings.addresses, self.settings.secrets)
+        return new_session(self.settings.addresses, self.settings.secrets, self.settings.threads)
+
+    @cached_property
+    def _transport(self) -> RequestsTransport:
+        return new_transport(self.settings.threads)
 
     @cached_property
     def _tables(self) -> Callable[[str], Table]:
-        service = table_service(self.settings.storage)
+        service = table_service(self.settings.storage, self._credential, self._transport)
         return lambda name: AzureTable(service.get_table_client(name))
 
     def _table(self, name: str) -> Table:
         return self._tables(self.settings.table_prefix + name)
+
+    def _queue(self, name: str) -> Queue:
+        return AzureQueue(queue_client(self.settings.storage, name, self._credential, self._transport))
+
+    def fetch_tokens_ahead(self) -> None:
+        """Begin to fetch the tokens that the app will need, if it signs in to storage as an identity.
+
+        The first hook of a fresh instance cannot wait for them: Sentry gives it one second.
+        """
+        if self.settings.is_storage_by_identity:
+            self._credential.fetch_ahead(
+                STORAGE_SCOPE, *([ADO_SCOPE] if self.settings.is_ado_by_identity else [])
+            )
 
     def end_refusals(self, slug: str) -> None:
         """End the organization's back-off after refused credentials, in this instance of the app only."""
@@ -223,14 +258,26 @@ class Services:
         return self._back_offs.setdefault((organization.slug, service, origin), BackOff())
 
 
-@lru_cache(maxsize=1)
+_building = threading.Lock()
+
+
 def services() -> Services:
     """Return this process's services, built at the first invocation and not during import.
 
-    An exception during import would remove every function from the app.
+    An exception during import would remove every function from the app. The first invocations come at once.
     """
+    with _building:
+        return _built()
+
+
+@lru_cache(maxsize=1)
+def _built() -> Services:
     # At INFO, Azure's clients log twenty lines for each call, including row keys.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+    # It tells of every token that it takes out of its cache, one for each call.
+    logging.getLogger("azure.identity").setLevel(logging.WARNING)
     # It warns of headers that it cannot read by quoting them.
     logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
-    return Services(Settings.from_environ(os.environ))
+    built = Services(Settings.from_environ(os.environ))
+    built.fetch_tokens_ahead()
+    return built

@@ -1,5 +1,6 @@
 """The app's settings: environment variables in, a frozen value out; nothing here reads the environment."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,8 +69,28 @@ class Settings:
         return StorageAccount(table_url=table_url, queue_url=queue_url)
 
     @property
+    def is_storage_by_identity(self) -> bool:
+        try:
+            return self.storage.connection_string is None
+        except MissingSetting:
+            return False
+
+    @property
+    def is_ado_by_identity(self) -> bool:
+        """Whether organizations without a token of their own sign in through Entra."""
+        return not self.environment.get("ADO_PAT")
+
+    @property
     def table_prefix(self) -> str:
         return self.environment.get("TABLE_PREFIX") or "sync"
+
+    @property
+    def threads(self) -> int:
+        """Return how many functions run at once: what the worker makes of the same variable."""
+        text = self.environment.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
+        if text.isascii() and text.isdigit() and int(text) > 0:
+            return int(text)
+        return min(32, (os.cpu_count() or 1) + 4)
 
     @property
     def resource_areas_url(self) -> str:

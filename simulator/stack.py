@@ -208,6 +208,7 @@ class Stack:
             "SENTRY_TOKEN": known.sentry_token,
             "SENTRY_CLIENT_SECRET": known.sentry_client,
             "PUBLIC_URL": self.app_url,
+            "PYTHON_THREADPOOL_THREAD_COUNT": "32",
             "SIMULATOR_FUNCTION_KEY": known.function_key,
         }
         port = self.app_url.rpartition(":")[2]

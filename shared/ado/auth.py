@@ -1,7 +1,5 @@
 """How the app authenticates to Azure DevOps: with a personal access token, or through Entra."""
 
-from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import requests
@@ -22,19 +20,19 @@ def personal_access_token(token: str) -> AuthBase:
 
 
 class EntraAuth(AuthBase):
-    """Adds a bearer token to each request; the credential caches the token and renews it early.
+    """Adds a bearer token to each request; the credential keeps the token and renews it early.
 
     Raises Unauthorized if Entra issues no token, Unavailable if it does not answer.
     """
 
-    def __init__(self, credential: "Callable[[], TokenCredential]") -> None:
+    def __init__(self, credential: "TokenCredential") -> None:
         self._credential = credential
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415  # only with Entra
 
         try:
-            token = self._credential().get_token(SCOPE).token
+            token = self._credential.get_token(SCOPE).token
         # Neither keeps its cause: nobody knows what that quotes, and a traceback prints it.
         except ClientAuthenticationError:
             advice = (
@@ -46,11 +44,3 @@ class EntraAuth(AuthBase):
             raise Unavailable("ado", "Entra does not answer: no token for Azure DevOps") from None
         request.headers["Authorization"] = f"Bearer {token}"
         return request
-
-
-@lru_cache(maxsize=1)
-def default_credential() -> "TokenCredential":
-    """Return this process's credential: managed identity, service principal or developer login."""
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
-
-    return DefaultAzureCredential(exclude_interactive_browser_credential=True)

@@ -11,6 +11,7 @@ from shared.domain.model import SentryComment
 # ADO quirk: the comments API never left preview; the plain version is refused.
 _VERSION = {"api-version": "7.1-preview.4"}
 _LATEST = 200
+_ISSUE = re.compile("/issues/[0-9]+/")
 
 
 def rendered(comment: SentryComment, url: str) -> str:
@@ -33,7 +34,10 @@ def add_comment(ado: AdoClient, project_id: str, work_item_id: int, html: str) -
 
 
 def has_comment_with(ado: AdoClient, project_id: str, work_item_id: int, url: str) -> bool:
-    """Tell whether one of the latest 200 comments links to ``url``."""
+    """Tell whether one of the latest 200 comments links to the Sentry comment at ``url``.
+
+    Once its issue is merged into another one, a comment has the other one's address.
+    """
     answer = ado.call(
         "GET",
         _path(project_id, work_item_id),
@@ -43,7 +47,7 @@ def has_comment_with(ado: AdoClient, project_id: str, work_item_id: int, url: st
     )
     # ADO quirk: links come back as they were sent, or with their ampersands escaped once more.
     # The address of comment 1 is a prefix of the address of comment 12.
-    link = re.compile(f"{re.escape(url)}(?![0-9])")
+    link = re.compile(f"{_ISSUE.sub(_ISSUE.pattern, re.escape(url))}(?![0-9])")
     texts = ((each.text or "").replace("&amp;", "&") for each in answer.comments or ())
     return any(link.search(text) for text in texts)
 

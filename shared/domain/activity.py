@@ -23,7 +23,7 @@ def decision_entries(seen: Ends, now: Ends, decision: Decision, at: float) -> li
     return [
         _entry(name, choice, seen, now, decision, at)
         for name, choice in ((STATUS, decision.status), (ASSIGNEE, decision.assignee))
-        if choice.outcome is not Outcome.SETTLED
+        if choice.outcome not in {Outcome.SETTLED, Outcome.UNDECIDED}
     ]
 
 

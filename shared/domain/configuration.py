@@ -1,6 +1,7 @@
 """The configuration document of one organization: its shape, its defaults, and all its errors at once."""
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -40,6 +41,13 @@ class ProjectMapping(StatusMapping, frozen=True, omit_defaults=True):
         return (own, self) if own is not None else (self,)
 
 
+class DoneWhen(StrEnum):
+    """Which of its partners have to be done for an end of several links to become done."""
+
+    ALL = "all"
+    ANY = "any"
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """A valid document (docs/glossary.md#the-document); ``people`` maps lower-cased ADO addresses."""
 
@@ -58,6 +66,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     status_mapping: dict[str, ProjectMapping] = {}
     people: dict[str, str] = {}
     on_conflict: Side = Side.ADO
+    done_when: DoneWhen = DoneWhen.ALL
 
     @classmethod
     def from_json(cls, body: bytes, policy: AddressPolicy) -> "Configuration":

@@ -11,7 +11,7 @@ SyncError
 │   ├── AlreadyLinked         the link that the caller asked for already exists
 │   ├── StalePrecondition     the caller's If-Match names an older version
 │   ├── ConnectionChanged     the caller's document leads elsewhere than the existing links
-│   └── Busy                  another worker holds the claim: try again in a moment
+│   └── Busy                  others hold the claim, or the threads: try again in a moment
 ├── Unreadable                what is stored cannot be read: replace it or remove it
 ├── Undecidable               a fact for a decision is missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
@@ -108,7 +108,7 @@ class ConnectionChanged(Conflict):
 
 
 class Busy(Conflict):
-    """Another worker holds the claim; ``retry_after`` is in seconds."""
+    """Another worker holds the claim, or other callers all threads; ``retry_after`` is in seconds."""
 
     kind = "busy"
 

@@ -22,7 +22,7 @@ from shared.domain.errors import (
     Unreadable,
     Upstream,
 )
-from shared.domain.model import Health, HealthWord
+from shared.domain.model import WAITS_FOR_OTHERS, Health, HealthWord
 
 # Seconds before the reconciler retries a link: after the first failure, the second, and so on.
 BACKOFF = (300.0, 900.0, 3600.0)
@@ -71,10 +71,10 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
 # A missing link or organization has no health; the message has nothing left to do.
 _NOTHING_LEFT = frozenset({"not-linked", "unknown-organization"})
 
-WORK_ITEM_GONE = "work-item-gone"
+WORK_ITEM_GONE, ISSUE_GONE = "work-item-gone", "issue-gone"
 _REASONS = {
     "work-item-not-found": WORK_ITEM_GONE,
-    "issue-not-found": "issue-gone",
+    "issue-not-found": ISSUE_GONE,
 }
 
 
@@ -176,6 +176,18 @@ def _wait(step: int, *, may_cure_itself: bool) -> float:
 def _steps_within(seconds: float) -> int:
     """Return the step that a trouble of this age has reached, for a link about which nobody was asked."""
     return 1 + sum(seconds >= step for step in BACKOFF)
+
+
+def waiting(before: Health, now: float) -> Health:
+    """Return the health of a link that is well and waits for others; it is settled less and less often."""
+    again = before.reason == WAITS_FOR_OTHERS
+    if again and not before.is_due(now):
+        return before
+    attempts = before.attempts + 1 if again else 1
+    due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1]
+    detail = "not all that this end is linked to is done"
+    since = before.since if again else now
+    return Health(HealthWord.SETTLED, WAITS_FOR_OTHERS, detail, since, attempts, due)
 
 
 def was_set_before(health: Health, moment: float) -> bool:

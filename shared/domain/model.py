@@ -13,6 +13,7 @@ from shared.domain.connection import scope_of
 # The two fields of a link.
 STATUS = "status"
 ASSIGNEE = "assignee"
+FIELDS = (STATUS, ASSIGNEE)
 
 # Why the feed of revisions cannot be used: the kinds of FeedLost.
 FEED_TOKEN_REFUSED = "feed-token-refused"  # noqa: S105 - a reason, not a secret
@@ -24,6 +25,11 @@ FEED_UNREADABLE = "feed-unreadable"
 ASSIGNEE_NOT_FOUND = "assignee-not-found"
 ASSIGNEE_UNREADABLE = "assignee-unreadable"
 TEAM_ASSIGNEE = "team-assignee"
+
+# Why a status was not carried across, or not yet.
+UNKNOWN_STATE = "unknown-state"
+WAITS_FOR_OTHERS = "waits-for-others"
+SIBLING = "sibling"
 
 
 class Side(StrEnum):
@@ -87,6 +93,8 @@ class Stranger(msgspec.Struct, frozen=True, tag="stranger"):
 
 # None is nobody.
 Assignee = Person | Stranger | None
+# Seen on a side that nobody has looked at yet: whatever stands there is to be copied over.
+NOT_SEEN = Stranger("initial", "")
 
 
 class IssueSide(msgspec.Struct, frozen=True):
@@ -95,14 +103,32 @@ class IssueSide(msgspec.Struct, frozen=True):
     status: IssueStatus
     assignee: Assignee = None
 
+    def shown(self, field: str) -> IssueStatus | Assignee:
+        """Return a field as people see it there."""
+        return self.status if field == STATUS else self.assignee
+
 
 class ItemSide(msgspec.Struct, frozen=True):
-    """The synced fields of a work item at ``rev``; ``status`` is what the state counted as when read."""
+    """The synced fields of a work item at ``rev``; ``status`` is what the state counted as when read.
+
+    ``status`` is None if no category was known for the state. ``removed`` says that the state's category
+    is Removed.
+    """
 
     rev: int
     state: str
-    status: IssueStatus
+    status: IssueStatus | None
     assignee: Assignee = None
+    removed: bool = False
+
+    @property
+    def may_be_written(self) -> bool:
+        """A removed item is left alone, unless its organization counts being removed as being done."""
+        return not self.removed or self.status is IssueStatus.RESOLVED
+
+    def shown(self, field: str) -> str | Assignee:
+        """Return a field as people see it there: the state's name, not what it counts as."""
+        return self.state if field == STATUS else self.assignee
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -110,6 +136,16 @@ class Ends(msgspec.Struct, frozen=True):
 
     issue: IssueSide
     item: ItemSide
+
+    def counts_as(self, side: Side) -> IssueStatus | None:
+        """Return the status on a side: Sentry's own, or what the item's state counts as."""
+        return self.item.status if side is Side.ADO else self.issue.status
+
+    def on(self, side: Side) -> "IssueSide | ItemSide":
+        return self.item if side is Side.ADO else self.issue
+
+    def shown(self, side: Side, field: str) -> IssueStatus | str | Assignee:
+        return self.on(side).shown(field)
 
 
 class ExternalIssue(msgspec.Struct, frozen=True):
@@ -259,6 +295,13 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     status: IssueStatus | None = None
     assignee: Assignee = None
 
+    @property
+    def value(self) -> IssueStatus | str | Assignee:
+        """The value as people see it on its side."""
+        if self.field == ASSIGNEE:
+            return self.assignee
+        return self.state if self.side is Side.ADO else self.status
+
 
 class Claim(msgspec.Struct, frozen=True):
     """A worker's announcement, stored before it writes: what it writes, on what basis, and until when.
@@ -275,13 +318,39 @@ class Claim(msgspec.Struct, frozen=True):
     after: Ends
 
 
+class End(msgspec.Struct, frozen=True):
+    """An issue or a work item as one end of links; ``id`` is the issue's id or the item's number."""
+
+    side: Side
+    id: str
+
+
+class EndRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What we wrote to an end last: no change for those of its links that did not write it.
+
+    ``ours`` holds, for each field, the value of our last write that landed. An announced write whose result
+    is not known stands beside the value before. ``at`` (epoch seconds) and ``rev`` are those of the last
+    write that landed: what was read before is out of date. ``of`` is the link for which we wrote last. Until
+    ``until`` only the unit of work with this ``token`` writes to the end, as long as it holds its claim on
+    that link.
+    """
+
+    token: str = ""
+    until: float = 0.0
+    of: tuple[str, int] | None = None
+    ours: tuple[Intent, ...] = ()
+    rev: int = 0
+    at: float = 0.0
+
+
 class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     """One Sentry issue linked to one work item; ``seen`` is both ends as they were last settled.
 
     ``open_state`` is the last state of the work item that was not done. ``owed`` names the side that does not
     know the other side's assignee; the assignment is tried again later. ``writes`` holds the times
     (epoch seconds) of our own recent writes, for the guard against flapping. ``epoch`` is that of the
-    connection to which both ids belong.
+    connection to which both ids belong. ``waiting`` names the side that is to become done as soon as its
+    other partners are.
     """
 
     organization: str
@@ -298,6 +367,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     claim: Claim | None = None
     writes: tuple[float, ...] = ()
     epoch: str = ""
+    waiting: Side | None = None
 
     @property
     def scope(self) -> str:
@@ -307,6 +377,9 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def display_name(self) -> str:
         return f"{self.area_path}#{self.work_item_id}"
+
+    def end(self, side: Side) -> End:
+        return End(side, str(self.work_item_id) if side is Side.ADO else self.issue_id)
 
 
 class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):

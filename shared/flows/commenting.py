@@ -80,20 +80,20 @@ def _links_of(
 ) -> tuple[str, list[StoredLink]]:
     """Return the links of the comment's issue, and the id under which the issue goes now.
 
-    The issue may have been merged since Sentry sent its hook, and the link moved. Sentry is asked about an
-    issue that nobody linked when its comment arrives and when it is given up, not each time it is looked at.
+    The issue may have been merged since Sentry sent its hook, and some of its links moved, or all. Sentry is
+    asked about an issue that nobody linked when its comment arrives and when it is given up, not each time it
+    is looked at.
     """
-    issue_id = message.issue_id
-    links = services.links.for_issue(organization.slug, issue_id)
-    if links or (message.since and not _has_waited(services, message)):
-        return issue_id, links
+    links = services.links.for_issue(organization.scope, message.issue_id)
+    if not links and message.since and not _has_waited(services, message):
+        return message.issue_id, []
     try:
-        issue_id = services.sentry(organization).get_issue(issue_id).issue_id
-    except NotFound:
-        return issue_id, []
+        issue_id = services.sentry(organization).get_issue(message.issue_id).issue_id
+    except (NotFound, Forbidden):
+        return message.issue_id, links
     if issue_id != message.issue_id:
-        links = services.links.for_issue(organization.slug, issue_id)
-    return issue_id, links
+        links += services.links.for_issue(organization.scope, issue_id)
+    return issue_id, list({each.link.work_item_id: each for each in links}.values())
 
 
 def _wait_for_link(services: Services, message: OutboundMessage) -> str:

@@ -1,30 +1,39 @@
 """Linking an issue to a work item, and unlinking them."""
 
+from collections.abc import Iterator
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
+from shared.domain.activity import failure_entry
+from shared.domain.errors import AlreadyLinked, Busy, Conflict, Undecidable
+from shared.domain.failures import health_after
+from shared.domain.messages import OutboundMessage
 from shared.domain.model import (
+    NOT_SEEN,
     ActivityEntry,
     Ends,
+    Health,
     IssueLink,
     IssueSide,
     IssueStatus,
     ItemSide,
     SentryIssue,
     Side,
-    Stranger,
     WorkItem,
 )
-from shared.domain.rules.done import status_of_state
+from shared.domain.rules.done import counted
+from shared.domain.rules.partners import may_have_changed, still_shown
 from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.store.idempotency import creation_of
+from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization, unknown
 
 Initial = Literal["ado", "sentry"]
-_NOBODY_YET = Stranger("initial", "")
+_ATTEMPTS = 5
 
 
 def link(
@@ -37,35 +46,30 @@ def link(
 ) -> IssueLink:
     """Link the two and record their current ends.
 
-    Raises NotFound if either does not exist, AlreadyLinked if the link exists, Undecidable if nobody knows
-    what the work item's state counts as. Nothing is written to either side until one of them changes, unless
-    ``initial`` names the side whose status and assignee are copied at once. ``ado`` is the client of a caller
-    who links many.
+    Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
+    side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
+    once. Where nobody knows what the work item's state counts as, the link says so. ``ado`` is the client of
+    a caller who links many.
     """
     ado = ado or services.ado_at_once(organization)
-    item = ado.get_work_item(work_item_id)
-    issue = services.sentry(organization).get_issue(issue_id)
-    types = services.processes.types_with(
-        ado, organization.slug, item.project_id, item.work_item_type, item.state
-    )
-    status = status_of_state(
-        organization.configuration, item.project_id, item.work_item_type, item.state, types
-    )
-    new = _new_link(organization, issue, item, status)
-    if initial is not None:
-        new = replace(new, seen=_as_if_changed(new.seen, Side(initial)))
-    verify_connected(services, organization)
-    stored = services.links.add(new)
-    entry = ActivityEntry(services.clock(), "linked", rev=item.rev)
-    services.activity.add(organization.scope, issue.issue_id, item.id, entry)
-    if initial is not None:
-        unit = services.new_unit_of_work()
-        unit.issues[issue.issue_id] = issue
-        if initial == "ado":  # For Sentry, a snapshot at the seen rev would count as an echo.
-            unit.items[item.id] = item
-        services.settler(organization).settle(stored, unit)
-    fill_in(services, organization)
-    return stored.link
+    for _ in range(_ATTEMPTS):
+        pair = _read(services, organization, ado, issue_id, work_item_id)
+        seen = pair.link.seen if initial is None else _as_if_changed(pair.link.seen, Side(initial))
+        verify_connected(services, organization)
+        try:
+            stored = services.links.add(replace(pair.link, seen=seen), list(_edited_ends(services, pair)))
+        except AlreadyLinked:
+            raise
+        except Conflict:
+            continue  # We wrote to one of the ends at this moment: read them again.
+        began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev)
+        entries = (began, *([] if pair.problem is None else [failure_entry(pair.problem, services.clock())]))
+        services.activity.add(organization.scope, stored.link.issue_id, work_item_id, *entries)
+        if initial is not None:
+            _copy(services, organization, stored, pair)
+        fill_in(services, organization)
+        return stored.link
+    raise Conflict("the ends of the link keep changing")
 
 
 def verify_connected(services: Services, organization: Organization) -> None:
@@ -78,10 +82,55 @@ def verify_connected(services: Services, organization: Organization) -> None:
         raise unknown(organization.slug)
 
 
+class _Pair(msgspec.Struct, frozen=True):
+    """An issue and a work item as they were read, their link, and why a state means nothing to us, if so."""
+
+    read_at: float
+    issue: SentryIssue
+    item: WorkItem
+    link: IssueLink
+    problem: Undecidable | None
+
+
+def _read(
+    services: Services, organization: Organization, ado: AdoClient, issue_id: str, work_item_id: int
+) -> _Pair:
+    read_at = services.clock()
+    item = ado.get_work_item(work_item_id)
+    issue = services.sentry(organization).get_issue(issue_id)
+    types = services.processes.types_with(
+        ado, organization.slug, item.project_id, item.work_item_type, item.state
+    )
+    side, health, problem = ItemSide(item.rev, item.state, None, item.assignee), Health(), None
+    try:
+        side = counted(organization.configuration, item.project_id, item.work_item_type, side, types)
+    except Undecidable as error:
+        problem = error
+        health = health_after(error, health, services.clock()) or health
+    return _Pair(read_at, issue, item, _new_link(organization, issue, item, side, health), problem)
+
+
+def _edited_ends(services: Services, pair: _Pair) -> Iterator[StoredEnd]:
+    """Yield the rows of ends that people have changed since we wrote to them, while no link noticed.
+
+    Otherwise the new link would take a later return to our value for our own write.
+    """
+    link = pair.link
+    for side in Side:
+        stored = services.links.end(link.scope, link.end(side))
+        if stored.record.until > services.clock():
+            continue  # It is being written to: whatever shows next is ours, as the row says.
+        if may_have_changed(stored.record, pair.read_at, None):
+            raise Conflict("the end was written to after it was read")
+        kept = still_shown(stored.record, link.seen.on(side))
+        if kept != stored.record:
+            yield replace(stored, record=kept)
+
+
 def _new_link(
-    organization: Organization, issue: SentryIssue, item: WorkItem, status: IssueStatus
+    organization: Organization, issue: SentryIssue, item: WorkItem, side: ItemSide, health: Health
 ) -> IssueLink:
-    """Return a link between the two; ``status`` is what the work item's state counts as."""
+    """Return a link between the two; ``side`` is the work item's."""
     return IssueLink(
         organization=organization.slug,
         epoch=organization.epoch,
@@ -89,11 +138,26 @@ def _new_link(
         work_item_id=item.id,
         project_id=item.project_id,
         work_item_type=item.work_item_type,
-        seen=Ends(issue.side, ItemSide(item.rev, item.state, status, item.assignee)),
+        seen=Ends(issue.side, side),
         title=item.title,
         area_path=item.area_path,
-        open_state=item.state if status is IssueStatus.UNRESOLVED else None,
+        open_state=item.state if side.status is IssueStatus.UNRESOLVED else None,
+        health=health,
     )
+
+
+def _copy(services: Services, organization: Organization, stored: StoredLink, pair: _Pair) -> None:
+    """Settle a link that was made as if one side had just changed, with the ends as they were read."""
+    unit = services.new_unit_of_work()
+    unit.issue_answered(stored.link.issue_id, pair.issue, services.clock())
+    unit.item_answered(pair.item, services.clock())
+    try:
+        services.settler(organization).settle(stored, unit)
+    except Busy as busy:
+        message = OutboundMessage(organization.slug, stored.link.issue_id, epoch=organization.epoch)
+        services.outbound.put(message, delay=busy.retry_after)
+    except Undecidable:
+        pass  # The link says so, and the two are linked.
 
 
 def _as_if_changed(now: Ends, side: Side) -> Ends:
@@ -104,8 +168,8 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
     if side is Side.SENTRY:
         archived = now.issue.status is IssueStatus.IGNORED
         before = IssueStatus.RESOLVED if archived else IssueStatus.IGNORED
-        return replace(now, issue=IssueSide(before, _NOBODY_YET))
-    return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, _NOBODY_YET))
+        return replace(now, issue=IssueSide(before, NOT_SEEN))
+    return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, NOT_SEEN))
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
@@ -117,3 +181,4 @@ def unlink(services: Services, organization: Organization, issue_id: str, work_i
     services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
     entry = ActivityEntry(services.clock(), "unlinked")
     services.activity.add(organization.scope, issue_id, work_item_id, entry)
+    services.partners(organization).unlinked(issue_id, work_item_id)

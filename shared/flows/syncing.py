@@ -133,6 +133,7 @@ def _settle_waiting(
 ) -> list[str]:
     if not waiting.names:
         return [NOT_LINKED]
+    unit.rows_come_late = waiting.is_rest
     settler = _settler(services, organization, waiting)
     outcomes = settle_each(services, settler, waiting, unit, again=again)
     fill_in(services, organization)

@@ -112,10 +112,10 @@ def _pool_classes(policy: AddressPolicy, *below: type) -> dict[str, type[HTTPCon
 class VerifyingAdapter(HTTPAdapter):
     """The only way out, and the only place where credentials are put on a request."""
 
-    def __init__(self, policy: AddressPolicy, *below: type) -> None:
+    def __init__(self, policy: AddressPolicy, *below: type, connections: int = 10) -> None:
         self._policy = policy
         self._classes = _pool_classes(policy, *below)
-        super().__init__(pool_maxsize=16)
+        super().__init__(pool_connections=connections, pool_maxsize=connections)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -141,17 +141,18 @@ class VerifyingAdapter(HTTPAdapter):
 class Session(requests.Session):
     """A session that ignores proxies, .netrc and cookies, and never looks where a redirect leads.
 
-    ``spellings`` are those of the secrets that no answer may bring back to us.
+    ``spellings`` are those of the secrets that no answer may bring back to us. So many ``connections`` to so
+    many hosts are kept: with fewer than there are threads, the others would open one for each call.
     """
 
-    def __init__(self, policy: AddressPolicy, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, policy: AddressPolicy, secrets: Iterable[str] = (), connections: int = 10) -> None:
         super().__init__()
         self.spellings = spellings_of(secrets)
         self.trust_env = False
         self.cookies.set_policy(
             DefaultCookiePolicy(allowed_domains=[])
         )  # one organization's cookies must not reach another
-        adapter = VerifyingAdapter(policy)
+        adapter = VerifyingAdapter(policy, connections=connections)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -160,10 +161,10 @@ class Session(requests.Session):
         return None
 
 
-def new_session(policy: AddressPolicy, secrets: Iterable[str] = ()) -> Session:
+def new_session(policy: AddressPolicy, secrets: Iterable[str] = (), connections: int = 10) -> Session:
     """Return a session whose connections are known to pass the check, or raise Unguarded."""
     _verify_guard(policy)
-    return Session(policy, secrets)
+    return Session(policy, secrets, connections)
 
 
 def _verify_guard(policy: AddressPolicy) -> None:

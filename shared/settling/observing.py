@@ -1,6 +1,8 @@
 """Observing a link: both its ends now, with as few calls as possible, and what counts as seen."""
 
 import math
+from collections.abc import Callable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -8,31 +10,59 @@ from msgspec.structs import replace
 
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import Configuration
-from shared.domain.errors import SyncError, Throttled, Unauthorized, Unavailable, Upstream
+from shared.domain.errors import (
+    Busy,
+    Conflict,
+    NotFound,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Undecidable,
+    Upstream,
+)
 from shared.domain.failures import WORK_ITEM_GONE
 from shared.domain.ids import is_guid
 from shared.domain.model import (
+    FIELDS,
+    NOT_SEEN,
+    STATUS,
+    Claim,
+    End,
+    EndRecord,
     Ends,
     IssueLink,
+    IssueStatus,
     ItemSide,
     SentryIssue,
+    Side,
     WorkItem,
     WorkItemTypes,
 )
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import state_moved, status_moved
-from shared.domain.rules.done import status_of_state
-from shared.domain.rules.landing import has_landed, seen_after_crash
+from shared.domain.rules.done import counted
+from shared.domain.rules.landing import has_landed, seen_after_crash, with_intent
+from shared.domain.rules.partners import is_own_or_persons, may_have_changed, own_write
+from shared.store.links import LinkStore, StoredEnd
+
+RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
+_NOT_ASKED: WorkItemTypes = {}
+_RETRY_AFTER = 2.0  # seconds; most writes finish within this time
 
 
 @dataclass
 class UnitOfWork:
     """One worker's work on one message: what it has read so far, and the token of its claims.
 
-    ``items`` starts with the snapshot of a delivery or a batch. Without a snapshot, what was last seen of a
-    work item is trusted, unless the item is in ``doubted``. Wrong trust costs only a second decision,
-    because a write depends on the revision that was seen. ``revs`` are the revisions that a message told of.
-    ``merged`` maps old issue ids to new ones; ``recorded`` is an error that is already recorded on its link.
+    ``items`` starts with the snapshot of a delivery or a batch; those in ``asked_for`` are what Azure DevOps
+    answered within this unit. Without either, what was last seen of a work item is trusted, unless the item
+    is in ``doubted``. Wrong trust costs only a second decision, because a write depends on the revision that
+    was seen. ``revs`` are the revisions that a message told of. ``merged`` maps old issue ids to new ones;
+    ``recorded`` is an error that is already recorded on its link.
+
+    ``ends`` are the rows of ends that were read, each after its end; ``asked_at`` says when (epoch seconds)
+    an end was asked for. ``rows_come_late`` says that links are read one by one, after such answers.
 
     After ``deadline`` no further link is begun. ``silent`` holds the services that gave no usable answer,
     with the answer they gave: they are not asked again in this unit of work.
@@ -41,9 +71,13 @@ class UnitOfWork:
     token: str
     items: dict[int, WorkItem] = field(default_factory=dict)
     issues: dict[str, SentryIssue] = field(default_factory=dict)
+    asked_for: set[int] = field(default_factory=set)
     doubted: set[int] = field(default_factory=set)
     merged: dict[str, str] = field(default_factory=dict)
     recorded: SyncError | None = None
+    ends: dict[End, StoredEnd] = field(default_factory=dict)
+    asked_at: dict[End, float] = field(default_factory=dict)
+    rows_come_late: bool = False
     revs: dict[int, int] = field(default_factory=dict)
     deadline: float = math.inf
     silent: dict[str, Upstream] = field(default_factory=dict)
@@ -69,11 +103,31 @@ class UnitOfWork:
     def doubt(self, work_item_id: int) -> None:
         """Believe nothing of the work item, neither what came along nor what was last seen of it."""
         self.items.pop(work_item_id, None)
+        self.asked_for.discard(work_item_id)
         self.doubted.add(work_item_id)
 
     def start_over(self, link: IssueLink) -> None:
+        """Forget how both ends stand, the issue under each of its ids, so that they are asked for anew."""
         self.doubt(link.work_item_id)
-        self.issues.pop(link.issue_id, None)
+        for issue_id in (link.issue_id, self.current_issue_id(link.issue_id)):
+            self.issues.pop(issue_id, None)
+        self.ends.clear()
+
+    def item_answered(self, item: WorkItem, asked_at: float) -> None:
+        """Take what Azure DevOps answered for the truth, for every link of the item."""
+        self.items[item.id] = item
+        self.asked_for.add(item.id)
+        self.asked_at[End(Side.ADO, str(item.id))] = asked_at
+
+    def issue_answered(self, issue_id: str, issue: SentryIssue, asked_at: float) -> None:
+        """Take what Sentry answered for the truth, under the id that was asked for and the issue's own."""
+        for each in (issue_id, issue.issue_id):
+            self.issues[each] = issue
+            self.asked_at[End(Side.SENTRY, each)] = asked_at
+
+    def brought_along(self, work_item_id: int) -> WorkItem | None:
+        """Return the snapshot that came along with the message, unless the item was asked for since."""
+        return None if work_item_id in self.asked_for else self.items.get(work_item_id)
 
     def current_issue_id(self, issue_id: str) -> str:
         return self.merged.get(issue_id, issue_id)
@@ -82,7 +136,11 @@ class UnitOfWork:
 class Observation(msgspec.Struct, frozen=True):
     """A link, what counts as seen of it, both ends now, and the project's states (empty if not needed).
 
-    ``repeats`` says that a dead worker announced a write which has not landed.
+    ``repeats`` says that a dead worker announced a write which has not landed; ``problem`` says why it is not
+    known what the item's state counts as. ``siblings`` are the fields of each side that we wrote through
+    another link, which ``seen`` has already and ``was`` has not; ``edited`` are those that a person changed.
+    ``reopened`` is the side that we reopened so, although the partner of this link is done.
+    ``ends`` are the rows of the sides on which something had changed.
     """
 
     link: IssueLink
@@ -90,6 +148,17 @@ class Observation(msgspec.Struct, frozen=True):
     now: Ends
     types: WorkItemTypes
     repeats: bool = False
+    problem: SyncError | None = None
+    was: Ends | None = None
+    siblings: frozenset[tuple[Side, str]] = frozenset()
+    edited: frozenset[tuple[Side, str]] = frozenset()
+    reopened: Side | None = None
+    ends: Mapping[Side, StoredEnd] = {}
+
+    @property
+    def told_from(self) -> Ends:
+        """Both ends before everything that the activity is told of."""
+        return self.seen if self.was is None else self.was
 
 
 @dataclass(frozen=True)
@@ -97,58 +166,177 @@ class Observer:
     """Observes the links of one organization."""
 
     organization: str
+    scope: str
     configuration: Configuration
     ado: Ado
     sentry: Sentry
     processes: ProcessCache
+    links: LinkStore
+    clock: Callable[[], float]
 
     def issue(self, issue_id: str, unit: UnitOfWork) -> SentryIssue:
         """Return the issue, read once in each unit of work."""
         if issue_id not in unit.issues:
             unit.verify_heard("sentry")
-            unit.issues[issue_id] = self.sentry.get_issue(issue_id)
+            asked_at = self.clock()
+            unit.issue_answered(issue_id, self.sentry.get_issue(issue_id), asked_at)
+            unit.ends.pop(End(Side.SENTRY, unit.issues[issue_id].issue_id), None)
         return unit.issues[issue_id]
 
     def observe(self, link: IssueLink, unit: UnitOfWork) -> Observation:
         item = self._item(link, unit)
         if item is not None:
             link = _updated(link, item)
-        now = Ends(self.issue(link.issue_id, unit).side, _item_side(link, item))
-        types = self._types(link, now, unit)
-        if types is not None:
-            status = status_of_state(
-                self.configuration, link.project_id, link.work_item_type, now.item.state, types
+        now = Ends(self.issue(link.issue_id, unit).side, _item_side(link.seen.item, item))
+        seen, repeats = link.seen, False
+        if claim := link.claim:
+            seen = seen_after_crash(seen, claim, now)
+            repeats = claim.token != unit.token and not all(
+                has_landed(each, claim, now) for each in claim.intents
             )
-            now = replace(now, item=replace(now.item, status=status))
-        claim = link.claim
-        if claim is None:
-            return Observation(link, link.seen, now, types or {})
-        repeats = claim.token != unit.token and not all(
-            has_landed(each, claim, now) for each in claim.intents
+        observation = Observation(link, seen, now, _NOT_ASKED, repeats)
+        return self._understood(self._attributed(observation, unit), unit)
+
+    def _attributed(self, observation: Observation, unit: UnitOfWork) -> Observation:
+        """Return the observation with whatever we wrote through other links taken for seen.
+
+        An end's row is read after the end itself, so a write that shows was announced there before.
+        """
+        link, seen, now = observation.link, observation.seen, observation.now
+        ends: dict[Side, StoredEnd] = {}
+        siblings, edited = set(), set()
+        for side in Side:
+            changed = [each for each in FIELDS if now.shown(side, each) != seen.shown(side, each)]
+            if not changed or seen.on(side).assignee == NOT_SEEN:
+                continue
+            ends[side] = stored = self.end(link.end(side), unit)
+            for each in changed:
+                if own := own_write(stored.record, each, now.shown(side, each)):
+                    seen = with_intent(seen, own)
+                    siblings.add((side, each))
+                else:
+                    _verify_current(stored, now, unit)
+                    edited.add((side, each))
+        return replace(
+            observation,
+            seen=seen,
+            was=observation.seen,
+            siblings=frozenset(siblings),
+            edited=frozenset(edited),
+            reopened=self._reopened(link, seen, siblings, unit),
+            ends=ends,
         )
-        return Observation(link, seen_after_crash(link.seen, claim, now), now, types or {}, repeats)
+
+    def _reopened(
+        self, link: IssueLink, seen: Ends, siblings: Set[tuple[Side, str]], unit: UnitOfWork
+    ) -> Side | None:
+        """Return the side that is open through another link, although the other side is done by itself."""
+        for side in Side:
+            partner = side.other
+            if (side, STATUS) not in siblings or (partner, STATUS) in siblings:
+                continue
+            if seen.counts_as(side) is UNRESOLVED and seen.counts_as(partner) is RESOLVED:
+                record = self.end(link.end(partner), unit).record
+                return side if is_own_or_persons(record, link, STATUS, seen.shown(partner, STATUS)) else None
+        return None
+
+    def end(self, end: End, unit: UnitOfWork) -> StoredEnd:
+        """Return the row of an end, read once for each answer; raise Busy while another worker writes."""
+        if end not in unit.ends:
+            stored = self.links.end(self.scope, end)
+            record = self._given_back(stored.record)
+            verify_free(record, unit, self.clock())
+            unit.ends[end] = replace(stored, record=record)
+        return unit.ends[end]
+
+    def _given_back(self, record: EndRecord) -> EndRecord:
+        """Return the record as held no longer than its worker holds the claim on its link."""
+        if record.of is None or record.until <= self.clock():
+            return record
+        with suppress(NotFound, Undecidable):
+            claim = self.links.get(self.scope, *record.of).link.claim
+            if claim is not None and claim.token == record.token:
+                return replace(record, until=claim.until)
+        return record
+
+    def _understood(self, observation: Observation, unit: UnitOfWork) -> Observation:
+        """Return the observation with what the item's state counts as now, looked up if that may matter.
+
+        What cannot be known holds nothing up here: whether the decision needs it is not known yet.
+        """
+        seen, now = observation.seen, observation.now
+        if not state_moved(seen, now):
+            kept = replace(now.item, status=seen.item.status, removed=seen.item.removed)
+            now = replace(now, item=kept)
+            if kept.status is not None and not _may_write_status(observation):
+                return replace(observation, now=now)
+        link, types = observation.link, _NOT_ASKED
+        try:
+            types = self._types(observation, unit)
+            item = counted(self.configuration, link.project_id, link.work_item_type, now.item, types)
+        except Conflict:
+            raise
+        except SyncError as error:
+            if state_moved(seen, now):
+                now = replace(now, item=replace(now.item, status=None, removed=False))
+            return replace(observation, now=now, types=types, problem=error)
+        return replace(observation, now=replace(now, item=item), types=types)
 
     def _item(self, link: IssueLink, unit: UnitOfWork) -> WorkItem | None:
-        """Return the work item, or None if what was last seen of it can be trusted."""
+        """Return the work item, or None if what was last seen of it can be trusted.
+
+        An answer of Azure DevOps is the truth even at a lower revision: a server may go back to a backup.
+        """
         item = unit.items.get(link.work_item_id)
+        is_behind = unit.rows_come_late and item is not None and item.rev < link.seen.item.rev
+        if link.work_item_id in unit.asked_for and not is_behind:
+            return item
         if item is not None and is_newer(item, link) and link.claim is None:
             return item
         if is_doubtful(link) or link.work_item_id in unit.doubted:
             unit.verify_heard("ado")
-            # A fresh read is the truth even at a lower revision: a server may be restored from a backup.
-            item = unit.items[link.work_item_id] = self.ado.get_work_item(link.work_item_id)
+            asked_at = self.clock()
+            item = self.ado.get_work_item(link.work_item_id)
+            unit.item_answered(item, asked_at)
+            unit.ends.pop(link.end(Side.ADO), None)
             return item
         is_late = item is not None and item.rev < link.seen.item.rev
         return None if is_late else item
 
-    def _types(self, link: IssueLink, now: Ends, unit: UnitOfWork) -> WorkItemTypes | None:
-        """Return the types of the link's project, or None if nothing changed for which they are needed."""
-        if not (state_moved(link.seen, now) or status_moved(link.seen, now) or link.claim):
-            return None
+    def _types(self, observation: Observation, unit: UnitOfWork) -> WorkItemTypes:
+        """Return the types of the link's project, usually from memory.
+
+        A state that somebody chose is not overwritten for being unknown: the types are read again first.
+        """
         unit.verify_heard("ado")
-        return self.processes.types_with(
+        link, now = observation.link, observation.now
+        types = self.processes.types_with(
             self.ado, self.organization, link.project_id, link.work_item_type, now.item.state
         )
+        known = any(each.name == now.item.state for each in types.get(link.work_item_type, ()))
+        if known or not (state_moved(observation.seen, now) and _may_write_status(observation)):
+            return types
+        return self.processes.refresh(self.ado, self.organization, link.project_id)
+
+
+def verify_free(claim: Claim | EndRecord | None, unit: UnitOfWork, now: float) -> None:
+    """Raise Busy while another worker may write for a link, or to an end."""
+    if claim is not None and claim.token not in {"", unit.token} and claim.until > now:
+        raise Busy("another worker is writing here", retry_after=_RETRY_AFTER)
+
+
+def _verify_current(stored: StoredEnd, now: Ends, unit: UnitOfWork) -> None:
+    """Raise Conflict if we may have written to an end since it was read, so that it is read again."""
+    rev = now.item.rev if stored.end.side is Side.ADO else None
+    if may_have_changed(stored.record, unit.asked_at.get(stored.end), rev):
+        raise Conflict("the end was written to after it was read")
+
+
+def _may_write_status(observation: Observation) -> bool:
+    """Tell whether a status may have to be written although the work item did not move."""
+    written = any(field == STATUS for _, field in observation.siblings)
+    waits = observation.link.waiting is not None
+    return waits or written or status_moved(observation.seen, observation.now)
 
 
 def is_of_link(item: WorkItem, link: IssueLink) -> bool:
@@ -190,8 +378,8 @@ def _updated(link: IssueLink, item: WorkItem) -> IssueLink:
     )
 
 
-def _item_side(link: IssueLink, item: WorkItem | None) -> ItemSide:
+def _item_side(seen: ItemSide, item: WorkItem | None) -> ItemSide:
     """Return the work item's side; its status is the last seen one, which the caller updates if it moved."""
     if item is None:
-        return link.seen.item
-    return ItemSide(item.rev, item.state, link.seen.item.status, item.assignee)
+        return seen
+    return replace(seen, rev=item.rev, state=item.state, assignee=item.assignee)

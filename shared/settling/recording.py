@@ -6,14 +6,16 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.activity import decision_entries, failure_entry, refusal_entry
-from shared.domain.errors import Conflict, NotFound, Refused, SyncError
-from shared.domain.failures import health_after, unwell
+from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Undecidable
+from shared.domain.failures import health_after, reason_of, unwell
+from shared.domain.failures import waiting as waiting_health
 from shared.domain.model import (
     ASSIGNEE,
     ASSIGNEE_NOT_FOUND,
     STATUS,
     ActivityEntry,
     Claim,
+    Ends,
     Health,
     HealthWord,
     IssueLink,
@@ -41,13 +43,18 @@ def record_of(
 ) -> Record:
     """Return what to store after a settling; its ``claim`` keeps only a write that got no answer."""
     owed = _owed(observation, decision, written)
-    health = _health(observation, written, owed, now)
+    seen = written.seen(observation.seen, decision) if decision.intents else decision.after
+    waiting = None if _has_landed(STATUS, written) else decision.waiting
+    health = _health(observation, decision, written, owed, seen, now)
+    if waiting and health == Health():
+        health = waiting_health(observation.link.health, now)
     left = replace(claim, until=now, intents=written.uncertain) if claim and written.uncertain else None
     link = replace(
         observation.link,
-        seen=written.seen(observation.seen, decision) if decision.intents else decision.after,
+        seen=seen,
         open_state=_open_state(observation, written),
         owed=owed,
+        waiting=waiting,
         health=health,
         claim=left,
         writes=(*recent_writes(observation.link, now), now) if written.landed else observation.link.writes,
@@ -55,23 +62,45 @@ def record_of(
     return Record(link, tuple(_entries(observation, decision, written, health, now)))
 
 
+def _has_landed(field: str, written: Written) -> bool:
+    return any(each.field == field for each in written.landed)
+
+
 def _owed(observation: Observation, decision: Decision, written: Written) -> Side | None:
-    """Return the side that does not know the other side's assignee, or None."""
+    """Return the side that does not know the other side's assignee, or None.
+
+    Whoever was assigned through another link meanwhile was a later choice.
+    """
     intent = next((each for each in decision.intents if each.field == ASSIGNEE), None)
     if intent is not None and ASSIGNEE in written.refused:
         return intent.side
+    if any(field == ASSIGNEE for _, field in observation.siblings):
+        return None
     stopped = intent is not None and intent not in written.landed
     return observation.link.owed if stopped or decision.assignee.outcome is Outcome.SETTLED else None
 
 
-def _health(observation: Observation, written: Written, owed: Side | None, now: float) -> Health:
+def _health(
+    observation: Observation,
+    decision: Decision,
+    written: Written,
+    owed: Side | None,
+    seen: Ends,
+    now: float,
+) -> Health:
+    """Return the link's health: the gravest trouble names it, and each of them is tried again."""
     before, rev = observation.link.health, observation.now.item.rev
-    if written.error is not None and (health := health_after(written.error, before, now, rev=rev)):
+    error = written.error or decision.problem
+    if error is not None and (health := health_after(error, before, now, rev=rev)):
         return health
     attention = partial(unwell, HealthWord.ATTENTION, before=before, now=now, may_cure_itself=True, rev=rev)
     for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
         if refused := written.refused.get(name):
             return attention(reason, refused.told)
+    if seen.item.status is None:
+        if not isinstance(observation.problem, Undecidable):
+            return before  # What the state means could not be asked for, which is no news.
+        return attention(observation.problem.kind, observation.problem.told)
     if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
         return before if owed else Health()
     return attention(ASSIGNEE_NOT_FOUND, "nobody on the other side had this address")
@@ -93,7 +122,7 @@ def _entries(
     before = observation.link.health
     entries = [
         entry
-        for entry in decision_entries(observation.seen, observation.now, decision, now)
+        for entry in decision_entries(observation.told_from, observation.now, decision, now)
         if entry.outcome != Outcome.CONFLICT_RESOLVED and _happened(entry, decision, written)
     ]
     entries += [
@@ -101,8 +130,9 @@ def _entries(
         for name, each in written.refused.items()
         if _is_news(name, each, observation)
     ]
-    if written.error is not None and health.reason != before.reason:
-        entries.append(failure_entry(written.error, now))
+    trouble = written.error or decision.problem or observation.problem
+    if trouble is not None and health.reason == reason_of(trouble) != before.reason:
+        entries.append(failure_entry(trouble, now))
     if before.word is HealthWord.ATTENTION and health.word is HealthWord.SETTLED:
         entries.append(ActivityEntry(now, "recovered", reason=before.reason))
     return entries
@@ -133,8 +163,8 @@ def record_failure(
     token: str = "",
     rev: int = 0,
     tell: bool = True,
-) -> None:
-    """Record a failure on the link that was just read, and release its claim if it is under ``token``."""
+) -> IssueLink:
+    """Record a failure on the link that was just read and return it; release a claim under ``token``."""
     link = stored.link
     health = health_after(error, link.health, now, rev=rev) or link.health
     claim = link.claim
@@ -148,4 +178,5 @@ def record_failure(
         if recorded != link:
             links.replace(stored, recorded)
     except (NotFound, Conflict):
-        return  # The link was removed, or another worker changed it and knows more.
+        return link  # The link was removed, or another worker changed it and knows more.
+    return recorded

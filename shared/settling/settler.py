@@ -5,28 +5,40 @@ ETag. Two workers therefore never write for one link at once, and the next worke
 of a dead one from a person's edit. After the writes, the row records what was seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from shared.domain.activity import decision_entries
-from shared.domain.configuration import Configuration
+from shared.domain.configuration import Configuration, DoneWhen
 from shared.domain.errors import Busy, Conflict, NotFound, SyncError
-from shared.domain.model import ActivityEntry, Claim, IssueLink, Side
+from shared.domain.model import ActivityEntry, Claim, End, IssueLink, Side
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import Decision, Outcome, decide, verify_calm
-from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful
+from shared.domain.rules.partners import announced, landed, looked_into, released, without
+from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful, verify_free
+from shared.settling.partners import Partners
 from shared.settling.recording import REFUSED, record_failure, record_of
 from shared.settling.writing import Written, write
 from shared.store.activity import ActivityStore
-from shared.store.links import LinkStore, StoredLink
+from shared.store.links import LinkStore, StoredEnd, StoredLink
 
 ECHO = "echo"
 
 _ATTEMPTS = 5
-_CLAIMED_FOR = 60.0  # seconds; longer than the time-outs of the five calls that a claim may cover
-_RETRY_AFTER = 2.0  # seconds; most writes finish within this time
+_CLAIMED_FOR = 60.0  # seconds
+_LONGEST_CALL = 30.0  # seconds; a write that begins this long before the claim's end cannot outlive it
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A link with its claim, and what the row of each end to be written held before it."""
+
+    stored: StoredLink
+    until: float
+    before: Mapping[Side, StoredEnd]
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class Settler:
     ado: Ado
     sentry: Sentry
     observer: Observer
+    partners: Partners
     links: LinkStore
     activity: ActivityStore
     clock: Callable[[], float]
@@ -68,35 +81,35 @@ class Settler:
         return self.links.get(self.scope, unit.current_issue_id(link.issue_id), link.work_item_id)
 
     def _attempt(self, stored: StoredLink, unit: UnitOfWork) -> str:
-        self._verify_free(stored.link, unit)
+        verify_free(stored.link.claim, unit, self.clock())
         if self._is_echo(stored.link, unit):
             return ECHO
         stored = self._follow_merge(stored, unit)
         observation = self.observer.observe(stored.link, unit)
         decision = self._decide(observation)
-        written = Written(observation.now)
         if decision.intents:
             for side in Side:
                 if decision.for_side(side):
                     unit.verify_heard(side.value)
-            stored = self._announce(stored, observation, decision, unit)
-            written = self._write(observation, decision, unit)
-        self._record(stored, observation, decision, written)
-        if written.error is not None:
-            unit.recorded = written.error
-            raise written.error
+            claimed = self._announce(stored, observation, decision, unit)
+            written = self._write(claimed, observation, decision, unit)
+            link = self._record(claimed.stored, observation, decision, written, claimed, unit)
+        else:
+            written = Written(observation.now)
+            link = self._record(stored, observation, decision, written, None, unit)
+        self.partners.settle_later(stored.link, link)
+        if error := written.error or decision.problem:
+            unit.recorded = error
+            raise error
+        if link.waiting and not decision.completes and self.partners.all_done(link, link.waiting):
+            raise Conflict("the last of the other partners became done in the meantime")
         return REFUSED if written.refused else decision.outcome
 
     # Observe
 
-    def _verify_free(self, link: IssueLink, unit: UnitOfWork) -> None:
-        claim = link.claim
-        if claim is not None and claim.token != unit.token and claim.until > self.clock():
-            raise Busy("another worker is writing for this link", retry_after=_RETRY_AFTER)
-
     def _is_echo(self, link: IssueLink, unit: UnitOfWork) -> bool:
         """Tell whether the delivered snapshot says nothing new: it is late, repeated, or our own write."""
-        item = unit.items.get(link.work_item_id)
+        item = unit.brought_along(link.work_item_id)
         known = item is not None and item.rev <= link.seen.item.rev
         return known and not is_doubtful(link) and not link.health.is_due(self.clock())
 
@@ -108,78 +121,195 @@ class Settler:
         issue = self.observer.issue(stored.link.issue_id, unit)
         if issue.issue_id == stored.link.issue_id:
             return stored
-        moved = self.links.move(stored, issue.issue_id)
-        unit.issues[issue.issue_id] = issue
+        moved = self.links.move(stored, issue.issue_id, self._carried_over(stored.link, issue.issue_id, unit))
+        unit.ends.clear()
         unit.merged[stored.link.issue_id] = issue.issue_id
         self._add_entries(moved.link, self._entry("moved", reason=f"merged-from-{stored.link.issue_id}"))
         if moved.link != replace(stored.link, issue_id=issue.issue_id):
+            self.partners.unlinked(stored.link.issue_id, stored.link.work_item_id)
             raise Conflict("the work item is already linked to the merged issue")
         return moved
+
+    def _carried_over(self, link: IssueLink, issue_id: str, unit: UnitOfWork) -> list[StoredEnd]:
+        """Return the row of the surviving issue with what a dead worker announced for the merged one.
+
+        Its write may have landed on either.
+        """
+        if link.claim is None:
+            return []
+        intents = tuple(each for each in link.claim.intents if each.side is Side.SENTRY)
+        end = self.observer.end(replace(link, issue_id=issue_id).end(Side.SENTRY), unit)
+        return (
+            [replace(end, record=released(end.record, intents, link.claim.token, self.clock()))]
+            if intents
+            else []
+        )
 
     # Decide
 
     def _decide(self, observation: Observation) -> Decision:
-        decision = decide(
+        decision = self._decided(observation, kept_open=None)
+        side = decision.completes
+        needs_all = self.configuration.done_when is DoneWhen.ALL
+        if side and needs_all and not self.partners.all_done(observation.link, side):
+            decision = self._decided(observation, kept_open=side)
+        if decision.intents:
+            verify_calm(observation.link, self.clock())
+        return decision
+
+    def _decided(self, observation: Observation, *, kept_open: Side | None) -> Decision:
+        return decide(
             observation.link,
             seen=observation.seen,
             now=observation.now,
             owed=observation.link.owed if observation.link.health.is_due(self.clock()) else None,
             configuration=self.configuration,
             types=observation.types,
+            problem=observation.problem,
+            siblings=observation.siblings,
+            reopened=observation.reopened,
+            kept_open=kept_open,
         )
-        if decision.intents:
-            verify_calm(observation.link, self.clock())
-        return decision
 
     # Announce and write
 
     def _announce(
         self, stored: StoredLink, observation: Observation, decision: Decision, unit: UnitOfWork
-    ) -> StoredLink:
-        """Claim the link for these writes; add a conflict to the activity before anything is overwritten."""
-        claim = Claim(
-            unit.token,
-            self.clock() + _CLAIMED_FOR,
-            observation.now.item.rev,
-            decision.intents,
-            decision.after,
-        )
-        stored = self.links.replace(stored, replace(observation.link, seen=observation.seen, claim=claim))
+    ) -> Claimed:
+        """Claim the link and the ends to be written; add a conflict to the activity before it is resolved."""
+        link, now = observation.link, self.clock()
+        until = now + _CLAIMED_FOR
+        claim = Claim(unit.token, until, observation.now.item.rev, decision.intents, decision.after)
+        before = {side: self._end(observation, side, unit, now) for side in Side if decision.for_side(side)}
+        ends = [
+            replace(end, record=announced(end.record, link, decision.for_side(side), claim))
+            for side, end in before.items()
+        ]
+        ends += [each for each in self._changed_ends(observation, unit, now) if each.end.side not in before]
+        # Whatever is only skipped counts as seen, and as waiting, once it is recorded and told.
+        waiting = decision.waiting if decision.completes else link.waiting
+        row = replace(link, seen=observation.told_from, claim=claim, waiting=waiting)
+        stored = self._store(stored, row, ends, unit)
         entries = [
             entry
-            for entry in decision_entries(observation.seen, observation.now, decision, self.clock())
+            for entry in decision_entries(observation.told_from, observation.now, decision, self.clock())
             if entry.outcome == Outcome.CONFLICT_RESOLVED
         ]
         if observation.repeats:
             entries.append(self._entry("repeated", reason="a-worker-stopped-before-its-write-showed"))
-        self._add_entries(observation.link, *entries)
+        self._add_entries(link, *entries)
+        return Claimed(stored, until, before)
+
+    def _end(self, observation: Observation, side: Side, unit: UnitOfWork, now: float) -> StoredEnd:
+        """Return the row of an end with what is ours there after people's edits and writes left behind."""
+        end = self.observer.end(observation.link.end(side), unit)
+        record, claim = end.record, observation.link.claim
+        if claim is not None and claim.token == record.token and _is_over(claim, end.end, unit):
+            record = looked_into(record, claim, observation.now, side, now)
+        edited = (field for each, field in observation.edited if each is side)
+        return replace(end, record=without(record, edited))
+
+    def _changed_ends(self, observation: Observation, unit: UnitOfWork, now: float) -> list[StoredEnd]:
+        """Return the rows of ends of which something else is ours now than they say."""
+        claim = observation.link.claim
+        sides = {*observation.ends, *(each.side for each in (claim.intents if claim else ()))}
+        ends = [self._end(observation, side, unit, now) for side in Side if side in sides]
+        return [each for each in ends if each != unit.ends[each.end]]
+
+    def _store(
+        self, stored: StoredLink, link: IssueLink, ends: list[StoredEnd], unit: UnitOfWork
+    ) -> StoredLink:
+        stored, kept = self.links.replace_with_ends(stored, link, ends)
+        unit.ends |= {each.end: each for each in kept}
         return stored
 
-    def _write(self, observation: Observation, decision: Decision, unit: UnitOfWork) -> Written:
-        written = write(
-            self.ado,
-            self.sentry,
-            observation.link.work_item_id,
-            observation.link.issue_id,
-            observation.now,
-            decision,
-        )
+    def _verify_time(self, until: float) -> None:
+        """Raise Conflict if a claim that ends then leaves no time for a call: others may write from then on.
+
+        A call that was begun in time and stands still on its way cannot be called back.
+        """
+        if self.clock() > until - _LONGEST_CALL:
+            raise Conflict("the claim ran out before the write was begun")
+
+    def _write(
+        self, claimed: Claimed, observation: Observation, decision: Decision, unit: UnitOfWork
+    ) -> Written:
+        asked_at = self.clock()
+        try:
+            written = write(
+                self.ado,
+                self.sentry,
+                observation.link.work_item_id,
+                observation.link.issue_id,
+                observation.now,
+                decision,
+                lambda: self._verify_time(claimed.until),
+            )
+        except Conflict:
+            self._withdraw(claimed, unit)
+            raise
         if written.item is not None:
-            unit.items[written.item.id] = written.item
+            unit.item_answered(written.item, asked_at)
         if written.issue is not None:
-            unit.issues[observation.link.issue_id] = written.issue
+            unit.issue_answered(observation.link.issue_id, written.issue, asked_at)
         return written
+
+    def _withdraw(self, claimed: Claimed, unit: UnitOfWork) -> None:
+        """Take an announcement back of which nothing was written, so that nobody takes it for our work."""
+        ends = [replace(unit.ends[each.end], record=each.record) for each in claimed.before.values()]
+        stored = claimed.stored
+        with suppress(Conflict, NotFound):  # Whoever was faster has looked into the claim.
+            self._store(stored, replace(stored.link, claim=None), ends, unit)
 
     # Record
 
     def _record(
-        self, stored: StoredLink, observation: Observation, decision: Decision, written: Written
-    ) -> None:
+        self,
+        stored: StoredLink,
+        observation: Observation,
+        decision: Decision,
+        written: Written,
+        claimed: Claimed | None,
+        unit: UnitOfWork,
+    ) -> IssueLink:
         """Add the entries, then store what was seen: a crash in between may repeat entries but loses none."""
-        record = record_of(observation, decision, written, stored.link.claim, self.clock())
+        now = self.clock()
+        record = record_of(observation, decision, written, stored.link.claim, now)
         self._add_entries(observation.link, *record.entries)
-        if record.link != stored.link:
-            self.links.replace(stored, record.link)
+        ends = self._ends_after(observation, written, claimed, now, unit)
+        if ends or record.link != stored.link:
+            self._store(stored, record.link, ends, unit)
+        return record.link
+
+    def _ends_after(
+        self,
+        observation: Observation,
+        written: Written,
+        claimed: Claimed | None,
+        now: float,
+        unit: UnitOfWork,
+    ) -> list[StoredEnd]:
+        """Return the rows of ends to store: with what landed, and free for other workers again."""
+        if claimed is None:
+            return self._changed_ends(observation, unit, now)
+        ends = []
+        for side, before in claimed.before.items():
+            mine = [each for each in written.landed if each.side is side]
+            unsure = tuple(each for each in written.uncertain if each.side is side)
+            record = released(
+                landed(before.record, observation.link, mine, written.now, now), unsure, unit.token, now
+            )
+            ends.append(replace(unit.ends[before.end], record=record))
+        return [*ends, *self._merged_meanwhile(observation, written, now)]
+
+    def _merged_meanwhile(self, observation: Observation, written: Written, now: float) -> list[StoredEnd]:
+        """Return the row of the issue that a merge led our write to, if it did."""
+        link, issue = observation.link, written.issue
+        if issue is None or issue.issue_id == link.issue_id:
+            return []
+        end = self.links.end(self.scope, replace(link, issue_id=issue.issue_id).end(Side.SENTRY))
+        mine = [each for each in written.landed if each.side is Side.SENTRY]
+        return [replace(end, record=landed(end.record, link, mine, written.now, now))]
 
     def _record_failure(self, stored: StoredLink, unit: UnitOfWork, error: SyncError) -> None:
         """Record a failure; one that repeats an earlier answer costs one write of the row at hand at most."""
@@ -189,7 +319,7 @@ class Settler:
                 stored = self._reload(stored.link, unit)
             except NotFound:
                 return  # The link was removed in the meantime.
-        record_failure(
+        failed = record_failure(
             self.links,
             self.activity,
             stored,
@@ -199,9 +329,15 @@ class Settler:
             rev=unit.rev_of(stored.link.work_item_id),
             tell=not repeats,
         )
+        self.partners.settle_later(stored.link, failed)
 
     def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:
         self.activity.add(self.scope, link.issue_id, link.work_item_id, *entries)
 
     def _entry(self, outcome: str, *, reason: str) -> ActivityEntry:
         return ActivityEntry(self.clock(), outcome, reason=reason)
+
+
+def _is_over(claim: Claim, end: End, unit: UnitOfWork) -> bool:
+    """Tell whether an end was read when nothing more could come of a claim."""
+    return claim.token == unit.token or unit.asked_at.get(end, 0.0) >= claim.until

@@ -1,19 +1,20 @@
 """The links table: two rows for each link, by issue and by work item, always written together.
 
-The row by work item holds the link; the row by issue is an index. Each organization is a partition, and each
-epoch of its connection another one: callers name it by ``Organization.scope``. A row that cannot be read is
-passed over, and the link that it was can be removed by its key.
+The row by work item holds the link; the row by issue is an index. Beside them, one row for each end that we
+wrote to says what we wrote, for all links of that end. Each organization is a partition, and each epoch of
+its connection another one: callers name it by ``Organization.scope``. A row that cannot be read is passed
+over, and the link that it was can be removed by its key.
 """
 
 import itertools
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
 
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound, Undecidable
-from shared.domain.model import IssueLink
+from shared.domain.model import End, EndRecord, IssueLink, Side
 from shared.store.keys import escaped, number
 from shared.store.tables import (
     LARGEST_PAGE,
@@ -28,7 +29,7 @@ from shared.store.tables import (
     remove_rows,
 )
 
-_ITEM, _ISSUE = "item", "issue"
+_ITEM, _ISSUE, _WRITTEN = "item", "issue", "end"
 _END = "~"  # sorts after everything that follows the "!" in a key
 # Rows to read for each work item that is looked for. Most have one link.
 _ROWS_FOR_EACH = 10
@@ -39,6 +40,14 @@ class StoredLink(msgspec.Struct, frozen=True):
 
     link: IssueLink
     etag: str
+
+
+class StoredEnd(msgspec.Struct, frozen=True):
+    """What we wrote to an end of links, and the ETag under which it was read (None: there is no row)."""
+
+    end: End
+    record: EndRecord = EndRecord()
+    etag: str | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -79,6 +88,15 @@ class LinkStore:
             raise Undecidable(problem, kind="unreadable-link")
         return stored
 
+    def end(self, organization: str, end: End) -> StoredEnd:
+        """Return what we wrote to an end of links, as one row for all of them."""
+        try:
+            row = self._table.get(escaped(organization), _end_key(end))
+        except NotFound:
+            return StoredEnd(end)
+        # A row that cannot be read says nothing, and is replaced by the next write.
+        return StoredEnd(end, readable(row, EndRecord) or EndRecord(), row.etag)
+
     def count(self, organization: str) -> int:
         """Count the links by their small rows."""
         return sum(1 for _ in self._table.scan(escaped(organization), f"{_ISSUE}!", f"{_ISSUE}!{_END}"))
@@ -95,14 +113,15 @@ class LinkStore:
         prefix = f"{_ITEM}!{number(work_item_id)}!"
         return list(self._scan(organization, prefix, prefix + _END))
 
-    def for_issue(self, organization: str, issue_id: str) -> list[StoredLink]:
+    def for_issue(self, organization: str, issue_id: str, *, but: int | None = None) -> list[StoredLink]:
+        """Return the links of an issue, except the one to the work item ``but``."""
         prefix = f"{_ISSUE}!{escaped(issue_id)}!"
         found = []
         for row in self._table.scan(escaped(organization), prefix, prefix + _END):
             work_item_id = _work_item_id_in(row.key)
             # It may also have been removed between the two reads.
             with suppress(NotFound, Undecidable):
-                if work_item_id is not None:
+                if work_item_id not in {None, but}:
                     found.append(self.get(organization, issue_id, work_item_id))
         return found
 
@@ -159,11 +178,14 @@ class LinkStore:
         found = (_stored(partition, row) for row in self._table.scan(partition, start, end))
         return (stored for stored in found if stored is not None)
 
-    def add(self, link: IssueLink) -> StoredLink:
-        """Store a new link, or raise AlreadyLinked."""
+    def add(self, link: IssueLink, ends: Sequence[StoredEnd] = ()) -> StoredLink:
+        """Store a new link and the rows of its ends; raise AlreadyLinked, or Conflict if an end changed."""
         try:
-            [etag, _] = self._table.apply(escaped(link.scope), *_insert(link))
+            etag, *_ = self._table.apply(escaped(link.scope), *_insert(link), *map(_put, ends))
         except Conflict as error:
+            pair = (link.issue_id, link.work_item_id)
+            if ends and not self.linked_among(link.scope, [pair]):
+                raise
             raise AlreadyLinked(
                 f"issue {link.issue_id} and work item {link.work_item_id} are linked already"
             ) from error
@@ -171,9 +193,16 @@ class LinkStore:
 
     def replace(self, stored: StoredLink, link: IssueLink) -> StoredLink:
         """Replace the link that was read; raise Conflict if it changed, NotFound if it is gone."""
+        return self.replace_with_ends(stored, link, ())[0]
+
+    def replace_with_ends(
+        self, stored: StoredLink, link: IssueLink, ends: Sequence[StoredEnd]
+    ) -> tuple[StoredLink, tuple[StoredEnd, ...]]:
+        """Replace the link and the rows of its ends, all or none, each if it is as it was read."""
         key = _item_key(link.work_item_id, link.issue_id)
-        [etag] = self._change(stored, Replace(key, _text(link), stored.etag))
-        return StoredLink(link, etag)
+        etag, *etags = self._change(stored, Replace(key, _text(link), stored.etag), *map(_put, ends))
+        kept = (msgspec.structs.replace(end, etag=each) for end, each in zip(ends, etags, strict=True))
+        return StoredLink(link, etag), tuple(kept)
 
     def remove(self, stored: StoredLink) -> None:
         """Remove the link that was read; raise Conflict if it changed, NotFound if it is gone."""
@@ -195,7 +224,7 @@ class LinkStore:
             return False
         return True
 
-    def move(self, stored: StoredLink, issue_id: str) -> StoredLink:
+    def move(self, stored: StoredLink, issue_id: str, ends: Sequence[StoredEnd] = ()) -> StoredLink:
         """Link the work item to another issue instead: the one into which the old issue was merged.
 
         If that link exists already, only the old link is removed, and the existing one is returned. Raises
@@ -203,13 +232,13 @@ class LinkStore:
         """
         moved = msgspec.structs.replace(stored.link, issue_id=issue_id)
         try:
-            etags = self._change(stored, *_delete(stored), *_insert(moved))
+            etags = self._change(stored, *_delete(stored), *_insert(moved), *map(_put, ends))
         except Conflict as conflict:
             try:
                 existing = self.get(moved.scope, issue_id, moved.work_item_id)
             except NotFound:
                 raise conflict from None  # The old link changed.
-            self.remove(stored)
+            self._change(stored, *_delete(stored), *map(_put, ends))
             return existing
         return StoredLink(moved, etags[2])
 
@@ -252,8 +281,19 @@ def _issue_key(issue_id: str, work_item_id: int) -> str:
     return f"{_ISSUE}!{escaped(issue_id)}!{number(work_item_id)}"
 
 
-def _text(link: IssueLink) -> str:
-    return msgspec.json.encode(link).decode()
+def _end_key(end: End) -> str:
+    if end.side is Side.ADO:
+        return f"{_WRITTEN}!{_ITEM}!{number(int(end.id))}"
+    return f"{_WRITTEN}!{_ISSUE}!{escaped(end.id)}"
+
+
+def _put(stored: StoredEnd) -> Insert | Replace:
+    key, text = _end_key(stored.end), _text(stored.record)
+    return Insert(key, text) if stored.etag is None else Replace(key, text, stored.etag)
+
+
+def _text(value: IssueLink | EndRecord) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _work_item_id_in(key: str) -> int | None:

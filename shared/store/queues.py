@@ -1,7 +1,7 @@
 """Azure Storage queues, written without a binding, which allows delays and typed errors for an outage."""
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import (
     AzureError,
@@ -9,12 +9,16 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceNotFoundError,
 )
+from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import BinaryBase64EncodePolicy, LinearRetry, QueueClient
 
 from shared.domain.errors import Unauthorized, Unavailable
 from shared.domain.messages import Message, encode
 from shared.settings import StorageAccount
-from shared.store.tables import CLIENT_OPTIONS
+from shared.store.transport import new_transport
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
 
 INBOUND_QUEUE = "inbound-sync"
 OUTBOUND_QUEUE = "outbound-sync"
@@ -26,10 +30,16 @@ _API_VERSION = "2025-11-05"
 _NEVER = -1
 
 
-def queue_client(account: StorageAccount, name: str) -> QueueClient:
+def queue_client(
+    account: StorageAccount,
+    name: str,
+    credential: "TokenCredential | None" = None,
+    transport: RequestsTransport | None = None,
+) -> QueueClient:
+    """Return a client of one queue; a connection string needs no credential."""
     # Functions quirk: the trigger expects base64, which the client does not do by itself.
     options: dict[str, Any] = {
-        **CLIENT_OPTIONS,
+        "transport": transport or new_transport(),
         "api_version": _API_VERSION,
         "message_encode_policy": BinaryBase64EncodePolicy(),
         # azure-storage-queue quirk: its retries heed no retry_backoff_factor and wait 15 seconds and more,
@@ -41,9 +51,7 @@ def queue_client(account: StorageAccount, name: str) -> QueueClient:
             return QueueClient.from_connection_string(account.connection_string, name, **options)
         except ValueError as error:
             raise Unauthorized("storage", "the connection string cannot be read") from error
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
-
-    return QueueClient(account.queue_url or "", name, credential=DefaultAzureCredential(), **options)
+    return QueueClient(account.queue_url or "", name, credential=credential, **options)
 
 
 class AzureQueue:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from azure.core import MatchConditions
@@ -15,6 +15,7 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
+from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 
 from shared.domain.decoding import Shape, decode
@@ -28,14 +29,15 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.settings import StorageAccount
+from shared.store.transport import new_transport
 
-CLIENT_OPTIONS: dict[str, Any] = {
-    # The SDK's own time-outs are 300 seconds, longer than a webhook's caller waits.
-    "connection_timeout": 3,
-    "read_timeout": 5,
-    "retry_total": 2,
-    "retry_backoff_factor": 0.3,
-}
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+# What a token must be for, to reach tables and queues.
+# https://learn.microsoft.com/azure/storage/blobs/authorize-access-azure-active-directory#microsoft-entra-authentication
+SCOPE = "https://storage.azure.com/.default"
+_RETRIES: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3}
 LARGEST_BATCH = 100
 LARGEST_PAGE = 1000
 
@@ -134,17 +136,21 @@ def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def table_service(account: StorageAccount) -> TableServiceClient:
+def table_service(
+    account: StorageAccount,
+    credential: "TokenCredential | None" = None,
+    transport: RequestsTransport | None = None,
+) -> TableServiceClient:
+    """Return a client of the account's tables; a connection string needs no credential."""
+    options = {"transport": transport or new_transport(), **_RETRIES}
     if account.connection_string is not None:
         # azure-data-tables quirk: "UseDevelopmentStorage=true;" with its semicolon is refused.
         text = account.connection_string.strip().rstrip(";")
         try:
-            return TableServiceClient.from_connection_string(text, **CLIENT_OPTIONS)
+            return TableServiceClient.from_connection_string(text, **options)
         except ValueError as error:  # for example an unresolved Key Vault reference
             raise Unauthorized("storage", "the connection string cannot be read") from error
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # 165 ms that few runs need
-
-    return TableServiceClient(account.table_url or "", credential=DefaultAzureCredential(), **CLIENT_OPTIONS)
+    return TableServiceClient(account.table_url or "", credential=credential, **options)
 
 
 class AzureTable:

@@ -89,6 +89,10 @@ class Faults:
     def __init__(self) -> None:
         self._orders: list[_Order] = []
 
+    def __len__(self) -> int:
+        """Return how many requests are still to meet one."""
+        return sum(order.times for order in self._orders)
+
     def order(self, fault: Fault, times: int, *, method: str | None, path: str) -> None:
         self._orders.append(_Order(fault, times, method, re.compile(path, re.IGNORECASE)))
 

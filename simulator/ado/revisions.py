@@ -80,6 +80,18 @@ class RevisionLog:
         """Know none of the tokens any more that were given so far, as after a restored backup."""
         self._base += _FORGOTTEN
 
+    def go_back(self, work_item_id: int, rev: int) -> None:
+        """Know nothing of an item's later revisions, and none of the tokens, as after a restored backup."""
+
+        def is_left(entry: Entry) -> bool:
+            return entry.work_item_id != work_item_id or entry.rev <= rev
+
+        self._shown = [entry for entry in self._shown if is_left(entry)]
+        self._waiting = [(due, entry) for due, entry in self._waiting if is_left(entry)]
+        self._newest = {entry.work_item_id: place for place, entry in enumerate(self._shown)}
+        self._written[work_item_id] = rev
+        self.forget_tokens()
+
     def read(self, start: int, *, latest_only: bool, most: int | None = None) -> Page:
         """Read on behind position ``start``, looking at no more revisions than a page may hold.
 

@@ -12,7 +12,7 @@ route syntax. Without Microsoft's runtime (Python 3.13) only the cheaper of the 
 made.
 
 One convenience that Azure lacks: a piece of work that ends, an HTTP request for instance, makes the listeners
-poll their queues at once.
+poll their queues at once. `--azure-polling` takes it away, so that waiting for a queue can be measured.
 """
 
 import argparse
@@ -58,6 +58,7 @@ class Options:
     port: int
     engine: str
     lease_seconds: int
+    azure_polling: bool
     keys: Keys = field(repr=False)
 
 
@@ -86,6 +87,7 @@ class Host:
                             settings.queues,
                             options.lease_seconds,
                             self._work,
+                            azure_polling=options.azure_polling,
                         )
                     )
                 case TimerTrigger() as timer:
@@ -186,10 +188,18 @@ def _parse(arguments: Sequence[str] | None) -> tuple[Options, bool]:
         metavar="KEY",
         help="demand this key at level ADMIN and under /admin/functions (else: $SIMULATOR_MASTER_KEY)",
     )
+    parser.add_argument(
+        "--azure-polling",
+        action="store_true",
+        help="poll an idle queue no sooner than Azure's host would, by maxPollingInterval of host.json",
+    )
     parser.add_argument("--quiet", action="store_true", help="do not log a line for each request")
     parsed = parser.parse_args(arguments)
     keys = Keys(parsed.function_key or None, parsed.master_key or None)
-    return Options(parsed.app.resolve(), parsed.port, parsed.engine, parsed.lease, keys), parsed.quiet
+    options = Options(
+        parsed.app.resolve(), parsed.port, parsed.engine, parsed.lease, parsed.azure_polling, keys
+    )
+    return options, parsed.quiet
 
 
 def _positive(text: str) -> int:

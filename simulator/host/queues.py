@@ -102,6 +102,8 @@ class QueueListener:
         options: QueueOptions,
         lease_seconds: int,
         work: Work,
+        *,
+        azure_polling: bool = False,
     ) -> None:
         self._function = function
         self._name = queue_name
@@ -116,7 +118,10 @@ class QueueListener:
         self._stopping = threading.Event()
         self._finished = threading.Event()
         self._bell = threading.Event()
-        work.ring_when_done(self._bell)
+        self._longest_pause = options.max_polling_seconds
+        if not azure_polling:
+            self._longest_pause = min(self._longest_pause, _LONGEST_PAUSE_SECONDS)
+            work.ring_when_done(self._bell)
         self._thread = threading.Thread(target=self._listen, name=f"queue {queue_name}", daemon=True)
         self._renewer = threading.Thread(target=self._renew, name=f"leases of {queue_name}", daemon=True)
 
@@ -135,7 +140,6 @@ class QueueListener:
 
     def _listen(self) -> None:
         pause = _SHORTEST_PAUSE_SECONDS
-        longest_pause = min(self._options.max_polling_seconds, _LONGEST_PAUSE_SECONDS)
         most_at_once = self._options.batch_size + self._options.new_batch_threshold
         with ThreadPoolExecutor(most_at_once, thread_name_prefix=self._name) as threads:
             while not self._stopping.is_set():
@@ -150,7 +154,7 @@ class QueueListener:
                     self._bell.clear()
                     pause = _SHORTEST_PAUSE_SECONDS
                 else:
-                    pause = min(pause * 2, longest_pause)
+                    pause = min(pause * 2, self._longest_pause)
         self._finished.set()
 
     def _has_room(self) -> bool:
@@ -195,6 +199,8 @@ class QueueListener:
             finally:
                 with self._leases_lock:
                     self._leases.remove(lease)
+                # There is room for the next one, whoever else rings or does not.
+                self._bell.set()
 
     def _run(self, message: QueueMessage) -> Disposition:
         try:

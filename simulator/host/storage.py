@@ -49,7 +49,7 @@ def _transport() -> RequestsTransport:
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_maxsize=64))
     session.mount("https://", HTTPAdapter(pool_maxsize=64))
-    return RequestsTransport(session=session, session_owner=False, use_env_settings=False)
+    return RequestsTransport(session=session, session_owner=False, connection_timeout=5, read_timeout=20)
 
 
 def _client_options() -> dict[str, Any]:
@@ -58,6 +58,4 @@ def _client_options() -> dict[str, Any]:
         "logger": _silence,
         # The listener tries again by itself; it must learn of an outage at once.
         "retry_total": 0,
-        "connection_timeout": 5,
-        "read_timeout": 20,
     }

@@ -10,9 +10,20 @@ from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound, StalePrecondition
-from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.domain.model import (
+    ActivityEntry,
+    End,
+    EndRecord,
+    Ends,
+    Intent,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Side,
+)
 from shared.store.activity import KEPT_FOR, ActivityStore
-from shared.store.links import LinkStore, StoredLink
+from shared.store.links import LinkStore, StoredEnd, StoredLink
 from shared.store.organizations import OrganizationStore
 from shared.store.tables import Operation, Table
 from tests.doubles.tables import RepeatingTable
@@ -152,6 +163,70 @@ def test_a_link_that_changed_since_it_was_read_is_not_moved(links: LinkStore) ->
         links.move(read, "200")
     assert pairs(links.for_work_item("acme", 31)) == [("100", 31)]
     assert links.for_issue("acme", "200") == []
+
+
+CLOSE = Intent(Side.ADO, "status", state="Closed", status=IssueStatus.RESOLVED)
+ENDS = [End(Side.SENTRY, "100"), End(Side.ADO, "31")]
+
+
+def written(links: LinkStore, stored: StoredLink, *ends: StoredEnd) -> StoredLink:
+    stored, _ = links.replace_with_ends(stored, replace(stored.link, title="written"), ends)
+    return stored
+
+
+@pytest.mark.parametrize("end", [*ENDS, *(End(Side.SENTRY, each) for each in HOSTILE)])
+def test_what_we_wrote_to_an_end_is_kept_for_all_its_links(links: LinkStore, end: End) -> None:
+    stored = links.add(link())
+    first = links.end("acme", end)
+    assert first == StoredEnd(end)
+    record = EndRecord("t", 7.5, ("100", 31), (CLOSE,), rev=3, at=5.0)
+    _, kept = links.replace_with_ends(stored, stored.link, [replace(first, record=record)])
+    assert (links.end("acme", end), kept) == (kept[0], (StoredEnd(end, record, kept[0].etag),))
+    assert links.end("other", end) == StoredEnd(end)
+    assert links.for_issue("acme", "100") == list(links.all("acme"))
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_end_that_changed_since_it_was_read_keeps_the_link_as_it_is(links: LinkStore, end: End) -> None:
+    stored, missing = links.add(link()), StoredEnd(end)
+    stored = written(links, stored, missing)
+    for stale in (missing, replace(missing, etag=stored.etag)):
+        with pytest.raises(Conflict):
+            written(links, replace(stored, link=replace(stored.link, title="x")), stale)
+    assert links.get("acme", "100", 31).link.title == "written"
+    fresh = links.end("acme", end)
+    written(links, links.get("acme", "100", 31), fresh)
+    with pytest.raises(Conflict):
+        written(links, links.get("acme", "100", 31), fresh)
+
+
+def test_a_link_that_changed_since_it_was_read_keeps_its_ends_as_they_are(links: LinkStore) -> None:
+    stored = links.add(link())
+    links.replace(stored, replace(stored.link, title="first"))
+    with pytest.raises(Conflict):
+        written(links, stored, StoredEnd(ENDS[0], EndRecord("t")))
+    assert links.end("acme", ENDS[0]) == StoredEnd(ENDS[0])
+
+
+def test_a_new_link_and_the_rows_of_its_ends_are_stored_together(links: LinkStore) -> None:
+    end = StoredEnd(ENDS[0], EndRecord("t"))
+    links.add(link(), [end])
+    with pytest.raises(AlreadyLinked):
+        links.add(link(), [links.end("acme", ENDS[0])])
+    with pytest.raises(Conflict) as refusal:
+        links.add(link("100", 32), [end])
+    assert not isinstance(refusal.value, AlreadyLinked)
+    assert pairs(links.for_issue("acme", "100")) == [("100", 31)]
+
+
+@pytest.mark.parametrize("gives_way", [False, True])
+def test_a_link_is_moved_together_with_what_was_written_to_its_end(links: LinkStore, gives_way: bool) -> None:
+    stored, survivor = links.add(link()), StoredEnd(End(Side.SENTRY, "200"), EndRecord("t"))
+    if gives_way:
+        links.add(link("200"))
+    links.move(stored, "200", [survivor])
+    assert links.end("acme", survivor.end).record == survivor.record
+    assert pairs(links.for_work_item("acme", 31)) == [("200", 31)]
 
 
 @pytest.mark.parametrize("one", HOSTILE)

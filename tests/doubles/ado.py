@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, FeedLost, NotFound, Refused, Unavailable
 from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
@@ -54,6 +56,7 @@ class Event:
 class _Entry:
     revisions: list[Revision] = field(default_factory=list)
     is_deleted: bool = False
+    comments: list[str] = field(default_factory=list)
 
     @property
     def item(self) -> WorkItem:
@@ -76,7 +79,7 @@ class MemoryAdo:
         self.revision_log = RevisionLog(clock)
         self.feed_modes = FeedModes()
         self.announce: Callable[[Event], None] = _nobody_listens
-        # States that the processes have, but not yet: nobody can set them, and no list shows them.
+        # States that the processes do not have yet, or no longer: nobody can set them, no list shows them.
         self.unlisted: frozenset[str] = frozenset()
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
@@ -167,8 +170,37 @@ class MemoryAdo:
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
 
+    def call(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        kind: type[Shape],
+        *,
+        about: str = "",
+        json: Any = None,
+        params: Any = None,
+    ) -> Shape:
+        """Answer the two requests of a discussion, which is all that the sync spells as a path.
+
+        ADO quirk: comments, unlike work items, are only found under their project.
+        """
+        match path:
+            case (project_id, "_apis", "wit", "workItems", work_item_id, "comments"):
+                entry = self._live(int(work_item_id))
+            case _:
+                raise ValueError(f"the double knows no {method} {path}")
+        if entry.item.project_id != project_id:
+            raise NotFound("TF401232: the work item is in another project", kind="work-item-not-found")
+        if method == "POST":
+            entry.comments.append(json["text"])
+        return msgspec.convert({"comments": [{"text": each} for each in reversed(entry.comments)]}, kind)
+
+    @property
+    def base_url(self) -> str:
+        return f"https://dev.azure.com/{self.catalog.organization}/"
+
     def web_url(self, project_id: str, work_item_id: int) -> str:
-        return f"https://dev.azure.com/fabrikam/{project_id}/_workitems/edit/{work_item_id}"
+        return f"{self.base_url}{project_id}/_workitems/edit/{work_item_id}"
 
     # What people do.
 
@@ -235,7 +267,18 @@ class MemoryAdo:
         self._append(entry, entry.item, actor)
         self.announce(Event("restored", entry.item))
 
+    def restore_backup(self, work_item_id: int, rev: int) -> WorkItem:
+        """Bring an item back to how it stood at a revision, as a restored server does; nobody is told."""
+        entry = self._live(work_item_id)
+        del entry.revisions[rev:]
+        self.revision_log.go_back(work_item_id, rev)
+        return entry.item
+
     # What a test inspects.
+
+    def discussion(self, work_item_id: int) -> Sequence[str]:
+        """Return the comments of a work item, oldest first."""
+        return self._entries[work_item_id].comments
 
     def is_deleted(self, work_item_id: int) -> bool:
         return self._entries[work_item_id].is_deleted
@@ -274,9 +317,9 @@ class MemoryAdo:
                 "resource": resource,
                 "resourceVersion": "1.0",
                 "resourceContainers": {
-                    "collection": {"id": self.catalog.collection_id, "baseUrl": BASE_URL},
-                    "account": {"id": self.catalog.account_id, "baseUrl": BASE_URL},
-                    "project": {"id": item.project_id, "baseUrl": BASE_URL},
+                    "collection": {"id": self.catalog.collection_id, "baseUrl": self.base_url},
+                    "account": {"id": self.catalog.account_id, "baseUrl": self.base_url},
+                    "project": {"id": item.project_id, "baseUrl": self.base_url},
                 },
             }
         )

@@ -49,6 +49,11 @@ class MemoryQueue:
         visible_at = self._clock() + max(round(delay), 0)
         self._waiting[next(self._numbers)] = _Waiting(encode(message), visible_at)
 
+    @property
+    def newest(self) -> int:
+        """Return the number of the message that was put last."""
+        return next(reversed(self._waiting))
+
     def receive(self, lease: float = LEASE) -> Received | None:
         """Take the oldest visible message, and hide it from others for a while."""
         now = self._clock()

@@ -14,6 +14,7 @@ from shared.domain.model import (
     FoundIssues,
     IssueStatus,
     Person,
+    SentryComment,
     SentryIssue,
     Stranger,
 )
@@ -31,6 +32,7 @@ class Event:
 
     action: str
     issue_id: str
+    comment_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class MemorySentry:
         self._forbidden: set[str] = set()
         self._pending: set[str] = set()
         self._external: dict[str, ExternalIssue] = {}
+        self._comments: dict[str, SentryComment] = {}
+        self._commented: dict[str, str] = {}
         self._in_a_team: dict[str, bool] = {OWNER: True}
 
     # What the sync asks.
@@ -103,6 +107,13 @@ class MemorySentry:
             raise Refused("sentry", "assignedTo: Cannot assign to non-team member")
         return self._assign(issue, assignee if isinstance(assignee, Person) else None, APPLICATION)
 
+    def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
+        """Sentry quirk: the comments of a merged issue go over to the one it became."""
+        if self.get_issue(issue_id).issue_id != self._home_of(comment_id):
+            raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
+        url = f"https://acme.sentry.io/issues/{issue_id}/activity/#event_{comment_id}"
+        return replace(self._comments[comment_id], url=url)
+
     # What people do.
 
     def add_member(self, email: str, *, teams: Iterable[str] = ("frontend",)) -> None:
@@ -144,6 +155,14 @@ class MemorySentry:
     def unassign(self, issue_id: str, *, actor: str = OWNER) -> None:
         self._assign(self.get_issue(issue_id), None, actor)
 
+    def comment(self, issue_id: str, text: str, *, actor: str = OWNER) -> str:
+        """Add a comment and return its id."""
+        issue_id, comment_id = self.get_issue(issue_id).issue_id, str(len(self._comments) + 1)
+        self._comments[comment_id] = SentryComment(comment_id, actor, text, "")
+        self._commented[comment_id] = issue_id
+        self.announce(Event("created", issue_id, comment_id))
+        return comment_id
+
     def merge(self, issue_id: str, *, into: str) -> None:
         """Merge one issue into another; no hook is sent."""
         source, target = self.get_issue(issue_id), self.get_issue(into)
@@ -175,6 +194,12 @@ class MemorySentry:
         issue = self._issues.get(event.issue_id)
         if issue is None:
             return None
+        if event.comment_id:
+            content: dict[str, object] = {
+                "issue_id": int(issue.issue_id),
+                "comment_id": int(event.comment_id),
+            }
+            return msgspec.json.encode({"action": event.action, "data": content})
         return msgspec.json.encode(
             {
                 "action": event.action,
@@ -183,6 +208,13 @@ class MemorySentry:
                 "actor": {"type": "application", "id": "sentry", "name": "Sentry"},
             }
         )
+
+    def _home_of(self, comment_id: str) -> str | None:
+        """Return the issue that shows a comment now, or None once there is none."""
+        issue_id = self._commented.get(comment_id)
+        while issue_id in self._merged:
+            issue_id = self._merged[issue_id]
+        return issue_id if issue_id in self._issues else None
 
     def _set_status(self, issue_id: str, status: IssueStatus, by: str) -> SentryIssue:
         issue = self.get_issue(issue_id)

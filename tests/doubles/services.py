@@ -53,7 +53,7 @@ class MemoryServices(Services):
         settings: Settings = SETTINGS,
         pause: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        super().__init__(settings, clock, pause)
+        super().__init__(settings, clock, pause=pause)
         self.processes = ProcessCache(clock)
         self._ado = ado
         self._sentry = sentry

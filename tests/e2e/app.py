@@ -50,6 +50,8 @@ SECRETS: Mapping[str, str] = {
 }
 # What a timer does at its own time would be counted among the calls of whichever test is running then.
 NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true"}
+# As many as docs/settings.md recommends.
+THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 
 
 def eventually(is_true: Callable[[], object], *, patience: float = PATIENCE) -> None:
@@ -76,7 +78,7 @@ class App:
         self._command = [sys.executable, "-m", "simulator.host", "--app", str(folder), "--quiet", *options]
         # Nothing of the developer's own environment may stand in for a setting that a test leaves out.
         inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TZ"}}
-        self._environ = {**inherited, **NO_TIMERS, **environ}
+        self._environ = {**inherited, **NO_TIMERS, **THREADS, **environ}
         if storage:
             self._environ["AzureWebJobsStorage"] = storage
         self.storage = storage

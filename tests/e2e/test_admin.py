@@ -247,8 +247,10 @@ def test_categories_and_the_winner_of_a_conflict_are_chosen(connected: Page) -> 
     browser = connected.open()
     browser.press("Resolved", inside='[data-path="done_categories"]')
     browser.press("Sentry wins")
+    browser.press("with the first of them")
     connected.saved()
     assert (connected.config["done_categories"], connected.config["on_conflict"]) == (["Completed"], "sentry")
+    assert connected.config["done_when"] == "any"
 
 
 def test_an_error_of_a_group_is_shown_in_it(connected: Page) -> None:

@@ -266,7 +266,7 @@ def test_a_comment_that_sentry_does_not_show_us_is_told_and_waits_for_nothing(
 ) -> None:
     issue_id, work_item_id = connected.linked()
     message = held(connected, issue_id)
-    connected.sentry.fail_next(1, 403)
+    connected.sentry.fail_next(2, 403)  # The issue, and the list of its comments.
     assert sync_comment(message, services) == ["forbidden"]
     assert comment_outcomes(connected, issue_id, work_item_id) == ["forbidden"]
 

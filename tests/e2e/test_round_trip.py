@@ -179,26 +179,59 @@ def test_done_may_begin_at_completed_only(pair: Pair) -> None:
 # Several links.
 
 
-def test_every_work_item_of_an_issue_follows_it_and_each_other(connected: Pair) -> None:
+def test_every_work_item_of_an_issue_follows_it_and_no_other(connected: Pair) -> None:
     issue_id, bug = connected.linked()
     story = connected.ado.add_item(kind="Product Backlog Item", project="Scrum Team").id
     connected.link(issue_id, story)
     does(connected, connected.sentry.resolve, issue_id)
     assert (connected.state(bug), connected.state(story)) == ("Closed", "Done")
+    # The issue is reopened with the first of them, and belongs to whom it is assigned last.
     does(connected, connected.ado.edit, story, **{STATE: "Committed"})
     does(connected, connected.ado.edit, story, **{ASSIGNED_TO: ANN})
-    assert ends(connected, issue_id, bug) == ("unresolved", "New", ANN, ANN)
     assert ends(connected, issue_id, story) == ("unresolved", "Committed", ANN, ANN)
+    assert ends(connected, issue_id, bug) == ("unresolved", "Closed", ANN, None)
+    # It becomes resolved with the last of them.
+    does(connected, connected.ado.edit, bug, **{STATE: "Active"})
+    does(connected, connected.ado.edit, bug, **{STATE: "Closed"})
+    assert (connected.status(issue_id), connected.health(issue_id, bug)[1]) == (
+        "unresolved",
+        "waits-for-others",
+    )
+    does(connected, connected.ado.edit, story, **{STATE: "Done"})
+    assert connected.status(issue_id) == "resolved"
+    assert connected.health(issue_id, bug) == ("settled", None)
 
 
-def test_every_issue_of_a_work_item_follows_it_and_each_other(connected: Pair) -> None:
+def test_every_issue_of_a_work_item_follows_it_and_no_other(connected: Pair) -> None:
     first, item = connected.linked()
     second = connected.sentry.add_issue(announce=False).id
     connected.link(second, item)
     does(connected, connected.ado.edit, item, **{STATE: "Closed"})
     assert (connected.status(first), connected.status(second)) == ("resolved", "resolved")
     does(connected, connected.sentry.unresolve, first)
-    assert (connected.status(second), connected.state(item)) == ("unresolved", "New")
+    assert (connected.status(second), connected.state(item)) == ("resolved", "New")
+    does(connected, connected.sentry.resolve, first)
+    assert connected.state(item) == "Closed"
+
+
+def test_the_parting_of_the_last_one_that_is_not_done_lets_the_others_finish(connected: Pair) -> None:
+    issue_id, done = connected.linked()
+    is_open = connected.ado.add_item().id
+    connected.link(issue_id, is_open)
+    does(connected, connected.ado.edit, done, **{STATE: "Closed"})
+    assert connected.status(issue_id) == "unresolved"
+    assert connected.ask("DELETE", f"links/{issue_id}/{is_open}").status_code == 204
+    connected.settle()
+    assert connected.status(issue_id) == "resolved"
+
+
+def test_one_of_several_is_enough_where_the_document_says_so(connected: Pair) -> None:
+    connected.configure(done_when="any")
+    issue_id, done = connected.linked()
+    is_open = connected.ado.add_item().id
+    connected.link(issue_id, is_open)
+    does(connected, connected.ado.edit, done, **{STATE: "Closed"})
+    assert (connected.status(issue_id), connected.state(is_open)) == ("resolved", "New")
 
 
 # People.

@@ -1,7 +1,7 @@
-"""A schedule: who does what, which hooks go astray, which of our calls go wrong. Drawn from one seed."""
+"""A schedule: who does what, which hooks go astray, which of our calls go wrong, when services are away."""
 
-import random
 from dataclasses import dataclass
+from functools import cached_property
 
 ISSUES = ("100", "101")
 ITEMS = (31, 32)
@@ -34,6 +34,9 @@ TROUBLES = (
 )
 AFTER_A_WRITE = ("dies-after", "answer-lost", "frozen-after")
 DISPOSITIONS = ("lost", "lost", "lost", "twice", "late", "late")
+# How a service is away: it says nothing until the time-out, fails at once, does not accept our
+# credentials, asks us to wait, or takes its time with each answer.
+OUTAGES = ("silent", "fails", "refuses-us", "throttled", "slow")
 KINDS = (
     ("Bug", "Fabrikam-Fiber"),
     ("Task", "Fabrikam-Fiber"),
@@ -63,6 +66,19 @@ CONFIGURATIONS = (
     "mapping=on",
     "mapping=off",
 )
+# Where a document may lead instead, and what is said about the links there are.
+REPOINTED = (
+    "there drop",
+    "there drop",
+    "there refuse",
+    "here drop",
+    "here refuse",
+    "moved keep",
+    "moved refuse",
+    "spelled-otherwise refuse",
+)
+# What may be written over with something that nobody can read.
+TABLES = ("link", "issue", "deed", "activity", "progress", "refusals", "document")
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,7 @@ class Schedule:
     """Everything that happens, but for the order of what is ready at once: that comes from ``seed``.
 
     ``troubles`` names our calls by their number, ``after_writes`` those of them that write to a service,
-    ``strays`` the hooks.
+    ``strays`` the hooks. There are as many issues and work items as the links name, and at least two of each.
     """
 
     seed: int
@@ -93,99 +109,37 @@ class Schedule:
     after_writes: tuple[tuple[int, str], ...] = ()
     strays: tuple[tuple[int, str], ...] = ()
 
+    @cached_property
+    def issues(self) -> tuple[str, ...]:
+        return tuple(sorted({*ISSUES, *(issue for issue, _ in self.links)}))
 
-# Nobody does anything until all is quiet, or until a worker dies.
+    @cached_property
+    def items(self) -> tuple[int, ...]:
+        return tuple(sorted({*ITEMS, *(item for _, item in self.links)}))
+
+    def kind_of(self, item: int) -> tuple[str, str]:
+        """Return the type and the project of a work item."""
+        if item == ITEMS[0]:
+            return KINDS[0]
+        return self.second_kind if item == ITEMS[1] else KINDS[item % len(KINDS)]
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Tell whether all goes well: then each edit that is made at rest can be followed to its end."""
+        upset = {
+            "outage",
+            "forbid",
+            "garble",
+            "damage",
+            "repoint",
+            "disconnect",
+            "forget-state",
+        }
+        went_wrong = self.troubles or self.after_writes or self.strays
+        return not went_wrong and not any(each.what in upset for each in self.actions)
+
+
+# Nobody does anything until nothing is ready any more, or until a worker dies.
 CALM = Action("calm")
-
-# Courses of events that chance alone would rarely bring about: a state that is newer than what we remember
-# of the process, somebody who joins after having been assigned, an issue that is archived while its work
-# item moves on, and hand-made changes on both sides at once.
-MOTIFS = (
-    (
-        Action("set-state", item=31, value="Active"),
-        Action("new-state"),
-        Action("set-state", item=31, value="Verified"),
-    ),
-    (Action("assign-item", item=31, value="carol@corp.example"), Action("wait", value="10"), Action("join")),
-    (Action("assign-issue", "100", value="dave@corp.example"), Action("wait", value="400"), Action("join")),
-    (
-        Action("archive", "100"),
-        Action("set-state", item=31, value="Closed"),
-        Action("set-state", item=31, value="New"),
-    ),
-    (
-        Action("resolve", "100"),
-        Action("assign-item", item=31, value="bob@corp.example"),
-        Action("unresolve", "100"),
-    ),
-    (
-        Action("set-state", item=31, value="Resolved"),
-        Action("resolve", "100"),
-        Action("set-state", item=31, value="New"),
-    ),
-)
-
-
-def drawn(seed: int) -> Schedule:
-    """Return the schedule of a seed; about a third are calm in one way or another."""
-    chance = random.Random(seed)
-    pairs = [(issue, item) for issue in ISSUES for item in ITEMS]
-    kind = chance.choice(KINDS)
-    links = tuple(chance.sample(pairs, chance.choice((1, 1, 2, 2, 3, 4))))
-    actions = tuple(_action(chance, kind[1]) for _ in range(chance.randint(1, 9)))
-    if chance.random() < 0.2:
-        place = chance.randrange(len(actions))
-        actions = (*actions[:place], *chance.choice(MOTIFS), *actions[place:])
-    calls = 30 * len(actions)
-    return Schedule(
-        seed=seed,
-        workers=chance.choice((1, 2, 2, 3)),
-        second_kind=kind,
-        links=links,
-        settings=tuple(chance.choice(CONFIGURATIONS) for _ in range(chance.choice((0, 0, 1, 2)))),
-        actions=actions,
-        troubles=tuple(
-            (chance.randrange(calls), chance.choice(TROUBLES)) for _ in range(chance.choice((0, 0, 1, 2, 4)))
-        ),
-        after_writes=tuple(
-            (chance.randrange(len(actions)), chance.choice(AFTER_A_WRITE))
-            for _ in range(chance.choice((0, 0, 0, 1, 2)))
-        ),
-        strays=tuple(
-            (chance.randrange(4 * len(actions)), chance.choice(DISPOSITIONS))
-            for _ in range(chance.choice((0, 0, 1, 2, 4)))
-        ),
-    )
-
-
-def _action(chance: random.Random, second_project: str) -> Action:
-    issue, item = chance.choice(ISSUES), chance.choice(ITEMS)
-    draw = chance.random()
-    if draw < 0.24:
-        return Action(chance.choice(("resolve", "resolve", "unresolve", "unresolve", "archive")), issue)
-    if draw < 0.48:
-        project = "Fabrikam-Fiber" if item == ITEMS[0] else second_project
-        return Action("set-state", item=item, value=chance.choice(STATES[project]))
-    if draw < 0.60:
-        return Action("assign-issue", issue, value=chance.choice(SENTRY_PEOPLE))
-    if draw < 0.72:
-        return Action("assign-item", item=item, value=chance.choice(ADO_PEOPLE))
-    if draw < 0.84:
-        return Action("wait", value=chance.choice(("1", "10", "70", "400", "700", "4000")))
-    if draw < 0.88:
-        return Action("configure", value=chance.choice(CONFIGURATIONS))
-    if draw < 0.91:
-        return Action("reconcile")
-    rare = (
-        "link",
-        "unlink",
-        "merge",
-        "delete-issue",
-        "delete-item",
-        "restore-item",
-        "rename",
-        "join",
-        "new-state",
-    )
-    what = chance.choice(rare)
-    return Action(what, issue, item, chance.choice(("", "ado", "sentry")) if what == "link" else "")
+# Nobody does anything until all is carried over, the reconciler's findings included.
+REST = Action("rest")

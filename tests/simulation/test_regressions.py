@@ -229,3 +229,93 @@ def test_an_edit_that_arrives_after_a_later_one_that_failed_makes_nobody_well() 
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_worker_whose_claim_ran_out_writes_no_more() -> None:
+    """Work item 31 is closed and assigned to Bob; the worker stands still after its write of the status.
+
+    Two minutes later, with its claim long over, it wrote the assignee as well: over the one whom a person had
+    chosen meanwhile, and whom another worker had recorded.
+    """
+    schedule = Schedule(
+        seed=2040887,
+        workers=2,
+        second_kind=("Bug", "CMMI Works"),
+        links=(("101", 31),),
+        settings=(),
+        actions=(
+            Action("assign-issue", issue="101", value="dave@corp.example"),
+            Action("set-state", item=31, value="Closed"),
+            Action("configure", value="issue_sync=off"),
+            Action("assign-item", item=31, value="bob@corp.example"),
+        ),
+        after_writes=((0, "frozen-after"),),
+    )
+    assert complaints(schedule) == []
+
+
+def test_what_is_left_alone_is_on_record_though_the_worker_had_just_written_the_issue() -> None:
+    """Issue 101 is archived after a worker resolved it, and before that worker could record the link.
+
+    The worker looks again and records that the archived issue stays as it is. The witness took that record
+    to be about the issue as the answer to the earlier write had shown it, and so it was the witness that
+    was wrong: an answer is older than a later look.
+    """
+    schedule = Schedule(
+        seed=2032570,
+        workers=3,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31), ("100", 32), ("101", 32), ("101", 31)),
+        settings=(),
+        actions=(
+            Action("set-state", item=31, value="Closed"),
+            Action("new-state"),
+            Action("set-state", item=31, value="Verified"),
+            Action("archive", issue="101"),
+            Action("assign-item", item=31, value="carol@corp.example"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_write_that_a_merge_led_to_another_issue_was_decided_on_the_merged_one() -> None:
+    """Issue 101 is merged into the archived issue 100 between a worker's look at 101 and its write to 101.
+
+    Sentry carries the write out on issue 100. The worker had read issue 100 as well, for another link, and so
+    the witness took it to have overwritten an archive that it knew of. What it had decided on was 101 as it
+    was before the merge: nobody can keep Sentry from taking such a write.
+    """
+    schedule = Schedule(
+        seed=2106797,
+        workers=2,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 32), ("101", 32), ("101", 31), ("100", 31)),
+        settings=(),
+        actions=(
+            Action("archive", issue="100"),
+            Action("set-state", item=31, value="Closed"),
+            Action("set-state", item=32, value="Resolved"),
+            Action("merge", issue="101", item=31),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_write_that_a_merge_led_to_another_issue_is_one_of_those_that_are_counted() -> None:
+    """The same between other links: issue 101 is merged into 100 while work item 32 is carried to 101."""
+    schedule = Schedule(
+        seed=15,
+        workers=2,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 31), ("101", 32), ("100", 32), ("101", 31)),
+        settings=(),
+        actions=(
+            Action("assign-item", item=31, value="Build Service"),
+            Action("archive", issue="100"),
+            Action("set-state", item=32, value="Closed"),
+            Action("wait", value="10"),
+            Action("rename", issue="100", item=32),
+            Action("merge", issue="101", item=32),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -1,10 +1,12 @@
 """A short run of the simulation, and proof that its schedules repeat, shrink and can be traced."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 
-from tests.simulation.schedule import TROUBLES, Action, Schedule, drawn
+from tests.simulation.drawing import THEMES, drawn
+from tests.simulation.schedule import OUTAGES, TROUBLES, Action, Schedule
 from tests.simulation.shrinking import shrunk
 from tests.simulation.trace import traced
 from tests.simulation.world import World
@@ -19,12 +21,48 @@ QUIET = Schedule(
 )
 
 
+def complaints(seeds: range, theme: str | None = None) -> dict[int, list[str]]:
+    return {seed: found for seed in seeds if (found := World(drawn(seed, theme)).run())}
+
+
 @pytest.mark.parametrize("first", range(0, 400, 50))
 def test_no_schedule_breaks_a_promise(first: int) -> None:
-    failed = {
-        seed: complaints for seed in range(first, first + 50) if (complaints := World(drawn(seed)).run())
-    }
-    assert failed == {}
+    assert complaints(range(first, first + 50)) == {}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_no_schedule_of_any_theme_breaks_a_promise(theme: str) -> None:
+    assert complaints(range(20), theme) == {}
+
+
+@pytest.mark.parametrize("how", OUTAGES)
+@pytest.mark.parametrize("service", ["ado", "sentry", "storage", "tables"])
+def test_an_edit_is_carried_over_once_a_service_is_back(service: str, how: str) -> None:
+    for actions in permutations((Action("outage", value=f"{service} {how} 120"), *QUIET.actions)):
+        world = World(replace(QUIET, actions=actions))
+        assert world.run() == []
+        assert world.ado.item(31).state == "Closed"
+
+
+@pytest.mark.parametrize("bad", [Action("forbid", item=31), Action("garble", item=31)])
+def test_a_work_item_that_we_are_kept_from_keeps_no_other_from_being_written(bad: Action) -> None:
+    world = World(replace(QUIET, links=(("100", 31), ("100", 32)), actions=(bad, *QUIET.actions)))
+    assert world.run() == []
+    assert [world.ado.item(each).state for each in (31, 32)] == ["New", "Closed"]
+
+
+def test_an_hour_in_which_sentry_is_away_and_nobody_edits_leaves_no_poison() -> None:
+    quiet_hour = (Action("outage", value="sentry fails 3700"), Action("pass", value="3600"))
+    world = World(replace(QUIET, links=(("100", 31), ("101", 32)), actions=quiet_hour))
+    assert world.run() == []
+    assert world.host.poison == []
+
+
+def test_a_comment_reaches_both_work_items_of_its_issue_once() -> None:
+    links, settings = (("100", 31), ("100", 32)), ("sync_comments=on",)
+    world = World(replace(QUIET, links=links, settings=settings, actions=(Action("comment", "100"),)))
+    assert world.run() == []
+    assert [len(world.ado.discussion(each)) for each in (31, 32)] == [1, 1]
 
 
 def test_the_same_seed_gives_the_same_trace() -> None:

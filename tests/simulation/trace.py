@@ -7,7 +7,7 @@ import msgspec
 
 from shared.domain.errors import NotFound
 from shared.domain.model import ActivityEntry, Assignee, IssueLink, Person, Stranger
-from tests.simulation.schedule import ISSUES, ITEMS, Action, Schedule
+from tests.simulation.schedule import Action, Schedule
 from tests.simulation.world import World
 
 
@@ -48,14 +48,14 @@ def _beginning(schedule: Schedule) -> str:
 
 
 def _how_it_stands(world: World) -> Iterable[str]:
-    for issue_id in ISSUES:
+    for issue_id in world.schedule.issues:
         try:
             issue = world.sentry.get_issue(issue_id)
             merged = f" (merged into {issue.issue_id})" if issue.issue_id != issue_id else ""
             yield f"Sentry issue {issue_id}{merged}: {issue.status}, {_person(issue.assignee)}"
         except NotFound:
             yield f"Sentry issue {issue_id}: deleted"
-    for work_item_id in ITEMS:
+    for work_item_id in world.schedule.items:
         item = world.ado.item(work_item_id)
         deleted = ", deleted" if world.ado.is_deleted(work_item_id) else ""
         yield (

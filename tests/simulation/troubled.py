@@ -1,8 +1,11 @@
 """The doubles as our workers meet them: each call is a moment at which others go on, and may go wrong."""
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
+from msgspec.structs import replace
+
+from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
 from shared.domain.model import (
@@ -11,18 +14,18 @@ from shared.domain.model import (
     FoundWorkItems,
     IssueStatus,
     RevisionPage,
+    SentryComment,
     SentryIssue,
     WorkItem,
     WorkItemTypes,
 )
 from shared.domain.ports import UNSET, Unset
 from shared.store.tables import LARGEST_PAGE, Operation, Row
-from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.tables import MemoryTable
-
-ADO, SENTRY, STORAGE = "ado", "sentry", "storage"
+from tests.simulation.outages import ADO, SENTRY, STORAGE, TABLES
+from tests.simulation.places import Place
 
 
 class Crashed(BaseException):
@@ -40,9 +43,17 @@ class Stage(Protocol):
         """Raise the trouble that meets the answer of a call that was carried out."""
         ...
 
-    def observed(self, issue: SentryIssue) -> None: ...
-    def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None: ...
-    def wrote_item(self, before: WorkItem, after: WorkItem) -> None: ...
+    def verify_allowed(self, end: str, *, writes: bool) -> None:
+        """Raise what a call about one thing meets that somebody keeps us from."""
+        ...
+
+    def is_garbled(self, end: str) -> bool: ...
+    def asked_ado(self, place: Place, numbers: Iterable[int]) -> None: ...
+    def observed(self, issue_id: str, issue: SentryIssue) -> None: ...
+    def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None: ...
+    def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None: ...
+    def commented(self, work_item_id: int, html: str) -> None: ...
+    def put(self, name: str, number: int, message: Message) -> None: ...
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
 
 
@@ -77,19 +88,19 @@ class TroubledTable:
         self._table = table
 
     def get(self, partition: str, key: str) -> Row:
-        trouble = self._stage.before_call(STORAGE, f"reads {self._name} {key}")
+        trouble = self._stage.before_call(TABLES, f"reads {self._name} {key}")
         row = self._table.get(partition, key)
         self._finish(trouble)
         return row
 
     def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
-        trouble = self._stage.before_call(STORAGE, f"reads {self._name} from {start or 'the first'}")
+        trouble = self._stage.before_call(TABLES, f"reads {self._name} from {start or 'the first'}")
         rows = list(self._table.scan(partition, start, end))
         self._finish(trouble)
         yield from rows
 
     def apply(self, partition: str, *operations: Operation) -> list[str]:
-        trouble = self._stage.before_call(STORAGE, f"writes {self._name}")
+        trouble = self._stage.before_call(TABLES, f"writes {self._name}")
         etags = self._table.apply(partition, *operations)
         self._stage.stored(self._name, partition, operations)
         if trouble == "lost-race":
@@ -111,35 +122,48 @@ class TroubledQueue:
     def put(self, message: Message, *, delay: float = 0.0) -> None:
         trouble = self._stage.before_call(STORAGE, f"puts a message on {self._name}")
         self.real.put(message, delay=delay)
+        self._stage.put(self._name, self.real.newest, message)
         if trouble is not None and trouble != "lost-race":
             self._stage.after_call(STORAGE, trouble)
 
 
 class TroubledAdo:
-    def __init__(self, stage: Stage, ado: MemoryAdo) -> None:
+    """One organization of Azure DevOps, as it is found at one of its addresses."""
+
+    def __init__(self, stage: Stage, place: Place) -> None:
         self._stage = stage
-        self._ado = ado
-        self.web_url = ado.web_url
-        # Asked without trouble, as it is no news what a PUT does about a service that cannot be asked.
-        self.instance_id = ado.instance_id
+        self._place = place
+        self._ado = place.ado
+        self.web_url = place.ado.web_url
+
+    def instance_id(self) -> str:
+        trouble = self._stage.before_call(ADO, "GET connectionData")
+        self._finish(trouble)
+        return self._place.identity
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         trouble = self._stage.before_call(ADO, f"GET work item {work_item_id}")
+        self._stage.asked_ado(self._place, [work_item_id])
+        self._stage.verify_allowed(f"item {work_item_id}", writes=False)
         item = self._ado.get_work_item(work_item_id)
         self._finish(trouble)
         return item
 
     def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         trouble = self._stage.before_call(ADO, "POST workitemsbatch")
-        items = self._ado.find_work_items(work_item_ids)
+        self._stage.asked_ado(self._place, work_item_ids)
+        garbled = frozenset(each for each in work_item_ids if self._stage.is_garbled(f"item {each}"))
+        items = self._ado.find_work_items([each for each in work_item_ids if each not in garbled])
         self._finish(trouble)
-        return items
+        return FoundWorkItems(items.found, garbled)
 
     def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
         trouble = self._stage.before_call(ADO, "GET the feed of revisions")
         page = self._ado.get_revisions(token, since=since)
+        garbled = frozenset(each.id for each in page.items if self._stage.is_garbled(f"item {each.id}"))
         self._finish(trouble)
-        return page
+        items = tuple(each for each in page.items if each.id not in garbled)
+        return replace(page, items=items, unreadable=garbled)
 
     def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
         trouble = self._stage.before_call(ADO, "GET projects by name")
@@ -157,9 +181,10 @@ class TroubledAdo:
     ) -> WorkItem:
         what = f"PATCH work item {work_item_id} at rev {rev}: state {state}, assignee {assignee}"
         trouble = self._stage.before_call(ADO, what)
+        self._stage.verify_allowed(f"item {work_item_id}", writes=True)
         before = self._ado.item(work_item_id)
         item = self._ado.update_work_item(work_item_id, rev, state=state, assignee=assignee)
-        self._stage.wrote_item(before, item)
+        self._stage.wrote_item(self._place, before, item)
         self._finish(trouble)
         return item
 
@@ -168,6 +193,26 @@ class TroubledAdo:
         types = self._ado.get_work_item_types(project_id)
         self._finish(trouble)
         return types
+
+    def call(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        kind: type[Shape],
+        *,
+        about: str = "",
+        json: Any = None,
+        params: Any = None,
+    ) -> Shape:
+        """Make one of the two calls about a discussion."""
+        trouble = self._stage.before_call(ADO, f"{method} {about}")
+        number = int(path[-2])
+        self._stage.verify_allowed(f"item {number}", writes=method == "POST")
+        answer = self._ado.call(method, path, kind, about=about, json=json, params=params)
+        if method == "POST":
+            self._stage.commented(number, json["text"])
+        self._finish(trouble)
+        return answer
 
     def _finish(self, trouble: str | None) -> None:
         if trouble is not None:
@@ -178,33 +223,54 @@ class TroubledSentry:
     def __init__(self, stage: Stage, sentry: MemorySentry) -> None:
         self._stage = stage
         self._sentry = sentry
-        self.organization_id = sentry.organization_id
+
+    def organization_id(self) -> str:
+        trouble = self._stage.before_call(SENTRY, "GET the organization")
+        organization_id = self._sentry.organization_id()
+        self._finish(trouble)
+        return organization_id
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=False)
         issue = self._sentry.get_issue(issue_id)
-        self._stage.observed(issue)
+        self._stage.observed(issue_id, issue)
         self._finish(trouble)
         return issue
 
     def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
         trouble = self._stage.before_call(SENTRY, f"GET {len(issue_ids)} issues")
-        found = self._sentry.find_issues(issue_ids)
+        garbled = frozenset(each for each in issue_ids if self._stage.is_garbled(f"issue {each}"))
+        asked = [each for each in issue_ids if each not in garbled]
+        for each in asked:
+            self._stage.verify_allowed(f"issue {each}", writes=False)
+        found = self._sentry.find_issues(asked)
         self._finish(trouble)
-        return found
+        return FoundIssues(found.found, found.unreadable | garbled)
+
+    def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
+        trouble = self._stage.before_call(SENTRY, f"GET comment {comment_id} of issue {issue_id}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=False)
+        comment = self._sentry.get_comment(issue_id, comment_id)
+        self._finish(trouble)
+        return comment
 
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
-        return self._written(before, self._sentry.set_status(issue_id, status), trouble)
+        return self._written(issue_id, before, self._sentry.set_status(issue_id, status), trouble)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
-        return self._written(before, self._sentry.set_assignee(issue_id, assignee), trouble)
+        return self._written(issue_id, before, self._sentry.set_assignee(issue_id, assignee), trouble)
 
-    def _written(self, before: SentryIssue, after: SentryIssue, trouble: str | None) -> SentryIssue:
-        self._stage.wrote_issue(before, after)
+    def _written(
+        self, issue_id: str, before: SentryIssue, after: SentryIssue, trouble: str | None
+    ) -> SentryIssue:
+        self._stage.wrote_issue(issue_id, before, after)
         self._finish(trouble)
         return after
 

@@ -1,40 +1,38 @@
 """The world of one schedule: a clock, both services, storage, people, and workers whose steps interleave."""
 
+import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
-import azure.functions as func
 import msgspec
 from greenlet import greenlet  # type: ignore[import-untyped]  # it comes without types
-from msgspec.structs import replace as with_changes
+from msgspec.structs import replace
 
-from functions import ado_webhook, inbound_sync, outbound_sync, reconcile, sentry_webhook
-from shared.domain.configuration import Configuration, ProjectMapping
-from shared.domain.errors import NotFound, Refused, SyncError
-from shared.domain.model import Category, IssueLink, SentryIssue, Side, WorkItem
-from shared.flows.connecting import store
-from shared.flows.linking import link, unlink
-from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
-from shared.services import Services
+from functions import reconcile
+from shared.domain.configuration import Configuration
+from shared.domain.errors import Forbidden, SyncError, Unavailable
+from shared.domain.messages import Message
+from shared.domain.model import IssueLink, SentryIssue, WorkItem
+from shared.flows.linking import link
 from shared.settling.observing import UnitOfWork
-from shared.store.organizations import Organization
-from shared.store.tables import Delete, Operation
-from simulator.ado.catalog import Catalog
-from simulator.ado.processes import AGILE, CMMI, TAILORED, Process, State
-from tests.doubles import ado as ado_double
-from tests.doubles import sentry as sentry_double
+from shared.store.keys import escaped
+from shared.store.organizations import Organization, OrganizationStore
+from shared.store.tables import Operation
 from tests.doubles.ado import MemoryAdo
-from tests.doubles.queues import MemoryQueue, ReceiptLost, Received
+from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import MemorySentry
-from tests.doubles.services import ADO_SECRET, KNOWN, SENTRY_SECRET, MemoryServices
+from tests.doubles.services import KNOWN, MemoryServices
 from tests.doubles.tables import MemoryTable
-from tests.simulation.schedule import ISSUES, ITEMS, Action, Schedule
+from tests.simulation.host import SLUG, Host
+from tests.simulation.laws import OFF, Law
+from tests.simulation.outages import ADO, SENTRY, SILENCE, SLOWEST, STORAGE, TABLES, Outages, error_of
+from tests.simulation.people import People
+from tests.simulation.places import HERE, Place, places_for
+from tests.simulation.schedule import Action, Schedule
+from tests.simulation.tasks import Flight, Task
 from tests.simulation.troubled import (
-    ADO,
-    SENTRY,
     Crashed,
     TroubledAdo,
     TroubledQueue,
@@ -43,48 +41,42 @@ from tests.simulation.troubled import (
     error_after,
     error_before,
 )
-from tests.simulation.witness import Witness
+from tests.simulation.witness.witness import Witness
 
-SLUG = "acme"
 START = 1_800_000_000.0
 A_CALL = 0.02  # seconds
 SLOW, FROZEN = 12.0, 130.0  # seconds; an answer just out of time, and a machine that stood still
-GIVEN_BACK_FOR = 30.0  # seconds; visibilityTimeout in host.json
-MOST_DEQUEUES = 5  # maxDequeueCount in host.json
-REDELIVERED_AFTER, MOST_DELIVERIES = 20.0, 8
+LONGEST_FUNCTION = 300.0  # seconds; half of functionTimeout in host.json
+EVERY = 300.0  # seconds between two runs of the reconciler
+# How soon everything is carried over once nothing goes wrong any more, by how long services were away: within
+# the step that the back-off had reached, and two runs of the reconciler; and in any case.
+SOON = ((300.0, 300.0 + 2 * EVERY), (1200.0, 900.0 + 2 * EVERY))
+SHORTLY = 60.0  # seconds in which hooks and messages arrive, and no run of the reconciler
+AT_LAST = 3600.0 + 3 * EVERY
+STATES_REMEMBERED_FOR = 3600.0  # seconds, in which nobody asks which states there are
+PATIENCE = 13_500.0  # seconds; how long the world goes on as long as nothing has come of it
 MOST_CALLS = 20_000
-FIRST_PROJECT = "Fabrikam-Fiber"
-# A state that was added to the process after the app had asked for its states.
-NEW_STATE = State("Verified", "Resolved")
+_CHANGES_STATES = frozenset({"forget-state", "know-states", "new-state"})
+_TABLES = ("organizations", "links", "activity")
 
-
-@dataclass
-class Task:
-    """Something of ours at work; ``observed`` holds the issues as it last read them.
-
-    ``answers`` holds those that its writes returned; it decides on them once it is done with a link.
-    """
-
-    name: str
-    run: greenlet
-    services: "WorldServices"
-    token: str = ""
-    asleep_until: float = 0.0
-    observed: dict[str, SentryIssue] = field(default_factory=dict)
-    answers: dict[str, SentryIssue] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Flight:
-    """A hook on its way to us."""
-
-    due: float
-    event: ado_double.Event | sentry_double.Event
-    attempts: int = 0
+Ready = Task | Flight | tuple[str, int]
 
 
 class NeverQuiet(BaseException):
     """The schedule never comes to rest."""
+
+
+class Bugs(logging.Handler):
+    """Hears of the exceptions that a boundary answers or a run passes over, and that nobody would see."""
+
+    def __init__(self, note: Callable[[Exception], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Exception):
+            self._note(error)
 
 
 class WorldServices(MemoryServices):
@@ -103,10 +95,10 @@ class WorldServices(MemoryServices):
         return self._world.queues["outbound"]
 
     def ado(self, organization: Organization) -> Any:
-        return self._world.troubled_ado
+        return self._world.troubled_ado[organization.configuration.ado_url or ""]
 
     def ado_at_once(self, organization: Organization) -> Any:
-        return self._world.troubled_ado
+        return self.ado(organization)
 
     def sentry(self, organization: Organization) -> Any:
         return self._world.troubled_sentry
@@ -131,32 +123,57 @@ class World:
 
     def __init__(self, schedule: Schedule, trace: Callable[[float, str, str], None] | None = None) -> None:
         self.schedule = schedule
+        self.slug = SLUG
         self.now = START
         self._trace = trace
+        self.is_traced = trace is not None
         self._chance = random.Random(f"order {schedule.seed}")
-        self.calls = self._hooks = self._tokens = self._write_calls = 0
+        self.calls = self._tokens = self._write_calls = 0
+        self._most_calls = MOST_CALLS + 3_000 * len(schedule.links)
         self._troubles = dict(schedule.troubles)
         self._after_writes = dict(schedule.after_writes)
-        self._strays = dict(schedule.strays)
         self._hub = greenlet.getcurrent()
-        self.ado = MemoryAdo(_catalog(), self.clock)
-        self.sentry = MemorySentry()
-        self.troubled_ado, self.troubled_sentry = (
-            TroubledAdo(self, self.ado),
-            TroubledSentry(self, self.sentry),
+        self.places = places_for(schedule, self.clock)
+        self._configuration = Configuration(
+            ado_url=HERE,
+            sentry_organization="acme",
+            people={"ann@corp.example": "ann@home.example"},
         )
-        self._plain = {name: MemoryTable() for name in ("organizations", "links", "activity")}
-        self.tables = {name: TroubledTable(self, name, table) for name, table in self._plain.items()}
+        self.sentry = MemorySentry()
+        self.troubled_ado = {address: TroubledAdo(self, place) for address, place in self.places.items()}
+        self.troubled_sentry = TroubledSentry(self, self.sentry)
+        self.plain = {name: MemoryTable() for name in _TABLES}
+        self._registry = OrganizationStore(self.plain["organizations"], self.clock)
+        self._partition = SLUG
+        # When the document last became that of another connection, and which organizations it has named.
+        self._parted_at = 0.0
+        self.been_at = {self.ado.catalog.organization}
+        self.tables = {name: TroubledTable(self, name, table) for name, table in self.plain.items()}
         self.queues = {
             name: TroubledQueue(self, name, MemoryQueue(self.clock)) for name in ("inbound", "outbound")
         }
-        self.witness = Witness(self.ado, self.sentry, self.configuration, self.links, self.clock)
+        self.witness = Witness(
+            {address: each.ado for address, each in self.places.items()},
+            self.sentry,
+            self.configuration,
+            self.partition,
+            self.links,
+            self.clock,
+        )
+        self.outages = Outages()
+        self.host = Host(self)
+        self.people = People(self)
         self._instances = [WorldServices(self), WorldServices(self)]
         self.tasks: list[Task] = []
-        self._flying: list[Flight] = []
         self.current = Task("nobody", self._hub, self._instances[0])
         self._unhindered, self._one_by_one, self._died = True, False, False
+        self.is_connected = True
         self._furnish()
+
+    @property
+    def ado(self) -> MemoryAdo:
+        """Return the Azure DevOps organization that the document names now."""
+        return self.places[self._configuration.ado_url or ""].ado
 
     def clock(self) -> float:
         return self.now
@@ -172,35 +189,42 @@ class World:
     def configuration(self) -> Configuration:
         return self._configuration
 
+    def organization(self) -> Organization | None:
+        """Return the organization as it is stored now."""
+        return self._registry.find(SLUG)
+
+    def partition(self) -> str:
+        """Return the partition that holds the links of the connection there is now."""
+        return self._partition
+
     def links(self) -> Iterator[IssueLink]:
-        for row in self._plain["links"].scan(SLUG, "item!", "item!~"):
-            yield msgspec.json.decode(row.text, type=IssueLink)
+        """Yield the links that are stored, but for those that nobody can read."""
+        for row in self.plain["links"].scan(self.partition(), "item!", "item!~"):
+            try:
+                yield msgspec.json.decode(row.text, type=IssueLink)
+            except msgspec.DecodeError:
+                continue
 
     # The beginning
 
     def _furnish(self) -> None:
-        self.ado.unlisted = frozenset({NEW_STATE.name})
-        self.ado.add_person("Build Service", "")
         for email in ("ann@home.example", "bob@corp.example", "dave@corp.example"):
             self.sentry.add_member(email)
-        for issue_id in ISSUES:
+        for issue_id in self.schedule.issues:
             self.sentry.add_issue(issue_id=issue_id)
-        kind, project = self.schedule.second_kind
-        self.ado.add_item("Fix login", ITEMS[0], kind="Bug", project=FIRST_PROJECT)
-        self.ado.add_item("Check out", ITEMS[1], kind=kind, project=project)
-        self.ado.announce = self._fly
-        self.sentry.announce = self._fly
-        self._configuration = Configuration(
-            ado_url="https://dev.azure.com/fabrikam/",
-            sentry_organization="acme",
-            people={"ann@corp.example": "ann@home.example"},
-        )
+        self.sentry.announce = self.host.fly
+        for place in self.places.values():
+            place.ado.announce = partial(self.host.fly, place=place)
         for setting in self.schedule.settings:
-            self._configuration = self._configured(setting)
+            self._configuration = self.people.configured(setting)
         services = self._instances[0]
-        services.organizations.add(SLUG, self._configuration, KNOWN)
+        connection = replace(KNOWN, epoch=self.new_token())
+        stored = services.organizations.add(SLUG, self._configuration, connection)
+        self._partition = escaped(stored.scope)
         for issue_id, work_item_id in self.schedule.links:
+            self.witness.connections.asked_for(self.ado.catalog.organization, work_item_id)
             link(services, services.organizations.get(SLUG), issue_id, work_item_id, None)
+        self.witness.comments.configured()
         self._unhindered = False
 
     # The surroundings of our calls
@@ -208,52 +232,115 @@ class World:
     def before_call(self, service: str, what: str) -> str | None:
         if self._unhindered:
             return None
+        task = self.current
+        task.began = self.now
         # Half of the time the worker goes on by itself: every order remains possible, at half the price.
         if not self._one_by_one and self._chance.random() < 0.5:
             self._hub.switch()
         self.now += A_CALL
+        task.busy += A_CALL
         number, self.calls = self.calls, self.calls + 1
-        if number > MOST_CALLS:
+        if number > self._most_calls:
             raise NeverQuiet
-        task = self.current
         if self._trace is not None:
             self.say(task.name, what)
+        self._verify_there(service, task)
+        self._verify_connected(service, task)
         trouble = self._troubles.get(number)
         if trouble is None:
             return None
         self.say(task.name, f"… which {trouble.replace('-', ' ')} (call {number})")
+        task.was_troubled = True
         if trouble == "dies-before":
             raise Crashed
         if trouble in {"slow", "frozen"}:
-            self._sleep(SLOW if trouble == "slow" else FROZEN)
+            self._stall(trouble)
             return None
-        if error := error_before(trouble, service):
+        if error := error_before(trouble, STORAGE if service == TABLES else service):
             raise error
         return trouble
+
+    def _verify_there(self, service: str, task: Task) -> None:
+        """Raise what a call meets while its service is away, after the time that it takes to find out."""
+        how = self.outages.how(service, self.now)
+        if how is None:
+            return
+        service = STORAGE if service == TABLES else service
+        task.was_troubled = True
+        self.say(task.name, f"… and {service} is away: {how}")
+        if how in {"slow", "silent"}:
+            seconds = SILENCE if how == "silent" else self._chance.random() * SLOWEST
+            task.busy += seconds
+            self._sleep(seconds)
+        if how != "slow":
+            raise error_of(how, service)
+
+    def _verify_connected(self, service: str, task: Task) -> None:
+        """Whatever a message was about, the same numbers mean something else in another connection."""
+        ended = task.partition and task.partition != self._partition and self._parted_at < task.since
+        if ended and service in {ADO, SENTRY} and self.is_connected:
+            self.witness.against(
+                Law.CONNECTION, f"a message of an ended connection led to a call of {service}"
+            )
 
     def after_call(self, service: str, trouble: str) -> None:
         if trouble == "dies-after":
             raise Crashed
         if trouble in {"slow-answer", "frozen-after"}:
-            self._sleep(SLOW if trouble == "slow-answer" else FROZEN)
+            self._stall(trouble)
         elif error := error_after(trouble, service):
             raise error
+
+    def _stall(self, trouble: str) -> None:
+        """Have the service take its time, or the machine stand still, which is no time that a call takes."""
+        slow = trouble.startswith("slow")
+        self.current.busy += SLOW if slow else 0.0
+        self._sleep(SLOW if slow else FROZEN)
 
     def _sleep(self, seconds: float) -> None:
         self.current.asleep_until = self.now + seconds
         self._hub.switch()
 
-    def observed(self, issue: SentryIssue) -> None:
-        self.current.observed[issue.issue_id] = issue
+    def verify_allowed(self, end: str, *, writes: bool) -> None:
+        """Raise what a call about one thing meets that somebody keeps us from."""
+        how = self.witness.facts.bad.get(end) if self.witness.facts.bad else None
+        if how == "garble":
+            raise Unavailable(_service_of(end), f"{end} cannot be read")
+        if how == "forbid" and (writes or end.startswith("issue")):
+            raise Forbidden(_service_of(end), "HTTP 403", about=end)
 
-    def wrote_issue(self, before: SentryIssue, after: SentryIssue) -> None:
+    def is_garbled(self, end: str) -> bool:
+        return self.witness.facts.bad.get(end) == "garble"
+
+    def asked_ado(self, place: Place, numbers: Iterable[int]) -> None:
+        self.witness.connections.asked(place.organization, numbers)
+
+    def observed(self, issue_id: str, issue: SentryIssue) -> None:
+        """Note what a worker read, under the id that it asked for and under the issue's present id."""
+        for each in {issue_id, issue.issue_id}:
+            self.current.observed[each] = issue
+            # The answer to an earlier write is older than this.
+            self.current.answers.pop(each, None)
+
+    def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None:
+        """Have a write judged by what the worker had read under the id by which it wrote.
+
+        If that issue was merged into another meanwhile, it is the other one that was written, and whatever
+        the same worker had read of that one was for other links.
+        """
         task = self.current
-        self.witness.wrote_issue(task.token, task.observed, before, after)
+        self.witness.wrote_issue(task, task.observed.get(issue_id), before, after)
         task.answers[after.issue_id] = after
         self._after_write(SENTRY)
 
-    def wrote_item(self, before: WorkItem, after: WorkItem) -> None:
-        self.witness.wrote_item(self.current.token, before, after)
+    def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None:
+        self.witness.wrote_item(self.current, place.ado, before, after)
+        self._after_write(ADO)
+
+    def commented(self, work_item_id: int, html: str) -> None:
+        task = self.current
+        if self.now - task.began > SLOW:
+            self.witness.comments.stood_still(html, work_item_id)
         self._after_write(ADO)
 
     def _after_write(self, service: str) -> None:
@@ -262,115 +349,167 @@ class World:
             self.say(self.current.name, f"… which {trouble.replace('-', ' ')} (write {number})")
             self.after_call(service, trouble)
 
+    def put(self, name: str, number: int, message: Message) -> None:
+        self.host.was_put(name, number, message)
+
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+        self.witness.stored(self.current, table, partition, operations)
         if table == "links":
-            self.witness.stored_links(self.current.token, operations)
             self.current.observed |= self.current.answers
             self.current.answers.clear()
-        elif table == "activity":
-            self.witness.stored_activity(self.current.token, self.current.observed, operations)
-        elif partition == "organizations":
-            self._configured_anew(operations)
+        elif partition == "organizations" and not self._unhindered:
+            self._configured_anew()
         if self._trace is not None and not self._unhindered:
             for each in operations:
                 text = "" if not hasattr(each, "text") else each.text
                 self.say(self.current.name, f"    {type(each).__name__} {table} {each.key} {text}")
 
-    def _configured_anew(self, operations: Sequence[Operation]) -> None:
-        for each in operations:
-            if not isinstance(each, Delete) and not self._unhindered:
-                before, self._configuration = self._configuration, Configuration.from_stored(each.text)
-                self.witness.something_else_changed()
-                self.witness.reconfigured = True
-                if before.done_categories != self._configuration.done_categories:
-                    self.witness.reinterpreted = True
+    def _configured_anew(self) -> None:
+        """Read the document that was just stored, and whether its links are still those there were."""
+        organization = self.organization()
+        self.is_connected = organization is not None
+        if organization is None:
+            return
+        before, self._configuration = self._configuration, organization.configuration
+        partition, self._partition = self._partition, escaped(organization.scope)
+        self.been_at.add(self.ado.catalog.organization)
+        if partition != self._partition:
+            self._parted_at = self.now
+            self.witness.parted_from_all()
+        elif before.ado_url != self._configuration.ado_url and self.people.meant_to_keep:
+            self.witness.connections.kept(partition, self.ado.catalog.organization)
+        if before != self._configuration:
+            self.witness.configured(before)
 
     # The course of events
 
     def run(self) -> list[str]:
         """Let everything happen, then let it come to rest; return what the witness complains about."""
+        bugs = Bugs(self.note)
+        logging.getLogger("functions").addHandler(bugs)
         try:
             self._live()
             return self._rest()
         except NeverQuiet:
             return [*self.witness.violations, "it never comes to rest"]
+        finally:
+            logging.getLogger("functions").removeHandler(bugs)
 
     def _live(self) -> None:
         actions = list(reversed(self.schedule.actions))
+        self.witness.judge_rest()
         while True:
             ready = self._ready()
             if actions and (not ready or self._is_time_for(actions[-1], len(ready))):
                 self._died = False
-                self._do(actions.pop())
+                self.people.do(actions.pop())
             elif ready:
                 self._go_on(ready)
             else:
                 return
 
     def _is_time_for(self, action: Action, others: int) -> bool:
-        return self._died if action.what == "calm" else self._chance.random() * (others + 1) < 1
+        if action.what in {"calm", "rest"}:
+            return self._died
+        return self._chance.random() * (others + 1) < 1
 
     def _rest(self) -> list[str]:
-        self._troubles, self._after_writes, self._strays = {}, {}, {}
+        """Lose nothing from here on, and run the reconciler as its timer does until all is carried over."""
+        self._troubles, self._after_writes = {}, {}
+        self.host.calm_down()
         self.say("time", "from here on nothing goes wrong any more")
-        complaints: list[str] = []
-        self._drain()
         self._one_by_one = True
-        for pause in (620.0, 310.0, 310.0, 920.0, 3700.0, 3700.0, 3700.0):
-            self._wait(pause)
-            self._start("reconciler", reconcile.handle_timer)
+        well_since = max(self.now, self.outages.over_at)
+        while True:
             writes = self.witness.writes
-            self._drain()
+            self.let_pass(EVERY)
             complaints = [*self.witness.violations, *self.witness.complaints()]
-            if self.witness.violations or (not complaints and self.witness.writes == writes):
-                return complaints
-        return complaints or ["it still writes, long after every hook was delivered"]
+            if self.witness.violations or (not complaints and self._is_quiet(writes)):
+                return complaints or self._too_late(self.now - EVERY - well_since)
+            if self.now > well_since + PATIENCE:
+                return complaints or ["it still writes, long after every hook was delivered"]
 
-    def _drain(self) -> None:
-        """Go on until nothing is under way, on its way or waiting."""
+    def _is_quiet(self, writes: int) -> bool:
+        return self.witness.writes == writes and self.outages.over_at < self.now
+
+    def _too_late(self, took: float) -> list[str]:
+        """Complain if what kept links from being settled was over, and yet made up for too late."""
+        schedule, most = self.schedule, AT_LAST
+        if self.outages.began_at is not None and not schedule.troubles and not schedule.after_writes:
+            lasted = self.outages.over_at - self.outages.began_at
+            most = next((soon for longest, soon in SOON if lasted <= longest), AT_LAST)
+        if any(each.what in _CHANGES_STATES for each in schedule.actions):
+            most += STATES_REMEMBERED_FOR
+        if took <= most or Law.PROMPT in OFF:
+            return []
+        return [f"it took {took:.0f} s to make up for what was wrong, not {most:.0f} (prompt)"]
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass in which nobody does anything but we, the reconciler as often as its timer says."""
+        until = self.now + seconds
+        while self.now < until:
+            tick = min(self.now + EVERY, until)
+            self._drain(tick)
+            self.now = max(self.now, tick)
+            self.start("reconciler", reconcile.handle_timer)
+        self._drain(self.now)
+
+    def come_to_rest(self) -> None:
+        """Go on until an edit has come to where it goes, by its hook or by the reconciler, and judge it."""
+        self._drain(self.now + SHORTLY)
+        if self.schedule.is_undisturbed and self.people.all_was_announced:
+            self.witness.judge_who_waits()
+        self.let_pass(2 * EVERY)
+        if self.schedule.is_undisturbed:
+            self.witness.judge_rest()
+        self.people.all_was_announced = True
+
+    def _drain(self, until: float = float("inf")) -> None:
+        """Go on until nothing is under way, on its way or waiting, or that moment has come."""
         while True:
             while ready := self._ready():
                 self._go_on(ready)
             moments = [moment for queue in self.queues.values() for moment in queue.real.moments()]
             moments += [task.asleep_until for task in self.tasks]
-            moments += [flight.due for flight in self._flying]
+            moments += [flight.due for flight in self.host.flying]
             # What is due already waits for a worker, and the worker for its own moment.
             due = min((each for each in moments if each > self.now), default=None)
-            if due is None:
+            if due is None or due > until:
                 return
             self.now = due
 
-    def _ready(self) -> list[Task | Flight | tuple[str, int]]:
+    def _ready(self) -> list[Ready]:
         """List whatever could happen next: a step of a task, a hook that arrives, a message that is taken."""
         now = self.now
-        ready: list[Task | Flight | tuple[str, int]] = [
-            each for each in self.tasks if each.asleep_until <= now
-        ]
-        ready += [each for each in self._flying if each.due <= now]
-        if len(self.tasks) < self.schedule.workers:
+        ready: list[Ready] = [each for each in self.tasks if each.asleep_until <= now]
+        ready += [each for each in self.host.flying if each.due <= now]
+        if len(self.tasks) < self.schedule.workers and self.outages.is_reachable(STORAGE, now):
             for name, queue in self.queues.items():
                 ready += [(name, number) for number in queue.real.visible()]
         return ready
 
-    def _go_on(self, ready: Sequence[Task | Flight | tuple[str, int]]) -> None:
+    def _go_on(self, ready: Sequence[Ready]) -> None:
         chosen = ready[int(self._chance.random() * len(ready))]
         if isinstance(chosen, Task):
             self._step(chosen)
         elif isinstance(chosen, Flight):
-            self._flying.remove(chosen)
-            self._start("webhook", lambda services: self._deliver(chosen, services))
+            self.host.flying.remove(chosen)
+            self.start("webhook", lambda services: self.host.deliver(chosen, services))
         else:
-            self._take_up(*chosen)
+            self.host.take_up(*chosen)
 
     def _step(self, task: Task) -> None:
         self.current = task
         task.run.switch()
         if task.run.dead:
             self.tasks.remove(task)
+            if task.busy > LONGEST_FUNCTION:
+                self.witness.against(Law.DEADLINE, f"{task.name} was at it for {task.busy:.0f} s")
 
-    def _start(self, name: str, work: Callable[[WorldServices], None]) -> None:
+    def start(self, name: str, work: Callable[[WorldServices], None]) -> None:
         services = self._instances[self._tokens % 2]
-        task = Task(f"{name} {self.new_token()[-3:]}", greenlet(lambda: self._survive(work)), services)
+        run = greenlet(lambda: self._survive(work))
+        task = Task(f"{name} {self.new_token()[-3:]}", run, services, since=self.now)
         self.tasks.append(task)
         self._step(task)
 
@@ -384,216 +523,16 @@ class World:
             # Another task of the same process may have taken it down already.
             self._instances = [WorldServices(self) if each is services else each for each in self._instances]
         except Exception as error:  # noqa: BLE001  # a timer or a person may simply try again
-            self._note(error)
+            self.note(error)
 
-    def _note(self, error: Exception) -> None:
+    def note(self, error: Exception) -> None:
         if not isinstance(error, SyncError):
-            self.witness.violations.append(f"a bug: {type(error).__name__}: {error}")
+            self.witness.against(Law.SETTLED, f"a bug: {type(error).__name__}: {error}")
 
-    def _wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
         self.say("time", f"{seconds:.0f} seconds go by")
         self.now += seconds
 
-    # Messages and hooks
 
-    def _take_up(self, name: str, number: int) -> None:
-        queue = self.queues[name].real
-        received = queue.receive_one(number)
-        handler = inbound_sync.handle if name == "inbound" else outbound_sync.handle
-        self._start(name, lambda services: self._handle(queue, received, handler, services))
-
-    def _handle(
-        self,
-        queue: MemoryQueue,
-        received: Received,
-        handler: Callable[[func.QueueMessage, Services], None],
-        services: Services,
-    ) -> None:
-        if self._trace is not None:
-            self.say(self.current.name, f"takes {received.body.decode()} (delivery {received.dequeue_count})")
-        message = func.QueueMessage(id=str(received.id), body=received.body)
-        try:
-            handler(message, services)
-        except Exception as error:  # noqa: BLE001  # what the host does with any of them is the same
-            self._note(error)
-            self.say(self.current.name, f"gives it back: {error}")
-            if received.dequeue_count < MOST_DEQUEUES:
-                self._settle(lambda: queue.release(received, GIVEN_BACK_FOR))
-                return
-            self.say(self.current.name, "gives up: the message goes to the poison queue")
-        self._settle(lambda: queue.delete(received))
-
-    def _settle(self, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except ReceiptLost:
-            self.say(self.current.name, "comes too late: somebody else has the message")
-
-    def _fly(self, event: ado_double.Event | sentry_double.Event) -> None:
-        number, self._hooks = self._hooks, self._hooks + 1
-        disposition = self._strays.get(number)
-        if self._trace is not None:
-            self.say(
-                "hook", f"{_named(event)}{f' will be {disposition} (hook {number})' if disposition else ''}"
-            )
-        if disposition != "lost":
-            self._flying.append(Flight(self.now + (400.0 if disposition == "late" else 0.0), event))
-        if disposition == "twice":
-            self._flying.append(Flight(self.now, event))
-
-    def _deliver(self, flight: Flight, services: Services) -> None:
-        event = flight.event
-        if isinstance(event, sentry_double.Event):
-            body = self.sentry.hook_body(event)
-            if body is not None:
-                headers = {RESOURCE_HEADER: "issue", SIGNATURE_HEADER: sign(body, SENTRY_SECRET).decode()}
-                self._post(sentry_webhook.handle, headers, body, services)
-            return
-        status = self._post(
-            ado_webhook.handle, {"Shared-Secret": ADO_SECRET}, self.ado.hook_body(event), services
-        )
-        if status == 503 and flight.attempts < MOST_DELIVERIES:
-            self._flying.append(Flight(self.now + REDELIVERED_AFTER, event, flight.attempts + 1))
-        elif status not in {200, 202, 503}:
-            self.witness.violations.append(f"a genuine event was answered with {status}")
-
-    def _post(self, handler: Any, headers: dict[str, str], body: bytes, services: Services) -> int:
-        request = func.HttpRequest(
-            method="POST", url="/api/", headers=headers, route_params={"organization": SLUG}, body=body
-        )
-        return int(handler(request, services).status_code)
-
-    # What people do
-
-    def _do(self, action: Action) -> None:
-        self.say("person", " ".join(str(each) for each in vars(action).values() if each))
-        try:
-            if action.what in _ISSUE_ACTIONS:
-                self._change_issue(action)
-            elif action.what in _ITEM_ACTIONS:
-                self._change_item(action)
-            else:
-                self._do_otherwise(action)
-        except (NotFound, Refused, ValueError):
-            self.say("person", "… cannot")
-
-    def _change_issue(self, action: Action) -> None:
-        before = self.sentry.get_issue(action.issue)
-        issue_id = before.issue_id
-        if action.what == "assign-issue":
-            if action.value == "team":
-                self.sentry.assign_team(issue_id, "frontend")
-            elif action.value:
-                self.sentry.assign(issue_id, action.value)
-            else:
-                self.sentry.unassign(issue_id)
-        else:
-            getattr(self.sentry, action.what)(issue_id)
-        self.witness.person_changed_issue(before, self.sentry.get_issue(issue_id))
-
-    def _change_item(self, action: Action) -> None:
-        before = self.ado.get_work_item(action.item)
-        if action.what == "rename":
-            after = self.ado.edit(action.item, **{"System.Title": f"Title {before.rev}"})
-        else:
-            name = "System.State" if action.what == "set-state" else "System.AssignedTo"
-            after = self.ado.edit(action.item, **{name: action.value})
-        self.witness.person_changed_item(before, after)
-
-    def _do_otherwise(self, action: Action) -> None:
-        match action.what:
-            case "wait":
-                self._wait(float(action.value))
-            case "reconcile":
-                self._start("reconciler", reconcile.handle_timer)
-            case "merge":
-                self.sentry.merge(action.issue, into=next(each for each in ISSUES if each != action.issue))
-                self.witness.something_else_changed()
-            case "delete-issue":
-                self.sentry.delete(action.issue)
-            case "delete-item":
-                self.ado.delete(action.item)
-            case "restore-item":
-                if self.ado.is_deleted(action.item):
-                    self.ado.restore(action.item)
-            case "join":
-                self.sentry.add_member("carol@corp.example")
-                self.ado.add_person("Dave", "dave@corp.example")
-                self.witness.something_else_changed()
-            case "new-state":
-                self.ado.unlisted = frozenset()
-            case "configure":
-                self._configure(action.value)
-            case "link":
-                initial = cast("Any", action.value or None)
-                self._start(
-                    "link",
-                    lambda services: _discard(
-                        link(services, services.organizations.get(SLUG), action.issue, action.item, initial)
-                    ),
-                )
-            case "unlink":
-                self._start(
-                    "unlink",
-                    lambda services: unlink(
-                        services, services.organizations.get(SLUG), action.issue, action.item
-                    ),
-                )
-
-    def _configure(self, setting: str) -> None:
-        self._start("configuring", lambda services: self._store(setting, services))
-
-    def _store(self, setting: str, services: Services) -> None:
-        current = services.organizations.get(SLUG)
-        configuration = self._configured(setting)
-        store(services, SLUG, configuration, current)
-
-    def _configured(self, setting: str) -> Configuration:
-        name, _, value = setting.partition("=")
-        if name == "on_conflict":
-            return with_changes(self._configuration, on_conflict=Side(value))
-        if name == "done":
-            return with_changes(
-                self._configuration, done_categories=tuple(Category(each) for each in value.split(","))
-            )
-        if name == "mapping":
-            project = self.ado.catalog.project("CMMI Works").id
-            mapping = ProjectMapping(on_resolve="Resolved", on_unresolve="Active")
-            return with_changes(
-                self._configuration, status_mapping={project: mapping} if value == "on" else {}
-            )
-        return with_changes(self._configuration, **{name: value == "on"})
-
-
-_ISSUE_ACTIONS = frozenset({"resolve", "unresolve", "archive", "assign-issue"})
-_ITEM_ACTIONS = frozenset({"set-state", "assign-item", "rename"})
-
-
-def _discard(_result: object) -> None:
-    pass
-
-
-def _named(event: ado_double.Event | sentry_double.Event) -> str:
-    if isinstance(event, sentry_double.Event):
-        return f"issue {event.issue_id} {event.action}"
-    return f"work item {event.item.id} {event.kind} to rev {event.item.rev}"
-
-
-@cache
-def _catalog() -> Catalog:
-    """Return one organization's projects and people; nothing in a schedule changes them."""
-    catalog = Catalog("fabrikam")
-    catalog.add_project(FIRST_PROJECT, _with_new_state(AGILE))
-    catalog.add_project("CMMI Works", CMMI)
-    catalog.add_project("Tailored", TAILORED)
-    for name in ("Ann", "Bob", "Carol", "Eve", "Sync"):
-        catalog.add_person(name, f"{name.lower()}@corp.example")
-    return catalog
-
-
-def _with_new_state(process: Process) -> Process:
-    kinds = tuple(
-        replace(kind, states=(*kind.states, NEW_STATE)) if kind.name == "Bug" else kind
-        for kind in process.types
-    )
-    return replace(process, types=kinds)
+def _service_of(end: str) -> str:
+    return SENTRY if end.startswith("issue") else ADO

@@ -72,12 +72,16 @@ class Calls:
 
 @dataclass
 class WatchedAdo:
-    """``rule`` is what a process changes by itself at each write; ``slow`` comes before each call."""
+    """``rule`` is what a process changes by itself at each write; ``slow`` comes before each call.
+
+    While it is ``deaf`` it accepts writes, and nothing comes of them.
+    """
 
     real: MemoryAdo
     calls: Calls
     rule: Callable[[WorkItem], object] = lambda _item: None
     slow: Callable[[], object] = lambda: None
+    deaf: bool = False
     unreadable: frozenset[int] = frozenset()
 
     def instance_id(self) -> str:
@@ -103,6 +107,8 @@ class WatchedAdo:
         assignee: Assignee | Unset = UNSET,
     ) -> WorkItem:
         with self._one("update_work_item"):
+            if self.deaf:
+                return self.real.item(work_item_id)
             item = self.real.update_work_item(work_item_id, rev, state=state, assignee=assignee)
             self.rule(item)
             return self.real.item(work_item_id)
@@ -128,8 +134,12 @@ class WatchedAdo:
 
 @dataclass
 class WatchedSentry:
+    """While it is ``deaf`` it accepts writes, and nothing comes of them; ``then`` is what follows a write."""
+
     real: MemorySentry
     calls: Calls
+    deaf: bool = False
+    then: Callable[[], object] = lambda: None
 
     def organization_id(self) -> str:
         with self.calls.one("organization_id"):
@@ -145,11 +155,17 @@ class WatchedSentry:
 
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         with self.calls.one("set_status"):
-            return self.real.set_status(issue_id, status)
+            return self._written(issue_id, lambda: self.real.set_status(issue_id, status))
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         with self.calls.one("set_assignee"):
-            return self.real.set_assignee(issue_id, assignee)
+            return self._written(issue_id, lambda: self.real.set_assignee(issue_id, assignee))
+
+    def _written(self, issue_id: str, write: Callable[[], object]) -> SentryIssue:
+        if not self.deaf:
+            write()
+            self.then()
+        return self.real.get_issue(issue_id)
 
 
 @dataclass
@@ -162,11 +178,11 @@ class Scene:
     def __post_init__(self) -> None:
         self.ado, self.sentry = MemoryAdo(clock=lambda: self.now), MemorySentry()
         self.watched_ado = WatchedAdo(self.ado, self.calls)
-        watched_sentry = WatchedSentry(self.sentry, self.calls)
+        self.watched_sentry = WatchedSentry(self.sentry, self.calls)
         # They have what the ports ask for, which is all that is used of the doubles behind them.
         self.services = MemoryServices(
             cast("MemoryAdo", self.watched_ado),
-            cast("MemorySentry", watched_sentry),
+            cast("MemorySentry", self.watched_sentry),
             lambda: self.now,
             pause=self._wait,
         )

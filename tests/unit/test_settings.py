@@ -1,5 +1,6 @@
 """What the app reads from its environment: defaults, who wins, what is missing; and that secrets stay so."""
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -117,6 +118,16 @@ def test_what_is_not_set_has_a_default() -> None:
     assert bare.resource_areas_url == settings(ADO_RESOURCE_AREAS_URL="").resource_areas_url
     assert bare.resource_areas_url == RESOURCE_AREAS_URL
     assert bare.addresses.private_hosts == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "threads"),
+    [("32", 32), ("1", 1), ("100", 100), *((odd, None) for odd in ("", "0", "-4", "x", "٣"))],
+)
+def test_there_are_as_many_threads_as_the_worker_makes_of_it(text: str, threads: int | None) -> None:
+    # What the worker cannot read leaves it at Python's own number.
+    given = settings(PYTHON_THREADPOOL_THREAD_COUNT=text)
+    assert given.threads == (threads or min(32, (os.cpu_count() or 1) + 4))
 
 
 def test_what_is_set_is_taken() -> None:

@@ -5,11 +5,13 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.configuration import Configuration
-from shared.domain.errors import Undecidable
+from shared.domain.configuration import Configuration, DoneWhen
+from shared.domain.errors import SyncError, Undecidable
 from shared.domain.model import (
     ASSIGNEE,
+    SIBLING,
     STATUS,
+    WAITS_FOR_OTHERS,
     Ends,
     Intent,
     IssueLink,
@@ -19,7 +21,7 @@ from shared.domain.model import (
     WorkItemTypes,
 )
 from shared.domain.rules.done import state_for_status
-from shared.domain.rules.landing import with_intent
+from shared.domain.rules.landing import with_field, with_intent
 from shared.domain.rules.people import in_ado, in_sentry, same_person
 
 _MOST_WRITES_AN_HOUR = 20
@@ -34,6 +36,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     APPLIED = "applied"
     CONFLICT_RESOLVED = "conflict-resolved"
+    UNDECIDED = "undecided"
 
 
 class Directions(msgspec.Struct, frozen=True):
@@ -48,11 +51,15 @@ class Directions(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What to do about one field: an outcome and, for the outcomes that write, the side to write to."""
+    """What to do about one field: an outcome and, for the outcomes that write, the side to write to.
+
+    ``problem`` says why a field is undecided: it stays as it was seen, and holds no other field up.
+    """
 
     outcome: Outcome
     target: Side | None = None
     reason: str | None = None
+    problem: SyncError | None = None
 
 
 def choose(*, issue_changed: bool, item_changed: bool, agree: bool, directions: Directions) -> Choice:
@@ -86,6 +93,10 @@ def _switched_off(target: Side) -> str:
     return "outbound-off" if target is Side.ADO else "inbound-off"
 
 
+def _weight(outcome: Outcome) -> int:
+    return list(Outcome).index(outcome)
+
+
 def status_directions(configuration: Configuration) -> Directions:
     return Directions(
         outbound=configuration.issue_sync and configuration.sync_status_forward,
@@ -102,17 +113,50 @@ def assignee_directions(configuration: Configuration) -> Directions:
     )
 
 
-def choose_status(seen: Ends, now: Ends, directions: Directions) -> Choice:
+def choose_status(seen: Ends, now: Ends, directions: Directions, waiting: Side | None = None) -> Choice:
+    """Decide the status; ``waiting`` is the side that still lacks the change of the other one.
+
+    What an unknown state counts as is not guessed, but may not matter.
+    """
+    if now.item.status is None:
+        return _choose_without_category(seen, now, directions, waiting)
     issue_changed = status_moved(seen, now)
     item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
+    issue_changed, item_changed = (
+        issue_changed or (waiting is Side.ADO and not item_changed),
+        item_changed or (waiting is Side.SENTRY and not issue_changed),
+    )
     if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):
         return Choice(Outcome.SKIPPED, reason="archived")
-    return choose(
+    choice = choose(
         issue_changed=issue_changed,
         item_changed=item_changed,
         agree=now.issue.status is now.item.status,
         directions=directions,
     )
+    return _unless_removed(choice, now)
+
+
+def _choose_without_category(seen: Ends, now: Ends, directions: Directions, waiting: Side | None) -> Choice:
+    """Decide as for each of the two statuses that the state may stand for.
+
+    Only where it may have to be carried to Sentry it has to be known. A write to Azure DevOps takes the
+    item out of the unknown state, which is right for the one possibility and harmless for the other.
+    """
+    choices = [
+        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting)
+        for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
+    ]
+    if any(each.target is Side.SENTRY for each in choices):
+        return Choice(Outcome.UNDECIDED)
+    return max(choices, key=lambda each: _weight(each.outcome))
+
+
+def _unless_removed(choice: Choice, now: Ends) -> Choice:
+    """Leave a removed work item alone: whoever wants it back moves it by hand."""
+    if choice.target is Side.ADO and not now.item.may_be_written:
+        return Choice(Outcome.SKIPPED, reason="removed")
+    return choice
 
 
 def status_moved(seen: Ends, now: Ends) -> bool:
@@ -135,28 +179,44 @@ def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Con
     choice = choose(
         issue_changed=issue_changed or (owed is Side.ADO and not item_changed),
         item_changed=item_changed or (owed is Side.SENTRY and not issue_changed),
-        agree=same_person(configuration, now.item.assignee, now.issue.assignee),
+        agree=_assignee_agrees(now, configuration),
         directions=assignee_directions(configuration),
     )
     carried = now.issue.assignee if choice.target is Side.ADO else now.item.assignee
     if choice.target is not None and isinstance(carried, Stranger):
         return Choice(Outcome.SKIPPED, reason=carried.reason)
-    return choice
+    return _unless_removed(choice, now)
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What to do about a link: at most one write for each field, and both ends after these writes."""
+    """What to do about a link: at most one write for each field, and both ends after these writes.
+
+    ``waiting`` is the side that waits for its other partners, or waited for them until the write lands.
+    """
 
     status: Choice
     assignee: Choice
     intents: tuple[Intent, ...]
     after: Ends
+    waiting: Side | None = None
 
     @property
     def outcome(self) -> Outcome:
         """The more important of the two fields' outcomes."""
-        order = list(Outcome)
-        return max(self.status.outcome, self.assignee.outcome, key=order.index)
+        return max(self.status.outcome, self.assignee.outcome, key=_weight)
+
+    @property
+    def completes(self) -> Side | None:
+        """The side that becomes done by this decision, on account of its partner."""
+        done = (
+            each.side for each in self.intents if each.field == STATUS and each.status is IssueStatus.RESOLVED
+        )
+        return next(done, None)
+
+    @property
+    def problem(self) -> SyncError | None:
+        """What kept a field from being decided."""
+        return self.status.problem or self.assignee.problem
 
     def for_side(self, side: Side) -> tuple[Intent, ...]:
         return tuple(intent for intent in self.intents if intent.side is side)
@@ -170,27 +230,83 @@ def decide(
     owed: Side | None,
     configuration: Configuration,
     types: WorkItemTypes,
+    problem: SyncError | None = None,
+    siblings: frozenset[tuple[Side, str]] = frozenset(),
+    reopened: Side | None = None,
+    kept_open: Side | None = None,
 ) -> Decision:
-    """Decide both fields of a link; raise Undecidable if no state fits.
+    """Decide both fields of a link, each on its own.
 
-    ``types`` may be empty unless the decision writes a state.
+    ``types`` may be empty unless the decision writes a state; ``problem`` says why the item's status is not
+    known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
+    ``seen`` has them already; ``reopened`` is the side that we reopened so. ``kept_open`` is the side that
+    some other partner keeps from becoming done.
     """
-    status = choose_status(seen, now, status_directions(configuration))
-    assignee = choose_assignee(seen, now, owed, configuration)
+    waiting = _waiting(link.waiting, reopened, now, configuration)
+    status = choose_status(seen, now, status_directions(configuration), waiting)
+    if status.target is not waiting and status.outcome is not Outcome.UNDECIDED:
+        waiting = None
+    if status.outcome is Outcome.UNDECIDED:
+        status = replace(status, problem=problem)
+    elif status.target is not None and status.target is kept_open:
+        is_news = link.waiting is not kept_open
+        status = Choice(Outcome.SKIPPED, reason=WAITS_FOR_OTHERS) if is_news else Choice(Outcome.SETTLED)
+        waiting = kept_open
+    elif any(field == STATUS for _, field in siblings) and not _status_agrees(now):
+        status = _unless_apart(status, "archived" if now.issue.status is IssueStatus.IGNORED else SIBLING)
+    assigned = any(field == ASSIGNEE for _, field in siblings)
+    # Whoever was assigned through another link was chosen later than the one who is owed.
+    assignee = choose_assignee(seen, now, None if assigned else owed, configuration)
+    if assigned and not _assignee_agrees(now, configuration):
+        assignee = _unless_apart(assignee, SIBLING)
+    try:
+        wanted = _status_intent(status, link, now, configuration, types)
+    except Undecidable as error:
+        unknown = problem if problem and not types else error
+        status, wanted = Choice(Outcome.UNDECIDED, problem=unknown), None
     intents = tuple(
-        intent
-        for intent in (
-            _status_intent(status, link, now, configuration, types),
-            _assignee_intent(assignee, now, configuration),
-        )
-        if intent is not None
+        intent for intent in (wanted, _assignee_intent(assignee, now, configuration)) if intent is not None
     )
-    after = now
-    if status.outcome is Outcome.SETTLED:
-        after = replace(now, item=replace(now.item, status=seen.item.status))
+    after = _noted(status, seen, now)
     for intent in intents:
         after = with_intent(after, intent)
-    return Decision(status, assignee, intents, after)
+    return Decision(status, assignee, intents, after, waiting)
+
+
+def _waiting(
+    before: Side | None, reopened: Side | None, now: Ends, configuration: Configuration
+) -> Side | None:
+    """Return the side that a done partner still waits to see done, if any.
+
+    It began to wait earlier, or has just been reopened on account of another partner.
+    """
+    waits = {before, reopened} if configuration.done_when is DoneWhen.ALL else {before}
+    lacking = Side.ADO if now.issue.status is IssueStatus.RESOLVED else Side.SENTRY
+    if now.issue.status is IssueStatus.IGNORED or now.item.status is now.issue.status:
+        return None
+    return lacking if lacking in waits else None
+
+
+def _status_agrees(now: Ends) -> bool:
+    return now.item.status is None or now.item.status is now.issue.status
+
+
+def _assignee_agrees(now: Ends, configuration: Configuration) -> bool:
+    return same_person(configuration, now.item.assignee, now.issue.assignee)
+
+
+def _unless_apart(choice: Choice, reason: str) -> Choice:
+    """Say once why both sides are apart although nobody changed this link's."""
+    return Choice(Outcome.SKIPPED, reason=reason) if choice.outcome is Outcome.SETTLED else choice
+
+
+def _noted(status: Choice, seen: Ends, now: Ends) -> Ends:
+    """Return what is taken note of: all of it, but for a status that is undecided."""
+    if status.outcome is Outcome.UNDECIDED:
+        return with_field(now, STATUS, seen)
+    if status.outcome is Outcome.SETTLED and seen.item.status is not None:
+        return replace(now, item=replace(now.item, status=seen.item.status))
+    return now
 
 
 def _status_intent(

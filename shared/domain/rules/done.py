@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from shared.domain.configuration import Configuration, StatusMapping
 from shared.domain.errors import Undecidable
-from shared.domain.model import Category, IssueStatus, State, WorkItemTypes
+from shared.domain.model import UNKNOWN_STATE, Category, IssueStatus, ItemSide, State, WorkItemTypes
 
 
 def status_of_state(
@@ -14,12 +16,23 @@ def status_of_state(
     mapping = configuration.project_mapping(project_id)
     if mapping and any(state in each.done_states for each in mapping.for_type(work_item_type)):
         return IssueStatus.RESOLVED
-    category = next((each.category for each in types.get(work_item_type, ()) if each.name == state), None)
+    category = _category_of(work_item_type, state, types)
     if category is None:
-        raise Undecidable(
-            f"no category is known for state {state!r} of {work_item_type}", kind="unknown-state"
-        )
+        raise Undecidable(f"no category is known for state {state!r} of {work_item_type}", kind=UNKNOWN_STATE)
     return IssueStatus.RESOLVED if category in configuration.done_categories else IssueStatus.UNRESOLVED
+
+
+def counted(
+    configuration: Configuration, project_id: str, work_item_type: str, side: ItemSide, types: WorkItemTypes
+) -> ItemSide:
+    """Return the item's side with what its state means; raise Undecidable rather than guess."""
+    status = status_of_state(configuration, project_id, work_item_type, side.state, types)
+    category = _category_of(work_item_type, side.state, types)
+    return replace(side, status=status, removed=category is Category.REMOVED)
+
+
+def _category_of(work_item_type: str, state: str, types: WorkItemTypes) -> Category | None:
+    return next((each.category for each in types.get(work_item_type, ()) if each.name == state), None)
 
 
 # The order in which categories are tried when no mapping names a state.

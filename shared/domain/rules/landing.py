@@ -9,7 +9,9 @@ def with_intent(ends: Ends, intent: Intent) -> Ends:
     """Return both ends after an intent has landed."""
     match intent.side, intent.field:
         case Side.ADO, "status":
-            return replace(ends, item=replace(ends.item, state=intent.state, status=intent.status))
+            # No state of the category Removed is ever written, unless it counts as done.
+            item = replace(ends.item, state=intent.state, status=intent.status, removed=False)
+            return replace(ends, item=item)
         case Side.ADO, _:
             return replace(ends, item=replace(ends.item, assignee=intent.assignee))
         case _, "status":
@@ -21,7 +23,8 @@ def with_intent(ends: Ends, intent: Intent) -> Ends:
 def with_field(ends: Ends, field: str, source: Ends) -> Ends:
     """Return ``ends`` with one field, on both sides, taken from ``source``."""
     if field == STATUS:
-        item = replace(ends.item, state=source.item.state, status=source.item.status)
+        was = source.item
+        item = replace(ends.item, state=was.state, status=was.status, removed=was.removed)
         return replace(ends, issue=replace(ends.issue, status=source.issue.status), item=item)
     item = replace(ends.item, assignee=source.item.assignee)
     return replace(ends, issue=replace(ends.issue, assignee=source.issue.assignee), item=item)
@@ -43,9 +46,4 @@ def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
     """Tell whether an announced write is visible on its side."""
     if intent.side is Side.ADO and now.item.rev <= claim.tested_rev:
         return False
-    landed = with_intent(now, intent)
-    # The comparison uses the state's name, not what it counts as.
-    return landed.issue == now.issue and (landed.item.state, landed.item.assignee) == (
-        now.item.state,
-        now.item.assignee,
-    )
+    return now.shown(intent.side, intent.field) == intent.value

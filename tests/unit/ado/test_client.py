@@ -456,6 +456,25 @@ def test_the_page_of_an_item_is_found_without_what_is_no_project_s_id(
     assert ado.web_url(project_id, 31) == f"{BASE}_workitems/edit/31"
 
 
+@pytest.mark.parametrize(
+    ("address", "is_there"),
+    [
+        ("https://sentry.io/organizations/acme/issues/100/activity/#event_5", True),
+        ("https://sentry.io/organizations/acme/issues/200/activity/#event_5", True),
+        ("https://sentry.io/organizations/acme/issues/100/activity/#event_55", False),
+        ("https://sentry.io/organizations/other/issues/100/activity/#event_5", False),
+    ],
+)
+def test_a_comment_is_known_also_by_its_address_before_a_merge(
+    vendor: responses.RequestsMock, ado: AdoClient, address: str, *, is_there: bool
+) -> None:
+    comment = SentryComment("5", "Ann", "text", address)
+    comments = [{"text": rendered(comment, comment.url)}]
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workItems/31/comments", json={"comments": comments})
+    asked_for = "https://sentry.io/organizations/acme/issues/200/activity/#event_5"
+    assert has_comment_with(ado, PROJECT, 31, asked_for) is is_there
+
+
 def test_a_list_of_projects_that_makes_no_progress_ends(
     vendor: responses.RequestsMock, ado: AdoClient
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.domain.addresses import AddressPolicy
-from shared.domain.configuration import HALF_A_MAPPING, Configuration, ProjectMapping, StatusMapping
+from shared.domain.configuration import HALF_A_MAPPING, Configuration, DoneWhen, ProjectMapping, StatusMapping
 from shared.domain.errors import InvalidConfiguration
 from shared.domain.model import Category, Side
 
@@ -36,6 +36,7 @@ WHOLE = {
     },
     "people": {"ann@corp.example": "ann@home.example"},
     "on_conflict": "ado",
+    "done_when": "all",
 }
 
 
@@ -66,6 +67,8 @@ def test_the_whole_document_is_read_to_the_letter() -> None:
     assert configuration.done_categories == (Category.RESOLVED, Category.COMPLETED)
     assert configuration.people == {"ann@corp.example": "ann@home.example"}
     assert configuration.on_conflict is Side.ADO
+    assert configuration.done_when is DoneWhen.ALL
+    assert configured(done_when="any").done_when is DoneWhen.ANY
     switched = configured(
         **{key: not value for key, value in WHOLE.items() if isinstance(value, bool)}, on_conflict="sentry"
     )
@@ -139,6 +142,7 @@ def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
         ({"done_categories": ["InProgress"]}, "done_categories"),
         ({"done_categories": ["Completed", "Proposed"]}, "done_categories"),
         ({"on_conflict": "both"}, "on_conflict"),
+        ({"done_when": "most"}, "done_when"),
         ({"status_mapping": []}, "status_mapping"),
         ({"status_mapping": None}, "status_mapping"),
         ({"status_mapping": {"p": None}}, "status_mapping.p"),

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration, ProjectMapping, StatusMapping
-from shared.domain.errors import Undecidable
+from shared.domain.errors import SyncError, Undecidable
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
@@ -36,6 +36,7 @@ ADO, SENTRY = Side.ADO, Side.SENTRY
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
 SETTLED, AGREED, SKIPPED = Outcome.SETTLED, Outcome.AGREED, Outcome.SKIPPED
 APPLIED, CONFLICT_RESOLVED = Outcome.APPLIED, Outcome.CONFLICT_RESOLVED
+UNDECIDED = Outcome.UNDECIDED
 
 PROJECT = "b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05"
 LETTERS = {
@@ -155,9 +156,12 @@ def decided(
     open_state: str | None = None,
     types: WorkItemTypes = AGILE,
     work_item_type: str = "User Story",
+    problem: SyncError | None = None,
 ) -> Decision:
     link = IssueLink("fabrikam", "100", 31, PROJECT, work_item_type, seen, open_state=open_state)
-    return decide(link, seen=seen, now=now, owed=owed, configuration=configuration, types=types)
+    return decide(
+        link, seen=seen, now=now, owed=owed, configuration=configuration, types=types, problem=problem
+    )
 
 
 def written(decision: Decision, field: str) -> tuple[Side, Any] | None:
@@ -309,6 +313,109 @@ def test_a_new_configuration_is_no_edit(was: IssueStatus, counts_now: IssueStatu
     assert decision.intents == ()
     # What the state counted as stays on record, so that the next real edit is measured from there.
     assert decision.after.item == ItemSide(8, "Resolved", was)
+
+
+UNKNOWN = ItemSide(8, "Triaged", None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "issue", "changes", "choice"),
+    [
+        # The item was moved to it: it may have to be carried to Sentry, or not.
+        ((UNRESOLVED, "Active"), UNRESOLVED, {}, Choice(UNDECIDED)),
+        ((RESOLVED, "Closed"), RESOLVED, {}, Choice(UNDECIDED)),
+        # … but not where nothing travels there, nor to an archived issue.
+        ((UNRESOLVED, "Active"), UNRESOLVED, {"issue_sync": False}, Choice(SKIPPED, reason="inbound-off")),
+        ((UNRESOLVED, "Active"), IGNORED, {}, Choice(SKIPPED, reason="archived")),
+        # The issue was changed as well, and the item had counted as the other: it leaves the unknown state.
+        ((UNRESOLVED, "Active"), RESOLVED, {}, Choice(APPLIED, ADO)),
+        ((RESOLVED, "Closed"), UNRESOLVED, {}, Choice(APPLIED, ADO)),
+        ((UNRESOLVED, "Active"), RESOLVED, {"issue_sync": False}, Choice(SKIPPED, reason="outbound-off")),
+        # The issue came back to what the item had counted as: a conflict, or none.
+        ((RESOLVED, "Active"), UNRESOLVED, {}, Choice(UNDECIDED)),
+        ((RESOLVED, "Active"), UNRESOLVED, {"on_conflict": SENTRY}, Choice(CONFLICT_RESOLVED, ADO)),
+        # The item stands where it was linked, in a state that nobody knew then.
+        ((UNRESOLVED, "Triaged"), UNRESOLVED, {}, Choice(SETTLED)),
+        ((UNRESOLVED, "Triaged"), RESOLVED, {}, Choice(APPLIED, ADO)),
+        ((RESOLVED, "Triaged"), UNRESOLVED, {}, Choice(APPLIED, ADO)),
+        ((RESOLVED, "Triaged"), IGNORED, {}, Choice(SKIPPED, reason="archived")),
+    ],
+)
+def test_an_unknown_state_is_never_guessed_and_matters_only_where_it_may_travel(
+    seen: tuple[IssueStatus, str], issue: IssueStatus, changes: dict[str, Any], choice: Choice
+) -> None:
+    status, state = seen
+    before = Ends(IssueSide(status), UNKNOWN) if state == "Triaged" else ends(status, state)
+    assert decided(before, Ends(IssueSide(issue), UNKNOWN), configured(**changes)).status == choice
+
+
+def test_a_state_that_becomes_known_where_it_stands_is_taken_note_of() -> None:
+    seen = Ends(IssueSide(UNRESOLVED), UNKNOWN)
+    now = Ends(IssueSide(UNRESOLVED), replace(UNKNOWN, status=RESOLVED))
+    assert (decided(seen, now).status, decided(seen, now).after) == (Choice(SETTLED), now)
+
+
+def test_an_undecided_status_stays_as_it_was_seen_and_holds_no_assignee_up() -> None:
+    seen, problem = ends(UNRESOLVED, "Active"), Undecidable("who knows", kind="unknown-state")
+    now = Ends(IssueSide(UNRESOLVED), replace(UNKNOWN, assignee=ANN))
+    decision = decided(seen, now, problem=problem)
+    assert (decision.problem, decision.intents) == (problem, (Intent(SENTRY, ASSIGNEE, assignee=ANN),))
+    assert decision.after == Ends(IssueSide(UNRESOLVED, ANN), replace(seen.item, rev=8, assignee=ANN))
+
+
+@pytest.mark.parametrize(
+    ("problem", "types", "kind"),
+    [
+        (None, AGILE, "no-such-state"),
+        # Where the types could not be asked for, that is the trouble, and not that they lack a state.
+        (Undecidable("nobody answers", kind="unavailable"), {}, "unavailable"),
+    ],
+)
+def test_a_state_that_cannot_be_found_holds_no_assignee_up(
+    problem: Undecidable | None, types: WorkItemTypes, kind: str
+) -> None:
+    seen = ends(UNRESOLVED, "Active")
+    now = ends(RESOLVED, "Active", in_sentry=ANN)
+    decision = decided(seen, now, types=types, work_item_type="Risk", problem=problem)
+    assert decision.problem is not None
+    assert (decision.problem.kind, decision.status.outcome) == (kind, UNDECIDED)
+    assert decision.intents == (Intent(ADO, ASSIGNEE, assignee=ANN),)
+    assert decision.after == ends(UNRESOLVED, "Active", in_sentry=ANN, in_ado=ANN)
+
+
+REMOVED = Choice(SKIPPED, reason="removed")
+
+
+def removed(status: IssueStatus, in_sentry: Assignee = None, *, counts_as: IssueStatus = UNRESOLVED) -> Ends:
+    return Ends(IssueSide(status, in_sentry), ItemSide(7, "Removed", counts_as, removed=True))
+
+
+@pytest.mark.parametrize(
+    ("seen", "now", "status", "assignee"),
+    [
+        (removed(UNRESOLVED), removed(RESOLVED), REMOVED, Choice(SETTLED)),
+        (removed(UNRESOLVED), removed(UNRESOLVED, Person("a@b")), Choice(SETTLED), REMOVED),
+        # Nor does it win a conflict: it cannot be written.
+        (ends(UNRESOLVED, "Closed"), removed(RESOLVED), Choice(CONFLICT_RESOLVED, SENTRY), Choice(SETTLED)),
+        # What a removed item says still travels: it is not done.
+        (ends(RESOLVED, "Closed"), removed(RESOLVED), Choice(APPLIED, SENTRY), Choice(SETTLED)),
+        # Where removed counts as done, it is a state like others.
+        (
+            removed(RESOLVED, counts_as=RESOLVED),
+            removed(UNRESOLVED, counts_as=RESOLVED),
+            Choice(APPLIED, ADO),
+            Choice(SETTLED),
+        ),
+    ],
+)
+def test_a_removed_work_item_is_left_alone(seen: Ends, now: Ends, status: Choice, assignee: Choice) -> None:
+    decision = decided(seen, now)
+    assert (decision.status, decision.assignee) == (status, assignee)
+
+
+def test_a_removed_work_item_is_not_written_in_a_conflict_either() -> None:
+    decision = decided(ends(UNRESOLVED, "Closed"), removed(RESOLVED), configured(on_conflict=SENTRY))
+    assert (decision.status, decision.after) == (REMOVED, removed(RESOLVED))
 
 
 def test_a_skipped_change_is_taken_note_of() -> None:

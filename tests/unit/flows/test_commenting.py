@@ -103,6 +103,17 @@ def test_a_comment_on_an_issue_whose_link_moved_on_is_carried_over(
     assert scene.outcomes("200") == ["commented"]
 
 
+def test_a_comment_reaches_the_links_that_moved_on_and_those_that_did_not_yet(
+    scene: Scene, services_at: Commented
+) -> None:
+    scene.services.links.add(replace(scene.stored().link, work_item_id=ITEM + 1))
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+    scene.services.links.move(scene.stored(), "200")
+    assert sync_comment(MESSAGE, scene.services) == ["commented", "commented"]
+    assert len(services_at.comments) == 2
+
+
 def test_a_comment_waits_until_a_merge_is_noticed(scene: Scene, services_at: Commented) -> None:
     scene.sentry.add_issue(issue_id="200")
     scene.sentry.merge(ISSUE, into="200")

@@ -3,7 +3,6 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.configuration import Configuration
 from shared.domain.errors import Forbidden, NotFound, SyncError, Throttled, Unavailable
 from shared.domain.model import (
     Ends,
@@ -16,7 +15,7 @@ from shared.domain.model import (
     RevisionPage,
 )
 from shared.flows.reconciling import Found, Part, reconcile
-from simulator.ado.revisions import FeedModes
+from simulator.ado.revisions import FeedModes, RevisionLog
 from tests.unit.rounds import DAY, EVERY, at_rest, deliver, link_many, reconciled, run, waiting_about_items
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
@@ -388,7 +387,17 @@ def test_a_restored_backup_is_followed(scene: Scene) -> None:
     scene.ado.edit(ITEM, **{STATE: "Active"})
     scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
     assert scene.status is RESOLVED
-    scene.ado._entries[ITEM].revisions[2:] = []
+    scene.ado.restore_backup(ITEM, 2)
+    reconciled(scene)
+    assert (scene.status, scene.row.seen.item.rev) == (UNRESOLVED, 2)
+
+
+def test_a_restored_backup_that_no_token_tells_of_is_followed_within_a_day(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Active"})
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    del scene.ado._entries[ITEM].revisions[2:]
+    scene.ado.revision_log = RevisionLog(lambda: scene.now)
+    scene.ado.feed_modes = FeedModes(lost_token=200)
     scene.now += DAY
     reconciled(scene)
     assert (scene.status, scene.row.seen.item.rev) == (UNRESOLVED, 2)
@@ -469,14 +478,3 @@ def test_what_is_due_is_taken_up_though_nothing_can_be_looked_at(scene: Scene) -
     assert reconcile(scene.services, scene.organization).drifted == 1
     deliver(scene)
     assert scene.health == Health()
-
-
-def test_a_document_that_changed_has_what_waits_tried_at_once(scene: Scene) -> None:
-    late = Health(HealthWord.ATTENTION, "unauthorized", since=scene.now, attempts=3, due=scene.now + 3600.0)
-    scene.services.links.replace(scene.stored(), replace(scene.row, health=late))
-    organization = scene.organization
-    assert reconcile(scene.services, organization).drifted == 0
-    connection = replace(organization.connection, changed_at=scene.now + 1.0)
-    configuration = Configuration(ado_url=organization.configuration.ado_url, sync_comments=True)
-    scene.services.organizations.replace(organization, configuration, connection)
-    assert reconcile(scene.services, scene.organization).drifted == 1

@@ -506,6 +506,23 @@ def test_a_run_on_demand_looks_at_everything_and_says_so(scene: Scene) -> None:
     assert scene.calls.made == ["get_revisions", "find_work_items", "find_issues"]
 
 
+def test_what_a_new_document_may_cure_is_taken_up_by_the_next_run(scene: Scene) -> None:
+    waiting = Health(ATTENTION, "refused", since=scene.now, attempts=3, due=scene.now + 3600.0)
+    scene.services.links.replace(scene.stored(), replace(scene.row, health=waiting))
+    scene.now += 60.0
+    organization = scene.organization
+    changed = replace(organization.connection, changed_at=scene.now)
+    scene.services.organizations.replace(organization, organization.configuration, changed)
+
+    def tick() -> float:
+        scene.now += 0.001
+        return scene.now
+
+    scene.services.clock = tick
+    assert reconcile(scene.services, scene.organization).drifted == 1
+    assert reconcile(scene.services, scene.organization).drifted == 0
+
+
 def test_a_link_that_falls_due_is_put_though_a_message_for_its_claim_changed_nothing(scene: Scene) -> None:
     """A worker could not tell what became of its write, and the link waits for the second step."""
     claim = Claim("dead", scene.now, 1, (), scene.row.seen)

@@ -1,5 +1,7 @@
 """Settling on the doubles: what it writes, what it costs, what it records, and what it survives."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 from msgspec.structs import replace
 
@@ -21,12 +23,15 @@ from shared.domain.model import (
     Health,
     HealthWord,
     Intent,
+    IssueLink,
     IssueStatus,
     Person,
     Side,
     WorkItem,
 )
 from shared.settling.observing import UnitOfWork
+from shared.store.links import StoredEnd, StoredLink
+from tests.doubles.ado import Revision
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, STATE, Died, Scene
 
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
@@ -129,6 +134,35 @@ def test_a_server_that_was_restored_from_a_backup_is_followed_from_there(scene: 
     assert scene.outbound() == ["applied"]
     assert (scene.state, scene.row.seen.item.rev) == ("Closed", 2)
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"})) == ["applied"]
+    assert scene.status is UNRESOLVED
+
+
+def restored(scene: Scene, state: str) -> WorkItem:
+    """Have Azure DevOps restored from a backup: the work item goes back by some revisions."""
+    revisions = scene.ado._entries[ITEM].revisions
+    revisions[:] = [Revision(replace(revisions[-1].item, rev=3, state=state), ANN)]
+    return revisions[-1].item
+
+
+@pytest.mark.parametrize("others", [1, 4])
+def test_every_link_of_a_restored_work_item_follows_it(scene: Scene, others: int) -> None:
+    issues = [ISSUE, *(str(200 + number) for number in range(others))]
+    for issue_id in issues[1:]:
+        scene.link(issue_id, ITEM)
+    for title in "abcde":
+        scene.inbound(scene.ado.edit(ITEM, **{"System.Title": title}))
+    restored(scene, "Closed")
+    scene.calls.made.clear()
+    assert scene.inbound() == ["applied"] * len(issues)
+    assert scene.calls.made.count("get_work_item") == 1
+    assert {scene.sentry.get_issue(each).status for each in issues} == {RESOLVED}
+    assert scene.inbound() == ["settled"] * len(issues)
+
+
+def test_a_snapshot_from_before_the_backup_was_restored_is_still_late(scene: Scene) -> None:
+    for title in "abcde":
+        scene.inbound(scene.ado.edit(ITEM, **{"System.Title": title}))
+    assert scene.inbound(restored(scene, "Closed")) == ["echo"]
     assert scene.status is UNRESOLVED
 
 
@@ -303,6 +337,110 @@ def test_an_archived_issue_stays_archived(scene: Scene) -> None:
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["skipped"]
     assert (scene.status, scene.state) == (IGNORED, "Closed")
     assert [entry.reason for entry in scene.entries()] == ["archived", "archived"]
+
+
+def after_a_pause(scene: Scene, seconds: float, happens: Callable[[], object]) -> Callable[[], None]:
+    """Return what stands still once before a call, and lets something happen meanwhile."""
+    pauses = [seconds]
+
+    def slow() -> None:
+        if pauses:
+            scene.now += pauses.pop()
+            happens()
+
+    return slow
+
+
+@pytest.mark.parametrize(("seconds", "written"), [(29.0, True), (31.0, False), (300.0, False)])
+def test_no_write_is_begun_once_the_claim_leaves_no_time_for_it(
+    scene: Scene, seconds: float, written: bool
+) -> None:
+    """The worker stands still between its two writes, while a person archives the issue."""
+    scene.sentry.assign(ISSUE, ANN)
+    scene.outbound()
+    scene.configure(on_conflict=Side.SENTRY)
+    scene.sentry.assign(ISSUE, BOB)  # which goes to Azure DevOps, and the state to Sentry
+    closed = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    pause = after_a_pause(scene, seconds, lambda: scene.sentry.archive(ISSUE))
+    scene.watched_ado.rule = lambda _item: pause()
+    assert scene.inbound(closed) == ["skipped" if not written else "applied"]
+    assert scene.status is (RESOLVED if written else IGNORED)
+    assert scene.ado.item(ITEM).assignee == Person(BOB)
+    assert (scene.row.claim, scene.health) == (None, Health())
+
+
+def test_a_worker_that_stood_still_before_its_only_write_looks_again(scene: Scene) -> None:
+    closed = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    pause = after_a_pause(scene, 300.0, lambda: scene.sentry.archive(ISSUE))
+    stores = scene.services.links.replace_with_ends
+
+    def slowly(
+        stored: StoredLink, link: IssueLink, ends: Sequence[StoredEnd]
+    ) -> tuple[StoredLink, tuple[StoredEnd, ...]]:
+        kept = stores(stored, link, ends)
+        pause()
+        return kept
+
+    scene.services.links.replace_with_ends = slowly  # type: ignore[method-assign]
+    scene.inbound(closed)
+    assert (scene.status, scene.row.claim) == (IGNORED, None)
+    assert [entry.reason for entry in scene.entries()] == ["archived"]
+
+
+# Answers.
+
+
+def test_a_status_that_sentry_did_not_take_is_refused_and_nothing_travels_back(scene: Scene) -> None:
+    """Sentry shows an old issue as resolved before it is, and then takes no other status, yet answers 200."""
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    scene.watched_sentry.deaf = True
+    reopened = scene.ado.edit(ITEM, **{STATE: "Active"})
+    assert scene.inbound(reopened) == ["refused"]
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "refused")
+    assert scene.health.due == scene.now + A_TRY
+    [told] = [entry for entry in scene.entries() if entry.outcome == "refused"]
+    assert (told.field, told.after, "shows no effect" in (told.reason or "")) == (
+        "status",
+        "unresolved",
+        True,
+    )
+    assert scene.outbound() == ["refused"]
+    assert (scene.state, scene.outcomes().count("refused")) == ("Active", 1)
+    scene.watched_sentry.deaf = False
+    assert scene.outbound() == ["applied"]
+    assert (scene.status, scene.health) == (UNRESOLVED, Health())
+
+
+def test_a_state_that_azure_devops_did_not_take_is_refused(scene: Scene) -> None:
+    scene.watched_ado.deaf = True
+    scene.sentry.resolve(ISSUE)
+    scene.sentry.assign(ISSUE, BOB)
+    assert scene.outbound() == ["refused"]
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "refused")
+    assert scene.row.seen.issue.status is UNRESOLVED
+    scene.watched_ado.deaf = False
+    scene.now += A_TRY
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.ado.item(ITEM).assignee, scene.health) == ("Closed", Person(BOB), Health())
+
+
+def test_an_assignee_that_sentry_did_not_take_is_tried_again(scene: Scene) -> None:
+    scene.watched_sentry.deaf = True
+    assert scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB})) == ["refused"]
+    assert (scene.row.owed, scene.sentry.get_issue(ISSUE).assignee) == (Side.SENTRY, None)
+    scene.watched_sentry.deaf = False
+    scene.now += A_TRY
+    assert scene.inbound() == ["applied"]
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(BOB)
+
+
+def test_a_third_value_in_sentrys_answer_is_somebody_elses_and_seen_next_time(scene: Scene) -> None:
+    closed = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.watched_sentry.then = lambda: scene.sentry.archive(ISSUE)
+    assert scene.inbound(closed) == ["applied"]
+    assert scene.row.seen.issue.status is RESOLVED
+    assert scene.outbound() == ["skipped"]
+    assert (scene.status, scene.state) == (IGNORED, "Closed")
 
 
 # Writes whose answer never came.
@@ -516,10 +654,134 @@ def test_a_state_of_no_known_category_is_not_guessed(scene: Scene) -> None:
     with pytest.raises(Undecidable):
         scene.inbound(strange)
     assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "unknown-state")
+    assert scene.health.due == scene.now + A_TRY
     assert "'Verified' of Bug" in scene.health.detail
     assert scene.calls.made == ["get_issue", "get_work_item_types"]
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied"]
     assert scene.health == Health()
+
+
+# What holds one field up holds no other up.
+
+
+def unlist(scene: Scene, *states: str) -> None:
+    """Have the process list some states no more, or none of them; items stay in them."""
+    scene.ado.unlisted = frozenset(states or {"New", "Active", "Resolved", "Closed"})
+    scene.now += 2 * 3600.0  # What was known of them is forgotten.
+
+
+def test_an_undecidable_status_holds_no_assignee_up(scene: Scene) -> None:
+    moved = scene.ado.edit(ITEM, **{STATE: "Closed", ASSIGNED_TO: BOB})
+    unlist(scene, "Closed")
+    with pytest.raises(Undecidable):
+        scene.inbound(moved)
+    assert (scene.sentry.get_issue(ISSUE).assignee, scene.status) == (Person(BOB), UNRESOLVED)
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "unknown-state")
+    seen = scene.row.seen
+    assert (seen.item.state, seen.item.assignee, seen.issue.assignee) == ("New", Person(BOB), Person(BOB))
+    assert scene.outcomes() == ["failed", "applied"]
+    with pytest.raises(Undecidable):
+        scene.inbound(moved)
+    assert scene.outcomes() == ["failed", "applied"]
+    unlist(scene, "none of them")
+    assert scene.inbound() == ["applied"]
+    assert (scene.status, scene.health, scene.outcomes()[0]) == (RESOLVED, Health(), "recovered")
+
+
+@pytest.mark.parametrize("assign", [True, False])
+def test_a_service_that_does_not_tell_the_states_holds_no_assignee_up(scene: Scene, assign: bool) -> None:
+    scene.now += 2 * 3600.0
+    fields = {STATE: "Closed", ASSIGNED_TO: BOB} if assign else {STATE: "Closed"}
+    scene.calls.meet("get_work_item_types", Unavailable("ado", "timed out"))
+    with pytest.raises(Unavailable):
+        scene.inbound(scene.ado.edit(ITEM, **fields))
+    assert scene.sentry.get_issue(ISSUE).assignee == (Person(BOB) if assign else None)
+    assert (scene.health.word, scene.health.reason) == (HealthWord.PENDING, "unavailable")
+    assert scene.inbound() == ["applied"]
+    assert (scene.status, scene.health) == (RESOLVED, Health())
+
+
+def test_a_type_without_a_state_to_write_holds_no_assignee_up(scene: Scene) -> None:
+    unlist(scene)
+    scene.sentry.resolve(ISSUE)
+    scene.sentry.assign(ISSUE, BOB)
+    with pytest.raises(Undecidable):
+        scene.outbound()
+    assert (scene.state, scene.ado.item(ITEM).assignee) == ("New", Person(BOB))
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "no-such-state")
+
+
+def test_an_item_whose_state_did_not_move_needs_no_category(scene: Scene) -> None:
+    unlist(scene, "New")
+    scene.sentry.assign(ISSUE, BOB)
+    assert scene.outbound() == ["applied"]
+    assert scene.calls.made == ["get_issue", "update_work_item"]
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.health) == ("Closed", Health())
+
+
+def test_an_item_in_an_unknown_state_leaves_it_for_the_issue(scene: Scene) -> None:
+    moved = scene.ado.edit(ITEM, **{STATE: "Active"})
+    unlist(scene, "Active")
+    with pytest.raises(Undecidable):
+        scene.inbound(moved)
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.health) == ("Closed", Health())
+
+
+def test_a_state_that_somebody_chose_is_asked_for_anew_before_it_is_written_over(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Resolved"})
+    unlist(scene, "Resolved")
+    with pytest.raises(Undecidable):
+        scene.inbound()
+    scene.ado.unlisted = frozenset()  # It was listed a second later.
+    scene.now += 1.0
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["agreed"]
+    assert (scene.state, scene.health) == ("Resolved", Health())
+
+
+# Removed.
+
+
+@pytest.fixture
+def removed(scene: Scene) -> Scene:
+    scene.ado.add_item("Fix login", 60, kind="Task")
+    scene.link("600", 60)
+    scene.ado.edit(60, **{STATE: "Removed"})
+    scene.services.settler(scene.organization).settle(scene.stored("600", 60), doubting(60))
+    return scene
+
+
+def doubting(work_item_id: int) -> UnitOfWork:
+    return UnitOfWork("t", doubted={work_item_id})
+
+
+def test_a_removed_work_item_is_not_written_to(removed: Scene) -> None:
+    assert removed.stored("600", 60).link.seen.item.removed
+    removed.calls.made.clear()
+    removed.sentry.resolve("600")
+    removed.sentry.assign("600", BOB)
+    assert removed.outbound("600") == ["skipped"]
+    assert removed.calls.made == ["get_issue"]
+    assert (removed.ado.item(60).state, removed.ado.item(60).assignee) == ("Removed", None)
+    assert removed.stored("600", 60).link.health == Health()
+    entries = removed.entries("600", 60)
+    assert [(each.outcome, each.reason, each.field) for each in entries] == [
+        ("skipped", "removed", "assignee"),
+        ("skipped", "removed", "status"),
+    ]
+
+
+def test_a_work_item_that_comes_back_is_written_to_again(removed: Scene) -> None:
+    removed.ado.edit(60, **{STATE: "New"})
+    removed.services.settler(removed.organization).settle(removed.stored("600", 60), doubting(60))
+    assert not removed.stored("600", 60).link.seen.item.removed
+    removed.sentry.resolve("600")
+    assert removed.outbound("600") == ["applied"]
+    assert removed.ado.item(60).state == "Closed"
 
 
 # Flapping.
@@ -553,6 +815,26 @@ def test_a_merged_issues_link_follows_it(scene: Scene) -> None:
     assert (scene.state, scene.issue_ids) == ("Closed", ["200"])
     reasons = {entry.outcome: entry.reason for entry in scene.entries("200")}
     assert reasons == {"moved": "merged-from-100", "applied": None}
+
+
+def test_after_a_merge_a_lost_race_looks_at_the_issue_again(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+    scene.sentry.resolve("200")
+    scene.calls.meet("update_work_item", Conflict("412"))
+    assert scene.outbound() == ["applied"]
+    assert scene.calls.made.count("get_issue") == 2
+
+
+def test_what_happened_before_a_merge_is_found_under_the_id_that_is_named(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+    scene.outbound()
+    [moved] = [entry for entry in scene.entries("200") if entry.outcome == "moved"]
+    assert moved.reason == "merged-from-100"
+    assert scene.outcomes(ISSUE) == ["applied"]
 
 
 def test_an_issue_merged_into_one_that_is_linked_already_leaves_one_link(scene: Scene) -> None:
@@ -604,11 +886,3 @@ def test_a_work_item_with_two_issues_resolves_both(scene: Scene) -> None:
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied", "applied"]
     assert scene.calls.made == ["get_issue", "set_status"] * 2
     assert scene.sentry.get_issue("200").status is scene.status is RESOLVED
-
-
-def test_two_issues_of_one_work_item_pass_a_change_on_through_it(scene: Scene) -> None:
-    scene.link("200", ITEM)
-    scene.sentry.resolve(ISSUE)
-    scene.outbound()
-    assert scene.inbound(scene.ado.item(ITEM)) == ["echo", "applied"]
-    assert scene.sentry.get_issue("200").status is RESOLVED

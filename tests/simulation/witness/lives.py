@@ -1,21 +1,17 @@
-"""The witness: it sees every edit, write and record, and says what was lost, unasked for or left undone.
+"""The laws of each link by itself: what it saw, what it wrote over, what it left alone and why."""
 
-It shares no rule with the code that it judges: what counts as done and who is who is spelled out again here.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.configuration import Configuration
-from shared.domain.errors import NotFound
 from shared.domain.model import (
     ActivityEntry,
     Assignee,
     Claim,
     Ends,
+    Health,
     IssueLink,
     IssueStatus,
     Person,
@@ -24,17 +20,28 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.store.tables import Delete, Insert, Operation
-from tests.doubles.ado import MemoryAdo
-from tests.doubles.sentry import MemorySentry
+from tests.simulation.laws import Law, Verdicts
+from tests.simulation.witness.facts import (
+    ASSIGNEE,
+    FIELDS,
+    ISSUE,
+    ITEM,
+    STATUS,
+    Facts,
+    Pair,
+    Values,
+    Worker,
+    ends_of,
+    issue_end,
+    item_end,
+    pair_of,
+)
+from tests.simulation.witness.hops import Hops
 
-STATUS, ASSIGNEE = "status", "assignee"
-FIELDS = (STATUS, ASSIGNEE)
-ISSUE, ITEM = 0, 1
-Pair = tuple[str, int]
-Values = tuple[object, object]  # of one field, on the issue and on the work item
-Observed = Mapping[str, SentryIssue]  # each issue as a worker last read it
 _WRITES_AN_EDIT = 2  # for each link: one as news, one more after a conflict or a crash
 _LEFT_ALONE = frozenset({"skipped", "refused"})
+# What keeps a change from counting as seen, so that it is tried again.
+_NOT_SEEN_FOR = frozenset({"refused", "unknown-state", "no-such-state"})
 _WARNINGS = frozenset({"conflict-resolved", "repeated"})
 
 
@@ -58,133 +65,103 @@ class Life:
     claim: Claim | None = None
     warned: set[tuple[str, Values]] = field(default_factory=set)
     refused: str | None = None
+    health: Health = field(default_factory=Health)
+    waits: bool = False
 
 
-class Witness:
-    def __init__(
-        self,
-        ado: MemoryAdo,
-        sentry: MemorySentry,
-        configuration: Callable[[], Configuration],
-        links: Callable[[], Iterator[IssueLink]],
-        clock: Callable[[], float],
-    ) -> None:
-        self._ado = ado
-        self._sentry = sentry
-        self._configuration = configuration
-        self._links = links
-        self._clock = clock
+class Lives:
+    def __init__(self, facts: Facts, verdicts: Verdicts, hops: Hops) -> None:
+        self._facts = facts
+        self._verdicts = verdicts
+        self._hops = hops
         self._by_person: set[tuple[str, str]] = set()
-        self._announced: dict[str, IssueLink] = {}
-        self._lives: dict[Pair, Life] = {}
-        self.reconfigured = self.reinterpreted = False
+        self._announced: dict[str, tuple[str, IssueLink]] = {}
+        self.lives: dict[Pair, Life] = {}
         self.causes = self.writes = self.windows = 0
-        self.violations: list[str] = []
 
-    def status_of(self, item: WorkItem) -> IssueStatus:
-        configuration = self._configuration()
-        mapping = configuration.project_mapping(item.project_id)
-        if mapping and any(item.state in each.done_states for each in mapping.for_type(item.work_item_type)):
-            return IssueStatus.RESOLVED
-        state = self._ado.kind_of(item).find_state(item.state)
-        done = state is not None and state.category in [each.value for each in configuration.done_categories]
-        return IssueStatus.RESOLVED if done else IssueStatus.UNRESOLVED
-
-    def same_person(self, in_ado: Assignee, in_sentry: Assignee) -> bool:
-        if isinstance(in_ado, Stranger) or isinstance(in_sentry, Stranger):
-            return False
-        if isinstance(in_ado, Person):
-            in_ado = Person(self._configuration().people.get(in_ado.email, in_ado.email))
-        return in_ado == in_sentry
-
-    def _values(self, name: str, issue: SentryIssue, item: WorkItem) -> Values:
-        if name == STATUS:
-            return issue.status, self.status_of(item)
-        return issue.assignee, item.assignee
-
-    def _agree(self, name: str, values: Values, issue: SentryIssue, item: WorkItem) -> bool:
-        if name == STATUS:
-            return values[ISSUE] is values[ITEM]
-        return self.same_person(item.assignee, issue.assignee)
-
-    def _find_issue(self, issue_id: str) -> SentryIssue | None:
-        try:
-            return self._sentry.get_issue(issue_id)
-        except NotFound:
-            return None
+    def against(self, problem: str) -> None:
+        self._verdicts.against(Law.SETTLED, problem)
 
     # What people do.
 
     def person_changed_issue(self, before: SentryIssue, after: SentryIssue) -> None:
-        for name in self._changed_in_issue(before, after):
+        for name in self._facts.changed_in_issue(before, after):
             self.causes += 1
-            self._changed(f"issue {after.issue_id}", name, by_person=True)
+            self._changed(issue_end(after.issue_id), name, by_person=True)
 
     def person_changed_item(self, before: WorkItem, after: WorkItem) -> None:
-        for name in self._changed_in_item(before, after):
+        for name in self._facts.changed_in_item(before, after):
             self.causes += 1
-            self._changed(f"item {after.id}", name, by_person=True)
+            self._changed(item_end(after.id), name, by_person=True)
+        if before.state != after.state:
+            # Also a state that counts the same is that person's choice now.
+            self._hops.person_changed(item_end(after.id), STATUS)
 
     def something_else_changed(self) -> None:
         """Note what is no edit of a field and yet a reason to write: a merge, a document, a new member."""
         self.causes += 1
-        for life in self._lives.values():
+        for life in self.lives.values():
             life.may_write = True
-
-    def _changed_in_issue(self, before: SentryIssue, after: SentryIssue) -> list[str]:
-        return [name for name in FIELDS if getattr(before, name) != getattr(after, name)]
-
-    def _changed_in_item(self, before: WorkItem, after: WorkItem) -> list[str]:
-        changed = (self.status_of(before) is not self.status_of(after), before.assignee != after.assignee)
-        return [name for name, has_changed in zip(FIELDS, changed, strict=True) if has_changed]
 
     def _changed(self, end: str, name: str, *, by_person: bool) -> None:
         """Note who made the last change of a field; ends that agree leave a link nothing to notice."""
         (self._by_person.add if by_person else self._by_person.discard)((end, name))
-        for link in self._links():
-            life = self._lives.get((link.issue_id, link.work_item_id))
-            if life is None or end not in {f"issue {link.issue_id}", f"item {link.work_item_id}"}:
+        if by_person:
+            self._hops.person_changed(end, name)
+        for link in self._facts.links():
+            life = self.lives.get(pair_of(link))
+            if life is None or end not in ends_of(pair_of(link)):
                 continue
             if end.startswith("issue"):
                 life.stirred.add(name)
-            issue, item = self._find_issue(link.issue_id), self._ado.item(link.work_item_id)
+            issue, item = self._facts.find_issue(link.issue_id), self._facts.ado.item(link.work_item_id)
             if issue is None:
                 continue
-            values = self._values(name, issue, item)
-            if self._agree(name, values, issue, item):
+            values = self._facts.values(name, issue, item)
+            if self._facts.agree(name, values, issue, item):
                 life.agreed[name] = values
 
     # What we do.
 
-    def wrote_issue(self, token: str, observed: Observed, before: SentryIssue, after: SentryIssue) -> None:
-        known = observed.get(after.issue_id)
+    def wrote_issue(
+        self, worker: Worker, known: SentryIssue | None, before: SentryIssue, after: SentryIssue
+    ) -> None:
+        """Judge a write to an issue, ``known`` as the worker had read it under the id by which it wrote."""
         if before.status is IssueStatus.IGNORED is not after.status and known and known.side == before.side:
-            self.violations.append(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
-        for name in self._changed_in_issue(before, after):
+            self.against(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
+        for name in self._facts.changed_in_issue(before, after):
             old, new = getattr(before, name), getattr(after, name)
             seen_before_writing = known is not None and getattr(known, name) == old
-            self._wrote(token, ISSUE, f"issue {after.issue_id}", name, old, new, observed=seen_before_writing)
+            self._wrote(
+                worker, ISSUE, issue_end(after.issue_id), name, old, new, observed=seen_before_writing
+            )
 
-    def wrote_item(self, token: str, before: WorkItem, after: WorkItem) -> None:
-        names = self._changed_in_item(before, after)
-        # A worker may still go by the document that it read before another one counted states differently.
-        if before.state != after.state and STATUS not in names and not self.reinterpreted:
-            self.violations.append(f"{before.state} was rewritten as {after.state}, which means the same")
+    def wrote_item(self, worker: Worker, before: WorkItem, after: WorkItem) -> None:
+        names = self._facts.changed_in_item(before, after)
+        # A worker may still go by the document that it read before another one counted states differently,
+        # and a state that was taken from the process means nothing any more.
+        is_open = self._facts.reinterpreted or before.state in self._facts.ado.unlisted
+        if before.state != after.state and STATUS not in names and not is_open:
+            self.against(f"{before.state} was rewritten as {after.state}, which means the same")
+        if self._facts.is_removed(before):
+            self._verdicts.against(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
         for name in names:
             status = name == STATUS
-            old, new = (self.status_of(each) if status else each.assignee for each in (before, after))
-            self._wrote(token, ITEM, f"item {after.id}", name, old, new, observed=True)
+            old, new = (self._facts.status_of(each) if status else each.assignee for each in (before, after))
+            seen_before_writing = after.id not in self._facts.restored
+            self._wrote(worker, ITEM, item_end(after.id), name, old, new, observed=seen_before_writing)
 
     def _wrote(
-        self, token: str, side: int, end: str, name: str, old: object, new: object, *, observed: bool
+        self, worker: Worker, side: int, end: str, name: str, old: object, new: object, *, observed: bool
     ) -> None:
         """Judge one change of ours. ``observed`` says whether the worker had seen the old value."""
         self.writes += 1
-        link = self._announced.get(token)
-        if link is None:
-            self.violations.append(f"{name} of {end} was written by a worker that had not announced it")
+        announced = self.announced(worker)
+        if announced is None:
+            self.against(f"{name} of {end} was written by a worker that had not announced it")
             return
-        life = self._lives.get((link.issue_id, link.work_item_id))
+        partition, link = announced
+        life = self.lives.get(pair_of(link)) if partition == self._facts.partition else None
         if life is not None:
             known = life.landed.get(name) or self._seen(link, name)
             noticed = old in (known[side], life.agreed.get(name, (None, None))[side])
@@ -192,11 +169,20 @@ class Witness:
             if (end, name) in self._by_person and not noticed and not warned:
                 self._lost(f"{name} of {end}, {old}, became {new}", observed=observed)
             if side == ITEM and not life.may_write and name not in life.stirred:
-                self.violations.append(f"{name} of {end} was written though the issue had not changed")
+                self.against(f"{name} of {end} was written though the issue had not changed")
             if link.claim is not None:
                 other = self._values_of(link, link.claim.after, name)[1 - side]
                 life.landed[name] = (new, other) if side == ISSUE else (other, new)
+            in_time = link.claim is not None and self._facts.clock() <= link.claim.until
+            self._hops.wrote(worker, pair_of(link), end, name, in_time=in_time)
+        if link.claim is not None and link.claim.until < worker.began:
+            late = worker.began - link.claim.until
+            self._verdicts.against(Law.CLAIM, f"{end} was written {late:.0f} s after the claim had run out")
         self._changed(end, name, by_person=False)
+
+    def announced(self, worker: Worker) -> tuple[str, IssueLink] | None:
+        """Return the link for which a worker announced its writes, and the partition it is stored in."""
+        return self._announced.get(worker.token)
 
     def _seen(self, link: IssueLink, name: str) -> Values:
         """Return what a link had seen of both ends when it announced its writes."""
@@ -207,12 +193,12 @@ class Witness:
             return seen.issue.assignee, seen.item.assignee
         if not seen.item.state:
             return seen.issue.status, None
-        item = replace(self._ado.item(link.work_item_id), state=seen.item.state)
-        return seen.issue.status, self.status_of(item)
+        item = replace(self._facts.ado.item(link.work_item_id), state=seen.item.state)
+        return seen.issue.status, self._facts.status_of(item)
 
     def _lost(self, what: str, *, observed: bool) -> None:
         if observed:
-            self.violations.append(f"a person's edit was lost without a word: {what}")
+            self.against(f"a person's edit was lost without a word: {what}")
         else:
             # Sentry has no versions: nothing can keep a write from following an edit that came after the
             # read it was decided on. In this one way an edit may be lost; it is counted.
@@ -220,87 +206,109 @@ class Witness:
 
     # What we record.
 
-    def stored_links(self, token: str, operations: Sequence[Operation]) -> None:
+    def stored(self, worker: Worker, partition: str, operations: Sequence[Operation]) -> None:
+        is_current = partition == self._facts.partition
         gone = [pair for each in operations if isinstance(each, Delete) and (pair := _pair(each.key))]
-        lives = [self._lives.pop(pair) for pair in gone if pair in self._lives]
+        lives = [self.lives.pop(pair) for pair in gone if is_current and pair in self.lives]
+        if gone and not any(isinstance(each, Insert) for each in operations):
+            self._hops.parted()
         for each in operations:
             if isinstance(each, Delete) or not (pair := _pair(each.key)):
                 continue
             link = msgspec.json.decode(each.text, type=IssueLink)
+            if link.claim is not None and link.claim.token == worker.token:
+                self._announced[worker.token] = partition, link
+            if not is_current:
+                continue
             if isinstance(each, Insert):
-                self._lives[pair] = self._moved(lives[0]) if lives else self._born(link)
-            elif pair in self._lives:
-                self._replaced(self._lives[pair], link, token)
+                self.lives[pair] = self._moved(lives[0]) if lives else self._born(link)
+                if lives or self.lives[pair].copied:
+                    self._hops.may_carry.add(pair)
+            elif pair in self.lives:
+                self._replaced(self.lives[pair], link)
 
-    def _replaced(self, life: Life, link: IssueLink, token: str) -> None:
+    def _replaced(self, life: Life, link: IssueLink) -> None:
         """Judge a link that was stored anew: who may write for it, and whether it goes back in time."""
         claim, before = link.claim, life.claim
-        if claim and before and claim.token != before.token and before.until > self._clock():
-            self.violations.append("two workers write for one link at once")
-        if link.seen.item.rev < life.rev:
-            self.violations.append(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
-        life.claim, life.rev = claim, link.seen.item.rev
+        if claim and before and claim.token != before.token and before.until > self._facts.clock():
+            self.against("two workers write for one link at once")
+        if link.seen.item.rev < life.rev and link.work_item_id not in self._facts.restored:
+            self.against(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
+        self._verify_patience(life.health, link)
+        life.claim, life.rev, life.health = claim, link.seen.item.rev, link.health
         if claim is None and link.health.word == "settled":
             life.warned.clear()
-        if claim is not None and claim.token == token:
-            self._announced[token] = link
         for name in list(life.landed):
             if self._seen(link, name) == life.landed[name]:
                 del life.landed[name]
+
+    def _verify_patience(self, before: Health, link: IssueLink) -> None:
+        """However often something fails until then, the next try stays where it was."""
+        due, now = link.health.due, self._facts.clock()
+        if before.due is None or before.due <= now or before.reason != link.health.reason:
+            return
+        if due is None or due > before.due + 1.0:
+            later = "never" if due is None else f"{due - before.due:.0f} s later"
+            problem = f"a try that was due in {before.due - now:.0f} s was put off: {later} ({before.reason})"
+            self._verdicts.against(Law.PATIENT, problem)
 
     def _moved(self, life: Life) -> Life:
         life.may_write = True
         return life
 
     def _born(self, link: IssueLink) -> Life:
-        seen, now = link.seen, self._find_issue(link.issue_id)
-        values: dict[str, Values] = {
-            STATUS: (seen.issue.status, seen.item.status),
-            ASSIGNEE: (seen.issue.assignee, seen.item.assignee),
-        }
+        seen, now = link.seen, self._facts.find_issue(link.issue_id)
+        values = {name: self._seen(link, name) for name in FIELDS}
         copied = any(_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
         may_write = copied or now is None or now.side != seen.issue
         left_alone = set() if copied else set(values.items())
         return Life(left_alone, seen.item.rev, copied=copied, may_write=may_write)
 
-    def stored_activity(self, token: str, observed: Observed, operations: Sequence[Operation]) -> None:
+    def stored_activity(self, worker: Worker, operations: Sequence[Operation]) -> None:
         for each in operations:
             if isinstance(each, Insert):
                 number, issue_id, _ = each.key.split("!", 2)
-                life = self._lives.get((issue_id, int(number)))
+                life = self.lives.get((issue_id, int(number)))
                 entry = msgspec.json.decode(each.text, type=ActivityEntry)
-                if life is not None and issue_id in observed:
-                    self._noted(life, token, observed[issue_id], int(number), entry)
+                if life is not None and entry.field != "comment" and issue_id in worker.observed:
+                    self._noted(life, worker, worker.observed[issue_id], int(number), entry)
 
-    def _noted(self, life: Life, token: str, issue: SentryIssue, number: int, entry: ActivityEntry) -> None:
+    def _noted(
+        self, life: Life, worker: Worker, issue: SentryIssue, number: int, entry: ActivityEntry
+    ) -> None:
         """Take an entry by what its worker had observed: the issue it read, the revision it decided on."""
-        link = self._announced.get(token)
+        _, link = self.announced(worker) or ("", None)
         announced = link.claim if link and link.work_item_id == number else None
         rev = entry.rev or (announced.tested_rev if announced else None)
         if rev is None:
             return
-        item = self._ado.revisions(number)[rev - 1].item
+        items = self._facts.revisions_at(number, rev)
         for name in FIELDS if entry.field is None else (entry.field,):
+            values = {self._facts.values(name, issue, item) for item in items}
             if entry.outcome in _LEFT_ALONE:
-                life.left_alone.add((name, self._values(name, issue, item)))
+                life.left_alone |= {(name, each) for each in values}
             if entry.outcome in _WARNINGS:
-                life.warned.add((name, self._values(name, issue, item)))
+                life.warned |= {(name, each) for each in values}
             if entry.field is not None:
                 life.landed.pop(name, None)
+            if entry.field == STATUS:
+                life.waits = entry.reason == "waits-for-others"
             if entry.field == ASSIGNEE:
                 life.refused = entry.direction if entry.outcome == "refused" else None
         if entry.outcome == "refused" and entry.field == STATUS:
-            self._verify_refusal(item, entry)
-        if entry.outcome == "conflict-resolved" and not self.reconfigured:
+            self._verify_refusal(items[-1], entry)
+        if entry.outcome == "conflict-resolved" and not self._facts.reconfigured:
             self._verify_winner(entry)
 
     def _verify_refusal(self, item: WorkItem, entry: ActivityEntry) -> None:
-        if any(each.name == entry.after for each in self._ado.kind_of(item).moves_from(item.state)):
-            self.violations.append(f"{entry.after} was refused together with something else, and given up")
+        if entry.after in self._facts.ado.unlisted or item_end(item.id) in self._facts.bad:
+            return
+        if any(each.name == entry.after for each in self._facts.ado.kind_of(item).moves_from(item.state)):
+            self.against(f"{entry.after} was refused together with something else, and given up")
 
     def _verify_winner(self, entry: ActivityEntry) -> None:
         """A side wins a conflict if the document says so, unless its changes do not travel."""
-        configuration = self._configuration()
+        configuration = self._facts.configuration
         status = entry.field == STATUS
         travels = {
             "outbound": configuration.sync_status_forward
@@ -310,25 +318,27 @@ class Witness:
         }
         wanted = "inbound" if configuration.on_conflict == "ado" else "outbound"
         if entry.direction != wanted and travels[wanted]:
-            self.violations.append(f"a conflict about the {entry.field} went {entry.direction}, not {wanted}")
+            self.against(f"a conflict about the {entry.field} went {entry.direction}, not {wanted}")
 
     # When all is quiet.
 
     def complaints(self) -> Iterator[str]:
         """Say what is still not as it should be, now that nothing is under way any more."""
-        for link in self._links():
+        for link in self._facts.links():
             for complaint in self._complaints_about(link):
                 yield f"link {link.issue_id} with {link.work_item_id}: {complaint}"
-        lives = max(len(self._lives), 1)
+        lives = max(len(self.lives), 1)
         if self.writes > _WRITES_AN_EDIT * lives * (self.causes + 2 * lives):
             yield f"{self.writes} writes for {self.causes} edits"
 
     def _complaints_about(self, link: IssueLink) -> Iterator[str]:
-        if (link.issue_id, link.work_item_id) not in self._lives:
+        if pair_of(link) not in self.lives:
             yield "it was removed, and is back"
             return
-        issue = self._find_issue(link.issue_id)
-        if issue is None or self._ado.is_deleted(link.work_item_id):
+        if self._facts.is_kept_from(link):
+            return
+        issue = self._facts.find_issue(link.issue_id)
+        if issue is None or self._facts.ado.is_deleted(link.work_item_id):
             if link.health.reason not in {"work-item-gone", "issue-gone"}:
                 yield f"an end is gone, and its health is {link.health.word} {link.health.reason}"
             return
@@ -337,51 +347,72 @@ class Witness:
             return
         if link.claim is not None:
             yield "its claim was left behind"
-        item = self._ado.item(link.work_item_id)
+        item = self._facts.ado.item(link.work_item_id)
         yield from self._complaints_about_health(link, issue, item)
-        if link.health.reason != "refused":
+        if self._is_ambiguous(link, item):
+            return
+        if link.health.reason not in _NOT_SEEN_FOR:
             yield from _complaints_about_seen(link, issue, item)
         yield from self._complaints_about_agreement(link, issue, item)
 
     def _complaints_about_health(self, link: IssueLink, issue: SentryIssue, item: WorkItem) -> Iterator[str]:
         health = link.health
-        if health.word == "settled" and not health.reason:
+        waits = health.reason == "waits-for-others" and link.waiting is not None
+        if health.word == "settled" and (waits or not health.reason):
             return
         true_reasons = {
             "assignee-not-found": link.owed is not None,
-            "refused": self._cannot_move_freely(item) and issue.status is not self.status_of(item),
+            "refused": self._cannot_move_freely(item) and issue.status is not self._facts.status_of(item),
+            "unknown-state": item.state in self._facts.ado.unlisted,
+            "no-such-state": bool(self._facts.ado.unlisted),
         }
         if health.word != "attention" or not true_reasons.get(health.reason):
             yield f"its health is {health.word} {health.reason} {health.detail}"
 
     def _cannot_move_freely(self, item: WorkItem) -> bool:
-        kind = self._ado.kind_of(item)
+        kind = self._facts.ado.kind_of(item)
         return len(kind.moves_from(item.state)) < len(kind.states)
 
     def _complaints_about_agreement(
         self, link: IssueLink, issue: SentryIssue, item: WorkItem
     ) -> Iterator[str]:
         """Complain about ends that disagree, unless it is on record that these values stay as they are."""
-        life = self._lives[link.issue_id, link.work_item_id]
+        life = self.lives[pair_of(link)]
         for name in FIELDS:
-            values = self._values(name, issue, item)
-            if self._agree(name, values, issue, item) or (name == STATUS and self.reinterpreted):
+            values = self._facts.values(name, issue, item)
+            if self._facts.agree(name, values, issue, item):
+                continue
+            if name == STATUS and (self._is_open_question(item) or link.health.reason == "no-such-state"):
+                continue
+            if self._hops.was_settled_by_another(pair_of(link), name):
                 continue
             # An archived issue is never copied at linking, and no news to a link that wanted to.
             copied_nothing = life.copied and values[ISSUE] is IssueStatus.IGNORED
             if (name, values) not in life.left_alone and not copied_nothing:
                 yield f"its ends disagree about the {name} {values}, and nothing recorded says why"
-            elif name == ASSIGNEE and not self.reconfigured and self._is_known(life.refused, issue, item):
+            elif (
+                name == ASSIGNEE
+                and not self._facts.reconfigured
+                and self._is_known(life.refused, issue, item)
+            ):
                 yield f"its assignee {values} was refused, is known by now and was not tried again"
+
+    def _is_ambiguous(self, link: IssueLink, item: WorkItem) -> bool:
+        """Tell whether the revision that was seen has been taken away, and another one has its number."""
+        return link.seen.item.rev == item.rev and len(self._facts.revisions_at(item.id, item.rev)) > 1
+
+    def _is_open_question(self, item: WorkItem) -> bool:
+        """Tell whether what a state counts as has changed, or cannot be known at the moment."""
+        return self._facts.reinterpreted or item.state in self._facts.ado.unlisted
 
     def _is_known(self, direction: str | None, issue: SentryIssue, item: WorkItem) -> bool:
         """Tell whether the person we could not assign then is known by now."""
         if direction is None:
             return False
         if direction == "outbound":
-            return isinstance(issue.assignee, Person) and self._ado.knows(issue.assignee.email)
-        people = self._configuration().people
-        return isinstance(item.assignee, Person) and self._sentry.knows(
+            return isinstance(issue.assignee, Person) and self._facts.ado.knows(issue.assignee.email)
+        people = self._facts.configuration.people
+        return isinstance(item.assignee, Person) and self._facts.sentry.knows(
             people.get(item.assignee.email, item.assignee.email)
         )
 

@@ -1,0 +1,103 @@
+"""Growth: what an event and a reconciliation cost beside few and many links and organizations."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.cold import memory_of_import
+from bench.crowd import Crowd, Run
+from bench.figures import DIRECTIONS, LINKS, ORGANIZATIONS
+from bench.measuring import Measured, Scale, Spread, measured, medians_of, ratios, take_turns
+
+LINKS_OF_AN_ORGANIZATION = 10
+EDITED_BESIDE, EDITS, MOST_RUNS = 10_000, 200, 10
+MINUTES_BETWEEN_RUNS = 5
+
+
+def measure(scale: Scale) -> Iterator[Measured]:
+    yield from _beside_links(scale)
+    yield from _among_organizations(scale)
+    yield _unannounced(scale)
+
+
+def _beside_links(scale: Scale) -> Iterator[Measured]:
+    crowds = {links: Crowd(scale.of(links)) for links in LINKS}
+    yield from _events(crowds, "an {} event beside {:,} links", scale)
+    runs = {links: _steady_runs(crowd, scale) for links, crowd in crowds.items()}
+    for links in LINKS:
+        name = f"reconcile of {links:,} links"
+        yield measured("growth", f"{name}: to Azure DevOps", Spread.most_of([run.ado for run in runs[links]]))
+        yield measured("growth", f"{name}: to Sentry", Spread.most_of([run.sentry for run in runs[links]]))
+        yield measured("growth", name, Spread.of([run.seconds for run in runs[links]]))
+    yield from _peaks(crowds, "reconcile of {:,} links: peak memory")
+    yield from _reading_round(runs[LINKS[-1]][-1])
+
+
+def _among_organizations(scale: Scale) -> Iterator[Measured]:
+    crowds = {
+        count: Crowd(scale.of(count) * LINKS_OF_AN_ORGANIZATION, organizations=scale.of(count))
+        for count in ORGANIZATIONS
+    }
+    yield from _events(crowds, "an {} event among {:,} organizations", scale)
+    for count, crowd in crowds.items():
+        name, runs = f"reconcile of {count:,} organizations", _steady_runs(crowd, scale)
+        each = [run.ado / scale.of(count) for run in runs]
+        yield measured("growth", f"{name}: each to Azure DevOps", Spread.most_of(each))
+        yield measured("growth", name, Spread.of([run.seconds for run in runs]))
+    yield from _peaks(crowds, "reconcile of {:,} organizations: peak memory")
+
+
+def _steady_runs(crowd: Crowd, scale: Scale) -> Sequence[Run]:
+    return [crowd.steady_run() for _ in range(scale.rounds)]
+
+
+def _events(crowds: Mapping[int, Crowd], name: str, scale: Scale) -> Iterator[Measured]:
+    smallest, *larger = crowds
+    for direction in DIRECTIONS:
+        contestants = {
+            size: crowd.inbound_event if direction == "inbound" else crowd.outbound_event
+            for size, crowd in crowds.items()
+        }
+        take_turns(contestants, rounds=2)  # The first events fill caches.
+        taken = take_turns(contestants, rounds=scale.rounds * scale.events)
+        rounds = {size: medians_of(seconds, scale.rounds) for size, seconds in taken.items()}
+        for size in larger:
+            beside = {f"at {each:,}, ms:": Spread.of(rounds[each]).value * 1000 for each in (smallest, size)}
+            spread = ratios(rounds[size], rounds[smallest])
+            yield measured("growth", name.format(direction, size), spread, beside)
+
+
+def _peaks(crowds: Mapping[int, Crowd], name: str) -> Iterator[Measured]:
+    """Compare what the process takes at its peak: all that is imported, and what a run takes beyond it.
+
+    The doubles live in this process and hold what storage would hold. So the run's own part is traced, and
+    the rest is that of a fresh process.
+    """
+    fresh = memory_of_import()
+    peaks = {size: crowd.steady_run(traced=True).peak for size, crowd in crowds.items()}
+    smallest, *larger = peaks
+    for size in larger:
+        ratio = (fresh + peaks[size]) / (fresh + peaks[smallest])
+        beside = {f"at {each:,}, of the run alone, KiB:": peaks[each] / 1024 for each in (smallest, size)}
+        yield measured("growth", name.format(size), Spread.of([ratio]), beside)
+
+
+def _reading_round(run: Run) -> Iterator[Measured]:
+    """Say what it takes to read every issue once, from what one run reads."""
+    calls = math.ceil(100_000 * run.sentry / run.issues)
+    yield measured("growth", "to read 100,000 issues once: to Sentry", Spread.of([calls]))
+    minutes = math.ceil(12_000 / run.issues) * MINUTES_BETWEEN_RUNS
+    yield measured(
+        "growth", "to read 12,000 issues once", Spread.of([minutes]), {"issues in a run:": run.issues}
+    )
+
+
+def _unannounced(scale: Scale) -> Measured:
+    crowd = Crowd(max(EDITS, scale.of(EDITED_BESIDE)))
+    is_carried_over = crowd.edit_unannounced(EDITS)
+    runs = 0
+    while not is_carried_over() and runs < MOST_RUNS:
+        crowd.steady_run()
+        runs += 1
+    name = "to carry over 200 unannounced edits beside 10,000 links"
+    # One that the last run did not carry over either takes at least one more.
+    return measured("growth", name, Spread.of([runs if is_carried_over() else runs + 1]))

@@ -1,0 +1,165 @@
+"""Several links at one end: whose change it is, whether all partners are done, and who waits for whom.
+
+An end is an issue or a work item. What its links join it to are its partners.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from msgspec.structs import replace
+
+from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
+from shared.domain.model import (
+    ASSIGNEE,
+    STATUS,
+    UNKNOWN_STATE,
+    Claim,
+    EndRecord,
+    Ends,
+    Intent,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Side,
+)
+
+# Whose change it is: an edit travels one hop, so a write of ours is no change for the end's other links.
+
+
+def own_write(record: EndRecord, field: str, value: object) -> Intent | None:
+    """Return the write of ours that a value of the end shows, or None if a person chose the value."""
+    return next((each for each in record.ours if each.field == field and each.value == value), None)
+
+
+def is_own_or_persons(record: EndRecord, link: IssueLink, field: str, value: object) -> bool:
+    """Tell whether a value of an end is a person's, or our write for this very link."""
+    return own_write(record, field, value) is None or record.of == _pair(link)
+
+
+def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None) -> bool:
+    """Tell whether we may have written to an end since it was read; then a value of it may have been ours.
+
+    ``read_at`` (epoch seconds) is None for a snapshot, which came along at some time or other; ``rev`` is the
+    work item's, None for an issue.
+    """
+    if read_at is not None:
+        return read_at < max(record.at, record.until)
+    return record.until > 0.0 or (rev is not None and rev < record.rev)
+
+
+def without(record: EndRecord, fields: Iterable[str]) -> EndRecord:
+    """Return what is left of a record once people were seen to have changed some fields of the end.
+
+    Whoever saw that has seen what became of our last write as well.
+    """
+    edited = set(fields)
+    if not edited:
+        return record
+    ours = tuple(each for each in record.ours if each.field not in edited)
+    return replace(record, token="", until=0.0, ours=ours)
+
+
+def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
+    """Return what is left of a record where the end shows something else: people must have changed it."""
+    return replace(record, ours=tuple(each for each in record.ours if now.shown(each.field) == each.value))
+
+
+def announced(record: EndRecord, link: IssueLink, intents: tuple[Intent, ...], claim: Claim) -> EndRecord:
+    """Return the record of an end that is about to be written for a link.
+
+    What was written before stays in it: until the write shows, the end shows the value before.
+    """
+    new = tuple(each for each in intents if each not in record.ours)
+    of = _pair(link)
+    return replace(record, token=claim.token, until=claim.until, of=of, ours=(*record.ours, *new))
+
+
+def released(record: EndRecord, uncertain: tuple[Intent, ...], token: str, now: float) -> EndRecord:
+    """Return the record of an end after its writes: free for others, and with those that may still show.
+
+    The ``token`` stays with the latter, for whoever looks into the claim on the link.
+    """
+    if not uncertain:
+        return replace(record, token="", until=0.0)
+    left = tuple(each for each in uncertain if each not in record.ours)
+    return replace(record, token=token, until=now, ours=(*record.ours, *left))
+
+
+def looked_into(record: EndRecord, claim: Claim, now: Ends, side: Side, at: float) -> EndRecord:
+    """Return the record of an end after a claim was found on one of its links and looked into.
+
+    Of the fields that were announced only what shows is ours.
+    """
+    fields = {each.field for each in claim.intents if each.side is side}
+    ours = tuple(
+        each for each in record.ours if each.field not in fields or now.shown(side, each.field) == each.value
+    )
+    rev = now.item.rev if side is Side.ADO else 0
+    return replace(record, token="", until=0.0, ours=ours, rev=rev, at=at)
+
+
+def landed(
+    record: EndRecord, link: IssueLink, intents: Iterable[Intent], shown: Ends, now: float
+) -> EndRecord:
+    """Return the record of an end to which writes for a link have landed, as its service spells them."""
+    written = tuple(_spelled(each, shown) for each in intents)
+    if not written:
+        return record
+    fields = {each.field for each in written}
+    kept = tuple(each for each in record.ours if each.field not in fields)
+    rev = shown.item.rev if written[0].side is Side.ADO else 0
+    return replace(record, of=_pair(link), ours=(*kept, *written), rev=rev, at=now)
+
+
+def _pair(link: IssueLink) -> tuple[str, int]:
+    return link.issue_id, link.work_item_id
+
+
+def _spelled(intent: Intent, shown: Ends) -> Intent:
+    if intent.field != ASSIGNEE:
+        return intent
+    return replace(intent, assignee=shown.on(intent.side).assignee)
+
+
+# Done needs all: an end becomes done on account of a partner only when all its partners are done.
+
+
+class Standing(StrEnum):
+    """How one partner counts for an end that is to become done."""
+
+    DONE = "done"
+    OPEN = "open"
+    LEFT_OUT = "left-out"
+
+
+def standing(link: IssueLink, side: Side) -> Standing:
+    """Return how the partner on ``side`` of a link counts, by what the link's row tells.
+
+    A partner whose status is not known, or is being written, counts as open.
+    """
+    if link.health.reason == (WORK_ITEM_GONE if side is Side.ADO else ISSUE_GONE):
+        return Standing.LEFT_OUT
+    if side is Side.ADO and not link.seen.item.may_be_written:
+        return Standing.LEFT_OUT
+    status = link.seen.counts_as(side)
+    if status is IssueStatus.IGNORED:
+        return Standing.LEFT_OUT
+    if link.health.reason == UNKNOWN_STATE and side is Side.ADO:
+        return Standing.OPEN
+    if link.claim is not None and any(each.field == STATUS for each in link.claim.intents):
+        return Standing.OPEN
+    return Standing.DONE if status is IssueStatus.RESOLVED else Standing.OPEN
+
+
+def all_done(others: Iterable[IssueLink], side: Side) -> bool:
+    """Tell whether every other partner of the end on ``side`` is done, or left out."""
+    return all(standing(link, side.other) is not Standing.OPEN for link in others)
+
+
+def may_end_waiting(before: IssueLink, after: IssueLink, side: Side) -> bool:
+    """Tell whether the link's partner stopped keeping the end on ``side`` open, while the end is open."""
+    if after.seen.counts_as(side) is not IssueStatus.UNRESOLVED:
+        return False
+    now = standing(after, side.other)
+    return now is not Standing.OPEN and now is not standing(before, side.other)

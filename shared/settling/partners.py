@@ -1,0 +1,53 @@
+"""The other links of an end, as their rows tell: whether all partners are done, and who waited."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.model import IssueLink, Side
+from shared.domain.ports import Queue
+from shared.domain.rules.partners import all_done, may_end_waiting
+from shared.store.links import LinkStore
+
+
+@dataclass(frozen=True)
+class Partners:
+    """Knows the links of one connection by their ends."""
+
+    organization: str
+    epoch: str
+    scope: str
+    links: LinkStore
+    inbound: Callable[[], Queue]
+    outbound: Callable[[], Queue]
+
+    def all_done(self, link: IssueLink, side: Side) -> bool:
+        """Tell whether all other partners of the link's end on ``side`` are done, or left out."""
+        return all_done(self._siblings(link.issue_id, link.work_item_id, side), side)
+
+    def settle_later(self, before: IssueLink, after: IssueLink) -> None:
+        """Have an end settled that waited for this link's partner, once that keeps it open no more."""
+        for side in Side:
+            if may_end_waiting(before, after, side):
+                self._settle_waiting(after.issue_id, after.work_item_id, side)
+
+    def unlinked(self, issue_id: str, work_item_id: int) -> None:
+        """Have both ends settled that waited for the partner which a link joined them to."""
+        for side in Side:
+            self._settle_waiting(issue_id, work_item_id, side)
+
+    def _settle_waiting(self, issue_id: str, work_item_id: int, side: Side) -> None:
+        """Put a message for an end that waits. Should it be lost, a waiting link still falls due."""
+        if not any(each.waiting is side for each in self._siblings(issue_id, work_item_id, side)):
+            return
+        slug, epoch = self.organization, self.epoch
+        if side is Side.SENTRY:
+            self.outbound().put(OutboundMessage(slug, issue_id, epoch=epoch, again=True))
+        else:
+            self.inbound().put(InboundMessage(slug, work_item_id, 0, epoch=epoch, again=True))
+
+    def _siblings(self, issue_id: str, work_item_id: int, side: Side) -> list[IssueLink]:
+        if side is Side.SENTRY:
+            return [each.link for each in self.links.for_issue(self.scope, issue_id, but=work_item_id)]
+        found = (each.link for each in self.links.for_work_item(self.scope, work_item_id))
+        return [each for each in found if each.issue_id != issue_id]

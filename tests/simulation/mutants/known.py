@@ -1,0 +1,424 @@
+"""The mutants: each breaks one mechanism, and says by which schedules or tests it is to be caught."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One way to be wrong. Each text is found in its file exactly once, or the mutant is out of date.
+
+    ``theme`` names the schedules that show it soonest; without one, any may. ``tests`` are named where the
+    simulation is the wrong judge: what a client makes of an answer, say, which the doubles have no part in.
+    """
+
+    name: str
+    changes: tuple[tuple[str, str, str], ...]
+    theme: str | None = None
+    tests: tuple[str, ...] = ()
+
+
+def _mutant(
+    name: str, path: str, old: str, new: str, *, theme: str | None = None, tests: tuple[str, ...] = ()
+) -> Mutant:
+    return Mutant(name, ((f"shared/{path}", old, new),), theme, tests)
+
+
+MUTANTS = (
+    _mutant(
+        "write whatever the revision",
+        "settling/writing.py",
+        "        written.now.item.rev,\n",
+        "        ado.get_work_item(work_item_id).rev,\n",
+    ),
+    _mutant(
+        "forget what was seen",
+        "settling/recording.py",
+        "        seen=seen,\n",
+        "        seen=observation.seen,\n",
+    ),
+    _mutant(
+        "let the other side win a conflict",
+        "domain/rules/deciding.py",
+        "    target = directions.on_conflict.other\n",
+        "    target = directions.on_conflict\n",
+    ),
+    _mutant(
+        "overwrite a link that another worker changed",
+        "store/links.py",
+        "Replace(key, _text(link), stored.etag)",
+        "Replace(key, _text(link), None)",
+    ),
+    _mutant(
+        "record before the write",
+        "settling/settler.py",
+        "replace(link, seen=observation.told_from, claim=claim, waiting=waiting)",
+        "replace(link, seen=decision.after, claim=replace(claim, intents=()), waiting=waiting)",
+    ),
+    _mutant(
+        "write without announcing it",
+        "settling/settler.py",
+        "        stored = self._store(stored, row, ends, unit)\n",
+        "",
+    ),
+    _mutant(
+        "ignore another worker's claim",
+        "settling/observing.py",
+        'claim.token not in {"", unit.token} and claim.until > now:',
+        'claim.token not in {"", unit.token} and claim.until > now + 1e9:',
+    ),
+    _mutant(
+        "take the own writes of a dead worker for a person's",
+        "domain/rules/landing.py",
+        "        if has_landed(intent, claim, now):\n            seen =",
+        "        if has_landed(intent, claim, now) and claim is None:\n            seen =",
+        tests=("tests/unit/domain/test_rules.py", "tests/unit/settling/test_settler.py"),
+    ),
+    _mutant(
+        "treat archived as any other status",
+        "domain/rules/deciding.py",
+        "    if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):\n",
+        "    if now.issue.status is None and (issue_changed or item_changed):\n",
+    ),
+    Mutant(
+        "believe late snapshots",
+        (
+            (
+                "shared/settling/settler.py",
+                "known = item is not None and item.rev <= link.seen.item.rev",
+                "known = item is not None and item.rev == link.seen.item.rev",
+            ),
+            (
+                "shared/settling/observing.py",
+                "        return None if is_late else item\n",
+                "        return item or (None if is_late else item)\n",
+            ),
+        ),
+    ),
+    _mutant(
+        "say nothing about a conflict",
+        "settling/settler.py",
+        "            if entry.outcome == Outcome.CONFLICT_RESOLVED\n        ]",
+        "            if entry.outcome is None\n        ]",
+    ),
+    _mutant(
+        "say nothing about what was left alone",
+        "domain/activity.py",
+        "{Outcome.SETTLED, Outcome.UNDECIDED}",
+        "{Outcome.SETTLED, Outcome.UNDECIDED, Outcome.SKIPPED}",
+    ),
+    _mutant(
+        "leave the claim behind",
+        "settling/recording.py",
+        "        claim=left,\n",
+        "        claim=claim,\n",
+    ),
+    _mutant(
+        "give up a person who is not known yet",
+        "settling/recording.py",
+        "        owed=owed,\n",
+        "        owed=None,\n",
+    ),
+    _mutant(
+        "unassign for a team or a bare name",
+        "domain/rules/deciding.py",
+        "    if choice.target is not None and isinstance(carried, Stranger):\n",
+        "    if choice.target is not None and carried == 0:\n",
+    ),
+    _mutant(
+        "guess that an unknown state is open",
+        "domain/rules/done.py",
+        "    if category is None:\n        raise Undecidable(",
+        "    if category is None:\n        return IssueStatus.UNRESOLVED\n        raise Undecidable(",
+    ),
+    _mutant(
+        "stay with an issue that was merged",
+        "settling/settler.py",
+        "        if issue.issue_id == stored.link.issue_id:\n            return stored\n",
+        "        if issue.issue_id:\n            return stored\n",
+    ),
+    _mutant(
+        "correct a hand-made state",
+        "domain/rules/deciding.py",
+        "        agree=now.issue.status is now.item.status,\n",
+        "        agree=False,\n",
+    ),
+    _mutant(
+        "let a person who is not known block a status",
+        "settling/writing.py",
+        "        if len(intents) == 1:\n",
+        "        written.refused |= {each.field: refused for each in intents}\n        if intents:\n",
+    ),
+    _mutant(
+        "never ask Sentry again",
+        "flows/reconciling.py",
+        "        for place, issue_id in enumerate(wanted):\n",
+        "        for place, issue_id in enumerate(wanted[:0]):\n",
+    ),
+    _mutant(
+        "never ask Azure DevOps again",
+        "flows/reconciling.py",
+        "        for message, marks in messages.values():\n",
+        "        for message, marks in list(messages.values())[:0]:\n",
+    ),
+    _mutant(
+        "forget a write whose answer was lost",
+        "settling/recording.py",
+        " if claim and written.uncertain else None",
+        " if claim and written.uncertain and not written.error else None",
+        theme="crashes",
+    ),
+    # What a link is bound to.
+    _mutant(
+        "ignore the epoch of what is stored",
+        "domain/connection.py",
+        '    return f"{slug}~{epoch}" if epoch else slug',
+        "    return slug",
+        theme="connections",
+    ),
+    _mutant(
+        "take a message of an ended connection for one of this",
+        "flows/syncing.py",
+        "    return organization if organization.epoch == message.epoch else None",
+        "    return organization",
+        theme="connections",
+    ),
+    _mutant(
+        "believe the deliveries of another organization",
+        "ado/hook.py",
+        "    if is_foreign(known, origin):",
+        "    if is_foreign(known, NOBODY):",
+        theme="connections",
+    ),
+    _mutant(
+        "let the links follow the document to another organization",
+        "domain/connection.py",
+        '    if verdict is Verdict.SAME or choice == "keep":',
+        '    if verdict or choice == "keep":',
+        theme="connections",
+    ),
+    # What the services may answer, and what they may be told.
+    _mutant(
+        "pause everything for what is forbidden about one thing",
+        "http/caller.py",
+        "        if status == 403 and about:\n",
+        '        if status == 403 and about == "":\n',
+        tests=("tests/unit/http/test_caller.py",),
+    ),
+    _mutant(
+        "shorten a wait that was asked for",
+        "http/back_off.py",
+        "            self._slowed_until = max(self._slowed_until, self.clock() + seconds)",
+        "            self._slowed_until = self.clock() + seconds",
+        tests=("tests/unit/http/test_back_off.py",),
+    ),
+    _mutant(
+        "hold one thread after the other for a service that says nothing",
+        "http/back_off.py",
+        "            self._silent_until = self.clock() + SILENT_FOR\n\n    def answered",
+        "            self._silent_until = None\n\n    def answered",
+        tests=("tests/unit/http/test_back_off.py",),
+    ),
+    _mutant(
+        "take an item that cannot be read for gone",
+        "ado/client.py",
+        "        return FoundWorkItems(found, frozenset(unreadable - found.keys()))",
+        "        return FoundWorkItems(found)",
+        tests=("tests/unit/ado/test_client.py",),
+    ),
+    _mutant(
+        "let an identity's label depend on who spells it",
+        "ado/identity.py",
+        "    label = _without_name(text) or text.strip()",
+        "    label = text or text.strip()",
+        tests=("tests/unit/ado/test_identity.py",),
+    ),
+    _mutant(
+        "give our credentials to any host",
+        "http/session.py",
+        "            self._policy.verify_trusted(url)",
+        "            str(url)",
+        tests=("tests/unit/http/test_bounds.py",),
+    ),
+    # When something is tried again, and what that costs.
+    _mutant(
+        "count a step of the back-off for each failure",
+        "domain/failures.py",
+        "    if again and still_to_come is not None:\n",
+        "    if again and still_to_come is None and before.attempts < 0:\n",
+        theme="outages",
+    ),
+    _mutant(
+        "let the reconciler's own messages end as poison",
+        "domain/failures.py",
+        "    if not again:\n        return consequence.disposition\n",
+        "    if not again or again:\n        return consequence.disposition\n",
+        theme="outages",
+    ),
+    _mutant(
+        "ask for what is gone at every run",
+        "flows/reconciling.py",
+        "        return None if unwell else _re_read(link)",
+        "        return _re_read(link)",
+        tests=("tests/unit/flows/test_reconciling.py",),
+    ),
+    _mutant(
+        "take a revision at which settling failed for news at each run",
+        "flows/reconciling.py",
+        "    if item.rev > max(seen_rev, health.rev):\n",
+        "    if item.rev > seen_rev:\n",
+        tests=("tests/unit/flows/test_reconciling.py",),
+    ),
+    _mutant(
+        "let a unit of work have no end",
+        "flows/syncing.py",
+        "        if place and now >= unit.deadline:\n",
+        "        if place and now < 0:\n",
+        theme="many",
+    ),
+    _mutant(
+        "ask a service that says nothing for each link",
+        "settling/observing.py",
+        "            self.silent.setdefault(error.service, error)",
+        "            str(error.service)",
+        tests=("tests/unit/flows/test_units_of_work.py",),
+    ),
+    _mutant(
+        "stop at a row that cannot be read",
+        "store/links.py",
+        "            if stored is None:\n                unreadable.append(key)\n",
+        "            if stored is None:\n                raise ValueError(key)\n",
+        theme="damaged",
+    ),
+    _mutant(
+        "look for a comment's links under its old issue only",
+        "flows/commenting.py",
+        "    if issue_id != message.issue_id:\n",
+        "    if issue_id == message.issue_id == None:\n",
+        theme="comments",
+    ),
+    _mutant(
+        "give a comment up that waits for a link",
+        "flows/commenting.py",
+        "    if message.since and _has_waited(services, message):\n        return NOT_LINKED\n",
+        "    if message.organization:\n        return NOT_LINKED\n",
+        theme="comments",
+    ),
+    _mutant(
+        "take a comment for another one once its issue was merged",
+        "ado/comments.py",
+        "{_ISSUE.sub(_ISSUE.pattern, re.escape(url))}",
+        "{re.escape(url)}",
+        theme="comments",
+    ),
+    _mutant(
+        "add a comment without a claim",
+        "flows/commenting.py",
+        "    if isinstance(claim, str):\n        return ALREADY_THERE\n    try:\n",
+        "    if isinstance(claim, str):\n        claim = ClaimedRecord('', '')\n    try:\n",
+        theme="comments",
+    ),
+    _mutant(
+        "begin again at a page that cannot be looked at",
+        "flows/reconciling.py",
+        '            is_done = self.attempt("links", partial(self._queue_page, page.links))\n',
+        "            is_done = self._queue_page(page.links) is None\n",
+        tests=("tests/unit/flows/test_reconciling.py",),
+    ),
+    _mutant(
+        "forget the states of a type that is disabled",
+        "ado/client.py",
+        " for each in self._types(project_id)\n",
+        " for each in self._types(project_id) if not each.is_disabled\n",
+        tests=("tests/unit/ado/test_client.py",),
+    ),
+    # Each field on its own, and several links at one end.
+    _mutant(
+        "write on after the claim ran out",
+        "settling/settler.py",
+        "        if self.clock() > until - _LONGEST_CALL:\n",
+        "        if self.clock() < 0:\n",
+    ),
+    _mutant(
+        "take the answer to a write for granted",
+        "settling/writing.py",
+        "    return answer.shown(intent.field) == before.shown(intent.field) != intent.value",
+        "    return False",
+        tests=("tests/unit/settling/test_settler.py",),
+    ),
+    _mutant(
+        "write to a removed work item",
+        "domain/rules/deciding.py",
+        "    if choice.target is Side.ADO and not now.item.may_be_written:\n",
+        "    if choice.target is None and not now.item.may_be_written:\n",
+    ),
+    _mutant(
+        "let a status that is not known hold up the assignee",
+        "settling/observing.py",
+        "            return replace(observation, now=now, types=types, problem=error)",
+        "            raise",
+        theme="processes",
+    ),
+    _mutant(
+        "take what was looked up for late",
+        "settling/observing.py",
+        "        return None if work_item_id in self.asked_for else self.items.get(work_item_id)",
+        "        return self.items.get(work_item_id)",
+        theme="backups",
+    ),
+    _mutant(
+        "carry our own writes on to the next link",
+        "domain/rules/partners.py",
+        "    return next((each for each in record.ours if",
+        "    return next((each for each in () if",
+        theme="at-rest",
+    ),
+    _mutant(
+        "take a person's edit for our last write",
+        "domain/rules/partners.py",
+        "    ours = tuple(each for each in record.ours if each.field not in edited)\n",
+        "    ours = record.ours\n",
+        theme="at-rest",
+    ),
+    _mutant(
+        "be done as soon as one partner is",
+        "domain/rules/partners.py",
+        "    return all(standing(link, side.other) is not Standing.OPEN for link in others)",
+        "    return any(True for link in (side, *others))",
+        theme="at-rest",
+    ),
+    _mutant(
+        "wait for an archived issue",
+        "domain/rules/partners.py",
+        "    if status is IssueStatus.IGNORED:\n",
+        "    if status is None:\n",
+        theme="at-rest",
+    ),
+    _mutant(
+        "forget that an end waits for its other partners",
+        "settling/recording.py",
+        "    waiting = None if _has_landed(STATUS, written) else decision.waiting\n",
+        "    waiting = None\n",
+        theme="at-rest",
+    ),
+    _mutant(
+        "wake nobody when a link is parted",
+        "settling/partners.py",
+        "        for side in Side:\n            self._settle_waiting(issue_id, work_item_id, side)\n",
+        "        for side in ():\n            self._settle_waiting(issue_id, work_item_id, side)\n",
+        theme="at-rest",
+    ),
+    _mutant(
+        "wake nobody when a partner stops counting",
+        "domain/rules/partners.py",
+        "    return now is not Standing.OPEN and now is not standing(before, side.other)",
+        "    return False",
+        theme="at-rest",
+    ),
+    _mutant(
+        "decide anew on the issue as it was before it was merged",
+        "settling/observing.py",
+        "        for issue_id in (link.issue_id, self.current_issue_id(link.issue_id)):\n",
+        "        for issue_id in (link.issue_id,):\n",
+        tests=("tests/unit/settling/test_settler.py",),
+    ),
+)

@@ -1,0 +1,155 @@
+"""How both services stand, and what that means: spelled out once more, independently of the code."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from shared.domain.configuration import Configuration
+from shared.domain.errors import NotFound
+from shared.domain.model import Assignee, IssueLink, IssueStatus, Person, SentryIssue, Stranger, WorkItem
+from simulator.ado.processes import WorkItemType
+from tests.doubles.ado import MemoryAdo
+from tests.doubles.sentry import MemorySentry
+
+STATUS, ASSIGNEE = "status", "assignee"
+FIELDS = (STATUS, ASSIGNEE)
+ISSUE, ITEM = 0, 1
+Pair = tuple[str, int]
+Values = tuple[object, object]  # of one field, on the issue and on the work item
+
+
+class Worker(Protocol):
+    """Somebody who makes our calls.
+
+    ``observed`` holds each issue as they last read it, ``since`` is when they took up their work, and
+    ``began`` when they began the call they are making.
+    """
+
+    token: str
+    observed: dict[str, SentryIssue]
+    since: float
+    began: float
+
+
+class Facts:
+    """Reads the doubles, not the tables.
+
+    ``bad`` are the ends that somebody keeps us from, ``restored`` the work items that went back to an earlier
+    revision: from then on a revision's number names two.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[str, MemoryAdo],
+        sentry: MemorySentry,
+        configuration: Callable[[], Configuration],
+        partition: Callable[[], str],
+        links: Callable[[], Iterator[IssueLink]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._places = places
+        self.sentry = sentry
+        self._configuration = configuration
+        self._partition = partition
+        self.links = links
+        self.clock = clock
+        self.bad: dict[str, str] = {}
+        self.restored: set[int] = set()
+        self._lost: dict[tuple[int, int], list[WorkItem]] = {}
+        self.reconfigured = self.reinterpreted = False
+
+    @property
+    def configuration(self) -> Configuration:
+        return self._configuration()
+
+    @property
+    def partition(self) -> str:
+        """Return the partition of the links of the connection there is now."""
+        return self._partition()
+
+    @property
+    def ado(self) -> MemoryAdo:
+        """Return the Azure DevOps organization that the document names now."""
+        return self._places[self.configuration.ado_url or ""]
+
+    def revisions_at(self, work_item_id: int, rev: int) -> list[WorkItem]:
+        """Return the work item as it stood at a revision, before and after it went back to an earlier one."""
+        now = self.ado.revisions(work_item_id)[rev - 1 : rev]
+        return [*self._lost.get((work_item_id, rev), ()), *(each.item for each in now)]
+
+    def forget_after(self, work_item_id: int, rev: int) -> None:
+        """Note the revisions that a restored backup takes away, and that somebody may still have read."""
+        self.restored.add(work_item_id)
+        for each in self.ado.revisions(work_item_id)[rev - 1 :]:
+            self._lost.setdefault((work_item_id, each.item.rev), []).append(each.item)
+
+    def kind_of(self, item: WorkItem) -> WorkItemType:
+        home = next(each for each in self._places.values() if item.project_id in each.catalog.projects)
+        return home.kind_of(item)
+
+    def category_of(self, item: WorkItem) -> str | None:
+        state = self.kind_of(item).find_state(item.state)
+        return None if state is None else state.category
+
+    def is_removed(self, item: WorkItem) -> bool:
+        return self.category_of(item) == "Removed"
+
+    def status_of(self, item: WorkItem) -> IssueStatus:
+        configuration = self.configuration
+        mapping = configuration.project_mapping(item.project_id)
+        if mapping and any(item.state in each.done_states for each in mapping.for_type(item.work_item_type)):
+            return IssueStatus.RESOLVED
+        done = self.category_of(item) in [each.value for each in configuration.done_categories]
+        return IssueStatus.RESOLVED if done else IssueStatus.UNRESOLVED
+
+    def same_person(self, in_ado: Assignee, in_sentry: Assignee) -> bool:
+        if isinstance(in_ado, Stranger) or isinstance(in_sentry, Stranger):
+            return False
+        if isinstance(in_ado, Person):
+            in_ado = Person(self.configuration.people.get(in_ado.email, in_ado.email))
+        return in_ado == in_sentry
+
+    def values(self, name: str, issue: SentryIssue, item: WorkItem) -> Values:
+        if name == STATUS:
+            return issue.status, self.status_of(item)
+        return issue.assignee, item.assignee
+
+    def agree(self, name: str, values: Values, issue: SentryIssue, item: WorkItem) -> bool:
+        if name == STATUS:
+            return values[ISSUE] is values[ITEM]
+        return self.same_person(item.assignee, issue.assignee)
+
+    def find_issue(self, issue_id: str) -> SentryIssue | None:
+        try:
+            return self.sentry.get_issue(issue_id)
+        except NotFound:
+            return None
+
+    def find_item(self, work_item_id: int) -> WorkItem | None:
+        return None if self.ado.is_deleted(work_item_id) else self.ado.item(work_item_id)
+
+    def changed_in_issue(self, before: SentryIssue, after: SentryIssue) -> list[str]:
+        return [name for name in FIELDS if getattr(before, name) != getattr(after, name)]
+
+    def changed_in_item(self, before: WorkItem, after: WorkItem) -> list[str]:
+        changed = (self.status_of(before) is not self.status_of(after), before.assignee != after.assignee)
+        return [name for name, has_changed in zip(FIELDS, changed, strict=True) if has_changed]
+
+    def is_kept_from(self, link: IssueLink) -> bool:
+        """Tell whether somebody forbids us an end of the link, or garbles it."""
+        return bool(self.bad.keys() & {issue_end(link.issue_id), item_end(link.work_item_id)})
+
+
+def issue_end(issue_id: str) -> str:
+    return f"issue {issue_id}"
+
+
+def item_end(work_item_id: int) -> str:
+    return f"item {work_item_id}"
+
+
+def ends_of(pair: Pair) -> tuple[str, str]:
+    return issue_end(pair[0]), item_end(pair[1])
+
+
+def pair_of(link: IssueLink) -> Pair:
+    return link.issue_id, link.work_item_id

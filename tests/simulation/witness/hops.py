@@ -1,0 +1,73 @@
+"""The law that an edit travels one hop: what we wrote to an end is no change of it for its other links."""
+
+import itertools
+from dataclasses import dataclass, replace
+
+from tests.simulation.laws import Law, Verdicts
+from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, ends_of
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last change of a field of an end; if it was ours, by whom, when, and for which link."""
+
+    number: int = 0
+    pair: Pair | None = None
+    token: str = ""
+    at: float = 0.0
+
+
+_NEVER = Change()
+
+
+class Hops:
+    def __init__(self, facts: Facts, verdicts: Verdicts) -> None:
+        self._facts = facts
+        self._verdicts = verdicts
+        self._numbers = itertools.count(1)
+        self._last: dict[tuple[str, str], Change] = {}
+        # Links that copy one side over, or that have come to another issue, carry what they find there.
+        self.may_carry: set[Pair] = set()
+        self._parted = False
+
+    def person_changed(self, end: str, name: str) -> None:
+        self._last[end, name] = Change(next(self._numbers))
+
+    def parted(self) -> None:
+        """Note that a link ended: whoever waited for its other partners may go on now."""
+        self._parted = True
+
+    def wrote(self, worker: Worker, pair: Pair, end: str, name: str, *, in_time: bool) -> None:
+        """Judge a write of ours. One that lands after its claim ran out is known to nobody as ours."""
+        other = next(each for each in ends_of(pair) if each != end)
+        source = self._last.get((other, name), _NEVER)
+        if self._is_carried_on(worker, source, pair, name):
+            problem = f"{name} of {end} followed {other}, which had been written for {source.pair}"
+            self._verdicts.against(Law.ONE_HOP, problem)
+        change = Change(next(self._numbers))
+        if in_time:
+            change = replace(change, pair=pair, token=worker.token, at=self._facts.clock())
+        self._last[end, name] = change
+
+    def _is_carried_on(self, worker: Worker, source: Change, pair: Pair, name: str) -> bool:
+        """Tell whether a write passes on what another one of ours had put there, as its worker could know."""
+        if source.pair in {None, pair} or pair in self.may_carry or (name == STATUS and self._parted):
+            return False
+        came_meanwhile = source.token != worker.token and source.at > worker.since
+        return not came_meanwhile and not self._is_ambiguous(source.pair or pair) and self._agree(pair, name)
+
+    def _is_ambiguous(self, pair: Pair) -> bool:
+        """Tell whether a merge led the write to another issue, or a revision's number names two."""
+        issue = self._facts.find_issue(pair[0])
+        return issue is None or issue.issue_id != pair[0] or pair[1] in self._facts.restored
+
+    def was_settled_by_another(self, pair: Pair, name: str) -> bool:
+        """Tell whether the last change at either end was ours for another link, which goes no further."""
+        changes = [self._last.get((end, name), _NEVER) for end in ends_of(pair)]
+        return max(changes, key=lambda change: change.number).pair not in {None, pair}
+
+    def _agree(self, pair: Pair, name: str) -> bool:
+        issue, item = self._facts.find_issue(pair[0]), self._facts.ado.item(pair[1])
+        return issue is not None and self._facts.agree(
+            name, self._facts.values(name, issue, item), issue, item
+        )

@@ -1,0 +1,76 @@
+"""Joining an issue to a work item: how they stand is noted, also where that cannot be known in full."""
+
+import pytest
+
+from shared.domain.model import Health, HealthWord, IssueStatus, Person
+from shared.flows.linking import link, unlink
+from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Scene
+
+RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
+OTHER = "200"
+
+
+@pytest.fixture
+def scene() -> Scene:
+    scene = Scene()
+    scene.sentry.add_issue(issue_id=OTHER)
+    return scene
+
+
+@pytest.fixture
+def strange(scene: Scene) -> Scene:
+    """A work item in a state that its process lists no more."""
+    scene.ado.edit(ITEM, **{STATE: "Resolved", "System.AssignedTo": BOB})
+    scene.ado.unlisted = frozenset({"Resolved"})
+    scene.now += 2 * 3600.0
+    return scene
+
+
+def joined(scene: Scene) -> Health:
+    return scene.stored(OTHER).link.health
+
+
+def test_a_work_item_in_an_unknown_state_is_linked_and_says_so(strange: Scene) -> None:
+    link(strange.services, strange.organization, OTHER, ITEM, None)
+    assert (joined(strange).word, joined(strange).reason) == (HealthWord.ATTENTION, "unknown-state")
+    assert joined(strange).due is not None
+    page = strange.services.activity.page(SLUG, OTHER, ITEM, None, 10)
+    assert [entry.outcome for entry in page.entries] == ["failed", "linked"]
+    assert page.entries[0].reason == "unknown-state: no category is known for state 'Resolved' of Bug"
+
+
+def test_it_goes_on_saying_so_until_the_state_is_known_or_left(strange: Scene) -> None:
+    link(strange.services, strange.organization, OTHER, ITEM, None)
+    strange.sentry.assign(OTHER, "ann@corp.example")
+    strange.outbound(OTHER)
+    assert joined(strange).reason == "unknown-state"
+    strange.ado.unlisted = frozenset()
+    strange.now += 60.0
+    strange.outbound(OTHER)
+    assert joined(strange) == Health()
+    assert strange.stored(OTHER).link.seen.item.status is RESOLVED
+    # It was learned, and is no edit: nothing travels.
+    assert strange.sentry.get_issue(OTHER).status is UNRESOLVED
+
+
+def test_an_issue_that_is_resolved_takes_its_work_item_out_of_the_unknown_state(strange: Scene) -> None:
+    unlink(strange.services, strange.organization, ISSUE, ITEM)
+    link(strange.services, strange.organization, OTHER, ITEM, None)
+    strange.sentry.resolve(OTHER)
+    assert strange.outbound(OTHER) == ["applied"]
+    assert (strange.state, joined(strange)) == ("Closed", Health())
+
+
+def test_what_can_be_copied_is_copied_from_an_item_in_an_unknown_state(strange: Scene) -> None:
+    link(strange.services, strange.organization, OTHER, ITEM, "ado")
+    issue = strange.sentry.get_issue(OTHER)
+    assert (issue.status, issue.assignee) == (UNRESOLVED, Person(BOB))
+    assert joined(strange).reason == "unknown-state"
+
+
+def test_a_removed_work_item_is_linked_as_what_it_is(scene: Scene) -> None:
+    scene.ado.add_item("Fix login", 60, kind="Task", **{STATE: "Removed"})
+    link(scene.services, scene.organization, OTHER, 60, "sentry")
+    seen = scene.stored(OTHER, 60).link.seen.item
+    assert (seen.removed, seen.status) == (True, UNRESOLVED)
+    assert scene.ado.item(60).state == "Removed"
