@@ -81,8 +81,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
     """What each part of a run has come to; None starts from the beginning.
 
-    ``links_after`` and ``issues_behind`` are the last links that were passed. ``looked_at`` is when the last
-    complete look at all work items ended, ``pruned_at`` the last complete pass over the activity (epoch
+    ``links_after`` and ``issues_behind`` are the last links that were passed. ``look_due`` is when the next
+    look at all work items is due, ``pruned_at`` when the last complete pass over the activity ended (epoch
     seconds). ``everything`` says that somebody asked for all links and the rest of them is still to come.
     ``marks`` names each link for which a message was put, as it stood then.
     """
@@ -91,7 +91,7 @@ class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
     issues_behind: str | None = None
     feed: Feed | None = None
     look: Look | None = None
-    looked_at: float = 0.0
+    look_due: float = 0.0
     pruned_at: float = 0.0
     pruned_until: str | None = None
     everything: bool = False

@@ -5,6 +5,7 @@ from shared.domain.messages import InboundMessage
 from shared.domain.model import HealthWord, IssueLink, SentryIssue, WorkItem
 
 _DAILY = 24 * 3600.0  # seconds
+_ON_ITS_WAY = 3600.0  # seconds; no message is older, unless nobody handles any
 # A token that is lost may be answered like an outage; after so many failures in a row it is given up.
 _FAILURES_OF_A_TOKEN = 3
 
@@ -77,12 +78,26 @@ def differs(link: IssueLink, issue: SentryIssue) -> bool:
     return issue.issue_id != link.issue_id or issue.side != link.seen.issue
 
 
-def is_look_due(looked_at: float, now: float) -> bool:
-    """Tell whether it is time for a look at all work items: at first, and once a day.
+def is_look_due(due: float, now: float) -> bool:
+    """Tell whether it is time for a look at all work items.
 
     No feed shows permissions that were taken away, items that were destroyed, or a restored backup.
     """
-    return not 0.0 <= now - looked_at < _DAILY
+    return not now < due <= now + _DAILY
+
+
+def due_after_look(due: float, now: float) -> float:
+    """Return when the next look is due: a day after this one, or earlier if that was wanted."""
+    return due if not is_look_due(due, now) else now + _DAILY
+
+
+def due_at_beginning(now: float) -> float:
+    """Return when to look once more after the feed began, for the first time or since a token was lost.
+
+    The server may have gone back to a backup. Then what is on its way tells of revisions that it has no
+    longer.
+    """
+    return now + _ON_ITS_WAY
 
 
 def is_given_up(failures: int) -> bool:

@@ -23,7 +23,14 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.domain.ports import AdoFeed
-from shared.domain.rules.news import ask_about, is_given_up, is_news, message_for_item, message_for_rev
+from shared.domain.rules.news import (
+    ask_about,
+    due_at_beginning,
+    is_given_up,
+    is_news,
+    message_for_item,
+    message_for_rev,
+)
 from shared.flows.reconciling.look import want_look
 from shared.flows.reconciling.run import Part, Run
 from shared.store.progress import Feed
@@ -73,10 +80,10 @@ def read_feed(run: Run) -> None:
 
 
 def _begin(run: Run) -> Feed:
-    """Return a feed from now on; what was before is found by a full look."""
+    """Return a feed from now on; what was before is found by a full look, and another one an hour later."""
     want_look(run)
     feed = Feed(run.now - _OVERLAP, place=_place_of(run))
-    run.progress = replace(run.progress, feed=feed)
+    run.progress = replace(run.progress, feed=feed, look_due=due_at_beginning(run.now))
     return feed
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.ado.client import LARGEST_BATCH
 from shared.domain.model import FoundWorkItems
-from shared.domain.rules.news import is_look_due, message_for_item
+from shared.domain.rules.news import due_after_look, is_look_due, message_for_item
 from shared.flows.reconciling.batches import Batch, batches
 from shared.flows.reconciling.run import Part, Run
 from shared.store.progress import Look
@@ -27,7 +27,7 @@ def want_look(run: Run) -> None:
 def look_at_items(run: Run) -> None:
     """Go on with the look that is under way, or begin the daily one; the issues get as much time."""
     stop_at = (run.now + run.stop_at) / 2
-    if run.progress.look is None and is_look_due(run.progress.looked_at, run.now):
+    if run.progress.look is None and is_look_due(run.progress.look_due, run.now):
         want_look(run)
     before = run.messages.about_items
     while (look := run.progress.look) is not None:
@@ -39,7 +39,8 @@ def look_at_items(run: Run) -> None:
             if run.now > stop_at or run.messages.about_items - before >= _MESSAGES:
                 run.remains = True
                 return
-        run.progress = replace(run.progress, look=Look() if look.again else None, looked_at=run.now)
+        due = due_after_look(run.progress.look_due, run.now)
+        run.progress = replace(run.progress, look=Look() if look.again else None, look_due=due)
 
 
 def _look_at(run: Run, batch: Batch[int]) -> None:

@@ -22,6 +22,8 @@ from shared.domain.model import (
 )
 from shared.domain.rules.news import (
     differs,
+    due_after_look,
+    due_at_beginning,
     is_compared,
     is_given_up,
     is_look_due,
@@ -186,11 +188,31 @@ def test_an_issue_is_compared_if_what_was_seen_of_it_is_how_it_stood(link: Issue
 
 
 @pytest.mark.parametrize(
-    ("looked_at", "due"),
-    [(0.0, True), (NOW - DAY, True), (NOW - DAY + 1.0, False), (NOW, False), (NOW + 1.0, True)],
+    ("due", "is_due"),
+    # The last one was noted by a clock that went wrong.
+    [
+        (0.0, True),
+        (NOW - 1.0, True),
+        (NOW, True),
+        (NOW + 1.0, False),
+        (NOW + DAY, False),
+        (NOW + DAY + 1.0, True),
+    ],
 )
-def test_all_work_items_are_looked_at_once_a_day(looked_at: float, due: bool) -> None:
-    assert is_look_due(looked_at, NOW) is due
+def test_all_work_items_are_looked_at_when_it_is_time(due: float, is_due: bool) -> None:
+    assert is_look_due(due, NOW) is is_due
+
+
+@pytest.mark.parametrize(
+    ("due", "then"),
+    [(0.0, NOW + DAY), (NOW, NOW + DAY), (NOW + 3600.0, NOW + 3600.0), (NOW + DAY + 1.0, NOW + DAY)],
+)
+def test_after_a_look_the_next_one_is_due_in_a_day_or_when_it_is_wanted(due: float, then: float) -> None:
+    assert due_after_look(due, NOW) == then
+
+
+def test_after_the_feed_began_there_is_a_look_once_all_is_handled_that_was_on_its_way() -> None:
+    assert due_after_look(due_at_beginning(NOW), NOW + 60.0) == NOW + 3600.0
 
 
 @pytest.mark.parametrize(("failures", "given_up"), [(1, False), (2, False), (3, True), (4, True)])

@@ -153,7 +153,7 @@ def link_at_rest(scene: Scene, count: int) -> None:
         table._rows[SLUG][key] = Row(key, msgspec.json.encode(link).decode(), key)
     table._keys[SLUG] = sorted(table._rows[SLUG])
     progress = scene.services.progress.get(SLUG)
-    scene.services.progress.put(SLUG, replace(progress, looked_at=scene.now))
+    scene.services.progress.put(SLUG, replace(progress, look_due=scene.now + DAY))
 
 
 def test_a_hundred_thousand_links_at_rest_cost_one_call_and_no_more_memory_than_a_hundred() -> None:
