@@ -178,13 +178,17 @@ class Unauthorized(Upstream):
 
 
 class Throttled(Upstream):
-    """``retry_after`` is in seconds, as the service asked or as its limits imply."""
+    """``retry_after`` is in seconds, as the service asked or as its limits imply.
+
+    ``silent`` says that it asked for nothing: it gave no answer, and is left alone for a while.
+    """
 
     kind = "throttled"
 
-    def __init__(self, service: str, detail: str, *, retry_after: float) -> None:
+    def __init__(self, service: str, detail: str, *, retry_after: float, silent: bool = False) -> None:
         super().__init__(service, detail)
         self.retry_after = retry_after
+        self.silent = silent
 
 
 class Unavailable(Upstream):

@@ -8,11 +8,9 @@ from shared.domain.model import Ends, IssueLink, IssueSide, IssueStatus, ItemSid
 from shared.settings import StorageAccount
 from shared.store.links import LinkStore
 from shared.store.tables import AzureTable, table_service
-from simulator.ado import FakeAdo
 from simulator.ado.faults import html_page
 from simulator.ado.revisions import FeedModes
-from simulator.sentry import FakeSentry
-from tests.e2e.app import ADO_TOKEN, SENTRY_TOKEN, SIGNING_KEY, App, Pair, eventually, own_app
+from tests.e2e.app import App, Pair, eventually, own_app
 
 STATE = "System.State"
 ANN = "ann@corp.example"
@@ -263,25 +261,6 @@ def test_what_was_merged_or_deleted_in_sentry_is_found(unheard: Pair) -> None:
     unheard.sentry.resolve(survivor)
     unheard.app.run_now("reconcile")
     eventually(lambda: unheard.state(merged[1]) == "Closed")
-
-
-def test_more_than_sentry_answers_at_once_is_carried_over_by_one_run(app: App) -> None:
-    with (
-        FakeAdo(token=ADO_TOKEN, time_scale=0.01) as ado,
-        FakeSentry(token=SENTRY_TOKEN, client_secret=SIGNING_KEY, enforce_rate_limit=True) as sentry,
-    ):
-        pair = Pair(app, ado, sentry)
-        assert pair.configure().status_code == 201
-        pairs = []
-        for _ in range(16):
-            issue_id, item = sentry.add_issue(announce=False).id, ado.add_item().id
-            eventually(lambda issue_id=issue_id, item=item: pair.post_link(issue_id, item).status_code < 300)  # type: ignore[misc]
-            pairs.append((issue_id, item))
-        for issue_id, _ in pairs:
-            sentry.resolve(issue_id)
-        app.run_now("reconcile")
-        eventually(lambda: {pair.state(item) for _, item in pairs} == {"Closed"})
-        assert not any("failed" in dict(pair.outcomes(*each)) for each in pairs)
 
 
 def link_at_rest(pair: Pair, issue_id: str, count: int) -> None:

@@ -182,9 +182,7 @@ class Run:
         try:
             return call()
         except Throttled as error:
-            # A service that is left alone for its silence would be asked into the void.
-            is_there = error.asked or error.service in self.heard
-            if not is_there or error.retry_after > min(_LONGEST_PAUSE, self.stop_at - self.now):
+            if error.silent or error.retry_after > min(_LONGEST_PAUSE, self.stop_at - self.now):
                 raise
             self.services.pause(error.retry_after)
             return call()

@@ -12,7 +12,7 @@ from functions import health
 from functions import reconcile as reconcile_function
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Refused, SyncError, Throttled, Unauthorized, Unavailable, Unreadable
-from shared.domain.model import ActivityEntry, Claim, Health, HealthWord, IssueStatus, Person
+from shared.domain.model import ActivityEntry, Claim, Health, HealthWord, IssueStatus, Person, SentryIssue
 from shared.flows.linking import link
 from shared.flows.reconciling import Found, reconcile, reconcile_all
 from shared.store.activity import KEPT_FOR
@@ -582,6 +582,33 @@ def test_what_is_found_comes_no_faster_than_sentry_answers(scene: Scene) -> None
         3,
     ]
     assert moments[-1] < scene.now + EVERY
+
+
+def test_what_is_more_than_sentry_answers_is_carried_over_by_two_runs(scene: Scene) -> None:
+    link_many(scene, 100)
+    for number in range(1001, 1101):
+        scene.sentry.resolve(str(number))
+    limit_look_ups(scene, 4)
+    reconciled(scene)
+    states = [scene.ado.item(number).state for number in range(1001, 1101)]
+    assert states.count("Closed") >= 90
+    reconciled(scene)
+    assert {scene.ado.item(number).state for number in range(1001, 1101)} == {"Closed"}
+
+
+def limit_look_ups(scene: Scene, most: int) -> None:
+    """Have Sentry answer so many look-ups of an issue in each second."""
+    answered: list[int] = []
+    real = scene.sentry.get_issue
+
+    def limited(issue_id: str) -> SentryIssue:
+        second = int(scene.now)
+        answered.append(second)
+        if answered.count(second) > most:
+            raise Throttled("sentry", "HTTP 429", retry_after=1.0)
+        return real(issue_id)
+
+    scene.sentry.get_issue = limited  # type: ignore[method-assign]  # for this scene
 
 
 def test_a_run_puts_no_more_messages_than_are_handled_until_the_next(scene: Scene) -> None:
