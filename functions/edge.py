@@ -38,8 +38,8 @@ from shared.domain.errors import (
     Unreadable,
     Upstream,
 )
-from shared.domain.failures import Disposition, delay_of, disposition_of
-from shared.domain.messages import Message, parts_of
+from shared.domain.failures import Disposition, disposition_of, put_back
+from shared.domain.messages import Message
 from shared.domain.ports import Queue
 from shared.services import Services
 
@@ -302,7 +302,7 @@ def log_unreadable(organization: str, keys: Iterable[str]) -> None:
 
 def finish(queue: Queue, message: Message, error: SyncError) -> None:
     """Dispose of a message that failed: returning deletes it, raising hands it to the queue's retries."""
-    disposition = disposition_of(error, again=message.again)
+    disposition = disposition_of(error, message)
     logger.log(
         _level_of(disposition, again=message.again),
         "outcome=%s error=%s kind=%s organization=%s",
@@ -313,8 +313,8 @@ def finish(queue: Queue, message: Message, error: SyncError) -> None:
     )
     if disposition is Disposition.PUT_BACK:
         # Queues count whole seconds. Rounding down would call the service too early.
-        for part in parts_of(message, error.left):
-            queue.put(part, delay=math.ceil(delay_of(error)))
+        for part, delay in put_back(message, error):
+            queue.put(part, delay=math.ceil(delay))
     elif disposition is Disposition.RETRY:
         raise error
 

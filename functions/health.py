@@ -1,6 +1,7 @@
 """Reports whether the app can do its work, and names what it lacks, without any secret."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 import azure.functions as func
 
@@ -8,20 +9,44 @@ from functions.edge import answer, api_boundary, name_of
 from shared.domain.errors import SyncError
 from shared.services import Services
 from shared.store.organizations import DOCUMENT
+from shared.store.progress import Told
+
+# What fails, by the part of the reconciler's runs.
+_PARTS = {
+    "feed": "what changed in Azure DevOps cannot be read",
+    "links": "links that are due are not taken up",
+    "full-look": "the linked work items cannot be looked at",
+    "issues": "the linked issues cannot be read",
+    "activity": "old activity cannot be removed",
+}
+# What is done in another way, which takes more calls.
+_WAYS = {
+    "feed": "all linked work items are looked at, as Azure DevOps does not tell what changed,",
+    "issues": "linked issues are asked for one by one, as Sentry does not list them,",
+}
 
 
 @api_boundary
 def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
     problems = [error.detail for error in services.settings.missing()]
+    notes: list[str] = []
     if not problems:
         try:
-            problems = list(_noted(services))
+            problems, notes = _noted(services)
         except SyncError:
             problems = ["Azure Storage cannot be reached, or refuses us"]
-    return answer({"status": "degraded" if problems else "ok", "problems": problems})
+    content = {"status": "degraded" if problems else "ok", "problems": problems}
+    return answer({**content, "notes": notes} if notes else content)
 
 
-def _noted(services: Services) -> Iterator[str]:
+def _noted(services: Services) -> tuple[list[str], list[str]]:
+    """Return what keeps us from our work, and what only makes it dearer."""
+    told = list(services.progress.told().values())
+    problems = [*_refusals(services), *_parts(told, are_notes=False), *_unreadable(told)]
+    return problems, list(_parts(told, are_notes=True))
+
+
+def _refusals(services: Services) -> Iterator[str]:
     for service, count in services.organizations.refusals().items():
         if service == DOCUMENT:
             yield f"the stored document of {count} organization(s) cannot be read"
@@ -37,6 +62,25 @@ def _noted(services: Services) -> Iterator[str]:
             f"{sum(foreign.values())} deliveries to {len(foreign)} organization(s) were ignored lately: they "
             "come from another Azure DevOps organization than the one that is connected there"
         )
-    for count, what in zip(services.progress.unreadable(), ("links", "activity"), strict=True):
+
+
+def _unreadable(told: Sequence[Told]) -> Iterator[str]:
+    for what, count in (
+        ("links", sum(each.unreadable_links.last for each in told)),
+        ("activity", sum(each.unreadable_entries.last for each in told)),
+    ):
         if count:
             yield f"{count} stored row(s) of {what} cannot be read; the log names their keys"
+
+
+def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
+    """Say which parts of the reconciler's runs fail, or find a way that costs more, and since when."""
+    since: dict[tuple[str, str], list[float]] = {}
+    for each in told:
+        for part, problem in each.problems.items():
+            if problem.is_note is are_notes:
+                since.setdefault((part, problem.kind), []).append(problem.since)
+    for (part, kind), moments in sorted(since.items()):
+        begun = datetime.fromtimestamp(min(moments), UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+        what = (_WAYS if are_notes else _PARTS).get(part, part)
+        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}"

@@ -9,7 +9,7 @@ from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unre
 from shared.domain.errors import SyncError
 from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.connecting import remove_what_ended
-from shared.flows.reconciling import Found, reconcile, reconcile_all
+from shared.flows.reconciling import Found, Part, reconcile, reconcile_all
 from shared.flows.syncing import settle_now
 from shared.services import Services
 
@@ -36,6 +36,8 @@ def handle_timer(services: Services) -> None:
 
 
 def _log(slug: str, found: Found) -> None:
+    for note in found.notes:
+        logger.warning("outcome=noted organization=%s part=%s kind=%s", slug, note.part, note.kind)
     for failure in found.failures:
         if isinstance(failure.error, SyncError):
             kind = failure.error.kind
@@ -70,8 +72,8 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 def _answer(slug: str, found: Found) -> func.HttpResponse:
     """Say what was queued and whether links remain for the next runs, or raise why none was looked at."""
-    failed = [failure.error for failure in found.failures if failure.part == "links"]
-    if failed and not found.looked_at:
+    failed = [failure.error for failure in found.failures if failure.part in {Part.LINKS, Part.LOOK}]
+    if failed and not found.compared:
         raise failed[0]
     _log(slug, found)
     content = {

@@ -60,9 +60,11 @@ class Services:
         settings: Settings,
         clock: Callable[[], float] = time.time,
         credential: Credential | None = None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self.pause = pause
         self.seats = Seats(settings.threads)
         self.processes = ProcessCache()
         self._credential = credential or Credential()

@@ -1,7 +1,8 @@
 """The Azure DevOps REST client: one method for each call, named after its meaning."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -17,11 +18,12 @@ from shared.ado.answers import (
     TypeAnswer,
     WorkItemAnswer,
 )
+from shared.ado.feed import PageAnswer, read_page
 from shared.ado.identity import assignee_from_identity
 from shared.domain.decoding import Shape
 from shared.domain.errors import Forbidden, NotFound, Refused, Rejected, Unavailable
 from shared.domain.ids import GUID, is_guid
-from shared.domain.model import Assignee, FoundWorkItems, Person, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, FoundWorkItems, Person, RevisionPage, WorkItem, WorkItemTypes
 from shared.domain.paths import below
 from shared.domain.ports import UNSET, Unset
 from shared.http import BackOff, Caller, Session
@@ -31,6 +33,8 @@ LARGEST_BATCH = 200
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _PROJECTS_A_PAGE = 100
 _MOST_PAGES = 1_000
+# Up to so many names, asking for each is cheaper than listing every project.
+_FEW_NAMES = 3
 _MAX_DEPTH = 14  # levels of areas or iterations; Azure DevOps allows no more
 _HIDDEN = "Microsoft.HiddenCategory"
 _WORK_ITEMS = ("_apis", "wit", "workitems")
@@ -146,6 +150,14 @@ class AdoClient:
         )
         return self._same_item(answer, work_item_id)
 
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/reporting-work-item-revisions
+    def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
+        def ask(query: dict[str, str]) -> PageAnswer:
+            path = ("_apis", "wit", "reporting", "workitemrevisions")
+            return self.call("GET", path, PageAnswer, params=query, about="the feed of revisions")
+
+        return read_page(ask, token, since)
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         """Return the states of every type. One that is disabled for new items goes on for those there are."""
         return {
@@ -205,6 +217,17 @@ class AdoClient:
             seen |= new.keys()
             if len(answer.value) < _PROJECTS_A_PAGE or not new:
                 return
+
+    def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
+        """Return the GUIDs of the projects that exist under these names, whatever their case."""
+        if len(names) > _FEW_NAMES:
+            known = {project.name.casefold(): project.id for project in self.projects()}
+            return {name: known[name.casefold()] for name in names if name.casefold() in known}
+        found: dict[str, str] = {}
+        for name in names:
+            with suppress(NotFound, Forbidden, Refused, Rejected):
+                found[name] = self.get_project(name).id
+        return found
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/classification-nodes/get
     def places(self, project: str, group: str) -> list[str]:

@@ -17,6 +17,7 @@ SyncError
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
 │   ├── Forbidden             it does not let us do this with this one thing
+│   ├── FeedLost              it has no feed of revisions for us, or none from this point on
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
 │   └── Unavailable           it gave no answer, or no usable one
@@ -162,18 +163,32 @@ class Forbidden(Upstream):
         self.about = about
 
 
+class FeedLost(Upstream):
+    """What changed has to be found by a full look; ``kind`` says why, and is one of ``FEED_…``."""
+
+    kind = "feed-lost"
+
+    def __init__(self, service: str, detail: str, *, kind: str) -> None:
+        super().__init__(service, detail)
+        self.kind = kind
+
+
 class Unauthorized(Upstream):
     kind = "unauthorized"
 
 
 class Throttled(Upstream):
-    """``retry_after`` is in seconds, as the service asked or as its limits imply."""
+    """``retry_after`` is in seconds, as the service asked or as its limits imply.
+
+    ``silent`` says that it asked for nothing: it gave no answer, and is left alone for a while.
+    """
 
     kind = "throttled"
 
-    def __init__(self, service: str, detail: str, *, retry_after: float) -> None:
+    def __init__(self, service: str, detail: str, *, retry_after: float, silent: bool = False) -> None:
         super().__init__(service, detail)
         self.retry_after = retry_after
+        self.silent = silent
 
 
 class Unavailable(Upstream):

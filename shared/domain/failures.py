@@ -22,6 +22,7 @@ from shared.domain.errors import (
     Unreadable,
     Upstream,
 )
+from shared.domain.messages import Message, parts_of, spread
 from shared.domain.model import WAITS_FOR_OTHERS, Health, HealthWord
 
 # Seconds before the reconciler retries a link: after the first failure, the second, and so on.
@@ -29,6 +30,7 @@ BACKOFF = (300.0, 900.0, 3600.0)
 # Seconds before it asks again for what is gone: only a person can bring that back.
 DAILY = 24 * 3600.0
 _STORAGE_MAY_BE_BACK_IN = 60.0  # seconds
+_WITHIN = 30.0  # seconds
 
 
 class Disposition(StrEnum):
@@ -88,19 +90,22 @@ def consequence_of(error: SyncError) -> Consequence:
     return next(_CONSEQUENCES[each] for each in type(error).__mro__ if each in _CONSEQUENCES)
 
 
-def disposition_of(error: SyncError, *, again: bool = False) -> Disposition:
-    """Return what happens to a message; ``again`` marks one that the reconciler put.
+def disposition_of(error: SyncError, message: Message | None = None) -> Disposition:
+    """Return what happens to a message, or to one that somebody's change caused.
 
-    Such a message carries no news, so it is dropped: the link remembers, or the reconciler looks again. While
-    storage fails, no link can, and the message waits; the queue's own retries would end in the poison queue.
+    One that the reconciler put carries no news, so it is dropped: the link remembers, or the reconciler looks
+    again. Where a service asks us to wait, it comes back once: a burst of them is more than Sentry answers.
+    While storage fails, no link can remember, and it waits; the queue's own retries would end in the poison
+    queue.
     """
     consequence = consequence_of(error)
-    if not again:
+    if message is None or not message.again:
         return consequence.disposition
     if isinstance(error, Upstream) and error.service == "storage":
         return Disposition.PUT_BACK
+    is_asked_to_wait = isinstance(error, Throttled) and not error.silent and not message.returned
     comes_back = consequence.health is None and consequence.disposition is Disposition.PUT_BACK
-    return Disposition.PUT_BACK if comes_back else Disposition.DROP
+    return Disposition.PUT_BACK if comes_back or is_asked_to_wait else Disposition.DROP
 
 
 def delay_of(error: SyncError) -> float:
@@ -108,12 +113,22 @@ def delay_of(error: SyncError) -> float:
     return error.retry_after if isinstance(error, Throttled | Busy) else _STORAGE_MAY_BE_BACK_IN
 
 
-def gravest(errors: Sequence[SyncError], *, again: bool = False) -> SyncError:
+def put_back(message: Message, error: SyncError) -> list[tuple[Message, float]]:
+    """Return what is put back of a message, each with the seconds for which it waits.
+
+    What the reconciler put comes back within half a minute more, and not all of it at once.
+    """
+    is_returned = message.again and isinstance(error, Throttled)
+    parts = parts_of(msgspec.structs.replace(message, returned=message.returned or is_returned), error.left)
+    return [(each, delay_of(error) + (spread(each) * _WITHIN if is_returned else 0.0)) for each in parts]
+
+
+def gravest(errors: Sequence[SyncError], message: Message | None = None) -> SyncError:
     """Return the error that decides the disposition of a message about several links."""
     dispositions = list(Disposition)
     return max(
         errors,
-        key=lambda error: (dispositions.index(disposition_of(error, again=again)), delay_of(error)),
+        key=lambda error: (dispositions.index(disposition_of(error, message)), delay_of(error)),
     )
 
 

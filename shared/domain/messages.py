@@ -1,5 +1,6 @@
 """The two queue messages: typed, small, and still true when they arrive late."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -15,8 +16,9 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """A work item changed at ``rev``. ``snapshot`` is the item at that rev; None means ask Azure DevOps.
 
     ``epoch`` is that of the connection it belongs to; an older version of the app writes none. ``again``
-    marks a look of the reconciler's own, which carries no news. ``only`` names the issues whose links an
-    earlier unit of work left; empty means all.
+    marks a look of the reconciler's own, which carries no news, and ``returned`` one that was put back as a
+    service asked us to wait. ``only`` names the issues whose links an earlier unit of work left; empty means
+    all.
     """
 
     organization: str
@@ -26,6 +28,7 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     snapshot: WorkItem | None = None
     epoch: str = ""
     again: bool = False
+    returned: bool = False
     only: tuple[str, ...] = ()
 
 
@@ -33,8 +36,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
     With ``comment_id``, the message copies that new comment; without it, it settles status and assignee.
-    ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again`` and ``only`` are as
-    above; ``only`` names work items.
+    ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again``, ``returned`` and
+    ``only`` are as above; ``only`` names work items.
     """
 
     organization: str
@@ -42,6 +45,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     comment_id: str | None = None
     epoch: str = ""
     again: bool = False
+    returned: bool = False
     only: tuple[str, ...] = ()
     since: float = 0.0
 
@@ -60,6 +64,11 @@ def parts_of(message: Message, left: Sequence[str]) -> list[Message]:
         msgspec.structs.replace(message, only=tuple(left[at : at + MOST_NAMED]))
         for at in range(0, len(left), MOST_NAMED)
     ]
+
+
+def spread(message: Message) -> float:
+    """Return a part of 1 that is always the same for a message, and evenly spread over different ones."""
+    return int.from_bytes(hashlib.blake2b(encode(message), digest_size=4).digest()) / 2**32
 
 
 def encode(message: Message) -> bytes:

@@ -15,6 +15,12 @@ STATUS = "status"
 ASSIGNEE = "assignee"
 FIELDS = (STATUS, ASSIGNEE)
 
+# Why the feed of revisions cannot be used: the kinds of FeedLost.
+FEED_TOKEN_REFUSED = "feed-token-refused"  # noqa: S105 - a reason, not a secret
+FEED_UNSUPPORTED = "feed-unsupported"
+FEED_FORBIDDEN = "feed-forbidden"
+FEED_UNREADABLE = "feed-unreadable"
+
 # Why an assignee does not reach the other side.
 ASSIGNEE_NOT_FOUND = "assignee-not-found"
 ASSIGNEE_UNREADABLE = "assignee-unreadable"
@@ -142,8 +148,20 @@ class Ends(msgspec.Struct, frozen=True):
         return self.on(side).shown(field)
 
 
+class ExternalIssue(msgspec.Struct, frozen=True):
+    """An entry on an issue's page in Sentry; ``service_type`` is the slug of the integration that made it."""
+
+    id: str
+    service_type: str
+    display_name: str
+    web_url: str
+
+
 class SentryIssue(msgspec.Struct, frozen=True):
-    """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id."""
+    """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
+
+    ``external_issues`` are read with many issues at once only, and are empty otherwise.
+    """
 
     issue_id: str
     status: IssueStatus
@@ -152,10 +170,21 @@ class SentryIssue(msgspec.Struct, frozen=True):
     permalink: str
     project_slug: str
     level: str = ""
+    external_issues: tuple[ExternalIssue, ...] = ()
 
     @property
     def side(self) -> IssueSide:
         return IssueSide(self.status, self.assignee)
+
+
+class FoundIssues(msgspec.Struct, frozen=True):
+    """Which of many issues exist under these very ids: one that is absent is gone or merged into another.
+
+    Of the ``unreadable`` ones this is not known: do not call them gone.
+    """
+
+    found: Mapping[str, SentryIssue] = {}
+    unreadable: frozenset[str] = frozenset()
 
 
 class SentryComment(msgspec.Struct, frozen=True):
@@ -185,6 +214,45 @@ class FoundWorkItems(msgspec.Struct, frozen=True):
 
     found: dict[int, WorkItem] = {}
     unreadable: frozenset[int] = frozenset()
+
+
+class RevisedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A work item at its newest rev, as the feed shows it: with its project's name, and not the GUID."""
+
+    id: int
+    rev: int
+    project: str
+    work_item_type: str
+    state: str
+    assignee: Assignee = None
+    title: str = ""
+    area_path: str = ""
+
+    def in_project(self, project_id: str) -> WorkItem:
+        return WorkItem(
+            id=self.id,
+            rev=self.rev,
+            project_id=project_id,
+            work_item_type=self.work_item_type,
+            state=self.state,
+            assignee=self.assignee,
+            title=self.title,
+            area_path=self.area_path,
+        )
+
+
+class RevisionPage(msgspec.Struct, frozen=True):
+    """What changed, in the order of the feed; ``deleted`` and ``unreadable`` are the ids of work items.
+
+    A page may be empty and not the last. ``token`` is where the next one begins, now or in the next run; None
+    if the service names none, which it may only do on a last page: then ask by the same time again.
+    """
+
+    items: tuple[RevisedItem, ...]
+    deleted: frozenset[int]
+    unreadable: frozenset[int]
+    token: str | None
+    is_last: bool
 
 
 class HealthWord(StrEnum):

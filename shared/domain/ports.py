@@ -3,11 +3,20 @@
 The protocol of tables is beside its rows in ``shared/store/tables.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from shared.domain.messages import Message
-from shared.domain.model import Assignee, FoundWorkItems, IssueStatus, SentryIssue, WorkItem, WorkItemTypes
+from shared.domain.model import (
+    Assignee,
+    FoundIssues,
+    FoundWorkItems,
+    IssueStatus,
+    RevisionPage,
+    SentryIssue,
+    WorkItem,
+    WorkItemTypes,
+)
 
 
 class Unset:
@@ -47,6 +56,22 @@ class Ado(Protocol):
         ...
 
 
+class AdoFeed(Protocol):
+    """What changed in Azure DevOps, for whoever looks for what no hook told."""
+
+    def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
+        """Return the next page of what changed behind ``token``, deleted work items included.
+
+        Without a token, it is what was written from ``since`` (epoch seconds) on, or ever. A change may show
+        up late and out of order. Raises FeedLost if only a full look can tell what changed.
+        """
+        ...
+
+    def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
+        """Return the GUIDs of the projects with these names, without those that are gone or hidden."""
+        ...
+
+
 class Sentry(Protocol):
     """Sentry, as far as the sync uses it."""
 
@@ -60,6 +85,18 @@ class Sentry(Protocol):
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         """Assign a person or nobody, return the issue; raise Refused if the person cannot be assigned."""
+        ...
+
+
+class SentryList(Protocol):
+    """Many of Sentry's issues at once, for whoever looks for what no hook told."""
+
+    def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
+        """Return the existing ones among at most 100 issues, with their external issues.
+
+        Raises Forbidden if a single one of them may not be read, and Refused where Sentry does not list
+        the issues of several projects at once.
+        """
         ...
 
 

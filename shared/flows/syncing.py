@@ -60,7 +60,7 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
         links = services.links.for_work_item(scope, work_item_id)
         _believe(message.snapshot, links, unit)
         waiting = _in_turn({each.link.issue_id: each for each in links})
-    return _settle_waiting(services, organization, waiting, unit, again=message.again)
+    return _settle_waiting(services, organization, waiting, unit, message)
 
 
 def _believe(snapshot: WorkItem | None, links: Iterable[StoredLink], unit: UnitOfWork) -> None:
@@ -81,7 +81,7 @@ def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
         waiting = _Waiting(message.only, lambda name: store.get(scope, issue_id, int(name)), is_rest=True)
     else:
         waiting = _in_turn({str(each.link.work_item_id): each for each in store.for_issue(scope, issue_id)})
-    return _settle_waiting(services, organization, waiting, unit, again=message.again)
+    return _settle_waiting(services, organization, waiting, unit, message)
 
 
 def addressee_of(services: Services, message: Message) -> Organization | None:
@@ -128,14 +128,13 @@ def _settle_waiting(
     organization: Organization,
     waiting: _Waiting,
     unit: UnitOfWork,
-    *,
-    again: bool = False,
+    message: Message | None = None,
 ) -> list[str]:
     if not waiting.names:
         return [NOT_LINKED]
     unit.rows_come_late = waiting.is_rest
     settler = _settler(services, organization, waiting)
-    outcomes = settle_each(services, settler, waiting, unit, again=again)
+    outcomes = settle_each(services, settler, waiting, unit, message)
     fill_in(services, organization)
     return outcomes
 
@@ -157,7 +156,7 @@ def _found(waiting: _Waiting) -> Iterable[StoredLink]:
 
 
 def settle_each(
-    services: Services, settler: Settler, waiting: _Waiting, unit: UnitOfWork, *, again: bool
+    services: Services, settler: Settler, waiting: _Waiting, unit: UnitOfWork, message: Message | None
 ) -> list[str]:
     """Settle every link and return the outcomes; after all are tried, raise the gravest error, if any.
 
@@ -182,7 +181,7 @@ def settle_each(
         except SyncError as error:
             errors.append(error)
             unit.note_silence(error)
-            if disposition_of(error, again=again) is not Disposition.PUT_BACK:
+            if disposition_of(error, message) is not Disposition.PUT_BACK:
                 continue
             left.append(name)
             if waiting.is_rest and isinstance(error, Throttled):
@@ -191,7 +190,7 @@ def settle_each(
                 break
     if errors:
         _note_refusals(services, settler.organization, errors)
-        raise _with_rest(gravest(errors, again=again), left if len(waiting.names) > 1 else [])
+        raise _with_rest(gravest(errors, message), left if len(waiting.names) > 1 else [])
     # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
     if unit.items != delivered:
         services.organizations.note_acceptance(settler.organization, "ado")

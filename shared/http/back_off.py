@@ -41,7 +41,8 @@ class BackOff:
                 raise Throttled(service, asked_to_wait, retry_after=slowed).unasked()
             if self._silent_until is not None:
                 if (silent := self._silent_until - now) > 0:
-                    raise Throttled(service, "did not answer a moment ago", retry_after=silent).unasked()
+                    left_alone = "did not answer a moment ago"
+                    raise Throttled(service, left_alone, retry_after=silent, silent=True).unasked()
                 self._silent_until = now + SILENT_FOR
 
     def slow(self, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """The shapes of Sentry's answers, as far as they are read: anything else in their place is no answer."""
 
 from collections.abc import Iterator
+from html import unescape
 from typing import Annotated
 
 import msgspec
@@ -11,6 +12,7 @@ from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
     TEAM_ASSIGNEE,
     Assignee,
+    ExternalIssue,
     IssueStatus,
     Person,
     SentryIssue,
@@ -21,8 +23,12 @@ from shared.domain.model import (
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
 
-class OrganizationAnswer(msgspec.Struct, frozen=True):
+class Identified(msgspec.Struct, frozen=True):
     id: Id
+
+
+class OrganizationAnswer(Identified, frozen=True):
+    """An organization of which no more is read."""
 
 
 class Assigned(msgspec.Struct, frozen=True):
@@ -44,6 +50,23 @@ class ProjectAnswer(msgspec.Struct, frozen=True):
     slug: str | None = None
 
 
+class ExternalIssueAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    id: Id
+    service_type: str | None = None
+    display_name: str | None = None
+    web_url: str | None = None
+
+    @property
+    def external_issue(self) -> ExternalIssue:
+        return ExternalIssue(
+            id=str(self.id),
+            service_type=self.service_type or "",
+            # Sentry quirk: the name comes escaped for HTML (docs/vendor_quirks.md#sentry-rest).
+            display_name=unescape(self.display_name or ""),
+            web_url=self.web_url or "",
+        )
+
+
 class IssueAnswer(msgspec.Struct, frozen=True):
     """An issue. While Sentry merges, deletes or reprocesses it, its status is none of ours: no answer."""
 
@@ -54,6 +77,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     permalink: str | None = None
     project: ProjectAnswer | None = None
     level: str | None = None
+    external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
 
     @property
     def issue(self) -> SentryIssue:
@@ -65,6 +89,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             permalink=self.permalink or "",
             project_slug=(self.project.slug if self.project else None) or "",
             level=self.level or "",
+            external_issues=tuple(each.external_issue for each in self.external_issues or ()),
         )
 
 

@@ -21,6 +21,7 @@ from shared.domain.errors import (
     Undecidable,
     Upstream,
 )
+from shared.domain.failures import WORK_ITEM_GONE
 from shared.domain.ids import is_guid
 from shared.domain.model import (
     FIELDS,
@@ -290,7 +291,7 @@ class Observer:
         is_behind = unit.rows_come_late and item is not None and item.rev < link.seen.item.rev
         if link.work_item_id in unit.asked_for and not is_behind:
             return item
-        if item is not None and item.rev > link.seen.item.rev and link.claim is None:
+        if item is not None and is_newer(item, link) and link.claim is None:
             return item
         if is_doubtful(link) or link.work_item_id in unit.doubted:
             unit.verify_heard("ado")
@@ -344,6 +345,16 @@ def is_of_link(item: WorkItem, link: IssueLink) -> bool:
     Two organizations count alike, and so their work items have the same numbers.
     """
     return item.project_id == link.project_id
+
+
+def is_newer(item: WorkItem, link: IssueLink) -> bool:
+    """Tell whether a work item that came along is newer than what is known of it.
+
+    An edit may arrive after a later one at which settling failed, or after the loss of the item, which left
+    no rev behind.
+    """
+    is_late = item.rev <= link.seen.item.rev or item.rev < link.health.rev
+    return not is_late and link.health.reason != WORK_ITEM_GONE
 
 
 def is_doubtful(link: IssueLink) -> bool:

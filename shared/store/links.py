@@ -7,7 +7,8 @@ over, and the link that it was can be removed by its key.
 """
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -16,6 +17,7 @@ from shared.domain.errors import AlreadyLinked, Conflict, NotFound, Undecidable
 from shared.domain.model import End, EndRecord, IssueLink, Side
 from shared.store.keys import escaped, number
 from shared.store.tables import (
+    LARGEST_PAGE,
     Delete,
     Insert,
     Operation,
@@ -29,6 +31,8 @@ from shared.store.tables import (
 
 _ITEM, _ISSUE, _WRITTEN = "item", "issue", "end"
 _END = "~"  # sorts after everything that follows the "!" in a key
+# Rows to read for each work item that is looked for. Most have one link.
+_ROWS_FOR_EACH = 10
 
 
 class StoredLink(msgspec.Struct, frozen=True):
@@ -52,6 +56,19 @@ class Page(msgspec.Struct, frozen=True):
     links: tuple[StoredLink, ...]
     continuation: str | None
     unreadable: tuple[str, ...] = ()
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """A row on the way through all links: its place among them, and the link unless it cannot be read."""
+
+    place: str
+    key: str
+    stored: StoredLink | None
+
+    @property
+    def work_item(self) -> str:
+        """Name the work item as the place does, also where the link cannot be read."""
+        return self.place.partition("!")[0]
 
 
 class LinkStore:
@@ -108,35 +125,50 @@ class LinkStore:
                     found.append(self.get(organization, issue_id, work_item_id))
         return found
 
+    def walk(
+        self, organization: str, after: str | None = None, *, page_size: int = LARGEST_PAGE
+    ) -> Iterator[Passed]:
+        """Yield every row behind a place, ordered by work item; None begins with the first.
+
+        However many there are, only a page of what storage answers is in memory.
+        """
+        # Each of our keys goes on with a digit. One before the first would name no place.
+        start = f"{_ITEM}!{after}!" if after else f"{_ITEM}!0"
+        partition = escaped(organization)
+        for row in self._table.scan(partition, start, f"{_ITEM}!{_END}", page_size=page_size):
+            yield Passed(row.key.removeprefix(f"{_ITEM}!"), row.key, _stored(partition, row))
+
     def page(self, organization: str, continuation: str | None, limit: int) -> Page:
         """Return up to ``limit`` links, ordered by work item, after the previous page's ``continuation``."""
-        # Each of our keys goes on with a digit. A page that ended before the first would name no place.
-        start = f"{_ITEM}!{continuation}!" if continuation else f"{_ITEM}!0"
-        partition = escaped(organization)
-        found: list[StoredLink] = []
-        unreadable: list[str] = []
-        key = ""
-        for row in self._table.scan(partition, start, f"{_ITEM}!{_END}", page_size=limit + 1):
-            if len(found) + len(unreadable) == limit:
-                return Page(tuple(found), key.removeprefix(f"{_ITEM}!"), tuple(unreadable))
-            key = row.key
-            stored = _stored(partition, row)
-            if stored is None:
-                unreadable.append(key)
-            else:
-                found.append(stored)
-        return Page(tuple(found), None, tuple(unreadable))
+        rows = list(itertools.islice(self.walk(organization, continuation, page_size=limit + 1), limit + 1))
+        passed = rows[:limit]
+        return Page(
+            tuple(each.stored for each in passed if each.stored is not None),
+            passed[-1].place if len(rows) > limit else None,
+            tuple(each.key for each in passed if each.stored is None),
+        )
 
-    def issues_after(self, organization: str, issue_id: str | None) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Yield the linked issues in key order, each once with its work items; None starts from the first.
+    def of_work_items(self, organization: str, work_item_ids: Iterable[int]) -> Iterator[StoredLink]:
+        """Yield the links of these work items, ordered by work item.
 
-        Only keys are read: whoever wants a link gets it.
+        A read goes on from the next one that is wanted. So there are at most as many reads as work items are
+        wanted, and few where their links are close together.
         """
-        start = f"{_ISSUE}!{escaped(issue_id)}!{_END}" if issue_id else f"{_ISSUE}!"
-        rows = self._table.scan(escaped(organization), start, f"{_ISSUE}!{_END}")
-        for found, keys in itertools.groupby((row.key for row in rows), lambda key: key.split("!")[1]):
-            work_item_ids = (_work_item_id_in(key) for key in keys)
-            yield found, tuple(each for each in work_item_ids if each is not None)
+        partition = escaped(organization)
+        wanted = deque(f"{_ITEM}!{number(each)}!" for each in sorted(set(work_item_ids)))
+        names, behind = frozenset(wanted), ""
+        while wanted:
+            limit = min(LARGEST_PAGE, _ROWS_FOR_EACH * len(wanted))
+            start = max(wanted[0], behind)
+            rows = self._table.scan(partition, start, wanted[-1] + _END, page_size=limit)
+            read = list(itertools.islice(rows, limit))
+            found = (_stored(partition, row) for row in read if row.key.rpartition("!")[0] + "!" in names)
+            yield from (stored for stored in found if stored is not None)
+            if len(read) < limit:
+                return
+            behind = read[-1].key + "\0"
+            while wanted and wanted[0] + _END < behind:
+                wanted.popleft()
 
     def all(self, organization: str) -> Iterator[StoredLink]:
         return self._scan(organization, f"{_ITEM}!", f"{_ITEM}!{_END}")

@@ -5,7 +5,9 @@ from contextlib import suppress
 
 import msgspec
 
+from shared.domain.connection import slug_of
 from shared.domain.errors import NotFound
+from shared.domain.rules.turns import LastRun
 from shared.store.tables import Delete, Replace, Table, readable
 
 _PARTITION = "progress"
@@ -22,23 +24,78 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
         return Tally(total) if ends else Tally(self.last, total)
 
 
-class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The last link, issue and activity entry that a run handled; None starts from the beginning.
+class Feed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where the feed is read from: behind ``token``, or without one from ``since`` (epoch seconds) on.
 
-    ``pruned_at`` is when (epoch seconds) the last complete pass over the activity ended. ``everything`` says
-    that somebody asked for all links and the rest of them is still to come. ``asked`` maps each link for
-    which a message was put, as it stood then, to when (epoch seconds). The tallies count rows that cannot be
-    read.
+    ``end`` is how far it was read already, if that is further. ``place`` is where, as a token means nothing
+    elsewhere. ``failures`` counts the runs in a row in which it was not answered.
+    """
+
+    since: float
+    token: str | None = None
+    end: str | None = None
+    place: str = ""
+    failures: int = 0
+
+
+class Look(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A look at all work items that is under way: ``after`` is the last link that it passed.
+
+    ``again`` asks for another one behind it: what changed meanwhile may be behind its back. ``failures``
+    counts the runs in a row that failed at the next link.
+    """
+
+    after: str | None = None
+    again: bool = False
+    failures: int = 0
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a part of a run fails, and since when (epoch seconds), in our own words.
+
+    A note is no failure: the part does its work, at a higher price.
+    """
+
+    kind: str
+    detail: str
+    since: float
+    is_note: bool = False
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """When (epoch seconds) a message was put for a link, and the rev of its snapshot; 0 without one."""
+
+    at: int
+    rev: int = 0
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What others read of the progress: ``problems`` by the part that fails, and counts of damaged rows."""
+
+    problems: Mapping[str, Problem] = {}
+    unreadable_links: Tally = Tally()
+    unreadable_entries: Tally = Tally()
+    last_run: LastRun = LastRun()
+
+
+class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
+    """What each part of a run has come to; None starts from the beginning.
+
+    ``links_after`` and ``issues_behind`` are the last links that were passed. ``look_due`` is when the next
+    look at all work items is due, ``pruned_at`` when the last complete pass over the activity ended (epoch
+    seconds). ``everything`` says that somebody asked for all links and the rest of them is still to come.
+    ``marks`` names each link for which a message was put, as it stood then.
     """
 
     links_after: str | None = None
-    issues_after: str | None = None
+    issues_behind: str | None = None
+    feed: Feed | None = None
+    look: Look | None = None
+    look_due: float = 0.0
     pruned_at: float = 0.0
     pruned_until: str | None = None
     everything: bool = False
-    asked: Mapping[str, int] = {}
-    unreadable_links: Tally = Tally()
-    unreadable_entries: Tally = Tally()
+    marks: Mapping[str, Mark] = {}
 
 
 class ProgressStore:
@@ -53,13 +110,18 @@ class ProgressStore:
         except NotFound:
             return Progress()
 
-    def unreadable(self) -> tuple[int, int]:
-        """Return how many rows of links and of activity cannot be read, in all organizations together."""
-        found = [readable(row, Progress) for row in self._table.scan(_PARTITION, "", "~")]
-        known = [each for each in found if each is not None]
-        return sum(each.unreadable_links.last for each in known), sum(
-            each.unreadable_entries.last for each in known
-        )
+    def told(self) -> dict[str, Told]:
+        """Return what is told of every organization whose progress can be read, by scope."""
+        rows = ((row.key, readable(row, Told)) for row in self._table.scan(_PARTITION, "", "~"))
+        return {scope: told for scope, told in rows if told is not None}
+
+    def last_runs(self) -> dict[str, LastRun]:
+        """Return the last run of each organization, by slug."""
+        found: dict[str, LastRun] = {}
+        for scope, told in self.told().items():
+            slug = slug_of(scope)
+            found[slug] = max(found.get(slug, LastRun()), told.last_run, key=lambda run: run.began)
+        return found
 
     def remove(self, organization: str) -> None:
         with suppress(NotFound):

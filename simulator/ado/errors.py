@@ -99,6 +99,17 @@ def bad_request(message: str, type_key: str = "VssPropertyValidationException") 
     return Refused(400, message, type_key)
 
 
+def forbidden() -> Refused:
+    # The words of this refusal were not confirmed, only its status.
+    message = "TF401027: You need a permission that your account does not have to perform this action."
+    return Refused(403, message, "AccessDeniedException")
+
+
+def lost_token(http_status: int) -> Refused:
+    # Neither the status nor the words are documented; a test may choose another status.
+    return Refused(http_status, "The continuation token is not valid.", "InvalidContinuationTokenException")
+
+
 def failed_test(path: str, value: object, tested: object) -> Refused:
     # ADO quirk: a failed "test" is 412; the message was seen live (azure-devops-mcp pull request 1526).
     return Refused(

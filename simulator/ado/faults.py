@@ -1,6 +1,7 @@
 """Faults to order: throttling, sign-in pages, silence, and answers lost after the write."""
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -31,19 +32,31 @@ def throttled(seconds: int) -> Fault:
         "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource"
         " 'Concurrency' in namespace 'ID'."
     )
-    headers = {
-        "Retry-After": str(seconds),
-        "X-RateLimit-Remaining": "0",
-        "Content-Type": "text/plain; charset=utf-8",
-    }
+    headers = {**rate_limit_headers(seconds), "Content-Type": "text/plain; charset=utf-8"}
     return Fault(429, headers, message)
+
+
+def rate_limit_headers(seconds: int) -> dict[str, str]:
+    """Say that an identity has used up its share of a resource, and for how long to wait."""
+    return {
+        "Retry-After": str(seconds),
+        "X-RateLimit-Resource": "TeamFoundation.WorkItemTracking",
+        "X-RateLimit-Limit": "200",
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": str(int(time.time()) + seconds),
+    }
 
 
 def slowed(seconds: int) -> Fault:
     """Answer well, and ask the caller to wait before the next request."""
     # ADO quirk: Retry-After may come with a 200; nothing needs to be sent again.
-    headers = {"Retry-After": str(seconds), "X-RateLimit-Remaining": "0", "X-RateLimit-Delay": "0.250"}
-    return Fault(headers=headers, lands=True)
+    return Fault(headers={**rate_limit_headers(seconds), "X-RateLimit-Delay": "0.250"}, lands=True)
+
+
+def overloaded(seconds: int) -> Fault:
+    """Refuse with 503, and name the wait; that the service does so is not documented."""
+    message = "The service is unavailable."
+    return Fault(503, {"Retry-After": str(seconds), "Content-Type": "text/plain; charset=utf-8"}, message)
 
 
 def sign_in_page() -> Fault:

@@ -174,7 +174,7 @@ class Gate:
         if "/_apis/" not in path:
             return self._answer(environ)(environ, start_response)
         with self._organization.lock:
-            fault = self._organization.faults.take(method, path)
+            fault = self._organization.faults.take(method, path) or self._organization.allowance.use()
         answer = self._faulty(fault, environ, method, path) if fault else self._answer(environ)
         self._note(method, path, answer.status_code)
         return answer(environ, start_response)

@@ -143,6 +143,10 @@ class WorkItems:
     def all(self) -> list[WorkItem]:
         return [work_item for work_item in self._by_id.values() if not work_item.is_deleted]
 
+    def find(self, work_item_id: int) -> WorkItem | None:
+        """Return a work item, even from the recycle bin, or None if there is none or it was destroyed."""
+        return self._by_id.get(work_item_id)
+
     def get(self, work_item_id: int, project_id: str | None = None) -> WorkItem:
         work_item = self._by_id.get(work_item_id)
         if work_item is None or work_item.is_deleted:

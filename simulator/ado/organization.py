@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from simulator.ado.allowance import Allowance
 from simulator.ado.catalog import Person, Project, default_catalog
 from simulator.ado.delivery import Courier, Delivery, Weather
 from simulator.ado.faults import Fault, Faults
@@ -15,6 +16,7 @@ from simulator.ado.items import Clock, Comment, Event, Wish, WorkItem, WorkItems
 from simulator.ado.patch import Patch
 from simulator.ado.processes import Process
 from simulator.ado.render import Renderer, Urls
+from simulator.ado.revisions import FeedModes, RevisionLog
 from simulator.ado.search import SearchIndex
 
 TOKEN = "ado-token"  # noqa: S105 - a password of the simulator, known to all
@@ -61,6 +63,9 @@ class Organization:
         self.instance_id = self.catalog.collection_id if is_server else self.catalog.account_id
         self.index = SearchIndex(self.catalog, self.work_items.all, now)
         self.index.lag = None if search_lag is None else timedelta(seconds=search_lag * time_scale)
+        self.revision_log = RevisionLog(lambda: now().timestamp())
+        self.feed_modes = FeedModes()
+        self.allowance = Allowance(now=lambda: now().timestamp())
         self.faults = Faults()
         self.calls: list[Call] = []
         self._courier = Courier(
@@ -78,6 +83,7 @@ class Organization:
         return Renderer(self.catalog, Urls(self.primary_url))
 
     def _announce(self, event: Event) -> None:
+        self.revision_log.write(event.work_item.id, event.work_item.rev)
         self.hooks.announce(event)
 
     def _send(self, notification: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from simulator.ado.feed_routes import add_feed_routes
 from simulator.ado.hook_routes import add_hook_routes
 from simulator.ado.http import Gate, connect
 from simulator.ado.item_routes import add_item_routes
@@ -23,6 +24,7 @@ def web_app(organization: Organization) -> Gate:
     app = Flask("simulator.ado", static_folder=None)
     connect(app, organization)
     add_item_routes(app, organization)
+    add_feed_routes(app, organization)
     add_project_routes(app, organization)
     add_hook_routes(app, organization)
     add_page(app, organization)

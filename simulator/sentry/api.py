@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -21,8 +22,22 @@ from simulator.sentry.json import (
     team_json,
     user_json,
 )
-from simulator.sentry.model import APPLICATION, Integration, Issue, Json, Member, Missing, Refused
+from simulator.sentry.model import (
+    APPLICATION,
+    Forbidden,
+    Integration,
+    Issue,
+    Json,
+    Member,
+    Missing,
+    Project,
+    Refused,
+)
 
+ALL_PROJECTS = "-1"
+# A list shows what was seen in this time, unless it is asked for by ids.
+LISTED_FOR = timedelta(days=90)
+LONGEST_URL = 8_000
 COLLAPSIBLE = {"release": ("firstRelease", "lastRelease"), "tags": ("tags",), "stats": ("stats",)}
 
 READ_ISSUES = frozenset({"event:read", "event:write", "event:admin"})
@@ -90,6 +105,8 @@ class RestApi:
                     return view(**names)
             except Missing:
                 return refusal(404, NOT_FOUND)
+            except Forbidden:
+                return refusal(403, FORBIDDEN)
             except Refused as refused:
                 return _answer(refused.body, 400)
 
@@ -107,8 +124,14 @@ class RestApi:
     def organization(self) -> Response:
         return _answer(organization_json(self._issues.site, detailed=request.args.get("detailed") != "0"))
 
-    def issue(self, issue_id: str) -> Response:
+    def _find(self, issue_id: str) -> Issue:
         issue = self._issues.find(issue_id)
+        if issue.project.slug in self._directory.forbidden:
+            raise Forbidden(issue_id)
+        return issue
+
+    def issue(self, issue_id: str) -> Response:
+        issue = self._find(issue_id)
         full: Json = {
             **issue_json(self._issues, issue),
             "activity": self._notes(issue),
@@ -120,14 +143,19 @@ class RestApi:
             "tags": [],
             "stats": {"24h": [], "30d": []},
         }
+        return _answer(self._as_asked(issue, full))
+
+    def _as_asked(self, issue: Issue, full: Json) -> Json:
+        """Leave out what is collapsed, and add what is expanded."""
         for part in request.args.getlist("collapse"):
             for key in COLLAPSIBLE.get(part, ()):
                 full.pop(key, None)
         if "sentryAppIssues" in request.args.getlist("expand"):
             full["sentryAppIssues"] = self._links(issue)
-        return _answer(full)
+        return full
 
     def update_issue(self, issue_id: str) -> Response:
+        self._find(issue_id)
         changed = self._issues.update(issue_id, _json_body(), APPLICATION, self._gate.scopes)
         return _answer(issue_json(self._issues, changed))
 
@@ -136,23 +164,62 @@ class RestApi:
         return Response(status=202)
 
     def issues(self) -> Response:
-        """List by ``group``, which overrides the query, else by ``query`` and ``project``."""
+        """List by ``group``, which overrides query, dates and pages; else by ``query``, in pages."""
+        if len(request.url) > LONGEST_URL:
+            return refusal(414, "Request-URI Too Large")
+        projects = self._asked_projects()
+        if len(projects) > 1 and not self._issues.modes.multi_project:
+            raise Refused({"detail": "You do not have the multi project stream feature enabled"})
         groups = request.args.getlist("group")
-        if groups:
-            exact = (self._issues.exact(group) for group in groups)
-            found = [issue for issue in exact if issue is not None]
-        else:
-            query = request.args.get("query", "is:unresolved")
-            projects = {p for p in request.args.getlist("project") if p != "-1"}
-            found = [i for i in self._issues.all() if not projects or i.project.id in projects]
-            found = [issue for issue in found if self._matches(issue, query)]
-            found.sort(key=lambda issue: issue.last_seen, reverse=True)
-        return self._page([issue_json(self._issues, issue) for issue in found])
+        if groups and projects:
+            return _answer([self._listed(issue) for issue in self._by_ids(groups, projects)])
+        query = request.args.get("query", "is:unresolved")
+        since = self._issues.clock() - LISTED_FOR
+        found = [issue for issue in self._issues.all() if issue.project.id in projects]
+        found = [issue for issue in found if issue.last_seen >= since and self._matches(issue, query)]
+        found.sort(key=lambda issue: issue.last_seen, reverse=True)
+        return self._page([self._listed(issue) for issue in found])
+
+    def _asked_projects(self) -> dict[str, Project]:
+        """Find the projects that a list is about, by id.
+
+        Without any, a list is about the caller's own projects; an integration is taken to be in no team.
+        """
+        asked = set(request.args.getlist("project"))
+        everything = {project.id: project for project in self._directory.projects.values()}
+        if ALL_PROJECTS in asked:
+            return everything
+        if any(everything[each].slug in self._directory.forbidden for each in asked & everything.keys()):
+            raise Forbidden(asked)
+        return {each: everything[each] for each in asked & everything.keys()}
+
+    def _by_ids(self, groups: list[str], projects: dict[str, Project]) -> list[Issue]:
+        """Find what is stored under these very ids.
+
+        Sentry quirk: what was deleted or merged away is silently absent, what is being deleted is there, and
+        one issue that the caller may not see spoils the answer (sentry: organization_group_index.py).
+        """
+        if not all(group.isdecimal() for group in groups):
+            raise Refused({"detail": "Group ids must be integers"})
+        stored = (self._issues.exact(group) for group in dict.fromkeys(groups))
+        found = [issue for issue in stored if issue is not None and issue.project.id in projects]
+        allowed = [issue for issue in found if issue.project.slug not in self._directory.forbidden]
+        if len(allowed) < len(found) and self._issues.modes.forbidden_group == "refused":
+            raise Forbidden(groups)
+        return allowed
+
+    def _listed(self, issue: Issue) -> Json:
+        return self._as_asked(issue, {**issue_json(self._issues, issue), "stats": {"24h": []}})
 
     def _matches(self, issue: Issue, query: str) -> bool:
         shown = issue_json(self._issues, issue)["status"]
+        if issue.project.slug in self._directory.forbidden or issue.pending is not None:
+            return False
         for word in query.split():
-            if word.startswith("is:"):
+            if word == "is:linked":
+                if not self._links(issue):
+                    return False
+            elif word.startswith("is:"):
                 wanted = {"archived": "ignored"}.get(word[3:], word[3:])
                 if wanted != shown:
                     return False

@@ -23,6 +23,7 @@ class Directory:
         self.teams: dict[str, Team] = {}
         self.users: dict[int, User] = {}
         self.members: dict[str, Member] = {}
+        self.forbidden: set[str] = set()
         self.add_project(DEFAULT_PROJECT, name="FE", platform="javascript")
         self.add_team(DEFAULT_TEAM, name="Frontend", projects=(DEFAULT_PROJECT,))
         self.add_member(OWNER, name="Olive Owner", role="owner")
@@ -31,6 +32,10 @@ class Directory:
         project = Project(str(len(self.projects) + 1), slug, name or slug, platform)
         self.projects[slug] = project
         return project
+
+    def forbid(self, slug: str) -> None:
+        """Keep the integration's token out of a project."""
+        self.forbidden.add(self.projects[slug].slug)
 
     def add_team(self, slug: str, *, name: str | None = None, projects: Iterable[str] = ()) -> Team:
         team = Team(FIRST_TEAM_ID + len(self.teams), slug, name or slug, frozenset(projects))

@@ -41,6 +41,13 @@ def too_frequent(limit: int) -> str:
     )
 
 
+def too_concurrent(limit: int) -> str:
+    return (
+        "You are attempting to go above the allowed concurrency for this endpoint. "
+        f"Concurrency limit is {limit}"
+    )
+
+
 def usual_body(status: int) -> str:
     """What stands in an answer that says only its status: a gateway writes HTML, Sentry itself JSON."""
     if status in {502, 503, 504}:
@@ -90,6 +97,7 @@ class Gate:
         token: str,
         scopes: frozenset[str] = ALL_SCOPES,
         enforce_rate_limit: bool = False,
+        concurrent_limit: int = CONCURRENT_LIMIT,
         clock: Callable[[], float],
     ) -> None:
         if not token:
@@ -98,6 +106,7 @@ class Gate:
         self.calls: list[tuple[str, str, int]] = []
         self._token = token
         self._enforced = enforce_rate_limit
+        self._concurrent_limit = concurrent_limit
         self._clock = clock
         self._lock = lock
         self._faults: list[Fault] = []
@@ -122,6 +131,7 @@ class Gate:
             return None
         with self._lock:
             self._inside += 1
+            g.concurrent = self._concurrent_limit - self._inside
             g.fault = self._take_fault()
             g.quota = self._count()
         fault: Fault | None = g.fault
@@ -145,6 +155,8 @@ class Gate:
             return refusal(401, "Invalid token")
         if self._enforced and quota.remaining < 0:
             return refusal(429, too_frequent(quota.limit))
+        if self._enforced and g.concurrent < 0:
+            return refusal(429, too_concurrent(self._concurrent_limit))
         return None
 
     def _take_fault(self) -> Fault | None:
@@ -168,7 +180,7 @@ class Gate:
         if not request.path.startswith(API):
             return response
         with self._lock:
-            _stamp(response, g.quota, concurrent=CONCURRENT_LIMIT - self._inside)
+            _stamp(response, g.quota, limit=self._concurrent_limit, concurrent=g.concurrent)
             self._inside -= 1
             self.calls.append((request.method, request.path, response.status_code))
         fault: Fault | None = g.fault
@@ -177,14 +189,14 @@ class Gate:
         return response
 
 
-def _stamp(response: Response, quota: Quota, *, concurrent: int) -> None:
+def _stamp(response: Response, quota: Quota, *, limit: int, concurrent: int) -> None:
     """Add the five headers that every answer carries; a fault may have brought its own."""
     remaining = 0 if response.status_code == 429 else max(quota.remaining, 0)
     stamps: Mapping[str, int] = {
         "Limit": quota.limit,
         "Remaining": remaining,
         "Reset": quota.reset,
-        "ConcurrentLimit": CONCURRENT_LIMIT,
+        "ConcurrentLimit": limit,
         "ConcurrentRemaining": max(concurrent, 0),
     }
     for name, number in stamps.items():

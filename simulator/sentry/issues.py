@@ -21,6 +21,7 @@ from simulator.sentry.model import (
     Issue,
     Missing,
     Modes,
+    Pending,
     Refused,
     Site,
     Status,
@@ -102,12 +103,13 @@ class Issues:
             number = self._short_ids.get(issue_id.upper(), issue_id)
             while number in self._merged:
                 number = self._merged[number]
-            if number not in self._issues:
+            # Sentry quirk: while it is being deleted or merged, it is not found (sentry: group.py).
+            if number not in self._issues or self._issues[number].pending is not None:
                 raise Missing(f"issue {issue_id}")
             return self._issues[number]
 
     def exact(self, issue_id: str) -> Issue | None:
-        """Find what is still stored under exactly this id."""
+        """Find what is still stored under exactly this id, even if it is being deleted or merged."""
         return self._issues.get(issue_id)
 
     def all(self) -> list[Issue]:
@@ -253,6 +255,12 @@ class Issues:
         """Delete an issue; no hook is sent."""
         with self.lock:
             del self._issues[self.find(issue_id).id]
+
+    def begin(self, issue_id: str, pending: Pending) -> None:
+        """Begin to delete or to merge an issue, as a task does that takes its time; no hook is sent."""
+        with self.lock:
+            issue = self.find(issue_id)
+            self._issues[issue.id] = replace(issue, pending=pending)
 
     def add_comment(self, issue_id: str, text: object, actor: Actor) -> Comment:
         with self.lock:

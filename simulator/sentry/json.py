@@ -26,11 +26,14 @@ def permalink(site: Site, issue: Issue) -> str:
 
 def issue_json(issues: Issues, issue: Issue) -> Json:
     """Write the short form, which hooks and the answer to a PUT use."""
-    status, substatus, details = issue.status, issue.substatus, dict(issue.status_details)
+    status: str = issue.status
+    substatus, details = issue.substatus, dict(issue.status_details)
     if issue.shown_as is not None:
         status = issue.shown_as
         substatus = None if status == "resolved" else "ongoing"
         details = {"autoResolved": True} if status == "resolved" else {}
+    if issue.pending is not None:
+        status = issue.pending
     return {
         "id": issue.id,
         "shareId": None,

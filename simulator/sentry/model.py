@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 Json = dict[str, Any]
 Status = Literal["resolved", "unresolved", "ignored"]
+Pending = Literal["pending_deletion", "pending_merge"]
 
 
 class Refused(Exception):
@@ -21,6 +22,10 @@ class Refused(Exception):
 
 class Missing(Exception):
     """Something that Sentry answers with 404."""
+
+
+class Forbidden(Exception):
+    """Something that Sentry answers with 403."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,10 @@ class Modes:
     # Sentry quirk: newer code formats a (str, Enum), which may put "actortype.user" on the wire.
     assignee_type_prefix: str = ""
     enhanced_privacy: bool = False
+    # What a list by ids makes of an issue in a project that the token may not see.
+    forbidden_group: Literal["refused", "absent"] = "refused"
+    # Sentry quirk: some plans may not list several projects at once (organization_group_index.py).
+    multi_project: bool = True
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,10 @@ class Assignee:
 
 @dataclass(frozen=True)
 class Issue:
-    """An issue as stored; ``shown_as`` is what it looks like when that differs from ``status``."""
+    """An issue as stored; ``shown_as`` is what it looks like when that differs from ``status``.
+
+    ``pending`` is set while a task is still deleting or merging it.
+    """
 
     id: str
     short_id: str
@@ -142,6 +154,7 @@ class Issue:
     status_details: Mapping[str, Any] = field(default_factory=dict)
     assignee: Assignee | None = None
     shown_as: Status | None = None
+    pending: Pending | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from simulator.sentry.api import RestApi
 from simulator.sentry.components import ComponentCaller
 from simulator.sentry.directory import DEFAULT_PROJECT, OWNER
-from simulator.sentry.gate import ALL_SCOPES, Fault, Gate, usual_body
+from simulator.sentry.gate import ALL_SCOPES, CONCURRENT_LIMIT, Fault, Gate, usual_body
 from simulator.sentry.hooks import CALM, Delivery, HookSender, Weather
 from simulator.sentry.issues import Issues
 from simulator.sentry.json import comment_json, external_issue_json, issue_json
@@ -30,6 +30,7 @@ from simulator.sentry.model import (
     Json,
     Member,
     Modes,
+    Pending,
     Site,
     utc_now,
 )
@@ -62,6 +63,7 @@ class FakeSentry:
         webhook_timeout: float = 1.0,
         component_timeout: float = 30.0,
         enforce_rate_limit: bool = False,
+        concurrent_limit: int = CONCURRENT_LIMIT,
         scopes: frozenset[str] = ALL_SCOPES,
         page_size: int = 100,
         seed: int = 0,
@@ -87,6 +89,7 @@ class FakeSentry:
             token=token,
             scopes=scopes,
             enforce_rate_limit=enforce_rate_limit,
+            concurrent_limit=concurrent_limit,
             clock=lambda: clock().timestamp(),
         )
         self._components = ComponentCaller(self.integration, self.issues, timeout=component_timeout)
@@ -241,6 +244,18 @@ class FakeSentry:
 
     def delete(self, issue_id: str) -> None:
         self.issues.delete(issue_id)
+
+    def begin(self, issue_id: str, pending: Pending) -> None:
+        self.issues.begin(issue_id, pending)
+
+    def add_project(self, slug: str) -> None:
+        with self.issues.lock:
+            self.directory.add_project(slug)
+
+    def forbid_project(self, slug: str) -> None:
+        """Keep our token out of a project, and of the issues in it."""
+        with self.issues.lock:
+            self.directory.forbid(slug)
 
     def send_hook(
         self, resource: str, action: str, content: Mapping[str, Any], *, actor: str | Actor = SENTRY

@@ -18,11 +18,11 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.model import IssueStatus, Person, Stranger
+from shared.domain.model import ExternalIssue, IssueStatus, Person, Stranger
 from shared.http import BackOff, new_session
-from shared.sentry.client import BearerAuth, MemberCache, SentryClient
+from shared.sentry.client import LARGEST_BATCH, BearerAuth, MemberCache, SentryClient
 from simulator.sentry import FakeSentry, Modes
-from simulator.sentry.gate import ISSUE_DETAILS_LIMIT
+from simulator.sentry.gate import ISSUE_DETAILS_LIMIT, USUAL_LIMIT
 
 ANN, HOME = "ann@acme.example", "ann@home.example"
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
@@ -108,6 +108,38 @@ def test_a_comment_is_read_with_its_author(fake: FakeSentry, sentry: SentryClien
     fake.comment("100", "Later")
     comment = sentry.get_comment("100", str(comment_id))
     assert (comment.author, comment.text) == ("Ann Archer", "Seen <again>")
+
+
+# Many at once
+
+
+def test_a_full_list_is_one_call(fake: FakeSentry, sentry: SentryClient) -> None:
+    for number in range(1_000_000_000, 1_000_000_000 + LARGEST_BATCH):
+        fake.add_issue(issue_id=str(number), announce=False)
+    ids = [str(number) for number in range(1_000_000_000, 1_000_000_000 + LARGEST_BATCH)]
+    assert sentry.find_issues(ids).found.keys() == set(ids)
+    assert fake.calls == [("GET", "/api/0/organizations/acme/issues/", 200)]
+
+
+def test_what_is_on_an_issue_s_page_comes_along(fake: FakeSentry, sentry: SentryClient) -> None:
+    url = "https://dev.azure.com/fabrikam/web/_workitems/edit/31"
+    entry = fake.issues.link("100", "azure-devops-sync", web_url=url, project="A&B", identifier="31")
+    [found] = sentry.find_issues(["100"]).found.values()
+    assert found.external_issues == (ExternalIssue(entry.id, "azure-devops-sync", "A&B#31", url),)
+    assert sentry.get_issue("100").external_issues == ()
+
+
+def test_lists_have_a_limit_of_their_own_and_are_left_in_peace_until_it_ends(connect: Connect) -> None:
+    now = datetime.now(UTC)
+    with FakeSentry(enforce_rate_limit=True, clock=lambda: now) as fake:
+        fake.add_issue(issue_id="100", announce=False)
+        sentry = connect(fake)
+        for _ in range(USUAL_LIMIT):
+            sentry.find_issues(["100"])
+        for _ in range(3):
+            with pytest.raises(Throttled):
+                sentry.find_issues(["100"])
+        assert len(fake.calls) == USUAL_LIMIT + 1
 
 
 # Who is who

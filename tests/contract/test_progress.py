@@ -4,10 +4,25 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.store.progress import Progress, ProgressStore
+from shared.domain.rules.turns import LastRun
+from shared.store.progress import Feed, Look, Mark, Problem, Progress, ProgressStore, Tally
 from shared.store.tables import Replace, Table
 
-COME_SO_FAR = Progress("000000000000031!100", "100", 1_800_000_000.5, "000000000000031!100!7!99x")
+COME_SO_FAR = Progress(
+    links_after="000000000000031!100",
+    issues_behind="000000000000032!101",
+    feed=Feed(1_800_000_000.5, "813;350;1", "814;31;2", "dev.azure.com/fabrikam", 2),
+    look=Look("000000000000033!102", again=True, failures=1),
+    look_due=1_700_000_000.5,
+    pruned_at=1_800_000_000.5,
+    pruned_until="000000000000031!100!7!99x",
+    everything=True,
+    marks={"0123456789ab": Mark(1_800_000_000, 7)},
+    problems={"feed": Problem("unavailable", "HTTP 500", 1_800_000_000.5, is_note=True)},
+    unreadable_links=Tally(1, 2),
+    unreadable_entries=Tally(3, 4),
+    last_run=LastRun(1_800_000_000.5, 2.5),
+)
 
 
 @pytest.fixture
@@ -21,7 +36,7 @@ def progress(table: Table) -> ProgressStore:
 
 
 def test_a_new_organization_begins_at_the_beginning(progress: ProgressStore) -> None:
-    assert progress.get("acme") == Progress(None, None, 0.0, None)
+    assert progress.get("acme") == Progress()
 
 
 def test_another_instance_goes_on_where_the_last_one_stopped(table: Table, progress: ProgressStore) -> None:
@@ -58,5 +73,19 @@ def test_what_cannot_be_read_starts_from_the_beginning(
 
 
 def test_what_another_version_of_the_app_wrote_can_be_read(table: Table, progress: ProgressStore) -> None:
-    table.apply("progress", Replace("acme", '{"issues_after": "7", "later": true}', None))
-    assert progress.get("acme") == Progress(issues_after="7")
+    older = '{"issues_after": "7", "links_after": "31!100", "asked": {"0123456789ab": 7}, "later": true}'
+    table.apply("progress", Replace("acme", older, None))
+    assert progress.get("acme") == Progress(links_after="31!100")
+
+
+def test_what_others_are_told_comes_without_the_rest(progress: ProgressStore) -> None:
+    progress.put("acme", COME_SO_FAR)
+    [told] = progress.told().values()
+    assert (told.problems, told.last_run) == (COME_SO_FAR.problems, COME_SO_FAR.last_run)
+
+
+def test_the_last_run_of_an_organization_is_that_of_its_latest_connection(progress: ProgressStore) -> None:
+    progress.put("acme", Progress(last_run=LastRun(7.0, 1.0)))
+    progress.put("acme~epoch", Progress(last_run=LastRun(8.0, 2.0)))
+    progress.put("other", Progress())
+    assert progress.last_runs() == {"acme": LastRun(8.0, 2.0), "other": LastRun()}

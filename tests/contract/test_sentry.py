@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from shared.domain.addresses import AddressPolicy
-from shared.domain.errors import NotFound, Refused
-from shared.domain.model import TEAM_ASSIGNEE, IssueStatus, Person, Stranger
+from shared.domain.errors import Forbidden, NotFound, Refused
+from shared.domain.model import TEAM_ASSIGNEE, FoundIssues, IssueStatus, Person, Stranger
 from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
-from simulator.sentry import FakeSentry
+from simulator.sentry import FakeSentry, Modes
 from tests.doubles.sentry import MemorySentry
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
@@ -205,3 +205,65 @@ def test_writing_what_is_there_already_sends_no_hook(bench: Bench) -> None:
     bench.sentry.set_status("100", UNRESOLVED)
     bench.sentry.set_assignee("100", None)
     assert actions(bench) == []
+
+
+# Many at once
+
+
+def add_issue(bench: Bench, issue_id: str, project: str = "fe") -> None:
+    options = {"announce": False} if isinstance(bench.people, FakeSentry) else {}
+    bench.people.add_issue("TypeError", issue_id=issue_id, project=project, **options)
+
+
+def test_many_issues_are_read_at_once_whatever_their_status(bench: Bench) -> None:
+    bench.people.resolve("100")
+    bench.people.assign("101", ANN)
+    add_issue(bench, "102")
+    bench.people.archive("102")
+    found = bench.sentry.find_issues(["100", "101", "102"])
+    assert found == FoundIssues({each: bench.sentry.get_issue(each) for each in ("100", "101", "102")})
+    assert bench.sentry.find_issues([]) == FoundIssues({})
+
+
+def test_what_was_merged_or_deleted_is_silently_absent(bench: Bench) -> None:
+    bench.people.merge("100", into="101")
+    add_issue(bench, "102")
+    bench.people.delete("102")
+    found = bench.sentry.find_issues(["100", "101", "102", "103"])
+    assert (set(found.found), set(found.unreadable)) == ({"101"}, set())
+    # Only a look at the single one tells the two apart.
+    assert bench.sentry.get_issue("100").issue_id == "101"
+    with pytest.raises(NotFound):
+        bench.sentry.get_issue("102")
+
+
+@pytest.mark.parametrize("pending", ["pending_merge", "pending_deletion"])
+def test_what_is_being_merged_or_deleted_is_neither_there_nor_gone(bench: Bench, pending: str) -> None:
+    bench.people.begin("100", pending)
+    found = bench.sentry.find_issues(["100", "101"])
+    assert (set(found.found), set(found.unreadable)) == ({"101"}, {"100"})
+    with pytest.raises(NotFound):
+        bench.sentry.get_issue("100")
+
+
+def test_one_issue_that_we_may_not_see_spoils_the_rest(bench: Bench) -> None:
+    bench.people.add_project("secret")
+    add_issue(bench, "200", "secret")
+    assert bench.sentry.find_issues(["100", "200"]).found.keys() == {"100", "200"}
+    bench.people.forbid_project("secret")
+    for _ in range(4):
+        with pytest.raises(Forbidden):
+            bench.sentry.find_issues(["100", "200"])
+    # It says nothing of the others, nor of our token.
+    assert bench.sentry.find_issues(["100"]).found.keys() == {"100"}
+    bench.people.modes = Modes(forbidden_group="absent")
+    assert bench.sentry.find_issues(["100", "200"]).found.keys() == {"100"}
+
+
+def test_some_plans_do_not_list_several_projects_at_once(bench: Bench) -> None:
+    bench.people.modes = Modes(multi_project=False)
+    assert bench.sentry.find_issues(["100"]).found.keys() == {"100"}
+    bench.people.add_project("second")
+    with pytest.raises(Refused) as raised:
+        bench.sentry.find_issues(["100"])
+    assert "multi project stream" in raised.value.told

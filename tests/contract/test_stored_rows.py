@@ -177,7 +177,7 @@ def test_a_link_is_found_by_both_its_ends_with_all_that_it_holds(links: LinkStor
 
 def test_all_links_are_found_in_turn(links: LinkStore) -> None:
     assert [each.link for each in links.all(ACME)] == [PLAIN, FULL]
-    assert list(links.issues_after(ACME, "100")) == [("g=2F7", (4_294_967_296,))]
+    assert [each.stored.link for each in links.walk(ACME) if each.stored] == [PLAIN, FULL]
 
 
 @pytest.mark.parametrize("link", [PLAIN, FULL], ids=["plain", "full"])
@@ -228,9 +228,8 @@ def test_the_reconciler_goes_on_where_it_stopped(
 ) -> None:
     progress = ProgressStore(organizations_table).get(ACME)
     last_entry = "0000000000000031!100!8199999999999999!990123456789abcdef"
-    assert progress == Progress("0000000000000031!100", "100", NOW, last_entry)
+    assert progress == Progress(links_after="0000000000000031!100", pruned_at=NOW, pruned_until=last_entry)
     assert [each.link for each in links.page(ACME, progress.links_after, 10).links] == [FULL]
-    assert [issue for issue, _ in links.issues_after(ACME, progress.issues_after)] == ["g=2F7"]
     assert activity.prune(ACME, NOW + 2 * KEPT_FOR, progress.pruned_until) == Pruned(0, None)
 
 

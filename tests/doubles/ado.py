@@ -1,6 +1,7 @@
 """Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,13 +9,18 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.decoding import Shape
-from shared.domain.errors import Conflict, NotFound, Refused
+from shared.domain.errors import Conflict, FeedLost, NotFound, Refused, Unavailable
 from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
+    FEED_FORBIDDEN,
+    FEED_TOKEN_REFUSED,
+    FEED_UNSUPPORTED,
     Assignee,
     Category,
     FoundWorkItems,
     Person,
+    RevisedItem,
+    RevisionPage,
     State,
     Stranger,
     WorkItem,
@@ -23,6 +29,7 @@ from shared.domain.model import (
 from shared.domain.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
 from simulator.ado.processes import WorkItemType
+from simulator.ado.revisions import FeedModes, RevisionLog
 
 ANN = "ann@corp.example"
 SERVICE = "sync@corp.example"
@@ -63,12 +70,14 @@ def _nobody_listens(_event: Event) -> None:
 class MemoryAdo:
     """One organization, with the projects, processes and people of ``simulator.ado``.
 
-    The methods of ``shared.domain.ports.Ado`` are what our own token does; ``add_item``, ``edit``, ``move``,
+    The methods of ``shared.domain.ports`` are what our own token does; ``add_item``, ``edit``, ``move``,
     ``delete`` and ``restore`` are what people do, by the names that ``simulator.ado`` has for them.
     """
 
-    def __init__(self, catalog: Catalog | None = None) -> None:
+    def __init__(self, catalog: Catalog | None = None, clock: Callable[[], float] = time.time) -> None:
         self.catalog = catalog or default_catalog("fabrikam", projects=5)
+        self.revision_log = RevisionLog(clock)
+        self.feed_modes = FeedModes()
         self.announce: Callable[[Event], None] = _nobody_listens
         # States that the processes do not have yet, or no longer: nobody can set them, no list shows them.
         self.unlisted: frozenset[str] = frozenset()
@@ -108,6 +117,55 @@ class MemoryAdo:
                 wanted, assignee=self._known(assignee.email if isinstance(assignee, Person) else "")
             )
         return self._revise(entry, wanted, SERVICE)
+
+    def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
+        log, modes = self.revision_log, self.feed_modes
+        start = self._feed_start(token, since)
+        page = log.read(start, latest_only=True)
+        items: list[RevisedItem] = []
+        deleted: set[int] = set()
+        for shown in page.entries:
+            entry = self._entries[shown.work_item_id]
+            if not entry.is_deleted or modes.deleted_as == "unflagged":
+                items.append(self._revised(entry.revisions[shown.rev - 1].item))
+            elif modes.deleted_as != "absent":
+                deleted.add(shown.work_item_id)
+        is_untold = not page.entries and token is None and since is not None and not modes.empty_has_token
+        next_token = None if is_untold else log.token(page.end)
+        return RevisionPage(tuple(items), frozenset(deleted), frozenset(), next_token, page.is_last)
+
+    def _feed_start(self, token: str | None, since: float | None) -> int:
+        """Return the position to read on from, or raise what the client makes of a refusal."""
+        modes = self.feed_modes
+        if modes.refusal == 403:
+            raise FeedLost("ado", "HTTP 403", kind=FEED_FORBIDDEN)
+        if modes.refusal is not None:
+            kind = FEED_UNSUPPORTED if token is None else FEED_TOKEN_REFUSED
+            raise FeedLost("ado", f"HTTP {modes.refusal}", kind=kind)
+        if token is None:
+            return 0 if since is None else self.revision_log.since(since)
+        position = self.revision_log.position(token)
+        if position is None and modes.lost_token >= 500:
+            raise Unavailable("ado", f"HTTP {modes.lost_token}")
+        if position is None and modes.lost_token != 200:
+            raise FeedLost("ado", f"HTTP {modes.lost_token}", kind=FEED_TOKEN_REFUSED)
+        return position or 0
+
+    def _revised(self, item: WorkItem) -> RevisedItem:
+        return RevisedItem(
+            id=item.id,
+            rev=item.rev,
+            project=self.catalog.projects[item.project_id].name,
+            work_item_type=item.work_item_type,
+            state=item.state,
+            assignee=item.assignee,
+            title=item.title,
+            area_path=item.area_path,
+        )
+
+    def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
+        known = {project.name.casefold(): project.id for project in self.catalog.projects.values()}
+        return {name: known[name.casefold()] for name in names if name.casefold() in known}
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
@@ -177,6 +235,7 @@ class MemoryAdo:
             area_path=home.name,
         )
         self._entries[work_item_id] = _Entry([Revision(item, actor)])
+        self.revision_log.write(work_item_id, item.rev)
         return item
 
     def edit(self, work_item_id: int, *, actor: str = ANN, **fields: str) -> WorkItem:
@@ -212,6 +271,7 @@ class MemoryAdo:
         """Bring an item back to how it stood at a revision, as a restored server does; nobody is told."""
         entry = self._live(work_item_id)
         del entry.revisions[rev:]
+        self.revision_log.go_back(work_item_id, rev)
         return entry.item
 
     # What a test inspects.
@@ -280,6 +340,7 @@ class MemoryAdo:
 
     def _append(self, entry: _Entry, wanted: WorkItem, by: str) -> None:
         entry.revisions.append(Revision(replace(wanted, rev=entry.item.rev + 1), by))
+        self.revision_log.write(entry.item.id, entry.item.rev)
 
     def _reachable(self, item: WorkItem, state: str) -> str:
         for each in self.kind_of(item).moves_from(item.state):

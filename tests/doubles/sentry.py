@@ -1,21 +1,24 @@
 """Sentry in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.errors import NotFound, Refused
+from shared.domain.errors import Forbidden, NotFound, Refused
 from shared.domain.model import (
     TEAM_ASSIGNEE,
     Assignee,
+    ExternalIssue,
+    FoundIssues,
     IssueStatus,
     Person,
     SentryComment,
     SentryIssue,
     Stranger,
 )
+from simulator.sentry.model import Modes
 
 OWNER = "owner@acme.example"
 APPLICATION = "application"
@@ -44,9 +47,9 @@ def _nobody_listens(_event: Event) -> None:
 
 
 class MemorySentry:
-    """One organization with one project and one team.
+    """One organization with one team, and one project to begin with.
 
-    The methods of ``shared.domain.ports.Sentry`` are what our own token does; ``resolve``, ``archive``,
+    The methods of ``shared.domain.ports`` are what our own token does; ``resolve``, ``archive``,
     ``assign``, ``merge`` and the like are what people do, by the names ``simulator.sentry`` has for them.
     """
 
@@ -55,6 +58,11 @@ class MemorySentry:
         self.changes: list[Change] = []
         self._issues: dict[str, SentryIssue] = {}
         self._merged: dict[str, str] = {}
+        self.modes = Modes()
+        self._projects = {"fe"}
+        self._forbidden: set[str] = set()
+        self._pending: set[str] = set()
+        self._external: dict[str, ExternalIssue] = {}
         self._comments: dict[str, SentryComment] = {}
         self._commented: dict[str, str] = {}
         self._in_a_team: dict[str, bool] = {OWNER: True}
@@ -68,10 +76,26 @@ class MemorySentry:
         """Sentry quirk: a merged issue's id finds the one it became (docs/vendor_quirks.md#sentry-rest)."""
         while issue_id in self._merged:
             issue_id = self._merged[issue_id]
-        try:
-            return self._issues[issue_id]
-        except KeyError as error:
-            raise NotFound(f"no issue {issue_id}", kind="issue-not-found") from error
+        if issue_id not in self._issues or issue_id in self._pending:
+            raise NotFound(f"no issue {issue_id}", kind="issue-not-found")
+        if self._issues[issue_id].project_slug in self._forbidden:
+            raise Forbidden("sentry", "HTTP 403", about=f"issue {issue_id}")
+        return self._issues[issue_id]
+
+    def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
+        """Sentry quirk: whatever was merged or deleted is absent (docs/vendor_quirks.md#sentry-rest)."""
+        if issue_ids and len(self._projects) > 1 and not self.modes.multi_project:
+            raise Refused("sentry", "You do not have the multi project stream feature enabled")
+        stored = {each: self._issues[each] for each in issue_ids if each in self._issues}
+        allowed = {each: issue for each, issue in stored.items() if issue.project_slug not in self._forbidden}
+        if len(allowed) < len(stored) and self.modes.forbidden_group == "refused":
+            raise Forbidden("sentry", "HTTP 403", about=f"{len(issue_ids)} issues")
+        found = {each: self._linked(issue) for each, issue in allowed.items() if each not in self._pending}
+        return FoundIssues(found, frozenset(allowed.keys() & self._pending))
+
+    def _linked(self, issue: SentryIssue) -> SentryIssue:
+        external = self._external.get(issue.issue_id)
+        return issue if external is None else replace(issue, external_issues=(external,))
 
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         return self._set_status(issue_id, status, APPLICATION)
@@ -95,10 +119,18 @@ class MemorySentry:
     def add_member(self, email: str, *, teams: Iterable[str] = ("frontend",)) -> None:
         self._in_a_team[email] = bool(tuple(teams))
 
-    def add_issue(self, title: str = "TypeError", *, issue_id: str = "100") -> SentryIssue:
-        issue = SentryIssue(
-            issue_id, IssueStatus.UNRESOLVED, None, title, f"https://acme.sentry.io/issues/{issue_id}/", "fe"
-        )
+    def add_project(self, slug: str) -> None:
+        self._projects.add(slug)
+
+    def forbid_project(self, slug: str) -> None:
+        """Keep our token out of a project, and of the issues in it."""
+        self._forbidden.add(slug)
+
+    def add_issue(
+        self, title: str = "TypeError", *, issue_id: str = "100", project: str = "fe"
+    ) -> SentryIssue:
+        url = f"https://acme.sentry.io/issues/{issue_id}/"
+        issue = SentryIssue(issue_id, IssueStatus.UNRESOLVED, None, title, url, project)
         self._issues[issue_id] = issue
         return issue
 
@@ -138,6 +170,14 @@ class MemorySentry:
             raise ValueError("an issue cannot be merged into itself")
         del self._issues[source.issue_id]
         self._merged[source.issue_id] = target.issue_id
+
+    def begin(self, issue_id: str, _pending: str) -> None:
+        """Begin to delete or to merge an issue, as a task does that takes its time; no hook is sent."""
+        self._pending.add(self.get_issue(issue_id).issue_id)
+
+    def show_on_page(self, issue_id: str, external: ExternalIssue) -> None:
+        """Let an entry be on the issue's page, in place of the one that was there."""
+        self._external[issue_id] = external
 
     def delete(self, issue_id: str) -> None:
         """Delete an issue; no hook is sent."""

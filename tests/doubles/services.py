@@ -40,7 +40,10 @@ SETTINGS = Settings(
 
 
 class MemoryServices(Services):
-    """Everything in memory, on a clock that only a test moves; ``tokens`` name the units of work readably."""
+    """Everything in memory, on a clock that only a test moves; ``tokens`` name the units of work readably.
+
+    Nobody waits for a pause to end, unless a test says what happens meanwhile.
+    """
 
     def __init__(
         self,
@@ -48,8 +51,9 @@ class MemoryServices(Services):
         sentry: MemorySentry,
         clock: Callable[[], float],
         settings: Settings = SETTINGS,
+        pause: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        super().__init__(settings, clock)
+        super().__init__(settings, clock, pause=pause)
         self.processes = ProcessCache(clock)
         self._ado = ado
         self._sentry = sentry

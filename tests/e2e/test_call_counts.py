@@ -126,11 +126,12 @@ def test_each_link_of_an_issue_costs_one_write(connected: Pair, links: int) -> N
     assert calls.sentry == ["GET 200"]
 
 
-def test_a_quiet_reconciliation_asks_azure_devops_once(connected: Pair) -> None:
+def test_a_quiet_reconciliation_asks_each_service_once_for_all_links(connected: Pair) -> None:
     for _ in range(3):
         connected.linked()
+    connected.ask("POST", "reconcile")
     with connected.calls() as calls:
         assert connected.ask("POST", "reconcile").json()["links"] == 4
-        # Issues are asked about one by one, seconds apart.
-        connected.app.clear()
-    assert calls.ado == ["POST 200"]
+    # On demand, how all work items stand is asked for as well as what changed.
+    assert calls.ado == ["GET 200", "POST 200"]
+    assert calls.sentry == ["GET 200"]

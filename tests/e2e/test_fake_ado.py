@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import requests
 
 from simulator.ado import FakeAdo
 from simulator.ado.delivery import Disposition, disposition_of
-from simulator.ado.faults import dropped, hanging, html_page, sign_in_page, slowed, throttled
+from simulator.ado.faults import dropped, hanging, html_page, overloaded, sign_in_page, slowed, throttled
+from simulator.ado.revisions import FeedModes
 
 JSON_PATCH = "application/json-patch+json"
 TOKEN = "ado-token"
@@ -375,6 +377,119 @@ def test_who_we_are_is_in_every_answer(ado: FakeAdo, ask: Ask) -> None:
     assert [one["providerDisplayName"] for one in person] == ["Ann"]
 
 
+# The feed of revisions.
+
+FEED = "_apis/wit/reporting/workitemrevisions"
+
+
+def test_the_feed_tells_every_revision_in_order_or_only_the_latest(ado: FakeAdo, ask: Ask) -> None:
+    ado.edit(31, **{"System.State": "Active", "System.AssignedTo": "ann@corp.example"})
+    ado.comment(31, "Seen.")
+    every = ask("GET", FEED).json()
+    assert [(row["id"], row["rev"]) for row in every["values"]] == [(31, 1), (31, 2), (31, 3)]
+    assert (every["isLastBatch"], every["continuationToken"]) == (True, "3;31;3")
+    latest = ask("GET", FEED, params={"includeLatestOnly": "true"}).json()
+    assert [row["rev"] for row in latest["values"]] == [3]
+    fields = latest["values"][0]["fields"]
+    assert (fields["System.TeamProject"], fields["System.AssignedTo"]) == (
+        "Fabrikam-Fiber",
+        "Ann <ann@corp.example>",
+    )
+    assert "url" not in latest["values"][0]
+    # A change of links alone is no revision.
+    ado.add_item("Check out", 32)
+    ado.patch(
+        31,
+        [
+            {
+                "op": "add",
+                "path": "/relations/-",
+                "value": {
+                    "rel": "System.LinkTypes.Related",
+                    "url": f"{ado.organization_url}_apis/wit/workItems/32",
+                },
+            }
+        ],
+    )
+    assert [
+        row["id"] for row in ask("GET", FEED, params={"continuationToken": "3;31;3"}).json()["values"]
+    ] == [32]
+
+
+def test_the_feed_spells_an_identity_shorter_than_a_work_item(ado: FakeAdo, ask: Ask) -> None:
+    ado.edit(31, **{"System.AssignedTo": "ann@corp.example"})
+    asked = {"fields": "system.assignedto", "includeIdentityRef": "true", "includeLatestOnly": "true"}
+    [row] = ask("GET", FEED, params=asked).json()["values"]
+    assert row["fields"].keys() == {"System.AssignedTo"}
+    assert row["fields"]["System.AssignedTo"].keys() == {"id", "uniqueName"}
+    assert row["fields"]["System.AssignedTo"]["uniqueName"] == "Ann <ann@corp.example>"
+
+
+def test_the_feed_is_read_page_by_page_along_its_links(ado: FakeAdo, ask: Ask) -> None:
+    for number in (32, 33, 34):
+        ado.add_item("Check out", number)
+    seen: list[int] = []
+    answer = ask("GET", FEED, params={"$maxPageSize": "2", "fields": "System.State"}).json()
+    while True:
+        seen += [row["id"] for row in answer["values"]]
+        if answer["isLastBatch"]:
+            break
+        answer = ask("GET", answer["nextLink"], version=None).json()
+        assert all(row["fields"].keys() == {"System.State"} for row in answer["values"])
+    assert seen == [31, 32, 33, 34]
+
+
+def test_the_feed_can_be_asked_in_a_body_and_for_one_project_or_type(ado: FakeAdo, ask: Ask) -> None:
+    ado.add_item("Order the board", 32, kind="Issue", project="Basic Board")
+    ado.delete(31)
+    body = {"fields": ["System.State"], "includeLatestOnly": True}
+    assert [row["id"] for row in ask("POST", FEED, json=body).json()["values"]] == [32]
+    with_deleted = ask("POST", FEED, json={**body, "includeDeleted": True, "types": ["bug"]}).json()
+    assert [row["id"] for row in with_deleted["values"]] == [31]
+    assert [row["id"] for row in ask("POST", f"Basic Board/{FEED}", json=body).json()["values"]] == [32]
+
+
+def test_what_was_destroyed_leaves_no_trace_in_the_feed(ado: FakeAdo, ask: Ask) -> None:
+    assert ask("DELETE", "_apis/wit/workitems/31", params={"destroy": "true"}).status_code == 204
+    answer = ask("GET", FEED, params={"includeDeleted": "true"}).json()
+    assert (answer["values"], answer["continuationToken"]) == ([], "2;31;2")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"startDateTime": "yesterday"},
+        {"startDateTime": "2026-01-01T00:00:00Z", "continuationToken": "1;31;1"},
+        {"continuationToken": "1;31;2"},
+        {"continuationToken": "99;31;1"},
+    ],
+)
+def test_what_the_feed_cannot_start_from_is_refused(ask: Ask, params: dict[str, str]) -> None:
+    assert ask("GET", FEED, params=params).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("modes", "http_status"),
+    [
+        (FeedModes(refusal=403), 403),
+        (FeedModes(refusal=404), 404),
+        (FeedModes(refusal=405), 405),
+        (FeedModes(lost_token=410), 410),
+        (FeedModes(lost_token=200), 200),
+    ],
+)
+def test_the_feed_can_be_another_server_s(ado: FakeAdo, ask: Ask, modes: FeedModes, http_status: int) -> None:
+    ado.feed_modes = modes
+    assert ask("GET", FEED, params={"continuationToken": "7;7;7"}).status_code == http_status
+
+
+def test_the_feed_may_name_its_token_in_its_link_only(ado: FakeAdo, ask: Ask) -> None:
+    ado.feed_modes = FeedModes(names_token=False)
+    answer = ask("GET", FEED).json()
+    assert "continuationToken" not in answer
+    assert "continuationToken=1;31;1" in answer["nextLink"]
+
+
 # Credentials, versions and faults.
 
 
@@ -417,6 +532,32 @@ def test_ordered_faults_are_met_once_each(ado: FakeAdo, ask: Ask) -> None:
     assert (slow.status_code, slow.headers["Retry-After"], slow.json()["id"]) == (200, "3", 31)
     assert [ask("GET", "_apis/wit/workitems/31").status_code for _ in range(5)] == [203, 502, 500, 500, 200]
     assert [call.http_status for call in ado.calls] == [429, 200, 203, 502, 500, 500, 200]
+
+
+def test_both_ways_to_ask_for_a_wait_say_for_how_long(ado: FakeAdo, ask: Ask) -> None:
+    ado.meet(slowed(3))
+    ado.meet(overloaded(4))
+    slow, refused = (ask("GET", "_apis/wit/workitems/31") for _ in range(2))
+    named = {"Retry-After", "X-RateLimit-Resource", "X-RateLimit-Limit", "X-RateLimit-Reset"}
+    assert named | {"X-RateLimit-Remaining", "X-RateLimit-Delay"} <= slow.headers.keys()
+    assert (slow.status_code, slow.headers["X-RateLimit-Remaining"]) == (200, "0")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "4")
+
+
+def test_an_allowance_slows_before_it_refuses_and_begins_anew() -> None:
+    now = [datetime(2026, 1, 1, tzinfo=UTC)]
+    with FakeAdo(now=lambda: now[0]) as ado:
+        ado.allowance.calls = 2
+
+        def get() -> requests.Response:
+            return requests.get(f"{ado.organization_url}_apis/projects", auth=("", TOKEN), timeout=5)
+
+        answers = [get() for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
+        assert [answer.headers.get("Retry-After") for answer in answers] == [None, None, "300", "300", "300"]
+        assert answers[4].text.startswith("TF400733")
+        now[0] += timedelta(seconds=300)
+        assert "Retry-After" not in get().headers
 
 
 @pytest.mark.parametrize(("lands", "rev"), [(True, 2), (False, 1)])

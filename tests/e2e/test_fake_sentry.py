@@ -331,11 +331,57 @@ def test_issues_are_listed_by_query_or_exactly_by_group(sentry: FakeSentry, api:
     def listed(query: str) -> set[str]:
         return {issue["id"] for issue in api("GET", f"organizations/acme/issues/?{query}").json()}
 
-    assert listed("") == {"100", "300"}  # what is unresolved, unless asked otherwise
-    assert listed("query=is:resolved") == {"200"}
-    assert listed("query=time-out") == {"200", "300"}
+    assert listed("project=-1") == {"100", "300"}  # what is unresolved, unless asked otherwise
+    assert listed("project=1&query=is:resolved") == {"200"}
+    assert listed("project=-1&query=time-out") == {"200", "300"}
+    assert listed("project=-1&query=&per_page=1") == {"300"}  # of whatever status, the last seen first
     assert listed("query=is:unresolved&project=2") == set()
-    assert listed("group=200&group=100&group=9&query=nothing") == {"100", "200"}
+    assert listed("project=-1&group=200&group=100&group=9&query=nothing") == {"100", "200"}
+    assert listed("group=200&group=100") == listed("") == set()  # of no project that was named
+
+
+def test_a_list_by_ids_has_no_pages_and_takes_only_numbers(sentry: FakeSentry, api: Api) -> None:
+    ids = [str(number) for number in range(1000, 1100)]
+    for issue_id in ids:
+        sentry.add_issue(issue_id=issue_id, announce=False)
+    query = "&".join(f"group={issue_id}" for issue_id in [*ids, ids[0]])
+    answer = api("GET", f"organizations/acme/issues/?project=-1&collapse=stats&{query}")
+    assert [issue["id"] for issue in answer.json()] == ids
+    assert "Link" not in answer.headers
+    assert "stats" not in answer.json()[0]
+    refused = api("GET", "organizations/acme/issues/?project=-1&group=FE-1")
+    assert (refused.status_code, refused.json()) == (400, {"detail": "Group ids must be integers"})
+    too_long = api("GET", f"organizations/acme/issues/?project=-1&group={'9' * 9000}")
+    assert too_long.status_code == 414
+
+
+def test_a_list_by_query_comes_in_pages_of_what_was_seen_in_ninety_days() -> None:
+    now = [datetime(2026, 1, 1, tzinfo=UTC)]
+    with FakeSentry(page_size=2, clock=lambda: now[0]) as sentry:
+        sentry.add_issue(issue_id="1", announce=False)
+        now[0] += timedelta(days=91)
+        for issue_id in ("2", "3", "4"):
+            sentry.add_issue(issue_id=issue_id, announce=False)
+        sentry.issues.link("3", "other", web_url="https://x.example", project="P", identifier="1")
+        api, path = Api(sentry), "organizations/acme/issues/?project=-1&query="
+        first = api("GET", path)
+        assert len(first.json()) == 2
+        second = requests.get(first.links["next"]["url"], headers=api.headers, timeout=5)
+        assert {issue["id"] for issue in first.json() + second.json()} == {"2", "3", "4"}
+        assert second.links["next"]["results"] == "false"
+        linked = api("GET", f"{path}is:linked&expand=sentryAppIssues").json()
+        assert [(issue["id"], len(issue["sentryAppIssues"])) for issue in linked] == [("3", 1)]
+
+
+def test_a_project_can_be_out_of_reach(sentry: FakeSentry, api: Api) -> None:
+    sentry.add_project("secret")
+    sentry.add_issue(issue_id="200", project="secret")
+    sentry.forbid_project("secret")
+    assert api.put({"status": "resolved"}, "200").status_code == 403
+    assert api("GET", "organizations/acme/issues/200/").status_code == 403
+    assert api("GET", "organizations/acme/issues/?project=2").status_code == 403
+    assert [issue["id"] for issue in api("GET", "organizations/acme/issues/?project=-1").json()] == ["100"]
+    assert sentry.issue("200")["status"] == "unresolved"
 
 
 def test_members_come_in_pages(sentry: FakeSentry, api: Api) -> None:
@@ -444,6 +490,20 @@ def test_the_rate_limit_is_five_a_second_for_each_method() -> None:
         assert api.put({"status": "resolved"}).status_code == 200
         now[0] += timedelta(seconds=1)
         assert api.get()["status"] == "resolved"
+
+
+def test_too_many_calls_at_once_are_refused() -> None:
+    with FakeSentry(enforce_rate_limit=True, concurrent_limit=1) as sentry:
+        sentry.add_issue(issue_id="100")
+        api = Api(sentry)
+        alone = api("GET", "organizations/acme/issues/100/")
+        assert (alone.status_code, alone.headers["X-Sentry-Rate-Limit-ConcurrentRemaining"]) == (200, "0")
+        sentry.hang_next(1)
+        with pytest.raises(requests.ReadTimeout):
+            requests.get(f"{api.base}organizations/acme/projects/", headers=api.headers, timeout=0.2)
+        refused = api("GET", "organizations/acme/issues/100/")
+        assert (refused.status_code, refused.json()["detail"][-22:]) == (429, "Concurrency limit is 1")
+        assert refused.headers["X-Sentry-Rate-Limit-ConcurrentLimit"] == "1"
 
 
 @pytest.mark.parametrize(("status", "kind"), [(429, "json"), (500, "json"), (502, "html"), (403, "json")])
@@ -809,7 +869,9 @@ def test_the_program_says_where_it_listens() -> None:
         assert program.stdout is not None
         url = program.stdout.readline().removeprefix("listening on ").strip()
         answer = requests.get(
-            f"{url}/api/0/organizations/o/issues/", headers={"Authorization": "Bearer t"}, timeout=5
+            f"{url}/api/0/organizations/o/issues/?project=-1",
+            headers={"Authorization": "Bearer t"},
+            timeout=5,
         )
         program.terminate()
     assert len(answer.json()) == 3

@@ -9,11 +9,12 @@ from shared.settings import StorageAccount
 from shared.store.links import LinkStore
 from shared.store.tables import AzureTable, table_service
 from simulator.ado.faults import html_page
+from simulator.ado.revisions import FeedModes
 from tests.e2e.app import App, Pair, eventually, own_app
 
 STATE = "System.State"
 ANN = "ann@corp.example"
-BATCH = "POST 200"
+FEED, BATCH = "GET 200", "POST 200"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_a_change_on_either_side_is_found_on_demand(unheard: Pair) -> None:
         "outcome": "queued",
         "links": 2,
         "drifted": 1,
-        "issues": 2,
+        "issues": 1,
         "remaining": False,
     }
     assert unheard.status(closed[0]) == "resolved"
@@ -143,14 +144,123 @@ def test_an_organization_that_cannot_be_asked_does_not_stop_another(app: App, un
         assert {each.ask("POST", "reconcile").status_code for each in (dead, failing)} == {503}
 
 
-def test_two_hundred_and_one_links_at_rest_cost_two_calls(unheard: Pair) -> None:
+def test_two_hundred_and_one_links_at_rest_cost_one_call_and_two_to_look_at_them_all(unheard: Pair) -> None:
     issue_id, first = unheard.linked()
     link_at_rest(unheard, issue_id, 200)
+    reconcile(unheard)
     with unheard.calls() as calls:
         said = reconcile(unheard)
-    assert said == {"outcome": "queued", "links": 201, "drifted": 0, "issues": 1, "remaining": False}
-    assert (calls.ado, calls.sentry) == ([BATCH] * 2, ["GET 200"])
+    assert said == {"outcome": "queued", "links": 201, "drifted": 0, "issues": 0, "remaining": False}
+    assert (calls.ado, calls.sentry) == ([FEED, BATCH, BATCH], ["GET 200"])
+    before = len(unheard.sentry.calls)
+    with unheard.calls() as calls:
+        unheard.app.run_now("reconcile")
+        eventually(lambda: len(unheard.sentry.calls) > before)
+    assert calls.ado == [FEED]
     assert unheard.ado.item(first).rev == 1
+
+
+# What no hook told, through the clients that are used in earnest.
+
+
+def paths_called(pair: Pair) -> list[str]:
+    return [call.path.rpartition("/")[2] for call in pair.ado.calls]
+
+
+def test_the_timer_asks_what_changed_and_not_how_everything_stands(unheard: Pair) -> None:
+    pairs = [unheard.linked() for _ in range(3)]
+    unheard.app.run_now("reconcile")
+    eventually(lambda: "workitemsbatch" in paths_called(unheard))
+    unheard.rest()
+    before = len(unheard.ado.calls)
+    unheard.ado.edit(pairs[0][1], **{STATE: "Closed"})
+    unheard.ado.edit(pairs[1][1], **{"System.AssignedTo": ANN})
+    unheard.ado.delete(pairs[2][1])
+    unheard.app.run_now("reconcile")
+    eventually(lambda: unheard.status(pairs[0][0]) == "resolved")
+    eventually(lambda: unheard.issue_assignee(pairs[1][0]) == ANN)
+    eventually(lambda: unheard.health(*pairs[2]) == ("attention", "work-item-gone"))
+    called = paths_called(unheard)[before:]
+    assert (called[0], "workitemsbatch" in called) == ("workitemrevisions", False)
+
+
+def test_an_item_that_moved_is_known_by_its_new_project(unheard: Pair) -> None:
+    issue_id, item = unheard.linked()
+    reconcile(unheard)
+    unheard.ado.move(item, "Tailored")
+    unheard.app.run_now("reconcile")
+    eventually(lambda: unheard.links()[0]["project_id"] == unheard.ado.project_id("Tailored"))
+    unheard.sentry.resolve(issue_id)
+    unheard.app.run_now("reconcile")
+    eventually(lambda: unheard.state(item) != "New")
+
+
+def test_a_revision_that_shows_up_late_is_not_lost(unheard: Pair) -> None:
+    issue_id, item = unheard.linked()
+    reconcile(unheard)
+    unheard.ado.revision_log.lag = 3600.0
+    unheard.ado.edit(item, **{STATE: "Closed"})
+    before = len(unheard.ado.calls)
+    unheard.app.run_now("reconcile")
+    eventually(lambda: len(unheard.ado.calls) > before)
+    unheard.ado.revision_log.show_all()
+    unheard.app.run_now("reconcile")
+    eventually(lambda: unheard.status(issue_id) == "resolved")
+
+
+@pytest.mark.parametrize(
+    ("modes", "kind"),
+    [
+        (FeedModes(lost_token=400), "feed-token-refused"),
+        (FeedModes(lost_token=404), "feed-token-refused"),
+        (FeedModes(refusal=404), "feed-unsupported"),
+        (FeedModes(refusal=403), "feed-forbidden"),
+    ],
+)
+def test_what_the_feed_cannot_tell_is_looked_for_in_the_same_run(
+    unheard: Pair, modes: FeedModes, kind: str
+) -> None:
+    issue_id, item = unheard.linked()
+    reconcile(unheard)
+    unheard.ado.revision_log.forget_tokens()
+    unheard.ado.feed_modes = modes
+    for state, status in (("Closed", "resolved"), ("Active", "unresolved"), ("Closed", "resolved")):
+        unheard.ado.edit(item, **{STATE: state})
+        unheard.app.run_now("reconcile")
+        eventually(lambda status=status: unheard.status(issue_id) == status)  # type: ignore[misc]
+        unheard.rest()
+    said = f"outcome=noted organization={unheard.slug} part=feed kind={kind}"
+    assert unheard.app.log().count(said) == 1
+    health = unheard.app.ask("GET", "health").json()
+    notes = [each for each in health.get("notes", []) if kind in each]
+    assert len(notes) == (0 if kind == "feed-token-refused" else 1)
+    assert not any("credentials" in each for each in health["problems"])
+
+
+def test_a_forbidden_project_hides_no_other(unheard: Pair) -> None:
+    unheard.sentry.add_project("secret")
+    hidden = unheard.sentry.add_issue(project="secret", announce=False).id, unheard.ado.add_item().id
+    unheard.link(*hidden)
+    others = [unheard.linked() for _ in range(4)]
+    unheard.sentry.forbid_project("secret")
+    for issue_id, _ in others:
+        unheard.sentry.resolve(issue_id)
+    unheard.app.run_now("reconcile")
+    eventually(lambda: {unheard.state(item) for _, item in others} == {"Closed"})
+    eventually(lambda: unheard.health(*hidden) == ("attention", "forbidden"))
+
+
+def test_what_was_merged_or_deleted_in_sentry_is_found(unheard: Pair) -> None:
+    merged, gone = unheard.linked(), unheard.linked()
+    survivor = unheard.sentry.add_issue(announce=False).id
+    unheard.sentry.merge(merged[0], into=survivor)
+    unheard.sentry.delete(gone[0])
+    unheard.app.run_now("reconcile")
+    eventually(lambda: unheard.health(*gone) == ("attention", "issue-gone"))
+    eventually(lambda: [each["issue_id"] for each in unheard.links()] == [survivor, gone[0]])
+    unheard.sentry.resolve(survivor)
+    unheard.app.run_now("reconcile")
+    eventually(lambda: unheard.state(merged[1]) == "Closed")
 
 
 def link_at_rest(pair: Pair, issue_id: str, count: int) -> None:

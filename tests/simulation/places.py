@@ -1,5 +1,6 @@
 """What is at the addresses that a document may name: organizations of Azure DevOps, some of them twice."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -28,17 +29,17 @@ class Place:
         return self.ado.catalog.organization
 
 
-def places_for(schedule: Schedule) -> dict[str, Place]:
+def places_for(schedule: Schedule, clock: Callable[[], float]) -> dict[str, Place]:
     """Return what is at each address; in every organization the same numbers stand for items of its own."""
     changes_types = any(each.what == "disable-type" for each in schedule.actions)
     catalog = (_catalog.__wrapped__ if changes_types else _catalog)("fabrikam")
-    fabrikam = Place(_furnished(schedule, MemoryAdo(catalog)), catalog.account_id)
+    fabrikam = Place(_furnished(schedule, MemoryAdo(catalog, clock)), catalog.account_id)
     places = {HERE: fabrikam}
     if any(each.what in {"repoint", "connect", "edit-there"} for each in schedule.actions):
         other = _catalog("contoso")
         places[SPELLED_OTHERWISE] = fabrikam
         places[MOVED] = Place(fabrikam.ado, "another-account")
-        places[THERE] = Place(_furnished(schedule, MemoryAdo(other)), other.account_id)
+        places[THERE] = Place(_furnished(schedule, MemoryAdo(other, clock)), other.account_id)
     return places
 
 

@@ -185,6 +185,52 @@ def test_somebody_is_waited_for_though_the_next_try_fails_for_another_reason() -
     assert complaints(schedule) == []
 
 
+def test_an_edit_that_arrives_after_the_loss_of_its_item_makes_nobody_well() -> None:
+    """Work item 31 is edited and deleted; the hook of the edit is handled after that of the deletion.
+
+    The link said that the item is gone, and was then settled by what came along. Nobody looked again until
+    the daily look, since the feed had told of the deletion already.
+    """
+    schedule = Schedule(
+        seed=524,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("101", 31),),
+        settings=(),
+        actions=(
+            Action("set-state", item=31, value="Resolved"),
+            Action("wait", value="70"),
+            Action("set-state", item=31, value="New"),
+            Action("delete-item", issue="101", item=31),
+            Action("reconcile"),
+            Action("wait", value="70"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_an_edit_that_arrives_after_a_later_one_that_failed_makes_nobody_well() -> None:
+    """Work item 31 is set to Active, and then to a brand-new state; the second hook is handled first.
+
+    Settling failed at rev 3, for the unknown state. Then rev 2 settled the link, which forgot that there was
+    a later one; the feed had told of it already.
+    """
+    schedule = Schedule(
+        seed=27934,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("101", 31),),
+        settings=(),
+        actions=(
+            Action("set-state", item=31, value="Active"),
+            Action("new-state"),
+            Action("set-state", item=31, value="Verified"),
+            Action("reconcile"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
 def test_a_worker_whose_claim_ran_out_writes_no_more() -> None:
     """Work item 31 is closed and assigned to Bob; the worker stands still after its write of the status.
 

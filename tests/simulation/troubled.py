@@ -1,15 +1,19 @@
 """The doubles as our workers meet them: each call is a moment at which others go on, and may go wrong."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
 from shared.domain.model import (
     Assignee,
+    FoundIssues,
     FoundWorkItems,
     IssueStatus,
+    RevisionPage,
     SentryComment,
     SentryIssue,
     WorkItem,
@@ -153,6 +157,20 @@ class TroubledAdo:
         self._finish(trouble)
         return FoundWorkItems(items.found, garbled)
 
+    def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
+        trouble = self._stage.before_call(ADO, "GET the feed of revisions")
+        page = self._ado.get_revisions(token, since=since)
+        garbled = frozenset(each.id for each in page.items if self._stage.is_garbled(f"item {each.id}"))
+        self._finish(trouble)
+        items = tuple(each for each in page.items if each.id not in garbled)
+        return replace(page, items=items, unreadable=garbled)
+
+    def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
+        trouble = self._stage.before_call(ADO, "GET projects by name")
+        found = self._ado.find_project_ids(names)
+        self._finish(trouble)
+        return found
+
     def update_work_item(
         self,
         work_item_id: int,
@@ -219,6 +237,16 @@ class TroubledSentry:
         self._stage.observed(issue_id, issue)
         self._finish(trouble)
         return issue
+
+    def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
+        trouble = self._stage.before_call(SENTRY, f"GET {len(issue_ids)} issues")
+        garbled = frozenset(each for each in issue_ids if self._stage.is_garbled(f"issue {each}"))
+        asked = [each for each in issue_ids if each not in garbled]
+        for each in asked:
+            self._stage.verify_allowed(f"issue {each}", writes=False)
+        found = self._sentry.find_issues(asked)
+        self._finish(trouble)
+        return FoundIssues(found.found, found.unreadable | garbled)
 
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         trouble = self._stage.before_call(SENTRY, f"GET comment {comment_id} of issue {issue_id}")

@@ -133,7 +133,7 @@ class World:
         self._troubles = dict(schedule.troubles)
         self._after_writes = dict(schedule.after_writes)
         self._hub = greenlet.getcurrent()
-        self.places = places_for(schedule)
+        self.places = places_for(schedule, self.clock)
         self._configuration = Configuration(
             ado_url=HERE,
             sentry_organization="acme",

@@ -2,6 +2,7 @@
 
 from shared.domain.errors import (
     Busy,
+    FeedLost,
     InvalidConfiguration,
     MissingSetting,
     SyncError,
@@ -27,6 +28,8 @@ def an_error(kind: type[SyncError], service: str = "ado") -> SyncError:
         return kind("SENTRY_TOKEN", detail)
     if issubclass(kind, Undecidable):
         return kind(detail, kind="unknown-state")
+    if issubclass(kind, FeedLost):
+        return kind(service, detail, kind="feed-forbidden")
     if issubclass(kind, Busy):
         return kind(detail, retry_after=5.0)
     if issubclass(kind, Throttled):

@@ -1,6 +1,6 @@
 """An issue and a work item, linked, on doubles whose every call is noted and can be made to fail."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,10 +12,12 @@ from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import (
     ActivityEntry,
     Assignee,
+    FoundIssues,
     FoundWorkItems,
     Health,
     IssueLink,
     IssueStatus,
+    RevisionPage,
     SentryIssue,
     WorkItem,
     WorkItemTypes,
@@ -115,6 +117,14 @@ class WatchedAdo:
         with self._one("get_work_item_types"):
             return self.real.get_work_item_types(project_id)
 
+    def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
+        with self._one("get_revisions"):
+            return self.real.get_revisions(token, since=since)
+
+    def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
+        with self._one("find_project_ids"):
+            return self.real.find_project_ids(names)
+
     @contextmanager
     def _one(self, name: str) -> Iterator[None]:
         self.slow()
@@ -139,6 +149,10 @@ class WatchedSentry:
         with self.calls.one("get_issue"):
             return self.real.get_issue(issue_id)
 
+    def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
+        with self.calls.one("find_issues"):
+            return self.real.find_issues(issue_ids)
+
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         with self.calls.one("set_status"):
             return self._written(issue_id, lambda: self.real.set_status(issue_id, status))
@@ -162,17 +176,23 @@ class Scene:
     calls: Calls = field(default_factory=Calls)
 
     def __post_init__(self) -> None:
-        self.ado, self.sentry = MemoryAdo(), MemorySentry()
+        self.ado, self.sentry = MemoryAdo(clock=lambda: self.now), MemorySentry()
         self.watched_ado = WatchedAdo(self.ado, self.calls)
         self.watched_sentry = WatchedSentry(self.sentry, self.calls)
         # They have what the ports ask for, which is all that is used of the doubles behind them.
         self.services = MemoryServices(
-            cast("MemoryAdo", self.watched_ado), cast("MemorySentry", self.watched_sentry), lambda: self.now
+            cast("MemoryAdo", self.watched_ado),
+            cast("MemorySentry", self.watched_sentry),
+            lambda: self.now,
+            pause=self._wait,
         )
         self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
         for email in (ANN, BOB):
             self.sentry.add_member(email)
         self.link()
+
+    def _wait(self, seconds: float) -> None:
+        self.now += seconds
 
     # What an operator does.
 

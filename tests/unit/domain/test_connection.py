@@ -67,6 +67,7 @@ def test_every_address_of_an_organization_is_one_place(url: str, place: str) -> 
         ("https://sentry.io.evil.example/", "sentry.io.evil.example"),
         ("https://sentry.corp.example/", "sentry.corp.example"),
         ("https://corp.example/sentry/", "corp.example/sentry"),
+        ("https://corp.example/UX//", "corp.example/UX"),
         ("http://127.0.0.1:9000/", "127.0.0.1:9000"),
         ("https://[", ""),
     ],

@@ -8,6 +8,7 @@ from shared.domain.errors import (
     Busy,
     Conflict,
     ConnectionChanged,
+    FeedLost,
     Forbidden,
     InvalidConfiguration,
     Malformed,
@@ -35,11 +36,13 @@ from shared.domain.failures import (
     disposition_of,
     gravest,
     health_after,
+    put_back,
     reason_of,
     unwell,
     waiting,
     was_set_before,
 )
+from shared.domain.messages import OutboundMessage
 from shared.domain.model import WAITS_FOR_OTHERS, Health, HealthWord
 from tests.unit.error_tree import EVERY_ERROR, an_error
 
@@ -65,6 +68,7 @@ CONSEQUENCES = {
     Upstream: Consequence(RETRY, PENDING, due=True),
     Refused: Consequence(DROP, ATTENTION, due=True),
     Forbidden: Consequence(DROP, ATTENTION, due=True),
+    FeedLost: Consequence(RETRY, PENDING, due=True),  # no message is about a feed
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),
@@ -261,12 +265,38 @@ def test_a_link_that_is_not_due_had_no_next_try_set() -> None:
 
 # The reconciler's own messages.
 
+OWN = OutboundMessage("fabrikam", "100", again=True)
+
+
+def test_a_look_of_our_own_comes_back_once_where_a_service_asks_us_to_wait() -> None:
+    slower = Throttled("sentry", "429", retry_after=9.0)
+    assert disposition_of(slower, OWN) is PUT_BACK
+    [(returned, delay)] = put_back(OWN, slower)
+    assert returned == replace(OWN, returned=True)
+    assert 9.0 <= delay < 9.0 + 30.0
+    assert disposition_of(slower, returned) is DROP
+    assert disposition_of(Busy("writing", retry_after=2.0), returned) is PUT_BACK
+    assert put_back(returned, Busy("writing", retry_after=2.0)) == [(returned, 2.0)]
+
+
+def test_many_that_were_put_back_do_not_come_back_at_once() -> None:
+    slower = Throttled("sentry", "429", retry_after=1.0)
+    moments = [put_back(replace(OWN, issue_id=str(number)), slower)[0][1] for number in range(600)]
+    counts = [sum(1.0 + second <= each < 2.0 + second for each in moments) for second in range(30)]
+    assert (sum(counts), max(counts) < 40, min(counts) > 5) == (600, True, True)
+
+
+def test_what_somebody_s_change_caused_comes_back_as_it_was_and_as_often_as_needed() -> None:
+    news, slower = replace(OWN, again=False), Throttled("sentry", "429", retry_after=9.0)
+    assert disposition_of(slower, news) is disposition_of(slower) is PUT_BACK
+    assert put_back(news, slower) == [(news, 9.0)]
+
 
 @pytest.mark.parametrize("kind", EVERY_ERROR)
 def test_no_look_of_our_own_ever_ends_as_poison(kind: type[SyncError]) -> None:
     for service in ("ado", "sentry", "storage"):
         error = an_error(kind, service)
-        assert disposition_of(error, again=True) is not RETRY
+        assert disposition_of(error, OWN) is not RETRY
         assert disposition_of(error) is consequence_of(error).disposition
 
 
@@ -274,7 +304,7 @@ def test_no_look_of_our_own_ever_ends_as_poison(kind: type[SyncError]) -> None:
     ("error", "disposition"),
     [
         (Unavailable("sentry", "HTTP 503"), DROP),  # the link remembers
-        (Throttled("sentry", "429", retry_after=9.0), DROP),
+        (Throttled("sentry", "did not answer", retry_after=9.0, silent=True), DROP),
         (Conflict("412"), DROP),
         (Busy("writing", retry_after=2.0), PUT_BACK),  # nothing went wrong
         (Unavailable("storage", "HTTP 503"), PUT_BACK),  # no link can remember anything
@@ -284,14 +314,14 @@ def test_no_look_of_our_own_ever_ends_as_poison(kind: type[SyncError]) -> None:
 def test_a_look_of_our_own_is_dropped_where_the_link_remembers(
     error: SyncError, disposition: Disposition
 ) -> None:
-    assert disposition_of(error, again=True) is disposition
+    assert disposition_of(error, OWN) is disposition
     assert delay_of(error) > 0.0
 
 
 def test_what_is_dropped_of_a_look_of_our_own_does_not_outweigh_what_comes_back() -> None:
     rest = Busy("the rest", retry_after=1.0)
     away = Unavailable("sentry", "HTTP 503")
-    assert gravest([away, rest], again=True) is rest
+    assert gravest([away, rest], OWN) is rest
     assert gravest([away, rest]) is away
 
 

@@ -20,7 +20,8 @@ UNFIT = "a name must have at most 512 printable characters"
         (["50%?#"], "50%25%3F%23"),
         (["Bücher"], "B%C3%BCcher"),
         (["$Bug"], "$Bug"),  # a new work item is posted to the name of its type behind a dollar sign
-        (["...x"], "...x"),
+        (["...X"], "...X"),
+        (["X"], "X"),
         (["x" * 512], "x" * 512),
     ],
 )

@@ -1,163 +1,46 @@
-"""What the reconciler finds, what it leaves alone, what it costs, and where it goes on."""
+"""What the reconciler finds, and how its parts fail alone: each a problem until it succeeds again."""
 
 import json
-import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import azure.functions as func
 import pytest
 from msgspec.structs import replace
 
-from functions import inbound_sync, outbound_sync
+from functions import health
 from functions import reconcile as reconcile_function
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Unauthorized, Unavailable, Unreadable
-from shared.domain.messages import InboundMessage, decode_inbound, decode_outbound
-from shared.domain.model import (
-    ActivityEntry,
-    Claim,
-    Ends,
-    Health,
-    HealthWord,
-    IssueLink,
-    IssueSide,
-    IssueStatus,
-    ItemSide,
-    Person,
-    WorkItem,
-)
+from shared.domain.errors import Refused, SyncError, Throttled, Unauthorized, Unavailable, Unreadable
+from shared.domain.model import ActivityEntry, Claim, Health, HealthWord, IssueStatus, Person, SentryIssue
 from shared.flows.linking import link
-from shared.flows.reconciling import ISSUES_A_RUN, Found, message_for, reconcile, reconcile_all
+from shared.flows.reconciling import Found, reconcile, reconcile_all
 from shared.store.activity import KEPT_FOR
 from shared.store.tables import Insert, Operation, Row
 from tests.doubles.tables import MemoryTable
-from tests.unit.scene import ANN, ASSIGNED_TO, CAROL, ISSUE, ITEM, SLUG, START, STATE, Died, Scene
+from tests.unit.rounds import DAY, EVERY, at_rest, deliver, link_many, reconciled, run, waiting_about_issues
+from tests.unit.scene import ANN, ASSIGNED_TO, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 RESOLVED = IssueStatus.RESOLVED
-PENDING, ATTENTION = HealthWord.PENDING, HealthWord.ATTENTION
-EVERY = 300.0  # seconds between two runs
-DAY = 24 * 3600.0
+ATTENTION = HealthWord.ATTENTION
 
 
 @pytest.fixture
 def scene() -> Scene:
-    return Scene()
-
-
-# The rule, for one link.
-
-PROJECT = "11111111-1111-1111-1111-111111111111"
-SEEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(7, "New", IssueStatus.UNRESOLVED))
-LINK = IssueLink(SLUG, ISSUE, ITEM, PROJECT, "Bug", SEEN)
-AT_7 = WorkItem(id=ITEM, rev=7, project_id=PROJECT, work_item_type="Bug", state="New")
-AT_8 = replace(AT_7, rev=8, state="Closed")
-ASK = InboundMessage(SLUG, ITEM, 7, again=True)
-UNSEEN, ASK_6, ASK_8 = replace(ASK, rev=0), replace(ASK, rev=6), replace(ASK, rev=8)
-NEWS = InboundMessage(SLUG, ITEM, 8, snapshot=AT_8, again=True)
-TOMORROW = START + 24 * 3600.0
-GONE = Health(ATTENTION, "work-item-gone", due=TOMORROW)
-NO_ISSUE = Health(ATTENTION, "issue-gone", due=TOMORROW)
-NOT_YET = Health(ATTENTION, "unauthorized", due=START + 0.1)
-DUE = Health(ATTENTION, "unauthorized", due=START)
-PENDING_DUE = Health(PENDING, "unavailable", due=START)
-PENDING_LATER = Health(PENDING, "unavailable", due=START + 0.1)
-
-
-@pytest.mark.parametrize(
-    ("health", "item", "message"),
-    [
-        (Health(), AT_7, None),
-        (Health(), AT_8, NEWS),
-        (Health(), replace(AT_7, rev=6), ASK_6),  # restored from a backup
-        (NOT_YET, replace(AT_7, rev=6), None),  # … and that was tried already
-        (Health(), None, UNSEEN),  # deleted without a hook
-        (GONE, None, None),  # known already
-        (GONE, AT_7, ASK),  # restored without a hook
-        (GONE, AT_8, ASK_8),  # asked for, because what was seen of it cannot be built on
-        (replace(GONE, rev=8), AT_8, None),  # listed, and still not to be had
-        (replace(GONE, due=START), None, UNSEEN),  # asked for daily
-        (Health(ATTENTION, "work-item-gone"), None, UNSEEN),  # a row of an older version
-        (NO_ISSUE, AT_7, None),
-        (NO_ISSUE, None, None),
-        (NO_ISSUE, AT_8, NEWS),
-        (replace(NO_ISSUE, rev=8), AT_8, None),  # what failed at a revision is no news at it
-        (replace(NO_ISSUE, due=START), AT_7, ASK),  # asked for daily
-        (Health(ATTENTION, "issue-gone"), AT_7, ASK),
-        (NOT_YET, AT_7, None),
-        (NOT_YET, None, None),  # no call before it is due, not even for whether the item is gone
-        (NOT_YET, AT_8, NEWS),
-        (replace(NOT_YET, rev=8), AT_8, None),
-        (replace(NOT_YET, rev=7), AT_8, NEWS),
-        (DUE, AT_7, ASK),
-        (DUE, None, UNSEEN),
-        (replace(DUE, rev=8), AT_8, ASK_8),
-        (PENDING_DUE, AT_7, ASK),
-        (PENDING_LATER, AT_7, None),
-    ],
-)
-def test_a_link_is_taken_up_when_something_may_be_off(
-    health: Health, item: WorkItem | None, message: InboundMessage | None
-) -> None:
-    assert message_for(replace(LINK, health=health), item, START) == message
-
-
-@pytest.mark.parametrize(
-    ("health", "item", "message"),
-    [
-        (Health(), AT_7, None),
-        (Health(), AT_8, NEWS),
-        (GONE, None, UNSEEN),
-        (NO_ISSUE, AT_7, ASK),
-        (NOT_YET, AT_7, ASK),
-        (PENDING_LATER, None, UNSEEN),
-    ],
-)
-def test_on_demand_every_link_that_is_not_well_is_taken_up(
-    health: Health, item: WorkItem | None, message: InboundMessage | None
-) -> None:
-    assert message_for(replace(LINK, health=health), item, START, everything=True) == message
-
-
-@pytest.mark.parametrize(("until", "message"), [(START, ASK), (START + 0.1, None)])
-@pytest.mark.parametrize("health", [Health(), NOT_YET])
-def test_a_claim_left_behind_is_looked_into(
-    until: float, message: InboundMessage | None, health: Health
-) -> None:
-    claim = Claim("other", until, 7, (), SEEN)
-    assert message_for(replace(LINK, claim=claim, health=health), AT_7, START) == message
+    return at_rest(Scene())
 
 
 # What it finds.
 
 
-def run(scene: Scene) -> None:
-    reconcile_function.handle_timer(scene.services)
-
-
-def deliver(scene: Scene) -> None:
-    """Let the workers handle what becomes visible until the next run."""
-    services, end = scene.services, scene.now + EVERY
-    workers = ((services.inbound, inbound_sync.handle), (services.outbound, outbound_sync.handle))
-    while moments := [moment for queue, _ in workers for moment in queue.moments() if moment < end]:
-        scene.now = max(scene.now, min(moments))
-        for queue, handle in workers:
-            while received := queue.receive():
-                handle(func.QueueMessage(body=received.body), services)
-                queue.delete(received)
-    scene.now = end
-
-
-def reconciled(scene: Scene) -> None:
-    run(scene)
-    deliver(scene)
-
-
 def test_a_state_whose_hook_was_lost_is_found(scene: Scene) -> None:
     scene.ado.edit(ITEM, **{STATE: "Closed"})
-    reconciled(scene)
+    run(scene)
+    assert scene.calls.made == ["get_revisions", "find_project_ids", "find_issues"]
+    deliver(scene)
     assert scene.status is RESOLVED
-    assert scene.calls.made == ["find_work_items", "get_issue", "set_status", "get_issue"]
+    # The snapshot of the feed saves a call.
+    assert scene.calls.made[3:] == ["get_issue", "set_status"]
 
 
 def test_a_status_whose_hook_was_lost_is_found(scene: Scene) -> None:
@@ -232,36 +115,10 @@ def test_what_was_refused_is_tried_when_it_is_due_and_not_before(scene: Scene) -
     assert scene.outcomes() == ["recovered", "applied", "refused"]
 
 
-def test_what_a_new_document_may_cure_is_taken_up_by_the_next_run(scene: Scene) -> None:
-    stored = scene.stored()
-    waiting = Health(ATTENTION, "refused", since=scene.now, attempts=3, due=scene.now + 3600.0)
-    scene.services.links.replace(stored, replace(stored.link, health=waiting))
-    scene.now += 60.0
-    organization = scene.organization
-    changed = replace(organization.connection, changed_at=scene.now)
-    scene.services.organizations.replace(organization, organization.configuration, changed)
-
-    def tick() -> float:
-        scene.now += 0.001
-        return scene.now
-
-    scene.services.clock = tick
-    assert reconcile(scene.services, scene.organization).drifted == 1
-    assert reconcile(scene.services, scene.organization).drifted == 0
-
-
-def test_the_snapshot_of_a_batch_saves_a_call(scene: Scene) -> None:
-    scene.ado.edit(ITEM, **{STATE: "Closed"})
-    reconcile(scene.services, scene.organization)
-    received = scene.services.inbound.receive()
-    assert received is not None
-    assert decode_inbound(received.body).snapshot == scene.ado.item(ITEM)
-
-
 def test_two_links_of_one_work_item_cost_one_message(scene: Scene) -> None:
     scene.link("200", ITEM)
     scene.ado.edit(ITEM, **{STATE: "Closed"})
-    assert reconcile(scene.services, scene.organization) == Found(looked_at=2, drifted=1, issues=2)
+    assert reconcile(scene.services, scene.organization) == Found(looked_at=2, drifted=1)
     assert len(scene.services.inbound) == 1
     deliver(scene)
     assert scene.sentry.get_issue("200").status is scene.status is RESOLVED
@@ -274,6 +131,83 @@ def test_two_runs_at_once_do_no_harm(scene: Scene) -> None:
     deliver(scene)
     assert scene.calls.made.count("set_status") == 1
     assert (scene.outcomes(), scene.ado.item(ITEM).rev) == (["applied"], 2)
+
+
+def test_without_links_no_service_is_asked_and_what_failed_before_is_no_problem(scene: Scene) -> None:
+    scene.calls.meet("get_revisions", Unavailable("ado", "HTTP 500"))
+    run(scene)
+    scene.calls.made.clear()
+    scene.services.links.remove(scene.stored())
+    assert reconcile(scene.services, scene.organization) == Found()
+    assert (scene.calls.made, told(scene)["status"]) == ([], "ok")
+
+
+def test_links_that_are_made_anew_begin_anew(scene: Scene) -> None:
+    scene.services.links.remove(scene.stored())
+    run(scene)
+    scene.link()
+    found = reconcile(scene.services, scene.organization)
+    assert (found.compared, scene.calls.made) == (1, ["get_revisions", "find_work_items", "find_issues"])
+
+
+# What nobody has handled yet.
+
+
+def test_what_nobody_has_handled_yet_is_not_put_again(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.services.links.replace(
+        scene.stored(), replace(scene.row, health=Health(ATTENTION, "work-item-gone", due=scene.now))
+    )
+    link_many(scene, 3)
+    for number in range(1001, 1004):
+        scene.sentry.resolve(str(number))
+    for _ in range(12):
+        run(scene)
+        scene.now += EVERY
+    assert (len(scene.services.inbound), len(scene.services.outbound)) == (1, 3)
+
+
+def test_a_later_edit_is_told_though_the_one_before_is_not_handled(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Active"})
+    run(scene)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    run(scene)
+    assert len(scene.services.inbound) == 2
+    deliver(scene)
+    assert scene.status is RESOLVED
+
+
+def test_a_message_that_left_no_trace_is_put_again_after_an_hour(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    for _ in range(12):
+        run(scene)
+        while received := scene.services.inbound.receive():
+            scene.services.inbound.delete(received)  # somebody empties the queue
+        scene.now += EVERY
+    run(scene)
+    deliver(scene)
+    assert scene.status is RESOLVED
+
+
+def test_a_link_that_handling_leaves_as_it_was_is_asked_for_once_more_and_no_oftener(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.calls.meet("get_issue", *[ZeroDivisionError("a bug")] * 100)
+    asked = 0
+    for _ in range(60):
+        run(scene)
+        while received := scene.services.inbound.receive():
+            asked += 1
+            with pytest.raises(ZeroDivisionError):
+                reconcile_worker(scene, received.body)
+            scene.services.inbound.delete(received)
+        scene.now += EVERY
+    assert asked == 2
+
+
+def reconcile_worker(scene: Scene, body: bytes) -> None:
+    from functions import inbound_sync  # noqa: PLC0415
+
+    inbound_sync.handle(func.QueueMessage(body=body), scene.services)
 
 
 # One organization and the others.
@@ -290,47 +224,24 @@ def add_organization(scene: Scene, slug: str) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Unavailable("ado", "timed out"), "outcome=failed organization=fabrikam part=links kind=unavailable"),
-        (
-            Unauthorized("ado", "HTTP 401"),
-            "outcome=failed organization=fabrikam part=links kind=unauthorized",
-        ),
-        (ZeroDivisionError("a bug"), "outcome=bug organization=fabrikam part=links"),
+        (Unavailable("ado", "timed out"), "outcome=failed organization=fabrikam part=feed kind=unavailable"),
+        (Unauthorized("ado", "HTTP 401"), "outcome=failed organization=fabrikam part=feed kind=unauthorized"),
+        (ZeroDivisionError("a bug"), "outcome=bug organization=fabrikam part=feed"),
     ],
 )
 def test_one_organization_that_fails_does_not_stop_the_next(
     scene: Scene, error: Exception, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_organization(scene, "next")
+    at_rest(scene)
     caplog.set_level("INFO")
-    scene.calls.meet("find_work_items", error)
-    scene.now = first_of_a_run(scene.now, of=2)
+    scene.calls.meet("get_revisions", error)
     run(scene)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("ERROR", said),
-        ("INFO", "outcome=reconciled organization=fabrikam links=0 drifted=0 issues=1"),
-        ("INFO", "outcome=reconciled organization=next links=1 drifted=0 issues=1"),
+        ("INFO", "outcome=reconciled organization=fabrikam links=1 drifted=0 issues=0"),
+        ("INFO", "outcome=reconciled organization=next links=1 drifted=0 issues=0"),
     ]
-
-
-def test_an_item_that_cannot_be_read_is_neither_called_gone_nor_hides_another(scene: Scene) -> None:
-    scene.link("200", 32)
-    scene.watched_ado.unreadable = frozenset({ITEM})
-    scene.ado.edit(ITEM, **{STATE: "Closed"})
-    scene.ado.edit(32, **{STATE: "Closed"})
-    reconciled(scene)
-    assert (scene.health, scene.status) == (Health(), IssueStatus.UNRESOLVED)
-    assert scene.sentry.get_issue("200").status is RESOLVED
-    scene.watched_ado.unreadable = frozenset()
-    reconciled(scene)
-    assert scene.status is RESOLVED
-
-
-def test_a_link_that_is_due_is_taken_up_though_a_list_does_not_show_its_item(scene: Scene) -> None:
-    scene.watched_ado.unreadable = frozenset({ITEM})
-    scene.services.links.replace(scene.stored(), replace(scene.row, health=PENDING_DUE))
-    reconciled(scene)
-    assert scene.health == Health()
 
 
 def test_an_unreadable_document_stops_no_other_organization(scene: Scene) -> None:
@@ -338,16 +249,11 @@ def test_an_unreadable_document_stops_no_other_organization(scene: Scene) -> Non
     scene.services.organizations._table.apply("organizations", newer)
     results = reconcile_all(scene.services)
     assert isinstance(results["another"], Unreadable)
-    assert results[SLUG] == Found(looked_at=1, issues=1)
-
-
-def first_of_a_run(now: float, *, of: int) -> float:
-    """Return the next moment at which the organization that sorts first is the first of a run."""
-    return now + (-(now // EVERY) % of) * EVERY
+    assert results[SLUG] == Found(looked_at=1)
 
 
 def test_a_refusal_is_known_to_health_until_a_read_is_granted(scene: Scene) -> None:
-    scene.calls.meet("find_work_items", Unauthorized("ado", "HTTP 401"))
+    scene.calls.meet("get_revisions", Unauthorized("ado", "HTTP 401"))
     run(scene)
     assert scene.services.organizations.refusals() == {"ado": 1}
     run(scene)
@@ -359,106 +265,50 @@ def test_without_organizations_there_is_no_work(scene: Scene) -> None:
     assert reconcile_all(scene.services) == {}
 
 
-def test_no_organization_is_always_the_one_without_time_left(scene: Scene) -> None:
-    names = [SLUG, "next", "other"]
-    for slug in names[1:]:
-        add_organization(scene, slug)
-    at_each_call(scene, 101.0)
-    reached = []
-    for _ in names:
-        reached.append(list(reconcile_all(scene.services)))
-        scene.now = (scene.now // EVERY + 1) * EVERY
-    assert all(len(each) == 2 for each in reached)
-    assert {slug for each in reached for slug in each} == set(names)
-    assert sorted(each[0] for each in reached) == names
+def slow_down(scene: Scene, seconds: float) -> None:
+    """Have each call to Azure DevOps take so long."""
 
-
-def test_one_organization_leaves_the_others_their_share_of_the_time(scene: Scene) -> None:
-    link_many(scene, 1000)
-    add_organization(scene, "next")
-    scene.now = first_of_a_run(scene.now, of=2)
-    at_each_call(scene, 60.0)
-    results = reconcile_all(scene.services)
-    assert results == {SLUG: Found(400, 0, ISSUES_A_RUN, remaining=True), "next": Found(1, 0, 1)}
-
-
-# Where it goes on, and what it costs.
-
-
-def at_each_call(scene: Scene, seconds: float) -> None:
     def wait() -> None:
         scene.now += seconds
 
     scene.watched_ado.slow = wait
 
 
-def link_many(scene: Scene, count: int, first: int = 1001) -> None:
-    """Link as many more issues and work items as they stand."""
-    for number in range(first, first + count):
-        item = scene.ado.add_item("Fix login", number)
-        seen = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, item.state, IssueStatus.UNRESOLVED))
-        scene.services.links.add(IssueLink(SLUG, str(number), number, item.project_id, "Bug", seen))
-        scene.sentry.add_issue(issue_id=str(number))
+def test_no_organization_is_always_the_one_without_time_left(scene: Scene) -> None:
+    names = [SLUG, "next", "other"]
+    for slug in names[1:]:
+        add_organization(scene, slug)
+    at_rest(scene)
+    slow_down(scene, 101.0)
+    reached = []
+    for _ in range(6):
+        reached.append(set(reconcile_all(scene.services)))
+        scene.now = (scene.now // EVERY + 1) * EVERY
+    assert [len(each) for each in reached] == [2] * 6
+    assert all(one | other == set(names) for one, other in pairwise(reached))
 
 
-@pytest.mark.parametrize(("links", "calls"), [(1, 1), (200, 1), (201, 2), (450, 3)])
-def test_a_steady_state_costs_a_call_for_two_hundred_links(scene: Scene, links: int, calls: int) -> None:
-    link_many(scene, links - 1)
-    assert reconcile(scene.services, scene.organization).looked_at == links
-    assert scene.calls.made == ["find_work_items"] * calls
-    assert len(scene.services.inbound) == 0
+def test_many_quick_organizations_and_a_slow_one_all_have_their_run(scene: Scene) -> None:
+    link_many(scene, 2_000)
+    small = [f"small-{number}" for number in range(20)]
+    for slug in small:
+        add_organization(scene, slug)
+    scene.now += 2 * EVERY  # What was made before, no feed tells.
+    slow_down(scene, 2.0)
+    for _ in range(8):  # The first looks at all work items, which takes the big one several runs.
+        results = reconcile_all(scene.services)
+        assert results.keys() == {SLUG, *small}
+        deliver(scene)
+    assert list(results)[-1] == SLUG
+    big = results[SLUG]
+    assert isinstance(big, Found)
+    assert (big.looked_at, big.failures, big.remaining) == (2_001, (), False)
+    assert scene.services.progress.get(SLUG).look is None
 
 
-def test_without_links_no_service_is_asked(scene: Scene) -> None:
-    scene.services.links.remove(scene.stored())
-    assert reconcile(scene.services, scene.organization) == Found(0, 0, 0)
-    assert scene.calls.made == []
+# Parts that fail alone.
 
-
-def test_a_run_that_takes_too_long_goes_on_where_it_stopped(scene: Scene) -> None:
-    link_many(scene, 699)
-    at_each_call(scene, 120.0)
-    counts = [reconcile(scene.services, scene.organization).looked_at for _ in range(3)]
-    assert counts == [400, 300, 400]
-
-
-def fail_at_batches(scene: Scene, *places: int) -> None:
-    """Have these calls for a batch fail; the first has the place 0."""
-
-    def fail() -> None:
-        if len(scene.calls.made) in places:
-            scene.calls.made.append("failed")
-            raise Unavailable("ado", "HTTP 500")
-
-    scene.watched_ado.slow = fail
-
-
-def test_a_page_that_cannot_be_looked_at_hides_no_other(scene: Scene) -> None:
-    link_many(scene, 699)
-    fail_at_batches(scene, 1)
-    found = reconcile(scene.services, scene.organization)
-    assert (found.looked_at, found.issues, found.remaining) == (500, ISSUES_A_RUN, False)
-    assert [(each.part, str(each.error)) for each in found.failures] == [("links", "HTTP 500")]
-
-
-def test_a_service_that_is_away_is_asked_twice_and_the_next_run_goes_on_behind(scene: Scene) -> None:
-    link_many(scene, 1199)
-    fail_at_batches(scene, *range(1, 100))
-    found = reconcile(scene.services, scene.organization)
-    assert (found.looked_at, found.issues, found.remaining) == (200, ISSUES_A_RUN, True)
-    assert len(scene.calls.made) == 3
-    at_each_call(scene, 0.0)
-    assert reconcile(scene.services, scene.organization).looked_at == 600
-    assert reconcile(scene.services, scene.organization).looked_at == 1200
-
-
-def test_what_is_due_is_taken_up_though_its_page_cannot_be_looked_at(scene: Scene) -> None:
-    stored = scene.stored()
-    scene.services.links.replace(stored, replace(stored.link, health=DUE))
-    scene.calls.meet("find_work_items", Unavailable("ado", "HTTP 500"))
-    assert reconcile(scene.services, scene.organization).drifted == 1
-    deliver(scene)
-    assert scene.health == Health()
+FAILS = Unavailable("ado", "GET https://dev.azure.com/fabrikam/: HTTP 500")
 
 
 class Broken(MemoryTable):
@@ -495,80 +345,154 @@ def with_table(scene: Scene, name: str, table: Broken) -> Broken:
     scene.services._named[name] = table
     for store in ("links", "organizations", "progress", "activity", "idempotency"):
         scene.services.__dict__.pop(store, None)
+    table.breaks = True
     return table
 
 
-@pytest.mark.parametrize(
-    ("name", "table", "part"),
-    [
-        ("links", Broken("scan", SLUG, "item!"), "links"),
-        ("links", Broken("scan", SLUG, "issue!"), "issues"),
-        ("links", Broken("get", SLUG, "item!"), "issues"),
-        ("activity", Broken("scan", SLUG), "activity"),
-        ("organizations", Broken("apply", "progress"), "progress"),
-    ],
-)
-def test_a_part_of_a_run_that_fails_stops_no_other_part_nor_organization(
-    scene: Scene, name: str, table: Broken, part: str
+def fail_calls(name: str, error: Exception) -> Callable[[Scene], Callable[[], None]]:
+    def begin(scene: Scene) -> Callable[[], None]:
+        scene.calls.meet(name, *[error] * 50)
+        return scene.calls.recover
+
+    return begin
+
+
+def break_table(
+    name: str, call: str, partition: str, start: str = ""
+) -> Callable[[Scene], Callable[[], None]]:
+    def begin(scene: Scene) -> Callable[[], None]:
+        table = with_table(scene, name, Broken(call, partition, start))
+
+        def end() -> None:
+            table.breaks = False
+
+        return end
+
+    return begin
+
+
+def told(scene: Scene) -> dict[str, object]:
+    answer = health.handle(func.HttpRequest("GET", "/", body=b""), scene.services)
+    said: dict[str, object] = json.loads(answer.get_body())
+    return said
+
+
+PARTS = [
+    (
+        "feed",
+        fail_calls("get_revisions", FAILS),
+        "what changed in Azure DevOps cannot be read",
+        "unavailable",
+    ),
+    ("feed", fail_calls("get_revisions", ZeroDivisionError()), "what changed in Azure DevOps cannot", "bug"),
+    (
+        "full-look",
+        fail_calls("find_work_items", FAILS),
+        "linked work items cannot be looked at",
+        "unavailable",
+    ),
+    ("issues", fail_calls("find_issues", FAILS), "the linked issues cannot be read", "unavailable"),
+    (
+        "issues",
+        fail_calls("find_issues", Throttled("sentry", "slower", retry_after=3600.0)),
+        "the l",
+        "throttled",
+    ),
+    (
+        "links",
+        break_table("links", "scan", SLUG, "item!"),
+        "links that are due are not taken up",
+        "unavailable",
+    ),
+    ("activity", break_table("activity", "scan", SLUG), "old activity cannot be removed", "unavailable"),
+]
+
+
+@pytest.mark.parametrize(("part", "begin", "words", "kind"), PARTS)
+def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other_part(
+    scene: Scene, part: str, begin: Callable[[Scene], Callable[[], None]], words: str, kind: str
 ) -> None:
     add_organization(scene, "next")
-    with_table(scene, name, table).breaks = True
-    results = reconcile_all(scene.services)
-    found = results[SLUG]
-    assert isinstance(found, Found)
+    at_rest(scene)
+    assert told(scene) == {"status": "ok", "problems": []}
+    scene.now += DAY  # All work items are to be looked at, and the activity is to be pruned.
+    end = begin(scene)
+    found = reconcile(scene.services, scene.organization)
     assert part in {each.part for each in found.failures}
-    assert (found.looked_at, found.issues) == (0 if part == "links" else 1, 0 if part == "issues" else 1)
-    assert isinstance(results["next"], Found)
-    table.breaks = False
-    assert reconcile(scene.services, scene.organization) == Found(1, 0, 1)
+    others = {"feed", "full-look", "issues", "links", "activity"} - {each.part for each in found.failures}
+    assert len(others) == (2 if part == "links" else 4)
+    said = told(scene)
+    assert said["status"] == "degraded"
+    [problem] = [each for each in said["problems"] if words in each]  # type: ignore[attr-defined]  # it is a list
+    assert problem.endswith(f" for 1 organization(s) since 2027-01-16T08:20Z: {kind}"), problem
+    scene.now += EVERY
+    found = reconcile(scene.services, scene.organization)
+    assert problem in told(scene)["problems"]  # type: ignore[operator]  # since the same moment
+    end()
+    found = reconcile(scene.services, scene.organization)
+    assert (found.failures, told(scene)) == ((), {"status": "ok", "problems": []})
+
+
+def test_a_part_that_fails_otherwise_than_before_fails_since_then(scene: Scene) -> None:
+    scene.calls.meet("find_issues", FAILS)
+    run(scene)
+    scene.now += 7.0
+    scene.calls.meet("find_issues", Refused("sentry", "HTTP 400"))
+    scene.calls.meet("get_issue", Refused("sentry", "HTTP 400"))
+    run(scene)
+    problem = scene.services.progress.get(SLUG).problems["issues"]
+    assert (problem.kind, problem.detail, problem.since) == ("refused", "HTTP 400", scene.now)
+
+
+def test_what_a_bug_says_is_told_to_nobody(scene: Scene) -> None:
+    scene.calls.meet("find_issues", ValueError("a title, or worse"))
+    run(scene)
+    problem = scene.services.progress.get(SLUG).problems["issues"]
+    assert (problem.kind, problem.detail) == ("bug", "ValueError")
+
+
+def test_progress_that_cannot_be_stored_stops_nothing(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.sentry.assign(ISSUE, ANN)
+    broken = with_table(scene, "organizations", Broken("apply", "progress"))
+    found = reconcile(scene.services, scene.organization)
+    assert [each.part for each in found.failures] == ["progress"]
+    assert (found.looked_at, found.drifted, found.issues) == (1, 1, 1)
+    broken.breaks = False
+    deliver(scene)
+    assert (scene.status, scene.ado.item(ITEM).assignee) == (RESOLVED, Person(ANN))
 
 
 def test_a_refusal_that_cannot_be_noted_stops_no_other_organization(scene: Scene) -> None:
     add_organization(scene, "next")
-    with_table(scene, "organizations", Broken("apply", "refusals")).breaks = True
-    scene.calls.meet("find_work_items", Unauthorized("ado", "401"))
-    scene.now = first_of_a_run(scene.now, of=2)
+    at_rest(scene)
+    with_table(scene, "organizations", Broken("apply", "refusals"))
+    scene.calls.meet("get_revisions", Unauthorized("ado", "401"))
     results = reconcile_all(scene.services)
-    assert results["next"] == Found(1, 0, 1)
+    assert results["next"] == Found(looked_at=1)
     found = results[SLUG]
     assert isinstance(found, Found)
     assert [type(each.error) for each in found.failures] == [Unauthorized]
 
 
-def test_activity_that_cannot_be_pruned_keeps_no_issue_from_its_turn(scene: Scene) -> None:
-    link_many(scene, 2 * ISSUES_A_RUN)
-    with_table(scene, "activity", Broken("scan", SLUG)).breaks = True
-    asked = set()
-    for _ in range(3):
-        reconcile(scene.services, scene.organization)
-        scene.now += EVERY
-        asked |= set(issues_asked_for(scene))
-    assert len(asked) == 2 * ISSUES_A_RUN + 1
+@pytest.mark.parametrize(
+    ("error", "paused"),
+    [
+        (Throttled("sentry", "slower", retry_after=1.0), 1.0),
+        (Throttled("sentry", "slower", retry_after=20.0), 20.0),
+        (Throttled("sentry", "slower", retry_after=21.0), None),
+    ],
+)
+def test_a_short_wait_that_a_service_asks_for_is_waited_for(
+    scene: Scene, error: SyncError, paused: float | None
+) -> None:
+    scene.calls.meet("find_issues", error)
+    began = scene.now
+    found = reconcile(scene.services, scene.organization)
+    assert (found.failures == (), scene.now - began) == (paused is not None, paused or 0.0)
 
 
-def test_on_demand_all_links_are_read_from_the_first_one(scene: Scene) -> None:
-    link_many(scene, 499)
-    at_each_call(scene, 201.0)
-    assert reconcile(scene.services, scene.organization).looked_at == 200
-    at_each_call(scene, 0.0)
-    assert reconcile(scene.services, scene.organization, everything=True).looked_at == 500
-
-
-def test_what_a_run_on_demand_does_not_reach_the_next_runs_take_up(scene: Scene) -> None:
-    link_many(scene, 499)
-    late = Health(ATTENTION, "unauthorized", since=scene.now, attempts=3, due=scene.now + 3600.0)
-    for stored in scene.services.links.all(SLUG):
-        scene.services.links.replace(stored, replace(stored.link, health=late))
-    at_each_call(scene, 201.0)
-    answer = ask(scene)
-    assert (answer["links"], answer["drifted"], answer["remaining"]) == (200, 200, True)
-    assert [reconcile(scene.services, scene.organization).drifted for _ in range(2)] == [200, 100]
-    at_each_call(scene, 0.0)
-    assert reconcile(scene.services, scene.organization).drifted == 0
-
-
-def test_a_run_on_demand_that_reached_all_says_so(scene: Scene) -> None:
-    assert ask(scene) == {"outcome": "queued", "links": 1, "drifted": 0, "issues": 1, "remaining": False}
+# On demand.
 
 
 def ask(scene: Scene) -> dict[str, object]:
@@ -579,43 +503,34 @@ def ask(scene: Scene) -> dict[str, object]:
     return content
 
 
-def test_what_nobody_has_handled_yet_is_not_put_again(scene: Scene) -> None:
-    link_many(scene, 1499)
-    for stored in scene.services.links.all(SLUG):
-        scene.ado.edit(stored.link.work_item_id, **{STATE: "Closed"})
-    for _ in range(12):
-        run(scene)
-        scene.now += EVERY
-    assert len(scene.services.inbound) == 1500
+def test_a_run_on_demand_looks_at_everything_and_says_so(scene: Scene) -> None:
+    assert ask(scene) == {"outcome": "queued", "links": 1, "drifted": 0, "issues": 0, "remaining": False}
+    assert scene.calls.made == ["get_revisions", "find_work_items", "find_issues"]
 
 
-def test_a_later_edit_is_put_once_the_one_before_is_handled(scene: Scene) -> None:
-    scene.ado.edit(ITEM, **{STATE: "Active"})
-    run(scene)
-    scene.ado.edit(ITEM, **{STATE: "Closed"})
-    run(scene)
-    assert len(scene.services.inbound) == 1
-    deliver(scene)
-    reconciled(scene)
-    assert scene.status is RESOLVED
+def test_what_a_new_document_may_cure_is_taken_up_by_the_next_run(scene: Scene) -> None:
+    waiting = Health(ATTENTION, "refused", since=scene.now, attempts=3, due=scene.now + 3600.0)
+    scene.services.links.replace(scene.stored(), replace(scene.row, health=waiting))
+    scene.now += 60.0
+    organization = scene.organization
+    changed = replace(organization.connection, changed_at=scene.now)
+    scene.services.organizations.replace(organization, organization.configuration, changed)
 
+    def tick() -> float:
+        scene.now += 0.001
+        return scene.now
 
-def test_a_message_that_left_no_trace_is_put_again_after_an_hour(scene: Scene) -> None:
-    scene.ado.edit(ITEM, **{STATE: "Closed"})
-    for _ in range(12):
-        run(scene)
-        while received := scene.services.inbound.receive():
-            scene.services.inbound.delete(received)  # somebody empties the queue
-        scene.now += EVERY
-    run(scene)
-    deliver(scene)
-    assert scene.status is RESOLVED
+    scene.services.clock = tick
+    assert reconcile(scene.services, scene.organization).drifted == 1
+    assert reconcile(scene.services, scene.organization).drifted == 0
 
 
 def test_a_link_that_falls_due_is_put_though_a_message_for_its_claim_changed_nothing(scene: Scene) -> None:
     """A worker could not tell what became of its write, and the link waits for the second step."""
     claim = Claim("dead", scene.now, 1, (), scene.row.seen)
-    pending = Health(PENDING, "unavailable", since=scene.now, attempts=2, due=scene.now + 2 * EVERY)
+    pending = Health(
+        HealthWord.PENDING, "unavailable", since=scene.now, attempts=2, due=scene.now + 2 * EVERY
+    )
     scene.services.links.replace(scene.stored(), replace(scene.row, claim=claim, health=pending))
     for _ in range(3):
         scene.calls.meet("get_issue", Unavailable("sentry", "timed out"))
@@ -627,98 +542,89 @@ def test_a_link_that_falls_due_is_put_though_a_message_for_its_claim_changed_not
 
 
 def test_on_demand_nothing_is_held_back(scene: Scene) -> None:
-    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.services.links.replace(
+        scene.stored(), replace(scene.row, health=Health(ATTENTION, "unauthorized", due=scene.now + 3600.0))
+    )
+    scene.link("200", 32)
+    scene.sentry.resolve("200")
     for _ in range(2):
-        reconcile(scene.services, scene.organization, everything=True)
-    assert len(scene.services.inbound) == 2
+        ask(scene)
+    assert (len(scene.services.inbound), len(scene.services.outbound)) == (2, 2)
 
 
-def test_issues_that_cannot_be_reached_take_nobodys_place(scene: Scene) -> None:
-    link_many(scene, 3 * ISSUES_A_RUN)
-    gone = Health(ATTENTION, "issue-gone", due=scene.now + 1e6)
-    for number in range(1001, 1001 + 3 * ISSUES_A_RUN):
-        if number % 3:
-            stored = scene.services.links.get(SLUG, str(number), number)
-            scene.services.links.replace(stored, replace(stored.link, health=gone))
-    assert reconcile(scene.services, scene.organization).issues == ISSUES_A_RUN
-    scene.now += EVERY
-    asked = issues_asked_for(scene)
-    assert asked[0] == ISSUE
-    assert all(int(each) % 3 == 0 for each in asked[1:])
+def test_what_a_run_on_demand_does_not_reach_the_next_runs_take_up(scene: Scene) -> None:
+    link_many(scene, 1_499)
+    late = Health(ATTENTION, "unauthorized", since=scene.now, attempts=3, due=scene.now + DAY)
+    for stored in scene.services.links.all(SLUG):
+        scene.services.links.replace(stored, replace(stored.link, health=late))
+    answer = ask(scene)
+    assert (answer["links"], answer["drifted"], answer["remaining"]) == (1_000, 1_000, True)
+    assert [reconcile(scene.services, scene.organization).drifted for _ in range(2)] == [500, 0]
 
 
-def test_a_run_reads_a_bounded_number_of_rows_to_find_what_can_be_reached(scene: Scene) -> None:
-    resting = Health(PENDING, "unavailable", due=scene.now + 1e6)
-    for number in range(1001, 3501):
-        item = scene.ado.add_item("Fix login", number)
-        seen = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, item.state, IssueStatus.UNRESOLVED))
-        link = IssueLink(SLUG, str(number), number, item.project_id, "Bug", seen, health=resting)
-        scene.services.links.add(link)
-    scene.sentry.add_issue(issue_id="9999")
-    scene.link("9999", ITEM)
-    asked = [reconcile(scene.services, scene.organization).issues for _ in range(3)]
-    assert asked == [1, 0, 1]
-    scene.now += EVERY
-    assert issues_asked_for(scene) == [ISSUE, "9999"]
+def test_on_demand_the_error_is_told_that_kept_us_from_any_look(scene: Scene) -> None:
+    request = func.HttpRequest("POST", "/", route_params={"organization": SLUG}, body=b"")
+    scene.calls.meet("find_work_items", FAILS)
+    assert reconcile_function.handle(request, scene.services).status_code == 503
 
 
-def issues_asked_for(scene: Scene) -> list[str]:
-    asked = []
-    while received := scene.services.outbound.receive():
-        asked.append(decode_outbound(received.body).issue_id)
-        scene.services.outbound.delete(received)
-    return asked
+# How fast the messages come.
 
 
-def test_issues_are_read_again_each_once_before_any_a_second_time(scene: Scene) -> None:
-    link_many(scene, 2 * ISSUES_A_RUN)
-    asked = []
-    for _ in range(3):
-        assert reconcile(scene.services, scene.organization).issues <= ISSUES_A_RUN
-        scene.now += EVERY
-        asked += issues_asked_for(scene)
-    assert len(asked) == len(set(asked)) == 2 * ISSUES_A_RUN + 1
-    reconcile(scene.services, scene.organization)
-    scene.now += EVERY
-    assert issues_asked_for(scene) == asked[:ISSUES_A_RUN]
-
-
-def test_reconciling_on_demand_does_not_make_the_last_issues_wait_forever(scene: Scene) -> None:
-    link_many(scene, 2 * ISSUES_A_RUN)
-    asked = set()
-    for _ in range(3):
-        reconcile(scene.services, scene.organization, everything=True)
-        scene.now += EVERY
-        asked |= set(issues_asked_for(scene))
-    assert len(asked) == 2 * ISSUES_A_RUN + 1
-
-
-def test_issues_are_asked_for_well_below_sentrys_limit(scene: Scene) -> None:
-    link_many(scene, ISSUES_A_RUN)
-    reconcile(scene.services, scene.organization)
+def test_what_is_found_comes_no_faster_than_sentry_answers(scene: Scene) -> None:
+    link_many(scene, 99)
+    for number in range(1001, 1100):
+        scene.sentry.resolve(str(number))
+    run(scene)
     moments = sorted(scene.services.outbound.moments())
-    assert len(moments) == ISSUES_A_RUN
-    # Sentry allows five look-ups of an issue a second; hooks need some of them.
-    assert all(later - earlier >= 1.0 for earlier, later in pairwise(moments))
+    assert [len([each for each in moments if each == moment]) for moment in sorted(set(moments))] == [
+        *[4] * 24,
+        3,
+    ]
     assert moments[-1] < scene.now + EVERY
 
 
-def test_only_a_page_of_links_is_in_memory_at_a_time(scene: Scene) -> None:
-    link_many(scene, 399)
-    few = peak_memory(scene)
-    link_many(scene, 4600, first=2001)
-    many = peak_memory(scene)
-    assert many < 1.2 * few
+def test_what_is_more_than_sentry_answers_is_carried_over_by_two_runs(scene: Scene) -> None:
+    link_many(scene, 100)
+    for number in range(1001, 1101):
+        scene.sentry.resolve(str(number))
+    limit_look_ups(scene, 4)
+    reconciled(scene)
+    states = [scene.ado.item(number).state for number in range(1001, 1101)]
+    assert states.count("Closed") >= 90
+    reconciled(scene)
+    assert {scene.ado.item(number).state for number in range(1001, 1101)} == {"Closed"}
 
 
-def peak_memory(scene: Scene) -> int:
-    reconcile(scene.services, scene.organization)
-    tracemalloc.start()
-    try:
-        reconcile(scene.services, scene.organization)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+def limit_look_ups(scene: Scene, most: int) -> None:
+    """Have Sentry answer so many look-ups of an issue in each second."""
+    answered: list[int] = []
+    real = scene.sentry.get_issue
+
+    def limited(issue_id: str) -> SentryIssue:
+        second = int(scene.now)
+        answered.append(second)
+        if answered.count(second) > most:
+            raise Throttled("sentry", "HTTP 429", retry_after=1.0)
+        return real(issue_id)
+
+    scene.sentry.get_issue = limited  # type: ignore[method-assign]  # for this scene
+
+
+def test_a_run_puts_no_more_messages_than_are_handled_until_the_next(scene: Scene) -> None:
+    link_many(scene, 1_300)
+    for number in range(1001, 2301):
+        scene.sentry.resolve(str(number))
+    asked: set[str] = set()
+    counts = []
+    for _ in range(3):
+        run(scene)
+        messages = waiting_about_issues(scene)
+        counts.append(len(messages))
+        asked |= {each.issue_id for each in messages}
+    assert len(asked) == 1_300
+    assert max(counts) < 500 + 100
+    assert all(each < EVERY for each in scene.services.outbound.moments())
 
 
 # Old activity.
@@ -730,6 +636,7 @@ def add_activity(scene: Scene, age: float, count: int = 1) -> None:
 
 
 def test_activity_is_deleted_after_ninety_days_also_that_of_removed_links(scene: Scene) -> None:
+    scene.now += DAY
     add_activity(scene, KEPT_FOR + 1.0)
     add_activity(scene, KEPT_FOR - 1.0)
     scene.services.activity.add(SLUG, "999", 9, ActivityEntry(scene.now - KEPT_FOR - 1.0, "unlinked"))
@@ -739,6 +646,7 @@ def test_activity_is_deleted_after_ninety_days_also_that_of_removed_links(scene:
 
 
 def test_old_activity_is_pruned_once_a_day(scene: Scene) -> None:
+    scene.now += DAY
     run(scene)
     add_activity(scene, KEPT_FOR + 1.0)
     scene.now += DAY
@@ -762,6 +670,7 @@ def test_much_activity_is_pruned_in_parts(scene: Scene) -> None:
 
 
 def test_the_next_run_goes_on_with_what_is_too_much_for_one(scene: Scene) -> None:
+    scene.now += DAY
     for _ in range(101):
         add_activity(scene, 0.0, count=100)
     scene.services.activity.add(SLUG, "999", 99, ActivityEntry(scene.now - KEPT_FOR - 1.0, "unlinked"))

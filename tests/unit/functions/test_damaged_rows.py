@@ -200,4 +200,4 @@ def test_many_runs_count_a_damaged_row_once(scene: Scene) -> None:
     scene.services._table("links").apply(SLUG, Replace(LINK, "{", None))
     for _ in range(3):
         reconcile.handle_timer(scene.services)
-        assert scene.services.progress.unreadable() == (1, 0)
+        assert scene.services.progress.get(SLUG).unreadable_links.last == 1

@@ -20,7 +20,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.model import Assignee, IssueStatus, Person, SentryIssue, Stranger
+from shared.domain.model import Assignee, FoundIssues, IssueStatus, Person, SentryIssue, Stranger
 from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 
@@ -346,6 +346,72 @@ def test_a_comment_without_an_author_is_somebody_s(
     vendor.get(f"{ISSUE_URL}comments/", json=[comment])
     found = sentry.get_comment("100", "501")
     assert (found.author, found.text) == ("Somebody", "")
+
+
+# Many at once
+
+ISSUES_URL = f"{BASE}issues/"
+
+
+def test_many_issues_are_asked_for_by_id_in_all_projects_without_heavy_parts(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(ISSUES_URL, json=[ISSUE_JSON])
+    assert sentry.find_issues(["101", "100", "101"]) == FoundIssues({"100": ISSUE})
+    query = [
+        ("group", "100"),
+        ("group", "101"),
+        ("project", "-1"),
+        ("collapse", "stats"),
+        ("expand", "sentryAppIssues"),
+    ]
+    assert sent(vendor) == ("GET", ISSUES_URL, query, None)
+
+
+def test_no_issues_cost_no_call(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
+    assert sentry.find_issues([]) == FoundIssues({})
+    assert len(vendor.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("odd", "unreadable"),
+    [
+        ({**ISSUE_JSON, "id": "101", "status": "pending_deletion"}, {"101"}),
+        ({**ISSUE_JSON, "id": 101, "project": "fe"}, {"101"}),
+        ({**ISSUE_JSON, "id": "101", "sentryAppIssues": [{}]}, {"101"}),
+        # It may be any of those that are absent.
+        ({**ISSUE_JSON, "id": None}, {"101", "102"}),
+        (None, {"101", "102"}),
+        # One that nobody asked for says nothing of the others.
+        ({**ISSUE_JSON, "id": "999"}, set()),
+    ],
+)
+def test_an_odd_issue_is_named_and_hides_no_other(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Any, unreadable: set[str]
+) -> None:
+    vendor.get(ISSUES_URL, json=[odd, ISSUE_JSON])
+    found = sentry.find_issues(["100", "101", "102"])
+    assert (found.found, set(found.unreadable)) == ({"100": ISSUE}, unreadable)
+
+
+@pytest.mark.parametrize("content", [None, {}, "text", {"detail": "no"}])
+def test_what_is_no_list_is_no_usable_answer(
+    vendor: responses.RequestsMock, sentry: SentryClient, content: Any
+) -> None:
+    vendor.get(ISSUES_URL, json=content)
+    with pytest.raises(Unavailable):
+        sentry.find_issues(["100"])
+
+
+def test_a_list_that_is_forbidden_is_no_refusal_of_our_token(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(ISSUES_URL, status=403, json={"detail": "You do not have permission"})
+    for _ in range(4):
+        with pytest.raises(Forbidden) as raised:
+            sentry.find_issues(["100", "101"])
+        assert raised.value.about == "2 issues"
+    assert len(vendor.calls) == 4
 
 
 # Refusals

@@ -3,9 +3,20 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.model import ASSIGNEE, STATUS, Claim, Intent, IssueStatus, Person, Side, WorkItem
+from shared.domain.model import (
+    ASSIGNEE,
+    STATUS,
+    Claim,
+    Health,
+    HealthWord,
+    Intent,
+    IssueStatus,
+    Person,
+    Side,
+    WorkItem,
+)
 from shared.domain.rules.landing import with_intent
-from shared.settling.observing import UnitOfWork
+from shared.settling.observing import UnitOfWork, is_newer
 from tests.unit.scene import ANN, ISSUE, ITEM, STATE, Scene
 
 CLOSE = Intent(Side.ADO, STATUS, state="Closed", status=IssueStatus.RESOLVED)
@@ -54,6 +65,25 @@ def test_a_claim_left_behind_is_repeated_unless_all_of_it_shows(
     assert observation.repeats is repeats
     assert (observation.seen.item.state == "Closed") is (CLOSE in landed)
     assert (observation.seen.issue.assignee == Person(ANN)) is (ASSIGN in landed)
+
+
+@pytest.mark.parametrize(
+    ("health", "rev", "newer"),
+    [
+        (Health(), 6, False),
+        (Health(), 7, False),
+        (Health(), 8, True),
+        (Health(HealthWord.PENDING, "unavailable", rev=9), 8, False),  # it came after a later one that failed
+        (Health(HealthWord.PENDING, "unavailable", rev=9), 9, True),
+        (Health(HealthWord.ATTENTION, "work-item-gone"), 8, False),  # it came after the loss
+    ],
+)
+def test_what_comes_along_is_believed_if_nothing_later_is_known(
+    scene: Scene, health: Health, rev: int, newer: bool
+) -> None:
+    seen = replace(scene.row.seen, item=replace(scene.row.seen.item, rev=7))
+    item = replace(scene.ado.item(ITEM), rev=rev)
+    assert is_newer(item, replace(scene.row, seen=seen, health=health)) is newer
 
 
 @pytest.mark.parametrize(("late", "rev"), [(True, 2), (False, 1)])

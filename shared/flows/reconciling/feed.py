@@ -1,0 +1,191 @@
+"""What changed in Azure DevOps since the last run, as its feed of revisions tells: one call if nothing did.
+
+A token is stored after the messages of its pages were put. So a crash repeats some of them, and loses none.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from functools import partial
+from itertools import groupby
+
+import msgspec
+from msgspec.structs import replace
+
+from shared.domain.connection import ado_place
+from shared.domain.errors import FeedLost, SyncError, Unavailable
+from shared.domain.messages import InboundMessage
+from shared.domain.model import (
+    FEED_TOKEN_REFUSED,
+    FEED_UNREADABLE,
+    IssueLink,
+    RevisedItem,
+    RevisionPage,
+    WorkItem,
+)
+from shared.domain.ports import AdoFeed
+from shared.domain.rules.news import (
+    ask_about,
+    due_at_beginning,
+    is_given_up,
+    is_news,
+    message_for_item,
+    message_for_rev,
+)
+from shared.flows.reconciling.look import want_look
+from shared.flows.reconciling.run import Part, Run
+from shared.store.progress import Feed
+
+# A feed begins that long (seconds) ago: our clock may be ahead of the service's.
+_OVERLAP = 600.0
+# Pages are read until so many work items are at hand, which are then looked for among the links at once.
+_ITEMS_AT_ONCE = 2_000
+_MESSAGES = 1_000
+
+
+class _How(Enum):
+    """What else the feed may show of a work item than a revision of it."""
+
+    DELETED = "deleted"
+    UNREADABLE = "unreadable"
+
+
+class Changes(msgspec.Struct):
+    """What some pages tell, each work item once, as it was told last; ``end`` is the token behind them."""
+
+    end: str | None
+    is_last: bool = False
+    items: dict[int, RevisedItem | _How] = {}
+
+    def add(self, page: RevisionPage) -> None:
+        self.items |= {item.id: item for item in page.items}
+        self.items |= dict.fromkeys(page.deleted, _How.DELETED)
+        self.items |= dict.fromkeys(page.unreadable, _How.UNREADABLE)
+        self.end, self.is_last = page.token or self.end, page.is_last
+
+
+def read_feed(run: Run) -> None:
+    """Put a message for each linked work item that changed; where the feed cannot tell, want a full look."""
+    feed = run.progress.feed
+    if feed is None or feed.place != _place_of(run):
+        feed = _begin(run)
+    try:
+        _read(run, feed)
+    except FeedLost as lost:
+        _give_up(run, lost)
+        if lost.kind in {FEED_TOKEN_REFUSED, FEED_UNREADABLE}:
+            _read_from_now(run)
+    except Unavailable:
+        _count_failure(run)
+        raise
+
+
+def _begin(run: Run) -> Feed:
+    """Return a feed from now on; what was before is found by a full look, and another one an hour later."""
+    want_look(run)
+    feed = Feed(run.now - _OVERLAP, place=_place_of(run))
+    run.progress = replace(run.progress, feed=feed, look_due=due_at_beginning(run.now))
+    return feed
+
+
+def _place_of(run: Run) -> str:
+    return ado_place(run.organization.configuration.ado_url or "")
+
+
+def _read_from_now(run: Run) -> None:
+    try:
+        _read(run, _begin(run))
+    except FeedLost as lost:
+        _give_up(run, lost)
+
+
+def _give_up(run: Run, lost: FeedLost) -> None:
+    """Have all work items looked at instead. That tells all that changed, so no token is needed for it."""
+    run.was_answered("ado", allowed=False)
+    run.note(Part.FEED, lost)
+    want_look(run)
+    run.progress = replace(run.progress, feed=None)
+
+
+def _count_failure(run: Run) -> None:
+    """Give a token up after some runs that failed: a lost one may be answered like an outage."""
+    feed = run.progress.feed or _begin(run)
+    failing = replace(feed, failures=feed.failures + 1)
+    if is_given_up(failing.failures):
+        want_look(run)
+    run.progress = replace(run.progress, feed=None if is_given_up(failing.failures) else failing)
+
+
+def _read(run: Run, feed: Feed) -> None:
+    ado = run.services.ado(run.organization)
+    projects = _Projects(ado)
+    reached = feed.token
+    while True:
+        changes = _changes(run, ado, reached, feed.since)
+        _put_messages(run, changes, projects)
+        reached = changes.end
+        if changes.is_last:
+            # Read once more from where the last run came to an end: what it told may have been about a link
+            # that was in the making then, or may have been lost on the way.
+            run.progress = replace(run.progress, feed=replace(feed, token=feed.end, end=reached, failures=0))
+            return
+        run.progress = replace(run.progress, feed=replace(feed, token=reached, end=reached, failures=0))
+        run.store()
+        if run.is_out_of_time or run.messages.about_items >= _MESSAGES:
+            return
+
+
+def _changes(run: Run, ado: AdoFeed, token: str | None, since: float) -> Changes:
+    """Read some pages on from where the feed was read to."""
+    changes = Changes(token)
+    while not changes.is_last and len(changes.items) < _ITEMS_AT_ONCE:
+        page = run.ask(partial(ado.get_revisions, changes.end, since=since))
+        run.was_answered("ado", allowed=False)
+        if not page.is_last and page.token == changes.end:
+            raise Unavailable("ado", "the feed of revisions does not go on")
+        changes.add(page)
+        if run.is_out_of_time:
+            break
+    return changes
+
+
+class _Projects:
+    """The GUIDs of projects, whose names alone the feed tells: looked up once in a run."""
+
+    def __init__(self, ado: AdoFeed) -> None:
+        self._ado = ado
+        self._known: dict[str, str | None] = {}
+
+    def look_up(self, names: Iterable[str]) -> None:
+        """Without an answer the work items are asked for one by one, and name their projects themselves."""
+        unknown = sorted(set(names) - self._known.keys())
+        if unknown:
+            try:
+                found = self._ado.find_project_ids(unknown)
+            except SyncError:
+                found = {}
+            self._known |= {name: found.get(name) for name in unknown}
+
+    def snapshot(self, item: RevisedItem) -> WorkItem | None:
+        project_id = self._known.get(item.project)
+        return None if project_id is None else item.in_project(project_id)
+
+
+def _put_messages(run: Run, changes: Changes, projects: _Projects) -> None:
+    links = list(run.services.links.of_work_items(run.organization.scope, changes.items))
+    revised = ((each.link, changes.items[each.link.work_item_id]) for each in links)
+    projects.look_up(
+        item.project for link, item in revised if isinstance(item, RevisedItem) and is_news(link, item.rev)
+    )
+    for work_item_id, of_item in groupby(links, key=lambda stored: stored.link.work_item_id):
+        item = changes.items[work_item_id]
+        run.messages.ask_about_item((each, _message(each.link, item, projects)) for each in of_item)
+
+
+def _message(link: IssueLink, item: RevisedItem | _How, projects: _Projects) -> InboundMessage | None:
+    match item:
+        case _How.DELETED:
+            return message_for_item(link, None)
+        case _How.UNREADABLE:
+            return ask_about(link)
+        case RevisedItem():
+            return message_for_rev(link, item.rev, projects.snapshot(item))

@@ -1,0 +1,143 @@
+"""All linked issues in turn, a hundred in a call, beside what was seen of them.
+
+Sentry quirk: nothing is sent when an issue is unassigned or un-archived, and a delivery that takes longer
+than a second is lost (docs/vendor_quirks.md#sentry-hooks).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from msgspec.structs import replace
+
+from shared.domain.errors import Forbidden, NotFound, Refused
+from shared.domain.model import FoundIssues, IssueLink
+from shared.domain.rules.news import differs, is_compared
+from shared.flows.reconciling.batches import Batch, batches
+from shared.flows.reconciling.run import Part, Run
+from shared.sentry.client import LARGEST_BATCH, SentryClient
+
+CALLS_A_RUN = 120
+# Sentry advises against polling; this is a twentieth of what it usually answers.
+BETWEEN_CALLS = 0.5  # seconds
+# Issues of a run of which a list does not tell how they stand, so that they are asked for singly.
+UNTOLD_A_RUN = 60
+_MESSAGES = 500
+# One project may forbid a whole list. Where all of them do, halving it finds nothing.
+_HALVINGS_A_RUN = 30
+# A batch may fail for what is in it. Two in a row look like a service that is away.
+_FAILURES_IN_A_ROW = 2
+
+
+def read_issues(run: Run) -> None:
+    """Put a message for each issue that does not stand as it was seen, up to so many calls.
+
+    The next run goes on behind the last batch. One that fails has its turn again after all the others.
+    """
+    reader = _Reader(run)
+    before, failed_in_a_row = run.messages.about_issues, 0
+    rows = run.services.links.walk(run.organization.scope, run.progress.issues_behind)
+    for batch in batches(rows, _issue_to_compare, LARGEST_BATCH):
+        try:
+            reader.read(batch)
+            failed_in_a_row = 0
+        except _OutOfCalls:
+            return
+        except Exception as error:  # noqa: BLE001  # even a bug keeps no other issue from its turn
+            failed_in_a_row += 1
+            run.fail(Part.ISSUES, error)
+        run.progress = replace(run.progress, issues_behind=batch.end)
+        run.store()
+        is_enough = run.is_out_of_time or run.messages.about_issues - before >= _MESSAGES
+        if is_enough or failed_in_a_row == _FAILURES_IN_A_ROW:
+            return
+    run.progress = replace(run.progress, issues_behind=None)
+
+
+def _issue_to_compare(link: IssueLink) -> str | None:
+    return link.issue_id if is_compared(link) else None
+
+
+class _OutOfCalls(Exception):
+    """The run has made all its calls; the batch at hand has its turn in the next one."""
+
+
+@dataclass
+class _Reader:
+    """Reads batches of issues within the calls of one run.
+
+    ``is_single`` says that Sentry lists no issues of several projects for us, so that each is asked for.
+    """
+
+    run: Run
+    is_single: bool = False
+    _calls: int = 0
+    _called_at: float = -math.inf
+    _halvings: int = 0
+    _untold: int = 0
+
+    @cached_property
+    def _sentry(self) -> SentryClient:
+        return self.run.services.sentry(self.run.organization)
+
+    def read(self, batch: Batch[str]) -> None:
+        """Compare every issue of a batch that Sentry shows us."""
+        waiting = [list(batch.links)]
+        while waiting:
+            names = waiting.pop()
+            if self.is_single and len(names) > 1:
+                waiting += [[name] for name in reversed(names)]
+                continue
+            try:
+                found = self.run.ask(partial(self._call, names))
+            except Forbidden:
+                waiting += self._halves(batch, names)
+            except Refused as error:
+                if self.is_single:
+                    raise
+                self.is_single = True
+                self.run.note(Part.ISSUES, error)
+                waiting.append(names)
+            else:
+                self._compare(batch, names, found)
+
+    def _call(self, names: Sequence[str]) -> FoundIssues:
+        if self._calls == CALLS_A_RUN:
+            raise _OutOfCalls
+        services = self.run.services
+        wait = self._called_at + BETWEEN_CALLS - services.clock()
+        if wait > 0:
+            services.pause(wait)
+        self._calls, self._called_at = self._calls + 1, services.clock()
+        if not self.is_single:
+            return self._sentry.find_issues(names)
+        [name] = names
+        try:
+            return FoundIssues({name: self._sentry.get_issue(name)})
+        except NotFound:
+            return FoundIssues()
+
+    def _halves(self, batch: Batch[str], names: list[str]) -> list[list[str]]:
+        """Return what is left to ask for where one issue may keep us from the others."""
+        if len(names) == 1 or self._halvings == _HALVINGS_A_RUN:
+            for name in names:
+                self._ask_singly(batch, name)
+            return []
+        self._halvings += 1
+        middle = len(names) // 2
+        return [names[middle:], names[:middle]]
+
+    def _compare(self, batch: Batch[str], names: Sequence[str], found: FoundIssues) -> None:
+        self.run.was_answered("sentry", allowed=bool(found.found))
+        for name in names:
+            links, issue = batch.links[name], found.found.get(name)
+            if issue is not None:
+                self.run.messages.ask_about_issue(name, [each for each in links if differs(each.link, issue)])
+            elif name not in found.unreadable:  # It is neither there nor gone: the next round tells.
+                self._ask_singly(batch, name)
+
+    def _ask_singly(self, batch: Batch[str], name: str) -> None:
+        """Have a worker ask for an issue that may be merged, gone, or out of reach; its links tell then."""
+        if self._untold < UNTOLD_A_RUN and self.run.messages.ask_about_issue(name, batch.links[name]):
+            self._untold += 1

@@ -1,0 +1,135 @@
+"""The messages of a run: how many there are, how fast they come, and which are on their way already."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec.structs import replace
+
+from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.services import Services
+from shared.store.links import StoredLink
+from shared.store.organizations import Organization
+from shared.store.progress import Mark
+
+# Sentry answers five look-ups of an issue a second. Workers that find more to do than that are throttled, and
+# then their links wait for a back-off.
+_A_SECOND = 4
+_SPREAD_OVER = 240.0  # seconds; shorter than the time between two runs
+# How long (seconds) a message that nobody has handled keeps the next one for the same link from being put.
+_HANDLED_WITHIN = 3600.0
+# So many marks take 150 KiB of the 480 that a row holds.
+_MOST_MARKS = 4_000
+
+
+class Messages:
+    """Puts the messages of one run, and marks the links that they are about.
+
+    A mark names a link as it stands. Handling a message changes the row, and thereby its mark.
+    ``everything`` says that somebody asked for all links, so that nothing of earlier runs is held back.
+    """
+
+    def __init__(
+        self, services: Services, organization: Organization, marks: Mapping[str, Mark], *, everything: bool
+    ) -> None:
+        self._services = services
+        self._organization = organization
+        self._marks = dict(marks)
+        self._everything = everything
+        self._put_now: set[str] = set()
+        self.about_items = self.about_issues = 0
+
+    @property
+    def marks(self) -> dict[str, Mark]:
+        return dict(list(self._marks.items())[-_MOST_MARKS:])
+
+    def ask_about_item(self, wanted: Iterable[tuple[StoredLink, InboundMessage | None]]) -> None:
+        """Have those links of one work item settled for which there is a message.
+
+        One message does for all: one that has the work item asked for, if any does. None is put while one is
+        on its way that says as much.
+        """
+        messages: dict[str, InboundMessage] = {}
+        for stored, message in wanted:
+            mark = self._mark_of_item(stored)
+            if message is not None and not self._is_on_its_way(mark, _rev_shown(message)):
+                messages[mark] = message
+        if messages:
+            chosen = min(messages.values(), key=_rev_shown)
+            rev = max(message.rev for message in messages.values())
+            self._services.inbound.put(replace(chosen, rev=rev), delay=self._delay())
+            self.about_items += 1
+            self._mark(messages, _rev_shown(chosen))
+
+    def ask_about_issue(self, issue_id: str, links: Iterable[StoredLink]) -> bool:
+        """Have an issue's links settled, and tell whether a message was put: one may be on its way."""
+        marks = [each for each in map(self._mark_of_issue, links) if not self._is_on_its_way(each, 0)]
+        if marks:
+            slug, epoch = self._organization.slug, self._organization.epoch
+            message = OutboundMessage(slug, issue_id, epoch=epoch, again=True)
+            self._services.outbound.put(message, delay=self._delay())
+            self.about_issues += 1
+            self._mark(marks, 0)
+        return bool(marks)
+
+    # Marks
+
+    def search_for_lost(self) -> Callable[[StoredLink], bool] | None:
+        """Return what tells whether a message was put long ago and left no trace; None if none can have been.
+
+        One that ends as poison may change nothing.
+        """
+        old = {name for name, mark in self._marks.items() if not self._is_recent(mark)}
+        return (lambda stored: self._mark_of_item(stored) in old) if old else None
+
+    def forget(self, links: Iterable[StoredLink]) -> None:
+        for stored in links:
+            self._marks.pop(self._mark_of_item(stored), None)
+
+    def forget_all(self) -> None:
+        self._marks.clear()
+
+    def forget_old(self) -> None:
+        self._marks = {name: mark for name, mark in self._marks.items() if self._is_recent(mark)}
+
+    def _is_on_its_way(self, name: str, rev: int) -> bool:
+        """Tell whether a message was put for a link as it stands that says as much.
+
+        A snapshot says as much as an older one, and nothing of what else may have become of the work item.
+        """
+        mark = self._marks.get(name)
+        if mark is None or not self._is_recent(mark) or (self._everything and name not in self._put_now):
+            return False
+        return mark.rev >= rev if rev else mark.rev == 0
+
+    def _is_recent(self, mark: Mark) -> bool:
+        return 0.0 <= self._services.clock() - mark.at < _HANDLED_WITHIN
+
+    def _mark(self, names: Iterable[str], rev: int) -> None:
+        for name in names:
+            self._marks.pop(name, None)  # so that the newest are the last
+            self._marks[name] = Mark(int(self._services.clock()), rev)
+            self._put_now.add(name)
+
+    def _mark_of_item(self, stored: StoredLink) -> str:
+        return _mark_of("ado", stored, self._services.clock())
+
+    def _mark_of_issue(self, stored: StoredLink) -> str:
+        return _mark_of("sentry", stored, self._services.clock())
+
+    def _delay(self) -> float:
+        return min((self.about_items + self.about_issues) // _A_SECOND, _SPREAD_OVER)
+
+
+def _rev_shown(message: InboundMessage) -> int:
+    """Return the rev of the snapshot in a message, or 0 for one that has the work item asked for."""
+    return message.snapshot.rev if message.snapshot is not None else 0
+
+
+def _mark_of(side: str, stored: StoredLink, now: float) -> str:
+    """Return a short name for a link as it stands: each change of its row gives it another one.
+
+    So does falling due. A message that was put before, for a claim left behind, may change nothing.
+    """
+    link = stored.link
+    text = f"{side} {link.work_item_id} {link.issue_id} {stored.etag} {link.health.is_due(now)}"
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()

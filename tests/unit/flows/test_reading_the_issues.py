@@ -1,0 +1,339 @@
+"""How the reconciler reads Sentry's issues: in batches, in turn, within its calls, past what is forbidden."""
+
+from itertools import pairwise
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.errors import Throttled, Unauthorized, Unavailable
+from shared.domain.model import Claim, Health, HealthWord, IssueStatus
+from shared.flows.reconciling import Found, Part, reconcile
+from shared.flows.reconciling.issues import BETWEEN_CALLS, CALLS_A_RUN, UNTOLD_A_RUN
+from simulator.sentry.model import Modes
+from tests.unit.rounds import DAY, EVERY, at_rest, deliver, link_many, reconciled, run, waiting_about_issues
+from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
+
+RESOLVED = IssueStatus.RESOLVED
+ATTENTION, PENDING = HealthWord.ATTENTION, HealthWord.PENDING
+ABSENT = Unavailable("sentry", "HTTP 500")
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return at_rest(Scene())
+
+
+def crowd(links: int) -> Scene:
+    """Return a scene at rest with so many more links."""
+    scene = Scene()
+    link_many(scene, links)
+    scene.now += DAY
+    for _ in range(1 + links // 12_000):
+        reconciled(scene)
+    scene.calls.made.clear()
+    return scene
+
+
+def watch(scene: Scene) -> list[tuple[float, frozenset[str]]]:
+    """Return a list to which each list of issues is added, with the moment at which it was asked for."""
+    asked: list[tuple[float, frozenset[str]]] = []
+    real = scene.sentry.find_issues
+
+    def watching(issue_ids: list[str]):  # type: ignore[no-untyped-def]  # as in the double
+        asked.append((scene.now, frozenset(issue_ids)))
+        return real(issue_ids)
+
+    scene.sentry.find_issues = watching  # type: ignore[method-assign, assignment]  # for this scene
+    return asked
+
+
+def asked_about(scene: Scene) -> list[str]:
+    return [each.issue_id for each in waiting_about_issues(scene)]
+
+
+# In turn, and how often.
+
+
+@pytest.mark.parametrize(("links", "calls"), [(1, 1), (100, 1), (101, 2), (250, 3)])
+def test_a_steady_state_costs_a_call_for_a_hundred_issues_and_no_message(links: int, calls: int) -> None:
+    scene = crowd(links - 1)
+    found = reconcile(scene.services, scene.organization)
+    assert scene.calls.made == ["get_revisions", *["find_issues"] * calls]
+    assert found == Found(looked_at=links)
+    assert len(scene.services.inbound) == len(scene.services.outbound) == 0
+
+
+def test_issues_are_asked_for_at_most_twice_a_second() -> None:
+    scene = crowd(999)
+    asked = watch(scene)
+    run(scene)
+    assert len(asked) == 10
+    assert all(later - earlier >= BETWEEN_CALLS for (earlier, _), (later, _) in pairwise(asked))
+
+
+def test_what_takes_longer_than_that_by_itself_is_not_put_off() -> None:
+    scene = crowd(299)
+    asked = watch(scene)
+    real = scene.sentry.find_issues
+
+    def slow(issue_ids: list[str]):  # type: ignore[no-untyped-def]  # as in the double
+        scene.now += 2.0
+        return real(issue_ids)
+
+    scene.sentry.find_issues = slow  # type: ignore[method-assign, assignment]  # for this scene
+    began = scene.now
+    run(scene)
+    assert (len(asked), scene.now - began) == (3, 6.0)
+
+
+def test_a_run_reads_twelve_thousand_issues_and_the_next_goes_on_behind_them() -> None:
+    scene = Scene()
+    link_many(scene, 12_299)
+    scene.now += DAY
+    asked = watch(scene)
+    run(scene)
+    assert len(asked) == CALLS_A_RUN
+    run(scene)
+    assert len(asked) == CALLS_A_RUN + 3
+    assert len(frozenset().union(*(ids for _, ids in asked))) == 12_300
+    run(scene)
+    assert [ids for _, ids in asked[-CALLS_A_RUN:]] == [ids for _, ids in asked[:CALLS_A_RUN]]
+
+
+def test_an_issue_with_many_links_is_asked_for_once_in_a_batch(scene: Scene) -> None:
+    for number in range(1001, 1301):
+        scene.link(ISSUE, number)
+    at_rest(scene)
+    run(scene)
+    assert scene.calls.made.count("find_issues") == 1
+    scene.sentry.assign(ISSUE, ANN)
+    run(scene)
+    assert asked_about(scene) == [ISSUE]
+
+
+def test_links_that_are_not_well_are_left_until_they_are_due(scene: Scene) -> None:
+    link_many(scene, 3)
+    healths = [
+        Health(ATTENTION, "refused", due=scene.now + DAY),
+        Health(PENDING, "unavailable", due=scene.now + DAY),
+        Health(ATTENTION, "assignee-not-found", due=scene.now + DAY),
+    ]
+    for number, health in zip(range(1001, 1004), healths, strict=True):
+        stored = scene.stored(str(number), number)
+        scene.services.links.replace(stored, replace(stored.link, health=health))
+        scene.sentry.resolve(str(number))
+    asked = watch(scene)
+    run(scene)
+    assert [ids for _, ids in asked] == [{ISSUE, "1003"}]
+    assert asked_about(scene) == ["1003"]
+
+
+def test_a_link_that_is_being_written_is_left_to_its_worker(scene: Scene) -> None:
+    claim = Claim("worker", scene.now + DAY, 1, (), scene.row.seen)
+    scene.services.links.replace(scene.stored(), replace(scene.row, claim=claim))
+    scene.sentry.resolve(ISSUE)
+    run(scene)
+    assert ("find_issues" in scene.calls.made, asked_about(scene)) == (False, [])
+
+
+# What is absent.
+
+
+def test_a_merged_issue_is_followed(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+    reconciled(scene)
+    assert scene.issue_ids == ["200"]
+    scene.sentry.resolve("200")
+    reconciled(scene)
+    assert scene.state == "Closed"
+
+
+def test_an_issue_that_is_gone_is_marked_and_asked_for_daily(scene: Scene) -> None:
+    scene.sentry.delete(ISSUE)
+    reconciled(scene)
+    assert scene.health.reason == "issue-gone"
+    scene.calls.made.clear()
+    for _ in range(287):
+        reconciled(scene)
+    assert not {"find_issues", "get_issue"} & set(scene.calls.made)
+    reconciled(scene)
+    assert scene.calls.made.count("get_issue") == 1
+
+
+@pytest.mark.parametrize("pending", ["pending_deletion", "pending_merge"])
+def test_an_issue_that_is_about_to_go_is_not_called_gone(scene: Scene, pending: str) -> None:
+    scene.sentry.begin(ISSUE, pending)
+    run(scene)
+    assert (asked_about(scene), scene.health) == ([], Health())
+
+
+def test_absent_issues_are_asked_for_singly_so_many_in_a_run() -> None:
+    scene = crowd(199)
+    for number in range(1001, 1200):
+        scene.sentry.delete(str(number))
+    asked: list[str] = []
+    for _ in range(4):
+        run(scene)
+        asked += (new := asked_about(scene))
+        assert len(new) <= UNTOLD_A_RUN
+        scene.now += EVERY
+    assert (len(asked), len(set(asked))) == (199, 199)
+
+
+# What is forbidden.
+
+
+def forbid(scene: Scene, *numbers: int) -> None:
+    scene.sentry.forbid_project("secret")
+    for number in numbers:
+        scene.sentry._issues[str(number)] = replace(scene.sentry._issues[str(number)], project_slug="secret")
+
+
+def test_one_forbidden_issue_is_found_and_hides_no_other() -> None:
+    scene = crowd(199)
+    forbid(scene, 1050)
+    for number in (1049, 1051, 1150):
+        scene.sentry.resolve(str(number))
+    found = reconcile(scene.services, scene.organization)
+    assert found.failures == ()
+    assert 3 <= scene.calls.made.count("find_issues") <= 20
+    assert found.issues == 4
+    deliver(scene)
+    assert scene.stored("1050", 1050).link.health.reason == "forbidden"
+    assert {scene.ado.item(each).state for each in (1049, 1051, 1150)} == {"Closed"}
+    # Its link says so from now on, and the list is whole again.
+    scene.calls.made.clear()
+    run(scene)
+    assert scene.calls.made.count("find_issues") == 2
+
+
+def test_a_forbidden_project_with_many_issues_is_found_within_few_runs() -> None:
+    scene = crowd(299)
+    forbidden = range(1001, 1300, 3)
+    forbid(scene, *forbidden)
+    for _ in range(4):
+        reconciled(scene)
+    reasons = {each: scene.stored(str(each), each).link.health.reason for each in range(1001, 1300)}
+    assert {each for each, reason in reasons.items() if reason} == set(forbidden)
+    scene.sentry.resolve("1002")
+    reconciled(scene)
+    assert scene.ado.item(1002).state == "Closed"
+
+
+def test_a_token_that_may_read_nothing_costs_a_bounded_number_of_calls() -> None:
+    scene = crowd(1_999)
+    scene.sentry.forbid_project("fe")
+    found = reconcile(scene.services, scene.organization)
+    assert scene.calls.made.count("find_issues") <= CALLS_A_RUN
+    assert found.issues == UNTOLD_A_RUN
+
+
+def test_the_halves_of_a_list_count_as_calls() -> None:
+    scene = crowd(11_999)
+    forbid(scene, *range(1001, 13_000, 100))
+    asked = watch(scene)
+    run(scene)
+    assert len(asked) == CALLS_A_RUN
+
+
+def test_silently_absent_is_as_good_as_forbidden(scene: Scene) -> None:
+    scene.sentry.modes = Modes(forbidden_group="absent")
+    scene.sentry.forbid_project("fe")
+    reconciled(scene)
+    assert scene.health.reason == "forbidden"
+
+
+# Plans that list no issues of several projects.
+
+
+def one_by_one(scene: Scene) -> None:
+    scene.sentry.modes = Modes(multi_project=False)
+    scene.sentry.add_project("second")
+
+
+def test_where_issues_are_not_listed_they_are_asked_for_one_by_one(scene: Scene) -> None:
+    one_by_one(scene)
+    link_many(scene, 2)
+    scene.sentry.resolve("1002")
+    found = reconcile(scene.services, scene.organization)
+    assert scene.calls.made[-4:] == ["find_issues", "get_issue", "get_issue", "get_issue"]
+    assert [(note.part, note.kind) for note in found.notes] == [(Part.ISSUES, "refused")]
+    assert (found.failures, asked_about(scene)) == ((), ["1002"])
+    assert reconcile(scene.services, scene.organization).notes == ()
+    problem = scene.services.progress.get(SLUG).problems["issues"]
+    assert problem.is_note
+
+
+def test_one_by_one_every_issue_has_its_turn() -> None:
+    scene = crowd(299)
+    one_by_one(scene)
+    for number in (1001, 1150, 1299):
+        scene.sentry.resolve(str(number))
+    asked: set[str] = set()
+    for _ in range(3):
+        scene.calls.made.clear()
+        run(scene)
+        assert scene.calls.made.count("get_issue") < CALLS_A_RUN
+        asked |= set(asked_about(scene))
+        scene.now += EVERY
+    assert asked == {"1001", "1150", "1299"}
+
+
+def test_one_by_one_what_is_merged_or_gone_is_told_as_well(scene: Scene) -> None:
+    one_by_one(scene)
+    scene.link("200", 32)
+    scene.link("300", 33)
+    scene.sentry.merge(ISSUE, into="200")
+    scene.sentry.delete("300")
+    reconciled(scene)
+    assert sorted(scene.issue_ids) == ["200", "200", "300"]
+    assert scene.stored("300", 33).link.health.reason == "issue-gone"
+
+
+# What fails.
+
+
+def test_a_batch_that_fails_hides_no_other() -> None:
+    scene = crowd(299)
+    for number in (1050, 1150, 1250):
+        scene.sentry.resolve(str(number))
+    scene.calls.meet("find_issues", ABSENT)
+    found = reconcile(scene.services, scene.organization)
+    assert [(each.part, each.kind) for each in found.failures] == [(Part.ISSUES, "unavailable")]
+    assert sorted(asked_about(scene)) == ["1150", "1250"]
+    run(scene)
+    assert asked_about(scene) == ["1050"]
+
+
+@pytest.mark.parametrize("error", [ABSENT, Unauthorized("sentry", "HTTP 401"), ValueError("a bug")])
+def test_a_service_that_is_away_is_asked_twice_and_the_next_run_goes_on_behind(error: Exception) -> None:
+    scene = crowd(499)
+    scene.calls.meet("find_issues", *[error] * 100)
+    run(scene)
+    assert scene.calls.made.count("find_issues") == 2
+    scene.calls.recover()
+    asked = watch(scene)
+    run(scene)
+    assert len(asked) == 3
+    run(scene)
+    assert len(asked) == 8
+
+
+def test_a_wait_that_sentry_asks_for_ends_the_part_and_not_the_run(scene: Scene) -> None:
+    scene.calls.meet("find_issues", Throttled("sentry", "slower", retry_after=600.0))
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    began = scene.now
+    found = reconcile(scene.services, scene.organization)
+    assert [(each.part, each.kind) for each in found.failures] == [(Part.ISSUES, "throttled")]
+    assert (found.looked_at, found.drifted, scene.now) == (1, 1, began)
+
+
+def test_a_list_that_is_read_ends_what_is_said_of_forbidden_things(scene: Scene) -> None:
+    for thing in ("issue 1", "issue 2", "issue 3"):
+        scene.services.forbidden.note(SLUG, "sentry", thing)
+    scene.now += 900.0
+    scene.services.forbidden.note(SLUG, "sentry", "issue 1")
+    assert scene.services.forbidden.counts() == {"sentry": 1}
+    run(scene)
+    assert scene.services.forbidden.counts() == {}
