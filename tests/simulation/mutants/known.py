@@ -352,14 +352,14 @@ MUTANTS = (
         "settling/observing.py",
         "    is_late = item.rev <= link.seen.item.rev or item.rev < link.health.rev\n",
         "    is_late = item.rev <= link.seen.item.rev\n",
-        tests=("tests/simulation/test_regressions.py",),
+        tests=("tests/unit/settling/test_observing.py",),
     ),
     _mutant(
         "believe an edit that comes after the loss of its item",
         "settling/observing.py",
         "    return not is_late and link.health.reason != WORK_ITEM_GONE\n",
         "    return not is_late\n",
-        tests=("tests/simulation/test_regressions.py",),
+        tests=("tests/unit/settling/test_observing.py",),
     ),
     _mutant(
         "give up a link that was made and never settled",
