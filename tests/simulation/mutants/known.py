@@ -150,15 +150,15 @@ MUTANTS = (
     ),
     _mutant(
         "never ask Sentry again",
-        "domain/rules/news.py",
-        "    return link.claim is None and link.health.is_observed\n",
-        "    return link.claim is not None and link.health.is_observed\n",
+        "flows/reconciling/issues.py",
+        "    for batch in batches(rows, _issue_to_compare, LARGEST_BATCH):\n",
+        "    for batch in list(batches(rows, _issue_to_compare, LARGEST_BATCH))[:0]:\n",
     ),
     _mutant(
         "never ask Azure DevOps again",
-        "domain/rules/news.py",
-        "    if not is_news(link, rev):\n",
-        "    if is_news(link, rev) or rev:\n",
+        "flows/reconciling/messages.py",
+        "        if messages:\n            chosen",
+        "        if messages and not messages:\n            chosen",
     ),
     _mutant(
         "forget a write whose answer was lost",
@@ -250,8 +250,8 @@ MUTANTS = (
     _mutant(
         "let the reconciler's own messages end as poison",
         "domain/failures.py",
-        "    if not again:\n        return consequence.disposition\n",
-        "    if not again or again:\n        return consequence.disposition\n",
+        "    if message is None or not message.again:\n        return consequence.disposition\n",
+        "    if message is None or message.organization:\n        return consequence.disposition\n",
         theme="outages",
     ),
     _mutant(
@@ -259,14 +259,14 @@ MUTANTS = (
         "domain/rules/news.py",
         "        return ask_about(link) if is_well else None\n",
         "        return ask_about(link)\n",
-        tests=("tests/unit/flows/test_reconciling.py", "tests/unit/domain/test_news.py"),
+        tests=("tests/unit/domain/test_news.py",),
     ),
     _mutant(
         "take a revision at which settling failed for news at each run",
         "domain/rules/news.py",
         "    return rev > max(link.seen.item.rev, link.health.rev)\n",
         "    return rev > link.seen.item.rev\n",
-        tests=("tests/unit/flows/test_reconciling.py", "tests/unit/domain/test_news.py"),
+        tests=("tests/unit/domain/test_news.py",),
     ),
     _mutant(
         "let a unit of work have no end",
@@ -285,8 +285,8 @@ MUTANTS = (
     _mutant(
         "stop at a row that cannot be read",
         "store/links.py",
-        "            if stored is None:\n                unreadable.append(key)\n",
-        "            if stored is None:\n                raise ValueError(key)\n",
+        "    if link is None or (partition, row.key) != _place(link):\n        return None\n",
+        "    if link is None or (partition, row.key) != _place(link):\n        raise ValueError(row.key)\n",
         theme="damaged",
     ),
     _mutant(
@@ -318,11 +318,55 @@ MUTANTS = (
         theme="comments",
     ),
     _mutant(
-        "stay at a batch of issues that cannot be read",
+        "begin again at a batch that cannot be read",
         "flows/reconciling/issues.py",
-        "            failed_in_a_row += 1\n            run.fail(Part.ISSUES, error)\n",
+        "            run.fail(Part.ISSUES, error)\n",
         "            run.fail(Part.ISSUES, error)\n            return\n",
-        tests=("tests/unit/flows/test_reading_the_issues.py", "tests/unit/flows/test_reconciling.py"),
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
+        "store a token before the messages of its pages are put",
+        "flows/reconciling/feed.py",
+        "        _put_messages(run, changes, projects)\n        reached = changes.end\n",
+        "        reached = changes.end\n"
+        "        run.progress = replace(run.progress, feed=replace(feed, token=reached, end=reached))\n"
+        "        run.store()\n        _put_messages(run, changes, projects)\n",
+        tests=("tests/unit/flows/test_reconciling_much.py",),
+    ),
+    _mutant(
+        "read what the feed told no second time",
+        "flows/reconciling/feed.py",
+        "feed=replace(feed, token=feed.end, end=reached, failures=0)",
+        "feed=replace(feed, token=reached, end=reached, failures=0)",
+        tests=("tests/unit/flows/test_reading_the_feed.py",),
+    ),
+    _mutant(
+        "let an edit on its way hide a deletion",
+        "flows/reconciling/messages.py",
+        "        return mark.rev >= rev if rev else mark.rev == 0\n",
+        "        return mark.rev >= rev\n",
+        tests=("tests/unit/flows/test_reading_the_feed.py",),
+    ),
+    _mutant(
+        "believe an edit that comes after a later one that failed",
+        "settling/observing.py",
+        "    is_late = item.rev <= link.seen.item.rev or item.rev < link.health.rev\n",
+        "    is_late = item.rev <= link.seen.item.rev\n",
+        tests=("tests/unit/settling/test_observing.py",),
+    ),
+    _mutant(
+        "believe an edit that comes after the loss of its item",
+        "settling/observing.py",
+        "    return not is_late and link.health.reason != WORK_ITEM_GONE\n",
+        "    return not is_late\n",
+        tests=("tests/unit/settling/test_observing.py",),
+    ),
+    _mutant(
+        "give up a link that was made and never settled",
+        "domain/rules/news.py",
+        "    unseen = link.seen.item.rev == 0 and not unwell and claim is None\n",
+        "    unseen = False\n",
+        tests=("tests/unit/domain/test_news.py",),
     ),
     _mutant(
         "forget the states of a type that is disabled",

@@ -15,7 +15,7 @@ from shared.flows.reconciling import Found, reconcile
 from shared.store.tables import Operation, Row
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.tables import MemoryTable
-from tests.unit.rounds import DAY, deliver, link_many, reconciled, run
+from tests.unit.rounds import DAY, EVERY, at_rest, deliver, link_many, reconciled, run
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, ITEM, SLUG, STATE, Calls, Died, Scene
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
@@ -247,8 +247,11 @@ class SteppingQueue(MemoryQueue):
             raise Died
 
 
-def stepping_scene() -> tuple[Scene, Steps]:
-    """Return a scene at rest in which each step of a run counts, and in which there is much to find."""
+def stepping_scene(later: float) -> tuple[Scene, Steps]:
+    """Return a scene in which each step of a run counts, and in which there is much to find.
+
+    A day later everything is looked at; until then, only what changed.
+    """
     steps = Steps()
     scene = Scene(calls=SteppingCalls(steps))
     for name in ("organizations", "links", "activity"):
@@ -262,8 +265,8 @@ def stepping_scene() -> tuple[Scene, Steps]:
     scene.services.__dict__["outbound"] = SteppingQueue(scene, steps)
     for number in range(32, 37):
         scene.link(str(number), number)
-    reconciled(scene)
-    scene.now += DAY
+    at_rest(scene)
+    scene.now += later
     scene.ado.edit(31, **{STATE: "Closed"})
     scene.ado.edit(32, **{ASSIGNED_TO: ANN})
     scene.ado.delete(33)
@@ -290,8 +293,9 @@ def outcome(scene: Scene) -> object:
     )
 
 
-def test_a_run_that_is_killed_between_any_two_of_its_steps_does_no_harm() -> None:
-    scene, steps = stepping_scene()
+@pytest.mark.parametrize("later", [EVERY, DAY])
+def test_a_run_that_is_killed_between_any_two_of_its_steps_does_no_harm(later: float) -> None:
+    scene, steps = stepping_scene(later)
     steps.taken = 0
     run(scene)
     count = steps.taken
@@ -299,7 +303,7 @@ def test_a_run_that_is_killed_between_any_two_of_its_steps_does_no_harm() -> Non
     expected = outcome(scene)
     assert count > 20
     for last in range(2 * count):
-        scene, steps = stepping_scene()
+        scene, steps = stepping_scene(later)
         steps.taken, steps.last = 0, last
         with pytest.raises(Died):
             run(scene)
@@ -312,8 +316,8 @@ def test_a_run_that_is_killed_between_any_two_of_its_steps_does_no_harm() -> Non
 
 
 def test_two_runs_whose_steps_alternate_do_no_harm() -> None:
-    scene, _ = stepping_scene()
-    expected_scene, _ = stepping_scene()
+    scene, _ = stepping_scene(DAY)
+    expected_scene, _ = stepping_scene(DAY)
     reconciled(expected_scene)
     # The second run begins and ends inside the first one, at its first message.
     queue = scene.services.outbound
