@@ -14,7 +14,7 @@ LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --pytho
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test check format lock bench chaos simulate mutants clean
+.PHONY: help set-up demo run test check format lock models bench chaos simulate mutants clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,11 +32,12 @@ test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
 	@$(PYTHON) simulator/setup.py --for-tests
 	@$(RUN) pytest -q -n 4 --dist loadfile $(PYTEST_OPTIONS)
 
-check: set-up ## Check format, lint, types and the direction of imports
+check: set-up ## Check format, lint, types, the direction of imports, and what deploys the app
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
+	@$(RUN) tests.infra
 
 format: set-up ## Format the code and fix what the linter can fix
 	@$(RUN) ruff format .
@@ -45,6 +46,12 @@ format: set-up ## Format the code and fix what the linter can fix
 lock: set-up ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=--upgrade)
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	@$(LOCK) requirements-models.in --output-file requirements-models.txt
+
+models: ## Read what Azure's libraries say of the resources in infra, after a change of their types or versions
+	@$(PYTHON) -m venv .venv-models
+	@.venv-models/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-models.txt
+	@.venv-models/bin/python -m tests.infra.snapshot
 
 bench: set-up ## Measure calls, latency and growth against their targets
 	@$(RUN) bench
@@ -59,5 +66,5 @@ mutants: set-up ## Break the code on purpose and check that a test notices
 	@$(RUN) tests.simulation.mutants
 
 clean: ## Remove everything that was installed or generated
-	rm -rf .venv .venv-3.13 node_modules .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-3.13 .venv-models node_modules .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
