@@ -136,6 +136,7 @@ module watch 'watch.bicep' = {
 output AZURE_RESOURCE_GROUP string = group.name
 output FUNCTION_APP_NAME string = app.outputs.name
 output FUNCTION_APP_ID string = app.outputs.id
+output STORAGE_NAME string = foundation.outputs.storageName
 output KEY_VAULT_NAME string = foundation.outputs.vaultName
 output SECRET_SETTINGS string = secretSettings
 output PUBLIC_URL string = app.outputs.publicUrl

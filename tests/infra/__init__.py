@@ -1,1 +1,1 @@
-"""The checks of what deploys the app: templates, hooks, pipelines, the package. They need no network and no Azure."""
+"""Checks of what deploys the app: templates, hooks, pipelines, the package. No network, no Azure."""

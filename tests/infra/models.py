@@ -1,4 +1,4 @@
-"""Holds resources to what Azure's own models say of them: each property by its name, each known value by its spelling."""
+"""Holds resources to what Azure's own models say of them: the names of properties, the known values."""
 
 import difflib
 import json
@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
+from tree_sitter import Node
+
 from tests.infra.snapshot import SNAPSHOT, fingerprint
 from tests.infra.template import Listing, Literal, Object, Resource, Template, Value, line_of, text_of
-from tree_sitter import Node
 
 # What belongs to Bicep and not to the resource.
 _OF_BICEP = {"name", "parent", "scope", "dependsOn"}
@@ -28,7 +29,10 @@ def findings(template: Template) -> Iterator[Finding]:
     for resource in template.resources.values():
         model = _model_of(resource)
         if model is None:
-            yield line_of(resource.node), f"Azure's libraries know no {resource.kinds[1]}; {_nearest(resource)}"
+            yield (
+                line_of(resource.node),
+                f"Azure's libraries know no {resource.kinds[1]}; {_nearest(resource)}",
+            )
         elif not resource.is_existing:
             own = tuple(each for each in resource.body.properties if each.name not in _OF_BICEP)
             yield from _wrong_in(Object(own), known()["models"][model["body"]], resource.type)
@@ -48,12 +52,16 @@ def _model_of(resource: Resource) -> dict[str, str] | None:
 
 def _nearest(resource: Resource) -> str:
     found = difflib.get_close_matches(resource.kinds[1], known()["kinds"], 1, 0.5)
-    return f"is {found[0]} meant? After a change that is right, run `make models`" if found else "run `make models`"
+    return (
+        f"is {found[0]} meant? After a change that is right, run `make models`"
+        if found
+        else "run `make models`"
+    )
 
 
 def _wrong_in(thing: Object, model: dict[str, Any], where: str) -> Iterator[Finding]:
-    kind = {value.value for value in thing.get(model.get("told by", "")) if isinstance(value, Literal)}
-    for each in sorted(kind):
+    kinds = [value.value for value in thing.get(model.get("told by", "")) if isinstance(value, Literal)]
+    for each in kinds:
         if each not in model["kinds"]:
             yield _place(thing), f"{where} has no kind {each!r}; {similar(str(each), model['kinds'])}"
         else:
@@ -63,7 +71,9 @@ def _wrong_in(thing: Object, model: dict[str, Any], where: str) -> Iterator[Find
         if item.name is None:
             continue
         if item.name in properties:
-            yield from _wrong_values(item.values, properties[item.name], f"{where}.{item.name}", line_of(item.node))
+            yield from _wrong_values(
+                item.values, properties[item.name], f"{where}.{item.name}", line_of(item.node)
+            )
         elif item.name in read_only:
             yield line_of(item.node), f"{where}.{item.name} can only be read"
         else:
@@ -82,7 +92,7 @@ def _wrong_values(values: Iterable[Value], shape: Any, where: str, line: int) ->
                     yield from _wrong_values(each.values, inner, where, line_of(each.node))
             case Object(), str(name):
                 yield from _wrong_in(value, known()["models"][name], where)
-            case (Object() | Listing()), None | str() | list():
+            case ((Object() | Listing()), None | str() | list()):
                 if shape is not None:
                     yield line, f"{where} takes no {type(value).__name__.lower()}"
 
@@ -92,10 +102,11 @@ def _wrong_reading(template: Template, node: Node) -> Iterator[Finding]:
     if node.type != "member_expression" or (node.parent and node.parent.type == "member_expression"):
         return
     root, *path = text_of(node).split(".")
-    if root in template.modules:
-        outputs = Template(template.path.parent / template.modules[root].path).outputs
-        if path[0] != "outputs" or path[1:] and path[1] not in outputs:
-            yield line_of(node), f"{template.modules[root].path} has no {'.'.join(path)}; {similar(path[-1], outputs)}"
+    module = template.path.parent / template.modules[root].path if root in template.modules else None
+    if module is not None and module.is_file():
+        outputs = Template(module).outputs
+        if path[0] != "outputs" or (path[1:] and path[1] not in outputs):
+            yield line_of(node), f"{module.name} has no {'.'.join(path)}; {similar(path[-1], outputs)}"
     resource = template.resources.get(root)
     model = _model_of(resource) if resource else None
     shape: Any = model["answer"] if model else None

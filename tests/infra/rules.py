@@ -1,4 +1,4 @@
-"""The rules for what deploys the app. Each reads a folder like this repository's and yields what is wrong, and where."""
+"""The rules for what deploys the app. Each reads a folder like this repository's and yields what is wrong."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from functions.edge import answer
 from shared.settings import STORAGE, Settings
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE
 from tests.infra import models
@@ -36,7 +37,19 @@ REFUSED_BY_FLEX_CONSUMPTION = {
 }
 # The language of the queries, as far as they use it, and the columns of Application Insights.
 KUSTO = {
-    *("traces", "requests", "where", "project", "extend", "summarize", "by", "and", "in", "has", "startswith"),
+    *(
+        "traces",
+        "requests",
+        "where",
+        "project",
+        "extend",
+        "summarize",
+        "by",
+        "and",
+        "in",
+        "has",
+        "startswith",
+    ),
     *("bin", "count", "extract", "iff", "max", "percentile", "strcat", "sum", "h", "true"),
     *("duration", "itemCount", "message", "name", "operation_Id", "operation_Name", "resultCode", "success"),
     *("timestamp", "url"),
@@ -213,16 +226,21 @@ def storage(folder: Path) -> Iterator[str]:
 def roles(folder: Path) -> Iterator[str]:
     """Every role is the one that docs/permissions.md tells people about, by name and by number."""
     page = (ROOT / "docs" / "permissions.md").read_text(encoding="utf-8")
-    told = {guid: name for name, guid in re.findall(rf"^\| ([\w ]+?) \| `({GUID.pattern})` \|", page, re.MULTILINE)}
+    told = {
+        guid: name
+        for name, guid in re.findall(rf"^\| ([\w ]+?) \| `({GUID.pattern})` \|", page, re.MULTILINE)
+    }
     used = set()
     for template in templates(folder):
-        for thing in (template.read(template.variables["roles"]) if "roles" in template.variables else ()):
+        for thing in template.read(template.variables["roles"]) if "roles" in template.variables else ():
             assert isinstance(thing, Object)
             for each in thing.properties:
                 [guid] = _texts(each.values)
                 used.add(guid)
                 if told.get(guid) != each.name:
-                    yield _at(template, line_of(each.node), f"docs/permissions.md knows no {each.name} {guid}")
+                    yield _at(
+                        template, line_of(each.node), f"docs/permissions.md knows no {each.name} {guid}"
+                    )
         for found in GUID.finditer(text_of(template.root)):
             if found[0] not in told:
                 yield f"infra/{template.path.name}: docs/permissions.md knows no role {found[0]}"
@@ -246,8 +264,10 @@ def assignments(folder: Path) -> set[tuple[str, str, str]]:
 
 
 def queries(folder: Path) -> Iterator[str]:
-    """Every word of a query is one of the language, a column, or made up by the query; every function is one of ours."""
-    ours = set(re.findall(r'@app\.function_name\("(\w+)"\)', (ROOT / "function_app.py").read_text(encoding="utf-8")))
+    """Every word of a query is known: the language's, a column, the query's own; every function is ours."""
+    ours = set(
+        re.findall(r'@app\.function_name\("(\w+)"\)', (ROOT / "function_app.py").read_text(encoding="utf-8"))
+    )
     for path in sorted((folder / "infra" / "queries").glob("*.kql")):
         place = f"infra/queries/{path.name}"
         code = re.sub(r"//.*", "", path.read_text(encoding="utf-8"))
@@ -260,6 +280,20 @@ def queries(folder: Path) -> Iterator[str]:
             yield f"{place}: {word} is no word that these queries know; {models.similar(word, KUSTO | own)}"
 
 
+def health(folder: Path) -> Iterator[str]:
+    """The web test asks a route that is there, for a text that a healthy app answers."""
+    text = (folder / "infra" / "watch.bicep").read_text(encoding="utf-8")
+    [wanted] = re.findall(r"ContentMatch: '([^']+)'", text)
+    healthy = answer({"status": "ok", "problems": []}).get_body().decode()
+    if wanted not in healthy:
+        yield f"infra/watch.bicep: {wanted} is not what health answers, {healthy}"
+    prefix = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["extensions"]["http"]["routePrefix"]
+    routes = re.findall(r'@app\.route\("([\w/]+)"', (ROOT / "function_app.py").read_text(encoding="utf-8"))
+    for asked in re.findall(r"RequestUrl: '\$\{publicUrl\}([^']+)'", text):
+        if asked not in {f"{prefix}/{route}" for route in routes}:
+            yield f"infra/watch.bicep: {asked} is no route of the app"
+
+
 # Around the templates
 
 
@@ -270,7 +304,11 @@ def azd(folder: Path) -> Iterator[str]:
         for each in hook.values():
             if not (folder / each["run"]).is_file():
                 yield f"azure.yaml: {each['run']} is not there"
-    tagged = {name for each in templates(folder) for name in re.findall(r"'azd-service-name': '(\w+)'", text_of(each.root))}
+    tagged = {
+        name
+        for each in templates(folder)
+        for name in re.findall(r"'azd-service-name': '(\w+)'", text_of(each.root))
+    }
     for name in sorted(tagged ^ set(document.get("services") or {})):
         yield f"azure.yaml: the service {name} is not in both azure.yaml and the templates"
 
@@ -292,11 +330,17 @@ def pipelines(folder: Path) -> Iterator[str]:
     own = ("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode")
     yield from _schema(folder, azure, "--builtin-schema", "vendor.azure-pipelines", *own)
     zizmor = Path(sys.executable).with_name("zizmor")
-    yield from _said(folder, github, [str(zizmor), "--offline", "--quiet", "--no-progress", "--color=never", github])
-    given = set(re.findall(r"\$\{(\w+)", (folder / "infra" / "main.parameters.json").read_text(encoding="utf-8")))
+    yield from _said(
+        folder, github, [str(zizmor), "--offline", "--quiet", "--no-progress", "--color=never", github]
+    )
+    given = set(
+        re.findall(r"\$\{(\w+)", (folder / "infra" / "main.parameters.json").read_text(encoding="utf-8"))
+    )
     known = given | _secret_settings(folder) | {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"}
     for place in (github, azure):
-        named = set(re.findall(r"^ +([A-Z][A-Z_]+):", (folder / place).read_text(encoding="utf-8"), re.MULTILINE))
+        named = set(
+            re.findall(r"^ +([A-Z][A-Z_]+):", (folder / place).read_text(encoding="utf-8"), re.MULTILINE)
+        )
         for name in sorted(named - known):
             yield f"{place}: nothing reads {name}; {models.similar(name, known)}"
 
@@ -331,6 +375,6 @@ def _as_text(value: Value) -> str:
 
 RULES: tuple[Rule, ...] = (
     *(names, keys, properties, descriptions, modules, parameters_file, loaded_files),
-    *(settings, storage, roles, queries),
+    *(settings, storage, roles, queries, health),
     *(azd, hooks, pipelines),
 )

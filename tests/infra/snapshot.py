@@ -1,7 +1,8 @@
 """Writes down what Azure's management libraries say of the resources that the templates declare.
 
-`make models` runs it in an environment of its own, since those libraries are large and only their names are wanted: which
-properties a resource has, how they nest, which can only be read, which values are known. It imports nothing of this project.
+`make models` runs it in an environment of its own, since those libraries are large and only names are wanted:
+which properties a resource has, how they nest, which can only be read, which values are known. It imports
+nothing of this project.
 """
 
 import ast
@@ -12,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import distributions
+from enum import EnumMeta
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -81,24 +82,22 @@ class Models:
             self.found[owner].setdefault(place, {})[each.path[-1]] = self._value(module, each.shape)
 
     def _value(self, module: ModuleType, shape: str) -> Any:
-        """Return {"each": …} of a list, {"any": …} of a map, the values of an enumeration, a model's name, or None."""
+        """Return {"each": …} of a list, {"any": …} of a map, known values, a model's name, or None."""
         if found := re.fullmatch(r"(?:[Ll]ist\[|\[)(.+)\]", shape):
             return {"each": self._value(module, found[1])}
         if found := re.fullmatch(r"(?:[Dd]ict\[str, ?|\{)(.+)[]}]", shape):
             return {"any": self._value(module, found[1])}
         for name in re.findall(r"\w+", shape):
             thing = getattr(module, name, None)
+            if isinstance(thing, EnumMeta):
+                return [member.value for member in thing]  # type: ignore[var-annotated]
             if inspect.isclass(thing):
-                return (
-                    [member.value for member in thing]
-                    if hasattr(thing, "__members__")
-                    else self.add(module, name)
-                )
+                return self.add(module, name)
         return None
 
 
 def _modern(klass: type) -> Iterator[Property]:
-    """Yield the properties of a model of the newer libraries, which declare each as a field with an annotation."""
+    """Yield the properties of a model of the newer libraries, which declare each as an annotated field."""
     for ancestor in reversed(klass.__mro__):
         for name, value in vars(ancestor).items():
             if type(value).__name__ == "_RestField":
@@ -126,7 +125,7 @@ def _plain(annotation: Any) -> str:
 
 
 def _kinds_of(klass: type) -> Iterator[tuple[str, str, str]]:
-    """Yield the kinds of a model that has several: the property that tells them apart, its value, the kind's model."""
+    """Yield, for each kind of a model, the property that tells it, its value, the name of its own model."""
     for attribute, kinds in vars(klass).get("_subtype_map", {}).items():
         by = vars(klass)["_attribute_map"][attribute]["key"].replace("\\.", ".")
         yield from ((by, value, name) for value, name in kinds.items())
@@ -149,7 +148,7 @@ def operations() -> Iterator[Operation]:
 
 
 def _operations_in(tree: ast.Module, models: str) -> Iterator[Operation]:
-    """Join each function that builds a request, which knows the address, with the method that knows the models."""
+    """Join each builder of a request, which knows the address, with the method that knows the models."""
     known = {builder: found for klass in tree.body for builder, found in _models_in(klass)}
     for function in tree.body:
         text = ast.unparse(function)
@@ -166,7 +165,7 @@ def _operations_in(tree: ast.Module, models: str) -> Iterator[Operation]:
 
 
 def _models_in(klass: ast.stmt) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield the builder that each method of a class calls, with the models of the method's body and answer."""
+    """Yield the builder that each method of a class calls, and the models of the method's body and answer."""
     nodes = klass.body if isinstance(klass, ast.ClassDef) else []
     # Of several overloads the last is the method itself.
     methods = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
@@ -195,7 +194,7 @@ def _kind_of(url: str) -> str:
 
 
 def declared() -> Iterator[tuple[str, str]]:
-    """Yield the type and the API version of every resource of the templates; nested ones take those around them."""
+    """Yield the type and the API version of every resource; nested ones take those of the one around them."""
     for text in templates():
         around: list[tuple[int, str, str]] = []
         for indent, name, version in _DECLARATION.findall(text):

@@ -1,4 +1,4 @@
-"""Reads a Bicep template: what it declares, each value as far as it can be told, and every name that it uses."""
+"""Reads a Bicep template: what it declares, the values that can be told, and every name that it uses."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,28 @@ from tree_sitter import Language, Node, Parser
 _PARSER = Parser(Language(tree_sitter_bicep.language()))
 # What Bicep itself offers, of which the templates use no more.
 FUNCTIONS = {
-    *("contains", "empty", "filter", "first", "guid", "indexOf", "loadTextContent", "map", "replace", "split"),
-    *("string", "subscription", "subscriptionResourceId", "substring", "tenant", "toLower", "toObject", "trim"),
+    *(
+        "contains",
+        "empty",
+        "filter",
+        "first",
+        "guid",
+        "indexOf",
+        "loadTextContent",
+        "map",
+        "replace",
+        "split",
+    ),
+    *(
+        "string",
+        "subscription",
+        "subscriptionResourceId",
+        "substring",
+        "tenant",
+        "toLower",
+        "toObject",
+        "trim",
+    ),
     *("union", "uniqueString"),
 }
 
@@ -43,7 +63,9 @@ class Object:
 
     def text(self, name: str) -> str:
         """Return the source of a property, or nothing."""
-        return next((text_of(each.node.named_children[-1]) for each in self.properties if each.name == name), "")
+        return next(
+            (text_of(each.node.named_children[-1]) for each in self.properties if each.name == name), ""
+        )
 
 
 Value = Literal | Listing | Object
@@ -61,7 +83,7 @@ class Resource:
 
     @property
     def kinds(self) -> tuple[str, str]:
-        """Return how its model may be called: with the resource's own name, where that is fixed, or without."""
+        """Return what its model may be called: with the resource's own name, or without."""
         names = [each.value for each in self.body.get("name") if isinstance(each, Literal)]
         return f"{self.type}/{names[0] if names else ''}@{self.version}", f"{self.type}@{self.version}"
 
@@ -136,7 +158,11 @@ class Template:
     def _parameter(self, node: Node) -> Parameter:
         name, *rest = _named(node)
         before = node.prev_named_sibling
-        calls = [] if before is None or before.type != "decorators" else [_named(each)[0] for each in _named(before)]
+        calls = (
+            []
+            if before is None or before.type != "decorators"
+            else [_named(each)[0] for each in _named(before)]
+        )
         decorators = {text_of(_named(call)[0]): self.read(_named(_named(call)[1])[0]) for call in calls}
         default = self.read(rest[-1]) if len(rest) > 1 else None
         return Parameter(text_of(name), node, decorators, default)
@@ -166,7 +192,7 @@ class Template:
         return Module(text_of(symbol), text_of(path).strip("'"), parameters, node)
 
     def read(self, node: Node, scope: Scope | None = None) -> tuple[Value, ...]:
-        """Return every value that an expression may have, as far as the file tells; nothing if it does not."""
+        """Return every value that an expression may have, as far as the file tells."""
         known: Scope = scope or {}
         parts = _named(node)
         match node.type:
@@ -194,7 +220,12 @@ class Template:
                 return self._named_value(text_of(node), known)
             case "member_expression":
                 owners = self.read(parts[0], known)
-                return tuple(value for each in owners if isinstance(each, Object) for value in each.get(text_of(parts[1])))
+                return tuple(
+                    value
+                    for each in owners
+                    if isinstance(each, Object)
+                    for value in each.get(text_of(parts[1]))
+                )
             case _:
                 return ()
 
@@ -223,7 +254,9 @@ class Template:
         return scope
 
     def _items_of(self, node: Node, scope: Scope) -> tuple[Value, ...]:
-        return tuple(item for each in self.read(node, scope) if isinstance(each, Listing) for item in each.items)
+        return tuple(
+            item for each in self.read(node, scope) if isinstance(each, Listing) for item in each.items
+        )
 
     def uses(self) -> Iterator[tuple[Node, Scope]]:
         """Yield every expression that names something, with what the names of the loops around it mean."""
