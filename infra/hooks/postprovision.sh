@@ -20,6 +20,7 @@ random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
 ask() {
     printf '  %s (empty: later): ' "$1" >&2
+    trap 'stty echo; exit 130' INT TERM
     stty -echo
     read -r answer || answer=
     stty echo

@@ -1,6 +1,7 @@
 """What runs after the resources were made: secrets are stored once, read at once, and never shown."""
 
 import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -43,13 +44,13 @@ class Vault:
         az.write_text(AZ, encoding="utf-8")
         az.chmod(0o755)
 
-    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, stdin: int = subprocess.DEVNULL, **environment: str) -> subprocess.CompletedProcess[str]:
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         own = {"PATH": path, "AZ_HOME": str(self.folder), "VAULT_WAIT": "0", "VAULT_TRIES": "3"}
         return subprocess.run(
             ["/bin/sh", str(HOOK)],
             env={**own, **OUTPUTS, **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -114,6 +115,19 @@ def test_where_nobody_can_be_asked_what_is_missing_is_named(vault: Vault) -> Non
     assert "SENTRY_TOKEN: missing" in done.stdout
     assert "--name sentry-client-secret--acme-eu" in done.stdout
     assert vault.secret("sentry-token") is None
+
+
+def test_on_a_terminal_it_asks_and_shows_nothing_of_the_answer(vault: Vault) -> None:
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, b"sntryi_typed\n\n")
+    done = vault.run(stdin=terminal)
+    os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    assert vault.secret("sentry-token") == "sntryi_typed"
+    assert vault.secret("sentry-client-secret--acme-eu") is None
+    assert "SENTRY_CLIENT_SECRET__ACME_EU: missing" in done.stdout
+    assert "sntryi_typed" not in done.stdout + done.stderr
+    os.close(keyboard)
 
 
 def test_what_comes_next_is_said_with_its_names(vault: Vault) -> None:
