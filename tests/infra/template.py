@@ -303,3 +303,14 @@ def _only_names(parent: Node, child: Node) -> bool:
         or (is_first and parent.type in {"for_statement", "lambda_expression"})
         or (is_first and parent.type == "object_property" and child.type == "identifier")
     )
+
+
+def texts_of(values: tuple[Value, ...]) -> list[str]:
+    """Return the texts among values, those in lists included."""
+    found = []
+    for value in values:
+        if isinstance(value, Listing):
+            found += texts_of(value.items)
+        elif isinstance(value, Literal) and isinstance(value.value, str):
+            found.append(value.value)
+    return found

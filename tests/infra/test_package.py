@@ -1,30 +1,8 @@
-"""What gets uploaded: this folder without what .funcignore names, which is read like a .gitignore.
-
-https://learn.microsoft.com/azure/developer/azure-developer-cli/service-packaging-ignore-files
-"""
-
-import os
-from collections.abc import Iterator
-from pathlib import Path
+"""What gets uploaded is the app, whole, and nothing that others put beside it."""
 
 import pytest
-from pathspec import GitIgnoreSpec
 
-ROOT = Path(__file__).parents[2]
-PACKED = {"function_app.py", "host.json", "requirements.txt", "functions", "shared"}
-
-
-def ignored() -> GitIgnoreSpec:
-    return GitIgnoreSpec.from_lines((ROOT / ".funcignore").read_text(encoding="utf-8").splitlines())
-
-
-def packed() -> Iterator[Path]:
-    """Yield every file that is uploaded from this checkout as it is, with whatever else lies in it."""
-    spec = ignored()
-    for folder, folders, names in os.walk(ROOT):
-        here = Path(folder).relative_to(ROOT)
-        folders[:] = [each for each in folders if not spec.match_file(f"{(here / each).as_posix()}/")]
-        yield from (here / name for name in names if not spec.match_file((here / name).as_posix()))
+from tests.infra.package import PACKED, ROOT, ignored, packed
 
 
 def test_what_is_packed_is_what_the_app_needs() -> None:
@@ -32,9 +10,8 @@ def test_what_is_packed_is_what_the_app_needs() -> None:
 
 
 def test_every_module_of_the_app_is_packed() -> None:
-    modules = {
-        path.relative_to(ROOT) for name in ("functions", "shared") for path in (ROOT / name).rglob("*.py")
-    }
+    folders = (ROOT / name for name in ("functions", "shared"))
+    modules = {path.relative_to(ROOT) for folder in folders for path in folder.rglob("*.py")}
     assert modules <= set(packed())
 
 
@@ -56,6 +33,6 @@ def test_what_others_put_here_is_not_packed(path: str) -> None:
 
 
 def test_git_does_not_keep_what_azd_writes() -> None:
-    spec = GitIgnoreSpec.from_lines((ROOT / ".gitignore").read_text(encoding="utf-8").splitlines())
+    spec = ignored(name=".gitignore")
     assert spec.match_file(".azure/acme-sync/.env")
     assert not spec.match_file("azure.yaml")
