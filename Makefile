@@ -16,7 +16,7 @@ LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --pytho
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test check format lock bench chaos simulate mutants mutation clean
+.PHONY: help set-up demo run test check format lock models bench chaos simulate mutants mutation clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,11 +34,12 @@ test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
 	@$(PYTHON) simulator/setup.py --for-tests
 	@$(RUN) pytest -q -n 4 --dist loadfile $(PYTEST_OPTIONS)
 
-check: set-up ## Check format, lint, types and the direction of imports
+check: set-up ## Check format, lint, types, the direction of imports, and what deploys the app
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
+	@$(RUN) tests.infra
 
 format: set-up ## Format the code and fix what the linter can fix
 	@$(RUN) ruff format .
@@ -47,6 +48,12 @@ format: set-up ## Format the code and fix what the linter can fix
 lock: set-up ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=--upgrade)
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	@$(LOCK) requirements-models.in --output-file requirements-models.txt
+
+models: ## Read what Azure's libraries say of the resources in infra, after a change of their types or versions
+	@$(PYTHON) -m venv .venv-models
+	@.venv-models/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-models.txt
+	@.venv-models/bin/python -m tests.infra.snapshot
 
 bench: set-up ## Measure calls, latency and growth against their targets (BENCH_OPTIONS=--quick)
 	@$(RUN) bench $(BENCH_OPTIONS)
@@ -64,5 +71,5 @@ mutation: set-up ## Change each expression of the core in turn, for an hour or t
 	@$(RUN) tests.mutation $(MODULES)
 
 clean: ## Remove everything that was installed or generated
-	rm -rf .venv .venv-3.13 node_modules .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-3.13 .venv-models node_modules .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

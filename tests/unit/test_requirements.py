@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-RUNTIME, DEVELOPMENT = "requirements", "requirements-dev"
+RUNTIME, DEVELOPMENT, MODELS = "requirements", "requirements-dev", "requirements-models"
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = (("linux", "posix", "Linux"), ("darwin", "posix", "Darwin"), ("win32", "nt", "Windows"))
 ADVICE = "run `make lock`"
@@ -91,7 +91,7 @@ def everywhere(name: str) -> Iterator[tuple[Environment, dict[str, Pin]]]:
         yield environment, installed(name, environment)
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT])
+@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT, MODELS])
 def test_every_package_is_one_version_and_known_by_its_hashes(name: str) -> None:
     for pin in pins(name):
         assert re.fullmatch(r"==[^*,]+", str(pin.requirement.specifier)), f"{pin.requirement}; {ADVICE}"
@@ -99,7 +99,7 @@ def test_every_package_is_one_version_and_known_by_its_hashes(name: str) -> None
         assert pin.requirement.url is None
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT])
+@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT, MODELS])
 def test_what_is_asked_for_is_what_is_pinned(name: str) -> None:
     for environment, locked in everywhere(name):
         wanted = {
@@ -119,7 +119,7 @@ def test_what_is_developed_with_is_what_is_deployed_and_more() -> None:
             assert locked[package].hashes == pin.hashes, f"{package}; {ADVICE}"
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT])
+@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT, MODELS])
 def test_a_lock_file_says_what_to_install_and_not_from_where(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text(encoding="utf-8")
     assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", text)) <= {"--hash", "-r"}

@@ -1,0 +1,1 @@
+"""Checks of what deploys the app: templates, hooks, pipelines, the package. No network, no Azure."""
