@@ -23,6 +23,7 @@ from tests.doubles.sentry import MemorySentry
 from tests.doubles.services import ADO_SECRET, KNOWN, SENTRY_SECRET, MemoryServices
 
 START = 1_800_000_000.0
+UNTIL_SECOND_LOOK = 3600.0  # seconds; all work items are looked at once more, an hour after the feed began
 BETWEEN_RUNS = 300.0  # seconds
 # Between two edits of one link, so that the guard against flapping has nothing to say.
 BETWEEN_EDITS = 600.0
@@ -62,6 +63,8 @@ class Crowd:
         # Edits are made in the middle of the crowd.
         self.slug = f"o{organizations // 2}"
         self.middle = 1 + each * (organizations // 2) + each // 2
+        self.steady_run()
+        self.now += UNTIL_SECOND_LOOK
         self.steady_run()
         gc.collect()
         # The doubles hold what the services and the storage would hold: no collection is to walk through it.
