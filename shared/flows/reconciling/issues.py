@@ -55,7 +55,7 @@ def read_issues(run: Run) -> None:
 
 
 def _next_batches(run: Run) -> Iterator[Batch[str]]:
-    """Yield the batches behind the one that was read last; behind the last one of all, begin with the first."""
+    """Yield the batches behind the one that was read last; behind the last of all, begin with the first."""
     for place in dict.fromkeys((run.progress.issues_behind, None)):
         rows, is_end = run.services.links.walk(run.organization.scope, place), True
         for batch in batches(rows, _issue_to_compare, LARGEST_BATCH):
