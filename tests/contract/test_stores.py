@@ -305,6 +305,35 @@ def test_a_page_goes_on_though_its_last_link_was_removed_meanwhile(links: LinkSt
     assert pairs(list(links.page("acme", page.continuation, 2).links)) == [("2", 31), ("3", 31)]
 
 
+def test_a_walk_passes_every_link_once_from_any_place(links: LinkStore) -> None:
+    expected = [(str(issue), item) for item in (9, 31, 400) for issue in (1, 10, 2)]
+    for issue_id, work_item_id in reversed(expected):
+        links.add(link(issue_id, work_item_id))
+    passed = list(links.walk("acme", page_size=2))
+    assert [(each.stored.link.issue_id, each.stored.link.work_item_id) for each in passed if each.stored] == (
+        expected
+    )
+    for count, each in enumerate(passed, 1):
+        assert [behind.place for behind in links.walk("acme", each.place)] == [
+            later.place for later in passed[count:]
+        ]
+    assert list(links.walk("nobody")) == []
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [[], [1], [31], [7, 31], [31, 32, 31], [30, 33, 99], [1, 39, 1_000_000], [1_000_000], list(range(1, 41))],
+)
+def test_the_links_of_some_work_items_are_found_among_all(links: LinkStore, wanted: list[int]) -> None:
+    for number in range(1, 41):
+        links.add(link(str(number), number))
+    for number in range(100, 130):
+        links.add(link(str(number), 31))
+    found = list(links.of_work_items("acme", wanted))
+    assert found == [each for each in links.all("acme") if each.link.work_item_id in wanted]
+    assert list(links.of_work_items("nobody", wanted)) == []
+
+
 def test_more_than_a_transaction_holds_is_removed_whole(links: LinkStore) -> None:
     for number in range(55):
         links.add(link(str(number), 31 + number % 2))

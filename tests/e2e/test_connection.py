@@ -37,9 +37,9 @@ def stored_url(pair: Pair) -> str:
 
 
 def problems(pair: Pair) -> list[str]:
-    """Return what health says, but for what the timer could not read of this module's other organizations."""
-    said: list[str] = pair.app.ask("GET", "health").json()["problems"]
-    return [problem for problem in said if " since " not in problem]
+    """Return the problems, without those of organizations that other tests left behind."""
+    said = pair.app.ask("GET", "health").json()["problems"]
+    return [each for each in said if " organization(s) since " not in each]
 
 
 def last_delivery(pair: Pair, ado: FakeAdo) -> int | None:

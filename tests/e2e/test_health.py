@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from simulator.azurite import Azurite
-from tests.e2e.app import ADO_TOKEN, HOOK_SECRET, SECRETS, SENTRY_TOKEN, SIGNING_KEY, App, Pair
+from tests.e2e.app import ADO_TOKEN, HOOK_SECRET, SECRETS, SENTRY_TOKEN, SIGNING_KEY, App, Pair, own_app
 
 FUNCTION_KEY = "function-key"
 GUARDED = [
@@ -19,6 +19,13 @@ GUARDED = [
     ("GET", "organizations/acme/links/100/31/activity"),
     ("POST", "organizations/acme/reconcile"),
 ]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A host that no other test has left an organization on."""
+    with own_app(tmp_path_factory.mktemp("own")) as (running, _):
+        yield running
 
 
 def test_an_app_that_lacks_nothing_is_well(app: App) -> None:

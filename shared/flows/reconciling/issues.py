@@ -5,7 +5,7 @@ than a second is lost (docs/vendor_quirks.md#sentry-hooks).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -37,8 +37,7 @@ def read_issues(run: Run) -> None:
     """
     reader = _Reader(run)
     before, failed_in_a_row = run.messages.about_issues, 0
-    rows = run.services.links.walk(run.organization.scope, run.progress.issues_behind)
-    for batch in batches(rows, _issue_to_compare, LARGEST_BATCH):
+    for batch in _next_batches(run):
         try:
             reader.read(batch)
             failed_in_a_row = 0
@@ -53,6 +52,17 @@ def read_issues(run: Run) -> None:
         if is_enough or failed_in_a_row == _FAILURES_IN_A_ROW:
             return
     run.progress = replace(run.progress, issues_behind=None)
+
+
+def _next_batches(run: Run) -> Iterator[Batch[str]]:
+    """Yield the batches behind the one that was read last; behind the last of all, begin with the first."""
+    for place in dict.fromkeys((run.progress.issues_behind, None)):
+        rows, is_end = run.services.links.walk(run.organization.scope, place), True
+        for batch in batches(rows, _issue_to_compare, LARGEST_BATCH):
+            is_end = False
+            yield batch
+        if not is_end:
+            return
 
 
 def _issue_to_compare(link: IssueLink) -> str | None:

@@ -50,8 +50,10 @@ class Messages:
         """
         messages: dict[str, InboundMessage] = {}
         for stored, message in wanted:
+            if message is None:
+                continue
             mark = self._mark_of_item(stored)
-            if message is not None and not self._is_on_its_way(mark, _rev_shown(message)):
+            if not self._is_on_its_way(mark, _rev_shown(message)):
                 messages[mark] = message
         if messages:
             chosen = min(messages.values(), key=_rev_shown)

@@ -151,8 +151,8 @@ MUTANTS = (
     _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
-        "    for batch in batches(rows, _issue_to_compare, LARGEST_BATCH):\n",
-        "    for batch in list(batches(rows, _issue_to_compare, LARGEST_BATCH))[:0]:\n",
+        "    for batch in _next_batches(run):\n",
+        "    for batch in list(_next_batches(run))[:0]:\n",
     ),
     _mutant(
         "never ask Azure DevOps again",

@@ -1,8 +1,12 @@
 """What the reconciler makes of the feed of revisions, and what it does where the feed cannot tell."""
 
+import json
+
+import azure.functions as func
 import pytest
 from msgspec.structs import replace
 
+from functions import health
 from shared.domain.errors import Forbidden, NotFound, SyncError, Throttled, Unavailable
 from shared.domain.model import (
     Ends,
@@ -303,6 +307,14 @@ def test_without_a_feed_every_run_looks_at_all_work_items_and_says_so_once(
     assert len([each for each in caplog.messages if "outcome=noted" in each]) <= 1
     problem = scene.services.progress.get(SLUG).problems["feed"]
     assert (problem.kind, problem.is_note) == (kind, True)
+    answer = health.handle(func.HttpRequest("GET", "/", body=b""), scene.services)
+    said = json.loads(answer.get_body())
+    assert (said["status"], said["problems"]) == ("ok", [])
+    [note] = said["notes"]
+    assert note.startswith(
+        "all linked work items are looked at, as Azure DevOps does not tell what changed, for"
+    )
+    assert note.endswith(kind)
     assert scene.services.organizations.refusals() == {}
     # As soon as there is one, it is read again.
     scene.ado.feed_modes = FeedModes()

@@ -320,6 +320,14 @@ def test_a_service_that_is_away_is_asked_twice_and_the_next_run_goes_on_behind(e
     assert len(asked) == 8
 
 
+def test_a_service_that_stays_away_is_a_problem_in_every_run() -> None:
+    scene = crowd(199)
+    scene.calls.meet("find_issues", *[ABSENT] * 100)
+    for _ in range(5):
+        assert reconcile(scene.services, scene.organization).failures
+        assert scene.services.progress.get(SLUG).problems["issues"].kind == "unavailable"
+
+
 def test_a_wait_that_sentry_asks_for_ends_the_part_and_not_the_run(scene: Scene) -> None:
     scene.calls.meet("find_issues", Throttled("sentry", "slower", retry_after=600.0))
     scene.ado.edit(ITEM, **{STATE: "Closed"})
