@@ -126,7 +126,8 @@ def _read(run: Run, feed: Feed) -> None:
         if changes.is_last:
             # Read once more from where the last run came to an end: what it told may have been about a link
             # that was in the making then, or may have been lost on the way.
-            run.progress = replace(run.progress, feed=replace(feed, token=feed.end, end=reached, failures=0))
+            behind = feed.end or reached
+            run.progress = replace(run.progress, feed=replace(feed, token=behind, end=reached, failures=0))
             return
         run.progress = replace(run.progress, feed=replace(feed, token=reached, end=reached, failures=0))
         run.store()

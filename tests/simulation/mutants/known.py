@@ -336,8 +336,8 @@ MUTANTS = (
     _mutant(
         "read what the feed told no second time",
         "flows/reconciling/feed.py",
-        "feed=replace(feed, token=feed.end, end=reached, failures=0)",
-        "feed=replace(feed, token=reached, end=reached, failures=0)",
+        "            behind = feed.end or reached\n",
+        "            behind = reached\n",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
