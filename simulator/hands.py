@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
@@ -11,6 +12,7 @@ import requests
 from simulator.stack import ADO_ORGANIZATION, SENTRY_ORGANIZATION, SLUG, Stack
 
 _PATIENCE = 30  # seconds for one answer
+_TRIES, _LONGEST_WAIT = 6, 5  # seconds; a worker holds a link for a moment
 _API_VERSION = {"api-version": "7.1"}
 
 # Issues and work items that both fakes start with.
@@ -36,15 +38,23 @@ class _Caller:
     session: requests.Session = field(default_factory=_new_session, repr=False)
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Make a request, and again where the answer asks for that: a worker may hold the link for a moment."""
+        for _ in range(_TRIES):
+            answer = self._once(method, path, **options)
+            if answer.status_code != 503 or not answer.headers.get("Retry-After", "").isdecimal():
+                break
+            time.sleep(min(int(answer.headers["Retry-After"]), _LONGEST_WAIT))
+        if not answer.ok:
+            raise HandsError(f"{method} {self.url}{path}: HTTP {answer.status_code}: {answer.text[:500]}")
+        return answer
+
+    def _once(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
-            answer = self.session.request(
+            return self.session.request(
                 method, f"{self.url}{path}", timeout=_PATIENCE, allow_redirects=False, **options
             )
         except requests.RequestException as error:
             raise HandsError(f"{method} {self.url}{path}: {type(error).__name__}") from error
-        if not answer.ok:
-            raise HandsError(f"{method} {self.url}{path}: HTTP {answer.status_code}: {answer.text[:500]}")
-        return answer
 
 
 class AdoHands:

@@ -42,8 +42,7 @@ def app(account: FakeAdo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def pair(app: App) -> Iterator[Pair]:
     with Pair.beside(app) as pair:
         yield pair
-        # Nothing that a test left, a message or an organization, may affect the next one.
-        pair.ask("DELETE", "config")
+    # Nor may a message.
     app.clear()
 
 
