@@ -38,7 +38,7 @@ class _Caller:
     session: requests.Session = field(default_factory=_new_session, repr=False)
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Make a request, and again where the answer asks for that: a worker may hold the link for a moment."""
+        """Make a request, and again where the answer asks for that: a worker may hold the link."""
         for _ in range(_TRIES):
             answer = self._once(method, path, **options)
             if answer.status_code != 503 or not answer.headers.get("Retry-After", "").isdecimal():
