@@ -75,6 +75,7 @@ def bystander(app: App) -> Iterator[Pair]:
     with Pair.beside(app) as pair:
         pair.ado.instance_id = RECORDED
         yield pair.connect()
+        pair.ask("DELETE", "config")
     app.clear()
 
 
