@@ -1,5 +1,6 @@
 """What people do, and what happens to the services around us, as one table of actions."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -71,6 +72,9 @@ class People:
             "rest": lambda _: world.come_to_rest(),
             "calm": lambda _: None,
             "outage": self._begin_outage,
+            "lose-tokens": self._lose_tokens,
+            "refuse-feed": self._refuse_feed,
+            "lag": self._lag,
             "forbid": self._keep_from,
             "garble": self._keep_from,
             "allow": self._allow,
@@ -83,6 +87,8 @@ class People:
         world.say("person", " ".join(str(each) for each in vars(action).values() if each))
         if action.what in {"merge", "delete-issue"}:
             self.all_was_announced = False
+        if action.what not in _LEAVES_ALL_ALONE:
+            world.unheard.upset(world.now + world.ado.revision_log.lag)
         if action.what not in _LEAVES_LINKS_ALONE:
             world.witness.something_else_happened(joined=action.what == "join")
         try:
@@ -258,6 +264,21 @@ class People:
         service, how, lasts = action.value.split()
         self._world.outages.begin(service, how, self._world.now, float(lasts))
 
+    def _lose_tokens(self, action: Action) -> None:
+        """The feed knows none of its tokens any more, and answers them with the status ``value``."""
+        ado = self._world.ado
+        ado.feed_modes = dataclasses.replace(ado.feed_modes, lost_token=int(action.value))
+        ado.revision_log.forget_tokens()
+
+    def _refuse_feed(self, action: Action) -> None:
+        """The feed is refused from now on with the status ``value``, or allowed again."""
+        ado = self._world.ado
+        ado.feed_modes = dataclasses.replace(ado.feed_modes, refusal=int(action.value) or None)
+
+    def _lag(self, action: Action) -> None:
+        """The feed shows a revision that many seconds after it was written."""
+        self._world.ado.revision_log.lag = float(action.value)
+
     def _keep_from(self, action: Action) -> None:
         self._world.witness.facts.bad[_end_of(action)] = action.what
 
@@ -292,6 +313,8 @@ class People:
         }[action.value]
 
 
+# After these there is nothing new to be found.
+_LEAVES_ALL_ALONE = frozenset({"reconcile", "wait", "pass", "rest", "calm"})
 # After these a link does what it does because of an edit, and for nothing else.
 _LEAVES_LINKS_ALONE = frozenset(
     {
@@ -303,11 +326,10 @@ _LEAVES_LINKS_ALONE = frozenset(
         "assign-item",
         "rename",
         "comment",
-        "reconcile",
-        "wait",
-        "pass",
-        "rest",
-        "calm",
+        "lose-tokens",
+        "refuse-feed",
+        "lag",
+        *_LEAVES_ALL_ALONE,
     }
 )
 
