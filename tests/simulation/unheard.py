@@ -23,6 +23,12 @@ class Unheard:
         """Begin to count anew from a moment, which may be yet to come: a feed shows a change late."""
         self._since, self._runs = max(self._since, until), 0
 
+    def carried_over(self, now: float, until: float) -> None:
+        """Note a write of ours, which is a change like any other for the other links of that end."""
+        if self._is_open:
+            self._took(now)
+        self.upset(until)
+
     def stored(self, now: float) -> None:
         """Note that a link was stored: what comes after the last time was no news."""
         self._stored_at = now
@@ -38,6 +44,9 @@ class Unheard:
             return unheard if self._runs >= MOST_RUNS else ()
         if self._is_open:
             self._is_open = False
-            self.most_runs = max(self.most_runs, self._runs)
-            self.longest = max(self.longest, self._stored_at - self._since)
+            self._took(self._stored_at)
         return ()
+
+    def _took(self, now: float) -> None:
+        self.most_runs = max(self.most_runs, self._runs)
+        self.longest = max(self.longest, now - self._since)

@@ -344,14 +344,13 @@ class World:
         the same worker had read of that one was for other links.
         """
         task = self.current
-        self.unheard.upset(self.now)
+        self.unheard.carried_over(self.now, self.now)
         self.witness.wrote_issue(task, task.observed.get(issue_id), before, after)
         task.answers[after.issue_id] = after
         self._after_write(SENTRY)
 
     def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None:
-        # For the other links of a work item, what we wrote is a change like any other.
-        self.unheard.upset(self.now + place.ado.revision_log.lag)
+        self.unheard.carried_over(self.now, self.now + place.ado.revision_log.lag)
         self.witness.wrote_item(self.current, place.ado, before, after)
         self._after_write(ADO)
 

@@ -21,8 +21,8 @@ _SPREAD_OVER = 240.0  # seconds; shorter than the time between two runs
 _HANDLED_WITHIN = 3600.0
 # Handling a message about an issue leaves no trace if somebody undid their change meanwhile, and may do the
 # same again. So where the issue is shown to differ, the next but one run puts another message. If nobody handles
-# messages, they are not to pile up: each time it takes twice as long.
-_SHOWN_AGAIN_AFTER = 450.0
+# messages, they are not to pile up: it takes twice as long the next time, and then half an hour.
+_SHOWN_AGAIN_AFTER = (450.0, 900.0, 1800.0)
 # So many marks take 150 KiB of the 480 that a row holds.
 _MOST_MARKS = 4_000
 
@@ -119,7 +119,8 @@ class Messages:
         mark = self._mark_that_counts(name)
         if mark is None or mark.says != says:
             return False
-        return says == 0 or self._services.clock() - mark.at < _SHOWN_AGAIN_AFTER * 2**mark.times
+        again_after = _SHOWN_AGAIN_AFTER[min(mark.times, len(_SHOWN_AGAIN_AFTER) - 1)]
+        return says == 0 or self._services.clock() - mark.at < again_after
 
     def _mark_that_counts(self, name: str) -> Mark | None:
         mark = self._marks.get(name)
