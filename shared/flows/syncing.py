@@ -66,7 +66,9 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
     else:
         links = {each.link.issue_id: each for each in services.links.for_work_item(scope, work_item_id)}
         _believe(message.snapshot, links.values(), unit)
-        waiting = _Waiting(_least_tried_first(links), lambda name: links.get(name) or load(name), others=others)
+        waiting = _Waiting(
+            _least_tried_first(links), lambda name: links.get(name) or load(name), others=others
+        )
     return _settle_waiting(services, organization, waiting, unit, message)
 
 

@@ -488,6 +488,22 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
     assert (found.failures, told(scene)) == ((), {"status": "ok", "problems": []})
 
 
+def test_every_part_that_fails_in_turn_turns_health_red_and_green_again(scene: Scene) -> None:
+    at_rest(scene)
+    for _, begin, words, kind in PARTS:
+        scene.now += DAY
+        end = begin(scene)
+        reconcile(scene.services, scene.organization)
+        said = told(scene)
+        assert said["status"] == "degraded"
+        assert [each for each in said["problems"] if words in each and each.endswith(kind)], words  # type: ignore[attr-defined]  # it is a list
+        end()
+        scene.now += EVERY
+        reconcile(scene.services, scene.organization)
+        assert told(scene) == {"status": "ok", "problems": []}, words
+    assert {part for part, *_ in PARTS} == {"feed", "full-look", "issues", "links", "activity"}
+
+
 def test_a_part_that_fails_otherwise_than_before_fails_since_then(scene: Scene) -> None:
     scene.calls.meet("find_issues", FAILS)
     run(scene)
