@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench import accept, calls, cold, end_to_end, growth, month
-from bench.measuring import FULL, QUICK, Measured, Scale
 from bench.figures import FIGURES
+from bench.measuring import FULL, QUICK, Measured, Scale
 from bench.report import conditions, json_line, line, verdict, write_into
 
 ROOT = Path(__file__).parents[1]

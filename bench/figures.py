@@ -127,6 +127,9 @@ COLD = (
     Figure("cold", "import of function_app: memory", "MiB"),
 )
 
-MONTH = tuple(Figure("month", f"{events:,} events a day", "$ a month") for events in EVENTS_A_DAY)
+MONTH = (
+    *(Figure("month", f"{events:,} events a day", "$ a month") for events in EVENTS_A_DAY),
+    *(Figure("month", f"the reconciler beside {links:,} links", "$ a month") for links in LINKS),
+)
 
 FIGURES = {(each.chapter, each.name): each for each in ACCEPT + CALLS + END_TO_END + GROWTH + COLD + MONTH}

@@ -28,9 +28,7 @@ def _beside_links(scale: Scale) -> Iterator[Measured]:
         name = f"reconcile of {links:,} links"
         yield measured("growth", f"{name}: to Azure DevOps", Spread.most_of([run.ado for run in runs[links]]))
         yield measured("growth", f"{name}: to Sentry", Spread.most_of([run.sentry for run in runs[links]]))
-        yield measured(
-            "growth", f"{name}: messages", Spread.most_of([run.messages for run in runs[links]])
-        )
+        yield measured("growth", f"{name}: messages", Spread.most_of([run.messages for run in runs[links]]))
         yield measured("growth", name, Spread.of([run.seconds for run in runs[links]]))
     yield from _peaks(crowds, "reconcile of {:,} links: peak memory")
     yield from _reading_round(runs[LINKS[-1]][-1])

@@ -31,10 +31,10 @@ def storage() -> Iterator[str]:
 
 @contextmanager
 def storage_by_identity() -> Iterator[Mapping[str, str]]:
-    """Run an Azurite to which the app signs in, and give the settings of an app in Azure that has an identity.
+    """Run an Azurite to which the app signs in, and give the settings of an app that has an identity.
 
-    It speaks https and takes tokens, which a loopback endpoint gives out as Azure's own does. The settings hold
-    no key, and no token for Azure DevOps.
+    It speaks https and takes tokens, which a loopback endpoint gives out as Azure's own does. The settings
+    hold no key, and no token for Azure DevOps.
     """
     with tempfile.TemporaryDirectory() as folder:
         certificate = make_certificate(Path(folder))

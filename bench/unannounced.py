@@ -1,4 +1,4 @@
-"""Edits of which no hook tells: of each kind some, on both sides, and how to know that one was carried over."""
+"""Edits of which no hook tells: some of each kind on both sides, and what shows that they arrived."""
 
 import random
 from collections.abc import Callable, Sequence

@@ -29,9 +29,9 @@ _BANS_NOTED = 5
 class _Waiting:
     """The links of a message, in the order in which they are settled, by the ids of their other ends.
 
-    Each is read when its turn comes. ``is_rest`` says that an earlier unit of work left them. ``others`` names
-    the links that there are besides some: one that is gone may be there under another id, and for that one
-    the message is news as well.
+    Each is read when its turn comes. ``is_rest`` says that an earlier unit of work left them. ``others``
+    names the links that there are besides some: one that is gone may be there under another id, and for that
+    one the message is news as well.
     """
 
     names: Sequence[str]

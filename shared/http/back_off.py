@@ -30,7 +30,8 @@ class BackOff:
     def verify(self, service: str, quota: str = "") -> None:
         """Raise the error of an earlier call again while its wait lasts, instead of a new call.
 
-        ``quota`` names what the service counts the call against, beside others of its kind. Once a silence is over, only the first call goes out; the others wait for what comes of it.
+        ``quota`` names what the service counts the call against, beside others of its kind. Once a silence is
+        over, only the first call goes out; the others wait for what comes of it.
         """
         with self._lock:
             now = self.clock()

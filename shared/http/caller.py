@@ -67,8 +67,8 @@ class Caller:
         """Make one call and return its answer as a ``kind``; raise NotFound, Conflict or an Upstream error.
 
         ``about`` names the one thing that the call concerns, if it concerns one: a 403 then says nothing of
-        any other. ``missing`` is the kind of NotFound. ``quota`` names calls of one kind that come one after the
-        other: they wait when the service says that the last one was the last for now, and are not refused.
+        any other. ``missing`` is the kind of NotFound. ``quota`` names calls of one kind that come one after
+        the other: once the service says that it grants no more for now, they wait, and are not refused.
         """
         operation = f"{method} {url.partition('?')[0]}"
         self.back_off.verify(self.service, quota)

@@ -104,7 +104,8 @@ class Schedule:
     """Everything that happens, but for the order of what is ready at once: that comes from ``seed``.
 
     ``troubles`` names our calls by their number, ``after_writes`` those of them that write to a service,
-    ``run_troubles`` those of the reconciler, ``strays`` the hooks. There are as many issues and work items as the links name, and at least two of each.
+    ``run_troubles`` those of the reconciler, ``strays`` the hooks. There are as many issues and work items as
+    the links name, and at least two of each.
     """
 
     seed: int

@@ -348,9 +348,9 @@ def test_an_edit_to_the_very_value_that_is_being_written_is_one_of_those_that_ar
 def test_the_news_of_a_link_that_moves_meanwhile_goes_with_it() -> None:
     """Issue 100 was merged into 101, and work item 31 was closed; no hook told of it.
 
-    A run finds both. While one worker has the link of work item 31 in hand, another one moves it to issue 101,
-    which says nothing of the work item. The first found the row gone and dropped its message, which no later
-    run repeated: the full look that had found the change was made once.
+    A run finds both. While one worker has the link of work item 31 in hand, another one moves it to issue
+    101, which says nothing of the work item. The first found the row gone and dropped its message, which no
+    later run repeated: the full look that had found the change was made once.
     """
     schedule = Schedule(
         seed=2011,

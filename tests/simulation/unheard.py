@@ -6,7 +6,7 @@ MOST_RUNS = 2
 
 
 class Unheard:
-    """Counts the runs that go well, from the last moment at which anybody did anything or anything went wrong.
+    """Counts the runs that go well, from the last moment at which somebody did something or a call failed.
 
     ``most_runs`` and ``longest`` (seconds) are what it took at most until links knew what no hook had told.
     """
@@ -38,7 +38,7 @@ class Unheard:
         self._runs += began >= self._since
 
     def judge(self, unheard: Sequence[str]) -> Sequence[str]:
-        """Take what the links do not know of, at a moment at which nothing is under way; object if it is late."""
+        """Take what the links do not know of while nothing is under way, and return it if it is late."""
         if unheard:
             self._is_open = True
             return unheard if self._runs >= MOST_RUNS else ()

@@ -19,9 +19,9 @@ _A_SECOND = 4
 _SPREAD_OVER = 240.0  # seconds; shorter than the time between two runs
 # How long (seconds) a message that nobody has handled keeps the next one for the same link from being put.
 _HANDLED_WITHIN = 3600.0
-# Handling a message about an issue leaves no trace if somebody undid their change meanwhile, and may do the
-# same again. So where the issue is shown to differ, the next but one run puts another message. If nobody handles
-# messages, they are not to pile up: it takes twice as long the next time, and then half an hour.
+# Handling a message about an issue leaves no trace if somebody undid their change meanwhile, and they may
+# make it again. So where the issue is shown to differ, the next but one run puts another message. If nobody
+# handles messages, they are not to pile up: it takes twice as long the next time, and then half an hour.
 _SHOWN_AGAIN_AFTER = (450.0, 900.0, 1800.0)
 # So many marks take 150 KiB of the 480 that a row holds.
 _MOST_MARKS = 4_000

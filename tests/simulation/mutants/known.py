@@ -499,7 +499,8 @@ MUTANTS = (
         "flows/reconciling/feed.py",
         "        changes = _changes(run, ado, reached, feed.since)\n",
         "        changes = _changes(run, ado, reached, feed.since)\n"
-        "        run.progress = replace(run.progress, feed=replace(feed, token=changes.end, end=changes.end))\n"
+        "        read_to = replace(feed, token=changes.end, end=changes.end)\n"
+        "        run.progress = replace(run.progress, feed=read_to)\n"
         "        run.store()\n",
         theme="unheard",
     ),
