@@ -343,3 +343,27 @@ def test_an_edit_to_the_very_value_that_is_being_written_is_one_of_those_that_ar
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_the_hour_in_which_a_link_may_follow_its_comment_goes_by_while_sentry_answers() -> None:
+    """Issue 100 is merged into 101, and Sentry refuses us for longer than an hour just after 101's comment.
+
+    The comment had waited for its link all that time, though nobody could learn of the merge. At the first
+    answer of Sentry its hour was over, and it was given up.
+    """
+    schedule = Schedule(
+        seed=1795874251,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31),),
+        settings=("sync_comments=on",),
+        actions=(
+            Action("merge", issue="100"),
+            Action("comment", issue="101"),
+            Action("set-state", item=31, value="Active"),
+            Action("assign-issue", issue="101", value="ann@home.example"),
+            Action("comment", issue="100"),
+            Action("outage", value="sentry refuses-us 3700"),
+        ),
+    )
+    assert complaints(schedule) == []
