@@ -370,7 +370,7 @@ def test_the_hour_in_which_a_link_may_follow_its_comment_goes_by_while_sentry_an
 
 
 def test_an_archived_issue_that_is_resolved_while_it_is_linked_is_copied_as_resolved() -> None:
-    """Somebody links the archived issue 100 to work item 32, copying the issue over, and resolves it meanwhile.
+    """Somebody links archived issue 100 to work item 32, copying the issue over, and resolves it meanwhile.
 
     The link was stored as if the issue had been resolved before it was archived. When it was read again, it
     was resolved, so its status had not changed and was not copied, and the ends disagreed for good.
