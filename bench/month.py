@@ -57,8 +57,8 @@ def measure(_scale: Scale) -> Iterator[Measured]:
 def _reconciler(links: int) -> tuple[float, dict[str, float]]:
     """Return how long (seconds) a run takes, and what all runs by themselves cost.
 
-    Each asks Sentry so many times, half a second apart, and is awake meanwhile. Two walks pass all links, page
-    by page: for what is due, and for the issues.
+    Each asks Sentry so many times, half a second apart, and is awake meanwhile. Two walks pass all links,
+    page by page: for what is due, and for the issues.
     """
     calls = min(CALLS_A_RUN, math.ceil(links / LARGEST_BATCH))
     seconds = max(LEAST_SECONDS, (calls - 1) * BETWEEN_CALLS)
