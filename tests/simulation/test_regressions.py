@@ -388,6 +388,8 @@ def test_an_issue_that_was_asked_for_singly_is_not_taken_for_compared() -> None:
             Action("assign-issue", issue="101", value="ann@home.example"),
         ),
         strays=((0, "lost"),),
+    )
+    assert complaints(schedule) == []
 
 
 def test_the_hour_in_which_a_link_may_follow_its_comment_goes_by_while_sentry_answers() -> None:
