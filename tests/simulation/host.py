@@ -40,7 +40,7 @@ class Host:
         self._hooks = 0
         self.flying: list[Flight] = []
         self.poison: list[str] = []
-        # Until then a message that was given up counts as being on its way.
+        # Until then a message that was given up counts as being on its way, and one may tell of the past.
         self.lost_until = 0.0
         # Messages about what somebody changed, and the work items that changed since the reconciler told.
         self._news: set[tuple[str, int]] = set()

@@ -17,6 +17,7 @@ from shared.flows.linking import link, unlink
 from shared.services import Services
 from shared.store.keys import escaped, number
 from shared.store.tables import Delete, Replace
+from tests.simulation.host import MESSAGES_COUNT_FOR
 from tests.simulation.laws import Law
 from tests.simulation.places import HERE, MOVED, SPELLED_OTHERWISE, THERE
 from tests.simulation.schedule import Action
@@ -160,6 +161,8 @@ class People:
         witness.facts.forget_after(action.item, rev)
         after = ado.restore_backup(action.item, rev)
         self._world.host.untold.add(action.item)
+        # What is on its way tells of revisions that are no more; the look an hour later makes up for it.
+        self._world.host.lost_until = self._world.now + 2 * MESSAGES_COUNT_FOR
         witness.person_changed_item(before, after)
 
     def _join(self, _action: Action) -> None:
