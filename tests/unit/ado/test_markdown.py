@@ -43,7 +43,9 @@ class Checked(HTMLParser):
             assert value is not None
             assert MAY_HAVE[tag, name].fullmatch(value), value
             self.addresses += [value] if name == "href" else []
-        if tag not in VOID:
+        if tag in VOID:
+            self.words.append("\n")
+        else:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
