@@ -90,7 +90,7 @@ def test_no_route_begins_with_a_word_of_the_hosts(route: str) -> None:
 
 
 def shapes_of(route: str) -> set[tuple[str, ...]]:
-    """Return the paths that a route takes, a star for what may be anything; what is optional may be absent."""
+    # Functions quirk: of two, the first by its function's name wins (docs/vendor_quirks.md#azure-functions).
     segments = route.split("/")
     optional = sum(segment.endswith("?}") for segment in segments)
     stars = tuple("*" if segment.startswith("{") else segment.lower() for segment in segments)
