@@ -161,6 +161,8 @@ def test_the_hour_begins_again_when_nobody_can_learn_of_a_merge(
     scene.services.outbound.put(OutboundMessage(SLUG, "300", "5"))
     let_it_wait(scene, 100.0)
     services_at.away = error
+    waiting = OutboundMessage(SLUG, "301", "6", since=scene.now - HOUR)
+    assert sync_comment(waiting, scene.services) == ["waits-for-link"]
     let_it_wait(scene, 2 * HOUR)
     services_at.away = None
     scene.services.links.move(scene.stored(), "300")
