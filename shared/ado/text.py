@@ -38,8 +38,8 @@ def tags_of(text: str) -> str:
 
 
 def html_of(markdown: str) -> str:
-    """Return Markdown as HTML. Its library is imported when it is used: no webhook needs it."""
-    from shared.ado.markdown import rendered  # noqa: PLC0415
+    """Return Markdown as HTML."""
+    from shared.ado.markdown import rendered  # noqa: PLC0415  # no webhook needs its library
 
     return rendered(markdown)
 
