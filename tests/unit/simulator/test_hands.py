@@ -11,10 +11,10 @@ import pytest
 from simulator.hands import AppHands, HandsError
 from simulator.stack import Stack
 
-BUSY = (503, {"Retry-After": "1"}, b'{"error": "busy"}')
-SETTLED = (200, {}, b'{"outcome": "agreed"}')
-
 Answer = tuple[int, dict[str, str], bytes]
+
+BUSY: Answer = (503, {"Retry-After": "1"}, b'{"error": "busy"}')
+SETTLED: Answer = (200, {}, b'{"outcome": "agreed"}')
 
 
 @contextmanager
