@@ -218,41 +218,39 @@ def test_a_kept_playground_goes_on_at_its_port_with_its_key(tmp_path: Path) -> N
         assert_nothing_survives(run)
 
 
-def test_a_second_organization_can_be_connected_by_hand(playground: Run) -> None:
+def commands_of(page: str, first: str, last: str) -> str:
+    """Return what a page tells people to type between two of its headings, but for what is set already."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    part = text[text.index(f"\n## {first}") : text.index(f"\n## {last}")]
+    blocks = re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+    return re.sub(r"^[A-Z_]+=.*\n", "", "".join(blocks), flags=re.MULTILINE)
+
+
+def test_a_second_organization_is_connected_by_hand_as_the_page_says(playground: Run, tmp_path: Path) -> None:
     said = playground.read_until("What the app does")
     known = settings_in(said)
+    (tmp_path / "links.csv").write_text("issue_id,work_item_id\n104,35\n105,36\n")
+    known |= {"API": f"{known['APP']}/api/organizations/fabrikam", "YOUR_PAT": known["ADO_PAT"]}
+    script = commands_of("connect.md", "3. Store", "Disconnect")
+    typed = subprocess.run(
+        ["bash", "-c", script.replace("4507", "103").replace("31", "34")],  # noqa: S607
+        cwd=tmp_path,
+        env={**os.environ, **known, "no_proxy": "*"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert '"sentry_organization": "acme"' in typed
+    assert typed.count('"status": "enabled"') + typed.count('"status":"enabled"') == 3, typed
+    assert typed.count('"outcome": "linked"') >= 2, typed
+    assert '{"status": "ok", "problems": []}' in typed
     _, sentry, _, _ = addresses_in(said)
     with session() as asked:
-        asked.headers["x-functions-key"] = known["KEY"]
-        api = f"{known['APP']}/api/organizations/mine"
-        document = {
-            "ado_url": known["ADO_URL"],
-            "sentry_url": known["SENTRY_URL"],
-            "sentry_organization": known["SENTRY_ORGANIZATION"],
-        }
-        answer = asked.put(f"{api}/config", json=document, timeout=PATIENCE)
-        assert answer.status_code == 201, answer.text
-        hook = {
-            "publisherId": "tfs",
-            "eventType": "workitem.updated",
-            "resourceVersion": "1.0",
-            "consumerId": "webHooks",
-            "consumerActionId": "httpRequest",
-            "publisherInputs": {},
-            "consumerInputs": {
-                "url": f"{known['APP']}/api/ado/mine/webhook",
-                "httpHeaders": f"Shared-Secret:{known['ADO_WEBHOOK_SECRET']}",
-            },
-        }
-        hooks = f"{known['ADO_URL']}_apis/hooks/subscriptions?api-version=7.1"
-        answer = asked.post(hooks, json=hook, auth=("", known["ADO_PAT"]), timeout=PATIENCE)
-        assert answer.status_code == 200, answer.text
-        url = f"{known['APP']}/api/sentry/mine/webhook"
+        url = f"{known['APP']}/api/sentry/fabrikam/webhook"
         asked.post(f"{sentry}integration", data={"webhook_url": url}, timeout=PATIENCE)
-        answer = asked.post(f"{api}/links", json={"issue_id": "103", "work_item_id": 34}, timeout=PATIENCE)
-        assert answer.status_code == 201, answer.text
         asked.post(f"{sentry}act/resolve/103", timeout=PATIENCE)
-    assert "outbound" in playground.read_until("mine 103↔#34 status To Do → Done").splitlines()[-1]
+    line = playground.read_until("fabrikam 103↔#34 status To Do → Done").splitlines()[-1]
+    assert line.split()[1] == "outbound"
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2])
