@@ -1,5 +1,6 @@
 """The app's log as a person reads it: when, which way, whose, which link, which values, and why not."""
 
+import json
 import re
 import sys
 import threading
@@ -11,14 +12,21 @@ from queue import SimpleQueue
 from simulator.hands import AppHands, HandsError, Json
 
 _LINE = re.compile(r"\[(?P<logger>[\w.]+)\] (?P<level>[A-Z]+) (?P<text>outcome=.*)")
-_FACT = re.compile(r"(\w+)=(\S+) ?")
+_FACT = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+) ?')
 _ENDS = {"work_item": "work_item_id", "issue": "issue_id"}
-# Who speaks, by the end of the logger's name; a webhook's line names what it is about, and so the way.
-_SPEAKERS = {"inbound_sync": "inbound", "outbound_sync": "outbound", "reconcile": "timer"}
+# Who speaks, by the function that a line names, or else by the end of the logger's name. Where both are
+# silent, the line names what it is about, and so the way.
+_SPEAKERS = {
+    "ado_webhook": "inbound",
+    "inbound_sync": "inbound",
+    "sentry_webhook": "outbound",
+    "outbound_sync": "outbound",
+    "reconcile": "timer",
+}
 _WAYS = {"work_item": "inbound", "issue": "outbound"}
 # A message that waits is told once it has been worked on, and a write by its values.
 _UNTOLD = {"queued", "applied"}
-_NOT_FACTS = {"outcome", "organization", "issue", "work_item", "rev", "error"}
+_TOLD = {"outcome", "organization", "issue", "work_item", "rev", "error", "kind", "why"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,13 @@ class Line:
         found = _LINE.match(text)
         if found is None:
             return None
-        facts = dict(_FACT.findall(found["text"]))
-        spoken = _SPEAKERS.get(found["logger"].rpartition(".")[2])
-        way = next((way for end, way in _WAYS.items() if end in facts), "app")
-        return cls(spoken or way, facts, _FACT.sub("", found["text"]).strip())
+        facts = {name: _unquoted(value) for name, value in _FACT.findall(found["text"])}
+        if "function" in facts:
+            speaker = _SPEAKERS.get(facts["function"], "app")
+        else:
+            way = next((way for end, way in _WAYS.items() if end in facts), "app")
+            speaker = _SPEAKERS.get(found["logger"].rpartition(".")[2], way)
+        return cls(speaker, facts, _FACT.sub("", found["text"]).strip())
 
     @property
     def subject(self) -> str:
@@ -46,9 +57,15 @@ class Line:
         return "↔".join(filter(None, (issue, f"#{item}" if item else "")))
 
     def __str__(self) -> str:
-        more = [f"{name}={value}" for name, value in self.facts.items() if name not in _NOT_FACTS]
-        words = (self.facts.get("organization"), self.subject, self.facts["outcome"], *more, self.rest)
+        reason = self.rest or self.facts.get("why") or self.facts.get("kind")
+        outcome = self.facts["outcome"] if reason is None else f"{self.facts['outcome']}: {reason}"
+        more = [f"{name}={value}" for name, value in self.facts.items() if name not in _TOLD]
+        words = (self.facts.get("organization"), self.subject, outcome, *more)
         return f"{self.speaker:8} {' '.join(filter(None, words))}"
+
+
+def _unquoted(value: str) -> str:
+    return str(json.loads(value)) if value.startswith('"') else value
 
 
 def told(entry: Json) -> str:
