@@ -112,14 +112,12 @@ def test_a_line_without_an_organization_is_told_of_the_one_that_its_delivery_nam
             "app      refused: no secret fits",
         ),
         (
-            "[functions.edge] ERROR outcome=refused function=ado_webhook organization=demo "
-            'error=Unauthenticated kind=unauthenticated why="no \\"secret\\" fits=x"',
-            'inbound  demo refused: no "secret" fits=x function=ado_webhook',
+            '[functions.edge] ERROR outcome=refused function=ado_webhook why="no \\"secret\\" fits=x"',
+            'inbound  refused: no "secret" fits=x function=ado_webhook',
         ),
         (
-            "[functions.edge] INFO outcome=refused function=activity organization=demo issue=100 work_item=31 "
-            "error=NotFound kind=not-linked",
-            "app      demo 100↔#31 refused: not-linked function=activity",
+            "[functions.edge] INFO outcome=refused function=activity issue=100 work_item=31 kind=not-linked",
+            "app      100↔#31 refused: not-linked function=activity",
         ),
         (
             "[functions.reconcile] INFO outcome=reconciled organization=demo links=3 drifted=0",
