@@ -32,6 +32,8 @@ _LEASE_SECONDS = "5"
 
 # What listens one, two ports above the app when that has a port of its own.
 _ADO_PORT, _SENTRY_PORT = 1, 2
+# Three that the demo links, and three to link by hand.
+_ISSUES = 6
 
 LineReader = Callable[[str], None]
 
@@ -201,7 +203,7 @@ class Stack:
             [
                 *("simulator.sentry", "--organization", SENTRY_ORGANIZATION),
                 *("--token", known.sentry_token, "--client-secret", known.sentry_client),
-                *("--webhook-url", self.sentry_webhook_url),
+                *("--webhook-url", self.sentry_webhook_url, "--issues", str(_ISSUES)),
                 *self._placed(_SENTRY_PORT, "sentry"),
             ],
         )

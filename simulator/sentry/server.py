@@ -45,6 +45,15 @@ __all__ = ["APPLICATION", "SENTRY", "Actor", "FakeSentry", "Modes", "Weather", "
 BEARER = "sentry-simulator-bearer"
 SIGNING_KEY = "sentry-simulator-signing-key"
 
+_TITLES = (
+    "TypeError: cannot read properties of undefined (reading 'cart')",
+    "TimeoutError: payment gateway did not answer",
+    "ValueError: <script> in a customer's name",
+    "KeyError: 'currency'",
+    "ZeroDivisionError: division by zero",
+    "ConnectionResetError: the warehouse hung up",
+)
+
 
 class FakeSentry:
     """One Sentry organization with one internal integration, on a port of 127.0.0.1.
@@ -320,18 +329,11 @@ class _Handler(WSGIRequestHandler):
         pass
 
 
-def furnish(sentry: FakeSentry) -> None:
-    """Add what the page is to show at first: three people, three issues to link and three more."""
+def furnish(sentry: FakeSentry, issues: int = 3) -> None:
+    """Add what the page is to show at first: three people, and up to six issues."""
     for name in ("Ann Archer", "Bob Baker", "Chris Cole"):
         sentry.add_member(f"{name.partition(' ')[0].lower()}@acme.example", name=name)
-    for title in (
-        "TypeError: cannot read properties of undefined (reading 'cart')",
-        "TimeoutError: payment gateway did not answer",
-        "ValueError: <script> in a customer's name",
-        "KeyError: 'currency'",
-        "ZeroDivisionError: division by zero",
-        "ConnectionResetError: the warehouse hung up",
-    ):
+    for title in _TITLES[:issues]:
         sentry.add_issue(title, announce=False)
 
 
@@ -342,6 +344,13 @@ def main() -> None:
     parser.add_argument("--client-secret", default=SIGNING_KEY, help="what hooks and forms are signed with")
     parser.add_argument("--webhook-url", help="where the hooks go; forms go to the same host")
     parser.add_argument("--organization", default="acme", help="the organization's slug")
+    parser.add_argument(
+        "--issues",
+        type=int,
+        default=3,
+        choices=range(len(_TITLES) + 1),
+        help="how many issues there are at first",
+    )
     parser.add_argument("--enforce-rate-limit", action="store_true", help="answer 429 as Sentry would")
     parser.add_argument(
         "--keep", type=Path, metavar="FILE", help="go on with what is in it, and keep it there"
@@ -359,7 +368,7 @@ def main() -> None:
     kept = kept_in(asked.keep, sentry) if asked.keep else None
     try:
         if not (kept is not None and kept.restore()):
-            furnish(sentry)
+            furnish(sentry, asked.issues)
     except KeptError as error:
         sys.exit(str(error))
     with sentry:
