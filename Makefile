@@ -18,7 +18,7 @@ KEEP ?=
 VERBOSE ?=
 quoted = '$(subst ','\'',$(1))'
 RUN_OPTIONS = $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(KEY),--key $(call quoted,$(KEY))) \
-	$(if $(KEEP),--keep) $(if $(VERBOSE),--verbose)
+	$(if $(filter-out 0,$(KEEP)),--keep) $(if $(filter-out 0,$(VERBOSE)),--verbose)
 
 # For every platform and Python from 3.11; nothing of this machine goes into what it writes.
 LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --python-version 3.11 --generate-hashes \
