@@ -171,6 +171,13 @@ def test_the_hour_begins_again_when_nobody_can_learn_of_a_merge(
     assert len(scene.services.outbound) == 0
 
 
+def test_a_message_that_waits_anew_has_one_outcome(scene: Scene, services_at: Commented) -> None:
+    services_at.away = Unavailable("sentry", "503")
+    scene.sentry.add_issue(issue_id="300")
+    message = OutboundMessage(SLUG, "300", "5", since=scene.now - HOUR)
+    assert sync_comment(message, scene.services) == ["waits-for-link"]
+
+
 def test_an_issue_that_is_linked_late_gets_its_comment(scene: Scene, services_at: Commented) -> None:
     scene.sentry.add_issue(issue_id="300")
     scene.services.outbound.put(OutboundMessage(SLUG, "300", "5"))
