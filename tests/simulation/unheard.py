@@ -23,6 +23,11 @@ class Unheard:
         """Begin to count anew from a moment, which may be yet to come: a feed shows a change late."""
         self._since, self._runs = max(self._since, until), 0
 
+    def leave_out(self, now: float) -> None:
+        """Begin to count anew, and count nothing of what is unheard by now: nothing is promised of it."""
+        self._is_open = False
+        self.upset(now)
+
     def carried_over(self, now: float, until: float) -> None:
         """Note a write of ours, which is a change like any other for the other links of that end."""
         if self._is_open:

@@ -484,7 +484,7 @@ class World:
         if self.tasks or self.host.flying or any(queue.real.moments() for queue in self.queues.values()):
             return
         if self.outages.over_at > self.now or self.host.lost_until > self.now or self._states_changed:
-            self.unheard.upset(self.now)
+            self.unheard.leave_out(self.now)
             return
         for problem in self.unheard.judge(self.witness.unheard()):
             late = f"{MOST_RUNS} runs did not find it: {problem}"
