@@ -570,6 +570,8 @@ class World:
     def wait(self, seconds: float) -> None:
         self.say("time", f"{seconds:.0f} seconds go by")
         self.now += seconds
+        # No timer rang meanwhile, so nothing could be found.
+        self.unheard.upset(self.now)
 
 
 def _service_of(end: str) -> str:
