@@ -111,7 +111,9 @@ class SentryClient:
             "expand": "sentryAppIssues",
         }
         about = f"{len(wanted)} issues"
-        rows = self._caller.call("GET", self._url("issues"), list[Any], about=about, params=query)
+        rows = self._caller.call(
+            "GET", self._url("issues"), list[Any], about=about, params=query, quota="lists of issues"
+        )
         found: dict[str, SentryIssue] = {}
         unreadable: set[str] = set()
         for row in rows:

@@ -143,7 +143,8 @@ class _Reader:
         for name in names:
             links, issue = batch.links[name], found.found.get(name)
             if issue is not None:
-                self.run.messages.ask_about_issue(name, [each for each in links if differs(each.link, issue)])
+                differing = [each for each in links if differs(each.link, issue)]
+                self.run.messages.ask_about_issue(name, differing, issue)
             elif name not in found.unreadable:  # It is neither there nor gone: the next round tells.
                 self._ask_singly(batch, name)
 
