@@ -35,6 +35,8 @@ def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
             problems, notes = _noted(services)
         except SyncError:
             problems = ["Azure Storage cannot be reached, or refuses us"]
+    stood_in_for = (error.detail for error in services.settings.stood_in_for())
+    problems = [*problems, *(each for each in stood_in_for if each not in problems)]
     content = {"status": "degraded" if problems else "ok", "problems": problems}
     return answer({**content, "notes": notes} if notes else content)
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from requests.auth import AuthBase
 
 from shared.ado.auth import SCOPE as ADO_SCOPE
-from shared.ado.auth import EntraAuth, personal_access_token
+from shared.ado.auth import EntraAuth, NoToken, personal_access_token
 from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
@@ -23,7 +23,7 @@ from shared.ado.process import ProcessCache
 from shared.credential import Credential
 from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
-from shared.domain.errors import StalePrecondition
+from shared.domain.errors import MissingSetting, StalePrecondition
 from shared.domain.ports import Queue
 from shared.http import BackOff, Session, new_session
 from shared.seats import Seats
@@ -137,7 +137,10 @@ class Services:
         return AdoClient(self._ado_url(organization), self._session, self._ado_auth(organization), back_off)
 
     def _ado_auth(self, organization: Organization) -> AuthBase:
-        pat = self.settings.ado_pat(organization.slug)
+        try:
+            pat = self.settings.ado_pat(organization.slug)
+        except MissingSetting as error:
+            return NoToken(error)
         return personal_access_token(pat) if pat else EntraAuth(self._credential)
 
     def _ado_url(self, organization: Organization) -> str:

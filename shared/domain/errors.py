@@ -198,10 +198,10 @@ class Unavailable(Upstream):
 
 
 class MissingSetting(SyncError):
-    """``name`` is the environment variable that is missing."""
+    """``name`` is the environment variable that is missing; ``flaw`` says why what it holds is no value."""
 
     kind = "missing-setting"
 
-    def __init__(self, name: str, purpose: str) -> None:
-        super().__init__(f"{name} is not set: {purpose}")
+    def __init__(self, name: str, purpose: str, flaw: str | None = None) -> None:
+        super().__init__(f"{name} {flaw or 'is not set'}: {purpose}")
         self.name = name
