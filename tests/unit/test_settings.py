@@ -301,7 +301,9 @@ def test_what_stands_in_for_a_secret_is_no_secret_and_lets_no_general_one_in(
         assert text not in given.secrets
 
 
-@pytest.mark.parametrize("text", ["@Microsoft", "password", "secret", "x", "a<b>c", "my-todo-list", "50%", "nullable"])
+@pytest.mark.parametrize(
+    "text", ["@Microsoft", "password", "secret", "x", "a<b>c", "my-todo-list", "50%", "nullable"]
+)
 def test_a_secret_may_look_odd_and_hold_such_words(text: str) -> None:
     given = settings(ADO_WEBHOOK_SECRET=text)
     assert given.ado_webhook_secrets("acme") == (text,)
