@@ -17,6 +17,7 @@ SyncError
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
 │   ├── Forbidden             it does not let us do this with this one thing
+│   ├── OrganizationGone      it knows no organization or collection at the address: nothing in it is gone
 │   ├── FeedLost              it has no feed of revisions for us, or none from this point on
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
@@ -161,6 +162,12 @@ class Forbidden(Upstream):
     def __init__(self, service: str, detail: str, *, about: str = "", quoted: str = "") -> None:
         super().__init__(service, detail, quoted=quoted)
         self.about = about
+
+
+class OrganizationGone(Upstream):
+    """The organization, or the collection, was renamed or deleted; what was asked for may well exist."""
+
+    kind = "organization-gone"
 
 
 class FeedLost(Upstream):

@@ -1,6 +1,5 @@
 """Links that Sentry's form made: they end there as well, and nothing else ends them."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,10 +10,10 @@ from tests.e2e.test_sentry_form import filled, new_issue, submit
 
 
 @pytest.fixture
-def connected(pair: Pair) -> Iterator[Pair]:
+def connected(pair: Pair) -> Pair:
     pair.connect()
     pair.ado.seed()
-    yield pair
+    return pair
 
 
 def items(pair: Pair, issue_id: str) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from shared.domain.configuration import Configuration, StatusMapping
+from shared.domain.configuration import USUALLY_DONE, Configuration, StatusMapping
 from shared.domain.errors import Undecidable
 from shared.domain.model import UNKNOWN_STATE, Category, IssueStatus, ItemSide, State, WorkItemTypes
 
@@ -103,7 +103,38 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
             f"{where}.{key}": problem
             for key, problem in _misread_states(configuration, project_id, name, chosen, states, types)
         }
+        if lacking := _lacking(configuration, project_id, name, types):
+            names_done = own is not None and own.done_states
+            place = f"{path}.types.{name}" if names_done else path
+            errors.setdefault(
+                f"{place}.done_states", f"leaves {name} without a state that counts as {lacking}"
+            )
     return errors
+
+
+def _lacking(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> str | None:
+    """Return what no state of a type counts as, although by its categories some would: done, or open.
+
+    Such a work item could never be resolved, or never be reopened.
+    """
+    states = types[work_item_type]
+    usual = {
+        each.category in USUALLY_DONE for each in states if each.category not in {None, Category.REMOVED}
+    }
+    if usual != {True, False}:
+        return None  # So it is by the type's own process.
+    read = [
+        (_reads_as(configuration, project_id, work_item_type, each.name, types), each.category)
+        for each in states
+    ]
+    if not any(status is IssueStatus.RESOLVED for status, _ in read):
+        return "done"
+    is_open = [
+        status is IssueStatus.UNRESOLVED and category is not Category.REMOVED for status, category in read
+    ]
+    return None if any(is_open) else "open"
 
 
 def _missing_states(path: str, mapping: StatusMapping, known: set[str], owner: str) -> dict[str, str]:
