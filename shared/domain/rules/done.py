@@ -99,13 +99,11 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
     for name, states in types.items():
         own = mapping.types.get(name)
         chosen, where = (own, f"{path}.types.{name}") if own and own.on_resolve else (mapping, path)
-        errors |= {
-            f"{where}.{key}": problem
-            for key, problem in _misread_states(configuration, project_id, name, chosen, states, types)
-        }
-        if lacking := _lacking(configuration, project_id, name, types):
-            names_done = own is not None and own.done_states
-            place = f"{path}.types.{name}" if names_done else path
+        misread = list(_misread_states(configuration, project_id, name, chosen, states, types))
+        errors |= {f"{where}.{key}": problem for key, problem in misread}
+        lacking = None if misread else _lacking(configuration, project_id, name, types)
+        if lacking is not None:
+            place = f"{path}.types.{name}" if own is not None and own.done_states else path
             errors.setdefault(
                 f"{place}.done_states", f"leaves {name} without a state that counts as {lacking}"
             )
