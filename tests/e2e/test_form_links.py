@@ -140,7 +140,8 @@ def test_a_link_in_trouble_that_a_person_removes_ends_too(linked: tuple[Pair, st
     [shown] = pair.ask("GET", f"links?issue_id={issue_id}").json()["links"]
     assert (shown["health"], shown["linked_by"]) == ("attention", "form")
     remove_in_sentry(pair, issue_id)
-    reconcile(pair)
+    for _ in range(2):  # The first may meet the worker that tries the link again.
+        reconcile(pair)
     assert items(pair, issue_id) == []
 
 

@@ -104,10 +104,12 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
         lacking = None if misread else _lacking(configuration, project_id, name, types)
         if lacking is not None:
             place = f"{path}.types.{name}" if own is not None and own.done_states else path
-            errors.setdefault(
-                f"{place}.done_states", f"leaves {name} without a state that counts as {lacking}"
-            )
+            problem = f"leaves {name} without a state that counts as {lacking}"
+            errors.setdefault(f"{place}.done_states", problem)
     return errors
+
+
+_OPEN = frozenset({Category.PROPOSED, Category.IN_PROGRESS})
 
 
 def _lacking(
@@ -123,16 +125,40 @@ def _lacking(
     }
     if usual != {True, False}:
         return None  # So it is by the type's own process.
-    read = [
-        (_reads_as(configuration, project_id, work_item_type, each.name, types), each.category)
-        for each in states
-    ]
-    if not any(status is IssueStatus.RESOLVED for status, _ in read):
+    read = {_reads_as(configuration, project_id, work_item_type, each.name, types) for each in states}
+    if IssueStatus.RESOLVED not in read:
         return "done"
-    is_open = [
-        status is IssueStatus.UNRESOLVED and category is not Category.REMOVED for status, category in read
-    ]
-    return None if any(is_open) else "open"
+    if _keeps_open(configuration, project_id, work_item_type, types):
+        return None
+    return None if _is_meant_for_others(configuration, project_id, work_item_type, types) else "open"
+
+
+def _keeps_open(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> bool:
+    return any(
+        _reads_as(configuration, project_id, work_item_type, each.name, types) is IssueStatus.UNRESOLVED
+        for each in types[work_item_type]
+        if each.category is not Category.REMOVED
+    )
+
+
+def _is_meant_for_others(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> bool:
+    """Tell whether a project's mapping calls a type's one open state done for the sake of other types.
+
+    *Active* may mean done for a bug, which keeps *New*, while *Issue* has no other open state.
+    """
+    mapping = configuration.project_mapping(project_id)
+    if mapping is None or work_item_type in mapping.types:
+        return False
+    names = [each.name for each in types[work_item_type] if each.category in _OPEN]
+    return len(names) == 1 and any(
+        names[0] in {each.name for each in states} and _keeps_open(configuration, project_id, other, types)
+        for other, states in types.items()
+        if other != work_item_type
+    )
 
 
 def _missing_states(path: str, mapping: StatusMapping, known: set[str], owner: str) -> dict[str, str]:
