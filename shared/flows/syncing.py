@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Busy, Forbidden, NotFound, SyncError, Throttled, Unauthorized
+from shared.domain.errors import (
+    Busy,
+    Forbidden,
+    NotFound,
+    OrganizationGone,
+    SyncError,
+    Throttled,
+    Unauthorized,
+)
 from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
 from shared.domain.model import WorkItem
@@ -17,7 +25,7 @@ from shared.settling.observing import UnitOfWork, is_of_link
 from shared.settling.recording import record_failure
 from shared.settling.settler import Settler
 from shared.store.links import StoredLink
-from shared.store.organizations import Organization
+from shared.store.organizations import Organization, gone
 
 NOT_LINKED, OTHER_CONNECTION = "not-linked", "other-connection"
 _THE_REST_COMES_IN = 1.0  # seconds
@@ -222,6 +230,9 @@ def _note_refusals(services: Services, slug: str, errors: Sequence[SyncError]) -
     for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
         with suppress(SyncError):
             services.organizations.note_refusal(slug, service)
+    for service in {error.service for error in errors if isinstance(error, OrganizationGone)}:
+        with suppress(SyncError):
+            services.organizations.note_refusal(slug, gone(service))
 
 
 def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> str:

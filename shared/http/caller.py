@@ -50,6 +50,8 @@ class Caller:
     headers: Mapping[str, str]
     problem_of: Callable[[Any], str]
     back_off: BackOff = field(default_factory=BackOff)
+    # What a page in place of an answer is a sign of, if not of credentials.
+    advice_on_page: str = ""
 
     def call(
         self,
@@ -122,7 +124,9 @@ class Caller:
         # ADO quirk: 203, 302 and a page of HTML mean "sign in first" (docs/vendor_quirks.md#rest).
         if status in {203, 302, 303, 401} or (status < 300 and html):
             self.back_off.refused(certain=True)
-            raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
+            advice = self.advice_on_page if status < 203 and html else ""
+            detail = f"{operation}: HTTP {status}: {advice or 'our credentials were not accepted'}"
+            raise Unauthorized(self.service, detail, advice=advice)
         detail = f"{operation}: HTTP {status}"
         wait = _retry_after(response.headers)
         if status == 429 or (status >= 400 and status != 403 and wait is not None):

@@ -466,6 +466,27 @@ MUTANTS = (
         theme="at-rest",
     ),
     _mutant(
+        "part a link whose entry was never seen",
+        "domain/rules/entries.py",
+        "    return form.was_seen and not stays and",
+        "    return not stays and",
+        tests=("tests/unit/domain/test_entries.py",),
+    ),
+    _mutant(
+        "part a link for an entry that we wrote",
+        "domain/rules/entries.py",
+        " and not any(each.service_type == form.app for each in ours)",
+        "",
+        tests=("tests/unit/domain/test_entries.py",),
+    ),
+    _mutant(
+        "remember of an organization that is gone that it is there",
+        "http/presence.py",
+        "            if is_there:\n",
+        "            if is_there is not None:\n",
+        tests=("tests/unit/http/test_presence.py",),
+    ),
+    _mutant(
         "decide anew on the issue as it was before it was merged",
         "settling/observing.py",
         "        for issue_id in (link.issue_id, self.current_issue_id(link.issue_id)):\n",
