@@ -9,7 +9,7 @@ from shared.ado.text import writable
 from shared.domain.model import SentryComment
 
 # ADO quirk: the comments API never left preview; the plain version is refused.
-_VERSION = {"api-version": "7.1-preview.4"}
+_VERSION = {"api-version": "6.0-preview.3"}
 _LATEST = 200
 _ISSUE = re.compile("/issues/[0-9]+/")
 

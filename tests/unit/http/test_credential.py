@@ -16,12 +16,12 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
 from shared.ado.auth import SCOPE as ADO
-from shared.credential import Credential
+from shared.http.credential import Credential
 from shared.services import Services
 from shared.settings import Settings
 from shared.store.tables import SCOPE as STORAGE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE = 10.0  # seconds
 
 
@@ -186,5 +186,5 @@ def test_importing_the_app_imports_no_identity_library_and_asks_for_no_token() -
     )
     threads, *imported = run.stdout.split()
     assert threads == "1"
-    assert "shared.credential" in imported
+    assert "shared.http.credential" in imported
     assert [name for name in imported if name.startswith(("azure.identity", "msal"))] == []
