@@ -25,8 +25,8 @@ class IdentityEndpoint:
     """One endpoint on a port of 127.0.0.1; ``environment`` leads azure-identity to it.
 
     ``delay`` is in seconds, ``http_status`` other than 200 refuses, ``lifetime`` is how long a token lasts.
-    One that ``hangs_up`` gives no answer; a ``page`` is that of a proxy in front of it. With ``client_ids`` the
-    app has these user-assigned identities and no other: whoever names none, or another one, is refused.
+    One that ``hangs_up`` gives no answer; a ``page`` is that of a proxy in front of it. With ``client_ids``
+    the app has these user-assigned identities and no other: whoever names none, or another one, is refused.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class IdentityEndpoint:
                     return
                 content = endpoint.page.encode() or json.dumps(body).encode()
                 self.send_response(http_status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", "text/html" if endpoint.page else "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

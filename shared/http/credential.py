@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, DecodeError
 from azure.core.pipeline.transport import RequestsTransport
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
 
-_RETRIES = {"retry_total": 2}
+_RETRIES: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3}
 # azure-identity's own are 300 seconds, longer than anybody who waits for a token does.
 _PATIENCE = {"connection_timeout": 3, "read_timeout": 5}
 # Where a virtual machine has its identity endpoint. Without one nobody answers there: no hiccup, no identity.
@@ -46,18 +46,21 @@ class Witness(RequestsTransport):  # type: ignore[misc]  # azure-core does not s
         self._last = threading.local()
 
     def send(self, request: Any, **options: Any) -> Any:
+        self._last.has_asked = True
         self._last.failed = urlsplit(request.url).hostname != _ON_A_MACHINE
         answer = super().send(request, **options)
-        self._last.failed = answer.status_code >= 500 or answer.status_code in _PASSING
+        # A page is that of something in between.
+        is_page = "html" in (answer.headers.get("Content-Type") or "").lower()
+        self._last.failed = answer.status_code >= 500 or answer.status_code in _PASSING or is_page
         return answer
 
     def forget(self) -> None:
-        self._last.failed = False
+        self._last.has_asked = self._last.failed = False
 
     @property
-    def failed(self) -> bool:
-        """Whether the last request of this thread had no answer, or one that says to come back."""
-        return getattr(self._last, "failed", False)
+    def failed(self) -> bool | None:
+        """Whether the last request of this thread failed or had no answer; None if it made none since."""
+        return self._last.failed if getattr(self._last, "has_asked", False) else None
 
 
 def new_credential(client_id: str, *, is_managed: bool, bundle: str | None = None) -> "Credential":
@@ -91,6 +94,7 @@ class Credential:
         self._witness = witness or Witness()
         self._made: TokenCredential | None = None
         self._making = threading.Lock()
+        self._hiccups: set[tuple[str, ...]] = set()
         self._under_way: dict[object, Future[AccessToken]] = {}
         self._lock = threading.Lock()
 
@@ -117,13 +121,21 @@ class Credential:
     def _fetched(self, *scopes: str, **options: Any) -> "AccessToken":
         self._witness.forget()
         try:
-            return self._credential().get_token(*scopes, **options)
-        except AzureError:
-            if self._witness.failed:
+            token = self._credential().get_token(*scopes, **options)
+        except (AzureError, json.JSONDecodeError) as error:
+            if self._is_hiccup(scopes) or isinstance(error, DecodeError | json.JSONDecodeError):
+                self._hiccups.add(scopes)
                 raise IdentityUnavailable(_NOT_NOW) from None
+            self._hiccups.discard(scopes)
             raise
-        except json.JSONDecodeError:
-            raise IdentityUnavailable(_NOT_NOW) from None
+        self._hiccups.discard(scopes)
+        return token
+
+    def _is_hiccup(self, scopes: tuple[str, ...]) -> bool:
+        # azure-identity quirk: it repeats a failure for five seconds without asking
+        # (docs/vendor_quirks.md#storage).
+        failed = self._witness.failed
+        return scopes in self._hiccups if failed is None else failed
 
     def fetch_ahead(self, *scopes: str) -> None:
         """Fetch a token for each scope in the background, one after the other.

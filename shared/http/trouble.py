@@ -100,4 +100,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(each))
         yield each
-        waiting += [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]
+        kept = (getattr(each, name, None) for name in ("reason", "inner_exception"))
+        waiting += [*kept, each.__cause__, each.__context__, *each.args]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -11,7 +12,15 @@ from msgspec.structs import replace
 from functions import health
 from functions import reconcile as reconcile_function
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Refused, SyncError, Throttled, Unauthorized, Unavailable, Unreadable
+from shared.domain.errors import (
+    NotTrusted,
+    Refused,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+)
 from shared.domain.model import ActivityEntry, Claim, Health, HealthWord, IssueStatus, Person, SentryIssue
 from shared.flows.linking import link
 from shared.flows.reconciling import Found, reconcile, reconcile_all
@@ -373,11 +382,28 @@ def break_table(
     return begin
 
 
-def told(scene: Scene) -> dict[str, object]:
+def told(scene: Scene) -> dict[str, Any]:
     scene.now += 10.0  # What health says is kept for so long.
     answer = health.handle(func.HttpRequest("GET", "/", body=b""), scene.services)
-    said: dict[str, object] = json.loads(answer.get_body())
+    said: dict[str, Any] = json.loads(answer.get_body())
     return said
+
+
+@pytest.mark.parametrize(
+    ("kind", "cure"),
+    [
+        ("unknown-certificate-authority", "REQUESTS_CA_BUNDLE"),
+        ("unknown-host-name", "DNS"),
+        ("unsupported-version", "Azure DevOps Server 2020"),
+    ],
+)
+def test_health_names_the_cure_of_what_time_does_not_cure(scene: Scene, kind: str, cure: str) -> None:
+    at_rest(scene)
+    scene.calls.meet("get_revisions", NotTrusted("ado", "GET …", kind=kind, advice="…"))
+    run(scene)
+    [problem] = told(scene)["problems"]
+    assert f": {kind} (" in problem
+    assert cure in problem
 
 
 PARTS = [

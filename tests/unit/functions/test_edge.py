@@ -286,8 +286,10 @@ def test_a_refusal_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
         ),
         (
             "WARNING",
-            "outcome=refused function=test_edge organization=fabrikam error=Unauthenticated"
-            ' kind=unauthenticated why="the header is missing or wrong"',
+            (
+                "outcome=refused function=test_edge organization=fabrikam error=Unauthenticated"
+                ' kind=unauthenticated why="the header is missing or wrong"'
+            ),
         ),
     ]
 
