@@ -43,6 +43,8 @@ class IdentityEndpoint:
         self.client_ids = client_ids
         self.hangs_up = False
         self.page = ""
+        # Which resource all this is about; empty means every one.
+        self.only_for = ""
         self.asked: list[str] = []
         self.clients: list[str | None] = []
         self._header = secrets.token_hex(16)
@@ -52,7 +54,7 @@ class IdentityEndpoint:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 http_status, body = endpoint.answer(self.path, self.headers.get("X-IDENTITY-HEADER", ""))
-                if endpoint.hangs_up:
+                if endpoint.hangs_up and endpoint.only_for in self.path:
                     self.close_connection = True
                     return
                 content = endpoint.page.encode() or json.dumps(body).encode()
@@ -97,7 +99,7 @@ class IdentityEndpoint:
         self._stopping.wait(self.delay)
         if self.client_ids and query.get("client_id") not in self.client_ids:
             return 400, {"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity found"}
-        if self.http_status != 200:
+        if self.http_status != 200 and self.only_for in query["resource"]:
             return self.http_status, {"statusCode": self.http_status, "message": "No token"}
         expires = int(time.time()) + self.lifetime
         return 200, {

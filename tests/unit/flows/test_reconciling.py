@@ -452,11 +452,11 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
     assert len(others) == (2 if part == "links" else 4)
     said = told(scene)
     assert said["status"] == "degraded"
-    [problem] = [each for each in said["problems"] if words in each]  # type: ignore[attr-defined]  # it is a list
+    [problem] = [each for each in said["problems"] if words in each]
     assert problem.endswith(f" for 1 organization(s) since 2027-01-16T08:20Z: {kind}"), problem
     scene.now += EVERY
     found = reconcile(scene.services, scene.organization)
-    assert problem in told(scene)["problems"]  # type: ignore[operator]  # since the same moment
+    assert problem in told(scene)["problems"]
     end()
     found = reconcile(scene.services, scene.organization)
     assert (found.failures, told(scene)) == ((), {"status": "ok", "problems": []})
