@@ -1,4 +1,4 @@
-"""Whom we believe who a server is: the authorities that certifi knows, and those of the house."""
+"""Whom we believe who a server is: the public authorities, and those of the house."""
 
 import atexit
 import os
@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import certifi
+from requests.utils import DEFAULT_CA_BUNDLE_PATH as PUBLIC
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _LARGEST = 16 * 1024 * 1024  # bytes; the bundle of a whole distribution has about 200 KiB
@@ -29,12 +29,12 @@ def trust_in(path: str) -> Trust:
     A file that cannot be used is no reason to stop: whoever it stands for is not trusted, all others are.
     """
     if not path:
-        return Trust(certifi.where())
+        return Trust(PUBLIC)
     try:
         own = _certificates_in(Path(path))
         return Trust(_bundle(own))
     except _Unusable as error:
-        return Trust(certifi.where(), f"REQUESTS_CA_BUNDLE {error}")
+        return Trust(PUBLIC, f"REQUESTS_CA_BUNDLE {error}")
 
 
 class _Unusable(Exception):
@@ -68,7 +68,7 @@ def _certificates_in(path: Path) -> list[bytes]:
 def _bundle(own: list[bytes]) -> str:
     """Write one file of all authorities, for clients that take nothing but a path."""
     try:
-        known = Path(certifi.where()).read_bytes()
+        known = Path(PUBLIC).read_bytes()
         descriptor, name = tempfile.mkstemp(prefix="authorities-", suffix=".pem")
         with os.fdopen(descriptor, "wb") as file:
             file.write(b"\n".join([known, *own, b""]))

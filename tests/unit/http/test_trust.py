@@ -3,13 +3,13 @@
 import ssl
 from pathlib import Path
 
-import certifi
 import pytest
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from shared.http.trust import Trust, trust_in
 from simulator.certificate import Authority
 
-PUBLIC = len(ssl.create_default_context(cafile=certifi.where()).get_ca_certs())
+PUBLIC = len(ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH).get_ca_certs())
 
 
 def authorities(bundle: str) -> int:
@@ -17,7 +17,7 @@ def authorities(bundle: str) -> int:
 
 
 def test_without_a_file_the_public_authorities_are_trusted() -> None:
-    assert trust_in("") == Trust(certifi.where())
+    assert trust_in("") == Trust(DEFAULT_CA_BUNDLE_PATH)
 
 
 def test_authorities_of_the_house_come_on_top(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_used_is_named_and_stops_nothing(
     if content is not None:
         file.write_bytes(content)
     trust = trust_in(str(file))
-    assert trust.bundle == certifi.where()
+    assert trust.bundle == DEFAULT_CA_BUNDLE_PATH
     assert trust.problem.startswith("REQUESTS_CA_BUNDLE ")
     assert problem in trust.problem
     assert str(tmp_path) not in trust.problem  # Health tells it to anybody.
@@ -76,5 +76,5 @@ def test_one_bad_certificate_among_good_ones_is_named_by_its_place(tmp_path: Pat
 @pytest.mark.parametrize("path", ["/", "a\0b"])
 def test_what_is_no_file_is_named(path: str) -> None:
     trust = trust_in(path)
-    assert trust.bundle == certifi.where()
+    assert trust.bundle == DEFAULT_CA_BUNDLE_PATH
     assert trust.problem
