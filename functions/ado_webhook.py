@@ -27,7 +27,8 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             services.foreign.note(slug)
         return outcome("ignored", organization=slug, detail=event.detail)
     if isinstance(event, Uninteresting):
-        return outcome(event.outcome, organization=slug, detail=event.detail or None)
+        detail = event.detail or None
+        return outcome(event.outcome, organization=slug, work_item=event.work_item_id, detail=detail)
     services.inbound.put(
         InboundMessage(slug, event.work_item_id, event.rev, event.event, event.snapshot, organization.epoch)
     )

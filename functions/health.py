@@ -1,13 +1,26 @@
 """Reports whether the app can do its work, and names what it lacks, without any secret."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import azure.functions as func
 
-from functions.edge import answer, api_boundary, name_of
+from functions.edge import answer, api_boundary, name_of, sentence_of
 from shared.domain.errors import OrganizationGone, SyncError
+from shared.http.trouble import (
+    EXPIRED_CERTIFICATE,
+    NO_TLS,
+    OTHER_NAME,
+    UNKNOWN_AUTHORITY,
+    UNKNOWN_NAME,
+    UNSUPPORTED_VERSION,
+    UNUSABLE_CERTIFICATE,
+)
 from shared.services import Services
+from shared.settings import STORAGE
 from shared.store.organizations import DOCUMENT, gone
 from shared.store.progress import Told
 
@@ -28,19 +41,73 @@ _WAYS = {
 _GONE = {gone(service): service for service in ("ado", "sentry")}
 
 
+# What will not cure itself, by the kind of the error.
+_CURES = {
+    UNKNOWN_AUTHORITY: "name the authority's certificate in REQUESTS_CA_BUNDLE",
+    EXPIRED_CERTIFICATE: "renew the certificate of that server, or set its clock",
+    OTHER_NAME: "use the name that the certificate is for",
+    UNUSABLE_CERTIFICATE: "replace the certificate of that server",
+    NO_TLS: "check scheme and port of the address",
+    UNKNOWN_NAME: "check the address, and the app's DNS servers",
+    UNSUPPORTED_VERSION: "Azure DevOps Server 2020 or a newer one is needed",
+}
+_KEPT_FOR = 10.0  # seconds: whoever asks, and however often, storage is asked this seldom
+
+
+class _Look(NamedTuple):
+    at: float
+    content: dict[str, Any]
+
+
+_looks: WeakKeyDictionary[Services, _Look] = WeakKeyDictionary()
+_looking = threading.Lock()
+
+
 @api_boundary
 def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    problems = [error.detail for error in services.settings.missing()]
-    notes: list[str] = []
-    if not problems:
+    last = _looks.get(services)
+    # One looks at a time. The others take what was seen last, however slow storage is, if there is anything.
+    if _is_old(last, services) and _looking.acquire(blocking=last is None):
         try:
-            problems, notes = _noted(services)
-        except SyncError:
-            problems = ["Azure Storage cannot be reached, or refuses us"]
+            last = _looks.get(services)
+            if _is_old(last, services):
+                last = _looks[services] = _Look(services.clock(), _looked_at(services))
+        finally:
+            _looking.release()
+    return answer(last.content if last is not None else {})
+
+
+def _is_old(look: _Look | None, services: Services) -> bool:
+    return look is None or not 0 <= services.clock() - look.at < _KEPT_FOR
+
+
+def _looked_at(services: Services) -> dict[str, Any]:
+    missing = services.settings.missing()
+    problems = [error.detail for error in missing]
+    notes: list[str] = []
+    if services.trust.problem:
+        problems.append(services.trust.problem)
+    if not any(error.name.startswith(STORAGE) for error in missing):
+        found, notes = _in_storage(services)
+        problems += found
     stood_in_for = (error.detail for error in services.settings.stood_in_for())
-    problems = [*problems, *(each for each in stood_in_for if each not in problems)]
+    problems += [each for each in stood_in_for if each not in problems]
     content = {"status": "degraded" if problems else "ok", "problems": problems}
-    return answer({**content, "notes": notes} if notes else content)
+    return {**content, "notes": notes} if notes else content
+
+
+def _in_storage(services: Services) -> tuple[list[str], list[str]]:
+    """Return what storage tells of problems and notes, and what is wrong with itself, tables and queues."""
+    try:
+        problems, notes = _noted(services)
+    except SyncError as error:
+        problems, notes = [f"the tables cannot be used: {sentence_of(error)}"], []
+    try:
+        for queue in (services.inbound, services.outbound):
+            queue.verify()
+    except SyncError as error:
+        problems.append(f"the queues cannot be used: {sentence_of(error)}")
+    return problems, notes
 
 
 def _noted(services: Services) -> tuple[list[str], list[str]]:
@@ -94,4 +161,5 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     for (part, kind), moments in sorted(since.items()):
         begun = datetime.fromtimestamp(min(moments), UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
         what = (_WAYS if are_notes else _PARTS).get(part, part)
-        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}"
+        cure = f" ({_CURES[kind]})" if kind in _CURES else ""
+        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure}"

@@ -4,9 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from shared.domain.addresses import AddressPolicy, hosts_in, is_loopback_url
-from shared.domain.errors import MissingSetting
+from shared.domain.errors import MissingSetting, UnusableSetting
 from shared.domain.placeholders import find_flaw, usable
 
 STORAGE = "AzureWebJobsStorage"
@@ -22,8 +23,24 @@ _PURPOSES = {
 }
 
 
+_NO_ACCOUNT_NAME = "must be the account's name alone: 3 to 24 lower-case letters and digits"
 _SECRETS = ("ADO_PAT", "ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET", "SENTRY_TOKEN")
 _OURS = re.compile(f"({'|'.join(_SECRETS)})(?:_PREVIOUS)?(?:__.+)?", re.DOTALL)
+
+
+# https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-name
+_ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom the app signs in as, if not with a key: a managed identity, or what azure-identity finds.
+
+    An empty ``client_id`` is the identity that Azure made with the app.
+    """
+
+    client_id: str = ""
+    is_managed: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,18 +75,61 @@ class Settings:
 
     @property
     def storage(self) -> StorageAccount:
-        if text := self.environment.get(STORAGE):
+        """Return what the host's trigger reads as well: the same settings in the same order."""
+        text = self.environment.get(STORAGE, "")
+        if text.strip():
             return StorageAccount(connection_string=text)
+        # Functions quirk: the host takes the account's name before an address
+        # (docs/vendor_quirks.md#azure-functions).
         account = self.environment.get(f"{STORAGE}__accountName")
-        table_url = self.environment.get(f"{STORAGE}__tableServiceUri") or (
-            account and f"https://{account}.table.core.windows.net"
-        )
-        queue_url = self.environment.get(f"{STORAGE}__queueServiceUri") or (
-            account and f"https://{account}.queue.core.windows.net"
-        )
-        if not table_url or not queue_url:
+        if account is not None:
+            if _ACCOUNT_NAME.fullmatch(account) is None:
+                raise UnusableSetting(f"{STORAGE}__accountName", _NO_ACCOUNT_NAME)
+            return StorageAccount(
+                table_url=f"https://{account}.table.core.windows.net",
+                queue_url=f"https://{account}.queue.core.windows.net",
+            )
+        names = {service: f"{STORAGE}__{service}ServiceUri" for service in ("table", "queue")}
+        urls = {service: self.environment.get(name, "").strip() for service, name in names.items()}
+        if not any(urls.values()):
             raise MissingSetting(STORAGE, _PURPOSES[STORAGE])
-        return StorageAccount(table_url=table_url, queue_url=queue_url)
+        for service, url in urls.items():
+            if not url:
+                raise MissingSetting(names[service], f"the address of the account's {service}s")
+            if not _is_service_url(url):
+                raise UnusableSetting(
+                    names[service], f"must be an address such as https://NAME.{service}.core.windows.net"
+                )
+        return StorageAccount(table_url=urls["table"], queue_url=urls["queue"])
+
+    @property
+    def storage_identity(self) -> Identity:
+        """Return whom the host signs in as to the same account."""
+        client_id = self.environment.get(f"{STORAGE}__clientId", "").strip()
+        kind = self.environment.get(f"{STORAGE}__credential", "").strip()
+        default = self.ado_identity
+        return Identity(
+            client_id=client_id or default.client_id,
+            is_managed=kind.casefold() == "managedidentity" or default.is_managed,
+        )
+
+    @property
+    def ado_identity(self) -> Identity:
+        """Return whom the app signs in as to Azure DevOps: in Azure its managed identity, and nobody's login.
+
+        A kind of credential that somebody chose, or a service principal, is left to azure-identity.
+        """
+        client_id = self.environment.get("AZURE_CLIENT_ID", "").strip()
+        kind = self.environment.get("AZURE_TOKEN_CREDENTIALS", "").strip()
+        in_azure = bool(self.environment.get("IDENTITY_ENDPOINT"))
+        is_ours = in_azure and not kind and not self.environment.get("AZURE_TENANT_ID")
+        is_managed = is_ours or kind.casefold() == "managedidentitycredential"
+        return Identity(client_id=client_id, is_managed=is_managed)
+
+    @property
+    def ca_bundle(self) -> str:
+        """Return the path of the file with further certificate authorities, or an empty text."""
+        return self.environment.get("REQUESTS_CA_BUNDLE", "").strip()
 
     @property
     def is_storage_by_identity(self) -> bool:
@@ -214,6 +274,17 @@ class Settings:
 def _is_secret(name: str) -> bool:
     # The last is for those of others, such as the one that Azure's own library signs in with.
     return name.startswith(_SECRETS) or name.endswith("SECRET")
+
+
+def _is_service_url(url: str) -> bool:
+    """Tell whether an address has a scheme and a host. Only an emulator on this machine may lack TLS."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (
+            parts.scheme == "https" or (parts.scheme == "http" and is_loopback_url(url))
+        )
+    except ValueError:
+        return False
 
 
 def _suffix(organization: str) -> str:

@@ -37,7 +37,12 @@ from shared.domain.paths import below
 from shared.domain.ports import UNSET, Unset
 from shared.http import BackOff, Caller, Presence, Session
 
-API_VERSION = {"api-version": "7.1"}
+# The newest that Azure DevOps Server 2020 has, so that it and all newer ones understand us. Each call that is
+# made with it exists in this version, with the same answer (docs/vendor_quirks.md#rest).
+# https://github.com/MicrosoftDocs/vsts-rest-api-specs/tree/master/specification/wit/azure-devops-server-6.0
+API_VERSION = {"api-version": "6.0"}
+_OLDEST_SERVER = "Azure DevOps Server 2020"
+_LATEST_VERSION = re.compile(r"latest REST API version this server supports is ([0-9]+\.[0-9]+)")
 LARGEST_BATCH = 200
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _PROJECTS_A_PAGE = 100
@@ -89,6 +94,7 @@ class AdoClient:
             # ADO quirk: without this header, the answer to a bad token is a sign-in page and not a 401.
             headers={"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress"},
             problem_of=_problem_of,
+            missing_version_in=_missing_version_in,
             back_off=back_off,
         )
 
@@ -378,3 +384,17 @@ def _problem_of(content: Any) -> str:
     """Return the sentence in an error body, which has one of two shapes."""
     message = content.get("message") or content["value"]["Message"]
     return str(message)
+
+
+def _missing_version_in(content: Any) -> str:
+    """Return our advice if the server is too old for the version that was asked for; otherwise nothing.
+
+    Servers speak other languages, so the exception's name decides. Their newest version is told if it can be
+    read.
+    """
+    if not str(content["typeKey"]).startswith(("VssVersion", "VssInvalidPreviewVersion")):
+        return ""
+    newest = _LATEST_VERSION.search(str(content.get("message")))
+    has = f" (the newest that it has is {newest[1]})" if newest else ""
+    lacked = f"the server lacks the version {API_VERSION['api-version']} of the REST API{has}"
+    return f"{lacked}: {_OLDEST_SERVER} or a newer one is needed"

@@ -22,7 +22,9 @@ SyncError
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
 │   └── Unavailable           it gave no answer, or no usable one
+│       └── NotTrusted        time does not cure it: a certificate, a name, a protocol version
 └── MissingSetting            the app lacks a setting that it needs
+    └── UnusableSetting       the setting is there, and cannot be used
 
 ``kind`` is the kebab-case word that an answer or a link's health carries. One table each gives the
 consequences: for HTTP in ``functions/edge.py``, for links and messages in ``shared/domain/failures.py``.
@@ -204,6 +206,17 @@ class Unavailable(Upstream):
     kind = "unavailable"
 
 
+class NotTrusted(Unavailable):
+    """We cannot talk to it until a person changes something; ``kind`` says what, ``advice`` how.
+
+    It behaves as no answer does, because the cure may come at any moment.
+    """
+
+    def __init__(self, service: str, detail: str, *, kind: str, advice: str, quoted: str = "") -> None:
+        super().__init__(service, detail, advice=advice, quoted=quoted)
+        self.kind = kind
+
+
 class MissingSetting(SyncError):
     """``name`` is the environment variable that is missing; ``flaw`` says why what it holds is no value."""
 
@@ -211,4 +224,12 @@ class MissingSetting(SyncError):
 
     def __init__(self, name: str, purpose: str, flaw: str | None = None) -> None:
         super().__init__(f"{name} {flaw or 'is not set'}: {purpose}")
+        self.name = name
+
+
+class UnusableSetting(MissingSetting):
+    """``problem`` completes a sentence that begins with the setting's name."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        SyncError.__init__(self, f"{name} {problem}")
         self.name = name

@@ -83,9 +83,14 @@ _REASONS = {
 }
 
 
+def has_nothing_left(error: SyncError) -> bool:
+    """Tell whether what a message or a request is about is not ours, or no longer: no news for anybody."""
+    return error.kind in _NOTHING_LEFT
+
+
 def consequence_of(error: SyncError) -> Consequence:
     """Return the most specific entry of the table; every error of the tree has one."""
-    if error.kind in _NOTHING_LEFT:
+    if has_nothing_left(error):
         return Consequence(Disposition.DROP)
     if isinstance(error, Unauthorized) and error.service == "storage":
         # Nothing can be recorded on the link, so the message must survive.

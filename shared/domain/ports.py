@@ -104,3 +104,7 @@ class Queue(Protocol):
     def put(self, message: Message, *, delay: float = 0.0) -> None:
         """Add a message that becomes visible after ``delay`` seconds, or raise Unavailable."""
         ...
+
+    def verify(self) -> None:
+        """Raise an Upstream error unless the queue can be reached, and lets us in."""
+        ...

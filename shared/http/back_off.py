@@ -24,6 +24,7 @@ class BackOff:
     _refused_until: float = 0.0
     _silent_until: float | None = None
     _spent_until: dict[str, float] = field(default_factory=dict)
+    _silent_because: str = ""
     _refusals: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -46,7 +47,8 @@ class BackOff:
                 raise Throttled(service, used_up, retry_after=spent).unasked()
             if self._silent_until is not None:
                 if (silent := self._silent_until - now) > 0:
-                    left_alone = "did not answer a moment ago"
+                    why = f": {self._silent_because}" if self._silent_because else ""
+                    left_alone = f"did not answer a moment ago{why}"
                     raise Throttled(service, left_alone, retry_after=silent, silent=True).unasked()
                 self._silent_until = now + SILENT_FOR
 
@@ -60,9 +62,10 @@ class BackOff:
         with self._lock:
             self._spent_until[quota] = self.clock() + seconds
 
-    def silent(self) -> None:
+    def silent(self, because: str = "") -> None:
         """Note that the service gave no answer in time: it is not to hold one thread after the other."""
         with self._lock:
+            self._silent_because = because
             self._silent_until = self.clock() + SILENT_FOR
 
     def answered(self) -> None:

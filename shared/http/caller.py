@@ -19,6 +19,7 @@ from shared.domain.errors import (
     Forbidden,
     Malformed,
     NotFound,
+    NotTrusted,
     Refused,
     Rejected,
     SyncError,
@@ -30,6 +31,7 @@ from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
 from shared.http.back_off import BackOff
 from shared.http.body import BodyUnreadable, read_body
 from shared.http.session import TIMEOUT, Session
+from shared.http.trouble import UNSUPPORTED_VERSION, place_of, trouble_with_connection
 
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, decompressed
 _LARGEST_PROBLEM = 64 * 1024  # bytes of an answer that says what went wrong
@@ -41,7 +43,8 @@ _LONGEST_WAIT = 3600.0
 class Caller:
     """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP.
 
-    ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal; it may raise.
+    ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal. ``missing_version_in``
+    finds our advice there, if the service lacks the version that was asked for. Both may raise.
     """
 
     service: str
@@ -49,6 +52,7 @@ class Caller:
     auth: AuthBase | None
     headers: Mapping[str, str]
     problem_of: Callable[[Any], str]
+    missing_version_in: Callable[[Any], str] = field(default=lambda _content: "", kw_only=True)
     back_off: BackOff = field(default_factory=BackOff)
     # What a page in place of an answer is a sign of, if not of credentials.
     advice_on_page: str = ""
@@ -76,7 +80,7 @@ class Caller:
         self.back_off.verify(self.service, quota)
         asked_for = {**self.headers, "Accept-Encoding": "gzip", **(headers or {})}
         request = requests.Request(method, url, headers=asked_for, json=json, params=params)
-        with self._translated(operation), self._sent(request) as response:
+        with self._translated(operation, url), self._sent(request) as response:
             if quota and _is_used_up(response.headers):
                 self.back_off.spent(quota, _until_reset(response.headers))
             self._verify_success(operation, response, about, missing)
@@ -99,7 +103,7 @@ class Caller:
         return response
 
     @contextmanager
-    def _translated(self, operation: str) -> Iterator[None]:
+    def _translated(self, operation: str, url: str) -> Iterator[None]:
         """Turn what goes wrong on the way, before or within an answer, into an error of the tree.
 
         None keeps its cause, which quotes the query, a header or what was sent: a traceback would print it.
@@ -110,8 +114,9 @@ class Caller:
             advice = f"we do not connect to {error.detail}"
             raise Refused(self.service, f"{operation}: {error.detail}", advice=advice) from None
         except (requests.RequestException, HTTPError, OSError) as error:
-            self.back_off.silent()
-            raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from None
+            trouble = trouble_with_connection(self.service, operation, error, **place_of(url))
+            self.back_off.silent(trouble.advice)
+            raise trouble from None
         except ValueError:
             # For example a line break at the end of a token.
             advice = "our credentials cannot be sent in a header: check for a line break or an odd character"
@@ -140,9 +145,17 @@ class Caller:
             # A proxy or a half-done deployment answers with a page; nothing is gone.
             if status in {404, 410} and html and problem != b"":
                 raise Unavailable(self.service, detail)
-            quoted = self._quoted(problem, response)
+            quoted = self._quoted(self.problem_of, problem, response)
             if status in {404, 410}:
                 raise NotFound(detail, kind=missing, quoted=quoted)
+            if status == 400 and (advice := self._quoted(self.missing_version_in, problem, response)):
+                raise NotTrusted(
+                    self.service,
+                    f"{detail}: {advice}",
+                    kind=UNSUPPORTED_VERSION,
+                    advice=advice,
+                    quoted=quoted,
+                )
             raise self._refusal(status, detail, quoted, about)
         self.back_off.accepted()
         if wait is not None:
@@ -159,10 +172,10 @@ class Caller:
             return Unauthorized(self.service, detail, quoted=quoted)
         return Refused(self.service, detail, quoted=quoted)
 
-    def _quoted(self, problem: bytes | None, response: requests.Response) -> str:
-        """Return the vendor's own sentence, freed of our secrets; empty if it gives none."""
+    def _quoted(self, find: Callable[[Any], str], problem: bytes | None, response: requests.Response) -> str:
+        """Return what is found in the body of a refusal, freed of our secrets; empty if it is not there."""
         try:
-            words = self.problem_of(decode_delivery(problem or b""))
+            words = find(decode_delivery(problem or b""))
         except (Malformed, ValueError, TypeError, AttributeError, LookupError):
             return ""
         return quotable(words, self._spellings(response))

@@ -33,7 +33,8 @@ class Organization:
     """The organization and the direct ways to change and inspect it; every public method takes the one lock.
 
     ``time_scale`` shrinks the service's waits (retries, probation, the search index's lag): 0.01 makes a
-    minute 0.6 seconds. ``search_lag`` None means that the index only moves with ``reindex``.
+    minute 0.6 seconds. ``search_lag`` None means that the index only moves with ``reindex``. The
+    ``newest_version`` of the REST API is 7.2 on Services, 6.1 on Server 2020 and 5.1 on Server 2019.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Organization:
         seed: int = 0,
         now: Clock = utc_now,
         is_server: bool = False,
+        newest_version: float = 7.2,
     ) -> None:
         self.name = name
+        self.newest_version = newest_version
         self.lock = threading.RLock()
         self.stopping = threading.Event()
         self.catalog = default_catalog(name, projects=projects)

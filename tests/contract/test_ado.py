@@ -314,7 +314,7 @@ def test_our_own_write_comes_back_as_a_hook(bench: Bench) -> None:
 def test_an_edit_of_something_else_has_nothing_to_sync(bench: Bench) -> None:
     bench.people.add_item("Fix login", 31)
     bench.people.edit(31, **{"System.Title": "Mend login"})
-    assert events(bench) == [Uninteresting("nothing-to-sync")]
+    assert events(bench) == [Uninteresting("nothing-to-sync", work_item_id=31)]
 
 
 def test_a_move_to_another_project_has_no_snapshot_to_trust(bench: Bench) -> None:

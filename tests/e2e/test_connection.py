@@ -38,7 +38,7 @@ def stored_url(pair: Pair) -> str:
 
 def problems(pair: Pair) -> list[str]:
     """Return the problems, without those of organizations that other tests left behind."""
-    said = pair.app.ask("GET", "health").json()["problems"]
+    said = pair.app.health()["problems"]
     return [each for each in said if " organization(s) since " not in each]
 
 

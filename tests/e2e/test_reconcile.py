@@ -230,7 +230,7 @@ def test_what_the_feed_cannot_tell_is_looked_for_in_the_same_run(
         unheard.rest()
     said = f"outcome=noted organization={unheard.slug} part=feed kind={kind}"
     assert unheard.app.log().count(said) == 1
-    health = unheard.app.ask("GET", "health").json()
+    health = unheard.app.health()
     notes = [each for each in health.get("notes", []) if kind in each]
     assert len(notes) == (0 if kind == "feed-token-refused" else 1)
     assert not any("credentials" in each for each in health["problems"])

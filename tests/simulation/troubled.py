@@ -130,6 +130,9 @@ class TroubledQueue:
         if trouble is not None and trouble != "lost-race":
             self._stage.after_call(STORAGE, trouble)
 
+    def verify(self) -> None:
+        self._stage.before_call(STORAGE, f"looks at {self._name}")
+
 
 class TroubledAdo:
     """One organization of Azure DevOps, as it is found at one of its addresses."""

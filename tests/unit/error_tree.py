@@ -5,6 +5,7 @@ from shared.domain.errors import (
     FeedLost,
     InvalidConfiguration,
     MissingSetting,
+    NotTrusted,
     SyncError,
     Throttled,
     Undecidable,
@@ -34,6 +35,8 @@ def an_error(kind: type[SyncError], service: str = "ado") -> SyncError:
         return kind(detail, retry_after=5.0)
     if issubclass(kind, Throttled):
         return kind(service, detail, retry_after=17.2)
+    if issubclass(kind, NotTrusted):
+        return kind(service, "HTTP 400", kind="unsupported-version", advice="it is too old", quoted=detail)
     if issubclass(kind, Upstream):
         return kind(service, "HTTP 400", quoted=detail)
     return kind(detail)

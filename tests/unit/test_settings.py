@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.domain.errors import MissingSetting
-from shared.settings import RESOURCE_AREAS_URL, Settings, StorageAccount
+from shared.settings import RESOURCE_AREAS_URL, Identity, Settings, StorageAccount
 
 COMPLETE = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
@@ -59,10 +59,16 @@ TABLES, QUEUES = "https://acmesync.table.core.windows.net", "https://acmesync.qu
             },
             StorageAccount(None, "https://t.example", "https://q.example"),
         ),
+        # The host asks for the name first, and so do we: or one would write where the other does not look.
         (
-            {**BY_IDENTITY, "AzureWebJobsStorage__tableServiceUri": "https://t.example"},
-            StorageAccount(None, "https://t.example", QUEUES),
+            {
+                **BY_IDENTITY,
+                "AzureWebJobsStorage__tableServiceUri": "https://t.example",
+                "AzureWebJobsStorage__queueServiceUri": "https://q.example",
+            },
+            StorageAccount(None, TABLES, QUEUES),
         ),
+        ({**BY_IDENTITY, "AzureWebJobsStorage": "  "}, StorageAccount(None, TABLES, QUEUES)),
     ],
 )
 def test_storage_is_a_connection_string_or_an_identity_with_addresses(
@@ -71,19 +77,86 @@ def test_storage_is_a_connection_string_or_an_identity_with_addresses(
     assert Settings.from_environ(environ).storage == account
 
 
+NAME, TABLE_URI, QUEUE_URI = (
+    f"AzureWebJobsStorage__{each}" for each in ("accountName", "tableServiceUri", "queueServiceUri")
+)
+GOOD = {TABLE_URI: "https://t.example", QUEUE_URI: "https://q.example"}
+
+
 @pytest.mark.parametrize(
-    "environ",
+    ("environ", "named"),
     [
-        {},
-        {"AzureWebJobsStorage": ""},
-        {"AzureWebJobsStorage__tableServiceUri": "https://t.example"},
-        {"AzureWebJobsStorage__queueServiceUri": "https://q.example"},
+        ({}, "AzureWebJobsStorage"),
+        ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage"),
+        ({TABLE_URI: " ", QUEUE_URI: ""}, "AzureWebJobsStorage"),
+        ({TABLE_URI: "https://t.example"}, QUEUE_URI),
+        ({QUEUE_URI: "https://q.example"}, TABLE_URI),
+        ({**GOOD, TABLE_URI: ""}, TABLE_URI),
+        # What people paste into the name.
+        ({NAME: "AccountName=acmesync"}, NAME),
+        ({NAME: "https://acmesync.blob.core.windows.net"}, NAME),
+        ({NAME: "Acme_Sync"}, NAME),
+        # The host takes an empty name for a name.
+        ({**GOOD, NAME: ""}, NAME),
+        # And into the addresses.
+        ({**GOOD, TABLE_URI: "acmesync.table.core.windows.net"}, TABLE_URI),
+        ({**GOOD, QUEUE_URI: "http://acmesync.queue.core.windows.net"}, QUEUE_URI),
+        ({**GOOD, QUEUE_URI: "https://"}, QUEUE_URI),
+        ({**GOOD, TABLE_URI: "https://[::1"}, TABLE_URI),
     ],
 )
-def test_storage_that_is_not_set_or_only_half_is_missing(environ: dict[str, str]) -> None:
+def test_storage_that_is_not_set_or_only_half_or_not_usable_is_named(
+    environ: dict[str, str], named: str
+) -> None:
     with pytest.raises(MissingSetting) as missing:
         _ = Settings.from_environ(environ).storage
-    assert missing.value.name == "AzureWebJobsStorage"
+    assert missing.value.name == named
+    assert missing.value.detail.startswith(f"{named} ")
+    assert not Settings.from_environ(environ).is_storage_by_identity
+
+
+# Whom the app signs in as
+
+IN_AZURE = {"IDENTITY_ENDPOINT": "http://169.254.130.2:8081/msi/token"}
+CLIENT, CREDENTIAL = "AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential"
+
+
+@pytest.mark.parametrize(
+    ("environ", "storage", "ado"),
+    [
+        ({}, Identity(), Identity()),
+        (IN_AZURE, Identity("", is_managed=True), Identity("", is_managed=True)),
+        (
+            {**IN_AZURE, "AZURE_CLIENT_ID": " both "},
+            Identity("both", is_managed=True),
+            Identity("both", is_managed=True),
+        ),
+        # What the host needs for a user-assigned identity is enough for storage.
+        (
+            {CLIENT: "storage", CREDENTIAL: "ManagedIdentity"},
+            Identity("storage", is_managed=True),
+            Identity(),
+        ),
+        (
+            {**IN_AZURE, CLIENT: "storage", "AZURE_CLIENT_ID": "ado"},
+            Identity("storage", is_managed=True),
+            Identity("ado", is_managed=True),
+        ),
+        # A service principal, or a kind of credential that somebody chose, is left to the library.
+        ({**IN_AZURE, "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}, Identity("c"), Identity("c")),
+        ({**IN_AZURE, "AZURE_TOKEN_CREDENTIALS": "dev"}, Identity(), Identity()),
+        (
+            {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"},
+            Identity("", is_managed=True),
+            Identity("", is_managed=True),
+        ),
+    ],
+)
+def test_in_azure_the_app_is_its_managed_identity_and_nobody_else(
+    environ: dict[str, str], storage: Identity, ado: Identity
+) -> None:
+    read = Settings.from_environ(environ)
+    assert (read.storage_identity, read.ado_identity) == (storage, ado)
 
 
 REAL = (
@@ -101,7 +174,6 @@ REAL = (
         ({"AzureWebJobsStorage": "A=b;TableEndpoint=https://acmesync.table.core.windows.net"}, False),
         ({"AzureWebJobsStorage": REAL}, False),
         (BY_IDENTITY, False),
-        ({"AzureWebJobsStorage__tableServiceUri": "http://127.0.0.1:10002/a", **BY_IDENTITY}, True),
         ({}, False),
     ],
 )

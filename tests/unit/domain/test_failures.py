@@ -14,6 +14,7 @@ from shared.domain.errors import (
     Malformed,
     MissingSetting,
     NotFound,
+    NotTrusted,
     OrganizationGone,
     Refused,
     Rejected,
@@ -26,6 +27,7 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
     Unreadable,
+    UnusableSetting,
     Upstream,
 )
 from shared.domain.failures import (
@@ -74,7 +76,9 @@ CONSEQUENCES = {
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),
+    NotTrusted: Consequence(RETRY, PENDING, due=True),
     MissingSetting: Consequence(DROP, ATTENTION, due=True),
+    UnusableSetting: Consequence(DROP, ATTENTION, due=True),
 }
 
 
