@@ -29,6 +29,7 @@ from shared.http import BackOff, Session, new_session
 from shared.seats import Seats
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
+from shared.settling.names import NameCache
 from shared.settling.observing import Observer, UnitOfWork
 from shared.settling.partners import Partners
 from shared.settling.settler import Settler
@@ -69,6 +70,7 @@ class Services:
         self.processes = ProcessCache()
         self._credential = credential or Credential()
         self._members = MemberCache()
+        self._names = NameCache()
         self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
@@ -190,7 +192,15 @@ class Services:
             ado=ado,
             sentry=sentry,
             observer=Observer(
-                slug, organization.scope, configuration, ado, sentry, self.processes, self.links, self.clock
+                slug,
+                organization.scope,
+                configuration,
+                ado,
+                sentry,
+                self.processes,
+                self.links,
+                self.clock,
+                self._names,
             ),
             partners=self.partners(organization),
             links=self.links,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from shared.domain.errors import (
     Conflict,
     Forbidden,
     Malformed,
+    NotAssignable,
     NotFound,
     Refused,
     Rejected,
@@ -26,6 +28,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from shared.domain.model import ASSIGNEE_AMBIGUOUS, ASSIGNEE_NOT_FOUND
 from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
 from shared.http.back_off import BackOff
 from shared.http.body import BodyUnreadable, read_body
@@ -37,11 +40,21 @@ _DEFAULT_WAIT = 10.0
 _LONGEST_WAIT = 3600.0
 
 
+class Meaning(StrEnum):
+    """What a 400 says: that the request is wrong, comes too late, or names somebody who cannot be meant."""
+
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    NOBODY = ASSIGNEE_NOT_FOUND
+    SEVERAL = ASSIGNEE_AMBIGUOUS
+
+
 @dataclass(frozen=True)
 class Caller:
     """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP.
 
-    ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal; it may raise.
+    ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal; ``meaning_of`` says what
+    a 400 with such a body means, where that is more than a refusal. Both may raise.
     """
 
     service: str
@@ -49,6 +62,7 @@ class Caller:
     auth: AuthBase | None
     headers: Mapping[str, str]
     problem_of: Callable[[Any], str]
+    meaning_of: Callable[[Any], Meaning] = lambda _content: Meaning.REFUSED
     back_off: BackOff = field(default_factory=BackOff)
 
     def call(
@@ -135,21 +149,31 @@ class Caller:
             quoted = self._quoted(problem, response)
             if status in {404, 410}:
                 raise NotFound(detail, kind=missing, quoted=quoted)
-            raise self._refusal(status, detail, quoted, about)
+            meaning = self._meaning(problem) if status == 400 else Meaning.REFUSED
+            raise self._refusal(status, detail, quoted, about, meaning)
         self.back_off.accepted()
         if wait is not None:
             # ADO quirk: a success may ask for a wait before the next call (docs/vendor_quirks.md#rest).
             self.back_off.slow(wait)
 
-    def _refusal(self, status: int, detail: str, quoted: str, about: str) -> SyncError:
-        if status in {409, 412}:
+    def _refusal(self, status: int, detail: str, quoted: str, about: str, meaning: Meaning) -> SyncError:
+        if status in {409, 412} or meaning is Meaning.CONFLICT:
             return Conflict(detail, quoted=quoted)
+        if meaning in {Meaning.NOBODY, Meaning.SEVERAL}:
+            return NotAssignable(self.service, detail, kind=meaning.value, quoted=quoted)
         if status == 403 and about:
             return Forbidden(self.service, detail, about=about, quoted=quoted)
         if status == 403:
             self.back_off.refused(certain=False)
             return Unauthorized(self.service, detail, quoted=quoted)
         return Refused(self.service, detail, quoted=quoted)
+
+    def _meaning(self, problem: bytes | None) -> Meaning:
+        """Return what a 400 means; a body that nobody can read makes it a refusal like others."""
+        try:
+            return self.meaning_of(decode_delivery(problem or b""))
+        except (Malformed, ValueError, TypeError, AttributeError, LookupError):
+            return Meaning.REFUSED
 
     def _quoted(self, problem: bytes | None, response: requests.Response) -> str:
         """Return the vendor's own sentence, freed of our secrets; empty if it gives none."""

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.errors import (
+    NotAssignable,
     AlreadyLinked,
     Busy,
     Conflict,
@@ -66,6 +67,7 @@ CONSEQUENCES = {
     Busy: Consequence(PUT_BACK),  # the other worker writes the link's health
     Undecidable: Consequence(DROP, ATTENTION, due=True),
     Upstream: Consequence(RETRY, PENDING, due=True),
+    NotAssignable: Consequence(DROP, ATTENTION, due=True),
     Refused: Consequence(DROP, ATTENTION, due=True),
     Forbidden: Consequence(DROP, ATTENTION, due=True),
     FeedLost: Consequence(RETRY, PENDING, due=True),  # no message is about a feed
