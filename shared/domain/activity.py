@@ -9,6 +9,7 @@ from shared.domain.model import (
     Assignee,
     Ends,
     Intent,
+    ItemSide,
     Person,
     Side,
     Stranger,
@@ -28,11 +29,18 @@ def decision_entries(seen: Ends, now: Ends, decision: Decision, at: float) -> li
 
 
 def refusal_entry(
-    field: str, refused: Refused, decision: Decision, at: float, *, state: str | None = None
+    field: str,
+    refused: Refused,
+    decision: Decision,
+    at: float,
+    *,
+    state: str | None = None,
+    left_at: ItemSide | None = None,
 ) -> ActivityEntry:
     """Return an entry with the vendor's own words, which a person needs to fix the cause.
 
-    ``state`` is the one that was refused, if it was on the way to the one decided on.
+    ``state`` is the one that was refused, if it was on the way to the one decided on; ``left_at`` is where
+    the steps before it had led.
     """
     intent = next(each for each in decision.intents if each.field == field)
     return ActivityEntry(
@@ -40,6 +48,8 @@ def refusal_entry(
         "refused",
         direction=OUTBOUND if intent.side is Side.ADO else INBOUND,
         field=field,
+        before=left_at.state if left_at else None,
+        rev=left_at.rev if left_at else None,
         after=state or intent.state or intent.status or named(intent.assignee),
         reason=f"{refused.kind}: {refused.told}",
     )

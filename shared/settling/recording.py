@@ -1,6 +1,7 @@
 """What a settling leaves behind: the link to store, its health, and its activity entries."""
 
 from functools import partial
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -164,7 +165,7 @@ def _entries(
         if entry.outcome != Outcome.CONFLICT_RESOLVED and _happened(entry, decision, written)
     ]
     entries += [
-        refusal_entry(name, each, decision, now, state=written.refused_state if name == STATUS else None)
+        refusal_entry(name, each, decision, now, **(_where(written) if name == STATUS else {}))
         for name, each in written.refused.items()
         if _is_news(name, each, observation, written)
     ]
@@ -176,6 +177,11 @@ def _entries(
     if before.word is HealthWord.ATTENTION and health.word is HealthWord.SETTLED:
         entries.append(ActivityEntry(now, "recovered", reason=before.reason))
     return entries
+
+
+def _where(written: Written) -> dict[str, Any]:
+    """Say which state was refused, and where the work item stood by then."""
+    return {"state": written.refused_state, "left_at": written.now.item if written.steps else None}
 
 
 def _is_news(name: str, refused: Refused, observation: Observation, written: Written) -> bool:

@@ -134,6 +134,7 @@ class Schedule:
             "repoint",
             "disconnect",
             "forget-state",
+            "restrict",
         }
         went_wrong = self.troubles or self.after_writes or self.strays
         return not went_wrong and not any(each.what in upset for each in self.actions)

@@ -4,7 +4,6 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.errors import (
-    NotAssignable,
     AlreadyLinked,
     Busy,
     Conflict,
@@ -14,6 +13,7 @@ from shared.domain.errors import (
     InvalidConfiguration,
     Malformed,
     MissingSetting,
+    NotAssignable,
     NotFound,
     Refused,
     Rejected,

@@ -187,7 +187,7 @@ def test_a_self_hosted_sentry_may_live_below_a_path(vendor: responses.RequestsMo
             [
                 {
                     "id": "5002",
-                    "user": {"id": "7", "emails": [verified("ann@acme.example")]},
+                    "user": {"id": "7", "emails": [{"email": "ann@acme.example", "is_verified": True}]},
                 }
             ],
             True,
