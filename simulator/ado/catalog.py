@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from simulator.ado.errors import no_project, no_type
-from simulator.ado.processes import AGILE, BASIC, CMMI, SCRUM, TAILORED, Process, WorkItemType
+from simulator.ado.processes import AGILE, BASIC, CMMI, SCRUM, TAILORED, Process, State, WorkItemType
 
 DEFAULT_PROJECTS = (
     ("Fabrikam-Fiber", AGILE),
@@ -96,11 +96,21 @@ class Catalog:
         )
         self.projects[found.id] = replace(found, process=replace(found.process, types=types))
 
-    def restrict(self, project: str, kind: str, moves: Mapping[str, tuple[str, ...]] | None) -> None:
-        """Allow no other moves out of the states named; None allows all that the process does."""
+    def restrict(
+        self,
+        project: str,
+        kind: str,
+        moves: Mapping[str, tuple[str, ...]] | None,
+        states: tuple[State, ...] = (),
+    ) -> None:
+        """Allow no other moves out of the states named; None allows all that the process does.
+
+        ``states`` replace those of the type.
+        """
         found = self.project(project)
         types = tuple(
-            replace(each, moves=moves) if each.name == kind else each for each in found.process.types
+            replace(each, moves=moves, states=states or each.states) if each.name == kind else each
+            for each in found.process.types
         )
         self.projects[found.id] = replace(found, process=replace(found.process, types=types))
 

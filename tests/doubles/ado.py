@@ -30,6 +30,7 @@ from shared.domain.model import (
 )
 from shared.domain.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
+from simulator.ado.processes import State as ProcessState
 from simulator.ado.processes import WorkItemType
 from simulator.ado.revisions import FeedModes, RevisionLog
 
@@ -204,8 +205,14 @@ class MemoryAdo:
 
     # What people do.
 
-    def restrict(self, project: str, kind: str, moves: Mapping[str, tuple[str, ...]] | None) -> None:
-        self.catalog.restrict(project, kind, moves)
+    def restrict(
+        self,
+        project: str,
+        kind: str,
+        moves: Mapping[str, tuple[str, ...]] | None,
+        states: tuple[ProcessState, ...] = (),
+    ) -> None:
+        self.catalog.restrict(project, kind, moves, states)
 
     def disable_type(self, project: str, kind: str) -> None:
         self.catalog.disable_type(project, kind)
