@@ -41,16 +41,7 @@ def seen_after_crash(seen: Ends, claim: Claim, now: Ends) -> Ends:
             seen = with_field(seen, intent.field, claim.after)
             if intent.others:
                 seen = replace(seen, item=replace(seen.item, assignee=now.item.assignee))
-        elif step := _step_shown(intent, claim, now):
-            seen = with_intent(seen, step)
     return seen
-
-
-def _step_shown(intent: Intent, claim: Claim, now: Ends) -> Intent | None:
-    """Return the state on the way to an announced one in which the work item was left, if it was."""
-    if now.item.rev <= claim.tested_rev:
-        return None
-    return next((each for each in intent.via if each.state == now.item.state), None)
 
 
 def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from shared.domain.configuration import DoneWhen, ProjectMapping
 from shared.domain.errors import Refused, Unavailable, Undecidable
 from shared.domain.model import Health, HealthWord, IssueStatus, Person
 from simulator.ado.processes import CATEGORIES, State
@@ -203,13 +204,33 @@ def test_an_answer_that_is_lost_on_the_way_is_looked_for(scene: Scene) -> None:
 def test_the_steps_for_one_link_are_no_edit_for_another(scene: Scene) -> None:
     scene.link("200")
     restricted(scene, CHAIN)
-    scene.configure(done_when="any")
+    scene.configure(done_when=DoneWhen.ANY)
     scene.sentry.resolve(ISSUE)
     scene.outbound()
     for revision in scene.ado.revisions(ITEM)[1:]:
         scene.inbound(revision.item)
     assert scene.sentry.get_issue("200").status is UNRESOLVED
     assert [each.outcome for each in scene.entries("200")] == ["skipped"]
+
+
+def test_a_step_that_a_dead_worker_left_is_no_edit_for_another_link(scene: Scene) -> None:
+    """The only way leads through a state that counts as done, and is none that is ever written as such."""
+    scene.link("200")
+    moves = {"New": ("Parked",), "Parked": ("Closed",), "Closed": ()}
+    middle = State("Parked", "InProgress")
+    restricted(scene, moves, State("New", "Proposed"), middle, State("Closed", "Completed"))
+    project_id = scene.ado.catalog.project(PROJECT).id
+    mapping = {project_id: ProjectMapping(done_states=("Parked",))}
+    scene.configure(done_when=DoneWhen.ANY, status_mapping=mapping)
+    scene.sentry.resolve(ISSUE)
+    dies_after(scene, 1)
+    with pytest.raises(Died):
+        scene.outbound()
+    scene.now += 120.0
+    scene.outbound("200")
+    scene.inbound(scene.ado.item(ITEM))
+    assert scene.state in {"Parked", "Closed"}
+    assert scene.sentry.get_issue("200").status is UNRESOLVED
 
 
 # What is refused.
