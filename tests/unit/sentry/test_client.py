@@ -51,10 +51,11 @@ ISSUE = SentryIssue(
     project_slug="fe",
     level="error",
 )
+HOME = {"email": "ann@home.example", "is_verified": True}
 MEMBER_JSON: Json = {
     "id": "5002",
     "email": "ann@acme.example",
-    "user": {"id": "7", "email": "ann@acme.example", "emails": [{"email": "ann@home.example"}]},
+    "user": {"id": "7", "email": "ann@acme.example", "emails": [HOME]},
 }
 
 
