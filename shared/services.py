@@ -30,6 +30,7 @@ from shared.http.seats import Seats
 from shared.http.trust import Trust, trust_in
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Identity, Settings
+from shared.settling.names import NameCache
 from shared.settling.observing import Observer, UnitOfWork
 from shared.settling.partners import Partners
 from shared.settling.settler import Settler
@@ -71,6 +72,7 @@ class Services:
         self._given_credential = credential
         self._members = MemberCache()
         self._presence = Presence()
+        self._names = NameCache()
         self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
@@ -197,7 +199,15 @@ class Services:
             ado=ado,
             sentry=sentry,
             observer=Observer(
-                slug, organization.scope, configuration, ado, sentry, self.processes, self.links, self.clock
+                slug,
+                organization.scope,
+                configuration,
+                ado,
+                sentry,
+                self.processes,
+                self.links,
+                self.clock,
+                self._names,
             ),
             partners=self.partners(organization),
             links=self.links,

@@ -20,7 +20,8 @@ from shared.ado.answers import (
     WorkItemAnswer,
 )
 from shared.ado.feed import PageAnswer, read_page
-from shared.ado.identity import assignee_from_identity
+from shared.ado.identity import assignee_from_identity, name_of
+from shared.ado.refusals import meaning_of
 from shared.domain.decoding import Shape
 from shared.domain.errors import (
     Forbidden,
@@ -32,7 +33,7 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.ids import GUID, is_guid
-from shared.domain.model import Assignee, FoundWorkItems, Person, RevisionPage, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, FoundWorkItems, RevisionPage, WorkItem, WorkItemTypes
 from shared.domain.paths import below
 from shared.domain.ports import UNSET, Unset
 from shared.http import BackOff, Caller, Presence, Session
@@ -95,6 +96,7 @@ class AdoClient:
             headers={"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress"},
             problem_of=_problem_of,
             missing_version_in=_missing_version_in,
+            meaning_of=meaning_of,
             back_off=back_off,
         )
 
@@ -170,9 +172,7 @@ class AdoClient:
         if not isinstance(state, Unset):
             patch.append({"op": "add", "path": "/fields/System.State", "value": state})
         if not isinstance(assignee, Unset):
-            # ADO quirk: an empty string means nobody; null is not accepted.
-            address = assignee.email if isinstance(assignee, Person) else ""
-            patch.append({"op": "add", "path": "/fields/System.AssignedTo", "value": address})
+            patch.append({"op": "add", "path": "/fields/System.AssignedTo", "value": name_of(assignee)})
         answer = self.call(
             "PATCH",
             (*_WORK_ITEMS, str(work_item_id)),
@@ -194,9 +194,7 @@ class AdoClient:
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         """Return the states of every type. One that is disabled for new items goes on for those there are."""
-        return {
-            each.name: tuple(state.state for state in each.states or ()) for each in self._types(project_id)
-        }
+        return {each.name: each.states_with_moves for each in self._types(project_id)}
 
     def creatable_types(self, project: str) -> list[str]:
         """Return the types that a person may create: not disabled, and not in the hidden category.

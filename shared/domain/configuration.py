@@ -16,6 +16,7 @@ from shared.domain.addresses import (
 from shared.domain.decoding import decode
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.model import Category, Side
+from shared.domain.names import address_in, name_in
 from shared.domain.paths import verify_segment
 
 DEFAULT_SENTRY_URL = "https://sentry.io/"
@@ -56,7 +57,7 @@ class DoneWhen(StrEnum):
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid document (docs/glossary.md#the-document); ``people`` maps lower-cased ADO addresses."""
+    """A valid document (docs/glossary.md#the-document); ``people`` maps lower-cased ADO names."""
 
     ado_url: str | None = None
     ado_account_id: str | None = None
@@ -180,15 +181,18 @@ def _people(people: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]
     taken: dict[str, str] = {}
     for ado, sentry in people.items():
         path = f"people.{_shown(ado)}"
-        ado_address, sentry_address = ado.strip().lower(), sentry.strip().lower()
-        if "@" not in ado_address or "@" not in sentry_address:
-            errors[path] = "must map one e-mail address to another"
+        ado_name, sentry_address = name_in(ado), address_in(sentry)
+        ado_address = ado_name or ado
+        if ado_name is None:
+            errors[path] = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's"
+        elif sentry_address is None:
+            errors[path] = "must map to an e-mail address"
         elif ado_address in aliases:
             errors[path] = "names an Azure DevOps person a second time"
         elif sentry_address in taken:
             errors[path] = f"{sentry_address} already stands for {taken[sentry_address]}"
-        aliases[ado_address] = sentry_address
-        taken.setdefault(sentry_address, ado_address)
+        aliases[ado_address] = sentry_address or sentry
+        taken.setdefault(sentry_address or sentry, ado_address)
     return aliases
 
 

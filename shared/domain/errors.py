@@ -16,6 +16,7 @@ SyncError
 ├── Undecidable               a fact for a decision is missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
+│   │   └── NotAssignable     it knows no such person, or more than one, or cannot let them be assigned
 │   ├── Forbidden             it does not let us do this with this one thing
 │   ├── OrganizationGone      it knows no organization or collection at the address: nothing in it is gone
 │   ├── FeedLost              it has no feed of revisions for us, or none from this point on
@@ -154,6 +155,14 @@ class Upstream(SyncError):
 
 class Refused(Upstream):
     kind = "refused"
+
+
+class NotAssignable(Refused):
+    """The service says that the person is the trouble; ``kind`` is a reason such as ASSIGNEE_NOT_FOUND."""
+
+    def __init__(self, service: str, detail: str, *, kind: str, quoted: str = "") -> None:
+        super().__init__(service, detail, quoted=quoted)
+        self.kind = kind
 
 
 class Forbidden(Upstream):

@@ -84,7 +84,11 @@ class Sentry(Protocol):
         ...
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        """Assign a person or nobody, return the issue; raise Refused if the person cannot be assigned."""
+        """Assign a person or nobody, return the issue; raise NotAssignable if the person cannot be."""
+        ...
+
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        """Return the other verified addresses of the user with this primary one, in the order of Sentry."""
         ...
 
 

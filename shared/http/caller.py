@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from shared.domain.errors import (
     Conflict,
     Forbidden,
     Malformed,
+    NotAssignable,
     NotFound,
     NotTrusted,
     Refused,
@@ -27,6 +29,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from shared.domain.model import ASSIGNEE_AMBIGUOUS, ASSIGNEE_NOT_FOUND
 from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
 from shared.http.back_off import BackOff
 from shared.http.body import BodyUnreadable, read_body
@@ -39,12 +42,22 @@ _DEFAULT_WAIT = 10.0
 _LONGEST_WAIT = 3600.0
 
 
+class Meaning(StrEnum):
+    """What a 400 says: that the request is wrong, comes too late, or names somebody who cannot be meant."""
+
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    NOBODY = ASSIGNEE_NOT_FOUND
+    SEVERAL = ASSIGNEE_AMBIGUOUS
+
+
 @dataclass(frozen=True)
 class Caller:
     """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP.
 
     ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal. ``missing_version_in``
-    finds our advice there, if the service lacks the version that was asked for. Both may raise.
+    finds our advice there, if the service lacks the version that was asked for. ``meaning_of`` says what a
+    400 with such a body means, where that is more than a refusal. All three may raise.
     """
 
     service: str
@@ -53,6 +66,7 @@ class Caller:
     headers: Mapping[str, str]
     problem_of: Callable[[Any], str]
     missing_version_in: Callable[[Any], str] = field(default=lambda _content: "", kw_only=True)
+    meaning_of: Callable[[Any], Meaning] = field(default=lambda _content: Meaning.REFUSED, kw_only=True)
     back_off: BackOff = field(default_factory=BackOff)
     # What a page in place of an answer is a sign of, if not of credentials.
     advice_on_page: str = ""
@@ -156,21 +170,31 @@ class Caller:
                     advice=advice,
                     quoted=quoted,
                 )
-            raise self._refusal(status, detail, quoted, about)
+            meaning = self._meaning(problem) if status == 400 else Meaning.REFUSED
+            raise self._refusal(status, detail, quoted, about, meaning)
         self.back_off.accepted()
         if wait is not None:
             # ADO quirk: a success may ask for a wait before the next call (docs/vendor_quirks.md#rest).
             self.back_off.slow(wait)
 
-    def _refusal(self, status: int, detail: str, quoted: str, about: str) -> SyncError:
-        if status in {409, 412}:
+    def _refusal(self, status: int, detail: str, quoted: str, about: str, meaning: Meaning) -> SyncError:
+        if status in {409, 412} or meaning is Meaning.CONFLICT:
             return Conflict(detail, quoted=quoted)
+        if meaning in {Meaning.NOBODY, Meaning.SEVERAL}:
+            return NotAssignable(self.service, detail, kind=meaning.value, quoted=quoted)
         if status == 403 and about:
             return Forbidden(self.service, detail, about=about, quoted=quoted)
         if status == 403:
             self.back_off.refused(certain=False)
             return Unauthorized(self.service, detail, quoted=quoted)
         return Refused(self.service, detail, quoted=quoted)
+
+    def _meaning(self, problem: bytes | None) -> Meaning:
+        """Return what a 400 means; a body that nobody can read makes it a refusal like others."""
+        try:
+            return self.meaning_of(decode_delivery(problem or b""))
+        except (Malformed, ValueError, TypeError, AttributeError, LookupError):
+            return Meaning.REFUSED
 
     def _quoted(self, find: Callable[[Any], str], problem: bytes | None, response: requests.Response) -> str:
         """Return what is found in the body of a refusal, freed of our secrets; empty if it is not there."""

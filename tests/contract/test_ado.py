@@ -250,7 +250,7 @@ def test_a_project_names_the_states_of_its_types_in_order(bench: Bench) -> None:
         State("Resolved", Category.RESOLVED),
         State("Closed", Category.COMPLETED),
     )
-    assert types["Task"][-1] == State("Removed", Category.REMOVED)
+    assert types["Task"][-1] == State("Removed", Category.REMOVED, ("New", "Removed"))
 
 
 def test_every_project_has_its_own_process_with_the_types_that_are_disabled(bench: Bench) -> None:

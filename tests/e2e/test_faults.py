@@ -288,18 +288,17 @@ def test_a_refused_token_is_not_offered_over_and_over_and_a_new_one_cures_every_
 
 
 def test_a_refused_change_needs_attention_and_says_why(connected: Pair) -> None:
-    # No work item may leave Proposed for Resolved, and the mapping insists on Resolved.
-    project_id = connected.ado.project_id("CMMI Works")
-    mapping = {project_id: {"on_resolve": "Resolved", "on_unresolve": "Proposed"}}
-    assert connected.configure(status_mapping=mapping).status_code == 200
-    issue_id, item = connected.linked("CMMI Works", "Bug", **{STATE: "Proposed"})
+    # A rule that the list of moves does not show: whatever is tried, a field is missing.
+    issue_id, item = connected.linked()
+    refusal = {"message": "TF401320: Rule Error for field Root Cause. Error code: Required, InvalidEmpty."}
+    connected.ado.fail_next(2, 400, body=refusal, method="PATCH", path="workitems")
     with connected.calls() as calls:
         connected.sentry.resolve(issue_id)
     assert connected.health(issue_id, item) == ("attention", "refused")
-    assert connected.outcomes(issue_id, item) == [("refused", "status")]
+    assert connected.outcomes(issue_id, item) == [("refused", "status")] * 2
     [link] = connected.links()
-    assert "contains the value 'Resolved' that is not in the list of supported values" in link["detail"]
-    assert calls.ado == ["PATCH 400"]
+    assert "Rule Error for field Root Cause" in link["detail"]
+    assert [each for each in calls.ado if each.startswith("PATCH")] == ["PATCH 400"] * 2
     assert connected.app.messages("-poison") == 0
 
 

@@ -266,6 +266,18 @@ def _processes(seed: int, chance: random.Random) -> Schedule:
     return replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2)))
 
 
+def _workflows(seed: int, chance: random.Random) -> Schedule:
+    """A type allows few moves, so some states are reached by way of others and some not at all."""
+    schedule = _several(seed, chance, chance.choice((1, 1, 2, 3, 4)))
+    actions = [_edit(chance, schedule) for _ in range(chance.randint(2, 7))]
+    restrict = Action("restrict", item=chance.choice(schedule.items), value=str(chance.randrange(10_000)))
+    # The states are remembered since the links were made.
+    course = [restrict, *([Action("pass", value="4000")] if chance.random() < 0.7 else [])]
+    actions = [*course, *actions] if chance.random() < 0.7 else list(_inserted(chance, actions, course))
+    schedule = replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2, 3)))
+    return _troubled(chance, schedule) if chance.random() < 0.6 else schedule
+
+
 def _forbidden(seed: int, chance: random.Random) -> Schedule:
     """One issue or work item may not be touched, or cannot be read; everything else goes on."""
     schedule = _several(seed, chance, chance.choice((1, 2, 3, 4, 6)))
@@ -344,6 +356,7 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "connections": (4, _connections),
     "damaged": (3, _damaged),
     "processes": (3, _processes),
+    "workflows": (4, _workflows),
     "forbidden": (3, _forbidden),
     "backups": (2, _backups),
     "unheard": (7, _unheard),

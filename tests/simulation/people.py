@@ -1,6 +1,7 @@
 """What people do, and what happens to the services around us, as one table of actions."""
 
 import dataclasses
+import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -57,6 +58,7 @@ class People:
             "restore-backup": self._restore_backup,
             "join": self._join,
             "disable-type": lambda action: self._disable_type(action.item),
+            "restrict": self._restrict,
             "new-state": lambda _: self._list_states(frozenset()),
             "know-states": lambda _: self._list_states(frozenset()),
             "forget-state": lambda action: self._list_states(frozenset({action.value})),
@@ -174,6 +176,16 @@ class People:
         """Somebody forbids new work items of this one's type; those there are live on."""
         kind, project = self._world.schedule.kind_of(work_item_id)
         self._world.ado.disable_type(project, kind)
+
+    def _restrict(self, action: Action) -> None:
+        """Somebody draws a workflow: a few moves out of each state, and none but these."""
+        kind, project = self._world.schedule.kind_of(action.item)
+        names = [each.name for each in self._world.ado.catalog.project(project).type(kind).states]
+        chance = random.Random(action.value)
+        moves = {
+            each: tuple(chance.sample(names, chance.randint(0, 2))) for each in names if chance.random() < 0.9
+        }
+        self._world.ado.restrict(project, kind, moves)
 
     def _list_states(self, unlisted: frozenset[str]) -> None:
         self._world.ado.unlisted = unlisted

@@ -147,6 +147,7 @@ class Schedule:
             "lose-tokens",
             "lag",
             "refuse-feed",
+            "restrict",
         }
         went_wrong = self.troubles or self.after_writes or self.strays or self.run_troubles
         return not went_wrong and not any(each.what in upset for each in self.actions)

@@ -278,6 +278,12 @@ class TroubledSentry:
         before = self._sentry.get_issue(issue_id)
         return self._written(issue_id, before, self._sentry.set_assignee(issue_id, assignee), trouble)
 
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        trouble = self._stage.before_call(SENTRY, f"GET the addresses of {email}")
+        addresses = self._sentry.addresses_of(email)
+        self._finish(trouble)
+        return addresses
+
     def _written(
         self, issue_id: str, before: SentryIssue, after: SentryIssue, trouble: str | None
     ) -> SentryIssue:

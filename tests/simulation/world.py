@@ -57,7 +57,7 @@ AT_LAST = 3600.0 + 3 * EVERY
 STATES_REMEMBERED_FOR = 3600.0  # seconds, in which nobody asks which states there are
 PATIENCE = 13_500.0  # seconds; how long the world goes on as long as nothing has come of it
 MOST_CALLS = 20_000
-_CHANGES_STATES = frozenset({"forget-state", "know-states", "new-state"})
+_CHANGES_STATES = frozenset({"forget-state", "know-states", "new-state", "restrict"})
 _TABLES = ("organizations", "links", "activity")
 
 Ready = Task | Flight | tuple[str, int]

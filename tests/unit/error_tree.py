@@ -5,6 +5,7 @@ from shared.domain.errors import (
     FeedLost,
     InvalidConfiguration,
     MissingSetting,
+    NotAssignable,
     NotTrusted,
     SyncError,
     Throttled,
@@ -29,6 +30,8 @@ def an_error(kind: type[SyncError], service: str = "ado") -> SyncError:
         return kind("SENTRY_TOKEN", detail)
     if issubclass(kind, Undecidable):
         return kind(detail, kind="unknown-state")
+    if issubclass(kind, NotAssignable):
+        return kind(service, "HTTP 400", kind="assignee-not-found", quoted=detail)
     if issubclass(kind, FeedLost):
         return kind(service, detail, kind="feed-forbidden")
     if issubclass(kind, Busy):

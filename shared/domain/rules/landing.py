@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from shared.domain.model import STATUS, Claim, Ends, Intent, Side
+from shared.domain.model import ASSIGNEE, STATUS, Claim, Ends, Intent, Side
 
 
 def with_intent(ends: Ends, intent: Intent) -> Ends:
@@ -39,6 +39,8 @@ def seen_after_crash(seen: Ends, claim: Claim, now: Ends) -> Ends:
     for intent in claim.intents:
         if has_landed(intent, claim, now):
             seen = with_field(seen, intent.field, claim.after)
+            if intent.others:
+                seen = replace(seen, item=replace(seen.item, assignee=now.item.assignee))
     return seen
 
 
@@ -46,4 +48,5 @@ def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
     """Tell whether an announced write is visible on its side."""
     if intent.side is Side.ADO and now.item.rev <= claim.tested_rev:
         return False
-    return now.shown(intent.side, intent.field) == intent.value
+    shown = now.shown(intent.side, intent.field)
+    return shown == intent.value or (intent.field == ASSIGNEE and shown in intent.others)

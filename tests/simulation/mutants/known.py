@@ -121,8 +121,8 @@ MUTANTS = (
     _mutant(
         "unassign for a team or a bare name",
         "domain/rules/deciding.py",
-        "    if choice.target is not None and isinstance(carried, Stranger):\n",
-        "    if choice.target is not None and carried == 0:\n",
+        "    if isinstance(carried, Stranger):\n",
+        "    if carried == 0:\n",
     ),
     _mutant(
         "guess that an unknown state is open",
@@ -145,8 +145,8 @@ MUTANTS = (
     _mutant(
         "let a person who is not known block a status",
         "settling/writing.py",
-        "        if len(intents) == 1:\n",
-        "        written.refused |= {each.field: refused for each in intents}\n        if intents:\n",
+        "    if status is None or (assignee is not None and refused is None):\n",
+        "    if status is None or assignee is not None:\n",
     ),
     _mutant(
         "never ask Sentry again",
@@ -228,7 +228,7 @@ MUTANTS = (
     _mutant(
         "let an identity's label depend on who spells it",
         "ado/identity.py",
-        "    label = _without_name(text) or text.strip()",
+        "    label = without_display_name(text) or text.strip()",
         "    label = text or text.strip()",
         tests=("tests/unit/ado/test_identity.py",),
     ),
@@ -378,8 +378,8 @@ MUTANTS = (
     _mutant(
         "forget the states of a type that is disabled",
         "ado/client.py",
-        " for each in self._types(project_id)\n",
-        " for each in self._types(project_id) if not each.is_disabled\n",
+        " for each in self._types(project_id)}",
+        " for each in self._types(project_id) if not each.is_disabled}",
         tests=("tests/unit/ado/test_client.py",),
     ),
     # Each field on its own, and several links at one end.
@@ -392,8 +392,8 @@ MUTANTS = (
     _mutant(
         "take the answer to a write for granted",
         "settling/writing.py",
-        "    return answer.shown(intent.field) == before.shown(intent.field) != intent.value",
-        "    return False",
+        "    return shown == before.shown(intent.field) and ",
+        "    return False and ",
         tests=("tests/unit/settling/test_settler.py",),
     ),
     _mutant(
@@ -545,5 +545,33 @@ MUTANTS = (
         "            self.fail(part, error)\n        problems",
         "            raise\n        problems",
         theme="unheard",
+    ),
+    _mutant(
+        "announce the last step alone",
+        "domain/model.py",
+        "        return (*self.via, last, ",
+        "        return (last, ",
+        tests=("tests/unit/settling/test_workflows.py",),
+    ),
+    _mutant(
+        "forget where a walk was stopped",
+        "settling/writing.py",
+        "            seen = with_intent(seen, self.steps[-1])\n",
+        "            pass\n",
+        tests=("tests/unit/settling/test_workflows.py",),
+    ),
+    _mutant(
+        "walk through what is Removed",
+        "domain/rules/done.py",
+        " and each not in goals and each not in removed]",
+        " and each not in goals]",
+        tests=("tests/unit/settling/test_workflows.py",),
+    ),
+    _mutant(
+        "ask for a refused state again",
+        "domain/rules/deciding.py",
+        "types, but=tried)",
+        "types)",
+        tests=("tests/unit/settling/test_workflows.py",),
     ),
 )

@@ -13,6 +13,7 @@ from shared.domain.errors import (
     InvalidConfiguration,
     Malformed,
     MissingSetting,
+    NotAssignable,
     NotFound,
     NotTrusted,
     OrganizationGone,
@@ -69,6 +70,7 @@ CONSEQUENCES = {
     Busy: Consequence(PUT_BACK),  # the other worker writes the link's health
     Undecidable: Consequence(DROP, ATTENTION, due=True),
     Upstream: Consequence(RETRY, PENDING, due=True),
+    NotAssignable: Consequence(DROP, ATTENTION, due=True),
     Refused: Consequence(DROP, ATTENTION, due=True),
     Forbidden: Consequence(DROP, ATTENTION, due=True),
     FeedLost: Consequence(RETRY, PENDING, due=True),  # no message is about a feed
