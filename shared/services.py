@@ -35,6 +35,7 @@ from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
 from shared.store.forbidden import ForbiddenStore
 from shared.store.foreign import ForeignStore
+from shared.store.hooks import HookStore
 from shared.store.idempotency import IdempotencyStore
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
@@ -91,6 +92,10 @@ class Services:
     @cached_property
     def foreign(self) -> ForeignStore:
         return ForeignStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def hooks(self) -> HookStore:
+        return HookStore(self._table("organizations"), self.clock)
 
     @cached_property
     def progress(self) -> ProgressStore:
