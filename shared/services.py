@@ -20,11 +20,12 @@ from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
+from shared.ado.subscriptions import Subscriptions
 from shared.credential import Credential
 from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import StalePrecondition
-from shared.domain.ports import Queue
+from shared.domain.ports import AdoHooks, Queue
 from shared.http import BackOff, Session, new_session
 from shared.seats import Seats
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
@@ -130,6 +131,10 @@ class Services:
     def ado_at_once(self, organization: Organization) -> AdoClient:
         """Return a client that ignores the back-off, for a person who waits and may have fixed a refusal."""
         return self._ado_client(organization, BackOff())
+
+    def subscriptions(self, organization: Organization) -> AdoHooks:
+        """Return the organization's subscriptions, whose refusals block no other call."""
+        return Subscriptions(self.ado_at_once(organization))
 
     def finder(self, organization: Organization) -> WorkItemFinder:
         base_url = self._ado_url(organization)

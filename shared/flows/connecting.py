@@ -22,6 +22,7 @@ from shared.domain.ids import is_guid
 from shared.domain.rules.done import mapping_errors
 from shared.flows.form import ProjectStates
 from shared.flows.identifying import Met, fill_in, meet
+from shared.flows.watching import unsubscribe
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -162,12 +163,15 @@ def described_projects(
     return projects
 
 
-def remove(services: Services, organization: Organization) -> None:
-    """Disconnect an organization: remove its document, its links and their activity.
+def remove(services: Services, organization: Organization) -> str:
+    """Disconnect an organization: remove its subscriptions, its document, its links and their activity.
 
-    The document is removed first: with its epoch gone, nobody reads the rows any more. The reconciler removes
-    the rows that this request leaves, and those that a worker adds in the meantime.
+    Returns what a person has to remove in Azure DevOps, or "". The subscriptions go first: after a crash the
+    organization is still connected, and the watchdog makes them again. Of our own rows, the document goes
+    first: with its epoch gone, nobody reads the others any more. The reconciler removes those that this
+    request leaves, and those that a worker adds in the meantime.
     """
+    left = unsubscribe(services, organization)
     services.scopes.announce_end(organization.scope)
     services.organizations.remove(organization)
     stop_at = services.clock() + _REMOVE_FOR
@@ -176,6 +180,7 @@ def remove(services: Services, organization: Organization) -> None:
         services.forbidden.end_all(organization.slug)
         while _remove_rows(services, organization.scope) and services.clock() < stop_at:
             continue
+    return left
 
 
 def remove_what_ended(services: Services) -> None:
@@ -203,4 +208,5 @@ def _remove_rows(services: Services, scope: str) -> bool:
     links = services.links.remove_some(scope, _ROWS_AT_ONCE)
     entries = services.activity.remove_some(scope, _ROWS_AT_ONCE)
     services.progress.remove(scope)
+    services.hooks.forget(scope)
     return links + entries > 0

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import msgspec
 
+from shared.domain.connection import slug_of
 from shared.domain.errors import Busy, Conflict, NotFound
 from shared.domain.subscriptions import HookRecord
 from shared.store.progress import Told
@@ -48,6 +49,14 @@ class HookStore:
         """Return each organization's problem, if it has one, in the form of the reconciler's problems."""
         records = (_kept(row) for row in self._table.scan(_PARTITION, "", "~"))
         return [Told(problems={PART: each.problem}) for each in records if each.problem is not None]
+
+    def last_looks(self) -> dict[str, float]:
+        """Return when each organization was looked at last, by slug."""
+        found: dict[str, float] = {}
+        for row in self._table.scan(_PARTITION, "", "~"):
+            slug = slug_of(row.key)
+            found[slug] = max(found.get(slug, 0.0), _kept(row).checked_at)
+        return found
 
     def take(self, scope: str, seconds: float) -> Turn:
         """Take the turn to watch an organization, or raise Busy: two at once would undo each other's work."""

@@ -49,7 +49,10 @@ SECRETS: Mapping[str, str] = {
     "ADO_PAT": ADO_TOKEN,
 }
 # What a timer does at its own time would be counted among the calls of whichever test is running then.
-NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true"}
+NO_TIMERS = {
+    "AzureWebJobs.reconcile.Disabled": "true",
+    "AzureWebJobs.hook_watchdog.Disabled": "true",
+}
 # As many as docs/settings.md recommends.
 THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 
