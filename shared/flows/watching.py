@@ -27,7 +27,14 @@ from shared.domain.rules.watching import (
     seen,
     verify_password,
 )
-from shared.domain.subscriptions import HookEvent, HookRecord, HookState, Subscription, WatchedEvent
+from shared.domain.subscriptions import (
+    HookEvent,
+    HookRecord,
+    HookState,
+    Subscription,
+    SubscriptionStatus,
+    WatchedEvent,
+)
 from shared.flows.reconciling import reconcile
 from shared.services import Services
 from shared.store.hooks import Turn
@@ -39,6 +46,7 @@ _LONGEST_CALL = 30.0  # seconds
 _WATCH_ALL_FOR = 200.0  # seconds; host.json ends a function after a few minutes
 _RECONCILE_FOR = 20.0  # seconds
 _WAIT_FOR_TURN = 10  # seconds
+_MOST_BROKEN = 3
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -177,6 +185,9 @@ class _Look:
         return None
 
     def _make(self, event: HookEvent, url: str, secret: str, plan: Plan, hooks: AdoHooks) -> None:
+        broken = [each for each in plan.others if each.status is not SubscriptionStatus.ENABLED]
+        if len(broken) >= _MOST_BROKEN and not self._discard(broken, hooks):
+            return  # Where we may make but not remove, there would be another one each time.
         try:
             self._verify_turn()
             made = hooks.create(event, url, secret)
@@ -204,6 +215,18 @@ class _Look:
                     self.removed += 1
             except SyncError as error:
                 self._fail(error)
+
+    def _discard(self, broken: Sequence[Subscription], hooks: AdoHooks) -> bool:
+        """Remove what delivers nothing, and tell whether all of it is gone."""
+        try:
+            for each in broken:
+                self._verify_turn()
+                hooks.remove(each.id)
+                self.removed += 1
+        except SyncError as error:
+            self._fail(error)
+            return False
+        return True
 
     def _verify_turn(self) -> None:
         left = self._turn.ends - self._services.clock()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
 from simulator.ado.canned import CANNED_IDS, canned_event
 from simulator.ado.errors import bad_request
@@ -54,9 +54,11 @@ def add_hook_routes(app: Flask, organization: Organization) -> None:
         return spelled(hooks.replace(subscription_id, json_body(), g.person))
 
     @app.delete(f"{HOOKS}/subscriptions/<subscription_id>")
-    def remove_subscription(subscription_id: str, **_: str) -> tuple[str, int]:
+    def remove_subscription(subscription_id: str, **_: str) -> Response:
         hooks.remove(allowed(subscription_id, "Delete").id)
-        return "", 204
+        answer = Response(status=204)
+        del answer.headers["Content-Type"]
+        return answer
 
     @app.post(f"{HOOKS}/subscriptionsquery")
     def query_subscriptions(**_: str) -> Json:

@@ -146,15 +146,23 @@ def planned(ours: Sequence[Subscription], current: Collection[str]) -> Plan:
     if strange and len(strange) == len(wide):
         return Plan(Step.LEAVE, HookState.UNKNOWN, strange[0])
     if wide:
-        best = min(wide, key=lambda each: list(SubscriptionStatus).index(each.status))
+        best = _best(wide)
         return Plan(Step.REPLACE, _STATES[best.status], best, tuple(live))
     if users:
         return Plan(Step.LEAVE, HookState.DISABLED_BY_USER, min(users, key=_by_age))
     if live:
-        partly = any(each.status is SubscriptionStatus.ENABLED for each in live)
-        state = HookState.PARTIAL if partly else _STATES[live[0].status]
-        return Plan(Step.REPLACE, state, live[0], tuple(live))
+        best = _best(live)
+        is_partial = best.status is SubscriptionStatus.ENABLED
+        return Plan(
+            Step.REPLACE, HookState.PARTIAL if is_partial else _STATES[best.status], best, tuple(live)
+        )
     return Plan(Step.CREATE, HookState.MISSING)
+
+
+def _best(subscriptions: Iterable[Subscription]) -> Subscription:
+    """Return the one that delivers most; of several the oldest."""
+    order = list(SubscriptionStatus)
+    return min(subscriptions, key=lambda each: (order.index(each.status), *_by_age(each)))
 
 
 def _by_age(subscription: Subscription) -> tuple[float, str]:
