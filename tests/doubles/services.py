@@ -59,6 +59,8 @@ class MemoryServices(Services):
         self.processes = ProcessCache(clock)
         self._ado = ado
         self._sentry = sentry
+        # What stands between the app and ``ado_hooks``, if a test wants something to.
+        self.watched_hooks: AdoHooks | None = None
         self._named: dict[str, Table] = {}
         self._tokens = itertools.count(1)
 
@@ -86,7 +88,7 @@ class MemoryServices(Services):
         return MemorySubscriptions(self.clock)
 
     def subscriptions(self, organization: Organization) -> AdoHooks:
-        return self.ado_hooks
+        return self.watched_hooks or self.ado_hooks
 
     def sentry(self, organization: Organization) -> "SentryClient":
         return cast("SentryClient", self._sentry)

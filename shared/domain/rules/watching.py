@@ -186,22 +186,24 @@ def seen(
 
     They are lost since ``failing_since``, if that is known, else since it was last seen to be well.
     """
-    is_open = was.gap is not None and was.gap.until > was.enabled_at
-    gap, enabled_at = was.gap, was.enabled_at
-    begun = was.gap.since if was.gap is not None and is_open else failing_since or was.enabled_at
-    if state in _LOSING and begun:
+    gap, enabled_at, open_gap = was.gap, was.enabled_at, _open_gap(was)
+    begun = open_gap.since if open_gap else failing_since or was.enabled_at
+    if begun and (state in _LOSING or (state is HookState.ENABLED and open_gap)):
         gap = Gap(begun, now)
-    elif state is HookState.ENABLED:
-        if was.gap is not None and is_open:
-            gap = Gap(begun, now)
+    if state is HookState.ENABLED:
         enabled_at = now
     since = was.since if state is was.state and was.since else now
     return replace(was, state=state, since=since, gap=gap, enabled_at=enabled_at)
 
 
 def has_ended_gap(was: WatchedEvent, event: WatchedEvent) -> bool:
-    """Tell whether events were lost between two looks, and are delivered again."""
-    return event.state is HookState.ENABLED and event.gap is not None and event.gap != was.gap
+    """Tell whether events were lost until now, and are delivered again."""
+    return event.state is HookState.ENABLED and _open_gap(was) is not None
+
+
+def _open_gap(event: WatchedEvent) -> Gap | None:
+    """Return the gap that goes on: it was not seen to be well since."""
+    return event.gap if event.gap is not None and event.gap.until > event.enabled_at else None
 
 
 def problem_of(
