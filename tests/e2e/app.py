@@ -126,6 +126,12 @@ class App:
                 process.send_signal(how)
             self._process = None
 
+    def restart(self, **settings: str) -> None:
+        """Start again at the same address with other settings, as Azure does when somebody changes one."""
+        self.end()
+        self._environ.update(settings)
+        self.start()
+
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
