@@ -112,7 +112,7 @@ class _Look:
         self._organization = organization
         self._turn = turn
         self._known = turn.record
-        self._events: dict[HookEvent, WatchedEvent] = {}
+        self._events: dict[str, WatchedEvent] = {}
         self._error: SyncError | None = None
         self.made = self.removed = 0
         self.is_worth_reconciling = False
@@ -253,7 +253,7 @@ class _Look:
 
     def _record(self) -> HookRecord:
         now = self._services.clock()
-        states = {event: each.state for event, each in self._events.items()}
+        states = {event: self._events[event].state for event in HookEvent}
         problem = problem_of(states, self._error, _cure(self._error), now)
         problem = problem and problem.after(self._known.problem)
         return HookRecord(now, self._events, problem)

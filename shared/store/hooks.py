@@ -21,6 +21,10 @@ class _Kept(HookRecord, frozen=True, omit_defaults=True):
 
     taken_until: float = 0.0
 
+    @property
+    def record(self) -> HookRecord:
+        return HookRecord(self.checked_at, self.events, self.problem)
+
 
 class Turn(msgspec.Struct, frozen=True):
     """The right to change an organization's subscriptions, until ``ends``; ``record`` is what was known."""
@@ -41,7 +45,7 @@ class HookStore:
     def get(self, scope: str) -> HookRecord:
         """Return what was seen last; one that was never looked at has an empty record."""
         try:
-            return _kept(self._table.get(_PARTITION, scope))
+            return _kept(self._table.get(_PARTITION, scope)).record
         except NotFound:
             return HookRecord()
 
@@ -74,7 +78,7 @@ class HookStore:
             [etag] = self._table.apply(_PARTITION, change)
         except (Conflict, NotFound) as error:
             raise _busy(1.0) from error
-        return Turn(scope, etag, now + seconds, kept)
+        return Turn(scope, etag, now + seconds, kept.record)
 
     def end(self, turn: Turn, record: HookRecord) -> None:
         """Store what was seen, and give the turn back; if it ended meanwhile, the next one's word counts."""
