@@ -163,11 +163,13 @@ def _copy(services: Services, organization: Organization, stored: StoredLink, pa
 def _as_if_changed(now: Ends, side: Side) -> Ends:
     """Return the ends that would have been seen if this side had just changed both its fields.
 
-    Nobody can set these values, so the copy happens even if the side changes in the meantime.
+    Nobody can set these values, so the copy happens even if the side changes in the meantime. An archived
+    issue is the exception: it looks as if it had stood like its work item, so whoever takes it out of the
+    archive meanwhile either agrees with the work item or has changed something.
     """
     if side is Side.SENTRY:
         archived = now.issue.status is IssueStatus.IGNORED
-        before = IssueStatus.RESOLVED if archived else IssueStatus.IGNORED
+        before = (now.item.status or IssueStatus.UNRESOLVED) if archived else IssueStatus.IGNORED
         return replace(now, issue=IssueSide(before, NOT_SEEN))
     return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, NOT_SEEN))
 
