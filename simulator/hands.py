@@ -236,5 +236,5 @@ class Hands:
             self.app.link(issue_id, work_item_id)
 
     def subscribe(self) -> None:
-        """Have the app make its subscriptions; Sentry's webhook is a setting that its integration came with."""
+        """Have the app make its subscriptions; Sentry's webhook is a setting of its integration."""
         self.app.subscribe()
