@@ -9,7 +9,7 @@ import azure.functions as func
 from functions.edge import answer, api_boundary, seated
 from shared.domain.errors import Busy, SyncError
 from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent
-from shared.flows.watching import Watched, commands, watch, watch_all
+from shared.flows.subscribing import Watched, commands, watch, watch_all
 from shared.services import Services
 from shared.store.organizations import Organization
 

@@ -14,7 +14,7 @@ from msgspec import Meta
 from shared.ado.answers import Guid, Listed, Name
 from shared.ado.client import AdoClient
 from shared.domain.errors import NotFound, Unavailable
-from shared.domain.rules.watching import wanted
+from shared.domain.rules.subscribing import wanted
 from shared.domain.subscriptions import HookEvent, Subscription, SubscriptionStatus
 
 _SUBSCRIPTIONS = ("_apis", "hooks", "subscriptions")

@@ -22,7 +22,7 @@ from shared.domain.ids import is_guid
 from shared.domain.rules.done import mapping_errors
 from shared.flows.form import ProjectStates
 from shared.flows.identifying import Met, fill_in, meet
-from shared.flows.watching import unsubscribe
+from shared.flows.subscribing import unsubscribe
 from shared.services import Services
 from shared.store.organizations import Organization
 

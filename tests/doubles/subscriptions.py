@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from shared.domain.errors import Forbidden, NotFound, Refused
-from shared.domain.rules.watching import wanted
+from shared.domain.rules.subscribing import wanted
 from shared.domain.subscriptions import HookEvent, Subscription, SubscriptionStatus
 from simulator.ado.catalog import Catalog, default_catalog
 from simulator.ado.errors import Refused as RefusedByFake

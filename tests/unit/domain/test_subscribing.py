@@ -18,7 +18,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.rules.watching import (
+from shared.domain.rules.subscribing import (
     Step,
     by_hand,
     has_ended_gap,

@@ -14,7 +14,7 @@ from shared.domain.model import IssueStatus
 from shared.domain.ports import AdoHooks
 from shared.domain.subscriptions import HookEvent, Subscription
 from shared.flows.reconciling import reconcile
-from shared.flows.watching import Watched, unsubscribe, watch, watch_all
+from shared.flows.subscribing import Watched, unsubscribe, watch, watch_all
 from shared.settings import Settings
 from shared.store.organizations import Organization
 from shared.store.tables import Replace

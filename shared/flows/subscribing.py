@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shared.domain.errors import Busy, Forbidden, MissingSetting, Rejected, SyncError, Unauthorized
 from shared.domain.ports import AdoHooks
-from shared.domain.rules.watching import (
+from shared.domain.rules.subscribing import (
     OVERLAP,
     Plan,
     Step,
