@@ -302,17 +302,23 @@ def unsubscribe(services: Services, organization: Organization) -> str:
         return ""  # We have made none.
     _wait_for_turn(services, scope)
     try:
+        known = {each.subscription_id for each in services.hooks.get(scope).events.values()}
         hooks = services.subscriptions(organization)
         ours = {each.id for each in hooks.web_hooks() if is_ours(each, url)}
     except SyncError as error:
         return _left("those", error, url)
     failed: list[SyncError] = []
-    for subscription_id in sorted(ours):
+    for subscription_id in sorted(ours | known - {""}):
         try:
-            hooks.remove(subscription_id)
+            if subscription_id in ours or _leads_to(url, hooks.find(subscription_id)):
+                hooks.remove(subscription_id)
         except SyncError as error:
             failed.append(error)
     return _left(f"{len(failed)}", failed[0], url) if failed else ""
+
+
+def _leads_to(url: str, found: Subscription | None) -> bool:
+    return found is not None and is_ours(found, url)
 
 
 def _left(which: str, error: SyncError, url: str) -> str:
