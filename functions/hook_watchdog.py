@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.functions as func
 
-from functions.edge import answer, api_boundary, seated
+from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, seated
 from shared.domain.errors import Busy, SyncError
 from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent
 from shared.flows.subscribing import Watched, commands, watch, watch_all
@@ -40,6 +40,7 @@ def _log(slug: str, watched: Watched) -> None:
 @seated("checks")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     """Tell how the subscriptions were seen last; asked by POST, look after them first."""
+    body_of(request, LARGEST_FORM)
     organization = services.organizations.get(request.route_params["organization"])
     if request.method != "POST":
         return answer(_told(services, organization, services.hooks.get(organization.scope)))

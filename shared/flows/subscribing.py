@@ -266,10 +266,8 @@ def _cure(error: SyncError | None) -> str:
     )
     match error:
         case Forbidden() | Unauthorized():
-            rights = (
-                "give the app's identity the rights to view and to edit subscriptions of the organization"
-            )
-            return f"{rights}, {people}"
+            rights = "give the app's identity the rights to view, edit and delete subscriptions"
+            return f"{rights} of the organization, {people}"
         case MissingSetting(name="PUBLIC_URL"):
             return f"set it, {people}"
         case Rejected():

@@ -700,6 +700,14 @@ def test_the_answer_tells_how_each_event_fares(scene: Scene, hooks: MemorySubscr
     assert ADO_SECRET not in json.dumps(told)
 
 
+def test_a_body_that_nobody_needs_is_bounded(scene: Scene, noted: Noted) -> None:
+    noted.meet("web_hooks", Died())
+    request = func.HttpRequest(
+        "POST", "/api", headers={}, params={}, route_params={"organization": SLUG}, body=b" " * 65_537
+    )
+    assert hook_watchdog.handle(request, scene.services).status_code == 413
+
+
 def test_the_answer_has_the_commands_for_what_is_missing(scene: Scene, hooks: MemorySubscriptions) -> None:
     hooks.deny("Edit")
     hooks.subscribe(URL, DELETED, basicAuthUsername="sync", basicAuthPassword=ADO_SECRET)
