@@ -11,6 +11,15 @@ MODULES ?=
 LOCK_OPTIONS ?=
 BENCH_OPTIONS ?=
 
+# What `make run` is asked for: make run PORT=7071 KEY=my-key KEEP=1 VERBOSE=1
+PORT ?=
+KEY ?=
+KEEP ?=
+VERBOSE ?=
+quoted = '$(subst ','\'',$(1))'
+RUN_OPTIONS = $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(KEY),--key $(call quoted,$(KEY))) \
+	$(if $(filter-out 0,$(KEEP)),--keep) $(if $(filter-out 0,$(VERBOSE)),--verbose)
+
 # For every platform and Python from 3.11; nothing of this machine goes into what it writes.
 LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
@@ -21,32 +30,38 @@ LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --pytho
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-set-up: ## Install what is needed into this folder (every other command does so by itself)
+set-up: ## Install all that is needed into this folder (every other command installs what it needs by itself)
 	@$(PYTHON) simulator/setup.py
 
-demo: set-up ## Start everything, change things on both sides, show that they arrive, stop everything
+demo: ## Start everything, change things on both sides, show that they arrive, stop everything
+	@$(PYTHON) simulator/setup.py demo
 	@$(RUN) simulator.demo
 
-run: set-up ## Start everything and keep it running, with pages to play on
-	@$(RUN) simulator.run
+run: ## Start everything and keep it running, with pages to play on (PORT=7071 KEY=my-key KEEP=1 VERBOSE=1)
+	@$(PYTHON) simulator/setup.py demo
+	@$(RUN) simulator.run $(RUN_OPTIONS)
 
 test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
-	@$(PYTHON) simulator/setup.py --for-tests
+	@$(PYTHON) simulator/setup.py test
 	@$(RUN) pytest -q -n 4 --dist loadfile $(PYTEST_OPTIONS)
 
-check: set-up ## Check format, lint, types, the direction of imports, and what deploys the app
+check: ## Check format, lint, types, the direction of imports, and what deploys the app
+	@$(PYTHON) simulator/setup.py check
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
 	@$(RUN) tests.infra
 
-format: set-up ## Format the code and fix what the linter can fix
+format: ## Format the code and fix what the linter can fix
+	@$(PYTHON) simulator/setup.py check
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
 
-lock: set-up ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=--upgrade)
+lock: ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=--upgrade)
+	@$(PYTHON) simulator/setup.py check
 	@$(LOCK) requirements.in --output-file requirements.txt
+	@$(LOCK) requirements-demo.in --output-file requirements-demo.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 	@$(LOCK) requirements-models.in --output-file requirements-models.txt
 
@@ -61,7 +76,8 @@ bench: set-up ## Measure calls, latency and growth against their targets (BENCH_
 chaos: set-up ## Kill, cut off and overload the running app, and check that both sides agree afterwards
 	@$(RUN) tests.chaos
 
-simulate: set-up ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0, or SEED=clock)
+simulate: ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0, or SEED=clock)
+	@$(PYTHON) simulator/setup.py check
 	@$(RUN) tests.simulation --schedules $(SCHEDULES) --seed $(SEED)
 
 mutants: set-up ## Break the code on purpose and check that a test notices

@@ -40,7 +40,7 @@ class _Caller:
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         """Make a request, and again where the answer asks for that: a worker may hold the link."""
         for _ in range(_TRIES):
-            answer = self._once(method, path, **options)
+            answer = self.ask_once(method, path, **options)
             if answer.status_code != 503 or not answer.headers.get("Retry-After", "").isdecimal():
                 break
             time.sleep(min(int(answer.headers["Retry-After"]), _LONGEST_WAIT))
@@ -48,7 +48,7 @@ class _Caller:
             raise HandsError(f"{method} {self.url}{path}: HTTP {answer.status_code}: {answer.text[:500]}")
         return answer
 
-    def _once(self, method: str, path: str, **options: Any) -> requests.Response:
+    def ask_once(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
             return self.session.request(
                 method, f"{self.url}{path}", timeout=_PATIENCE, allow_redirects=False, **options
@@ -200,12 +200,31 @@ class AppHands:
         entries: list[Json] = self._ask("GET", f"links/{issue_id}/{work_item_id}/activity").json()["activity"]
         return entries
 
+    def is_connected(self) -> bool:
+        path = f"/organizations/{SLUG}/links"
+        return self._caller.ask_once("GET", path, headers=self._headers).ok
+
+    def entries(self, organization: str, **end: object) -> list[tuple[Json, Json]]:
+        """Return each link with an end and each entry of its activity, oldest first."""
+        links: list[Json] = self._ask("GET", "links", organization, params=end).json()["links"]
+        return [
+            (link, entry)
+            for link in links
+            for entry in reversed(
+                self._ask(
+                    "GET", f"links/{link['issue_id']}/{link['work_item_id']}/activity", organization
+                ).json()["activity"]
+            )
+        ]
+
     def health(self) -> Json:
         health: Json = self._caller.ask("GET", "/health").json()
         return health
 
-    def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        return self._caller.ask(method, f"/organizations/{SLUG}/{path}", headers=self._headers, **options)
+    def _ask(self, method: str, path: str, organization: str = SLUG, **options: Any) -> requests.Response:
+        return self._caller.ask(
+            method, f"/organizations/{organization}/{path}", headers=self._headers, **options
+        )
 
 
 class Hands:

@@ -22,12 +22,18 @@ ADO_ORGANIZATION = "fabrikam"
 SENTRY_ORGANIZATION = "acme"
 SLUG = "demo"
 
+_LOOPBACK = "127.0.0.1"
 _LISTENING = re.compile(r"listening on (http://\S+)")
 _START_SECONDS = 60
 # Longer than the host takes to finish its running work.
 _STOP_SECONDS = 15
 _LINES_KEPT = 200
 _LEASE_SECONDS = "5"
+
+# What listens one, two ports above the app when that has a port of its own.
+_ADO_PORT, _SENTRY_PORT = 1, 2
+# Three that the demo links, and three to link by hand.
+_ISSUES = 6
 
 LineReader = Callable[[str], None]
 
@@ -119,19 +125,28 @@ class Child:
 
 
 class Stack:
-    """What runs side by side. ``host_python`` and ``host_options`` are for the app alone."""
+    """What runs side by side. ``host_python`` and ``host_options`` are for the app alone.
+
+    With a ``port`` the app listens there and the fakes behind it; without one all take what is free. In a
+    ``folder`` everything is kept that Azurite and the fakes know.
+    """
 
     def __init__(
         self,
         *,
+        port: int | None = None,
+        known: Secrets | None = None,
+        folder: Path | None = None,
         host_python: Path | None = None,
         host_options: Sequence[str] = (),
         on_host_line: LineReader | None = None,
     ) -> None:
-        self.secrets = Secrets()
+        self.secrets = known or Secrets()
         self.ado_url = self.sentry_url = ""
+        self._port = port
+        self._folder = folder
         # The app and Sentry have to know the app's address before the app runs.
-        self.app_url = f"http://127.0.0.1:{_free_port()}"
+        self.app_url = f"http://127.0.0.1:{port or free_port()}"
         self._host_python = host_python
         self._host_options = host_options
         self._on_host_line = on_host_line
@@ -172,10 +187,15 @@ class Stack:
     def _start(self, undo: ExitStack) -> None:
         """Start what can be started side by side, then wait for each."""
         known = self.secrets
+        if self._port is not None:
+            verify_free(self._port)
         ado = self._launch(
             undo,
             "the fake Azure DevOps",
-            ["simulator.ado", "--organization", ADO_ORGANIZATION, "--token", known.ado_token],
+            [
+                *("simulator.ado", "--organization", ADO_ORGANIZATION, "--token", known.ado_token),
+                *self._placed(_ADO_PORT, "ado"),
+            ],
         )
         sentry = self._launch(
             undo,
@@ -183,11 +203,12 @@ class Stack:
             [
                 *("simulator.sentry", "--organization", SENTRY_ORGANIZATION),
                 *("--token", known.sentry_token, "--client-secret", known.sentry_client),
-                *("--webhook-url", self.sentry_webhook_url),
+                *("--webhook-url", self.sentry_webhook_url, "--issues", str(_ISSUES)),
+                *self._placed(_SENTRY_PORT, "sentry"),
             ],
         )
         try:
-            azurite = undo.enter_context(Azurite())
+            azurite = undo.enter_context(Azurite(self._folder / "azurite" if self._folder else None))
         except AzuriteError as error:
             raise StackError(str(error)) from error
         self.ado_url = ado.wait_until_it_listens()
@@ -197,6 +218,11 @@ class Stack:
         # All are asked to end before the first is waited for.
         for child in self._children:
             undo.callback(child.let_go)
+
+    def _placed(self, offset: int, name: str) -> list[str]:
+        """Say where a fake listens and what it keeps, if that was asked for."""
+        port = [] if self._port is None else ["--port", str(self._port + offset)]
+        return port if self._folder is None else [*port, "--keep", str(self._folder / name)]
 
     def _launch_host(self, undo: ExitStack, storage: str) -> Child:
         known = self.secrets
@@ -238,9 +264,45 @@ class Stack:
         return child
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that is free now. The host takes it a moment later, and says so if it cannot."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((_LOOPBACK, 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def verify_free(port: int) -> None:
+    """Raise StackError if somebody listens on one of the ports that ``port`` stands for."""
+    for offset, name in ((0, "the app"), (_ADO_PORT, "Azure DevOps"), (_SENTRY_PORT, "Sentry")):
+        if not is_free(port + offset):
+            raise StackError(
+                f"Port {port + offset} (for {name}) is taken by another program. End that one, or choose "
+                f"another port; the two behind it are used as well: make run PORT={_next_free(port)}"
+            )
+
+
+def free_ports() -> int:
+    """Return a port that is free, as are those that the fakes then take."""
+    return _next_free(free_port() - _SENTRY_PORT)
+
+
+def _next_free(port: int) -> int:
+    """Return the next port above with room for all."""
+    last = 65_535 - _SENTRY_PORT
+    first: int
+    for first in (*range(port + 10, last, 10), *range(1030, last, 10)):
+        if all(is_free(first + offset) for offset in range(_SENTRY_PORT + 1)):
+            return first
+    raise StackError("No three free ports in a row were found")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do: what lingers of an ended connection is in nobody's way.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+    return True

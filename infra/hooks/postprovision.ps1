@@ -18,7 +18,6 @@ function Add-Secret([string] $Setting, [string] $Value) {
     }
     finally { Remove-Item $file.FullName }
     Write-Host "  ${Setting}: stored as $(Get-SecretName $Setting)"
-    $script:changed = $true
 }
 
 function New-RandomSecret {
@@ -39,7 +38,6 @@ foreach ($try in 1..20) {
     Start-Sleep -Seconds 15
 }
 
-$changed = $false
 $missing = @()
 Write-Host "Secrets in ${env:KEY_VAULT_NAME}:"
 foreach ($setting in $env:SECRET_SETTINGS.Split(',')) {
@@ -53,11 +51,9 @@ foreach ($setting in $env:SECRET_SETTINGS.Split(',')) {
     }
 }
 
-if ($changed) {
-    # Without this the app would go on with what it read before, for up to a day.
-    az rest --method post --output none --url "https://management.azure.com$env:FUNCTION_APP_ID/config/configreferences/appsettings/refresh?api-version=2022-03-01"
-    if ($LASTEXITCODE -ne 0) { throw 'The secrets are stored, and the app has not read them' }
-}
+# Without this the app would go on with what it read before, for up to a day; somebody may have stored one by hand.
+az rest --method post --output none --url "https://management.azure.com$env:FUNCTION_APP_ID/config/configreferences/appsettings/refresh?api-version=2022-03-01"
+if ($LASTEXITCODE -ne 0) { throw 'The secrets are stored, and the app has not read them' }
 
 foreach ($setting in $missing) {
     Write-Host "  ${setting}: missing. Give it: az keyvault secret set --vault-name $env:KEY_VAULT_NAME --name $(Get-SecretName $setting) --file FILE"

@@ -13,7 +13,6 @@ put() {
     printf '%s' "$2" | az keyvault secret set --vault-name "$KEY_VAULT_NAME" --name "$(secret_name "$1")" \
         --file /dev/stdin --encoding utf-8 --output none
     echo "  $1: stored as $(secret_name "$1")"
-    changed=yes
 }
 
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
@@ -38,7 +37,6 @@ until az keyvault secret list --vault-name "$KEY_VAULT_NAME" --maxresults 1 --ou
     sleep "${VAULT_WAIT:-15}"
 done
 
-changed=no
 missing=
 echo "Secrets in $KEY_VAULT_NAME:"
 for setting in $(printf '%s' "$SECRET_SETTINGS" | tr ',' ' '); do
@@ -55,11 +53,9 @@ for setting in $(printf '%s' "$SECRET_SETTINGS" | tr ',' ' '); do
     fi
 done
 
-if [ "$changed" = yes ]; then
-    # Without this the app would go on with what it read before, for up to a day.
-    az rest --method post --output none \
-        --url "https://management.azure.com$FUNCTION_APP_ID/config/configreferences/appsettings/refresh?api-version=2022-03-01"
-fi
+# Without this the app would go on with what it read before, for up to a day; somebody may have stored one by hand.
+az rest --method post --output none \
+    --url "https://management.azure.com$FUNCTION_APP_ID/config/configreferences/appsettings/refresh?api-version=2022-03-01"
 
 for setting in $missing; do
     echo "  $setting: missing. Give it: az keyvault secret set --vault-name $KEY_VAULT_NAME --name $(secret_name "$setting") --file FILE"

@@ -5,8 +5,9 @@ from html import escape
 
 from shared.ado.answers import Acknowledged, CommentsAnswer
 from shared.ado.client import AdoClient
-from shared.ado.text import writable
+from shared.ado.text import html_of
 from shared.domain.model import SentryComment
+from shared.domain.text import one_line
 
 # ADO quirk: the comments API never left preview; the plain version is refused.
 _VERSION = {"api-version": "7.1-preview.4"}
@@ -15,9 +16,8 @@ _ISSUE = re.compile("/issues/[0-9]+/")
 
 
 def rendered(comment: SentryComment, url: str) -> str:
-    """Return the comment as HTML with escaped text; the link to ``url`` identifies the comment."""
-    text = escape(writable(comment.text)).replace("\r\n", "\n").replace("\n", "<br>")
-    author = escape(writable(comment.author))
+    """Return the comment as HTML; the link to ``url`` identifies the comment."""
+    author, text = escape(one_line(comment.author)), html_of(comment.text)
     return f'<p>{author} wrote in <a href="{escape(url)}">Sentry</a>:</p><blockquote>{text}</blockquote>'
 
 

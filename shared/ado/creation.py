@@ -9,11 +9,11 @@ import msgspec
 
 from shared.ado.answers import FieldAnswer, Listed, QueryAnswer, RelatedAnswer, WorkItemAnswer
 from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient
-from shared.ado.text import writable
+from shared.ado.text import html_of, tags_of, title_of
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.model import WorkItem
+from shared.domain.text import one_line
 
-LONGEST_TITLE = 255
 _CLOCKS_DIFFER_BY = 300.0  # seconds
 _MOST_FOUND = 19_999
 _REPRO_STEPS = "Microsoft.VSTS.TCM.ReproSteps"
@@ -40,11 +40,6 @@ class NewWorkItem(msgspec.Struct, frozen=True):
     tags: str = ""
     parent: int | None = None
 
-    @property
-    def shortened_title(self) -> str:
-        one_line = " ".join(writable(self.title).split())
-        return one_line if _length(one_line) <= LONGEST_TITLE else f"{_cut(one_line, LONGEST_TITLE - 1)}…"
-
 
 class _TypeField(msgspec.Struct, frozen=True):
     name: str
@@ -67,6 +62,8 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
     """Return the document that creates a work item, or raise Rejected naming what the form lacks."""
     fields = _type_fields(ado, new.project, new.work_item_type)
     values = _values(new, fields)
+    if "System.Title" not in values:
+        raise Rejected("title is required")
     missing = [
         field.name
         for reference, field in fields.items()
@@ -140,11 +137,11 @@ def _values(new: NewWorkItem, fields: Mapping[str, _TypeField]) -> dict[str, Any
     # ADO quirk: a bug's form shows its repro steps and hides its description.
     body = _REPRO_STEPS if _REPRO_STEPS in fields and new.work_item_type == "Bug" else _DESCRIPTION
     wanted: dict[str, Any] = {
-        "System.Title": new.shortened_title,
+        "System.Title": title_of(new.title),
         body: _html(new),
-        "System.AreaPath": new.area_path,
-        "System.IterationPath": new.iteration_path,
-        "System.Tags": new.tags,
+        "System.AreaPath": one_line(new.area_path),
+        "System.IterationPath": one_line(new.iteration_path),
+        "System.Tags": tags_of(new.tags),
     }
     values = {reference: value for reference, value in wanted.items() if value}
     if _PRIORITY in fields and new.level in _PRIORITIES:
@@ -152,19 +149,9 @@ def _values(new: NewWorkItem, fields: Mapping[str, _TypeField]) -> dict[str, Any
     return values
 
 
-def _length(text: str) -> int:
-    # ADO quirk: it counts UTF-16 units as .NET does; most emoji count as two.
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _cut(text: str, length: int) -> str:
-    return text.encode("utf-16-le")[: length * 2].decode("utf-16-le", "ignore")
-
-
 def _html(new: NewWorkItem) -> str:
-    text = escape(writable(new.description)).replace("\r\n", "\n").replace("\n", "<br>")
     url = escape(new.issue_url)
-    return f'<p>{text}</p><p>Sentry issue: <a href="{url}">{url}</a></p>'
+    return f'{html_of(new.description)}<p>Sentry issue: <a href="{url}">{url}</a></p>'
 
 
 def _relation(kind: str, url: str, comment: str) -> dict[str, Any]:

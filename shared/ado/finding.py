@@ -8,12 +8,13 @@ import msgspec
 
 from shared.ado.answers import FoundAnswer, QueryAnswer
 from shared.ado.client import AdoClient
+from shared.ado.text import LONGEST_TITLE
 from shared.domain.errors import Forbidden, NotFound, Refused, Throttled, Unauthorized, Unavailable
 from shared.domain.model import WorkItem
+from shared.domain.text import one_line, units
 
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
 _EDIT_PATH = re.compile(r"/(?:_workitems/edit|_apis/wit/workitems)/([0-9]{1,15})\b", re.IGNORECASE)
-_LONGEST_TITLE = 255
 # The infoCode values of a complete answer; any other means a partial one (SearchCode in its REST reference).
 _INDEX_IS_COMPLETE = frozenset({0, 8})
 
@@ -36,7 +37,7 @@ class WorkItemFinder:
     def find(self, query: str, project: str | None, limit: int) -> list[Hit]:
         """Return the best hits first: the item with that number or address, then items with the words."""
         named = self._named(query, project)
-        by_words = [] if _is_url(query) else self._by_words(_one_line(query), project, limit)
+        by_words = [] if _is_url(query) else self._by_words(one_line(query), project, limit)
         # The index may still hold an older title of the named item.
         known = {hit.id for hit in named}
         hits = [*named, *(hit for hit in by_words if hit.id not in known)]
@@ -88,7 +89,7 @@ class WorkItemFinder:
             hits = self._by_index(words, project, limit)
         except (NotFound, Forbidden, Refused, Unauthorized, Unavailable, Throttled):
             hits = []
-        if hits or len(words) > _LONGEST_TITLE:
+        if hits or units(words) > LONGEST_TITLE:
             return hits
         condition = f"{_in_project(project)} AND [System.Title] CONTAINS {_quoted(words)}"
         return self._by_query(condition, "[System.ChangedDate] DESC", project, limit)
@@ -145,11 +146,6 @@ def _about(project: str | None) -> str:
 def _quoted(text: str) -> str:
     """Return a string literal of the query language, in which only the quote needs escaping."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _one_line(text: str) -> str:
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())
 
 
 def _is_url(text: str) -> bool:

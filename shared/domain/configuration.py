@@ -192,7 +192,7 @@ def _check_done_categories(values: Mapping[str, Any], errors: dict[str, str]) ->
 def _check_addresses(values: dict[str, Any], policy: AddressPolicy, errors: dict[str, str]) -> None:
     account, ado_url = values.get("ado_account_id"), values.get("ado_url")
     if ado_url is None and account is None:
-        errors.setdefault("ado_url", "is required, unless ado_account_id is given")
+        errors.setdefault("ado_url", "give the address, or ado_account_id")
     elif ado_url is not None and account is not None and is_bare_host(ado_url):
         pass  # Looked up on first use; the result is checked like any other address.
     elif ado_url is not None:

@@ -8,6 +8,7 @@ from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
 from shared.domain.errors import AlreadyLinked, NotFound, SyncError, Throttled, Unavailable
 from shared.domain.model import IssueLink
+from shared.domain.text import is_web_address
 from shared.flows.linking import link
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
@@ -25,7 +26,8 @@ def create_and_link(
     """
     ado, sentry = services.ado_at_once(organization), services.sentry(organization)
     issue = sentry.get_issue(issue_id)
-    new = replace(new, level=issue.level, issue_url=issue.permalink or sentry.web_url(issue_id))
+    url = issue.permalink if is_web_address(issue.permalink) else sentry.web_url(issue_id)
+    new = replace(new, level=issue.level, issue_url=url)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
     claim = _claim_or_link(services, organization, issue_id)
     if isinstance(claim, IssueLink):

@@ -110,6 +110,18 @@ def bad_request(message: str, type_key: str = "VssPropertyValidationException") 
     return Refused(400, message, type_key)
 
 
+def unwritable_text() -> Refused:
+    # That it refuses is reported for 0xFFFF in a description and in the history; its words for REST are not
+    # known. https://github.com/nkdAgility/azure-devops-migration-tools/issues/1883
+    return bad_request("The value holds a character that is not valid.", "WorkItemFieldInvalidException")
+
+
+def invalid_tag() -> Refused:
+    # https://github.com/danhellem/github-actions-issue-to-work-item/issues/106
+    message = "TF401407: The tag name is invalid. It contains invalid characters."
+    return bad_request(message, "InvalidTagNameException")
+
+
 def forbidden() -> Refused:
     # The words of this refusal were not confirmed, only its status.
     message = "TF401027: You need a permission that your account does not have to perform this action."

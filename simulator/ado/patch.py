@@ -14,11 +14,11 @@ from simulator.ado.errors import (
     unsupported_value,
 )
 from simulator.ado.processes import FIELDS, Field, WorkItemType
+from simulator.ado.text import check_text, check_title, tags_in
 
 Value = str | int | float | bool | Person
 Fields = Mapping[str, Value]
 
-TITLE_LIMIT = 255
 NOT_A_PATCH = "You must pass a valid patch document in the body of the request."
 REMAINING_WORK = "Microsoft.VSTS.Scheduling.RemainingWork"
 
@@ -77,6 +77,14 @@ class Patch:
             case _:
                 raise bad_request(NOT_A_PATCH)
 
+    @property
+    def texts(self) -> tuple[Any, ...]:
+        """Return every text that would be stored."""
+        history = self.fields.get("System.History")
+        formatted = (history.get("text"),) if isinstance(history, dict) else ()
+        links = (value for each in self.added for value in (each.url, each.attributes.get("comment")))
+        return (*self.fields.values(), *formatted, *links)
+
     def check(self, rev: int, fields: Fields) -> None:
         """Raise the 412 of the first "test" that does not hold."""
         for path, wanted in self.tests:
@@ -113,6 +121,7 @@ def revised(catalog: Catalog, old: Fields, patch: Patch, *, rules: bool = True) 
 
     ``rules`` is off for bypassRules: then any text is a state or a person.
     """
+    check_text(patch.texts)
     new = dict(old)
     for name, value in patch.fields.items():
         _set(catalog, new, name, value, rules=rules)
@@ -158,13 +167,10 @@ def _set(catalog: Catalog, new: dict[str, Value], name: str, value: Any, *, rule
 
 
 def _tidy_tags(new: dict[str, Value]) -> None:
-    tags: dict[str, str] = {}
-    for tag in str(new.get("System.Tags", "")).split(";"):
-        if tag.strip():
-            tags.setdefault(tag.strip().casefold(), tag.strip())
+    tags = tags_in(str(new.get("System.Tags", "")))
     new.pop("System.Tags", None)
     if tags:
-        new["System.Tags"] = "; ".join(tags.values())
+        new["System.Tags"] = "; ".join(tags)
 
 
 def _start(new: dict[str, Value], kind: WorkItemType, project: Project) -> None:
@@ -200,8 +206,7 @@ def _check_required(kind: WorkItemType, new: Fields) -> None:
     for name in kind.required:
         if not str(new.get(name, "")).strip():
             raise broken_rule(name, field_named(name).name, "required", "invalidEmpty")
-    if len(str(new["System.Title"])) > TITLE_LIMIT:
-        raise broken_rule("System.Title", "Title", "required", "hasValues", "invalidTooLong")
+    check_title(str(new["System.Title"]))
 
 
 def _check_remaining_work(kind: WorkItemType, old: Fields, new: dict[str, Value], patch: Patch) -> None:

@@ -1,7 +1,10 @@
 """The fake Azure DevOps: an organization behind a real HTTP server, in-process or alone."""
 
 import argparse
+import signal
+import sys
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +18,7 @@ from simulator.ado.item_routes import add_item_routes
 from simulator.ado.organization import TOKEN, Organization
 from simulator.ado.page import add_page
 from simulator.ado.project_routes import add_project_routes
+from simulator.kept import Kept, KeptError
 
 LOOPBACK = "127.0.0.1"
 
@@ -107,6 +111,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--empty", action="store_true", help="start without the work items of the demonstration"
     )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="go on with what is in it, and keep it there"
+    )
     chosen = parser.parse_args(arguments)
     ado = FakeAdo(
         chosen.organization,
@@ -117,11 +124,35 @@ def main(arguments: list[str]) -> None:
         time_scale=chosen.time_scale,
         search_lag=chosen.search_lag,
     )
-    if not chosen.empty:
-        ado.seed()
+    stopped = threading.Event()
+    kept = kept_in(chosen.keep, ado) if chosen.keep else None
+    try:
+        if not (kept is not None and kept.restore()) and not chosen.empty:
+            ado.seed()
+    except KeptError as error:
+        sys.exit(str(error))
     with ado:
         print(f"listening on {ado.url}", flush=True)
         try:
-            ado.join()
+            if kept is None:
+                ado.join()
+            else:
+                # Otherwise what has changed since the last look would be lost.
+                signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+                kept.save_until(stopped)
         except KeyboardInterrupt:
-            return
+            pass
+    if kept is not None:
+        kept.save()
+
+
+def kept_in(path: Path, ado: FakeAdo) -> Kept:
+    return Kept(
+        path,
+        ado.lock,
+        catalog=ado.catalog,
+        work_items=ado.work_items,
+        hooks=ado.hooks,
+        index=ado.index,
+        revision_log=ado.revision_log,
+    )

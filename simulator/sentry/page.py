@@ -82,7 +82,9 @@ LAYOUT = """<!doctype html>
 </main></body></html>"""
 
 DELIVERIES = """<section class="card"><h2>Hooks</h2>
-<p class="faint">To {{ webhook_url or 'nowhere: no webhook URL was given' }}</p>
+<form method="post" action="{{ url_for('page.save') }}"><label for="webhook">Webhook URL</label>
+<input id="webhook" name="webhook_url" type="url" size="60" value="{{ webhook_url or '' }}">
+<button>Save</button></form>
 <table><thead><tr><th>Hook<th>Issue<th>Outcome<th>Answer</tr></thead><tbody>
 {% for sent in deliveries %}<tr><td>{{ sent.resource }}.{{ sent.action }}<td>{{ sent.issue_id or '' }}
 <td class="{{ sent.outcome }}">{{ sent.outcome }}{{ ' ' ~ sent.status if sent.status }}
@@ -145,6 +147,11 @@ def page(sentry: FakeSentry) -> Blueprint:
             "comment": lambda: sentry.comment(issue_id, request.form.get("text", "")),
         }
         return redirect(url_for("page.home", problem=_problem_of(verbs.get(verb, _nothing))), 303)
+
+    @blueprint.post("/integration")
+    def save() -> Response:
+        sentry.webhook_url = request.form.get("webhook_url") or None
+        return redirect(url_for("page.home"), 303)
 
     @blueprint.post("/link/<kind>/<issue_id>")
     def submit(kind: str, issue_id: str) -> Response:

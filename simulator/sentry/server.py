@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from simulator.kept import Kept, KeptError
 from simulator.sentry.api import RestApi
 from simulator.sentry.components import ComponentCaller
 from simulator.sentry.directory import DEFAULT_PROJECT, OWNER
@@ -40,6 +44,15 @@ __all__ = ["APPLICATION", "SENTRY", "Actor", "FakeSentry", "Modes", "Weather", "
 
 BEARER = "sentry-simulator-bearer"
 SIGNING_KEY = "sentry-simulator-signing-key"
+
+_TITLES = (
+    "TypeError: cannot read properties of undefined (reading 'cart')",
+    "TimeoutError: payment gateway did not answer",
+    "ValueError: <script> in a customer's name",
+    "KeyError: 'currency'",
+    "ZeroDivisionError: division by zero",
+    "ConnectionResetError: the warehouse hung up",
+)
 
 
 class FakeSentry:
@@ -316,15 +329,11 @@ class _Handler(WSGIRequestHandler):
         pass
 
 
-def furnish(sentry: FakeSentry) -> None:
-    """Add what the page is to show at first: three people and three issues."""
+def furnish(sentry: FakeSentry, issues: int = 3) -> None:
+    """Add what the page is to show at first: three people, and up to six issues."""
     for name in ("Ann Archer", "Bob Baker", "Chris Cole"):
         sentry.add_member(f"{name.partition(' ')[0].lower()}@acme.example", name=name)
-    for title in (
-        "TypeError: cannot read properties of undefined (reading 'cart')",
-        "TimeoutError: payment gateway did not answer",
-        "ValueError: <script> in a customer's name",
-    ):
+    for title in _TITLES[:issues]:
         sentry.add_issue(title, announce=False)
 
 
@@ -335,19 +344,47 @@ def main() -> None:
     parser.add_argument("--client-secret", default=SIGNING_KEY, help="what hooks and forms are signed with")
     parser.add_argument("--webhook-url", help="where the hooks go; forms go to the same host")
     parser.add_argument("--organization", default="acme", help="the organization's slug")
+    parser.add_argument(
+        "--issues",
+        type=int,
+        default=3,
+        choices=range(len(_TITLES) + 1),
+        help="how many issues there are at first",
+    )
     parser.add_argument("--enforce-rate-limit", action="store_true", help="answer 429 as Sentry would")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="go on with what is in it, and keep it there"
+    )
     asked = parser.parse_args()
-    with FakeSentry(
+    stopped = threading.Event()
+    sentry = FakeSentry(
         token=asked.token,
         client_secret=asked.client_secret,
         webhook_url=asked.webhook_url,
         organization=asked.organization,
         port=asked.port,
         enforce_rate_limit=asked.enforce_rate_limit,
-    ) as sentry:
-        furnish(sentry)
+    )
+    kept = kept_in(asked.keep, sentry) if asked.keep else None
+    try:
+        if not (kept is not None and kept.restore()):
+            furnish(sentry, asked.issues)
+    except KeptError as error:
+        sys.exit(str(error))
+    with sentry:
         print(f"listening on {sentry.url}", flush=True)
         try:
-            threading.Event().wait()
+            if kept is None:
+                stopped.wait()
+            else:
+                # Otherwise what has changed since the last look would be lost.
+                signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+                kept.save_until(stopped)
         except KeyboardInterrupt:
             print("stopped")
+    if kept is not None:
+        kept.save()
+
+
+def kept_in(path: Path, sentry: FakeSentry) -> Kept:
+    return Kept(path, sentry.issues.lock, issues=sentry.issues, directory=sentry.directory)

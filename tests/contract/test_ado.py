@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient
+from shared.ado.comments import add_comment
 from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse
 from shared.domain.addresses import AddressPolicy
 from shared.domain.connection import Identity
@@ -126,6 +127,38 @@ def test_a_batch_holds_those_that_exist(bench: Bench) -> None:
     found = bench.ado.find_work_items([31, 32, 33, 34])
     assert found == FoundWorkItems({31: bench.ado.get_work_item(31), 33: bench.ado.get_work_item(33)})
     assert bench.ado.find_work_items([]) == FoundWorkItems()
+
+
+# Text.
+
+BELL, HALF, NO_CHARACTER = "bell \x07", "half \ud83d", "none \uffff"
+
+
+@pytest.mark.parametrize("text", [BELL, HALF, NO_CHARACTER, "nul \x00", "\x1b[31mred\x1b[0m", "\ufffe"])
+def test_a_comment_that_xml_cannot_hold_is_refused(bench: Bench, text: str) -> None:
+    bench.people.add_item("Fix login", 31)
+    ado: Any = bench.ado
+    with pytest.raises(Refused):
+        add_comment(ado, bench.project_id("Fabrikam-Fiber"), 31, text)
+    assert ado.get_work_item(31).rev == 1
+
+
+def test_a_comment_longer_than_a_long_text_is_refused(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    ado: Any = bench.ado
+    add_comment(ado, bench.project_id("Fabrikam-Fiber"), 31, "x" * 1_000_000)
+    with pytest.raises(Refused):
+        add_comment(ado, bench.project_id("Fabrikam-Fiber"), 31, "x" * 1_000_001)
+
+
+@pytest.mark.parametrize("title", [BELL, NO_CHARACTER, "x" * 256, "\U0001f600" * 128])
+def test_a_title_that_cannot_be_is_refused(bench: Bench, title: str) -> None:
+    bench.people.add_item("x" * 255, 31)
+    bench.people.edit(31, **{"System.Title": "\U0001f600" * 127})
+    with pytest.raises((Refused, FakeRefused)):
+        bench.people.edit(31, **{"System.Title": title})
+    with pytest.raises((Refused, FakeRefused)):
+        bench.people.add_item(title, 32)
 
 
 def test_each_edit_is_a_revision(bench: Bench) -> None:

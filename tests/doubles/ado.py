@@ -28,8 +28,10 @@ from shared.domain.model import (
 )
 from shared.domain.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
+from simulator.ado.errors import Refused as FakeRefused
 from simulator.ado.processes import WorkItemType
 from simulator.ado.revisions import FeedModes, RevisionLog
+from simulator.ado.text import check_text, check_title
 
 ANN = "ann@corp.example"
 SERVICE = "sync@corp.example"
@@ -192,6 +194,7 @@ class MemoryAdo:
         if entry.item.project_id != project_id:
             raise NotFound("TF401232: the work item is in another project", kind="work-item-not-found")
         if method == "POST":
+            _check(json["text"])
             entry.comments.append(json["text"])
         return msgspec.convert({"comments": [{"text": each} for each in reversed(entry.comments)]}, kind)
 
@@ -221,6 +224,7 @@ class MemoryAdo:
         actor: str = ANN,
         **fields: str,
     ) -> WorkItem:
+        _check(title, is_title=True)
         home = self.catalog.project(project)
         if home.type(kind).disabled:
             raise Refused("ado", f"The work item type {kind} is disabled.")
@@ -248,6 +252,7 @@ class MemoryAdo:
             elif name == "System.AssignedTo":
                 wanted = replace(wanted, assignee=self._known(value))
             else:
+                _check(value, is_title=True)
                 wanted = replace(wanted, title=value)
         return self._revise(entry, wanted, actor)
 
@@ -369,6 +374,16 @@ class MemoryAdo:
             case Stranger(_, label):
                 fields["System.AssignedTo"] = label
         return fields
+
+
+def _check(text: str, *, is_title: bool = False) -> None:
+    """Refuse a text as ``simulator.ado`` does."""
+    try:
+        check_text([text])
+        if is_title:
+            check_title(text)
+    except FakeRefused as error:
+        raise Refused("ado", error.message) from None
 
 
 def _types_of(kinds: tuple[WorkItemType, ...], unlisted: frozenset[str]) -> WorkItemTypes:

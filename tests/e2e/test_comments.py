@@ -51,7 +51,7 @@ def test_a_comment_is_carried_over_with_its_author_and_the_way_back(connected: P
     name = connected.sentry.directory.person(ANN).name
     url = f"{connected.sentry.url}/organizations/acme/issues/{issue_id}/activity/#event_{comment_id}"
     assert comment == (
-        f'<p>{name} wrote in <a href="{url}">Sentry</a>:</p><blockquote>It is the cache.</blockquote>'
+        f'<p>{name} wrote in <a href="{url}">Sentry</a>:</p><blockquote><p>It is the cache.</p></blockquote>'
     )
     assert comment_outcomes(connected, issue_id, work_item_id) == ["commented"]
 
@@ -293,12 +293,16 @@ def test_a_work_item_that_is_gone_does_not_keep_a_comment_from_the_others(connec
     assert len(comment_outcomes(connected, issue_id, gone)) == 1
 
 
-def test_a_refused_comment_is_in_the_activity(connected: Pair) -> None:
+def test_a_refused_comment_is_in_the_activity_with_the_words_of_the_refusal(connected: Pair) -> None:
     issue_id, work_item_id = connected.linked()
-    connected.ado.fail_next(http_status=400, path=COMMENTS)
-    comment_and_settle(connected, issue_id, "Too hot.")
+    body = '{"message": "TF400000: The discussion is closed."}'
+    connected.ado.meet(Fault(400, {"Content-Type": "application/json"}, body), path=COMMENTS)
+    comment_id = comment_and_settle(connected, issue_id, "Too hot.")
     assert comments(connected, work_item_id) == []
     assert comment_outcomes(connected, issue_id, work_item_id) == ["refused"]
+    reason = connected.activity(issue_id, work_item_id)[0]["reason"]
+    assert reason.startswith(f"comment-{comment_id}: ")
+    assert reason.endswith("TF400000: The discussion is closed.")
 
 
 def test_one_failing_work_item_does_not_keep_a_comment_from_the_next(
@@ -340,6 +344,33 @@ def test_a_comment_whose_issue_was_merged_meanwhile_follows_the_link(
     assert sync_comment(message, services) == ["commented"]
     assert len(comments(connected, work_item_id)) == 1
     assert comment_outcomes(connected, into, work_item_id) == ["commented"]
+
+
+def test_markdown_arrives_as_what_sentry_shows(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    text = "**Cause**: see [runbook](https://wiki.example/a)\n\n```\nx < y\n```\n\n- one\n- two\n\n![g](https://t/g.gif)"
+    comment_and_settle(connected, issue_id, text)
+    [comment] = comments(connected, work_item_id)
+    assert '<strong>Cause</strong>: see <a href="https://wiki.example/a">runbook</a>' in comment
+    assert "<pre><code>x &lt; y\n</code></pre>" in comment
+    assert "<li>one</li>\n<li>two</li>" in comment
+    assert '<a href="https://t/g.gif">g</a>' in comment
+    assert "<img" not in comment
+
+
+def test_the_colors_of_a_terminal_do_not_keep_a_comment(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    comment_and_settle(connected, issue_id, "log: \x1b[31mERROR \x1b[0mat \u202eline\x85 7")
+    [comment] = comments(connected, work_item_id)
+    assert "log: ERROR at line  7" in comment
+
+
+def test_a_comment_of_a_megabyte_arrives_cut(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    comment_and_settle(connected, issue_id, '<b> & "\n' * 120_000)
+    [comment] = comments(connected, work_item_id)
+    assert "Cut here" in comment
+    assert "<b>" not in comment
 
 
 def test_characters_that_nothing_can_hold_do_not_keep_a_comment(connected: Pair) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import requests
 
 from simulator.demo import CHAPTERS, Step, StepFailed, take
 from simulator.hands import Hands
+from simulator.stack import free_ports
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds
@@ -165,3 +167,140 @@ def test_the_playground_says_where_everything_is_until_it_is_interrupted(playgro
         assert len(answer.json()["links"]) == 3
     assert playground.end(signal.SIGINT) == 0
     assert_nothing_survives(playground)
+
+
+def addresses_in(said: str) -> list[str]:
+    return re.findall(r"^  \w[\w ]+ (http://\S+)$", said, re.MULTILINE)
+
+
+def settings_in(said: str) -> dict[str, str]:
+    return dict(re.findall(r"^  ([A-Z_]+)=(\S+)$", said, re.MULTILINE))
+
+
+def session() -> requests.Session:
+    new = requests.Session()
+    new.trust_env = False
+    return new
+
+
+def test_a_kept_playground_goes_on_at_its_port_with_its_key(tmp_path: Path) -> None:
+    port = str(free_ports())
+    with running("simulator.run", "--port", port, "--key", "mine", "--keep", str(tmp_path / "kept")) as run:
+        said = run.read_until("What the app does")
+        assert "routes" not in said
+        assert "engine" not in said
+        ado, sentry, admin, health = addresses_in(said)
+        assert health == f"http://127.0.0.1:{port}/api/health"
+        assert admin.endswith("?code=mine")
+        with session() as asked:
+            rows = "issue_id,work_item_id\n103,34\n104,35\n"
+            headers = {"x-functions-key": "mine", "Content-Type": "text/csv"}
+            links = f"http://127.0.0.1:{port}/api/organizations/demo/links"
+            made = asked.post(links, data=rows, headers=headers, timeout=PATIENCE).json()["links"]
+            assert [each["outcome"] for each in made] == ["linked", "linked"]
+            moved = {"id": "31", "field": "System.State", "value": "Resolved"}
+            asked.post(f"{ado}edit", data=moved, timeout=PATIENCE)
+        # One line says when, which way, whose, which link and which values.
+        line = run.read_until("unresolved → resolved").splitlines()[-1]
+        assert re.fullmatch(r"\d\d:\d\d:\d\d inbound  demo 100↔#31 status unresolved → resolved", line)
+        assert run.end(signal.SIGINT) == 0
+        assert_nothing_survives(run)
+    with running("simulator.run", "--keep", str(tmp_path / "kept")) as run:
+        said = run.read_until("What the app does")
+        assert addresses_in(said) == [ado, sentry, admin, health]
+        with session() as asked:
+            found = asked.get(links, headers={"x-functions-key": "mine"}, timeout=PATIENCE).json()["links"]
+            assert len(found) == 5
+            moved["value"] = "Active"
+            asked.post(f"{ado}edit", data=moved, timeout=PATIENCE)
+        run.read_until("demo 100↔#31 status resolved → unresolved")
+        assert run.end(signal.SIGINT) == 0
+        assert_nothing_survives(run)
+
+
+def commands_of(page: str, first: str, last: str) -> str:
+    """Return what a page tells people to type between two of its headings, but for what is set already."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    part = text[text.index(f"\n## {first}") : text.index(f"\n## {last}")]
+    blocks = re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+    return re.sub(r"^[A-Z_]+=.*\n", "", "".join(blocks), flags=re.MULTILINE)
+
+
+def test_a_second_organization_is_connected_by_hand_as_the_page_says(playground: Run, tmp_path: Path) -> None:
+    said = playground.read_until("What the app does")
+    known = settings_in(said)
+    (tmp_path / "links.csv").write_text("issue_id,work_item_id\n104,35\n105,36\n")
+    known |= {"API": f"{known['APP']}/api/organizations/fabrikam", "YOUR_PAT": known["ADO_PAT"]}
+    script = commands_of("connect.md", "3. Store", "Disconnect")
+    typed = subprocess.run(
+        ["bash", "-c", script.replace("4507", "103").replace("31", "34")],  # noqa: S607
+        cwd=tmp_path,
+        env={**os.environ, **known, "no_proxy": "*"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert '"sentry_organization": "acme"' in typed
+    assert typed.count('"status": "enabled"') + typed.count('"status":"enabled"') == 3, typed
+    assert typed.count('"outcome": "linked"') >= 2, typed
+    assert '{"status": "ok", "problems": []}' in typed
+    _, sentry, _, _ = addresses_in(said)
+    with session() as asked:
+        url = f"{known['APP']}/api/sentry/fabrikam/webhook"
+        asked.post(f"{sentry}integration", data={"webhook_url": url}, timeout=PATIENCE)
+        asked.post(f"{sentry}act/resolve/103", timeout=PATIENCE)
+    line = playground.read_until("fabrikam 103↔#34 status To Do → Done").splitlines()[-1]
+    assert line.split()[1] == "outbound"
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_a_taken_port_is_told_in_one_sentence(offset: int) -> None:
+    port = free_ports()
+    with (
+        socket.create_server(("127.0.0.1", port + offset)),
+        running("simulator.run", "--port", str(port)) as run,
+    ):
+        said, _ = run.process.communicate(timeout=PATIENCE)
+    assert run.process.returncode == 1
+    told = said.splitlines()[-1]
+    other = re.search(r"make run PORT=(\d+)$", told)
+    assert told.startswith(f"Port {port + offset} (for ")
+    assert other is not None
+    assert abs(int(other[1]) - port) > 2
+    assert_nothing_survives(run)
+
+
+def test_a_verbose_playground_shows_what_the_app_itself_says() -> None:
+    with running("simulator.run", "--verbose") as run:
+        said = run.read_until("What the app does")
+        assert "engine: " in said
+        assert "inbound_sync queue" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--port", "0"), "is no port from 1 to 65533"),
+        (("--port", "65534"), "is no port from 1 to 65533"),
+        (("--port", "http"), "is no port from 1 to 65533"),
+        (("--key", "two words"), "a key is of letters"),
+    ],
+)
+def test_a_nonsensical_choice_is_refused_before_anything_starts(options: tuple[str, str], words: str) -> None:
+    with running("simulator.run", *options) as run:
+        said, _ = run.process.communicate(timeout=PATIENCE)
+    assert run.process.returncode == 2
+    assert words in said
+
+
+def test_two_playgrounds_do_not_share_what_they_keep(tmp_path: Path) -> None:
+    with running("simulator.run", "--keep", str(tmp_path)) as one:
+        one.read_until("What the app does")
+        with running("simulator.run", "--keep", str(tmp_path)) as other:
+            said, _ = other.process.communicate(timeout=PATIENCE)
+        assert other.process.returncode == 1
+        assert said == f"Another run keeps its data in {tmp_path}, and is still running\n"
+    with running("simulator.run", "--keep", str(tmp_path), "--port", str(free_ports())) as moved:
+        said, _ = moved.process.communicate(timeout=PATIENCE)
+    assert moved.process.returncode == 1
+    assert "Leave PORT out" in said

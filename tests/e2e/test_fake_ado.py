@@ -173,6 +173,49 @@ def test_an_unassigned_work_item_has_no_assignee_field(
     assert ado.item(31).assignee is None
 
 
+@pytest.mark.parametrize(
+    ("tags", "stored"),
+    [
+        ("a, b;c", "a; b; c"),
+        (" Web ;; web ", "Web"),
+        ("\u2713 done; \u2192 next; \u00fcbung", None),
+        ("x" * 400, None),
+    ],
+)
+def test_tags_are_what_stands_between_the_separators(ask: Ask, tags: str, stored: str | None) -> None:
+    answer = patch(ask, setting("System.Tags", tags))
+    assert answer.json()["fields"]["System.Tags"] == (tags if stored is None else stored)
+
+
+@pytest.mark.parametrize("tag", ["\U0001f916", "a \u2728 b", "web; \U0001f525hot", "x" * 401])
+def test_a_tag_with_emoji_is_refused_with_all_the_rest(ask: Ask, ado: FakeAdo, tag: str) -> None:
+    answer = patch(ask, setting("System.Tags", tag), setting("System.Title", "Renamed"))
+    assert (answer.status_code, "TF401407" in answer.text) == (400, True)
+    assert ado.item(31).title == "Fix login"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "add", "path": "/fields/System.Title", "value": "bell \x07"},
+        {"op": "add", "path": "/fields/System.Title", "value": "\U0001f600" * 128},
+        {"op": "add", "path": "/fields/System.Description", "value": "<p>\uffff</p>"},
+        {"op": "add", "path": "/fields/System.History", "value": "\x1b[0m"},
+        {"op": "add", "path": "/fields/System.History", "value": {"format": "Markdown", "text": "\x00"}},
+        {"op": "add", "path": "/fields/System.Tags", "value": "a\x0bb"},
+        {
+            "op": "add",
+            "path": "/relations/-",
+            "value": {"rel": "Hyperlink", "url": "https://x/", "attributes": {"comment": "\ufffe"}},
+        },
+    ],
+)
+def test_text_that_cannot_be_stored_is_refused(ask: Ask, operation: dict[str, Any]) -> None:
+    answer = patch(ask, operation)
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+
+
 def test_adding_tags_keeps_the_old_ones_and_replacing_does_not(ask: Ask) -> None:
     patch(ask, setting("System.Tags", "one; two"))
     merged = patch(ask, setting("System.Tags", "TWO; three")).json()

@@ -91,6 +91,51 @@ def made(pair: Pair) -> list[int]:
         return [each.id for each in pair.ado.work_items.all() if each.revisions[0].by == pair.ado.service]
 
 
+# Text.
+
+
+@pytest.mark.parametrize(
+    ("tags", "stored"),
+    [
+        ("GitHub Issue, \u2728 new feature", "GitHub Issue; new feature"),
+        ("\U0001f916; web; \u2713 done", "web; \u2713 done"),
+        ("\U0001f525", None),
+        ("a\x07b; \x1b[31mred\x1b[0m", "a b; red"),
+    ],
+)
+def test_a_tag_that_cannot_be_keeps_no_work_item_from_being_made(
+    connected: Pair, tags: str, stored: str | None
+) -> None:
+    made_item = create(connected, new_issue(connected), tags=tags)
+    assert made_item.fields.get("System.Tags") == stored
+
+
+@pytest.mark.parametrize(
+    ("title", "stored"),
+    [
+        ("x" * 300 + "\U0001f600", "x" * 254 + "\u2026"),
+        ("\U0001f600" * 200, "\U0001f600" * 127 + "\u2026"),
+        ("\x1b[31mTypeError\x1b[0m:\nnull\uffff is \x00 none", "TypeError: null is none"),
+    ],
+)
+def test_a_title_is_made_to_fit(connected: Pair, title: str, stored: str) -> None:
+    assert create(connected, new_issue(connected), title=title).title == stored
+
+
+def test_a_title_of_which_nothing_is_left_is_required(connected: Pair) -> None:
+    press = partial(create, connected, new_issue(connected), title="\x07\u202e")
+    assert problem_of(press) == (400, "title is required")
+    assert made(connected) == []
+
+
+def test_a_description_is_shown_as_sentry_shows_it(connected: Pair) -> None:
+    text = "Sentry Issue: [WEB-1](https://acme.sentry.io/issues/1/)\n\n```\nat <x>\x1b[0m\n```"
+    item = create(connected, new_issue(connected), description=text)
+    steps = str(item.fields["Microsoft.VSTS.TCM.ReproSteps"])
+    assert '<a href="https://acme.sentry.io/issues/1/">WEB-1</a>' in steps
+    assert "<pre><code>at &lt;x&gt;\n</code></pre>" in steps
+
+
 # Options.
 
 

@@ -153,7 +153,7 @@ def test_a_link_that_leads_nowhere_is_found() -> None:
         "#nothing",
         "docs/api.md#nothing",
     ]
-    assert broken_links(readme, "[a](docs/api.md#ado_webhook) [b](#limits) [c](https://sentry.io)") == []
+    assert broken_links(readme, "[a](docs/api.md#ado_webhook) [b](#try-it) [c](https://sentry.io)") == []
     assert broken_links(readme, "```\n[a](nowhere)\n```\n`[b](nowhere)`") == []
 
 

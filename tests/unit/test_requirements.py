@@ -12,7 +12,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-RUNTIME, DEVELOPMENT, MODELS = "requirements", "requirements-dev", "requirements-models"
+RUNTIME, DEMONSTRATION = "requirements", "requirements-demo"
+DEVELOPMENT, MODELS = "requirements-dev", "requirements-models"
+ALL = [RUNTIME, DEMONSTRATION, DEVELOPMENT, MODELS]
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = (("linux", "posix", "Linux"), ("darwin", "posix", "Darwin"), ("win32", "nt", "Windows"))
 ADVICE = "run `make lock`"
@@ -91,7 +93,7 @@ def everywhere(name: str) -> Iterator[tuple[Environment, dict[str, Pin]]]:
         yield environment, installed(name, environment)
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT, MODELS])
+@pytest.mark.parametrize("name", ALL)
 def test_every_package_is_one_version_and_known_by_its_hashes(name: str) -> None:
     for pin in pins(name):
         assert re.fullmatch(r"==[^*,]+", str(pin.requirement.specifier)), f"{pin.requirement}; {ADVICE}"
@@ -99,7 +101,7 @@ def test_every_package_is_one_version_and_known_by_its_hashes(name: str) -> None
         assert pin.requirement.url is None
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT, MODELS])
+@pytest.mark.parametrize("name", ALL)
 def test_what_is_asked_for_is_what_is_pinned(name: str) -> None:
     for environment, locked in everywhere(name):
         wanted = {
@@ -111,15 +113,16 @@ def test_what_is_asked_for_is_what_is_pinned(name: str) -> None:
             assert requirement.specifier.contains(version_of(locked[package])), f"{requirement}; {ADVICE}"
 
 
-def test_what_is_developed_with_is_what_is_deployed_and_more() -> None:
-    assert "-r requirements.txt" in lines_of("requirements-dev.in")
-    for environment, locked in everywhere(DEVELOPMENT):
-        for package, pin in installed(RUNTIME, environment).items():
+@pytest.mark.parametrize(("more", "less"), [(DEMONSTRATION, RUNTIME), (DEVELOPMENT, DEMONSTRATION)])
+def test_what_is_shown_is_what_is_deployed_and_more_and_what_is_tested_is_both(more: str, less: str) -> None:
+    assert f"-r {less}.txt" in lines_of(f"{more}.in")
+    for environment, locked in everywhere(more):
+        for package, pin in installed(less, environment).items():
             assert version_of(locked[package]) == version_of(pin), f"{package}; {ADVICE}"
             assert locked[package].hashes == pin.hashes, f"{package}; {ADVICE}"
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT, MODELS])
+@pytest.mark.parametrize("name", ALL)
 def test_a_lock_file_says_what_to_install_and_not_from_where(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text(encoding="utf-8")
     assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", text)) <= {"--hash", "-r"}

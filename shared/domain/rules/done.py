@@ -132,7 +132,7 @@ def _misread_states(
         if state in {each.name for each in states}:
             read = _reads_as(configuration, project_id, work_item_type, state, types)
             if read is not status:
-                yield key, f"{state!r} for {status.value} is read back as {_word(read)} ({work_item_type})"
+                yield key, _misreading(configuration, work_item_type, state, read)
 
 
 def _reads_as(
@@ -144,5 +144,15 @@ def _reads_as(
         return None
 
 
-def _word(status: IssueStatus | None) -> str:
-    return "nothing we know" if status is None else status.value
+def _misreading(
+    configuration: Configuration, work_item_type: str, state: str, read: IssueStatus | None
+) -> str:
+    """Say how a state is read that was meant otherwise, and which to choose instead."""
+    done = " or ".join(configuration.done_categories)
+    if read is None:
+        return f"{state!r} of {work_item_type} has no category that is known. Choose another state"
+    if read is IssueStatus.RESOLVED:
+        word, advice = "done", "one that does not"
+    else:
+        word, advice = "not done", f"a state of category {done}, or name this one under done_states"
+    return f"{state!r} counts as {word} for {work_item_type}, so the sync would undo itself. Choose {advice}"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient
-from shared.ado.creation import LONGEST_TITLE, NewWorkItem, create_work_item, find_created, patch_for
+from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import NotFound, Rejected
 from shared.http import BackOff, new_session
@@ -127,16 +127,44 @@ def test_the_text_stands_where_the_types_form_shows_it(
 @pytest.mark.parametrize(
     ("description", "html"),
     [
-        ("", "<p></p>"),
+        ("", ""),
         ("a\nb\r\nc", "<p>a<br>b<br>c</p>"),
-        ("<script>alert('&')</script>", "<p>&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;</p>"),
+        ("<script>alert('&')</script>", "<p>&lt;script&gt;alert('&amp;')&lt;/script&gt;</p>"),
         ("tab\tbell\x07nul\x00\ufffe😀", "<p>tab\tbell nul  😀</p>"),
+        # What Sentry's form suggests.
+        (
+            "Sentry Issue: [WEB-1](https://acme.sentry.io/issues/1/)\n\n```\nTypeError: <x>\n```",
+            (
+                '<p>Sentry Issue: <a href="https://acme.sentry.io/issues/1/">WEB-1</a></p>\n'
+                "<pre><code>TypeError: &lt;x&gt;\n</code></pre>"
+            ),
+        ),
     ],
 )
-def test_a_description_is_text_and_no_markup(
+def test_a_description_is_markdown_and_no_html(
     vendor: responses.RequestsMock, ado: AdoClient, description: str, html: str
 ) -> None:
-    assert patch(vendor, ado, description=description)[REPRO_STEPS].startswith(html)
+    body = patch(vendor, ado, description=description)[REPRO_STEPS]
+    assert body.startswith(f"{html}<p>Sentry issue: <a href=")
+
+
+def test_every_field_is_mended(vendor: responses.RequestsMock, ado: AdoClient) -> None:
+    odd = "\x1b[31mWeb\x1b[0m\x07\ud83d"
+    places: dict[str, Any] = dict.fromkeys(
+        ("title", "description", "area_path", "iteration_path", "tags"), odd
+    )
+    written = patch(vendor, ado, issue_url=ISSUE, **places)
+    assert written["System.Title"] == written["System.Tags"] == written["System.AreaPath"] == "Web"
+    assert written["System.IterationPath"] == "Web"
+    assert written[REPRO_STEPS].startswith("<p>Web</p><p>")
+
+
+@pytest.mark.parametrize("title", ["\x00", "\x1b[31m", "\u202e\x07", " \n "])
+def test_a_title_of_which_nothing_is_left_is_missing(
+    vendor: responses.RequestsMock, ado: AdoClient, title: str
+) -> None:
+    with pytest.raises(Rejected, match="title is required"):
+        patch(vendor, ado, title=title)
 
 
 @pytest.mark.parametrize(
@@ -188,29 +216,6 @@ def test_a_type_that_is_not_there_is_named(vendor: responses.RequestsMock, ado: 
     vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitemtypes/Bug/fields", status=404)
     with pytest.raises(Rejected, match="'Bug'"):
         patch_for(ado, NEW)
-
-
-# Titles.
-
-
-@pytest.mark.parametrize(
-    ("title", "written"),
-    [
-        ("Fix login", "Fix login"),
-        (" Fix \n\tlogin\x00 ", "Fix login"),
-        ("x" * 255, "x" * 255),
-        ("x" * 256, "x" * 254 + "…"),
-        # Most emoji are two of what Azure DevOps counts, and are not cut in half.
-        ("😀" * 127, "😀" * 127),
-        ("😀" * 128, "😀" * 127 + "…"),
-        ("x" + "😀" * 127, "x" + "😀" * 127),
-        ("x" + "😀" * 128, "x" + "😀" * 126 + "…"),
-    ],
-)
-def test_a_title_is_one_line_within_the_limit(title: str, written: str) -> None:
-    shortened = replace(NEW, title=title).shortened_title
-    assert shortened == written
-    assert len(shortened.encode("utf-16-le")) // 2 <= LONGEST_TITLE
 
 
 # Calls.

@@ -147,7 +147,7 @@ PERSON = "must map one e-mail address to another"
             "ado_url",
             "loopback addresses are for local runs only",
         ),
-        ({"ado_url": None}, "ado_url", "is required, unless ado_account_id is given"),
+        ({"ado_url": None}, "ado_url", "give the address, or ado_account_id"),
         ({"ado_account_id": "a" * 1025}, "ado_account_id", TEXT),
         ({"ado_account_id": ""}, "ado_account_id", TEXT),
         (

@@ -700,7 +700,8 @@ def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
                 "on_resolve": "'Fertig' is no state of the project",
                 "types.Risk": "is no work item type of the project",
                 "types.Task.on_resolve": "'Resolved' is no state of Task",
-                "types.Bug.on_resolve": "'Active' for resolved is read back as unresolved (Bug)",
+                "types.Bug.on_resolve": "'Active' counts as not done for Bug, so the sync would undo itself. "
+                "Choose a state of category Resolved or Completed, or name this one under done_states",
             },
         ),
         # A state of another type is a state of the project, but not of this type.
@@ -714,17 +715,26 @@ def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
         ),
         (
             {"Bug": StatusMapping("Active", "New")},
-            {"types.Bug.on_resolve": "'Active' for resolved is read back as unresolved (Bug)"},
+            {
+                "types.Bug.on_resolve": "'Active' counts as not done for Bug, so the sync would undo itself. "
+                "Choose a state of category Resolved or Completed, or name this one under done_states"
+            },
         ),
         (
             {"Bug": StatusMapping("Closed", "Resolved")},
-            {"types.Bug.on_unresolve": "'Resolved' for unresolved is read back as resolved (Bug)"},
+            {
+                "types.Bug.on_unresolve": "'Resolved' counts as done for Bug, so the sync would undo itself. "
+                "Choose one that does not"
+            },
         ),
         (
             mapped(
                 {"Issue": StatusMapping(done_states=("Active",))}, on_resolve="Closed", on_unresolve="Active"
             ),
-            {"on_unresolve": "'Active' for unresolved is read back as resolved (Issue)"},
+            {
+                "on_unresolve": "'Active' counts as done for Issue, so the sync would undo itself. "
+                "Choose one that does not"
+            },
         ),
         (
             mapped({"Bug": StatusMapping("Resolved", "Active")}, on_resolve="Closed", on_unresolve="Removed"),
@@ -748,13 +758,13 @@ def test_a_mapping_names_states_that_exist_and_read_back(
             mapped(on_resolve="Closed", on_unresolve="Active", done_states=("Active",)),
             {"Bug": AGILE["Bug"]},
             "on_unresolve",
-            "'Active' for unresolved is read back as resolved (Bug)",
+            "'Active' counts as done for Bug, so the sync would undo itself. Choose one that does not",
         ),
         (
             mapped(on_resolve="Solved", on_unresolve="Somewhere"),
             {"Riddle": CUSTOM["Riddle"]},
             "on_unresolve",
-            "'Somewhere' for unresolved is read back as nothing we know (Riddle)",
+            "'Somewhere' of Riddle has no category that is known. Choose another state",
         ),
         (
             configured(
@@ -763,7 +773,10 @@ def test_a_mapping_names_states_that_exist_and_read_back(
             ),
             {"Bug": AGILE["Bug"]},
             "on_resolve",
-            "'Resolved' for resolved is read back as unresolved (Bug)",
+            (
+                "'Resolved' counts as not done for Bug, so the sync would undo itself. "
+                "Choose a state of category Completed, or name this one under done_states"
+            ),
         ),
     ],
 )
