@@ -25,6 +25,7 @@ from shared.domain.errors import (
     Malformed,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     StalePrecondition,
@@ -62,6 +63,7 @@ _STATUSES: dict[type[SyncError], int] = {
     Undecidable: 502,
     Refused: 502,
     Forbidden: 502,
+    OrganizationGone: 502,
     Unauthorized: 502,
     Throttled: 503,
     Unavailable: 503,
@@ -72,6 +74,7 @@ _STATUSES: dict[type[SyncError], int] = {
 _REFUSALS: dict[type[Upstream], str] = {
     Refused: "refused",
     Forbidden: "forbidden",
+    OrganizationGone: "organization-gone",
     Unauthorized: "refused-us",
 }
 # The largest bodies (bytes) that are read: Microsoft names 2 MB as the largest that its hooks send.
@@ -88,6 +91,8 @@ _SENTENCES = {
     "not-found": "the request names something that does not exist",
     "conflict": "somebody else changed it at the same moment; try again",
 }
+# Which keys of the document lead to an organization.
+_ADDRESSES = {"ado": "ado_url", "sentry": "sentry_organization and sentry_url", "storage": ""}
 # What to check when a service rejects our credentials or our permissions.
 _CREDENTIALS = {
     "ado": "check that ADO_PAT has not expired, belongs to the organization at ado_url, and may read and "
@@ -168,6 +173,8 @@ def sentence_of(error: SyncError) -> str:
             Refused: f"{name} says that the request is wrong{_code_in(error.quoted)}",
             Forbidden: f"{name} does not let our credentials read or change this{_code_in(error.quoted)}: "
             f"{_PERMISSIONS[error.service]}",
+            OrganizationGone: f"{name} knows no organization at the address in the document: it may have "
+            f"been renamed or deleted; check {_ADDRESSES[error.service]}",
             Unauthorized: f"{name} does not accept our credentials: {_CREDENTIALS[error.service]}",
             Throttled: f"{name} asks us to wait",
         }

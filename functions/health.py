@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from functions.edge import answer, api_boundary, name_of
-from shared.domain.errors import SyncError
+from shared.domain.errors import OrganizationGone, SyncError
 from shared.services import Services
-from shared.store.organizations import DOCUMENT
+from shared.store.organizations import DOCUMENT, gone
 from shared.store.progress import Told
 
 # What fails, by the part of the reconciler's runs.
@@ -27,6 +27,8 @@ _WAYS = {
     "hooks": "people look after the service hook subscriptions, as the app may not,",
 }
 
+_GONE = {gone(service): service for service in ("ado", "sentry")}
+
 
 @api_boundary
 def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
@@ -37,6 +39,8 @@ def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
             problems, notes = _noted(services)
         except SyncError:
             problems = ["Azure Storage cannot be reached, or refuses us"]
+    stood_in_for = (error.detail for error in services.settings.stood_in_for())
+    problems = [*problems, *(each for each in stood_in_for if each not in problems)]
     content = {"status": "degraded" if problems else "ok", "problems": problems}
     return answer({**content, "notes": notes} if notes else content)
 
@@ -52,6 +56,12 @@ def _refusals(services: Services) -> Iterator[str]:
     for service, count in services.organizations.refusals().items():
         if service == DOCUMENT:
             yield f"the stored document of {count} organization(s) cannot be read"
+        elif service in _GONE:
+            name = name_of(_GONE[service])
+            yield (
+                f"{name} knows no organization at the address in the document of {count} organization(s): it "
+                "may have been renamed or deleted"
+            )
         else:
             yield f"{name_of(service)} does not accept our credentials for {count} organization(s)"
     for service, count in services.forbidden.counts().items():
@@ -80,7 +90,8 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     since: dict[tuple[str, str], list[float]] = {}
     for each in told:
         for part, problem in each.problems.items():
-            if problem.is_note is are_notes:
+            # Of an organization that is gone the refusals tell, once for all that fails for it.
+            if problem.is_note is are_notes and problem.kind != OrganizationGone.kind:
                 since.setdefault((part, problem.kind), []).append(problem.since)
     for (part, kind), moments in sorted(since.items()):
         begun = datetime.fromtimestamp(min(moments), UTC).isoformat(timespec="minutes").replace("+00:00", "Z")

@@ -1,6 +1,6 @@
 """Links an issue to a work item, lists links with their health, and removes them. docs/api.md#issue_links."""
 
-from typing import Any, Literal
+from typing import Any
 
 import azure.functions as func
 import msgspec
@@ -18,7 +18,7 @@ from functions.edge import (
 from shared.domain.ids import issue_id_from, named_link, work_item_id_from
 from shared.domain.model import IssueLink
 from shared.flows.bulk import Linked, link_all, pairs_from_csv, pairs_from_json
-from shared.flows.linking import link, unlink
+from shared.flows.linking import initial_from, link, unlink
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -28,7 +28,7 @@ _PAGE_SIZE = 100  # links
 class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
     issue_id: str
     work_item_id: int
-    initial: Literal["ado", "sentry"] | None = None
+    initial: Any = None
 
 
 @api_boundary
@@ -57,7 +57,7 @@ def _add(
     wanted = read(body, _LinkRequest)
     issue_id = issue_id_from(wanted.issue_id, "issue_id")
     work_item_id = work_item_id_from(str(wanted.work_item_id), "work_item_id")
-    made = link(services, organization, issue_id, work_item_id, wanted.initial)
+    made = link(services, organization, issue_id, work_item_id, initial_from(wanted.initial))
     return answer(described(made, organization, services), 201)
 
 
@@ -117,4 +117,9 @@ def described(link: IssueLink, organization: Organization, services: Services) -
 
 def health_of(link: IssueLink) -> dict[str, Any]:
     health = link.health
-    return {"health": health.word.value, "reason": health.reason or None, "detail": health.detail or None}
+    return {
+        "health": health.word.value,
+        "reason": health.reason or None,
+        "detail": health.detail or None,
+        "linked_by": "api" if link.form is None else "form",
+    }

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from requests.auth import AuthBase
 
 from shared.ado.auth import SCOPE as ADO_SCOPE
-from shared.ado.auth import EntraAuth, personal_access_token
+from shared.ado.auth import EntraAuth, NoToken, personal_access_token
 from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
@@ -24,9 +24,9 @@ from shared.ado.subscriptions import Subscriptions
 from shared.credential import Credential
 from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
-from shared.domain.errors import StalePrecondition
+from shared.domain.errors import MissingSetting, StalePrecondition
 from shared.domain.ports import AdoHooks, Queue
-from shared.http import BackOff, Session, new_session
+from shared.http import BackOff, Presence, Session, new_session
 from shared.seats import Seats
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.settings import Settings
@@ -71,6 +71,7 @@ class Services:
         self.processes = ProcessCache()
         self._credential = credential or Credential()
         self._members = MemberCache()
+        self._presence = Presence()
         self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
@@ -144,10 +145,14 @@ class Services:
         return WorkItemFinder(self.ado_at_once(organization), index, base_url)
 
     def _ado_client(self, organization: Organization, back_off: BackOff) -> AdoClient:
-        return AdoClient(self._ado_url(organization), self._session, self._ado_auth(organization), back_off)
+        auth = self._ado_auth(organization)
+        return AdoClient(self._ado_url(organization), self._session, auth, back_off, self._presence)
 
     def _ado_auth(self, organization: Organization) -> AuthBase:
-        pat = self.settings.ado_pat(organization.slug)
+        try:
+            pat = self.settings.ado_pat(organization.slug)
+        except MissingSetting as error:
+            return NoToken(error)
         return personal_access_token(pat) if pat else EntraAuth(self._credential)
 
     def _ado_url(self, organization: Organization) -> str:
@@ -188,6 +193,7 @@ class Services:
             BearerAuth(self.settings.sentry_token(organization.slug)),
             back_off,
             self._members,
+            self._presence,
         )
 
     def settler(self, organization: Organization) -> Settler:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from shared.domain.addresses import AddressPolicy, hosts_in, is_loopback_url
 from shared.domain.errors import MissingSetting
+from shared.domain.placeholders import find_flaw, usable
 
 STORAGE = "AzureWebJobsStorage"
 RESOURCE_AREAS_URL = "https://app.vssps.visualstudio.com/_apis/resourceareas"
 
 _PURPOSES = {
     STORAGE: "the storage account for tables and queues (or AzureWebJobsStorage__accountName)",
+    "ADO_PAT": "the personal access token for Azure DevOps",
     "ADO_WEBHOOK_SECRET": "no Azure DevOps delivery can be trusted without it",
     "SENTRY_TOKEN": "the token of the internal integration in Sentry",
     "SENTRY_CLIENT_SECRET": "no Sentry delivery can be trusted without it",
@@ -21,6 +23,7 @@ _PURPOSES = {
 
 
 _SECRETS = ("ADO_PAT", "ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET", "SENTRY_TOKEN")
+_OURS = re.compile(f"({'|'.join(_SECRETS)})(?:_PREVIOUS)?(?:__.+)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Settings:
     @property
     def is_ado_by_identity(self) -> bool:
         """Whether organizations without a token of their own sign in through Entra."""
-        return not self.environment.get("ADO_PAT")
+        value = self.environment.get("ADO_PAT", "")
+        return not usable(value) and not find_flaw(value)
 
     @property
     def table_prefix(self) -> str:
@@ -117,7 +121,7 @@ class Settings:
         """Return every secret and token that the environment holds, for whichever organization."""
         account = self.environment.get(STORAGE, "")
         return [
-            *(value for name, value in self.environment.items() if _is_secret(name)),
+            *(usable(value) for name, value in self.environment.items() if _is_secret(name)),
             *re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]+)", account, re.IGNORECASE),
         ]
 
@@ -128,16 +132,17 @@ class Settings:
         return self._secrets("SENTRY_CLIENT_SECRET", organization)
 
     def ado_pat(self, organization: str) -> str | None:
-        """Return the personal access token, or None: sign in through Entra."""
-        return self._for_organization("ADO_PAT", organization) or None
+        """Return the personal access token, or None: sign in through Entra.
+
+        Where a token was meant and is none, the app's own identity does not stand in: it may reach more.
+        """
+        name = self._name_for("ADO_PAT", organization)
+        if name == "ADO_PAT" and self.is_ado_by_identity:
+            return None
+        return self._secret(name)
 
     def sentry_token(self, organization: str) -> str:
-        token = self._for_organization("SENTRY_TOKEN", organization)
-        if not token:
-            specific = f"SENTRY_TOKEN{_suffix(organization)}"
-            name = specific if specific in self.environment else "SENTRY_TOKEN"
-            raise MissingSetting(name, _PURPOSES["SENTRY_TOKEN"])
-        return token
+        return self._secret(self._name_for("SENTRY_TOKEN", organization))
 
     def missing(self) -> list[MissingSetting]:
         """Return every setting that is required and not set.
@@ -152,9 +157,20 @@ class Settings:
             absent.append(error)
         for name in ("ADO_WEBHOOK_SECRET", "SENTRY_TOKEN", "SENTRY_CLIENT_SECRET"):
             given = any(key == name or key.startswith(f"{name}__") for key in self.environment)
-            if not given or (name in self.environment and not self.environment[name]):
-                absent.append(MissingSetting(name, _PURPOSES[name]))
+            if not given or (name in self.environment and not usable(self.environment[name])):
+                absent.append(self._missing(name))
         return absent
+
+    def stood_in_for(self) -> list[MissingSetting]:
+        """Return every secret and token that is a reference nobody resolved, or a placeholder.
+
+        Each of them is as good as empty, for all organizations or for the one that it is given for.
+        """
+        return [
+            self._missing(name)
+            for name, value in sorted(self.environment.items())
+            if _OURS.fullmatch(name) and find_flaw(value)
+        ]
 
     def _secrets(self, name: str, organization: str) -> tuple[str, ...]:
         """Return the current and the previous secret; never an empty tuple, never an empty secret.
@@ -167,15 +183,26 @@ class Settings:
             chosen, previous_names = f"{name}{suffix}", [f"{name}_PREVIOUS{suffix}"]
         else:
             chosen, previous_names = name, [f"{name}_PREVIOUS{suffix}", f"{name}_PREVIOUS"]
-        current = self.environment.get(chosen)
-        if not current:
-            raise MissingSetting(chosen, _PURPOSES[name])
-        previous = next((self.environment[each] for each in previous_names if each in self.environment), "")
+        current = self._secret(chosen)
+        given = (self.environment[each] for each in previous_names if each in self.environment)
+        previous = usable(next(given, ""))
         return (current, previous) if previous else (current,)
 
-    def _for_organization(self, name: str, organization: str) -> str:
+    def _name_for(self, name: str, organization: str) -> str:
         specific = f"{name}{_suffix(organization)}"
-        return self.environment.get(specific, self.environment.get(name, ""))
+        return specific if specific in self.environment else name
+
+    def _secret(self, name: str) -> str:
+        value = usable(self.environment.get(name, ""))
+        if not value:
+            raise self._missing(name)
+        return value
+
+    def _missing(self, name: str) -> MissingSetting:
+        """Return the error for a secret that is absent, empty, or no secret."""
+        ours = _OURS.fullmatch(name)
+        purpose = _PURPOSES[ours[1] if ours else name]
+        return MissingSetting(name, purpose, find_flaw(self.environment.get(name, "")))
 
     def _required(self, name: str) -> str:
         value = self.environment.get(name)

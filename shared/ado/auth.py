@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from shared.domain.errors import Unauthorized, Unavailable
+from shared.domain.errors import MissingSetting, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -17,6 +17,16 @@ SCOPE = "499b84ac-1321-427f-aa17-267ca6975798/.default"
 
 def personal_access_token(token: str) -> AuthBase:
     return HTTPBasicAuth("", token)
+
+
+class NoToken(AuthBase):
+    """Stands in where a token is wanted and missing: no call is made, and what needs none goes on."""
+
+    def __init__(self, missing: MissingSetting) -> None:
+        self._missing = missing
+
+    def __call__(self, _request: requests.PreparedRequest) -> requests.PreparedRequest:
+        raise self._missing
 
 
 class EntraAuth(AuthBase):

@@ -9,6 +9,7 @@ import msgspec
 from requests.auth import AuthBase
 
 from shared.ado.answers import (
+    Acknowledged,
     CategoryAnswer,
     ConnectionAnswer,
     Listed,
@@ -21,12 +22,20 @@ from shared.ado.answers import (
 from shared.ado.feed import PageAnswer, read_page
 from shared.ado.identity import assignee_from_identity
 from shared.domain.decoding import Shape
-from shared.domain.errors import Forbidden, NotFound, Refused, Rejected, Unavailable
+from shared.domain.errors import (
+    Forbidden,
+    NotFound,
+    OrganizationGone,
+    Refused,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.ids import GUID, is_guid
 from shared.domain.model import Assignee, FoundWorkItems, Person, RevisionPage, WorkItem, WorkItemTypes
 from shared.domain.paths import below
 from shared.domain.ports import UNSET, Unset
-from shared.http import BackOff, Caller, Session
+from shared.http import BackOff, Caller, Presence, Session
 
 API_VERSION = {"api-version": "7.1"}
 LARGEST_BATCH = 200
@@ -63,8 +72,16 @@ class AdoClient:
     can be none.
     """
 
-    def __init__(self, base_url: str, session: Session, auth: AuthBase, back_off: BackOff) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        session: Session,
+        auth: AuthBase,
+        back_off: BackOff,
+        presence: Presence | None = None,
+    ) -> None:
         self._base_url = base_url
+        self._presence = presence
         self._caller = Caller(
             service="ado",
             session=session,
@@ -81,8 +98,19 @@ class AdoClient:
         ADO quirk: this resource was never released from preview, and a plain version is refused.
         """
         version = {"api-version": "5.0-preview"}
-        answer = self.call("GET", ("_apis", "connectionData"), ConnectionAnswer, params=version)
+        answer = self._asked("GET", ("_apis", "connectionData"), ConnectionAnswer, params=version)
         return answer.instance_id.strip().lower()
+
+    def is_there(self) -> bool:
+        """Tell whether an organization or collection answers, be it to refuse us; raise if nobody knows."""
+        page = {"$top": 1}
+        try:
+            self._asked("GET", ("_apis", "projects"), Acknowledged, about="the organization", params=page)
+        except NotFound:
+            return False
+        except (Forbidden, Unauthorized, Refused):
+            return True
+        return True
 
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item
     def get_work_item(self, work_item_id: int) -> WorkItem:
@@ -261,17 +289,29 @@ class AdoClient:
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Shape:
-        """Call a path below the organization's URL, each segment as it is meant, and return the answer."""
-        return self._caller.call(
-            method,
-            below(self._base_url, *path),
-            kind,
-            about=about,
-            missing=missing,
-            json=json,
-            params={**API_VERSION, **(params or {})},
-            headers=headers,
-        )
+        """Call a path below the organization's URL, each segment as it is meant, and return the answer.
+
+        Raises OrganizationGone, and not NotFound, if there is no organization at all.
+        """
+        sent = {"json": json, "params": params, "headers": headers}
+        try:
+            return self._asked(method, path, kind, about=about, missing=missing, **sent)
+        except NotFound as error:
+            if self._presence is None or self._presence.is_there(self._base_url, self.is_there):
+                raise
+            raise OrganizationGone("ado", error.detail) from None
+
+    def _asked(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        kind: type[Shape],
+        *,
+        params: dict[str, Any] | None = None,
+        **sent: Any,
+    ) -> Shape:
+        query = {**API_VERSION, **(params or {})}
+        return self._caller.call(method, below(self._base_url, *path), kind, params=query, **sent)
 
     def work_item_from(
         self, answer: WorkItemAnswer, project_ids: dict[str, str | None] | None = None

@@ -17,6 +17,7 @@ SyncError
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
 │   ├── Forbidden             it does not let us do this with this one thing
+│   ├── OrganizationGone      it knows no organization or collection at the address: nothing in it is gone
 │   ├── FeedLost              it has no feed of revisions for us, or none from this point on
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
@@ -163,6 +164,12 @@ class Forbidden(Upstream):
         self.about = about
 
 
+class OrganizationGone(Upstream):
+    """The organization, or the collection, was renamed or deleted; what was asked for may well exist."""
+
+    kind = "organization-gone"
+
+
 class FeedLost(Upstream):
     """What changed has to be found by a full look; ``kind`` says why, and is one of ``FEED_…``."""
 
@@ -198,10 +205,10 @@ class Unavailable(Upstream):
 
 
 class MissingSetting(SyncError):
-    """``name`` is the environment variable that is missing."""
+    """``name`` is the environment variable that is missing; ``flaw`` says why what it holds is no value."""
 
     kind = "missing-setting"
 
-    def __init__(self, name: str, purpose: str) -> None:
-        super().__init__(f"{name} is not set: {purpose}")
+    def __init__(self, name: str, purpose: str, flaw: str | None = None) -> None:
+        super().__init__(f"{name} {flaw or 'is not set'}: {purpose}")
         self.name = name

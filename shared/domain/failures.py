@@ -12,6 +12,7 @@ from shared.domain.errors import (
     Malformed,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     SyncError,
@@ -63,6 +64,8 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Forbidden: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    # One problem of the organization. The reconciler finds what was missed, once the address is right.
+    OrganizationGone: Consequence(Disposition.DROP),
     Unauthorized: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Throttled: Consequence(Disposition.PUT_BACK, HealthWord.PENDING, due=True),
     Unavailable: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),

@@ -343,6 +343,22 @@ class EndRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     at: float = 0.0
 
 
+class FormEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That Sentry's form made a link, at ``at`` (epoch seconds), so that Sentry shows an entry for it.
+
+    ``url`` and ``app`` are those of the entry, once it was seen on the issue's page; ``app`` is the slug of
+    the integration, which has one entry on each issue.
+    """
+
+    at: float
+    url: str = ""
+    app: str = ""
+
+    @property
+    def was_seen(self) -> bool:
+        return bool(self.url)
+
+
 class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     """One Sentry issue linked to one work item; ``seen`` is both ends as they were last settled.
 
@@ -350,7 +366,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     know the other side's assignee; the assignment is tried again later. ``writes`` holds the times
     (epoch seconds) of our own recent writes, for the guard against flapping. ``epoch`` is that of the
     connection to which both ids belong. ``waiting`` names the side that is to become done as soon as its
-    other partners are.
+    other partners are. ``form`` is None for a link that was made in another way than by Sentry's form.
     """
 
     organization: str
@@ -368,6 +384,12 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     writes: tuple[float, ...] = ()
     epoch: str = ""
     waiting: Side | None = None
+    form: FormEntry | None = None
+
+    def moved_to(self, issue_id: str) -> "IssueLink":
+        """Return the link with the issue into which its own was merged, which shows entries of its own."""
+        form = None if self.form is None else FormEntry(self.form.at)
+        return msgspec.structs.replace(self, issue_id=issue_id, form=form)
 
     @property
     def scope(self) -> str:

@@ -2,6 +2,7 @@
 
 from shared.http.back_off import BackOff
 from shared.http.caller import Caller
+from shared.http.presence import Presence
 from shared.http.session import Session, Unguarded, new_session
 
-__all__ = ["BackOff", "Caller", "Session", "Unguarded", "new_session"]
+__all__ = ["BackOff", "Caller", "Presence", "Session", "Unguarded", "new_session"]

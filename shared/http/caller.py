@@ -50,6 +50,8 @@ class Caller:
     headers: Mapping[str, str]
     problem_of: Callable[[Any], str]
     back_off: BackOff = field(default_factory=BackOff)
+    # What a page in place of an answer is a sign of, if not of credentials.
+    advice_on_page: str = ""
 
     def call(
         self,
@@ -62,17 +64,21 @@ class Caller:
         json: Any = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        quota: str = "",
     ) -> Shape:
         """Make one call and return its answer as a ``kind``; raise NotFound, Conflict or an Upstream error.
 
         ``about`` names the one thing that the call concerns, if it concerns one: a 403 then says nothing of
-        any other. ``missing`` is the kind of NotFound.
+        any other. ``missing`` is the kind of NotFound. ``quota`` names calls of one kind that come one after
+        the other: once the service says that it grants no more for now, they wait, and are not refused.
         """
         operation = f"{method} {url.partition('?')[0]}"
-        self.back_off.verify(self.service)
+        self.back_off.verify(self.service, quota)
         asked_for = {**self.headers, "Accept-Encoding": "gzip", **(headers or {})}
         request = requests.Request(method, url, headers=asked_for, json=json, params=params)
         with self._translated(operation), self._sent(request) as response:
+            if quota and _is_used_up(response.headers):
+                self.back_off.spent(quota, _until_reset(response.headers))
             self._verify_success(operation, response, about, missing)
             return self._value(operation, response, kind)
 
@@ -119,7 +125,9 @@ class Caller:
         # ADO quirk: 203, 302 and a page of HTML mean "sign in first" (docs/vendor_quirks.md#rest).
         if status in {203, 302, 303, 401} or (status < 300 and html):
             self.back_off.refused(certain=True)
-            raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
+            advice = self.advice_on_page if status < 203 and html else ""
+            detail = f"{operation}: HTTP {status}: {advice or 'our credentials were not accepted'}"
+            raise Unauthorized(self.service, detail, advice=advice)
         detail = f"{operation}: HTTP {status}"
         wait = _retry_after(response.headers)
         if status == 429 or (status >= 400 and status != 403 and wait is not None):
@@ -221,6 +229,17 @@ def _until_reset(headers: Mapping[str, str]) -> float:
     """
     reset = headers.get("X-Sentry-Rate-Limit-Reset", "")
     return _bounded(float(reset) - time.time()) if reset.isdecimal() else _DEFAULT_WAIT
+
+
+def _is_used_up(headers: Mapping[str, str]) -> bool:
+    """Tell whether the next call of this kind would be one too many.
+
+    Sentry quirk: each answer says how many calls are left in its window, of this kind and at once
+    (docs/vendor_quirks.md#sentry-rest).
+    """
+    return any(
+        headers.get(f"X-Sentry-Rate-Limit-{name}") == "0" for name in ("Remaining", "ConcurrentRemaining")
+    )
 
 
 def _seconds_until(http_date: str) -> float:

@@ -27,6 +27,10 @@ class Identified(msgspec.Struct, frozen=True):
     id: Id
 
 
+class Acknowledged(msgspec.Struct, frozen=True):
+    """An object of which nothing is needed."""
+
+
 class OrganizationAnswer(Identified, frozen=True):
     """An organization of which no more is read."""
 

@@ -9,7 +9,8 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
-from shared.domain.errors import NotFound, Refused
+from shared.domain.decoding import Shape
+from shared.domain.errors import Forbidden, NotFound, OrganizationGone, Refused, Unauthorized
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
     Assignee,
@@ -20,12 +21,20 @@ from shared.domain.model import (
     SentryIssue,
 )
 from shared.domain.paths import below
-from shared.http import BackOff, Caller, Session
-from shared.sentry.answers import CommentAnswer, Identified, IssueAnswer, MemberAnswer, OrganizationAnswer
+from shared.http import BackOff, Caller, Presence, Session
+from shared.sentry.answers import (
+    Acknowledged,
+    CommentAnswer,
+    Identified,
+    IssueAnswer,
+    MemberAnswer,
+    OrganizationAnswer,
+)
 
 _CACHED_FOR = 600.0  # seconds
 # Parts of an issue that the sync does not use and that cost Sentry time.
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
+_BRIEF = {"detailed": "0"}
 LARGEST_BATCH = 100
 
 
@@ -70,11 +79,13 @@ class SentryClient:
         auth: AuthBase,
         back_off: BackOff,
         members: MemberCache,
+        presence: Presence | None = None,
     ) -> None:
         # Sentry quirk: routes without an organization are deprecated, and every path ends with a slash.
         self._base_url = f"{below(base_url, 'api', '0', 'organizations', organization)}/"
         self._web_url = f"{below(base_url, 'organizations', organization)}/"
         self._members = members
+        self._presence = presence
         self._caller = Caller(
             service="sentry",
             session=session,
@@ -82,12 +93,14 @@ class SentryClient:
             headers={"Accept": "application/json"},
             problem_of=_problem_of,
             back_off=back_off,
+            advice_on_page=f"what answers for {organization} is a web page: check sentry_url and "
+            "sentry_organization, or let a proxy before it pass the API with SENTRY_TOKEN",
         )
 
     # https://docs.sentry.io/api/organizations/retrieve-an-organization/
     def organization_id(self) -> str:
         """Return the organization's id, which it keeps when its slug changes."""
-        answer = self._caller.call("GET", self._base_url, OrganizationAnswer, params={"detailed": "0"})
+        answer = self._caller.call("GET", self._base_url, OrganizationAnswer, params=_BRIEF)
         return str(int(answer.id))
 
     # https://docs.sentry.io/api/events/retrieve-an-issue/
@@ -111,7 +124,9 @@ class SentryClient:
             "expand": "sentryAppIssues",
         }
         about = f"{len(wanted)} issues"
-        rows = self._caller.call("GET", self._url("issues"), list[Any], about=about, params=query)
+        rows = self._call(
+            "GET", self._url("issues"), list[Any], about=about, params=query, quota="lists of issues"
+        )
         found: dict[str, SentryIssue] = {}
         unreadable: set[str] = set()
         for row in rows:
@@ -133,8 +148,27 @@ class SentryClient:
         value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
         return self._issue("PUT", issue_id, json={"assignedTo": value})
 
+    def is_there(self) -> bool:
+        """Tell whether the organization answers, be it to refuse us; raise if nobody can tell."""
+        try:
+            self._caller.call("GET", self._base_url, Acknowledged, about="the organization", params=_BRIEF)
+        except NotFound:
+            return False
+        except (Forbidden, Unauthorized, Refused):
+            return True
+        return True
+
+    def _call(self, method: str, url: str, kind: type[Shape], **sent: Any) -> Shape:
+        """Call, and raise OrganizationGone, and not NotFound, if there is no organization at all."""
+        try:
+            return self._caller.call(method, url, kind, **sent)
+        except NotFound as error:
+            if self._presence is None or self._presence.is_there(self._base_url, self.is_there):
+                raise
+            raise OrganizationGone("sentry", error.detail) from None
+
     def _issue(self, method: str, issue_id: str, **sent: Any) -> SentryIssue:
-        return self._caller.call(
+        return self._call(
             method,
             self._url("issues", issue_id),
             IssueAnswer,
@@ -148,7 +182,7 @@ class SentryClient:
 
         Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
-        comments = self._caller.call(
+        comments = self._call(
             "GET",
             self._url("issues", issue_id, "comments"),
             list[CommentAnswer],
@@ -172,7 +206,7 @@ class SentryClient:
         if known is not None:
             return known
         query = {"query": f"email:{email}"}
-        for member in self._caller.call("GET", self._url("members"), list[MemberAnswer], params=query):
+        for member in self._call("GET", self._url("members"), list[MemberAnswer], params=query):
             if member.user and member.user.id and email in member.addresses():
                 user_id = str(member.user.id)
                 self._members.add(self._base_url, email, user_id)

@@ -14,6 +14,7 @@ from shared.domain.errors import (
     Busy,
     Conflict,
     NotFound,
+    OrganizationGone,
     SyncError,
     Throttled,
     Unauthorized,
@@ -88,7 +89,8 @@ class UnitOfWork:
         return max(item.rev if item is not None else 0, self.revs.get(work_item_id, 0))
 
     def note_silence(self, error: SyncError) -> None:
-        if isinstance(error, Unavailable | Throttled | Unauthorized) and error.service != "storage":
+        silences = Unavailable | Throttled | Unauthorized | OrganizationGone
+        if isinstance(error, silences) and error.service != "storage":
             self.silent.setdefault(error.service, error)
 
     def speaks_for(self, error: SyncError) -> bool:

@@ -124,7 +124,7 @@ class Settler:
         unit.ends.clear()
         unit.merged[stored.link.issue_id] = issue.issue_id
         self._add_entries(moved.link, self._entry("moved", reason=f"merged-from-{stored.link.issue_id}"))
-        if moved.link != replace(stored.link, issue_id=issue.issue_id):
+        if moved.link != stored.link.moved_to(issue.issue_id):
             self.partners.unlinked(stored.link.issue_id, stored.link.work_item_id)
             raise Conflict("the work item is already linked to the merged issue")
         return moved

@@ -137,9 +137,22 @@ def test_lists_have_a_limit_of_their_own_and_are_left_in_peace_until_it_ends(con
         for _ in range(USUAL_LIMIT):
             sentry.find_issues(["100"])
         for _ in range(3):
-            with pytest.raises(Throttled):
+            with pytest.raises(Throttled) as raised:
                 sentry.find_issues(["100"])
-        assert len(fake.calls) == USUAL_LIMIT + 1
+            assert 0 < raised.value.retry_after <= 1
+        # The last answer said that it was the last one, so that none had to be refused.
+        assert [http_status for _, _, http_status in fake.calls] == [200] * USUAL_LIMIT
+        assert sentry.get_issue("100").issue_id == "100"
+
+
+def test_lists_wait_while_others_use_up_what_is_allowed_at_once(connect: Connect) -> None:
+    with FakeSentry(enforce_rate_limit=True, concurrent_limit=1) as fake:
+        fake.add_issue(issue_id="100", announce=False)
+        sentry = connect(fake)
+        sentry.find_issues(["100"])
+        with pytest.raises(Throttled):
+            sentry.find_issues(["100"])
+        assert len(fake.calls) == 1
 
 
 # Who is who

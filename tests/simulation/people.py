@@ -1,5 +1,6 @@
 """What people do, and what happens to the services around us, as one table of actions."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +17,7 @@ from shared.flows.linking import link, unlink
 from shared.services import Services
 from shared.store.keys import escaped, number
 from shared.store.tables import Delete, Replace
+from tests.simulation.host import MESSAGES_COUNT_FOR
 from tests.simulation.laws import Law
 from tests.simulation.places import HERE, MOVED, SPELLED_OTHERWISE, THERE
 from tests.simulation.schedule import Action
@@ -71,6 +73,9 @@ class People:
             "rest": lambda _: world.come_to_rest(),
             "calm": lambda _: None,
             "outage": self._begin_outage,
+            "lose-tokens": self._lose_tokens,
+            "refuse-feed": self._refuse_feed,
+            "lag": self._lag,
             "forbid": self._keep_from,
             "garble": self._keep_from,
             "allow": self._allow,
@@ -83,6 +88,8 @@ class People:
         world.say("person", " ".join(str(each) for each in vars(action).values() if each))
         if action.what in {"merge", "delete-issue"}:
             self.all_was_announced = False
+        if action.what not in _LEAVES_ALL_ALONE:
+            world.unheard.upset(world.now + world.ado.revision_log.lag)
         if action.what not in _LEAVES_LINKS_ALONE:
             world.witness.something_else_happened(joined=action.what == "join")
         try:
@@ -154,6 +161,8 @@ class People:
         witness.facts.forget_after(action.item, rev)
         after = ado.restore_backup(action.item, rev)
         self._world.host.untold.add(action.item)
+        # What is on its way tells of revisions that are no more; the look an hour later makes up for it.
+        self._world.host.lost_until = self._world.now + 2 * MESSAGES_COUNT_FOR
         witness.person_changed_item(before, after)
 
     def _join(self, _action: Action) -> None:
@@ -258,6 +267,21 @@ class People:
         service, how, lasts = action.value.split()
         self._world.outages.begin(service, how, self._world.now, float(lasts))
 
+    def _lose_tokens(self, action: Action) -> None:
+        """The feed knows none of its tokens any more, and answers them with the status ``value``."""
+        ado = self._world.ado
+        ado.feed_modes = dataclasses.replace(ado.feed_modes, lost_token=int(action.value))
+        ado.revision_log.forget_tokens()
+
+    def _refuse_feed(self, action: Action) -> None:
+        """The feed is refused from now on with the status ``value``, or allowed again."""
+        ado = self._world.ado
+        ado.feed_modes = dataclasses.replace(ado.feed_modes, refusal=int(action.value) or None)
+
+    def _lag(self, action: Action) -> None:
+        """The feed shows a revision that many seconds after it was written."""
+        self._world.ado.revision_log.lag = float(action.value)
+
     def _keep_from(self, action: Action) -> None:
         self._world.witness.facts.bad[_end_of(action)] = action.what
 
@@ -292,6 +316,8 @@ class People:
         }[action.value]
 
 
+# After these there is nothing new to be found.
+_LEAVES_ALL_ALONE = frozenset({"reconcile", "wait", "pass", "rest", "calm"})
 # After these a link does what it does because of an edit, and for nothing else.
 _LEAVES_LINKS_ALONE = frozenset(
     {
@@ -303,11 +329,10 @@ _LEAVES_LINKS_ALONE = frozenset(
         "assign-item",
         "rename",
         "comment",
-        "reconcile",
-        "wait",
-        "pass",
-        "rest",
-        "calm",
+        "lose-tokens",
+        "refuse-feed",
+        "lag",
+        *_LEAVES_ALL_ALONE,
     }
 )
 

@@ -216,8 +216,9 @@ def test_an_empty_or_absent_secret_is_missing_by_its_name(
         ({"ADO_PAT": "pat"}, "pat"),
         ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": "own"}, "own"),
         ({"ADO_PAT": "pat", "ADO_PAT__ACME": "other"}, "pat"),
-        ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": ""}, None),  # this organization signs in through Entra
+        ({"ADO_PAT": " pat\n"}, "pat"),
         ({"ADO_PAT": ""}, None),
+        ({"ADO_PAT": " \n"}, None),
         ({}, None),
     ],
 )
@@ -225,6 +226,112 @@ def test_without_a_personal_access_token_the_app_signs_in_by_itself(
     environ: dict[str, str], token: str | None
 ) -> None:
     assert Settings.from_environ(environ).ado_pat("acme-eu") == token
+
+
+UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/name)"
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        # An organization whose token somebody took away gets no more than it had.
+        ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": ""}, "ADO_PAT__ACME_EU"),
+        ({"ADO_PAT__ACME_EU": " "}, "ADO_PAT__ACME_EU"),
+        ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": UNRESOLVED}, "ADO_PAT__ACME_EU"),
+        ({"ADO_PAT": UNRESOLVED}, "ADO_PAT"),
+        ({"ADO_PAT": "<your token>"}, "ADO_PAT"),
+    ],
+)
+def test_the_apps_own_identity_does_not_stand_in_for_a_token_that_is_none(
+    environ: dict[str, str], name: str
+) -> None:
+    read = Settings.from_environ(environ)
+    with pytest.raises(MissingSetting) as missing:
+        read.ado_pat("acme-eu")
+    assert missing.value.name == name
+
+
+# A text that stands in for a secret
+
+STAND_INS = [
+    UNRESOLVED,
+    f"{UNRESOLVED}\n",
+    "@microsoft.keyvault(VaultName=v;SecretName=s)",
+    "@Microsoft.AppConfiguration(Endpoint=https://acme.azconfig.io; Key=secret)",
+    "<your secret>",
+    "<ADO_WEBHOOK_SECRET>",
+    "changeme",
+    "Change-Me!",
+    "your-secret",
+    "THE-SECRET",
+    "9f2c…",
+    "…",
+    "xxxxxxxx",
+    "***",
+    "$(AdoWebhookSecret)",
+    "${SENTRY_CLIENT_SECRET}",
+    "{{ secret }}",
+    "#{secret}#",
+    "%SECRET%",
+    "null",
+]
+READERS: list[tuple[str, Callable[[Settings, str], object]]] = [
+    *SECRETS,
+    ("SENTRY_TOKEN", Settings.sentry_token),
+    ("ADO_PAT", Settings.ado_pat),
+]
+
+
+@pytest.mark.parametrize(("name", "read"), READERS)
+@pytest.mark.parametrize("text", STAND_INS)
+def test_what_stands_in_for_a_secret_is_no_secret_and_lets_no_general_one_in(
+    name: str, read: Callable[[Settings, str], object], text: str
+) -> None:
+    for environ, named in (
+        ({name: text}, name),
+        ({name: "general", f"{name}__ACME": text}, f"{name}__ACME"),
+    ):
+        given = Settings.from_environ(environ)
+        with pytest.raises(MissingSetting) as missing:
+            read(given, "acme")
+        assert missing.value.name == named
+        assert missing.value.detail.split(":")[0].startswith(f"{named} is a")
+        assert text.strip() not in missing.value.detail
+        assert [each.name for each in given.stood_in_for()] == [named]
+        assert text not in given.secrets
+
+
+@pytest.mark.parametrize(
+    "text", ["@Microsoft", "password", "secret", "x", "a<b>c", "my-todo-list", "50%", "nullable"]
+)
+def test_a_secret_may_look_odd_and_hold_such_words(text: str) -> None:
+    given = settings(ADO_WEBHOOK_SECRET=text)
+    assert given.ado_webhook_secrets("acme") == (text,)
+    assert given.stood_in_for() == []
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}", "{}\r\n", "\t{} \n", "\ufeff{}", "{}\u00a0"])
+def test_what_surrounds_a_secret_is_no_part_of_it(around: str) -> None:
+    given = settings(
+        ADO_WEBHOOK_SECRET=around.format("ab c"),
+        ADO_WEBHOOK_SECRET_PREVIOUS=around.format("old"),
+        SENTRY_CLIENT_SECRET__ACME=around.format("own"),
+        SENTRY_TOKEN=around.format("token"),
+    )
+    assert given.ado_webhook_secrets("acme") == ("ab c", "old")
+    assert given.sentry_client_secrets("acme") == ("own",)
+    assert given.sentry_token("acme") == "token"
+    assert "token" in given.secrets
+
+
+@pytest.mark.parametrize("text", [UNRESOLVED, "changeme"])
+def test_a_previous_secret_that_is_none_lets_nobody_in_and_is_named(text: str) -> None:
+    given = settings(ADO_WEBHOOK_SECRET_PREVIOUS=text, SENTRY_CLIENT_SECRET_PREVIOUS__ACME=text)
+    assert given.ado_webhook_secrets("acme") == (COMPLETE["ADO_WEBHOOK_SECRET"],)
+    assert given.sentry_client_secrets("acme") == (COMPLETE["SENTRY_CLIENT_SECRET"],)
+    named = ["ADO_WEBHOOK_SECRET_PREVIOUS", "SENTRY_CLIENT_SECRET_PREVIOUS__ACME"]
+    assert [each.name for each in given.stood_in_for()] == named
+    assert given.missing() == []
 
 
 def test_a_sentry_token_is_the_organizations_own_or_the_general_one() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from shared.domain.configuration import Configuration, StatusMapping
+from shared.domain.configuration import USUALLY_DONE, Configuration, StatusMapping
 from shared.domain.errors import Undecidable
 from shared.domain.model import UNKNOWN_STATE, Category, IssueStatus, ItemSide, State, WorkItemTypes
 
@@ -99,11 +99,66 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
     for name, states in types.items():
         own = mapping.types.get(name)
         chosen, where = (own, f"{path}.types.{name}") if own and own.on_resolve else (mapping, path)
-        errors |= {
-            f"{where}.{key}": problem
-            for key, problem in _misread_states(configuration, project_id, name, chosen, states, types)
-        }
+        misread = list(_misread_states(configuration, project_id, name, chosen, states, types))
+        errors |= {f"{where}.{key}": problem for key, problem in misread}
+        lacking = None if misread else _lacking(configuration, project_id, name, types)
+        if lacking is not None:
+            place = f"{path}.types.{name}" if own is not None and own.done_states else path
+            problem = f"leaves {name} without a state that counts as {lacking}"
+            errors.setdefault(f"{place}.done_states", problem)
     return errors
+
+
+_OPEN = frozenset({Category.PROPOSED, Category.IN_PROGRESS})
+
+
+def _lacking(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> str | None:
+    """Return what no state of a type counts as, although by its categories some would: done, or open.
+
+    Such a work item could never be resolved, or never be reopened.
+    """
+    states = types[work_item_type]
+    usual = {
+        each.category in USUALLY_DONE for each in states if each.category not in {None, Category.REMOVED}
+    }
+    if usual != {True, False}:
+        return None  # So it is by the type's own process.
+    read = {_reads_as(configuration, project_id, work_item_type, each.name, types) for each in states}
+    if IssueStatus.RESOLVED not in read:
+        return "done"
+    if _keeps_open(configuration, project_id, work_item_type, types):
+        return None
+    return None if _is_meant_for_others(configuration, project_id, work_item_type, types) else "open"
+
+
+def _keeps_open(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> bool:
+    return any(
+        _reads_as(configuration, project_id, work_item_type, each.name, types) is IssueStatus.UNRESOLVED
+        for each in types[work_item_type]
+        if each.category is not Category.REMOVED
+    )
+
+
+def _is_meant_for_others(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> bool:
+    """Tell whether a project's mapping calls a type's one open state done for the sake of other types.
+
+    *Active* may mean done for a bug, which keeps *New*, while *Issue* has no other open state.
+    """
+    mapping = configuration.project_mapping(project_id)
+    if mapping is None or work_item_type in mapping.types:
+        return False
+    names = [each.name for each in types[work_item_type] if each.category in _OPEN]
+    return len(names) == 1 and any(
+        names[0] in {each.name for each in states} and _keeps_open(configuration, project_id, other, types)
+        for other, states in types.items()
+        if other != work_item_type
+    )
 
 
 def _missing_states(path: str, mapping: StatusMapping, known: set[str], owner: str) -> dict[str, str]:

@@ -343,15 +343,15 @@ MUTANTS = (
     _mutant(
         "read what the feed told no second time",
         "flows/reconciling/feed.py",
-        "            behind = feed.end or reached\n",
+        "            behind = feed.token if feed.end is None else feed.end\n",
         "            behind = reached\n",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
         "let an edit on its way hide a deletion",
         "flows/reconciling/messages.py",
-        "        return mark.rev >= rev if rev else mark.rev == 0\n",
-        "        return mark.rev >= rev\n",
+        "        return mark is not None and (mark.says >= rev if rev else mark.says == 0)\n",
+        "        return mark is not None and mark.says >= rev\n",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
@@ -466,10 +466,84 @@ MUTANTS = (
         theme="at-rest",
     ),
     _mutant(
+        "part a link whose entry was never seen",
+        "domain/rules/entries.py",
+        "    return form.was_seen and not stays and",
+        "    return not stays and",
+        tests=("tests/unit/domain/test_entries.py",),
+    ),
+    _mutant(
+        "part a link for an entry that we wrote",
+        "domain/rules/entries.py",
+        " and not any(each.service_type == form.app for each in ours)",
+        "",
+        tests=("tests/unit/domain/test_entries.py",),
+    ),
+    _mutant(
+        "remember of an organization that is gone that it is there",
+        "http/presence.py",
+        "            if is_there:\n",
+        "            if is_there is not None:\n",
+        tests=("tests/unit/http/test_presence.py",),
+    ),
+    _mutant(
         "decide anew on the issue as it was before it was merged",
         "settling/observing.py",
         "        for issue_id in (link.issue_id, self.current_issue_id(link.issue_id)):\n",
         "        for issue_id in (link.issue_id,):\n",
         tests=("tests/unit/settling/test_settler.py",),
+    ),
+    # What no hook told.
+    _mutant(
+        "lose the news of a link that moves meanwhile",
+        "flows/syncing.py",
+        "                names += waiting.others(names)\n",
+        "                pass\n",
+        theme="unheard",
+    ),
+    _mutant(
+        "take an issue that was asked for for one that was compared",
+        "flows/reconciling/messages.py",
+        "        if mark is None or mark.says != says:\n",
+        "        if mark is None:\n",
+        tests=("tests/unit/flows/test_reconciling.py",),
+    ),
+    _mutant(
+        "look at nothing when a token is lost",
+        "flows/reconciling/feed.py",
+        "    want_look(run)\n    feed = Feed(",
+        "    feed = Feed(",
+        theme="unheard",
+    ),
+    _mutant(
+        "keep a token that is answered like an outage",
+        "domain/rules/news.py",
+        "    return failures >= _FAILURES_OF_A_TOKEN",
+        "    return False",
+        theme="unheard",
+    ),
+    _mutant(
+        "store how far the feed was read before its messages are put",
+        "flows/reconciling/feed.py",
+        "        changes = _changes(run, ado, reached, feed.since)\n",
+        "        changes = _changes(run, ado, reached, feed.since)\n"
+        "        read_to = replace(feed, token=changes.end, end=changes.end)\n"
+        "        run.progress = replace(run.progress, feed=read_to)\n"
+        "        run.store()\n",
+        theme="unheard",
+    ),
+    _mutant(
+        "leave out the issues that nobody could list",
+        "flows/reconciling/issues.py",
+        "                waiting += self._halves(batch, names)\n",
+        "                continue\n",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
+        "end a run at the first part that fails",
+        "flows/reconciling/run.py",
+        "            self.fail(part, error)\n        problems",
+        "            raise\n        problems",
+        theme="unheard",
     ),
 )

@@ -349,6 +349,13 @@ class Lives:
         if self.writes > _WRITES_AN_EDIT * lives * (self.causes + 2 * lives):
             yield f"{self.writes} writes for {self.causes} edits"
 
+    def unheard(self) -> Iterator[str]:
+        """Say what is not as it should be with links that take themselves for well."""
+        for link in self._facts.links():
+            if link.health.word == "settled" and link.claim is None:
+                for complaint in self._complaints_about(link):
+                    yield f"link {link.issue_id} with {link.work_item_id}: {complaint}"
+
     def _complaints_about(self, link: IssueLink) -> Iterator[str]:
         if pair_of(link) not in self.lives:
             yield "it was removed, and is back"

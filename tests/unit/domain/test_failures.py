@@ -14,6 +14,7 @@ from shared.domain.errors import (
     Malformed,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     StalePrecondition,
@@ -69,6 +70,7 @@ CONSEQUENCES = {
     Refused: Consequence(DROP, ATTENTION, due=True),
     Forbidden: Consequence(DROP, ATTENTION, due=True),
     FeedLost: Consequence(RETRY, PENDING, due=True),  # no message is about a feed
+    OrganizationGone: Consequence(DROP),  # a problem of the organization, and of no link
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),

@@ -740,6 +740,22 @@ def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
             mapped({"Bug": StatusMapping("Resolved", "Active")}, on_resolve="Closed", on_unresolve="Removed"),
             {},
         ),
+        # A type that has open and done states by their categories keeps one of each.
+        (
+            {"Bug": StatusMapping(done_states=("New", "Active"))},
+            {"types.Bug.done_states": "leaves Bug without a state that counts as open"},
+        ),
+        ({"Bug": StatusMapping(done_states=("Active",))}, {}),
+        # *Issue* has no other open state, but *Bug* has: that is for whom it was meant.
+        (mapped(done_states=("Active",)), {}),
+        (
+            {"Issue": StatusMapping(done_states=("Active",))},
+            {"types.Issue.done_states": "leaves Issue without a state that counts as open"},
+        ),
+        (
+            {"Task": StatusMapping(done_states=("New", "Active", "Removed"))},
+            {"types.Task.done_states": "leaves Task without a state that counts as open"},
+        ),
     ],
 )
 def test_a_mapping_names_states_that_exist_and_read_back(

@@ -11,7 +11,15 @@ from msgspec.structs import replace
 from functions import health
 from functions import reconcile as reconcile_function
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Refused, SyncError, Throttled, Unauthorized, Unavailable, Unreadable
+from shared.domain.errors import (
+    Forbidden,
+    Refused,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+)
 from shared.domain.model import ActivityEntry, Claim, Health, HealthWord, IssueStatus, Person, SentryIssue
 from shared.flows.linking import link
 from shared.flows.reconciling import Found, reconcile, reconcile_all
@@ -161,10 +169,57 @@ def test_what_nobody_has_handled_yet_is_not_put_again(scene: Scene) -> None:
     link_many(scene, 3)
     for number in range(1001, 1004):
         scene.sentry.resolve(str(number))
-    for _ in range(12):
-        run(scene)
-        scene.now += EVERY
+    run(scene)
+    scene.now += EVERY
+    run(scene)
     assert (len(scene.services.inbound), len(scene.services.outbound)) == (1, 3)
+
+
+def test_where_nobody_handles_messages_they_come_more_and_more_seldom(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    at = []
+    for number in range(30):
+        before = len(scene.services.outbound)
+        run(scene)
+        at += [number] * (len(scene.services.outbound) - before)
+        scene.now += EVERY
+    # By the number of the run: after ten minutes, a quarter of an hour, and then every half hour.
+    assert at == [0, 2, 5, 11, 17, 23, 29]
+
+
+def test_a_change_that_was_undone_before_anybody_looked_is_found_when_it_is_made_again(scene: Scene) -> None:
+    """Handling the message leaves no trace then: the link is as it was when the message was put."""
+    scene.sentry.resolve(ISSUE)
+    run(scene)
+    scene.sentry.unresolve(ISSUE)
+    deliver(scene)
+    scene.sentry.resolve(ISSUE)
+    for _ in range(2):
+        scene.now += EVERY
+        reconciled(scene)
+    assert scene.ado.item(ITEM).state == "Closed"
+
+
+def test_another_change_is_told_at_once_though_a_message_about_the_one_before_left_no_trace(
+    scene: Scene,
+) -> None:
+    scene.sentry.resolve(ISSUE)
+    run(scene)
+    scene.sentry.unresolve(ISSUE)
+    deliver(scene)
+    scene.sentry.assign(ISSUE, ANN)
+    scene.now += EVERY
+    reconciled(scene)
+    assert scene.ado.item(ITEM).assignee == Person(ANN)
+
+
+def test_an_issue_that_was_asked_for_while_no_list_told_of_it_is_compared_once_one_does(scene: Scene) -> None:
+    scene.calls.meet("find_issues", Forbidden("sentry", "HTTP 403", about="1 issues"))
+    reconciled(scene)
+    scene.sentry.assign(ISSUE, ANN)
+    scene.now += EVERY
+    reconciled(scene)
+    assert scene.ado.item(ITEM).assignee == Person(ANN)
 
 
 def test_a_later_edit_is_told_though_the_one_before_is_not_handled(scene: Scene) -> None:
@@ -431,6 +486,22 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
     end()
     found = reconcile(scene.services, scene.organization)
     assert (found.failures, told(scene)) == ((), {"status": "ok", "problems": []})
+
+
+def test_every_part_that_fails_in_turn_turns_health_red_and_green_again(scene: Scene) -> None:
+    at_rest(scene)
+    for _, begin, words, kind in PARTS:
+        scene.now += DAY
+        end = begin(scene)
+        reconcile(scene.services, scene.organization)
+        said = told(scene)
+        assert said["status"] == "degraded"
+        assert [each for each in said["problems"] if words in each and each.endswith(kind)], words  # type: ignore[attr-defined]  # it is a list
+        end()
+        scene.now += EVERY
+        reconcile(scene.services, scene.organization)
+        assert told(scene) == {"status": "ok", "problems": []}, words
+    assert {part for part, *_ in PARTS} == {"feed", "full-look", "issues", "links", "activity"}
 
 
 def test_a_part_that_fails_otherwise_than_before_fails_since_then(scene: Scene) -> None:
