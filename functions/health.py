@@ -31,11 +31,13 @@ _PARTS = {
     "full-look": "the linked work items cannot be looked at",
     "issues": "the linked issues cannot be read",
     "activity": "old activity cannot be removed",
+    "hooks": "the service hook subscriptions in Azure DevOps are not in order",
 }
 # What is done in another way, which takes more calls.
 _WAYS = {
     "feed": "all linked work items are looked at, as Azure DevOps does not tell what changed,",
     "issues": "linked issues are asked for one by one, as Sentry does not list them,",
+    "hooks": "people look after the service hook subscriptions, as the app may not,",
 }
 
 _GONE = {gone(service): service for service in ("ado", "sentry")}
@@ -112,7 +114,7 @@ def _in_storage(services: Services) -> tuple[list[str], list[str]]:
 
 def _noted(services: Services) -> tuple[list[str], list[str]]:
     """Return what keeps us from our work, and what only makes it dearer."""
-    told = list(services.progress.told().values())
+    told = [*services.progress.told().values(), *services.hooks.told()]
     problems = [*_refusals(services), *_parts(told, are_notes=False), *_unreadable(told)]
     return problems, list(_parts(told, are_notes=True))
 

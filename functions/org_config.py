@@ -33,7 +33,9 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             if organization is None:
                 raise unknown(slug)
             _verify_if_match(request, organization)
-            remove(services, organization)
+            left = remove(services, organization)
+            if left:
+                return answer({"organization": slug, "warnings": {"subscriptions": left}})
             return func.HttpResponse(status_code=204)
         case _:
             return _get(request, services.organizations.get(slug), services)

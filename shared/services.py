@@ -20,10 +20,11 @@ from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
+from shared.ado.subscriptions import Subscriptions
 from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import MissingSetting, StalePrecondition
-from shared.domain.ports import Queue
+from shared.domain.ports import AdoHooks, Queue
 from shared.http import BackOff, Presence, Session, new_session
 from shared.http.credential import Credential, new_credential
 from shared.http.seats import Seats
@@ -37,6 +38,7 @@ from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
 from shared.store.forbidden import ForbiddenStore
 from shared.store.foreign import ForeignStore
+from shared.store.hooks import HookStore
 from shared.store.idempotency import IdempotencyStore
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
@@ -97,6 +99,10 @@ class Services:
         return ForeignStore(self._table("organizations"), self.clock)
 
     @cached_property
+    def hooks(self) -> HookStore:
+        return HookStore(self._table("organizations"), self.clock)
+
+    @cached_property
     def progress(self) -> ProgressStore:
         return ProgressStore(self._table("organizations"))
 
@@ -129,6 +135,10 @@ class Services:
     def ado_at_once(self, organization: Organization) -> AdoClient:
         """Return a client that ignores the back-off, for a person who waits and may have fixed a refusal."""
         return self._ado_client(organization, BackOff())
+
+    def subscriptions(self, organization: Organization) -> AdoHooks:
+        """Return the organization's subscriptions, whose refusals block no other call."""
+        return Subscriptions(self.ado_at_once(organization))
 
     def finder(self, organization: Organization) -> WorkItemFinder:
         base_url = self._ado_url(organization)

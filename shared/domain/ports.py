@@ -17,6 +17,7 @@ from shared.domain.model import (
     WorkItem,
     WorkItemTypes,
 )
+from shared.domain.subscriptions import HookEvent, Subscription
 
 
 class Unset:
@@ -69,6 +70,34 @@ class AdoFeed(Protocol):
 
     def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
         """Return the GUIDs of the projects with these names, without those that are gone or hidden."""
+        ...
+
+
+class AdoHooks(Protocol):
+    """Azure DevOps' subscriptions of web hooks, for whoever looks after ours."""
+
+    def web_hooks(self) -> list[Subscription]:
+        """Return those that our credentials may see, ours or not, or raise Forbidden."""
+        ...
+
+    def find(self, subscription_id: str) -> Subscription | None:
+        """Return a subscription, or None if there is none of this id."""
+        ...
+
+    def create(self, event: HookEvent, url: str, secret: str) -> Subscription:
+        """Subscribe an address to an event of all projects, or raise Forbidden or Refused."""
+        ...
+
+    def remove(self, subscription_id: str) -> None:
+        """Remove a subscription, whether it is still there or not, or raise Forbidden."""
+        ...
+
+    def is_idle(self, subscription_id: str) -> bool:
+        """Tell whether nothing that a subscription has taken is still to be delivered."""
+        ...
+
+    def failing_since(self, subscription_id: str) -> float | None:
+        """Return since when (epoch seconds) nothing was delivered, if that is told."""
         ...
 
 

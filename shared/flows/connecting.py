@@ -25,6 +25,7 @@ from shared.domain.model import Side
 from shared.domain.rules.done import mapping_errors
 from shared.flows.form import ProjectStates
 from shared.flows.identifying import Met, fill_in, meet
+from shared.flows.subscribing import unsubscribe
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -249,12 +250,15 @@ def described_projects(
     return projects
 
 
-def remove(services: Services, organization: Organization) -> None:
-    """Disconnect an organization: remove its document, its links and their activity.
+def remove(services: Services, organization: Organization) -> str:
+    """Disconnect an organization: remove its subscriptions, its document, its links and their activity.
 
-    The document is removed first: with its epoch gone, nobody reads the rows any more. The reconciler removes
-    the rows that this request leaves, and those that a worker adds in the meantime.
+    Returns what a person has to remove in Azure DevOps, or "". The subscriptions go first: after a crash the
+    organization is still connected, and the watchdog makes them again. Of our own rows, the document goes
+    first: with its epoch gone, nobody reads the others any more. The reconciler removes those that this
+    request leaves, and those that a worker adds in the meantime.
     """
+    left = unsubscribe(services, organization)
     services.scopes.announce_end(organization.scope)
     services.organizations.remove(organization)
     stop_at = services.clock() + _REMOVE_FOR
@@ -263,6 +267,7 @@ def remove(services: Services, organization: Organization) -> None:
         services.forbidden.end_all(organization.slug)
         while _remove_rows(services, organization.scope) and services.clock() < stop_at:
             continue
+    return left
 
 
 def remove_what_ended(services: Services) -> None:
@@ -290,4 +295,5 @@ def _remove_rows(services: Services, scope: str) -> bool:
     links = services.links.remove_some(scope, _ROWS_AT_ONCE)
     entries = services.activity.remove_some(scope, _ROWS_AT_ONCE)
     services.progress.remove(scope)
+    services.hooks.forget(scope)
     return links + entries > 0

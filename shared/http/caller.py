@@ -139,7 +139,8 @@ class Caller:
     def _verify_success(self, operation: str, response: requests.Response, about: str, missing: str) -> None:
         """Return for an answer that is a success; otherwise raise the error that says what to do next."""
         status = response.status_code
-        html = "text/html" in response.headers.get("Content-Type", "").lower()
+        # An answer without content holds no page, whatever a proxy says of its type.
+        html = status != 204 and "text/html" in response.headers.get("Content-Type", "").lower()
         # ADO quirk: 203, 302 and a page of HTML mean "sign in first" (docs/vendor_quirks.md#rest).
         if status in {203, 302, 303, 401} or (status < 300 and html):
             self.back_off.refused(certain=True)

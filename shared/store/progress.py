@@ -7,6 +7,7 @@ import msgspec
 
 from shared.domain.connection import slug_of
 from shared.domain.errors import NotFound
+from shared.domain.problems import Problem
 from shared.domain.rules.turns import LastRun
 from shared.store.tables import Delete, Replace, Table, readable
 
@@ -48,18 +49,6 @@ class Look(msgspec.Struct, frozen=True, omit_defaults=True):
     after: str | None = None
     again: bool = False
     failures: int = 0
-
-
-class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why a part of a run fails, and since when (epoch seconds), in our own words.
-
-    A note is no failure: the part does its work, at a higher price.
-    """
-
-    kind: str
-    detail: str
-    since: float
-    is_note: bool = False
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):

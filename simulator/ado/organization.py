@@ -11,7 +11,7 @@ from simulator.ado.allowance import Allowance
 from simulator.ado.catalog import Person, Project, default_catalog
 from simulator.ado.delivery import Courier, Delivery, Weather
 from simulator.ado.faults import Fault, Faults
-from simulator.ado.hooks import STATUSES, Hooks, Subscription
+from simulator.ado.hooks import RIGHTS, STATUSES, Hooks, Subscription
 from simulator.ado.items import Clock, Comment, Event, Wish, WorkItem, WorkItems, utc_now
 from simulator.ado.patch import Patch
 from simulator.ado.processes import Process
@@ -229,6 +229,29 @@ class Organization:
             raise ValueError(f"{status} is no subscription status")
         with self.lock:
             self.hooks.get(subscription_id).status = status
+
+    def deny(self, right: str, *, project: str = "", person: Person | None = None) -> None:
+        """Take a right to subscriptions (View, Edit or Delete) from our account, or from somebody."""
+        if right not in RIGHTS:
+            raise ValueError(f"{right} is no right to subscriptions")
+        with self.lock:
+            where = self.catalog.project(project).id if project else ""
+            self.hooks.denied.add(((person or self.service).id, right, where))
+
+    def allow(self) -> None:
+        """Give back every right to subscriptions."""
+        with self.lock:
+            self.hooks.denied.clear()
+
+    def deactivate(self, person: Person) -> None:
+        """Have somebody leave: their subscriptions are disabled."""
+        with self.lock:
+            self.hooks.deactivate(person)
+
+    def unsubscribe(self, subscription_id: str) -> None:
+        """Remove a subscription, as a person does in the project's settings."""
+        with self.lock:
+            self.hooks.remove(subscription_id)
 
     def probe(self, subscription_id: str) -> None:
         """Let a restricted subscription make its next attempt now."""

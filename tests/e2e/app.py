@@ -51,7 +51,10 @@ SECRETS: Mapping[str, str] = {
     "ADO_PAT": ADO_TOKEN,
 }
 # What a timer does at its own time would be counted among the calls of whichever test is running then.
-NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true"}
+NO_TIMERS = {
+    "AzureWebJobs.reconcile.Disabled": "true",
+    "AzureWebJobs.hook_watchdog.Disabled": "true",
+}
 # As many as docs/settings.md recommends.
 THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 
@@ -124,6 +127,12 @@ class App:
             with self._process as process:
                 process.send_signal(how)
             self._process = None
+
+    def restart(self, **settings: str) -> None:
+        """Start again at the same address with other settings, as Azure does when somebody changes one."""
+        self.end()
+        self._environ.update(settings)
+        self.start()
 
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8")

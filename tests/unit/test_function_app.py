@@ -44,6 +44,8 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "admin": Http("organizations/{organization}/admin", "GET", "FUNCTION"),
     "ado_webhook": Http("ado/{organization}/webhook", "POST", "ANONYMOUS"),
     "health": Http("health", "GET", "ANONYMOUS"),
+    "hook_watchdog": Timer("0 2/15 * * * *"),
+    "hooks": Http("organizations/{organization}/hooks", "GET POST", "FUNCTION"),
     "inbound_sync": Queue("inbound-sync"),
     "issue_links": Http(
         "organizations/{organization}/links/{issue_id?}/{work_item_id?}", "DELETE GET POST", "FUNCTION"

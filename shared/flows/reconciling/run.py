@@ -9,11 +9,12 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.errors import OrganizationGone, SyncError, Throttled, Unauthorized
+from shared.domain.problems import Problem
 from shared.domain.rules.turns import LastRun
 from shared.flows.reconciling.messages import Messages
 from shared.services import Services
 from shared.store.organizations import Organization, gone
-from shared.store.progress import Problem, Progress
+from shared.store.progress import Progress
 
 # Keys of rows that cannot be read which a run names; all of them are counted.
 _MOST_NAMED = 100

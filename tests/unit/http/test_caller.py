@@ -146,6 +146,7 @@ def test_each_answer_is_the_error_that_says_what_to_do_next(
         (201, {"json": [1]}, [1]),
         (200, {"json": None}, None),
         (204, {"body": ""}, None),
+        (204, {"body": "", "content_type": HTML}, None),  # a type of nothing
         (200, {"body": ""}, None),
         # Some proxies lose the content type; what is inside is what counts.
         (200, {"body": '{"id": 31}', "content_type": "text/plain"}, {"id": 31}),
