@@ -306,7 +306,7 @@ def test_the_commands_hold_what_we_would_send_and_no_secret() -> None:
     for event, command in zip(HookEvent, commands, strict=True):
         words = shlex.split(command)
         assert words[:3] == ["curl", "-u", ":$ADO_PAT"]
-        assert words[5] == "https://dev.azure.com/fab's%20rikam/_apis/hooks/subscriptions?api-version=7.1"
+        assert words[5] == "https://dev.azure.com/fab's%20rikam/_apis/hooks/subscriptions?api-version=6.0"
         printed = command.replace("curl ", "printf '%s\\n' ", 1)
         shell = {"ADO_PAT": "pat", "ADO_WEBHOOK_SECRET": "s3cret", "PATH": "/usr/bin:/bin"}
         ran = subprocess.run(
