@@ -20,6 +20,7 @@ from shared.domain.errors import (
 from shared.domain.failures import gravest, reason_of
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
+from shared.flows.counting import note_comment, note_not_linked
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, comment_of
@@ -52,7 +53,7 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         return [SWITCHED_OFF]
     issue_id, links = _links_of(services, organization, message)
     if not links:
-        return [_wait_for_link(services, message)]
+        return [_wait_for_link(services, organization.scope, message)]
     try:
         comment = services.sentry(organization).get_comment(issue_id, message.comment_id)
     except NotFound:  # Deleted before it could be copied.
@@ -96,13 +97,14 @@ def _links_of(
     return issue_id, list({each.link.work_item_id: each for each in links}.values())
 
 
-def _wait_for_link(services: Services, message: OutboundMessage) -> str:
+def _wait_for_link(services: Services, scope: str, message: OutboundMessage) -> str:
     """Put the message back, for longer each time, or give it up after an hour.
 
     Another issue may have been merged into this one. Its link follows when the reconciler reads it again,
     and nobody can tell before; most often, nobody ever links the issue.
     """
     if message.since and _has_waited(services, message):
+        note_not_linked(services, scope, message)
         return NOT_LINKED
     now = services.clock()
     since = message.since or now
@@ -162,6 +164,7 @@ def _recorded(
     problem: str = "",
 ) -> str:
     now, reason = services.clock(), f"comment-{comment_id}{': ' if problem else ''}{problem}"
-    entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason)
+    entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason, told_by="hook")
     services.activity.add(organization.scope, link.issue_id, link.work_item_id, entry)
+    note_comment(services, organization.scope, link.issue_id, link.work_item_id, outcome, problem or None)
     return outcome
