@@ -130,7 +130,10 @@ class Services:
     @cached_property
     def ledger(self) -> Ledger:
         instance = secrets.token_hex(8)
-        return Ledger(lambda: self.traffic, self.organizations.scopes, self.clock, instance, self._later)
+        return Ledger(lambda: self.traffic, self._scopes, self.clock, instance, self._later)
+
+    def _scopes(self) -> dict[str, str]:
+        return self.organizations.scopes()
 
     @cached_property
     def inbound(self) -> Queue:

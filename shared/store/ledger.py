@@ -94,15 +94,14 @@ class Ledger:
     def count_refused(self, slug: str, side: Side) -> None:
         """Note that somebody was turned away at a door, if the door is anybody's.
 
-        Whoever it was chose the name. So no name is looked up for it, and none that does not exist is kept.
+        Whoever it was chose the name. So all names are looked up together, once a minute at most, and none
+        that does not exist is kept longer than that, or in storage.
         """
         now = self._clock()
         with self._lock:
-            is_fresh = 0.0 <= now - self._known_at < _EVERY_NAME_KNOWN_FOR
             key = (slug, side, hour_of(now))
-            if (is_fresh and slug not in self._known) or (
-                key not in self._refused and len(self._refused) >= _MOST_NAMES
-            ):
+            is_new = slug not in self._known and key not in self._refused
+            if is_new and len(self._refused) >= _MOST_NAMES:
                 return
             self._refused[key] += 1
             known = self._open.get(self._known.get(slug, ""))
@@ -135,7 +134,10 @@ class Ledger:
             if self._wakes_at is not None and self._wakes_at <= at:
                 return
             self._wakes_at = at
-        self._later(max(0.0, at - self._clock()), self._write_what_is_due)
+        try:
+            self._later(max(0.0, at - self._clock()), self._write_what_is_due)
+        except RuntimeError:  # There is no thread left: the next note tries again.
+            self._wakes_at = None
 
     def _write_what_is_due(self) -> None:
         with self._lock:
@@ -158,7 +160,9 @@ class Ledger:
         """Give those who were turned away to the organizations that they named; forget all other names."""
         if not self._refused:
             return
-        self._known, self._known_at = self._scopes(), self._clock()
+        is_fresh = 0.0 <= self._clock() - self._known_at < _EVERY_NAME_KNOWN_FOR
+        if not is_fresh or any(slug not in self._known for slug, _, _ in list(self._refused)):
+            self._known, self._known_at = self._scopes(), self._clock()
         with self._lock:
             found, self._refused = self._refused, Counter()
             now = self._clock()

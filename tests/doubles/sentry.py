@@ -82,6 +82,9 @@ class MemorySentry:
             raise Forbidden("sentry", "HTTP 403", about=f"issue {issue_id}")
         return self._issues[issue_id]
 
+    def web_url(self, issue_id: str) -> str:
+        return f"https://acme.sentry.io/issues/{issue_id}/"
+
     def find_issue_id(self, short_id: str) -> str:
         found = (each.issue_id for each in self._issues.values() if each.short_id == short_id.upper())
         issue_id = next(found, None)
