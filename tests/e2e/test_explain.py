@@ -88,7 +88,7 @@ def test_refusals_at_the_door_are_told(pair: Pair) -> None:
 
 def test_a_service_that_does_not_answer_keeps_nothing_back(pair: Pair) -> None:
     issue_id, item = pair.connect().linked()
-    pair.sentry.token = "another"
+    pair.sentry.fail_next(1, 401)
     text = told(pair, issue_id=issue_id)
     assert f"Issue {issue_id}: Sentry does not say now how it stands (unauthorized)." in text
     assert f"Work item #{item}" in text

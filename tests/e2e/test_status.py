@@ -171,7 +171,7 @@ def test_a_sentry_organization_that_does_not_exist_is_named(pair: Pair) -> None:
 
 
 def test_a_refused_ado_token_is_named_without_a_link(pair: Pair) -> None:
-    pair.ado.token = "another"
+    pair.ado.tokens.clear()
     pair.connect()
     assert kinds(pair) == [("unauthorized", "ado")]
     turns_red(pair, "Azure DevOps does not accept our credentials")
@@ -180,22 +180,22 @@ def test_a_refused_ado_token_is_named_without_a_link(pair: Pair) -> None:
 def test_a_token_that_is_refused_later_is_found_by_a_run_and_so_is_the_cure(pair: Pair) -> None:
     pair.connect()
     assert kinds(pair) == []
-    refused, pair.sentry.token = pair.sentry.token, "another"
+    pair.sentry.fail_next(1, 401)
     pair.configure(sync_comments=True)
     assert kinds(pair) == [("unauthorized", "sentry")]
     turns_red(pair, "Sentry does not accept our credentials")
-    pair.sentry.token = refused
     pair.ask("POST", "reconcile")
     assert kinds(pair) == []
 
 
 def test_a_problem_is_put_among_the_events_once(pair: Pair) -> None:
     pair.connect()
-    accepted, pair.sentry.token = pair.sentry.token, "another"
+    accepted = dict(pair.ado.tokens)
+    pair.ado.tokens.clear()
     pair.configure(sync_comments=True)
     for _ in range(3):
         pair.ask("POST", "reconcile")
-    pair.sentry.token = accepted
+    pair.ado.tokens |= accepted
     pair.ask("POST", "reconcile")
     told = [(each["kind"], each["outcome"], each["reason"]) for each in events(pair)]
     assert told == [
@@ -351,7 +351,9 @@ def test_a_filter_that_nobody_knows_is_refused(pair: Pair, query: dict[str, str]
 
 def names_of(pair: Pair, issue_id: str, item: int) -> list[tuple[object, object]]:
     short_id = pair.sentry.issue(issue_id)["shortId"]
-    page = f"{pair.sentry.url}organizations/{pair.sentry.organization}/issues/{issue_id}/?project=1"
+    page = (
+        f"{pair.sentry.url.rstrip('/')}/organizations/{pair.sentry.organization}/issues/{issue_id}/?project=1"
+    )
     edit = f"{pair.ado.organization_url}Fabrikam-Fiber/_workitems/edit/{item}"
     return [(issue_id, item), (int(issue_id), str(item)), (short_id, f"AB#{item}"), (page, edit)]
 

@@ -58,7 +58,7 @@ def _holds(link: IssueLink, text: str) -> bool:
         link.title,
         link.issue_title,
         link.short_id,
-        link.display_name,
+        link.area_path,
         *(each.email if isinstance(each, Person) else each.label for each in people if each is not None),
     )
     return wanted in numbers or any(wanted in each.casefold() for each in texts)
