@@ -38,6 +38,8 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     try:
         return _sync_comment(message, services)
     except (Unauthorized, Unavailable) as error:
+        if message.since:
+            return _wait_anew(services, message)
         # A link does not record a missing comment, so the message stays in the queue until the service works.
         raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
     except MissingSetting as error:
@@ -110,6 +112,12 @@ def _wait_for_link(services: Services, scope: str, message: OutboundMessage) -> 
     since = message.since or now
     delay = min(max(_RETRY_AFTER, now - since), max(since + _LINK_MAY_FOLLOW_FOR - now, 1.0))
     services.outbound.put(replace(message, since=since), delay=delay)
+    return WAITS_FOR_LINK
+
+
+def _wait_anew(services: Services, message: OutboundMessage) -> str:
+    """Begin the hour again: no link follows while the service that would tell of a merge says nothing."""
+    services.outbound.put(replace(message, since=services.clock()), delay=_RETRY_AFTER)
     return WAITS_FOR_LINK
 
 

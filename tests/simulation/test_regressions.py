@@ -343,3 +343,50 @@ def test_an_edit_to_the_very_value_that_is_being_written_is_one_of_those_that_ar
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_the_hour_in_which_a_link_may_follow_its_comment_goes_by_while_sentry_answers() -> None:
+    """Issue 100 is merged into 101, and Sentry refuses us for longer than an hour just after 101's comment.
+
+    The comment had waited for its link all that time, though nobody could learn of the merge. At the first
+    answer of Sentry its hour was over, and it was given up.
+    """
+    schedule = Schedule(
+        seed=1795874251,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31),),
+        settings=("sync_comments=on",),
+        actions=(
+            Action("merge", issue="100"),
+            Action("comment", issue="101"),
+            Action("set-state", item=31, value="Active"),
+            Action("assign-issue", issue="101", value="ann@home.example"),
+            Action("comment", issue="100"),
+            Action("outage", value="sentry refuses-us 3700"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_an_archived_issue_that_is_resolved_while_it_is_linked_is_copied_as_resolved() -> None:
+    """Somebody links archived issue 100 to work item 32, copying the issue over, and resolves it meanwhile.
+
+    The link was stored as if the issue had been resolved before it was archived. When it was read again, it
+    was resolved, so its status had not changed and was not copied, and the ends disagreed for good.
+    """
+    schedule = Schedule(
+        seed=6,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("archive", issue="100"),
+            Action("link", issue="100", item=32, value="sentry"),
+            Action("assign-item", item=32, value="eve@corp.example"),
+            Action("set-state", item=32, value="Active"),
+            Action("resolve", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -304,6 +304,13 @@ MUTANTS = (
         theme="comments",
     ),
     _mutant(
+        "let a comment's hour go by while nobody answers",
+        "flows/commenting.py",
+        "        if message.since:\n            return _wait_anew(services, message)\n",
+        "",
+        tests=("tests/unit/flows/test_commenting.py", "tests/simulation/test_regressions.py"),
+    ),
+    _mutant(
         "take a comment for another one once its issue was merged",
         "ado/comments.py",
         "{_ISSUE.sub(_ISSUE.pattern, re.escape(url))}",

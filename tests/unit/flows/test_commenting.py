@@ -153,6 +153,22 @@ def test_its_message_remembers_since_when_it_waits(scene: Scene, services_at: Co
     assert sync_comment(message, scene.services) == ["not-linked"]
 
 
+@pytest.mark.parametrize("error", [Unavailable("sentry", "503"), Unauthorized("sentry", "401")])
+def test_the_hour_begins_again_when_nobody_can_learn_of_a_merge(
+    scene: Scene, services_at: Commented, error: Exception
+) -> None:
+    scene.sentry.add_issue(issue_id="300")
+    scene.services.outbound.put(OutboundMessage(SLUG, "300", "5"))
+    let_it_wait(scene, 100.0)
+    services_at.away = error
+    let_it_wait(scene, 2 * HOUR)
+    services_at.away = None
+    scene.services.links.move(scene.stored(), "300")
+    let_it_wait(scene, HOUR)
+    assert len(services_at.comments) == 1
+    assert len(scene.services.outbound) == 0
+
+
 def test_an_issue_that_is_linked_late_gets_its_comment(scene: Scene, services_at: Commented) -> None:
     scene.sentry.add_issue(issue_id="300")
     scene.services.outbound.put(OutboundMessage(SLUG, "300", "5"))
