@@ -39,7 +39,7 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         return _sync_comment(message, services)
     except (Unauthorized, Unavailable) as error:
         if message.since:
-            return _wait_anew(services, message)
+            return [_wait_anew(services, message)]
         # A link does not record a missing comment, so the message stays in the queue until the service works.
         raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
     except MissingSetting as error:

@@ -62,9 +62,9 @@ def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
 def as_if_edited(ends: Ends, side: Side) -> Ends:
     """Return the ends that would have been seen if this side had just changed both its fields.
 
-    Nobody can set these values, so the copy happens even if the side changes in the meantime. An archived issue
-    is the exception: it looks as if it had stood like its work item, so whoever takes it out of the archive
-    meanwhile either agrees with the work item or has changed something.
+    Nobody can set these values, so the copy happens even if the side changes in the meantime. An archived
+    issue is the exception: it looks as if it had stood like its work item, so whoever takes it out of the
+    archive meanwhile either agrees with the work item or has changed something.
     """
     if side is Side.SENTRY:
         archived = ends.issue.status is IssueStatus.IGNORED
