@@ -55,7 +55,10 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         return [SWITCHED_OFF]
     issue_id, links = _links_of(services, organization, message)
     if not links:
-        return [_wait_for_link(services, organization.scope, message)]
+        outcome = _wait_for_link(services, message)
+        if outcome == NOT_LINKED:
+            note_not_linked(services, organization.scope, message)
+        return [outcome]
     try:
         comment = services.sentry(organization).get_comment(issue_id, message.comment_id)
     except NotFound:  # Deleted before it could be copied.
@@ -99,14 +102,13 @@ def _links_of(
     return issue_id, list({each.link.work_item_id: each for each in links}.values())
 
 
-def _wait_for_link(services: Services, scope: str, message: OutboundMessage) -> str:
+def _wait_for_link(services: Services, message: OutboundMessage) -> str:
     """Put the message back, for longer each time, or give it up after an hour.
 
     Another issue may have been merged into this one. Its link follows when the reconciler reads it again,
     and nobody can tell before; most often, nobody ever links the issue.
     """
     if message.since and _has_waited(services, message):
-        note_not_linked(services, scope, message)
         return NOT_LINKED
     now = services.clock()
     since = message.since or now

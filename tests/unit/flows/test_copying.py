@@ -120,9 +120,11 @@ def test_a_change_on_the_other_side_meanwhile_does_not_win(scene: Scene) -> None
 
 
 def test_a_lost_race_copies_all_the_same(scene: Scene) -> None:
+    scene.configure(issue_sync=False)
     scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    scene.configure(issue_sync=True)
     edits = iter([{"System.Title": "Words"}])
-    scene.watched_ado.slow = lambda: None
     real = scene.watched_ado.update_work_item
 
     def overtaken(work_item_id: int, rev: int, **wanted: object) -> object:
