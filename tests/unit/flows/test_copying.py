@@ -123,7 +123,6 @@ def test_a_lost_race_copies_all_the_same(scene: Scene) -> None:
     scene.configure(issue_sync=False)
     scene.sentry.resolve(ISSUE)
     scene.outbound()
-    scene.configure(issue_sync=True)
     edits = iter([{"System.Title": "Words"}])
     real = scene.watched_ado.update_work_item
 
