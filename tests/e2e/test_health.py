@@ -19,6 +19,11 @@ GUARDED = [
     ("DELETE", "organizations/acme/links/100/31"),
     ("GET", "organizations/acme/links/100/31/activity"),
     ("POST", "organizations/acme/reconcile"),
+    ("GET", "organizations/acme/status"),
+    ("GET", "organizations/acme/events"),
+    ("GET", "organizations/acme/explain?issue_id=100"),
+    ("POST", "organizations/acme/links/copy?sides=apart"),
+    ("POST", "organizations/acme/links/100/31/copy"),
 ]
 
 
