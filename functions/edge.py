@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import azure.functions as func
+import msgspec
 
 from functions.log import level_of_failure, line, reason_of_refusal, subject_of, subject_of_request
 from shared.domain.decoding import Shape, decode
@@ -25,10 +26,12 @@ from shared.domain.errors import (
     Conflict,
     Forbidden,
     InvalidConfiguration,
+    InvalidList,
     Malformed,
     MissingSetting,
     NotFound,
     OrganizationGone,
+    PreconditionRequired,
     Refused,
     Rejected,
     StalePrecondition,
@@ -40,11 +43,13 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
     Unreadable,
+    Untried,
     Upstream,
 )
 from shared.domain.failures import Disposition, disposition_of, has_nothing_left, put_back
 from shared.domain.messages import Message
 from shared.domain.ports import Queue
+from shared.domain.shapes import faults
 from shared.services import Services
 
 logger = logging.getLogger(__name__)
@@ -57,6 +62,8 @@ _STATUSES: dict[type[SyncError], int] = {
     TooLarge: 413,
     Rejected: 400,
     InvalidConfiguration: 400,
+    InvalidList: 400,
+    PreconditionRequired: 428,
     NotFound: 404,
     AlreadyLinked: 409,
     StalePrecondition: 412,
@@ -68,6 +75,7 @@ _STATUSES: dict[type[SyncError], int] = {
     Forbidden: 502,
     OrganizationGone: 502,
     Unauthorized: 502,
+    Untried: 503,
     Throttled: 503,
     Unavailable: 503,
     Upstream: 503,
@@ -117,6 +125,7 @@ _CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")
 _VENDORS_OWN = frozenset({400, 401, 404, 413, 503})
 _LONGEST_CONTINUATION = 1024  # characters
 _LONGEST_TEXT = 1_000  # characters
+_MOST_FAULTS = 10  # that one sentence names
 # A function's key may be given in the query, with the client's name.
 # https://learn.microsoft.com/azure/azure-functions/function-keys-how-to
 _OF_THE_HOST = frozenset({"code", "clientId"})
@@ -150,8 +159,9 @@ def refusal(error: SyncError, **more: str) -> func.HttpResponse:
     A 503 carries Retry-After in whole seconds.
     """
     status = status_of(error)
+    error = error.cause if isinstance(error, Untried) else error
     content: dict[str, Any] = {"error": _kind(error), "detail": sentence_of(error), **more}
-    if isinstance(error, InvalidConfiguration):
+    if isinstance(error, InvalidConfiguration | InvalidList):
         content["errors"] = error.errors
     headers = {}
     if status == 503:
@@ -335,12 +345,19 @@ def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str
 def read(body: bytes, kind: type[Shape]) -> Shape:
     """Return a request's body as a value of ``kind``; an empty body reads as ``{}``.
 
-    Raises Rejected if the body does not have that shape.
+    Raises Rejected, in sentences for people, if the body does not have that shape.
     """
     try:
-        return decode(body or b"{}", kind)
+        content = decode(body or b"{}", object)
     except Malformed as error:
         raise Rejected(f"the body cannot be read: {error.detail}") from error
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        wrong = [f"{path or 'the body'} {problem}" for path, problem in faults(content, kind).items()]
+        more = [f"and {len(wrong) - _MOST_FAULTS} more"] if len(wrong) > _MOST_FAULTS else []
+        sentences = [*wrong[:_MOST_FAULTS], *more] or ["the body has another shape than this request reads"]
+        raise Rejected("; ".join(sentences)) from error
 
 
 def log_unreadable(organization: str, keys: Iterable[str]) -> None:
