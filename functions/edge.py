@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 import msgspec
@@ -159,18 +160,20 @@ def refusal(error: SyncError, **more: str) -> func.HttpResponse:
     A 503 carries Retry-After in whole seconds.
     """
     status = status_of(error)
-    error = error.cause if isinstance(error, Untried) else error
     content: dict[str, Any] = {"error": _kind(error), "detail": sentence_of(error), **more}
     if isinstance(error, InvalidConfiguration | InvalidList):
         content["errors"] = error.errors
     headers = {}
     if status == 503:
-        seconds = error.retry_after if isinstance(error, Throttled | Busy) else _RETRY_AFTER
+        cause = error.cause if isinstance(error, Untried) else error
+        seconds = cause.retry_after if isinstance(cause, Throttled | Busy) else _RETRY_AFTER
         headers["Retry-After"] = str(math.ceil(seconds))
     return answer(content, status, headers)
 
 
 def _kind(error: SyncError) -> str:
+    if isinstance(error, Untried):
+        return _kind(error.cause)
     word = next((word for kind, word in _REFUSALS.items() if isinstance(error, kind)), None)
     if word is not None and isinstance(error, Upstream) and error.service != "storage":
         return f"{error.service}-{word}"
@@ -183,6 +186,8 @@ def name_of(service: str) -> str:
 
 def sentence_of(error: SyncError) -> str:
     """Return a sentence for the caller; in our own words wherever the error's detail may quote a vendor."""
+    if isinstance(error, Untried):
+        return sentence_of(error.cause)
     if isinstance(error, Upstream):
         name = name_of(error.service)
         sentences: dict[type[Upstream], str] = {
@@ -304,10 +309,22 @@ def continuation_of(request: func.HttpRequest) -> str | None:
 
 def verify_parameters(request: func.HttpRequest, *known: str) -> None:
     """Raise Rejected for a parameter that nobody reads: a misspelled filter would show everything."""
-    unknown = sorted(set(request.params) - {*known, *_OF_THE_HOST})
+    unknown = sorted((set(request.params) | _blanks(request)) - {*known, *_OF_THE_HOST})
     if unknown:
         these = f"known are {', '.join(known)}" if known else "there are none"
         raise Rejected(f"{unknown[0][:40]!r} is no parameter of this request: {these}")
+
+
+def parameter_in(request: func.HttpRequest, name: str) -> str | None:
+    """Return a parameter's value, "" if it has none, or None if it is absent."""
+    text: str | None = request.params.get(name)
+    return "" if text is None and name in _blanks(request) else text
+
+
+def _blanks(request: func.HttpRequest) -> set[str]:
+    """Return the parameters without a value, which the Functions worker does not hand on."""
+    pairs = parse_qsl(urlsplit(request.url or "").query, keep_blank_values=True)
+    return {name for name, value in pairs if not value}
 
 
 def choice_in(request: func.HttpRequest, name: str, kind: type[Word]) -> Word | None:

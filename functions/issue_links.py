@@ -18,7 +18,7 @@ from functions.edge import (
     verify_parameters,
 )
 from functions.shown import COPY, FILTERS, described, filter_in, listed, side_in
-from shared.domain.errors import Rejected
+from shared.domain.errors import NotFound, Rejected
 from shared.flows.bulk import Linked, is_csv, link_all, pairs_from_csv, pairs_from_json
 from shared.flows.copying import copy_all
 from shared.flows.linking import initial_from, link, unlink
@@ -43,10 +43,12 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     body = body_of(request, LARGEST_LIST)
     organization = services.organizations.get(request.route_params["organization"])
     match request.method:
-        case "POST" if request.route_params.get("issue_id") == COPY and not request.route_params.get(
-            "work_item_id"
-        ):
+        case "POST" if request.route_params.get("work_item_id"):
+            raise NotFound("a link is made by POST to links, with its two ids in the body")
+        case "POST" if request.route_params.get("issue_id") == COPY:
             return _copy(request, body, organization, services)
+        case "POST" if request.route_params.get("issue_id"):
+            raise NotFound("a link is made by POST to links, with its two ids in the body")
         case "POST":
             return _add(request, body, organization, services)
         case "DELETE":

@@ -10,6 +10,7 @@ from functions.edge import (
     answer,
     api_boundary,
     body_of,
+    parameter_in,
     seated,
     sentence_of,
     verify_parameters,
@@ -81,10 +82,21 @@ def _store(request: func.HttpRequest, body: bytes, slug: str, services: Services
     """Try a document, store it unless this is a dry run, and say what it changes."""
     choice, is_dry_run = _choice(request), _is_dry_run(request)
     for _ in range(_ATTEMPTS):
-        current = services.organizations.find(slug)
-        _verify_may_store(request, current, slug, is_dry_run=is_dry_run)
+        current = _current(request, slug, services)
+        submitted, wanted = _read(request, body, current, services)
+        if not is_dry_run:
+            _verify_sighted(request, current)
+        is_patch = request.method == "PATCH"
         try:
-            checked = _checked(request, body, current, slug, choice, services)
+            checked = check(
+                services,
+                slug,
+                wanted,
+                current,
+                choice,
+                of_page=submitted.names_page,
+                with_mapping=not is_patch or not _OF_THE_MAPPING.isdisjoint(submitted.document),
+            )
             stored = checked.wanted if is_dry_run else keep(services, checked)
         except (ConnectionChanged, Busy):
             raise
@@ -96,27 +108,26 @@ def _store(request: func.HttpRequest, body: bytes, slug: str, services: Services
     raise Conflict("the document keeps changing")
 
 
-def _checked(
-    request: func.HttpRequest,
-    body: bytes,
-    current: Organization | None,
-    slug: str,
-    choice: Choice | None,
-    services: Services,
-) -> Checked:
+def _current(request: func.HttpRequest, slug: str, services: Services) -> Organization | None:
+    """Return what a request would replace or change, or raise why it may not, whatever its body says."""
+    current = services.organizations.find(slug)
+    if request.method == "PATCH":
+        if current is None:
+            raise unknown(slug)
+        if not current.is_readable:
+            raise unreadable(slug)
+    _verify_if_match(request, current)
+    return current
+
+
+def _read(
+    request: func.HttpRequest, body: bytes, current: Organization | None, services: Services
+) -> tuple[Submitted, Configuration]:
+    """Return what was sent, and the document that it is, or that it makes of the current one."""
     submitted = wanted = Submitted.from_json(body)
-    is_patch = request.method == "PATCH"
-    if is_patch and current is not None:
+    if request.method == "PATCH" and current is not None:
         wanted = submitted.applied_to(current.configuration)
-    return check(
-        services,
-        slug,
-        Configuration.from_submitted(wanted, services.settings.addresses),
-        current,
-        choice,
-        of_page=submitted.names_page,
-        with_mapping=not is_patch or not _OF_THE_MAPPING.isdisjoint(submitted.document),
-    )
+    return submitted, Configuration.from_submitted(wanted, services.settings.addresses)
 
 
 def _answer(checked: Checked, stored: Organization, *, is_dry_run: bool) -> func.HttpResponse:
@@ -139,7 +150,7 @@ def _answer(checked: Checked, stored: Organization, *, is_dry_run: bool) -> func
 
 
 def _is_dry_run(request: func.HttpRequest) -> bool:
-    wanted = request.params.get("dry_run")
+    wanted = parameter_in(request, "dry_run")
     if wanted not in {None, "1"}:
         raise Rejected("dry_run must be 1, or be left out")
     return wanted is not None
@@ -147,7 +158,7 @@ def _is_dry_run(request: func.HttpRequest) -> bool:
 
 def _choice(request: func.HttpRequest) -> Choice | None:
     """Return what is to become of links whose place changes with the document."""
-    match request.params.get("links"):
+    match parameter_in(request, "links"):
         case None:
             return None
         case "keep":
@@ -158,18 +169,9 @@ def _choice(request: func.HttpRequest) -> Choice | None:
             raise Rejected("links must be keep or drop")
 
 
-def _verify_may_store(
-    request: func.HttpRequest, current: Organization | None, slug: str, *, is_dry_run: bool
-) -> None:
-    """Raise what keeps a request from storing a document in place of the current one, whatever it says."""
-    if request.method == "PATCH":
-        if current is None:
-            raise unknown(slug)
-        if not current.is_readable:
-            raise unreadable(slug)
-    _verify_if_match(request, current)
-    is_blind = request.method == "PUT" and current is not None and _named_version(request) is None
-    if is_blind and not is_dry_run:
+def _verify_sighted(request: func.HttpRequest, current: Organization | None) -> None:
+    """Raise PreconditionRequired for a whole document from somebody who may not know of the stored one."""
+    if request.method == "PUT" and current is not None and _named_version(request) is None:
         raise PreconditionRequired(
             "the organization is connected already, and PUT replaces its whole document: name the version "
             "that you have read in If-Match, or send If-Match: * to replace whatever is there; PATCH changes "

@@ -103,7 +103,12 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     def changed_from(self, before: "Configuration | None") -> list[str]:
         """Return the paths at which it differs from an earlier document, or from one of defaults alone."""
-        return changed_paths(msgspec.to_builtins(before or Configuration()), msgspec.to_builtins(self))
+        return changed_paths((before or Configuration()).to_document(), self.to_document())
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        document: dict[str, Any] = msgspec.json.decode(self.to_json())
+        return document
 
     def to_json(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -145,7 +150,7 @@ class Submitted(msgspec.Struct, frozen=True):
             else value
             for key, value in self.document.items()
         }
-        return Submitted(merged(msgspec.to_builtins(stored), patch), errors)
+        return Submitted(merged(stored.to_document(), patch), errors)
 
     @property
     def names_page(self) -> bool:

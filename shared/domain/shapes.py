@@ -66,18 +66,15 @@ def _member_faults(value: dict[str, Any], info: inspect.StructType, path: str) -
             yield below(path, name), "is required"
 
 
-def _is_whole(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-
-
 # What each type is called, and which values look like one; an object and a list are looked into afterwards.
 _KINDS: Mapping[type[inspect.Type], tuple[tuple[str, ...], Callable[[Any], bool]]] = {
     inspect.NoneType: (("null",), lambda value: value is None),
     inspect.BoolType: (("true", "false"), lambda value: isinstance(value, bool)),
     inspect.StrType: (("a text",), lambda value: isinstance(value, str)),
-    inspect.IntType: (("a whole number",), _is_whole),
+    inspect.IntType: (
+        ("a whole number",),
+        lambda value: isinstance(value, int) and not isinstance(value, bool),
+    ),
     inspect.FloatType: (
         ("a number",),
         lambda value: isinstance(value, int | float) and not isinstance(value, bool),

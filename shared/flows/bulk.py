@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -95,7 +96,7 @@ def pairs_from_csv(body: bytes, organization: Organization) -> list[Pair]:
     """
     try:
         text = body.decode("utf-16" if body[:2] in _UTF_16 else "utf-8-sig")
-        reader = csv.reader(io.StringIO(text), strict=True, delimiter=_separator_in(text))
+        reader = csv.reader(io.StringIO(text, newline=None), strict=True, delimiter=_separator_in(text))
         # One line more than there may be, and the header: the rest is not read.
         filled = islice(filter(None, reader), MOST_PAIRS + 2)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in filled]
@@ -115,9 +116,10 @@ def pairs_from_csv(body: bytes, organization: Organization) -> list[Pair]:
 
 
 def _separator_in(text: str) -> str:
-    """Return the separator that makes two columns of the first line that says anything."""
+    """Return the separator that makes two columns of the first line that says anything, else the one in it."""
     first = next(filter(str.strip, text.splitlines()), "")
-    return next((each for each in _SEPARATORS if first.count(each) == 1), _SEPARATORS[0])
+    likely = (each for each in _SEPARATORS if first.count(each) == 1)
+    return next(itertools.chain(likely, (each for each in _SEPARATORS if each in first)), _SEPARATORS[0])
 
 
 def _is_header(row: Sequence[str]) -> bool:
