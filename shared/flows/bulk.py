@@ -116,7 +116,7 @@ def pairs_from_csv(body: bytes, organization: Organization) -> list[Pair]:
 
 
 def _separator_in(text: str) -> str:
-    """Return the separator that makes two columns of the first line that says anything, else the one in it."""
+    """Return the separator that makes two columns of the first line with text, or else one that is there."""
     first = next(filter(str.strip, text.splitlines()), "")
     likely = (each for each in _SEPARATORS if first.count(each) == 1)
     return next(itertools.chain(likely, (each for each in _SEPARATORS if each in first)), _SEPARATORS[0])
