@@ -21,7 +21,7 @@ SyncError
 │   │   └── NotAssignable     it knows no such person, or more than one, or cannot let them be assigned
 │   ├── Forbidden             it does not let us do this with this one thing
 │   ├── OrganizationGone      it knows no organization or collection at the address: nothing in it is gone
-│   ├── Untried               it did not say whether a document may be stored, so it was not
+│   ├── Untried               it does not let us ask whether a document may be stored: it was not
 │   ├── FeedLost              it has no feed of revisions for us, or none from this point on
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
@@ -199,7 +199,7 @@ class OrganizationGone(Upstream):
 
 
 class Untried(Upstream):
-    """A document is not stored, as what it needs to be checked could not be asked for, for the ``cause``."""
+    """A document is not stored, as our credentials do not reach what it has to be checked against."""
 
     kind = "unavailable"
 

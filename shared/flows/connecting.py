@@ -21,9 +21,11 @@ from shared.domain.connection import (
 )
 from shared.domain.errors import (
     ConnectionChanged,
+    Forbidden,
     InvalidConfiguration,
     NotFound,
     SyncError,
+    Unauthorized,
     Unavailable,
     Untried,
     Upstream,
@@ -84,7 +86,7 @@ def check(
     the stored one, the existing links do not follow: ``choice`` says whether to drop them, or that it is the
     same place under a new name. Without it, raises ConnectionChanged, or Unavailable if nobody can tell. Also
     raises InvalidConfiguration for a wrong mapping and for an organization that a service does not know, and
-    Untried if Azure DevOps does not tell about a mapping. ``with_mapping`` says that the author wrote it; one
+    Untried or Unavailable if Azure DevOps does not tell about a mapping. ``with_mapping`` says that the author wrote it; one
     that stands as it was checked before is a warning then, so that a switch can be turned at any time.
     """
     etag = current.etag if current else ""
@@ -102,7 +104,7 @@ def check(
         verify_mapping(services, wanted)
     except Upstream as error:
         if with_mapping or not _has_checked_mapping(wanted, current):
-            raise Untried(error) from error
+            raise _untried(error) from error
         warnings["status_mapping"] = error
     return Checked(wanted, current, warnings, met)
 
@@ -126,6 +128,11 @@ def keep(services: Services, checked: Checked) -> Organization:
             services.organizations.note_cure(slug)
     note_met(services, stored, met)
     return stored
+
+
+def _untried(error: SyncError) -> SyncError:
+    """Return what keeps a mapping from being stored: credentials that are refused may be accepted later."""
+    return Untried(error) if isinstance(error, Unauthorized | Forbidden) else error
 
 
 def _has_checked_mapping(wanted: Organization, current: Organization | None) -> bool:
@@ -193,10 +200,8 @@ def _located(
     try:
         return services.located(configuration), account, {}
     except SyncError as error:
-        if configuration.status_mapping and isinstance(error, Upstream):
-            raise Untried(error) from error
         if configuration.status_mapping:
-            raise
+            raise _untried(error) from error
         return configuration, account, {"ado_account_id": error}
 
 

@@ -210,7 +210,7 @@ def test_a_hostile_key_is_named_and_not_stored(guest: Pair, key: str) -> None:
         {"status_mapping": {project: {key: mapping}}},
         {"status_mapping": {project: {"types": {key: mapping}}}},
     ):
-        refused(guest.ask("PUT", "config", json={**guest.document(), **changes}), 400)
+        refused(guest.configure(**changes), 400)
 
 
 def test_a_document_too_large_for_a_row_is_refused(guest: Pair) -> None:
