@@ -86,8 +86,9 @@ def check(
     the stored one, the existing links do not follow: ``choice`` says whether to drop them, or that it is the
     same place under a new name. Without it, raises ConnectionChanged, or Unavailable if nobody can tell. Also
     raises InvalidConfiguration for a wrong mapping and for an organization that a service does not know, and
-    Untried or Unavailable if Azure DevOps does not tell about a mapping. ``with_mapping`` says that the author wrote it; one
-    that stands as it was checked before is a warning then, so that a switch can be turned at any time.
+    Untried or Unavailable if Azure DevOps does not tell about a mapping. ``with_mapping`` says that the
+    author wrote it: without, one that stands as it was checked before is a warning then, so that a switch can
+    be turned at any time.
     """
     etag = current.etag if current else ""
     configuration, account, warnings = _located(services, configuration)
