@@ -9,7 +9,7 @@ import msgspec
 from functions.edge import LARGEST_FORM, answer, body_of, component_boundary, read, seated, secrets_or_refusal
 from shared.ado.creation import NewWorkItem
 from shared.domain.decoding import decode
-from shared.domain.errors import NotFound, Rejected
+from shared.domain.errors import Malformed, NotFound, Rejected
 from shared.domain.ids import issue_id_from
 from shared.domain.model import IssueLink
 from shared.flows.creating import create_and_link, link_by_form
@@ -99,7 +99,11 @@ def _options(options: Any) -> func.HttpResponse:
 
 def _dependent(request: func.HttpRequest, name: str) -> str | None:
     """Return the value of the form's field ``name`` on which these options depend, if one is chosen."""
-    value = decode(request.params.get("dependentData") or "{}", dict[str, Any]).get(name)
+    try:
+        chosen = decode(request.params.get("dependentData") or "{}", dict[str, Any])
+    except Malformed as error:
+        raise Malformed("dependentData must be a JSON object") from error
+    value = chosen.get(name)
     return value if isinstance(value, str) and value else None
 
 
