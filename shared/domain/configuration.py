@@ -250,12 +250,14 @@ def _people(document: object, errors: dict[str, str]) -> dict[str, str]:
         if ado_name is None:
             errors[path] = (
                 f"{_quoted(ado)} is no e-mail address, and no DOMAIN\\user: a bare name may be anybody's"
+                if ado.strip()
+                else "must be an e-mail address, or DOMAIN\\user: a bare name may be anybody's"
             )
         elif sentry_address is None:
             errors[path] = (
                 f"{_quoted(sentry)} is no e-mail address"
-                if isinstance(sentry, str)
-                else "must map to an e-mail address, as a text"
+                if isinstance(sentry, str) and sentry.strip()
+                else "must map to an e-mail address"
             )
         elif ado_name in aliases:
             errors[path] = "names an Azure DevOps person a second time"
