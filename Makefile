@@ -25,7 +25,7 @@ LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --pytho
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test check format lock models bench chaos simulate mutants mutation clean
+.PHONY: help set-up demo run test check format lock openapi models bench chaos simulate mutants mutation clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,10 @@ lock: ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=
 	@$(LOCK) requirements-demo.in --output-file requirements-demo.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 	@$(LOCK) requirements-models.in --output-file requirements-models.txt
+
+openapi: ## Describe the HTTP API as it is now, in functions/openapi.json
+	@$(PYTHON) simulator/setup.py check
+	@$(RUN) tests.surface
 
 models: ## Read what Azure's libraries say of the resources in infra, after a change of their types or versions
 	@$(PYTHON) -m venv .venv-models

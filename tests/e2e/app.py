@@ -26,6 +26,7 @@ from simulator.ado import FakeAdo
 from simulator.azurite import Azurite
 from simulator.sentry import FakeSentry
 from simulator.sentry.hooks import compact, sign
+from tests.surface.holding import faults_of
 
 ROOT = Path(__file__).parents[2]
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -138,8 +139,10 @@ class App:
         return self._log.read_text(encoding="utf-8")
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Send a request to a route of the app."""
-        return self._session.request(method, f"{self.url}/api/{path}", timeout=PATIENCE, **options)
+        """Send a request to a route of the app. Its answer has to be one that is described, and no secret."""
+        answer = self._session.request(method, f"{self.url}/api/{path}", timeout=PATIENCE, **options)
+        assert list(faults_of(answer)) == []
+        return answer
 
     def health(self) -> dict[str, Any]:
         """Return what a fresh instance on the same storage says: a running one repeats itself for a while."""
