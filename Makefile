@@ -25,7 +25,7 @@ LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --pytho
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test check format lock openapi models bench chaos simulate mutants mutation clean
+.PHONY: help set-up demo run test check format lock openapi components models bench fuzz chaos simulate mutants mutation clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,12 @@ lock: ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=
 openapi: ## Describe the HTTP API as it is now, in functions/openapi.json
 	@$(PYTHON) simulator/setup.py check
 	@$(RUN) tests.surface
+
+components: ## List the components of the deployed app, as CycloneDX, in .local/components.cdx.json
+	@$(PYTHON) simulator/setup.py check
+	@mkdir -p .local
+	@.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --validate --output-file .local/components.cdx.json
+	@echo ".local/components.cdx.json"
 
 models: ## Read what Azure's libraries say of the resources in infra, after a change of their types or versions
 	@$(PYTHON) -m venv .venv-models
