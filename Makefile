@@ -6,6 +6,7 @@ RUN := .venv/bin/python -m
 
 SCHEDULES ?= 1000
 SEED ?= 0
+MINUTES ?= 30
 PYTEST_OPTIONS ?=
 MODULES ?=
 LOCK_OPTIONS ?=
@@ -89,6 +90,9 @@ chaos: set-up ## Kill, cut off and overload the running app, and check that both
 simulate: ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0, or SEED=clock)
 	@$(PYTHON) simulator/setup.py check
 	@$(RUN) tests.simulation --schedules $(SCHEDULES) --seed $(SEED)
+
+fuzz: set-up ## Send damaged and hostile input to every parser and route (SEED=0 MINUTES=30)
+	@$(RUN) tests.fuzz --seed $(SEED) --minutes $(MINUTES)
 
 mutants: set-up ## Break the code on purpose and check that a test notices
 	@$(RUN) tests.simulation.mutants

@@ -149,8 +149,16 @@ class App:
         return self._log.read_text(encoding="utf-8")
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Send a request to a route of the app. Its answer has to be one that is described, and no secret."""
-        answer = self._session.request(method, f"{self.url}/api/{path}", timeout=PATIENCE, **options)
+        """Send a request to a route of the app."""
+        return self._held(
+            self._session.request(method, f"{self.url}/api/{path}", timeout=PATIENCE, **options)
+        )
+
+    def send(self, request: requests.PreparedRequest) -> requests.Response:
+        return self._held(self._session.send(request, timeout=PATIENCE))
+
+    def _held(self, answer: requests.Response) -> requests.Response:
+        """Fail for an answer that is not described, and for one that holds a secret."""
         assert list(faults_of(answer)) == []
         assert secrets_among([answer.text, str(answer.headers)], self._secrets) == []
         return answer

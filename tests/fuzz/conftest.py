@@ -6,12 +6,18 @@ from hypothesis import HealthCheck, settings
 
 # `make fuzz` names a seed and how many examples; without it, the same few on every machine.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+# What one request leaves, the next one finds: that is wanted.
+_SLOW = [
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.function_scoped_fixture,
+]
 settings.register_profile(
     "fuzz",
     parent=settings.get_profile("here"),
     derandomize=EXAMPLES == 0,
-    max_examples=EXAMPLES or 40,
+    max_examples=EXAMPLES or 15,
     suppress_health_check=_SLOW,
 )
 fuzzed = settings.get_profile("fuzz")
