@@ -15,6 +15,9 @@ from shared.domain.text import one_line, units
 
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
 _EDIT_PATH = re.compile(r"/(?:_workitems/edit|_apis/wit/workitems)/([0-9]{1,15})\b", re.IGNORECASE)
+_OLD_EDIT_PATH = re.compile(r"/_workitems/?\Z", re.IGNORECASE)  # …/_workitems?id=31&_a=edit
+_OLD_HOSTS = ".visualstudio.com"
+_PORTS = {"https": 443, "http": 80}
 # ADO quirk: of the search service, 6.0 is a preview (docs/vendor_quirks.md#rest).
 _VERSION = {"api-version": "6.0-preview.1"}
 # The infoCode values of a complete answer; any other means a partial one (SearchCode in its REST reference).
@@ -34,14 +37,16 @@ def number_in(query: str, base_url: str) -> int | None:
     if found := _NUMBER.fullmatch(query):
         return int(found[1]) or None
     try:
-        if not _is_url(query) or _organization_in(query) != _organization_in(base_url):
+        if not _is_url(query) or not _is_below(query, base_url):
             return None
     except ValueError:
         return None  # It starts like a URL but is not one.
     parts = urlsplit(query)
     if found := _EDIT_PATH.search(parts.path):
         return int(found[1])
-    [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
+    names = ("workitem", "id") if _OLD_EDIT_PATH.search(parts.path) else ("workitem",)
+    given = parse_qs(parts.query)
+    text = next((given[each][0] for each in names if each in given), "")
     return number_in(text, base_url) if _NUMBER.fullmatch(text) else None
 
 
@@ -158,14 +163,24 @@ def _is_url(text: str) -> bool:
     return text.strip().lower().startswith(("https://", "http://"))
 
 
-def _organization_in(url: str) -> str:
-    """Return the organization that a URL of either form names, otherwise its server and collection."""
+def _is_below(url: str, base_url: str) -> bool:
+    """Tell whether a URL is one of an organization's, under either name, or of a Server's collection."""
+    (place, path), (base, above) = _place_and_path(url), _place_and_path(base_url)
+    return place == base and path[: len(above)] == above
+
+
+def _place_and_path(url: str) -> tuple[str, list[str]]:
+    """Return the organization that a URL of either form names, or else its server and its path."""
     parts = urlsplit(url.strip())
-    host = (parts.hostname or "").lower()
-    first = unquote(next((each for each in parts.path.split("/") if each), "")).lower()
-    if host.endswith(".visualstudio.com"):
-        return host.removesuffix(".visualstudio.com")
-    return first if host == "dev.azure.com" else f"{parts.netloc.lower()}/{first}"
+    host = (parts.hostname or "").lower().rstrip(".")
+    segments = [unquote(each).casefold() for each in parts.path.split("/") if each]
+    if host.endswith(_OLD_HOSTS):
+        return host.removesuffix(_OLD_HOSTS), []
+    if host == "dev.azure.com":
+        return (segments or [""])[0], []
+    # A Server has several collections, each with a work item 31.
+    port = "" if parts.port in {None, _PORTS.get(parts.scheme)} else f":{parts.port}"
+    return host + port, segments
 
 
 def _find_hit(result: Any) -> Hit | None:
