@@ -226,6 +226,7 @@ APART: Mapping[str, str] = {
     "assignee-not-found": "the other side knows nobody with the assignee's address",
     "assignee-ambiguous": "several people on the other side have the assignee's address",
     "assignee-unreadable": "the assignee is shown without an e-mail address",
+    "refused": "the other side refused the assignment",
     "team-assignee": "the assignee is a team in Sentry, and no person",
     "removed": "the work item is Removed, and a removed work item is not written to",
     "differed-when-linked": "they differed when they were linked, and nobody has changed them since",

@@ -142,3 +142,12 @@ def test_links_are_grouped_by_their_cause() -> None:
     ]
     assert found[0].detail == "2 links: ann@x is not known on the other side"
     assert isinstance(found[0], Trouble)
+
+
+def test_whoever_may_be_one_of_several_is_named_too() -> None:
+    several = link_with(
+        reason="assignee-ambiguous", owed=Side.SENTRY, owed_reason="assignee-ambiguous", item_assignee="ann@x"
+    )
+    [found] = link_troubles([several])
+    assert (found.kind, found.side) == ("assignee-ambiguous", "sentry")
+    assert found.detail == "1 link: ann@x may be one of several people on the other side"
