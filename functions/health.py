@@ -19,16 +19,8 @@ from shared.domain.rules.problems import (
     PART_FAILED,
     UNAUTHORIZED,
 )
+from shared.domain.untrusted import cure_in_passing
 from shared.flows.watching import nobodys, troubles_in_short
-from shared.http.trouble import (
-    EXPIRED_CERTIFICATE,
-    NO_TLS,
-    OTHER_NAME,
-    UNKNOWN_AUTHORITY,
-    UNKNOWN_NAME,
-    UNSUPPORTED_VERSION,
-    UNUSABLE_CERTIFICATE,
-)
 from shared.services import Services
 from shared.settings import STORAGE
 from shared.store.organizations import DOCUMENT, gone
@@ -63,18 +55,6 @@ _WAYS = {
 }
 
 _GONE = {gone(service): service for service in ("ado", "sentry")}
-
-
-# What will not cure itself, by the kind of the error.
-_CURES = {
-    UNKNOWN_AUTHORITY: "name the authority's certificate in REQUESTS_CA_BUNDLE",
-    EXPIRED_CERTIFICATE: "renew the certificate of that server, or set its clock",
-    OTHER_NAME: "use the name that the certificate is for",
-    UNUSABLE_CERTIFICATE: "replace the certificate of that server",
-    NO_TLS: "check scheme and port of the address",
-    UNKNOWN_NAME: "check the address, and the app's DNS servers",
-    UNSUPPORTED_VERSION: "Azure DevOps Server 2020 or a newer one is needed",
-}
 
 
 class _Look(NamedTuple):
@@ -187,7 +167,7 @@ def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
         what = _SHOWN.get(kind, "{service} did not answer when it was asked who it is ({kind})")
         yield (
             f"{what.format(service=name_of(side), kind=kind)} for {len(moments)} organization(s) since "
-            f"{_minute(min(moments))}"
+            f"{_minute(min(moments))}{cure_in_passing(kind)}"
         )
     if slugs := {each.slug for each in nobodys(services)}:
         yield (
@@ -222,5 +202,4 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     for (part, kind), moments in sorted(since.items()):
         begun = _minute(min(moments))
         what = (_WAYS if are_notes else _PARTS).get(part, part)
-        cure = f" ({_CURES[kind]})" if kind in _CURES else ""
-        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure}"
+        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure_in_passing(kind)}"

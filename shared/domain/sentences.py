@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from shared.domain import untrusted
 from shared.domain.activity import INBOUND
 from shared.domain.model import ASSIGNEE, ActivityEntry
 
@@ -122,7 +123,7 @@ WHY: Mapping[str, str] = {
     "missing-setting": "A setting of the app is missing.",
     "throttled": "The service asked us to wait.",
     "unavailable": "The service did not answer.",
-    "not-trusted": "The service's certificate or name cannot be verified.",
+    **untrusted.WHY,
     "conflict": "Somebody else was faster, five times in a row.",
     "waits-for-others": "The other end becomes done as soon as all that it is linked to is.",
     "busy": "Another worker was writing for the link.",

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+from shared.domain import untrusted
 from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
 from shared.domain.model import (
     ASSIGNEE_AMBIGUOUS,
     ASSIGNEE_NOT_FOUND,
+    STATE_UNREACHABLE,
     UNKNOWN_STATE,
     HealthWord,
     IssueLink,
@@ -22,10 +24,12 @@ _CURES = {
     ASSIGNEE_AMBIGUOUS: "Map the address to one account under People.",
     UNKNOWN_STATE: "Name the state in done_states of the project's mapping, or give it a category.",
     "no-such-state": "Map the status to a state of the work item's type.",
+    STATE_UNREACHABLE: "Allow a move to such a state in the process, or map the status to one within reach.",
     "flapping": "Find the rule or the other sync that keeps changing the link back, and switch it off.",
     "forbidden": "Give the app's token or identity access to this issue or work item.",
     "unauthorized": "Renew the app's token; every link is tried again within the hour.",
     "missing-setting": "Set it in the app's settings.",
+    **untrusted.CURES,
     "unavailable": "Nothing, if the service is down: the links are tried again by themselves.",
     "throttled": "Nothing: the service asked us to wait, and the links are tried again by themselves.",
     "conflict": "Nothing: the links are tried again by themselves.",
@@ -39,6 +43,7 @@ _SIDES = {
     WORK_ITEM_GONE: Side.ADO,
     UNKNOWN_STATE: Side.ADO,
     "no-such-state": Side.ADO,
+    STATE_UNREACHABLE: Side.ADO,
     ISSUE_GONE: Side.SENTRY,
 }
 

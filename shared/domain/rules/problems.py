@@ -8,6 +8,7 @@ from shared.domain.errors import OrganizationGone
 from shared.domain.model import Side
 from shared.domain.problems import Problem
 from shared.domain.traffic import HOUR, Counts, Hour
+from shared.domain.untrusted import CURES
 
 # Fewer refusals than that in an hour are a stranger's, or somebody's typing error.
 REFUSED_IN_AN_HOUR = 5
@@ -121,8 +122,9 @@ def _unanswered(facts: Facts) -> Iterator[Trouble]:
             cure = "Set it in the app's settings; the app restarts by itself."
             yield Trouble(MISSING_SETTING, side, problem.detail, cure, problem.since)
         else:
-            detail = f"{NAMES[side]} did not answer when it was asked who it is: {problem.kind}"
-            yield Trouble(problem.kind, side, detail, _WAIT, problem.since)
+            asked = f"{NAMES[side]} did not answer when it was asked who it is"
+            detail = f"{asked}: {problem.kind} ({problem.detail})"
+            yield Trouble(problem.kind, side, detail, CURES.get(problem.kind, _WAIT), problem.since)
 
 
 _WAIT = "Nothing, if the service is down: the app asks again every five minutes. Else see the app's log."
@@ -237,7 +239,8 @@ def _parts(facts: Facts) -> Iterator[Trouble]:
             continue
         side, detail = _PARTS[part]
         kind = f"{part}{PART_FAILED}"
-        yield Trouble(kind, side, f"{detail}: {problem.kind} ({problem.detail})", _WAIT, problem.since)
+        cure = CURES.get(problem.kind, _WAIT)
+        yield Trouble(kind, side, f"{detail}: {problem.kind} ({problem.detail})", cure, problem.since)
     if facts.unreadable:
         detail = f"{facts.unreadable} stored rows cannot be read; the log names their keys"
         yield Trouble(UNREADABLE, None, detail, "Deploy the version that wrote them, or delete them.")

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from shared.domain import untrusted
 from shared.domain.model import HealthWord, Side
 from shared.domain.problems import Problem
-from shared.domain.rules.links import link_troubles
+from shared.domain.rules.links import cure_of, link_troubles
 from shared.domain.rules.problems import Facts, Trouble, refused_since, troubles_of, untold_since
+from shared.domain.sentences import why
 from shared.domain.traffic import HOUR, Counts, Hour, of_side
 from tests.unit.domain.test_apart import link_with
 
@@ -121,6 +123,19 @@ def test_problems_of_the_facts(facts: Facts, expected: list[tuple[str, str | Non
 def test_a_problem_keeps_the_moment_since_which_it_is_known() -> None:
     facts = Facts(NOW, foreign=3, known={"other-organization ado": 5.0})
     assert [each.since for each in troubles_of(facts)] == [5.0]
+
+
+@pytest.mark.parametrize("kind", sorted(untrusted.CURES))
+def test_what_does_not_pass_by_itself_names_its_cure_wherever_it_is_met(kind: str) -> None:
+    parts = {"ado": part(kind, "asked for it"), "feed": part(kind, "asked for it")}
+    found = troubles_of(Facts(NOW, parts=parts))
+    assert [(each.kind, each.cure) for each in found] == [
+        (kind, untrusted.CURES[kind]),
+        ("feed-failed", untrusted.CURES[kind]),
+    ]
+    assert all(each.detail.endswith(f"{kind} (asked for it)") for each in found)
+    assert cure_of(kind) == untrusted.CURES[kind]
+    assert why(kind) == untrusted.WHY[kind]
 
 
 def test_no_problem_says_which_secret_it_is() -> None:
