@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -87,22 +87,25 @@ def _is_old(look: _Look | None, services: Services) -> bool:
 def _looked_at(services: Services) -> dict[str, Any]:
     missing = services.settings.missing()
     problems = [error.detail for error in missing]
+    stood_in_for = [error.detail for error in services.settings.stood_in_for()]
     notes: list[str] = []
     if services.trust.problem:
         problems.append(services.trust.problem)
     if not any(error.name.startswith(STORAGE) for error in missing):
-        found, notes = _in_storage(services)
+        found, notes = _in_storage(services, {*problems, *stood_in_for})
         problems += found
-    stood_in_for = (error.detail for error in services.settings.stood_in_for())
     problems += [each for each in stood_in_for if each not in problems]
     content = {"status": "degraded" if problems else "ok", "version": VERSION, "problems": problems}
     return {**content, "notes": notes} if notes else content
 
 
-def _in_storage(services: Services) -> tuple[list[str], list[str]]:
-    """Return what storage tells of problems and notes, and what is wrong with itself, tables and queues."""
+def _in_storage(services: Services, told: Set[str]) -> tuple[list[str], list[str]]:
+    """Return what storage tells of problems and notes, and what is wrong with itself, tables and queues.
+
+    ``told`` is what the settings have told already.
+    """
     try:
-        problems, notes = _noted(services)
+        problems, notes = _noted(services, told)
     except SyncError as error:
         problems, notes = [f"the tables cannot be used: {sentence_of(error)}"], []
     try:
@@ -113,13 +116,13 @@ def _in_storage(services: Services) -> tuple[list[str], list[str]]:
     return problems, notes
 
 
-def _noted(services: Services) -> tuple[list[str], list[str]]:
+def _noted(services: Services, settings: Set[str]) -> tuple[list[str], list[str]]:
     """Return what keeps us from our work, and what only makes it dearer."""
     by_scope = services.progress.told()
     told = [*by_scope.values(), *services.hooks.told()]
     problems = [
         *_refusals(services),
-        *_troubles(services, by_scope),
+        *_troubles(services, by_scope, settings),
         *_parts(told, are_notes=False),
         *_unreadable(told),
     ]
@@ -150,16 +153,21 @@ def _refusals(services: Services) -> Iterator[str]:
         )
 
 
-def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
-    """Say what the doors and the answers of both services show; name no organization, as anybody may ask."""
+def _troubles(services: Services, told: Mapping[str, Told], settings: Set[str]) -> Iterator[str]:
+    """Say what the doors and the answers of both services show; name no organization, as anybody may ask.
+
+    ``settings`` is what has been said of settings by their names.
+    """
     services.ledger.flush()
     refusing = services.organizations.refusals()
     since: dict[tuple[str, str], list[float]] = {}
     for organization in itertools.islice(services.organizations.all(), _MOST_LOOKED_AT):
         for each in troubles_in_short(services, organization, told.get(organization.scope, Told())):
             # A refusal that a worker has met as well is told once, and so is an organization that is gone.
-            is_told = (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0) or (
-                each.kind == ORGANIZATION_NOT_FOUND and refusing[gone(str(each.side))] > 0
+            is_told = (
+                (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0)
+                or (each.kind == ORGANIZATION_NOT_FOUND and refusing[gone(str(each.side))] > 0)
+                or (each.kind == MISSING_SETTING and each.detail in settings)
             )
             if not is_told and not each.kind.endswith(PART_FAILED):
                 since.setdefault((each.kind, str(each.side)), []).append(each.since or services.clock())

@@ -79,10 +79,11 @@ def _since(trouble: Trouble, facts: Facts) -> float | None:
 
 
 def _missing(facts: Facts) -> Iterator[Trouble]:
-    for side, detail in facts.missing:
-        yield Trouble(
-            MISSING_SETTING, side, detail, "Set it in the app's settings; the app restarts by itself."
-        )
+    for side in Side:
+        if details := [detail for each, detail in facts.missing if each is side]:
+            it = "it" if len(details) == 1 else "them"
+            cure = f"Set {it} in the app's settings; the app restarts by itself."
+            yield Trouble(MISSING_SETTING, side, "; ".join(details), cure)
 
 
 _CREDENTIALS = {

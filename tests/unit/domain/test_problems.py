@@ -125,6 +125,14 @@ def test_a_problem_keeps_the_moment_since_which_it_is_known() -> None:
     assert [each.since for each in troubles_of(facts)] == [5.0]
 
 
+def test_all_settings_that_one_side_lacks_are_one_problem_that_names_each() -> None:
+    missing = [(Side.SENTRY, "SENTRY_CLIENT_SECRET is not set"), (Side.SENTRY, "SENTRY_TOKEN is not set")]
+    asked = {"sentry": part("missing-setting", "SENTRY_TOKEN is not set")}
+    [found] = troubles_of(Facts(NOW, parts=asked, missing=missing))
+    assert found.detail == "SENTRY_CLIENT_SECRET is not set; SENTRY_TOKEN is not set"
+    assert "them" in found.cure
+
+
 @pytest.mark.parametrize("kind", sorted(untrusted.CURES))
 def test_what_does_not_pass_by_itself_names_its_cure_wherever_it_is_met(kind: str) -> None:
     parts = {"ado": part(kind, "asked for it"), "feed": part(kind, "asked for it")}
