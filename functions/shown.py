@@ -31,7 +31,7 @@ def filter_in(request: func.HttpRequest, organization: Organization, services: S
     """Return which links a request names, by its route and its query; raise Rejected for a wrong value."""
     named = {**request.params, **request.route_params}
     issue, item = named.get("issue_id"), named.get("work_item_id")
-    is_copy = issue == "copy"
+    is_copy = request.route_params.get("issue_id") == "copy"
     return Filter(
         issue_id=None if issue is None or is_copy else issue_named(services, organization, issue, "issue_id"),
         work_item_id=None if item is None else work_item_named(organization, item, "work_item_id"),

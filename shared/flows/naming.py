@@ -1,13 +1,16 @@
 """Ids as people have them: a number or a text, a short id, ``AB#31``, the address of either page."""
 
+from itertools import islice
+
 from shared.ado.finding import number_in
-from shared.domain.errors import Rejected
+from shared.domain.errors import Rejected, SyncError
 from shared.domain.ids import work_item_id_from
 from shared.sentry.names import is_id, is_short_id, name_in_address
 from shared.services import Services
 from shared.store.organizations import Organization
 
 _LONGEST = 1_000  # characters
+_MOST_LINKS = 10_000  # that are looked through for a name, which takes about two seconds
 
 
 def issue_named(services: Services, organization: Organization, text: str | int, name: str) -> str:
@@ -18,13 +21,24 @@ def issue_named(services: Services, organization: Organization, text: str | int,
         slug = configuration.sentry_organization or organization.slug
         wanted = name_in_address(wanted, configuration.sentry_url, slug) or ""
     if is_id(wanted):
-        return wanted
+        return wanted.lstrip("0") or "0"
     if is_short_id(wanted):
-        return services.sentry_at_once(organization).find_issue_id(wanted.upper())
+        return _behind(services, organization, wanted.upper())
     raise Rejected(
         f"{name} must be an issue's number, its short id such as FE-1, or the address of its page in the "
         "connected Sentry organization"
     )
+
+
+def _behind(services: Services, organization: Organization, short_id: str) -> str:
+    """Return the id behind a short id; of an issue that Sentry does not show, a link may know it."""
+    try:
+        return services.sentry_at_once(organization).find_issue_id(short_id)
+    except SyncError:
+        for passed in islice(services.links.walk(organization.scope), _MOST_LINKS):
+            if passed.stored is not None and passed.stored.link.short_id.upper() == short_id:
+                return passed.stored.link.issue_id
+        raise
 
 
 def work_item_named(organization: Organization, text: str | int, name: str) -> int:
