@@ -29,7 +29,15 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     if isinstance(event, Uninteresting):
         return outcome(event.outcome, organization=slug, detail=event.detail or None)
     services.inbound.put(
-        InboundMessage(slug, event.work_item_id, event.rev, event.event, event.snapshot, organization.epoch)
+        InboundMessage(
+            slug,
+            event.work_item_id,
+            event.rev,
+            event.event,
+            event.snapshot,
+            organization.epoch,
+            comment=event.comment,
+        )
     )
     _learn(services, organization, event)
     return outcome("queued", 202, organization=slug, work_item=event.work_item_id, rev=event.rev)
@@ -40,11 +48,15 @@ def _read(
 ) -> tuple[Organization, WorkItemEvent | Uninteresting | Foreign]:
     """Read a delivery as one to the organization that is remembered, or that has just been connected."""
     organization = services.organizations.recent(slug)
-    event = parse(body, organization.ado)
+    event = _parsed(organization, body)
     if isinstance(event, Foreign):
         organization = services.organizations.recent(slug, within=_JUST_NOW)
-        event = parse(body, organization.ado)
+        event = _parsed(organization, body)
     return organization, event
+
+
+def _parsed(organization: Organization, body: bytes) -> WorkItemEvent | Uninteresting | Foreign:
+    return parse(body, organization.ado, organization.configuration.sync_comments_reverse)
 
 
 def _learn(services: Services, organization: Organization, event: WorkItemEvent) -> None:

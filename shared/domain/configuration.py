@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from shared.domain.addresses import AddressPolicy, is_bare_host, normalized_ado_url
+from shared.domain.comments import InboundComments
 from shared.domain.decoding import decode
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.model import Category, Side
@@ -62,6 +63,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     sync_forward_assignment: bool = True
     sync_reverse_assignment: bool = True
     sync_comments: bool = False
+    sync_comments_reverse: InboundComments = InboundComments.OFF
     done_categories: tuple[Category, ...] = (Category.RESOLVED, Category.COMPLETED)
     status_mapping: dict[str, ProjectMapping] = {}
     people: dict[str, str] = {}

@@ -6,10 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from shared.domain.comments import SaidInAdo, SaidInSentry
 from shared.domain.decoding import decode
 from shared.domain.model import WorkItem
 
-InboundEvent = Literal["updated", "deleted", "restored"]
+InboundEvent = Literal["updated", "deleted", "restored", "commented"]
 
 
 class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -18,7 +19,7 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     ``epoch`` is that of the connection it belongs to; an older version of the app writes none. ``again``
     marks a look of the reconciler's own, which carries no news, and ``returned`` one that was put back as a
     service asked us to wait. ``only`` names the issues whose links an earlier unit of work left; empty means
-    all.
+    all. With ``comment``, the message carries that comment over, and settles nothing.
     """
 
     organization: str
@@ -30,14 +31,17 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     again: bool = False
     returned: bool = False
     only: tuple[str, ...] = ()
+    comment: SaidInAdo | None = None
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
-    With ``comment_id``, the message copies that new comment; without it, it settles status and assignee.
-    ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again``, ``returned`` and
-    ``only`` are as above; ``only`` names work items.
+    With ``comment_id``, the message carries that comment over; without it, it settles status and assignee.
+    ``comment`` is what the hook told of the comment; an older version of the app writes none. ``since`` is
+    when (epoch seconds) such a comment began to wait for a link. With ``regression``, the activity of that id
+    is one, and the work item that ``only`` names is told of it. ``again``, ``returned`` and ``only`` are as
+    above; ``only`` names work items.
     """
 
     organization: str
@@ -48,6 +52,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     returned: bool = False
     only: tuple[str, ...] = ()
     since: float = 0.0
+    comment: SaidInSentry | None = None
+    regression: str | None = None
 
 
 Message = InboundMessage | OutboundMessage

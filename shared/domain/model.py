@@ -160,7 +160,9 @@ class ExternalIssue(msgspec.Struct, frozen=True):
 class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
-    ``external_issues`` are read with many issues at once only, and are empty otherwise.
+    ``external_issues`` are read with many issues at once only, and are empty otherwise. ``regression`` is the
+    id of the activity by which Sentry itself unresolved it, if that was its last change of status; it is read
+    with one issue only, as is the ``count`` of events.
     """
 
     issue_id: str
@@ -171,6 +173,8 @@ class SentryIssue(msgspec.Struct, frozen=True):
     project_slug: str
     level: str = ""
     external_issues: tuple[ExternalIssue, ...] = ()
+    regression: str = ""
+    count: int = 0
 
     @property
     def side(self) -> IssueSide:
@@ -185,6 +189,14 @@ class FoundIssues(msgspec.Struct, frozen=True):
 
     found: Mapping[str, SentryIssue] = {}
     unreadable: frozenset[str] = frozenset()
+
+
+class SentryEvent(msgspec.Struct, frozen=True):
+    """One event of an issue; what Sentry does not tell is empty."""
+
+    id: str = ""
+    release: str = ""
+    environment: str = ""
 
 
 class SentryComment(msgspec.Struct, frozen=True):

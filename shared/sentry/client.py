@@ -9,7 +9,8 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
-from shared.domain.errors import NotFound, Refused
+from shared.domain.comments import is_ours_in_sentry
+from shared.domain.errors import Forbidden, NotFound, Refused
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
     Assignee,
@@ -17,16 +18,25 @@ from shared.domain.model import (
     IssueStatus,
     Person,
     SentryComment,
+    SentryEvent,
     SentryIssue,
 )
 from shared.domain.paths import below
 from shared.http import BackOff, Caller, Session
-from shared.sentry.answers import CommentAnswer, Identified, IssueAnswer, MemberAnswer, OrganizationAnswer
+from shared.sentry.answers import (
+    CommentAnswer,
+    EventAnswer,
+    Identified,
+    IssueAnswer,
+    MemberAnswer,
+    OrganizationAnswer,
+)
 
 _CACHED_FOR = 600.0  # seconds
 # Parts of an issue that the sync does not use and that cost Sentry time.
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
 LARGEST_BATCH = 100
+_ALREADY_POSTED = "already posted"
 
 
 class BearerAuth(AuthBase):
@@ -148,18 +158,65 @@ class SentryClient:
 
         Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
-        comments = self._caller.call(
+        for each in self._comments(issue_id):
+            if str(each.id) == comment_id:
+                author, text = each.user and each.user.name, each.data and each.data.text
+                url = self.activity_url(issue_id, comment_id)
+                return SentryComment(comment_id, author or "Somebody", text or "", url)
+        raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
+
+    def _comments(self, issue_id: str) -> list[CommentAnswer]:
+        return self._caller.call(
             "GET",
             self._url("issues", issue_id, "comments"),
             list[CommentAnswer],
             about=f"the comments of issue {issue_id}",
         )
-        for each in comments:
-            if str(each.id) == comment_id:
-                author, text = each.user and each.user.name, each.data and each.data.text
-                url = f"{self.web_url(issue_id)}activity/#event_{comment_id}"
-                return SentryComment(comment_id, author or "Somebody", text or "", url)
-        raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
+
+    def find_comment(self, issue_id: str, url: str) -> str | None:
+        """Return the id of the first comment of ours that begins with a link to ``url``, or None.
+
+        Only the latest ones are looked at: as many as Sentry lists at once.
+        """
+        for each in reversed(self._comments(issue_id)):
+            text = (each.data.text if each.data else None) or ""
+            if is_ours_in_sentry(text) and f"]({url}):" in text.strip().partition("\n")[0]:
+                return str(each.id)
+        return None
+
+    def add_comment(self, issue_id: str, text: str) -> str | None:
+        """Add a comment and return its id, or None if Sentry says that it is there already.
+
+        Sentry quirk: no documented call adds one (docs/vendor_quirks.md#sentry-rest).
+        """
+        try:
+            answer = self._caller.call(
+                "POST",
+                self._url("issues", issue_id, "comments"),
+                CommentAnswer,
+                about=f"the comments of issue {issue_id}",
+                missing="issue-not-found",
+                json={"text": text},
+            )
+        except Refused as error:
+            # It takes no text twice from one author within an hour.
+            if _ALREADY_POSTED in error.quoted:
+                return None
+            raise
+        return str(answer.id)
+
+    # https://docs.sentry.io/api/events/retrieve-an-issue-event/
+    def latest_event(self, issue_id: str) -> SentryEvent:
+        """Return the newest event of an issue; an empty one if there is none to be had."""
+        try:
+            return self._caller.call(
+                "GET",
+                self._url("issues", issue_id, "events", "latest"),
+                EventAnswer,
+                about=f"the events of issue {issue_id}",
+            ).event
+        except (NotFound, Forbidden, Refused):
+            return SentryEvent()
 
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     def _user_id(self, email: str) -> str:
@@ -181,6 +238,13 @@ class SentryClient:
 
     def web_url(self, issue_id: str) -> str:
         return f"{below(self._web_url, 'issues', issue_id)}/"
+
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        """Return where the page of an issue shows a comment, or another activity."""
+        return f"{self.web_url(issue_id)}activity/#event_{activity_id}"
+
+    def event_url(self, issue_id: str, event_id: str) -> str:
+        return f"{below(self._web_url, 'issues', issue_id, 'events', event_id)}/"
 
     def _url(self, *segments: str) -> str:
         return f"{below(self._base_url, *segments)}/"

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shared.domain.activity import decision_entries
 from shared.domain.configuration import Configuration, DoneWhen
 from shared.domain.errors import Busy, Conflict, NotFound, SyncError
-from shared.domain.model import ActivityEntry, Claim, End, IssueLink, Side
+from shared.domain.model import STATUS, ActivityEntry, Claim, End, IssueLink, IssueStatus, Side
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import Decision, Outcome, decide, verify_calm
 from shared.domain.rules.partners import announced, landed, looked_into, released, without
@@ -90,6 +90,7 @@ class Settler:
             for side in Side:
                 if decision.for_side(side):
                     unit.verify_heard(side.value)
+            self._tell_of_regression(observation.link, decision, unit)
             claimed = self._announce(stored, observation, decision, unit)
             written = self._write(claimed, observation, decision, unit)
             link = self._record(claimed.stored, observation, decision, written, claimed, unit)
@@ -171,6 +172,19 @@ class Settler:
         )
 
     # Announce and write
+
+    def _tell_of_regression(self, link: IssueLink, decision: Decision, unit: UnitOfWork) -> None:
+        """Have the work item told why it is reopened, if Sentry itself unresolved the issue.
+
+        This comes before the write: a worker that dies in between cannot leave it without a reason. Whoever
+        gets the message waits until the work item is open.
+        """
+        regression = self.observer.issue(link.issue_id, unit).regression
+        if regression and any(
+            each.field == STATUS and each.status is IssueStatus.UNRESOLVED
+            for each in decision.for_side(Side.ADO)
+        ):
+            self.partners.tell_of_regression(link, regression)
 
     def _announce(
         self, stored: StoredLink, observation: Observation, decision: Decision, unit: UnitOfWork
