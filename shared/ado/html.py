@@ -17,29 +17,11 @@ _DEEPEST = 60
 _UNSEEN = ("script", "style", "head", "template", "noscript", "iframe", "object")
 _LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 _LINKS = ("http://", "https://", "mailto:")
-_ENDS_A_LINE = frozenset(
-    ["br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote"]
-)
-_VOID = frozenset(
-    [
-        "br",
-        "hr",
-        "img",
-        "input",
-        "meta",
-        "link",
-        "wbr",
-        "col",
-        "area",
-        "base",
-        "embed",
-        "source",
-        "track",
-        "param",
-    ]
-)
+_ENDS_A_LINE = {"br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote"}
+_VOID = {"br", "hr", "img", "input", "meta", "link", "wbr", "col", "area", "base", "embed", "source"}
 # A mention in Markdown is an id in brackets, which tells a reader nothing.
 _ADDRESS = re.compile(r"\bhttps?://[^\s<>]{1,2000}", re.IGNORECASE)
+_BACKSLASH = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 _NO_TAG = re.compile(r"<(?!/?[a-zA-Z][^<>]*>)")
 _TAG = re.compile(r"<(?=[a-zA-Z/!?])")
 _MENTION = re.compile(r"@<[0-9a-fA-F-]{36}>")
@@ -86,8 +68,8 @@ class _Converter(MarkdownConverter):
         return "".join([*parts, self._escaped(text[end:], parent_tags)])
 
     def _escaped(self, text: str, parent_tags: Any) -> str:
-        # Its types leave this method out, and the next one.
-        return _TAG.sub(r"\\<", str(super().escape(text, parent_tags)))  # type: ignore[misc]
+        marked = super().escape(_BACKSLASH.sub(r"\\\\", text), parent_tags)  # type: ignore[misc]  # its types lack it
+        return _TAG.sub(r"\\<", str(marked))
 
     def convert_br(self, _el: Any, _text: str, parent_tags: Any) -> str:
         """Sentry shows each line end as one."""
@@ -98,7 +80,7 @@ class _Converter(MarkdownConverter):
         is_mention = el.get("data-vss-mention") is not None and not address.lower().startswith(_LINKS)
         if is_mention or not _is_link(address):
             return text
-        return str(super().convert_a(el, text, parent_tags))  # type: ignore[misc]
+        return str(super().convert_a(el, text, parent_tags))  # type: ignore[misc]  # its types lack it
 
     def convert_img(self, el: Any, _text: str, parent_tags: Any) -> str:
         address = str(el.get("src") or "").strip()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
 from simulator.ado.errors import Refused, Unroutable, bad_request, broken_rule, no_work_item
 from simulator.ado.http import is_switched_on, json_body, listed, paged, renderer, wish
@@ -155,10 +155,12 @@ def _add_comments(app: Flask, organization: Organization) -> None:
         return renderer(organization).comment(work_item, comment)
 
     @app.delete(f"{COMMENTS}/<int:comment_id>")
-    def delete_comment(work_item_id: str, project: str, comment_id: int, **_: str) -> tuple[str, int]:
+    def delete_comment(work_item_id: str, project: str, comment_id: int, **_: str) -> Response:
         work_item = find(organization, work_item_id, project)
         organization.work_items.delete_comment(work_item, comment_id, wish())
-        return "", 204
+        answer = Response(status=204)
+        del answer.headers["Content-Type"]
+        return answer
 
 
 def _add_queries(app: Flask, organization: Organization) -> None:

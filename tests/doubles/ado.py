@@ -189,6 +189,7 @@ class MemoryAdo:
         kind: type[Shape],
         *,
         about: str = "",
+        missing: str = "not-found",
         json: Any = None,
         params: Any = None,
     ) -> Shape:
@@ -202,7 +203,7 @@ class MemoryAdo:
             case _:
                 raise ValueError(f"the double knows no {method} {path}")
         if entry.item.project_id != project_id:
-            raise NotFound("TF401232: the work item is in another project", kind="work-item-not-found")
+            raise NotFound("TF401232: the work item is in another project", kind=missing)
         return msgspec.convert(self._discuss(method, entry, [int(each) for each in comment_id], json), kind)
 
     def _discuss(self, method: str, entry: _Entry, comment_id: list[int], json: Any) -> object:
@@ -344,6 +345,9 @@ class MemoryAdo:
         return entry.item
 
     # What a test inspects.
+
+    def comments_of_people(self, work_item_id: int) -> list[int]:
+        return [each.id for each in self._entries[work_item_id].comments if each.by != SERVICE]
 
     def discussion(self, work_item_id: int) -> Sequence[str]:
         """Return the comments of a work item, oldest first."""

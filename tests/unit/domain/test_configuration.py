@@ -25,6 +25,7 @@ WHOLE = {
     "sync_forward_assignment": True,
     "sync_reverse_assignment": True,
     "sync_comments": False,
+    "sync_comments_reverse": "off",
     "done_categories": ["Resolved", "Completed"],
     "status_mapping": {
         PROJECT: {
@@ -161,6 +162,9 @@ PERSON = "must map one e-mail address to another"
         ({"issue_sync": "true"}, "issue_sync", "Expected `bool`, got `str`"),
         ({"issue_sync": 1}, "issue_sync", "Expected `bool`, got `int`"),
         ({"sync_comments": None}, "sync_comments", "Expected `bool`, got `null`"),
+        ({"sync_comments_reverse": True}, "sync_comments_reverse", "Expected `str`, got `bool`"),
+        ({"sync_comments_reverse": "some"}, "sync_comments_reverse", "Invalid enum value 'some'"),
+        ({"sync_comments_reverse": "All"}, "sync_comments_reverse", "Invalid enum value 'All'"),
         ({"done_categories": []}, "done_categories", "must name at least one category"),
         ({"done_categories": None}, "done_categories", "Expected `array`, got `null`"),
         ({"done_categories": "Resolved"}, "done_categories", "Expected `array`, got `str`"),
