@@ -7,7 +7,7 @@ import msgspec
 from shared.ado.client import AdoClient
 from shared.ado.comments import add_comment, delete_comment, edit_comment, find_comment_with
 from shared.domain.comments import Carried, digest_of
-from shared.domain.errors import Busy, Forbidden, NotFound, Refused, Rejected
+from shared.domain.errors import Busy, Forbidden, NotFound, Refused, Rejected, Throttled, Unauthorized
 from shared.domain.model import IssueLink
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, comment_in_ado
@@ -16,6 +16,8 @@ from shared.store.organizations import Organization
 COMMENTED, ALREADY_THERE, GONE = "commented", "already-commented", "comment-gone"
 EDITED, DELETED = "comment-edited", "comment-deleted"
 OURS = "ours"
+# Errors after which no comment has been written; after any other error it may have been.
+NOTHING_LANDED = (Forbidden, NotFound, Refused, Throttled, Unauthorized)
 _BUSY_FOR = 5.0  # seconds
 
 
@@ -65,7 +67,7 @@ def carry_once(
             raise Busy("another change of this comment came in between", retry_after=_BUSY_FOR)
     try:
         outcome, known = _written(services, organization, link, claim, change)
-    except (NotFound, Forbidden, Refused):
+    except NOTHING_LANDED:
         _release(services, organization, claim)
         raise
     services.idempotency.done(scope, claim, known.to_result())

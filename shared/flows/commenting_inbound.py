@@ -21,7 +21,7 @@ from shared.domain.errors import (
 from shared.domain.failures import gravest, reason_of
 from shared.domain.messages import InboundMessage
 from shared.domain.model import ActivityEntry, IssueLink
-from shared.flows.carrying import ALREADY_THERE, COMMENTED, GONE, OURS
+from shared.flows.carrying import ALREADY_THERE, COMMENTED, GONE, NOTHING_LANDED, OURS
 from shared.flows.commenting import SWITCHED_OFF
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.sentry.comments import note_of
@@ -116,11 +116,13 @@ def _carry_to_each(
     errors: list[SyncError] = []
     for stored in links:
         try:
-            outcomes.append(_carry(services, organization, stored.link, said, text, was_taken=was_taken))
+            outcomes.append(_carry(services, organization, stored.link, said, text, may_be_there=was_taken))
         except (NotFound, Forbidden, Refused) as error:
             outcomes.append(_failed(services, organization, stored.link, said.key, error))
         except SyncError as error:
             errors.append(error)
+        # The next issue may have been merged with this one a moment ago.
+        was_taken = True
     if errors:
         raise gravest(errors)
     return outcomes
@@ -133,7 +135,7 @@ def _carry(
     said: SaidInAdo,
     text: str,
     *,
-    was_taken: bool,
+    may_be_there: bool,
 ) -> str:
     """Claim, look if need be, write, mark as done."""
     sentry, scope = services.sentry(organization), organization.scope
@@ -146,12 +148,12 @@ def _carry(
     page = services.ado(organization).web_url(link.project_id, link.work_item_id)
     url, outcome = f"{page}#comment-{said.key}", ALREADY_THERE
     try:
-        is_unsure = was_taken or claim.since is not None
+        is_unsure = may_be_there or claim.since is not None
         comment_id = sentry.find_comment(issue_id, url) if is_unsure else None
         if comment_id is None:
             comment_id = sentry.add_comment(issue_id, note_of(said.author, text, url))
             outcome = COMMENTED if comment_id else ALREADY_THERE
-    except (NotFound, Forbidden, Refused):
+    except NOTHING_LANDED:
         if claim.since is None:
             services.idempotency.abandon(scope, claim)
         raise

@@ -132,19 +132,20 @@ class People:
 
     def _edit_comment(self, action: Action) -> None:
         """Edit the latest comment of a person on the issue, as far as there is one."""
-        if comment_id := self._latest_comment(action.issue):
+        issue_id = self._world.sentry.get_issue(action.issue).issue_id
+        if comment_id := self._latest_comment(issue_id):
             text = f"Seen again {self._number()}"
             self._world.sentry.edit_comment(comment_id, text)
-            self._world.witness.comments.edited(comment_id, text)
+            self._world.witness.comments.edited(comment_id, issue_id, text)
 
     def _delete_comment(self, action: Action) -> None:
-        if comment_id := self._latest_comment(action.issue):
+        issue_id = self._world.sentry.get_issue(action.issue).issue_id
+        if comment_id := self._latest_comment(issue_id):
             self._world.sentry.delete_comment(comment_id)
-            self._world.witness.comments.taken_away(comment_id)
+            self._world.witness.comments.taken_away(comment_id, issue_id)
 
     def _latest_comment(self, issue_id: str) -> str | None:
-        sentry = self._world.sentry
-        return max(sentry.comments_of_people(sentry.get_issue(issue_id).issue_id), key=int, default=None)
+        return max(self._world.sentry.comments_of_people(issue_id), key=int, default=None)
 
     def _comment_item(self, action: Action) -> None:
         text = f"<div>Seen there {self._number()}</div>"

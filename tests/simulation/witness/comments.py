@@ -31,6 +31,10 @@ class Said:
     text: str = ""
     is_deleted: bool = False
     taken: set[str] = field(default_factory=set)
+    # The links that had not come over yet when the comment of a merged issue was edited or deleted.
+    behind: set[int] = field(default_factory=set)
+    # The issues of a work item when something was said there; merged later, one of them has it twice.
+    issues: set[str] = field(default_factory=set)
 
     @property
     def is_taken_back(self) -> bool:
@@ -65,18 +69,26 @@ class Comments:
             if issue is not None and life is not None and issue.issue_id == issue_id:
                 (said.lives if link.issue_id == issue_id else said.followers).append(life)
 
-    def edited(self, comment_id: str, text: str) -> None:
+    def edited(self, comment_id: str, issue_id: str, text: str) -> None:
         self._said[comment_id].text = text
+        self._leave_behind(comment_id, issue_id)
 
-    def taken_away(self, comment_id: str) -> None:
+    def taken_away(self, comment_id: str, issue_id: str) -> None:
         self._said[comment_id].is_deleted = True
+        self._leave_behind(comment_id, issue_id)
+
+    def _leave_behind(self, comment_id: str, issue_id: str) -> None:
+        lives = self._lives()
+        others = (lives.get(pair_of(each)) for each in self._facts.links() if each.issue_id != issue_id)
+        self._said[comment_id].behind |= {id(each) for each in others}
 
     def said_in_ado(self, comment_id: int, work_item_id: int, text: str) -> None:
         said = self._said_in_ado[work_item_id, str(comment_id)] = Said(text=text)
         for link in self._facts.links():
-            life = self._lives().get(pair_of(link))
+            issue, life = self._facts.find_issue(link.issue_id), self._lives().get(pair_of(link))
             if life is not None and link.work_item_id == work_item_id:
                 said.lives.append(life)
+                said.issues |= {issue.issue_id} if issue else set()
 
     # What we were told
 
@@ -113,8 +125,9 @@ class Comments:
         current = {id(life): pair for pair, life in self._lives().items()}
         for comment_id, said in self._said.items():
             due = [pair for pair in self._pairs(said.lives, current) if self._is_due(said, pair)]
-            for _, number in due:
-                yield from self._copy(comment_id, said, number)
+            for pair in due:
+                if id(self._lives()[pair]) not in said.behind:
+                    yield from self._copy(comment_id, said, pair[1])
             due = [pair for pair in self._pairs(said.followers, current) if self._is_due(said, pair)]
             if (
                 due
@@ -155,8 +168,16 @@ class Comments:
                     yield f"comment {key} of work item {number} never reached issue {issue_id}"
         for issue_id in {pair[0] for pair in self._lives()}:
             for key, times in self._times_in_sentry(issue_id).items():
-                if times > 1 and key not in self._unsure_in_sentry:
+                if times > self._merged_into(issue_id, key) and key not in self._unsure_in_sentry:
                     yield f"comment {key} of a work item is {times} times on issue {issue_id}"
+
+    def _merged_into(self, issue_id: str, key: str) -> int:
+        """Return how many issues that a comment was to reach are one by now."""
+        issues = {
+            each for (_, named), said in self._said_in_ado.items() if named == key for each in said.issues
+        }
+        found = (self._facts.find_issue(each) for each in issues)
+        return max(1, sum(each is not None and each.issue_id == issue_id for each in found))
 
     def _answered(self) -> Iterator[str]:
         for issue_id, number in self._lives():
