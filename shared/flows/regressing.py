@@ -19,7 +19,7 @@ from shared.domain.errors import (
 )
 from shared.domain.failures import reason_of
 from shared.domain.messages import OutboundMessage
-from shared.domain.model import ActivityEntry, IssueLink, IssueStatus, SentryIssue
+from shared.domain.model import STATUS, ActivityEntry, IssueLink, IssueStatus, SentryIssue, Side
 from shared.flows.carrying import carry_once
 from shared.flows.commenting import SWITCHED_OFF
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
@@ -60,6 +60,8 @@ def _tell_or_wait(message: OutboundMessage, services: Services) -> str:
     # The message is put before the work item is written to, so that no crash loses it.
     if link.seen.item.status is not IssueStatus.UNRESOLVED:
         return _wait(message, services)
+    if not _reopened_by_us(services, organization, link):
+        return NOT_REOPENED
     return _tell(services, organization, link, _Regression(sentry, issue, message.regression or ""))
 
 
@@ -74,6 +76,12 @@ def _tell(services: Services, organization: Organization, link: IssueLink, chang
     if not result.is_news:
         return result.outcome
     return _recorded(services, organization, link, change.activity_id, result.outcome)
+
+
+def _reopened_by_us(services: Services, organization: Organization, link: IssueLink) -> bool:
+    """Tell whether the state that makes the work item open is our last write, and no person's since."""
+    ours = services.links.end(organization.scope, link.end(Side.ADO)).record.ours
+    return any(each.field == STATUS and each.status is IssueStatus.UNRESOLVED for each in ours)
 
 
 def _wait(message: OutboundMessage, services: Services) -> str:

@@ -143,7 +143,11 @@ class MemorySentry:
         return self.comment(issue_id, text, actor=APPLICATION)
 
     def latest_event(self, issue_id: str) -> SentryEvent:
-        return self._latest.get(self.get_issue(issue_id).issue_id, SentryEvent())
+        """Return nothing where there is no such issue either: what is not known is left out."""
+        try:
+            return self._latest.get(self.get_issue(issue_id).issue_id, SentryEvent())
+        except NotFound:
+            return SentryEvent()
 
     def web_url(self, issue_id: str) -> str:
         return f"https://acme.sentry.io/issues/{issue_id}/"
