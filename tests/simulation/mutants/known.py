@@ -321,7 +321,8 @@ MUTANTS = (
         "add a comment without a claim",
         "flows/carrying.py",
         "    if isinstance(claim, str):\n        known = Carried.from_result(claim)\n",
-        "    claim = ClaimedRecord('', '')\n    if isinstance(claim, str):\n        known = Carried.from_result(claim)\n",
+        "    claim = ClaimedRecord('', '')\n"
+        "    if isinstance(claim, str):\n        known = Carried.from_result(claim)\n",
         theme="comments",
     ),
     _mutant(
