@@ -6,6 +6,7 @@ from collections.abc import Callable
 import azure.functions as func
 
 from functions.edge import finish
+from functions.log import line, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.flows.commenting import sync_comment
@@ -21,14 +22,15 @@ def handle(message: func.QueueMessage, services: Services) -> None:
     try:
         sync = decode_outbound(message.get_body())
     except Malformed as error:
-        logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # a traceback would say nothing
+        # A traceback would say nothing.
+        logger.error(line("drop", queue="outbound-sync", kind=error.kind, why=error.detail))  # noqa: TRY400
         return
     try:
         outcomes = _flow_of(sync)(sync, services)
     except SyncError as error:
         finish(services.outbound, sync, error)
         return
-    logger.info("outcome=%s issue=%s", ",".join(outcomes), sync.issue_id)
+    logger.info(line(",".join(outcomes), **subject_of(sync)))
 
 
 def _flow_of(message: OutboundMessage) -> Callable[[OutboundMessage, Services], list[str]]:

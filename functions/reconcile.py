@@ -6,52 +6,50 @@ import azure.functions as func
 import msgspec
 
 from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unreadable, read, seated
+from functions.log import level_of, line, reason_of_refusal
 from shared.domain.errors import SyncError
-from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.connecting import remove_what_ended
+from shared.flows.naming import link_named
 from shared.flows.reconciling import Found, Part, reconcile, reconcile_all
-from shared.flows.syncing import settle_now
+from shared.flows.syncing import settle_patiently
 from shared.services import Services
 
 logger = logging.getLogger(__name__)
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    issue_id: str | None = None
-    work_item_id: int | None = None
+    issue_id: str | int | None = None
+    work_item_id: str | int | None = None
 
 
 def handle_timer(services: Services) -> None:
     for slug, result in reconcile_all(services).items():
         if isinstance(result, SyncError):
-            logger.error("outcome=failed organization=%s kind=%s", slug, result.kind)
+            logger.log(level_of(result), line("failed", organization=slug, **reason_of_refusal(result)))
         elif isinstance(result, Exception):
-            logger.error("outcome=bug organization=%s", slug, exc_info=result)
+            logger.error(line("bug", organization=slug), exc_info=result)
         else:
             _log(slug, result)
     try:
         remove_what_ended(services)
     except SyncError as error:
-        logger.error("outcome=failed part=remove-what-ended kind=%s", error.kind)  # noqa: TRY400  # no bug
+        logger.log(level_of(error), line("failed", part="remove-what-ended", **reason_of_refusal(error)))
 
 
 def _log(slug: str, found: Found) -> None:
     for note in found.notes:
-        logger.warning("outcome=noted organization=%s part=%s kind=%s", slug, note.part, note.kind)
+        logger.warning(line("noted", organization=slug, part=note.part, kind=note.kind))
     for failure in found.failures:
         if isinstance(failure.error, SyncError):
-            kind = failure.error.kind
-            logger.error("outcome=failed organization=%s part=%s kind=%s", slug, failure.part, kind)
+            reason = reason_of_refusal(failure.error)
+            logger.log(
+                level_of(failure.error), line("failed", organization=slug, part=failure.part, **reason)
+            )
         else:
-            logger.error("outcome=bug organization=%s part=%s", slug, failure.part, exc_info=failure.error)
+            logger.error(line("bug", organization=slug, part=failure.part), exc_info=failure.error)
     log_unreadable(slug, found.unreadable)
-    logger.info(
-        "outcome=reconciled organization=%s links=%s drifted=%s issues=%s",
-        slug,
-        found.looked_at,
-        found.drifted,
-        found.issues,
-    )
+    counts = {"links": found.looked_at, "drifted": found.drifted, "issues": found.issues}
+    logger.info(line("reconciled", organization=slug, **counts))
 
 
 @api_boundary
@@ -64,10 +62,8 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     services.end_refusals(organization.slug)
     if wanted.issue_id is None and wanted.work_item_id is None:
         return _answer(organization.slug, reconcile(services, organization, everything=True))
-    issue_id = issue_id_from(wanted.issue_id or "", "issue_id")
-    work_item_id = work_item_id_from(str(wanted.work_item_id or ""), "work_item_id")
-    stored = services.links.get(organization.scope, issue_id, work_item_id)
-    return answer({"outcome": settle_now(services, organization, stored)})
+    issue_id, work_item_id = link_named(services, organization, wanted.issue_id, wanted.work_item_id)
+    return answer({"outcome": settle_patiently(services, organization, issue_id, work_item_id)})
 
 
 def _answer(slug: str, found: Found) -> func.HttpResponse:

@@ -15,6 +15,8 @@ from shared.domain.text import one_line, units
 
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
 _EDIT_PATH = re.compile(r"/(?:_workitems/edit|_apis/wit/workitems)/([0-9]{1,15})\b", re.IGNORECASE)
+# ADO quirk: of the search service, 6.0 is a preview (docs/vendor_quirks.md#rest).
+_VERSION = {"api-version": "6.0-preview.1"}
 # The infoCode values of a complete answer; any other means a partial one (SearchCode in its REST reference).
 _INDEX_IS_COMPLETE = frozenset({0, 8})
 
@@ -24,6 +26,23 @@ class Hit(msgspec.Struct, frozen=True):
 
     id: int
     title: str
+
+
+def number_in(query: str, base_url: str) -> int | None:
+    """Return the number that a work item is called by: 31, #31, AB#31, or its address below ``base_url``."""
+    query = query.strip()
+    if found := _NUMBER.fullmatch(query):
+        return int(found[1]) or None
+    try:
+        if not _is_url(query) or _organization_in(query) != _organization_in(base_url):
+            return None
+    except ValueError:
+        return None  # It starts like a URL but is not one.
+    parts = urlsplit(query)
+    if found := _EDIT_PATH.search(parts.path):
+        return int(found[1])
+    [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
+    return number_in(text, base_url) if _NUMBER.fullmatch(text) else None
 
 
 class WorkItemFinder:
@@ -48,7 +67,7 @@ class WorkItemFinder:
         return self._by_query(_in_project(project), "[System.ChangedDate] DESC", project, limit)
 
     def _named(self, query: str, project: str | None) -> list[Hit]:
-        number = self._number_in(query.strip())
+        number = number_in(query, self._base_url)
         if number is None:
             return []
         try:
@@ -66,20 +85,6 @@ class WorkItemFinder:
             return self._ado.get_project(project).id == item.project_id
         except NotFound:
             return False
-
-    def _number_in(self, query: str) -> int | None:
-        if found := _NUMBER.fullmatch(query):
-            return int(found[1]) or None
-        try:
-            if not _is_url(query) or _organization_in(query) != _organization_in(self._base_url):
-                return None
-        except ValueError:
-            return None  # It starts like a URL but is not one.
-        parts = urlsplit(query)
-        if found := _EDIT_PATH.search(parts.path):
-            return int(found[1])
-        [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
-        return self._number_in(text) if _NUMBER.fullmatch(text) else None
 
     def _by_words(self, words: str, project: str | None, limit: int) -> list[Hit]:
         """Ask the search service; if it fails or finds nothing, query the titles of the work items."""
@@ -102,6 +107,7 @@ class WorkItemFinder:
             FoundAnswer,
             about=_about(project),
             json={"searchText": words, "$skip": 0, "$top": limit},
+            params=_VERSION,
         )
         # ADO quirk: an index that is not ready answers 200 with few results and a code.
         if answer.info_code not in _INDEX_IS_COMPLETE:

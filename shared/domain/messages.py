@@ -8,7 +8,7 @@ import msgspec
 
 from shared.domain.comments import SaidInAdo, SaidInSentry
 from shared.domain.decoding import decode
-from shared.domain.model import WorkItem
+from shared.domain.model import ToldBy, WorkItem
 
 InboundEvent = Literal["updated", "deleted", "restored", "commented"]
 
@@ -19,7 +19,8 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     ``epoch`` is that of the connection it belongs to; an older version of the app writes none. ``again``
     marks a look of the reconciler's own, which carries no news, and ``returned`` one that was put back as a
     service asked us to wait. ``only`` names the issues whose links an earlier unit of work left; empty means
-    all. With ``comment``, the message carries that comment over, and settles nothing.
+    all. ``told_at`` is when (epoch seconds) a hook told of the change; 0 in all other messages, and in those
+    of an older version. With ``comment``, the message carries that comment over, and settles nothing.
     """
 
     organization: str
@@ -32,6 +33,11 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     returned: bool = False
     only: tuple[str, ...] = ()
     comment: SaidInAdo | None = None
+    told_at: float = 0.0
+
+    @property
+    def told_by(self) -> ToldBy:
+        return "reconciler" if self.again else "hook"
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,8 +46,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     With ``comment_id``, the message carries that comment over; without it, it settles status and assignee.
     ``comment`` is what the hook told of the comment; an older version of the app writes none. ``since`` is
     when (epoch seconds) such a comment began to wait for a link. With ``regression``, the activity of that id
-    is one, and the work item that ``only`` names is told of it. ``again``, ``returned`` and ``only`` are as
-    above; ``only`` names work items.
+    is one, and the work item that ``only`` names is told of it. ``again``, ``returned``, ``only`` and
+    ``told_at`` are as above; ``only`` names work items.
     """
 
     organization: str
@@ -54,6 +60,11 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     since: float = 0.0
     comment: SaidInSentry | None = None
     regression: str | None = None
+    told_at: float = 0.0
+
+    @property
+    def told_by(self) -> ToldBy:
+        return "reconciler" if self.again else "hook"
 
 
 Message = InboundMessage | OutboundMessage

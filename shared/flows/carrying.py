@@ -7,7 +7,16 @@ import msgspec
 from shared.ado.client import AdoClient
 from shared.ado.comments import add_comment, delete_comment, edit_comment, find_comment_with
 from shared.domain.comments import Carried, digest_of
-from shared.domain.errors import Busy, Forbidden, NotFound, Refused, Rejected, Throttled, Unauthorized
+from shared.domain.errors import (
+    Busy,
+    Forbidden,
+    NotFound,
+    OrganizationGone,
+    Refused,
+    Rejected,
+    Throttled,
+    Unauthorized,
+)
 from shared.domain.model import IssueLink
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, comment_in_ado
@@ -17,7 +26,7 @@ COMMENTED, ALREADY_THERE, GONE = "commented", "already-commented", "comment-gone
 EDITED, DELETED = "comment-edited", "comment-deleted"
 OURS = "ours"
 # Errors after which no comment has been written; after any other error it may have been.
-NOTHING_LANDED = (Forbidden, NotFound, Refused, Throttled, Unauthorized)
+NOTHING_LANDED = (Forbidden, NotFound, OrganizationGone, Refused, Throttled, Unauthorized)
 _BUSY_FOR = 5.0  # seconds
 
 

@@ -12,6 +12,7 @@ from shared.domain.errors import (
     Forbidden,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     SyncError,
     Throttled,
@@ -22,6 +23,7 @@ from shared.domain.failures import gravest, reason_of
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
 from shared.flows.carrying import GONE, carry_once
+from shared.flows.counting import note_comment, note_not_linked
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.sentry.client import SentryClient
 from shared.services import Services
@@ -40,7 +42,7 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     """Carry a change of one comment over to each linked work item and return an outcome for each."""
     try:
         return _sync_comment(message, services)
-    except (Unauthorized, Unavailable) as error:
+    except (Unauthorized, Unavailable, OrganizationGone) as error:
         if message.since:
             return [_wait_anew(services, message)]
         # A link does not record a missing comment, so the message stays in the queue until the service works.
@@ -60,7 +62,10 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         return [ECHO]
     issue_id, links = _links_of(services, organization, message)
     if not links:
-        return [_wait_for_link(services, message)]
+        outcome = _wait_for_link(services, message)
+        if outcome == NOT_LINKED:
+            note_not_linked(services, organization.scope, message)
+        return [outcome]
     change = _SaidOnIssue(services.sentry(organization), issue_id, message.comment_id, message.comment)
     outcomes: list[str] = []
     errors: list[SyncError] = []
@@ -208,6 +213,7 @@ def _recorded(
     problem: str = "",
 ) -> str:
     now, reason = services.clock(), f"comment-{comment_id}{': ' if problem else ''}{problem}"
-    entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason)
+    entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason, told_by="hook")
     services.activity.add(organization.scope, link.issue_id, link.work_item_id, entry)
+    note_comment(services, organization.scope, link.issue_id, link.work_item_id, outcome, problem or None)
     return outcome

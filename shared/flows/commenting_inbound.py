@@ -11,6 +11,7 @@ from shared.domain.errors import (
     Forbidden,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     SyncError,
@@ -20,9 +21,10 @@ from shared.domain.errors import (
 )
 from shared.domain.failures import gravest, reason_of
 from shared.domain.messages import InboundMessage
-from shared.domain.model import ActivityEntry, IssueLink
+from shared.domain.model import ActivityEntry, IssueLink, Side
 from shared.flows.carrying import ALREADY_THERE, COMMENTED, GONE, NOTHING_LANDED, OURS
 from shared.flows.commenting import SWITCHED_OFF
+from shared.flows.counting import note_comment
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.sentry.comments import note_of
 from shared.services import Services
@@ -40,7 +42,7 @@ def sync_ado_comment(message: InboundMessage, services: Services) -> list[str]:
     """Carry one comment over to each linked issue and return an outcome for each."""
     try:
         return _sync_comment(message, services)
-    except (Unauthorized, Unavailable) as error:
+    except (Unauthorized, Unavailable, OrganizationGone) as error:
         # A link does not record a missing comment, so the message stays in the queue until the service works.
         raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
     except MissingSetting as error:
@@ -178,6 +180,8 @@ def _recorded(
     services: Services, organization: Organization, link: IssueLink, key: str, outcome: str, problem: str = ""
 ) -> str:
     now, reason = services.clock(), f"comment-{key}{': ' if problem else ''}{problem}"
-    entry = ActivityEntry(now, outcome, direction=INBOUND, field="comment", reason=reason)
-    services.activity.add(organization.scope, link.issue_id, link.work_item_id, entry)
+    entry = ActivityEntry(now, outcome, direction=INBOUND, field="comment", reason=reason, told_by="hook")
+    scope, issue_id, number = organization.scope, link.issue_id, link.work_item_id
+    services.activity.add(scope, issue_id, number, entry)
+    note_comment(services, scope, issue_id, number, outcome, problem or None, Side.ADO)
     return outcome

@@ -12,6 +12,7 @@ from shared.domain.errors import (
     Forbidden,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Throttled,
     Unauthorized,
@@ -38,7 +39,7 @@ def tell_of_regression(message: OutboundMessage, services: Services) -> list[str
     """Add one comment to the work item that was reopened for a regression, and return what came of it."""
     try:
         return [_tell_or_wait(message, services)]
-    except (Unauthorized, Unavailable) as error:
+    except (Unauthorized, Unavailable, OrganizationGone) as error:
         raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
     except MissingSetting as error:
         raise Busy(error.detail, retry_after=_RETRY_AFTER) from error

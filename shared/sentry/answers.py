@@ -1,7 +1,6 @@
 """The shapes of Sentry's answers, as far as they are read: anything else in their place is no answer."""
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from html import unescape
 from typing import Annotated, Any
@@ -22,6 +21,7 @@ from shared.domain.model import (
     Stranger,
 )
 from shared.domain.text import one_line
+from shared.sentry.accounts import Account
 
 # Sentry quirk: ids are texts in one place and numbers in another.
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
@@ -29,6 +29,16 @@ Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0,
 
 class Identified(msgspec.Struct, frozen=True):
     id: Id
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """An object of which nothing is needed."""
+
+
+class ShortIdAnswer(msgspec.Struct, frozen=True):
+    """The issue that goes by a short id."""
+
+    group_id: Id = field(name="groupId")
 
 
 class OrganizationAnswer(Identified, frozen=True):
@@ -82,6 +92,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     project: ProjectAnswer | None = None
     level: str | None = None
     external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
+    short_id: str | None = field(name="shortId", default=None)
     # Neither a count nor a history in another shape may keep an issue from being read.
     count: Any = None
     activity: Any = None
@@ -97,6 +108,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             project_slug=(self.project.slug if self.project else None) or "",
             level=self.level or "",
             external_issues=tuple(each.external_issue for each in self.external_issues or ()),
+            short_id=self.short_id or "",
             regression=_regression_in(self.activity),
             count=_number(self.count),
         )
@@ -165,6 +177,7 @@ class EventAnswer(msgspec.Struct, frozen=True):
 
 class Address(msgspec.Struct, frozen=True):
     email: str | None = None
+    is_verified: bool | None = None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -179,11 +192,15 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     email: str | None = None
     user: User | None = None
 
-    def addresses(self) -> Iterator[str]:
-        user = self.user or User()
-        for each in (self.email, user.email, *(address.email for address in user.emails or ())):
-            if each:
-                yield each.lower()
+    @property
+    def account(self) -> Account | None:
+        """Return the user's addresses, without those that they only claim to have."""
+        user = self.user
+        if user is None or not user.id:
+            return None
+        verified = (each.email.lower() for each in user.emails or () if each.email and each.is_verified)
+        primary = (user.email or self.email or "").lower()
+        return Account(str(user.id), primary, tuple(each for each in verified if each != primary))
 
 
 class Author(msgspec.Struct, frozen=True):

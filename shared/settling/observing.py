@@ -14,6 +14,7 @@ from shared.domain.errors import (
     Busy,
     Conflict,
     NotFound,
+    OrganizationGone,
     SyncError,
     Throttled,
     Unauthorized,
@@ -27,6 +28,7 @@ from shared.domain.model import (
     FIELDS,
     NOT_SEEN,
     STATUS,
+    ActivityEntry,
     Claim,
     End,
     EndRecord,
@@ -34,21 +36,26 @@ from shared.domain.model import (
     IssueLink,
     IssueStatus,
     ItemSide,
+    Person,
     SentryIssue,
     Side,
+    ToldBy,
     WorkItem,
     WorkItemTypes,
 )
 from shared.domain.ports import Ado, Sentry
-from shared.domain.rules.deciding import state_moved, status_moved
+from shared.domain.rules.deciding import Decision, state_moved, status_moved
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import has_landed, seen_after_crash, with_intent
 from shared.domain.rules.partners import is_own_or_persons, may_have_changed, own_write
+from shared.domain.rules.people import NO_MORE, Acquaintance, same_person
+from shared.settling.names import NameCache
 from shared.store.links import LinkStore, StoredEnd
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
 _NOT_ASKED: WorkItemTypes = {}
 _RETRY_AFTER = 2.0  # seconds; most writes finish within this time
+_LONGEST_TITLE = 200  # characters
 
 
 @dataclass
@@ -63,6 +70,9 @@ class UnitOfWork:
 
     ``ends`` are the rows of ends that were read, each after its end; ``asked_at`` says when (epoch seconds)
     an end was asked for. ``rows_come_late`` says that links are read one by one, after such answers.
+
+    ``told_by`` says who noticed what is settled; ``told`` are the activity entries of the link at hand.
+    ``copy_from`` is the side that a person has copied over, as if somebody had just edited it.
 
     After ``deadline`` no further link is begun. ``silent`` holds the services that gave no usable answer,
     with the answer they gave: they are not asked again in this unit of work.
@@ -81,6 +91,9 @@ class UnitOfWork:
     revs: dict[int, int] = field(default_factory=dict)
     deadline: float = math.inf
     silent: dict[str, Upstream] = field(default_factory=dict)
+    told_by: ToldBy | None = None
+    told: list[ActivityEntry] = field(default_factory=list)
+    copy_from: Side | None = None
 
     def rev_of(self, work_item_id: int) -> int:
         """Return the latest revision that this unit of work knows of, or 0."""
@@ -88,7 +101,8 @@ class UnitOfWork:
         return max(item.rev if item is not None else 0, self.revs.get(work_item_id, 0))
 
     def note_silence(self, error: SyncError) -> None:
-        if isinstance(error, Unavailable | Throttled | Unauthorized) and error.service != "storage":
+        silences = Unavailable | Throttled | Unauthorized | OrganizationGone
+        if isinstance(error, silences) and error.service != "storage":
             self.silent.setdefault(error.service, error)
 
     def speaks_for(self, error: SyncError) -> bool:
@@ -154,6 +168,7 @@ class Observation(msgspec.Struct, frozen=True):
     edited: frozenset[tuple[Side, str]] = frozenset()
     reopened: Side | None = None
     ends: Mapping[Side, StoredEnd] = {}
+    acquaintance: Acquaintance = NO_MORE
 
     @property
     def told_from(self) -> Ends:
@@ -173,6 +188,7 @@ class Observer:
     processes: ProcessCache
     links: LinkStore
     clock: Callable[[], float]
+    names: NameCache = field(default_factory=NameCache)
 
     def issue(self, issue_id: str, unit: UnitOfWork) -> SentryIssue:
         """Return the issue, read once in each unit of work."""
@@ -187,7 +203,9 @@ class Observer:
         item = self._item(link, unit)
         if item is not None:
             link = _updated(link, item)
-        now = Ends(self.issue(link.issue_id, unit).side, _item_side(link.seen.item, item))
+        issue = self.issue(link.issue_id, unit)
+        link = named_as(link, issue)
+        now = Ends(issue.side, _item_side(link.seen.item, item))
         seen, repeats = link.seen, False
         if claim := link.claim:
             seen = seen_after_crash(seen, claim, now)
@@ -195,7 +213,37 @@ class Observer:
                 has_landed(each, claim, now) for each in claim.intents
             )
         observation = Observation(link, seen, now, _NOT_ASKED, repeats)
-        return self._understood(self._attributed(observation, unit), unit)
+        return self._acquainted(self._understood(self._attributed(observation, unit), unit))
+
+    def _acquainted(self, observation: Observation) -> Observation:
+        """Return the observation with the other addresses of the issue's assignee, if they may matter.
+
+        Whoever may not read them knows people by their primary address alone: that holds up nothing.
+        """
+        seen, now, configuration = observation.seen, observation.now, self.configuration
+        person = now.issue.assignee
+        has_changed = (now.issue.assignee, now.item.assignee) != (seen.issue.assignee, seen.item.assignee)
+        if not has_changed and observation.link.owed is not Side.ADO:
+            return observation
+        if not isinstance(person, Person) or same_person(configuration, now.item.assignee, person):
+            return observation
+        addresses: tuple[str, ...] = ()
+        with suppress(Upstream):
+            addresses = self.sentry.addresses_of(person.email)
+        acquaintance = Acquaintance(addresses, self.names.find(self.scope, person.email))
+        return replace(observation, acquaintance=acquaintance)
+
+    def note_name(self, observation: Observation, decision: Decision, item: WorkItem) -> None:
+        """Remember the name by which Azure DevOps knows the person who was assigned there."""
+        person = observation.now.issue.assignee
+        for intent in decision.for_side(Side.ADO):
+            named = item.assignee in (intent.assignee, *intent.others)
+            if intent.others and named and isinstance(person, Person):
+                self.names.add(self.scope, person.email, item.assignee)
+
+    def recent_types(self, link: IssueLink) -> WorkItemTypes:
+        """Return the types of the link's project as they were less than a minute ago."""
+        return self.processes.recent(self.ado, self.organization, link.project_id)
 
     def _attributed(self, observation: Observation, unit: UnitOfWork) -> Observation:
         """Return the observation with whatever we wrote through other links taken for seen.
@@ -376,6 +424,20 @@ def _updated(link: IssueLink, item: WorkItem) -> IssueLink:
         title=item.title or link.title,
         area_path=item.area_path or link.area_path,
     )
+
+
+def named_as(link: IssueLink, issue: SentryIssue) -> IssueLink:
+    """Return the link with the names that people know its issue by."""
+    return replace(
+        link,
+        short_id=issue.short_id or link.short_id,
+        issue_title=shown_title(issue.title) or link.issue_title,
+    )
+
+
+def shown_title(title: str) -> str:
+    """Return as much of an issue's title as a list shows: Sentry keeps the whole."""
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 
 def _item_side(seen: ItemSide, item: WorkItem | None) -> ItemSide:

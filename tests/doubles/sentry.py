@@ -8,8 +8,9 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.comments import is_ours_in_sentry
-from shared.domain.errors import Forbidden, NotFound, Refused
+from shared.domain.errors import Forbidden, NotAssignable, NotFound, Refused
 from shared.domain.model import (
+    ASSIGNEE_NOT_FOUND,
     TEAM_ASSIGNEE,
     Assignee,
     ExternalIssue,
@@ -76,6 +77,7 @@ class MemorySentry:
         self._in_a_team: dict[str, bool] = {OWNER: True}
         # A comment is refused a second time within an hour only; this is what follows after one.
         self.takes_twice = False
+        self._primary: dict[str, str] = {}
 
     # What the sync asks.
 
@@ -92,6 +94,16 @@ class MemorySentry:
             raise Forbidden("sentry", "HTTP 403", about=f"issue {issue_id}")
         regression, count = self._regressions.get(issue_id, ""), self._counts.get(issue_id, 1)
         return replace(self._issues[issue_id], regression=regression, count=count)
+
+    def web_url(self, issue_id: str) -> str:
+        return f"https://acme.sentry.io/issues/{issue_id}/"
+
+    def find_issue_id(self, short_id: str) -> str:
+        found = (each.issue_id for each in self._issues.values() if each.short_id == short_id.upper())
+        issue_id = next(found, None)
+        if issue_id is None:
+            raise NotFound(f"no issue {short_id}", kind="issue-not-found")
+        return issue_id
 
     def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
         """Sentry quirk: whatever was merged or deleted is absent (docs/vendor_quirks.md#sentry-rest)."""
@@ -113,10 +125,16 @@ class MemorySentry:
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         issue = self.get_issue(issue_id)
-        if isinstance(assignee, Person) and not self.knows(assignee.email):
+        if not isinstance(assignee, Person):
+            return self._assign(issue, None, APPLICATION)
+        if not self.knows(assignee.email):
             # Sentry quirk: a member outside the project's teams, too (docs/vendor_quirks.md#sentry-rest).
-            raise Refused("sentry", "assignedTo: Cannot assign to non-team member")
-        return self._assign(issue, assignee if isinstance(assignee, Person) else None, APPLICATION)
+            detail = "assignedTo: Cannot assign to non-team member"
+            raise NotAssignable("sentry", detail, kind=ASSIGNEE_NOT_FOUND)
+        return self._assign(issue, Person(self._primary.get(assignee.email, assignee.email)), APPLICATION)
+
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        return tuple(other for other, primary in self._primary.items() if primary == email)
 
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Sentry quirk: the comments of a merged issue go over to the one it became."""
@@ -149,9 +167,6 @@ class MemorySentry:
         except NotFound:
             return SentryEvent()
 
-    def web_url(self, issue_id: str) -> str:
-        return f"https://acme.sentry.io/issues/{issue_id}/"
-
     def activity_url(self, issue_id: str, activity_id: str) -> str:
         return f"{self.web_url(issue_id)}activity/#event_{activity_id}"
 
@@ -160,8 +175,11 @@ class MemorySentry:
 
     # What people do.
 
-    def add_member(self, email: str, *, teams: Iterable[str] = ("frontend",)) -> None:
+    def add_member(
+        self, email: str, *, teams: Iterable[str] = ("frontend",), other_emails: Iterable[str] = ()
+    ) -> None:
         self._in_a_team[email] = bool(tuple(teams))
+        self._primary |= dict.fromkeys(other_emails, email)
 
     def add_project(self, slug: str) -> None:
         self._projects.add(slug)
@@ -174,7 +192,8 @@ class MemorySentry:
         self, title: str = "TypeError", *, issue_id: str = "100", project: str = "fe"
     ) -> SentryIssue:
         url = f"https://acme.sentry.io/issues/{issue_id}/"
-        issue = SentryIssue(issue_id, IssueStatus.UNRESOLVED, None, title, url, project)
+        short_id = f"{project.upper()}-{len(self._issues) + 1}"
+        issue = SentryIssue(issue_id, IssueStatus.UNRESOLVED, None, title, url, project, short_id=short_id)
         self._issues[issue_id] = issue
         return issue
 
@@ -249,7 +268,7 @@ class MemorySentry:
 
     def knows(self, email: str) -> bool:
         """Tell whether somebody is a member, and in a team that has the project."""
-        return self._in_a_team.get(email, False)
+        return self._in_a_team.get(self._primary.get(email, email), False)
 
     def comments_of_people(self, issue_id: str) -> list[str]:
         people = (each for each in self._comments.values() if each.author != APPLICATION)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import DEFAULT_SENTRY_URL
 from shared.domain.connection import Connection, Identity, sentry_id
+from shared.domain.ports import AdoHooks
 from shared.services import Services
 from shared.settings import Settings
 from shared.store.organizations import Organization, OrganizationStore
@@ -15,6 +16,7 @@ from simulator.ado.catalog import default_catalog
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import ORGANIZATION_ID, MemorySentry
+from tests.doubles.subscriptions import MemorySubscriptions
 from tests.doubles.tables import MemoryTable
 
 if TYPE_CHECKING:
@@ -39,11 +41,17 @@ SETTINGS = Settings(
 )
 
 
+def _never(_seconds: float, _call: Callable[[], None]) -> None:
+    """Leave what was counted in memory until somebody wants to read it, or a test flushes the ledger."""
+
+
 class MemoryServices(Services):
     """Everything in memory, on a clock that only a test moves; ``tokens`` name the units of work readably.
 
-    Nobody waits for a pause to end, unless a test says what happens meanwhile.
+    Nobody waits for a pause to end, unless a test says what happens meanwhile. Health is looked at each time.
     """
+
+    keeps_health_for = 0.0
 
     def __init__(
         self,
@@ -53,10 +61,12 @@ class MemoryServices(Services):
         settings: Settings = SETTINGS,
         pause: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        super().__init__(settings, clock, pause=pause)
+        super().__init__(settings, clock, pause=pause, later=_never)
         self.processes = ProcessCache(clock)
         self._ado = ado
         self._sentry = sentry
+        # What stands between the app and ``ado_hooks``, if a test wants something to.
+        self.watched_hooks: AdoHooks | None = None
         self._named: dict[str, Table] = {}
         self._tokens = itertools.count(1)
 
@@ -78,6 +88,13 @@ class MemoryServices(Services):
 
     def ado_at_once(self, organization: Organization) -> "AdoClient":
         return self.ado(organization)
+
+    @cached_property
+    def ado_hooks(self) -> MemorySubscriptions:
+        return MemorySubscriptions(self.clock)
+
+    def subscriptions(self, organization: Organization) -> AdoHooks:
+        return self.watched_hooks or self.ado_hooks
 
     def sentry(self, organization: Organization) -> "SentryClient":
         return cast("SentryClient", self._sentry)

@@ -156,6 +156,13 @@ class WatchedSentry:
         with self.calls.one("organization_id"):
             return self.real.organization_id()
 
+    def web_url(self, issue_id: str) -> str:
+        return self.real.web_url(issue_id)
+
+    def find_issue_id(self, short_id: str) -> str:
+        with self.calls.one("find_issue_id"):
+            return self.real.find_issue_id(short_id)
+
     def get_issue(self, issue_id: str) -> SentryIssue:
         with self.calls.one("get_issue"):
             return self.real.get_issue(issue_id)
@@ -188,14 +195,15 @@ class WatchedSentry:
         with self.calls.one("latest_event"):
             return self.real.latest_event(issue_id)
 
-    def web_url(self, issue_id: str) -> str:
-        return self.real.web_url(issue_id)
-
     def activity_url(self, issue_id: str, activity_id: str) -> str:
         return self.real.activity_url(issue_id, activity_id)
 
     def event_url(self, issue_id: str, event_id: str) -> str:
         return self.real.event_url(issue_id, event_id)
+
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        with self.calls.one("addresses_of"):
+            return self.real.addresses_of(email)
 
     def _written(self, issue_id: str, write: Callable[[], object]) -> SentryIssue:
         if not self.deaf:

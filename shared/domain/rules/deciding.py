@@ -11,21 +11,27 @@ from shared.domain.model import (
     ASSIGNEE,
     SIBLING,
     STATUS,
+    TEAM_ASSIGNEE,
     WAITS_FOR_OTHERS,
+    Assignee,
     Ends,
     Intent,
     IssueLink,
     IssueStatus,
+    PassedOver,
     Side,
     Stranger,
     WorkItemTypes,
 )
-from shared.domain.rules.done import state_for_status
+from shared.domain.rules.done import way_to_status
 from shared.domain.rules.landing import with_field, with_intent
-from shared.domain.rules.people import in_ado, in_sentry, same_person
+from shared.domain.rules.people import NO_MORE, Acquaintance, in_sentry, names_in_ado, same_person
 
+# Why something is written that nobody changed: a person has one side copied over.
+COPIED = "copied"
 _MOST_WRITES_AN_HOUR = 20
 _HOUR = 3600.0
+_MOST_NAMES = 5  # that are tried of one person
 
 
 class Outcome(StrEnum):
@@ -113,20 +119,34 @@ def assignee_directions(configuration: Configuration) -> Directions:
     )
 
 
-def choose_status(seen: Ends, now: Ends, directions: Directions, waiting: Side | None = None) -> Choice:
+def _both_ways(copies: Side) -> Directions:
+    """Return the directions for a copy: whoever asks for it may have switched one off for the time being."""
+    return Directions(outbound=True, inbound=True, on_conflict=copies)
+
+
+def choose_status(
+    seen: Ends,
+    now: Ends,
+    directions: Directions,
+    waiting: Side | None = None,
+    copies: Side | None = None,
+) -> Choice:
     """Decide the status; ``waiting`` is the side that still lacks the change of the other one.
 
-    What an unknown state counts as is not guessed, but may not matter.
+    What an unknown state counts as is not guessed, but may not matter. ``copies`` is the side that a person
+    copies over, an archived issue included: that is an order, and no change that happens to be seen.
     """
     if now.item.status is None:
-        return _choose_without_category(seen, now, directions, waiting)
+        return _choose_without_category(seen, now, directions, waiting, copies)
     issue_changed = status_moved(seen, now)
     item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
     issue_changed, item_changed = (
         issue_changed or (waiting is Side.ADO and not item_changed),
         item_changed or (waiting is Side.SENTRY and not issue_changed),
     )
-    if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):
+    if copies is not None:
+        issue_changed, item_changed = copies is Side.SENTRY, copies is Side.ADO
+    if now.issue.status is IssueStatus.IGNORED and copies is not Side.ADO and (issue_changed or item_changed):
         return Choice(Outcome.SKIPPED, reason="archived")
     choice = choose(
         issue_changed=issue_changed,
@@ -137,14 +157,16 @@ def choose_status(seen: Ends, now: Ends, directions: Directions, waiting: Side |
     return _unless_removed(choice, now)
 
 
-def _choose_without_category(seen: Ends, now: Ends, directions: Directions, waiting: Side | None) -> Choice:
+def _choose_without_category(
+    seen: Ends, now: Ends, directions: Directions, waiting: Side | None, copies: Side | None
+) -> Choice:
     """Decide as for each of the two statuses that the state may stand for.
 
     Only where it may have to be carried to Sentry it has to be known. A write to Azure DevOps takes the
     item out of the unknown state, which is right for the one possibility and harmless for the other.
     """
     choices = [
-        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting)
+        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting, copies)
         for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
     ]
     if any(each.target is Side.SENTRY for each in choices):
@@ -172,20 +194,46 @@ def state_moved(seen: Ends, now: Ends) -> bool:
     return now.item.state != seen.item.state
 
 
-def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Configuration) -> Choice:
-    """Decide the assignee; ``owed`` is the side that did not know the person and still lacks the change."""
+def choose_assignee(
+    seen: Ends,
+    now: Ends,
+    owed: Side | None,
+    configuration: Configuration,
+    acquaintance: Acquaintance = NO_MORE,
+    copies: Side | None = None,
+) -> Choice:
+    """Decide the assignee; ``owed`` is the side that did not know the person and still lacks the change.
+
+    ``copies`` is the side that a person copies over, whichever directions are switched on.
+    """
     issue_changed = now.issue.assignee != seen.issue.assignee
     item_changed = now.item.assignee != seen.item.assignee
-    choice = choose(
-        issue_changed=issue_changed or (owed is Side.ADO and not item_changed),
-        item_changed=item_changed or (owed is Side.SENTRY and not issue_changed),
-        agree=_assignee_agrees(now, configuration),
-        directions=assignee_directions(configuration),
+    issue_changed, item_changed = (
+        issue_changed or (owed is Side.ADO and not item_changed),
+        item_changed or (owed is Side.SENTRY and not issue_changed),
     )
-    carried = now.issue.assignee if choice.target is Side.ADO else now.item.assignee
-    if choice.target is not None and isinstance(carried, Stranger):
+    if copies is not None:
+        issue_changed, item_changed = copies is Side.SENTRY, copies is Side.ADO
+    choice = choose(
+        issue_changed=issue_changed,
+        item_changed=item_changed,
+        agree=_assignee_agrees(now, configuration, acquaintance),
+        directions=assignee_directions(configuration) if copies is None else _both_ways(copies),
+    )
+    if choice.target is None:
+        return choice
+    issue_assignee = now.issue.assignee
+    to_ado = choice.target is Side.ADO
+    carried = issue_assignee if to_ado else in_sentry(configuration, now.item.assignee)
+    if isinstance(carried, Stranger):
         return Choice(Outcome.SKIPPED, reason=carried.reason)
+    if carried is None and not to_ado and _is_team(issue_assignee):
+        return Choice(Outcome.SKIPPED, reason=TEAM_ASSIGNEE)
     return _unless_removed(choice, now)
+
+
+def _is_team(assignee: Assignee) -> bool:
+    return isinstance(assignee, Stranger) and assignee.reason == TEAM_ASSIGNEE
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -234,16 +282,20 @@ def decide(
     siblings: frozenset[tuple[Side, str]] = frozenset(),
     reopened: Side | None = None,
     kept_open: Side | None = None,
+    acquaintance: Acquaintance = NO_MORE,
+    copies: Side | None = None,
 ) -> Decision:
     """Decide both fields of a link, each on its own.
 
     ``types`` may be empty unless the decision writes a state; ``problem`` says why the item's status is not
     known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
     ``seen`` has them already; ``reopened`` is the side that we reopened so. ``kept_open`` is the side that
-    some other partner keeps from becoming done.
+    some other partner keeps from becoming done, ``copies`` the one that a person copies over.
+    ``acquaintance`` is with the issue's assignee.
     """
     waiting = _waiting(link.waiting, reopened, now, configuration)
-    status = choose_status(seen, now, status_directions(configuration), waiting)
+    directions = status_directions(configuration) if copies is None else _both_ways(copies)
+    status = choose_status(seen, now, directions, waiting, copies)
     if status.target is not waiting and status.outcome is not Outcome.UNDECIDED:
         waiting = None
     if status.outcome is Outcome.UNDECIDED:
@@ -256,17 +308,19 @@ def decide(
         status = _unless_apart(status, "archived" if now.issue.status is IssueStatus.IGNORED else SIBLING)
     assigned = any(field == ASSIGNEE for _, field in siblings)
     # Whoever was assigned through another link was chosen later than the one who is owed.
-    assignee = choose_assignee(seen, now, None if assigned else owed, configuration)
-    if assigned and not _assignee_agrees(now, configuration):
+    owed = None if assigned else owed
+    assignee = choose_assignee(seen, now, owed, configuration, acquaintance, copies)
+    if assigned and not _assignee_agrees(now, configuration, acquaintance):
         assignee = _unless_apart(assignee, SIBLING)
+    if copies is not None:
+        status, assignee = _told_as_copied(status), _told_as_copied(assignee)
     try:
         wanted = _status_intent(status, link, now, configuration, types)
     except Undecidable as error:
         unknown = problem if problem and not types else error
         status, wanted = Choice(Outcome.UNDECIDED, problem=unknown), None
-    intents = tuple(
-        intent for intent in (wanted, _assignee_intent(assignee, now, configuration)) if intent is not None
-    )
+    assigning = _assignee_intent(assignee, now, configuration, acquaintance)
+    intents = tuple(intent for intent in (wanted, assigning) if intent is not None)
     after = _noted(status, seen, now)
     for intent in intents:
         after = with_intent(after, intent)
@@ -291,13 +345,17 @@ def _status_agrees(now: Ends) -> bool:
     return now.item.status is None or now.item.status is now.issue.status
 
 
-def _assignee_agrees(now: Ends, configuration: Configuration) -> bool:
-    return same_person(configuration, now.item.assignee, now.issue.assignee)
+def _assignee_agrees(now: Ends, configuration: Configuration, acquaintance: Acquaintance) -> bool:
+    return same_person(configuration, now.item.assignee, now.issue.assignee, acquaintance)
 
 
 def _unless_apart(choice: Choice, reason: str) -> Choice:
     """Say once why both sides are apart although nobody changed this link's."""
     return Choice(Outcome.SKIPPED, reason=reason) if choice.outcome is Outcome.SETTLED else choice
+
+
+def _told_as_copied(choice: Choice) -> Choice:
+    return choice if choice.target is None else replace(choice, reason=COPIED)
 
 
 def _noted(status: Choice, seen: Ends, now: Ends) -> Ends:
@@ -315,19 +373,59 @@ def _status_intent(
     if choice.target is Side.SENTRY:
         return Intent(Side.SENTRY, STATUS, status=now.item.status)
     if choice.target is Side.ADO:
-        status = now.issue.status
-        state = state_for_status(
-            configuration, link.project_id, link.work_item_type, status, link.open_state, types
-        )
-        return Intent(Side.ADO, STATUS, state=state, status=status)
+        tried = frozenset(passed_over.tried) if (passed_over := _still_refused(link, now)) else frozenset()
+        try:
+            way = way_to_status(configuration, link, now.item, now.issue.status, types, but=tried)
+        except Undecidable:
+            if not tried:
+                raise
+            # All have been refused; the rule that refused them may be another one by now.
+            way = way_to_status(configuration, link, now.item, now.issue.status, types)
+        return replace(way[-1], via=way[:-1])
     return None
 
 
-def _assignee_intent(choice: Choice, now: Ends, configuration: Configuration) -> Intent | None:
+def _still_refused(link: IssueLink, now: Ends) -> PassedOver | None:
+    """Return the states that were refused, until the work item or its type changes."""
+    kept = link.passed_over
+    if kept is None or (kept.rev, kept.work_item_type) != (now.item.rev, link.work_item_type):
+        return None
+    return kept
+
+
+def passing_over(link: IssueLink, before: Ends, after: Ends, state: str) -> PassedOver:
+    """Return what is passed over once Azure DevOps has refused one more state."""
+    kept = _still_refused(link, before) or PassedOver(0, "", (), ())
+    # One that is refused for the second time was asked for because all had been tried.
+    tried = () if state in kept.tried else kept.tried
+    refused = tuple(dict.fromkeys((*kept.refused, state)))
+    return PassedOver(after.item.rev, link.work_item_type, refused, (*tried, state))
+
+
+def was_refused(link: IssueLink, now: Ends, state: str | None) -> bool:
+    """Tell whether it is on record that Azure DevOps refuses this state."""
+    kept = _still_refused(link, now)
+    return kept is not None and state in kept.refused
+
+
+def has_another_way(link: IssueLink, now: Ends, configuration: Configuration, types: WorkItemTypes) -> bool:
+    """Tell whether there is a state left to try after those that were refused."""
+    kept = _still_refused(link, now)
+    but = frozenset(kept.tried) if kept else frozenset()
+    try:
+        return bool(way_to_status(configuration, link, now.item, now.issue.status, types, but=but))
+    except Undecidable:
+        return False
+
+
+def _assignee_intent(
+    choice: Choice, now: Ends, configuration: Configuration, acquaintance: Acquaintance
+) -> Intent | None:
     if choice.target is Side.SENTRY:
         return Intent(Side.SENTRY, ASSIGNEE, assignee=in_sentry(configuration, now.item.assignee))
     if choice.target is Side.ADO:
-        return Intent(Side.ADO, ASSIGNEE, assignee=in_ado(configuration, now.issue.assignee))
+        first, *others = names_in_ado(configuration, now.issue.assignee, acquaintance)[:_MOST_NAMES]
+        return Intent(Side.ADO, ASSIGNEE, assignee=first, others=tuple(others))
     return None
 
 
