@@ -193,7 +193,7 @@ def _commented(delivery: Mapping[str, Any], wanted: InboundComments) -> WorkItem
         key = str(_number(comment_id, "resource.commentVersionRef.commentId"))
         is_whole = is_whole and not carried(text)[1]
     if isinstance(text, str) and wanted is InboundComments.MARKED and not may_be_marked(text):
-        return Uninteresting("nothing-to-sync")
+        return Uninteresting("nothing-to-sync", work_item_id=work_item_id)
     said = SaidInAdo(
         key,
         author_of(name_from_identity(_dig(resource, "fields", "System.ChangedBy")), ""),

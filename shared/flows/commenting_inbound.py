@@ -24,7 +24,7 @@ from shared.domain.messages import InboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, Side
 from shared.flows.carrying import ALREADY_THERE, COMMENTED, GONE, NOTHING_LANDED, OURS
 from shared.flows.commenting import SWITCHED_OFF
-from shared.flows.counting import note_comment
+from shared.flows.counting import note_comment, note_not_linked
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.sentry.comments import note_of
 from shared.services import Services
@@ -56,7 +56,10 @@ def _sync_comment(message: InboundMessage, services: Services) -> list[str]:
     wanted = organization.configuration.sync_comments_reverse
     if not organization.configuration.issue_sync or wanted is InboundComments.OFF:
         return [SWITCHED_OFF]
-    return _carry_over(services, organization, message.work_item_id, said)
+    outcomes = _carry_over(services, organization, message.work_item_id, said)
+    if outcomes == [NOT_LINKED]:
+        note_not_linked(services, organization.scope, message)
+    return outcomes
 
 
 def _carry_over(

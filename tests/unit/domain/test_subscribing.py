@@ -43,7 +43,7 @@ from shared.domain.subscriptions import (
 
 URL = "https://acme.example/api/ado/fabrikam/webhook"
 ENABLED, PROBATION, BY_USER, BY_SYSTEM, INACTIVE, STRANGE = SubscriptionStatus
-UPDATED, DELETED, RESTORED = HookEvent
+UPDATED, DELETED, RESTORED, COMMENTED = HookEvent
 KEEP, CREATE, REPLACE, LEAVE = Step
 State, DISABLED = HookState, HookState.DISABLED_BY_SYSTEM
 
