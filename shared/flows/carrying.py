@@ -28,6 +28,7 @@ OURS = "ours"
 # Errors after which no comment has been written; after any other error it may have been.
 NOTHING_LANDED = (Forbidden, NotFound, OrganizationGone, Refused, Throttled, Unauthorized)
 _BUSY_FOR = 5.0  # seconds
+_MAY_BEGIN_WITHIN = 25.0  # seconds; a call takes half a minute at most, and the claim lasts a whole one
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -63,24 +64,31 @@ def carry_once(
     services: Services, organization: Organization, link: IssueLink, name: str, change: Change
 ) -> Result:
     """Claim, look, write, mark as done. If a worker dies in between, the next one looks before it adds."""
-    scope = organization.scope
-    claim = services.idempotency.claim(scope, name, services.clock())
+    scope, began = organization.scope, services.clock()
+    claim = services.idempotency.claim(scope, name, began)
     if isinstance(claim, str):
         known = Carried.from_result(claim)
         if known.is_gone:
             return Result(GONE, is_news=False)
         if not (change.is_edit or change.is_deletion):
             return Result(ALREADY_THERE, is_news=False)
-        claim = services.idempotency.claim(scope, name, services.clock(), redo=claim)
+        began = services.clock()
+        claim = services.idempotency.claim(scope, name, began, redo=claim)
         if isinstance(claim, str):
             raise Busy("another change of this comment came in between", retry_after=_BUSY_FOR)
     try:
-        outcome, known = _written(services, organization, link, claim, change)
+        outcome, known = _written(services, organization, link, claim, change, began)
     except NOTHING_LANDED:
         _release(services, organization, claim)
         raise
     services.idempotency.done(scope, claim, known.to_result())
     return Result(outcome)
+
+
+def verify_time(services: Services, began: float) -> None:
+    """Raise Busy if a claim made then leaves no time for a call: another worker may write from its end on."""
+    if services.clock() - began > _MAY_BEGIN_WITHIN:
+        raise Busy("the claim ran out before the comment was written", retry_after=_BUSY_FOR)
 
 
 def _release(services: Services, organization: Organization, claim: ClaimedRecord) -> None:
@@ -92,14 +100,21 @@ def _release(services: Services, organization: Organization, claim: ClaimedRecor
 
 
 def _written(
-    services: Services, organization: Organization, link: IssueLink, claim: ClaimedRecord, change: Change
+    services: Services,
+    organization: Organization,
+    link: IssueLink,
+    claim: ClaimedRecord,
+    change: Change,
+    began: float,
 ) -> tuple[str, Carried]:
     known = Carried.from_result(claim.before or "")
     html = None if change.is_deletion else change.html(known)
     if html is None and not change.is_deletion:
         return ALREADY_THERE, known
     ado = services.ado(organization)
-    writing = _Writing(services, organization, ado, link.work_item_id, claim, change, known, html or "")
+    writing = _Writing(
+        services, organization, ado, link.work_item_id, claim, change, known, html or "", began
+    )
     try:
         return writing.done(link.project_id)
     except (NotFound, Rejected):
@@ -125,6 +140,7 @@ class _Writing:
         change: Change,
         known: Carried,
         html: str,
+        began: float,
     ) -> None:
         self._services = services
         self._organization = organization
@@ -134,6 +150,7 @@ class _Writing:
         self._change = change
         self._known = known
         self._html = html
+        self._began = began
         self.comment_id = int(known.id) if known.id.isdigit() else None
 
     def done(self, project_id: str) -> tuple[str, Carried]:
@@ -145,6 +162,7 @@ class _Writing:
         if self._change.is_deletion:
             return self._deleted(project_id)
         if not is_there and not was_carried:
+            verify_time(self._services, self._began)
             self.comment_id = add_comment(self._ado, project_id, self._work_item_id, self._html)
             return COMMENTED, self._ours()
         if not self._change.is_edit:
@@ -154,12 +172,14 @@ class _Writing:
             return GONE, self._known
         if self._known.digest == digest_of(self._html) and self._claim.since is None:
             return ALREADY_THERE, self._ours()
+        verify_time(self._services, self._began)
         edit_comment(self._ado, project_id, self._work_item_id, self.comment_id, self._html)
         return EDITED, self._ours()
 
     def _deleted(self, project_id: str) -> tuple[str, Carried]:
         if self.comment_id is None:
             return GONE, Carried(is_gone=True)
+        verify_time(self._services, self._began)
         delete_comment(self._ado, project_id, self._work_item_id, self.comment_id)
         return DELETED, Carried(str(self.comment_id), is_gone=True)
 

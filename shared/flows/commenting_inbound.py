@@ -22,7 +22,7 @@ from shared.domain.errors import (
 from shared.domain.failures import gravest, reason_of
 from shared.domain.messages import InboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, Side
-from shared.flows.carrying import ALREADY_THERE, COMMENTED, GONE, NOTHING_LANDED, OURS
+from shared.flows.carrying import ALREADY_THERE, COMMENTED, GONE, NOTHING_LANDED, OURS, verify_time
 from shared.flows.commenting import SWITCHED_OFF
 from shared.flows.counting import note_comment, note_not_linked
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
@@ -147,7 +147,8 @@ def _carry(
     # The issue may have been merged, and its comments with it: they are looked for where they are now.
     issue_id = sentry.get_issue(link.issue_id).issue_id
     name = comment_to_issue(link.work_item_id, said.key, issue_id)
-    claim = services.idempotency.claim(scope, name, services.clock())
+    began = services.clock()
+    claim = services.idempotency.claim(scope, name, began)
     if isinstance(claim, str):
         return ALREADY_THERE
     page = services.ado(organization).web_url(link.project_id, link.work_item_id)
@@ -156,6 +157,7 @@ def _carry(
         is_unsure = may_be_there or claim.since is not None
         comment_id = sentry.find_comment(issue_id, url) if is_unsure else None
         if comment_id is None:
+            verify_time(services, began)
             comment_id = sentry.add_comment(issue_id, note_of(said.author, text, url))
             outcome = COMMENTED if comment_id else ALREADY_THERE
     except NOTHING_LANDED:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -21,6 +22,7 @@ from shared.domain.errors import (
 from shared.domain.messages import InboundMessage
 from shared.flows.commenting_inbound import sync_ado_comment
 from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from shared.store.idempotency import IdempotencyStore
 from tests.doubles import ado as ado_double
 from tests.doubles import sentry as sentry_double
 from tests.doubles.services import ADO_SECRET, SENTRY_SECRET
@@ -293,6 +295,36 @@ def test_a_lost_answer_doubles_nothing(discussion: Discussion, call: str, lands:
     scene.sentry.delete_comment(comment_id)
     discussion.settle()
     assert discussion.in_ado == []
+
+
+@pytest.mark.parametrize("side", ["sentry", "ado"])
+def test_no_comment_is_written_once_the_claim_may_have_run_out(discussion: Discussion, side: str) -> None:
+    """A worker stands still before its write, and another one takes over meanwhile."""
+    scene = discussion.scene
+    scene.sentry.takes_twice = True
+    idempotency = scene.services.idempotency
+    stood_still: list[bool] = []
+
+    def claim(*args: Any, **options: Any) -> object:
+        claimed = IdempotencyStore.claim(idempotency, *args, **options)
+        if not stood_still:
+            stood_still.append(True)
+            scene.now += 70.0
+        return claimed
+
+    vars(idempotency)["claim"] = claim
+    if side == "sentry":
+        scene.sentry.comment(ISSUE, SAID)
+    else:
+        scene.ado.comment(ITEM, "Hello")
+    events = list(discussion.from_ado if side == "ado" else discussion.from_sentry)
+    discussion.settle()
+    assert stood_still
+    assert events
+    assert (len(discussion.in_sentry()), len(discussion.in_ado)) == ((0, 1) if side == "sentry" else (1, 1))
+    writes = [each for each in scene.calls.made if each in {"add_comment", "POST comments"}]
+    assert len(writes) == 1
+    assert any(each in scene.calls.made for each in ("find_comment", "GET comments"))
 
 
 def test_an_edit_waits_for_the_worker_that_carries_the_comment(discussion: Discussion) -> None:
