@@ -71,12 +71,12 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     sync_forward_assignment: bool = True
     sync_reverse_assignment: bool = True
     sync_comments: bool = False
-    sync_comments_reverse: InboundComments = InboundComments.OFF
     done_categories: tuple[Category, ...] = USUALLY_DONE
     status_mapping: dict[str, ProjectMapping] = {}
     people: dict[str, str] = {}
     on_conflict: Side = Side.ADO
     done_when: DoneWhen = DoneWhen.ALL
+    sync_comments_reverse: InboundComments = InboundComments.OFF
 
     @classmethod
     def from_json(cls, body: bytes, policy: AddressPolicy) -> "Configuration":
