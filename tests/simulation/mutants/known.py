@@ -370,8 +370,8 @@ MUTANTS = (
     _mutant(
         "forget that a comment was deleted",
         "flows/carrying.py",
-        "        if known.is_gone:\n            return Result(GONE, is_news=False)\n",
-        "",
+        "            return GONE, Carried(is_gone=True)\n",
+        '            raise NotFound("there is nothing to delete", kind="comment-not-found")\n',
         tests=("tests/unit/flows/test_carrying.py",),
     ),
     _mutant(
