@@ -13,6 +13,7 @@ from shared.domain.addresses import (
     normalized_ado_url,
     normalized_sentry_url,
 )
+from shared.domain.comments import InboundComments
 from shared.domain.decoding import decode_document
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.merging import changed_paths, merged
@@ -76,6 +77,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     people: dict[str, str] = {}
     on_conflict: Side = Side.ADO
     done_when: DoneWhen = DoneWhen.ALL
+    sync_comments_reverse: InboundComments = InboundComments.OFF
 
     @classmethod
     def from_json(cls, body: bytes, policy: AddressPolicy) -> "Configuration":

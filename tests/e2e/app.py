@@ -232,7 +232,7 @@ class Pair:
         return self
 
     def subscribe(self, **inputs: str) -> None:
-        for event in ("updated", "deleted", "restored"):
+        for event in ("updated", "deleted", "restored", "commented"):
             self.ado.subscribe(f"{self.app.url}/api/{self.ado_route}", f"workitem.{event}", **inputs)
 
     def link(self, issue_id: str, work_item_id: int, **choices: str) -> dict[str, Any]:
