@@ -1,6 +1,6 @@
 """An organization's problems, as the facts show them: what is wrong, since when, and how to cure it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import msgspec
 
@@ -66,8 +66,8 @@ def troubles_of(facts: Facts) -> list[Trouble]:
         *_refusing(facts),
         *_doors(facts),
         *_subscriptions(facts),
-        *_parts(facts),
     ]
+    found += _parts(facts, {(each.kind, each.side) for each in found})
     once = {each.name: each for each in reversed(found)}
     return [
         msgspec.structs.replace(each, since=_since(each, facts)) for each in found if once[each.name] is each
@@ -220,7 +220,7 @@ def untold_since(counts: Mapping[int, Counts]) -> float | None:
 def _subscriptions(facts: Facts) -> Iterator[Trouble]:
     problem = facts.subscriptions
     if problem is not None and not problem.is_note:
-        cure = "Have them repaired, or make them by hand as docs/deploy.md says."
+        cure = "Have them repaired, or make them by hand as docs/permissions.md says."
         yield Trouble(SUBSCRIPTIONS, Side.ADO, problem.detail, cure, problem.since)
 
 
@@ -234,11 +234,18 @@ _PARTS = {
 }
 
 
-def _parts(facts: Facts) -> Iterator[Trouble]:
+# Problems of a side that keep each part from it, by the kind of the part's.
+_CAUSES = {UNAUTHORIZED: UNAUTHORIZED, OrganizationGone.kind: ORGANIZATION_NOT_FOUND}
+
+
+def _parts(facts: Facts, told: Set[tuple[str, Side | None]]) -> Iterator[Trouble]:
+    """Tell which parts of the runs fail, but for those whose cause is among what has been ``told``."""
     for part, problem in facts.parts.items():
         if problem.is_note or part not in _PARTS:
             continue
         side, detail = _PARTS[part]
+        if (_CAUSES.get(problem.kind, ""), side) in told:
+            continue
         kind = f"{part}{PART_FAILED}"
         cure = CURES.get(problem.kind, _WAIT)
         yield Trouble(kind, side, f"{detail}: {problem.kind} ({problem.detail})", cure, problem.since)

@@ -97,6 +97,20 @@ UNTOLD = {1_000: of_side(Side.ADO, Counts(untold=1, untold_at=SINCE))}
             Facts(NOW, parts={"ado": part("unauthorized")}, refusing=frozenset({Side.ADO})),
             [("unauthorized", "ado")],
         ),
+        # What a part fails for is told once, if it is a problem of the side.
+        (
+            Facts(NOW, parts={"feed": part("unauthorized")}, refusing=frozenset({Side.ADO})),
+            [("unauthorized", "ado")],
+        ),
+        (
+            Facts(NOW, parts={"issues": part("organization-gone"), "sentry": part("not-found")}),
+            [("organization-not-found", "sentry")],
+        ),
+        (
+            Facts(NOW, parts={"issues": part("unauthorized")}, refusing=frozenset({Side.ADO})),
+            [("unauthorized", "ado"), ("issues-failed", "sentry")],
+        ),
+        (Facts(NOW, parts={"feed": part("organization-gone")}), [("feed-failed", "ado")]),
         (Facts(NOW, forbidding={Side.SENTRY: SINCE}), [("forbidden", "sentry")]),
         (Facts(NOW, foreign=3), [("other-organization", "ado")]),
         (Facts(NOW, missing=[(Side.ADO, "ADO_WEBHOOK_SECRET is not set")]), [("missing-setting", "ado")]),
