@@ -1,18 +1,16 @@
 """Settles the links of an issue that may have changed, or copies a new comment to its work items."""
 
-import logging
-
 import azure.functions as func
 
 from functions.edge import finish
-from functions.log import line, subject_of
+from functions.log import line, logger_for, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import decode_outbound
 from shared.flows.commenting import sync_comment
 from shared.flows.syncing import sync_outbound
 from shared.services import Services
 
-logger = logging.getLogger(__name__)
+logger = logger_for(__name__)
 
 
 def handle(message: func.QueueMessage, services: Services) -> None:

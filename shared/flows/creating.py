@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
+from shared.domain.addresses import is_at
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound, SyncError, Throttled, Unavailable
-from shared.domain.model import FormEntry, IssueLink
+from shared.domain.model import FormEntry, IssueLink, SentryIssue
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
 from shared.flows.linking import Initial, link, part
@@ -34,7 +35,7 @@ def create_and_link(
     """
     ado, sentry = services.ado_at_once(organization), services.sentry(organization)
     issue = sentry.get_issue(issue_id)
-    url = issue.permalink if is_web_address(issue.permalink) else sentry.web_url(issue_id)
+    url = _address_of(issue, organization, sentry.web_url(issue_id))
     new = replace(new, level=issue.level, issue_url=url)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
     claim = _claim_or_link(services, organization, issue_id, new.work_item_type)
@@ -45,6 +46,16 @@ def create_and_link(
         work_item_id = _create(services, organization, claim, ado, new, patch)
     services.idempotency.done(organization.scope, claim, str(work_item_id))
     return link_by_form(services, organization, issue_id, work_item_id, initial, created=True)
+
+
+def _address_of(issue: SentryIssue, organization: Organization, otherwise: str) -> str:
+    """Return where Sentry says that an issue's page is, if that is its own server.
+
+    Whoever reads the work item clicks there.
+    """
+    page = issue.permalink
+    is_theirs = is_web_address(page) and is_at(page, organization.configuration.sentry_url)
+    return page if is_theirs else otherwise
 
 
 def link_by_form(
