@@ -115,6 +115,10 @@ def _looked_at(services: Services) -> dict[str, Any]:
         problems += found
     stood_in_for = (error.detail for error in services.settings.stood_in_for())
     problems += [each for each in stood_in_for if each not in problems]
+    notes += [
+        f"{name} is set, and still opens the door: remove it once its rotation is over"
+        for name in services.settings.kept_previous
+    ]
     content = {"status": "degraded" if problems else "ok", "version": VERSION, "problems": problems}
     return {**content, "notes": notes} if notes else content
 
