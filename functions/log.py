@@ -58,6 +58,7 @@ def _told(error: traceback.TracebackException) -> Iterator[str]:
         yield from (*_told(cause), "The above was the direct cause of:")
     elif context is not None:
         yield from (*_told(context), "While that was handled:")
+    yield "Traceback (most recent call last):"
     for frame in error.stack.format():
         yield from frame.rstrip("\n").split("\n")
     yield printable("".join(error.format_exception_only()).rstrip("\n"))

@@ -11,6 +11,8 @@ from shared.store.activity import UNLINKED
 from shared.store.organizations import Organization
 from shared.store.submissions import REMEMBERED_FOR, Submission
 
+_LATEST = 10  # entries; the end of a link is the last, beside others of the same moment
+
 
 def link_of_earlier(services: Services, organization: Organization, signature: str) -> IssueLink | None:
     """Return the link that the same submission led to within the hour; None if there is something to do.
@@ -25,8 +27,9 @@ def link_of_earlier(services: Services, organization: Organization, signature: s
         return None
     with suppress(NotFound):
         return services.links.get(scope, earlier.issue_id, earlier.work_item_id).link
-    last = services.activity.page(scope, earlier.issue_id, earlier.work_item_id, None, 1).entries
-    if any(each.outcome == UNLINKED and each.reason != REMOVED_IN_SENTRY for each in last):
+    latest = services.activity.page(scope, earlier.issue_id, earlier.work_item_id, None, _LATEST).entries
+    end = next((each for each in latest if each.outcome == UNLINKED), None)
+    if end is not None and end.reason != REMOVED_IN_SENTRY:
         over = datetime.fromtimestamp(earlier.at + REMEMBERED_FOR, UTC)
         raise SubmittedBefore(
             "the same form was sent before, and its link has been removed since: change something in it, or "

@@ -84,6 +84,9 @@ class WatchedAdo:
     deaf: bool = False
     unreadable: frozenset[int] = frozenset()
 
+    def web_url(self, project_id: str, work_item_id: int) -> str:
+        return self.real.web_url(project_id, work_item_id)
+
     def instance_id(self) -> str:
         with self._one("instance_id"):
             return self.real.instance_id()

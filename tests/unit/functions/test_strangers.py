@@ -223,7 +223,7 @@ def test_an_errors_own_words_begin_no_line(caplog: pytest.LogCaptureFixture) -> 
     logger = logger_for("functions.edge")
     try:
         try:
-            _ = {}["first\x1b[31m"]
+            _ = ENVIRONMENT["first\x1b[31m"]
         except KeyError as error:
             raise ValueError("one\noutcome=applied organization=acme\u2028two") from error
     except ValueError:
