@@ -143,6 +143,27 @@ class AddressPolicy(msgspec.Struct, frozen=True):
         port = f":{parts.port}" if parts.port is not None else ""
         return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}/"
 
+    def leads_to(self, url: str, base_url: str) -> bool:
+        """Tell whether an address that a server names as its own is: people click it.
+
+        It is, at the host of ``base_url`` or at one with one label before it, or at a host that the operator
+        named: the address that an API is called by may be another than people's.
+        """
+        try:
+            parts, base = _split(url), _split(base_url)
+        except Rejected:
+            return False
+        host, ours = _bare(parts.hostname), _bare(base.hostname)
+        if "@" in parts.netloc or not (_HOST.fullmatch(host) or _literal(host)):
+            return False
+        if parts.scheme == "https" and host in self.trusted_hosts | self.private_hosts:
+            return True
+        label, _, rest = host.partition(".")
+        is_ours = (
+            host == ours or (label != "" and rest == ours) or (_is_loopback(host) and _is_loopback(ours))
+        )
+        return is_ours and (parts.scheme, parts.port) == (base.scheme, base.port)
+
     def _is_local(self, host: str) -> bool:
         """Tell whether a host is this machine; raise Rejected if it is and this is no local run."""
         if not _is_loopback(host):
@@ -244,19 +265,6 @@ def search_url_for(ado_url: str) -> str:
     if host.endswith(_VISUAL_STUDIO):
         return f"https://{host.removesuffix(_VISUAL_STUDIO)}.almsearch{_VISUAL_STUDIO}/"
     return ado_url  # On Azure DevOps Server the search extension answers under the collection itself.
-
-
-def is_at(url: str, base_url: str) -> bool:
-    """Tell whether an address leads to the host of ``base_url``, or to one with one label before it."""
-    try:
-        parts, base = _split(url), _split(base_url)
-    except Rejected:
-        return False
-    host, ours = _bare(parts.hostname), _bare(base.hostname)
-    label, _, rest = host.partition(".")
-    is_ours = host == ours or (rest == ours and label != "" and _literal(host) is None)
-    is_like = (parts.scheme, parts.port, "@" in parts.netloc) == (base.scheme, base.port, False)
-    return is_ours and is_like and _HOST.fullmatch(host) is not None
 
 
 def is_loopback_url(url: str) -> bool:

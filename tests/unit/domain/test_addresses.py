@@ -8,7 +8,6 @@ from shared.domain.addresses import (
     AddressPolicy,
     above,
     hosts_in,
-    is_at,
     is_bare_host,
     is_loopback_url,
     may_name_project,
@@ -598,33 +597,39 @@ def test_a_public_address_inside_another_is_as_public_as_its_prefix(prefix: str,
     assert judged(clothes("13.107.42.20")[prefix]) == verdict
 
 
-SERVER = "https://sentry.corp.example/"
+SERVER = "https://errors.corp.example/"
 
 
 @pytest.mark.parametrize(
     ("url", "base", "theirs"),
     [
-        ("https://sentry.corp.example/organizations/acme/issues/1/", SERVER, True),
-        ("https://acme.sentry.corp.example/issues/1/", SERVER, True),
-        ("https://ACME.Sentry.Corp.Example/issues/1/", SERVER, True),
+        ("https://errors.corp.example/organizations/acme/issues/1/", SERVER, True),
+        ("https://acme.errors.corp.example/issues/1/", SERVER, True),
+        ("https://ACME.Errors.Corp.Example/issues/1/", SERVER, True),
         ("https://acme.sentry.io/issues/1/", "https://sentry.io/", True),
-        ("https://sentry.corp.example:8443/issues/1/", "https://sentry.corp.example:8443/", True),
-        ("http://127.0.0.1:9000/issues/1/", "http://127.0.0.1:9000/", True),
-        ("https://a.b.sentry.corp.example/issues/1/", SERVER, False),
-        ("https://evilsentry.corp.example/issues/1/", SERVER, False),
-        ("https://sentry.corp.example.evil.example/issues/1/", SERVER, False),
+        ("https://errors.corp.example:8443/issues/1/", "https://errors.corp.example:8443/", True),
+        ("http://127.0.0.1:9000/issues/1/", "http://localhost:9000/", True),
+        # Named by the operator.
+        ("https://sentry.corp.example/issues/1/", SERVER, True),
+        ("https://tfs.corp.example:8443/issues/1/", SERVER, True),
+        ("http://sentry.corp.example/issues/1/", SERVER, False),
+        ("https://a.sentry.corp.example/issues/1/", SERVER, False),
+        ("http://127.0.0.1:9001/issues/1/", "http://localhost:9000/", False),
+        ("https://a.b.errors.corp.example/issues/1/", SERVER, False),
+        ("https://evilerrors.corp.example/issues/1/", SERVER, False),
+        ("https://errors.corp.example.evil.example/issues/1/", SERVER, False),
         ("https://corp.example/issues/1/", SERVER, False),
         ("https://evil.example/issues/1/", SERVER, False),
-        ("https://sentry.corp.example@evil.example/", SERVER, False),
-        ("https://evil.example@sentry.corp.example/", SERVER, False),
-        ("https://.sentry.corp.example/", SERVER, False),
-        ("https://evil.example\\.sentry.corp.example/", SERVER, False),
-        ("https://sentry.corp.example:8443/issues/1/", SERVER, False),
-        ("http://sentry.corp.example/issues/1/", SERVER, False),
-        ("javascript://sentry.corp.example/%0aalert(1)", SERVER, False),
+        ("https://errors.corp.example@evil.example/", SERVER, False),
+        ("https://evil.example@errors.corp.example/", SERVER, False),
+        ("https://.errors.corp.example/", SERVER, False),
+        ("https://evil.example\\.errors.corp.example/", SERVER, False),
+        ("https://errors.corp.example:8443/issues/1/", SERVER, False),
+        ("http://errors.corp.example/issues/1/", SERVER, False),
+        ("javascript://errors.corp.example/%0aalert(1)", SERVER, False),
         ("https://[::1/", SERVER, False),
         ("", SERVER, False),
     ],
 )
 def test_a_page_is_a_servers_own_by_its_host(url: str, base: str, theirs: bool) -> None:
-    assert is_at(url, base) is theirs
+    assert DEPLOYED.leads_to(url, base) is theirs
