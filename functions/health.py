@@ -115,10 +115,6 @@ def _looked_at(services: Services) -> dict[str, Any]:
         problems += found
     stood_in_for = (error.detail for error in services.settings.stood_in_for())
     problems += [each for each in stood_in_for if each not in problems]
-    notes += [
-        f"{name} is set, and still opens the door: remove it once its rotation is over"
-        for name in services.settings.kept_previous
-    ]
     content = {"status": "degraded" if problems else "ok", "version": VERSION, "problems": problems}
     return {**content, "notes": notes} if notes else content
 
@@ -147,7 +143,12 @@ def _noted(services: Services) -> tuple[list[str], list[str]]:
         *_parts(told, are_notes=False),
         *_unreadable(told),
     ]
-    return problems, list(_parts(told, are_notes=True))
+    return problems, [*_parts(told, are_notes=True), *_left_over(services)]
+
+
+def _left_over(services: Services) -> Iterator[str]:
+    for name in services.rotations.left_over(services.settings.kept_previous, services.clock()):
+        yield f"{name} has been set for a week, and still opens the door: remove it if its rotation is over"
 
 
 def _refusals(services: Services) -> Iterator[str]:

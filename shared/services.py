@@ -46,6 +46,7 @@ from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
+from shared.store.rotations import RotationStore
 from shared.store.scopes import ScopeStore
 from shared.store.submissions import SubmissionStore
 from shared.store.tables import SCOPE as STORAGE_SCOPE
@@ -111,6 +112,10 @@ class Services:
     @cached_property
     def hooks(self) -> HookStore:
         return HookStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def rotations(self) -> RotationStore:
+        return RotationStore(self._table("organizations"))
 
     @cached_property
     def progress(self) -> ProgressStore:

@@ -26,6 +26,7 @@ _PURPOSES = {
 
 _NO_ACCOUNT_NAME = "must be the account's name alone: 3 to 24 lower-case letters and digits"
 _SECRETS = ("ADO_PAT", "ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET", "SENTRY_TOKEN")
+_PREVIOUS = re.compile(r"(?:ADO_WEBHOOK_SECRET|SENTRY_CLIENT_SECRET)_PREVIOUS(?:__.+)?", re.DOTALL)
 _OURS = re.compile(f"({'|'.join(_SECRETS)})(?:_PREVIOUS)?(?:__.+)?", re.DOTALL)
 
 
@@ -237,9 +238,7 @@ class Settings:
     def kept_previous(self) -> list[str]:
         """Return the names of all previous secrets: each of them still opens what it opened."""
         return sorted(
-            name
-            for name in self.environment
-            if "_PREVIOUS" in name and _OURS.fullmatch(name) and usable(self.environment[name])
+            name for name, value in self.environment.items() if _PREVIOUS.fullmatch(name) and usable(value)
         )
 
     def _secrets(self, name: str, organization: str) -> tuple[str, ...]:
