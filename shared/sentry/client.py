@@ -241,7 +241,10 @@ class SentryClient:
         if len(found) > 1:
             found = meant(found, email, self._assignable(issue_id))
         if not found:
-            detail = "nobody in the organization has this address, or has verified it"
+            detail = (
+                f"nobody in the organization has the address {email}, or has verified it; invite them, or "
+                "map the address under people"
+            )
             raise NotAssignable("sentry", detail, kind=ASSIGNEE_NOT_FOUND)
         if len(found) > 1:
             detail = f"{len(found)} accounts have this address, and nothing tells which one is meant"

@@ -97,6 +97,13 @@ def unknown(slug: str) -> NotFound:
     return NotFound(f"no organization {slug[:63]!r} is connected here", kind=UNKNOWN_ORGANIZATION)
 
 
+def unreadable(slug: str) -> Unreadable:
+    return Unreadable(
+        f"the stored document of {slug} cannot be read: a newer version of the app, or somebody by hand, may "
+        "have written it; replace it by PUT with If-Match: *, or DELETE it"
+    )
+
+
 def verify_slug(slug: str) -> None:
     """Raise NotFound unless ``slug`` matches ``[a-z0-9][a-z0-9-]{0,62}``."""
     if not is_slug(slug):
@@ -119,10 +126,7 @@ class OrganizationStore:
         if not organization.is_readable:
             with suppress(SyncError):
                 self.note_refusal(slug, DOCUMENT)
-            raise Unreadable(
-                f"the stored document of {slug} cannot be read: a newer version of the app, or somebody by "
-                "hand, may have written it; replace it by PUT with If-Match: *, or DELETE it"
-            )
+            raise unreadable(slug)
         return self._remembered(organization)
 
     def find(self, slug: str) -> Organization | None:

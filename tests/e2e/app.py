@@ -216,7 +216,12 @@ class Pair:
         return self.app.ask(method, f"organizations/{self.slug}/{path}", **options)
 
     def configure(self, **changes: Any) -> requests.Response:
-        return self.ask("PUT", "config", json=self.document(**changes))
+        """Store a document, whatever is there."""
+        document = self.document(**changes)
+        answer = self.ask("PUT", "config", json=document)
+        if answer.status_code == 428:
+            answer = self.ask("PUT", "config", json=document, headers={"If-Match": "*"})
+        return answer
 
     def connect(self, **changes: Any) -> Self:
         """Configure the organization and let the hooks of both sides reach the app."""

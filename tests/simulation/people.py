@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, str] = {}
 UNREADABLE = '{"of": "another version"}'
 _ADDRESSES = {"here": HERE, "spelled-otherwise": SPELLED_OTHERWISE, "moved": MOVED, "there": THERE}
-_STORED_ANSWERS = frozenset({200, 201, 204, 400, 404, 409, 412, 502, 503})
+_STORED_ANSWERS = frozenset({200, 201, 204, 400, 404, 409, 412, 428, 502, 503})
 
 
 class People:
@@ -218,7 +218,8 @@ class People:
         params: Mapping[str, str] = _NOTHING,
         headers: Mapping[str, str] = _NOTHING,
     ) -> None:
-        self._ask("PUT", msgspec.json.encode(configuration), params, headers)
+        whatever = {"If-Match": "*"} if self._world.organization() else {}
+        self._ask("PUT", msgspec.json.encode(configuration), params, {**whatever, **headers})
 
     def _repoint(self, action: Action) -> None:
         where, choice = action.value.split()
