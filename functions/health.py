@@ -143,7 +143,12 @@ def _noted(services: Services) -> tuple[list[str], list[str]]:
         *_parts(told, are_notes=False),
         *_unreadable(told),
     ]
-    return problems, list(_parts(told, are_notes=True))
+    return problems, [*_parts(told, are_notes=True), *_left_over(services)]
+
+
+def _left_over(services: Services) -> Iterator[str]:
+    for name in services.rotations.left_over(services.settings.kept_previous, services.clock()):
+        yield f"{name} has been set for a week, and still opens the door: remove it if its rotation is over"
 
 
 def _refusals(services: Services) -> Iterator[str]:

@@ -1,19 +1,19 @@
 """Looks after the service hook subscriptions: on a timer, and on request. docs/api.md#hooks."""
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 
 from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, seated
+from functions.log import logger_for
 from shared.domain.errors import Busy, SyncError
 from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent, needed
 from shared.flows.subscribing import Watched, commands, watch, watch_all
 from shared.services import Services
 from shared.store.organizations import Organization
 
-logger = logging.getLogger(__name__)
+logger = logger_for(__name__)
 
 
 def handle_timer(services: Services) -> None:

@@ -27,6 +27,7 @@ from shared.domain.errors import MissingSetting, StalePrecondition
 from shared.domain.ports import AdoHooks, Queue
 from shared.http import BackOff, Presence, Session, new_session
 from shared.http.credential import Credential, new_credential
+from shared.http.pace import Pace
 from shared.http.seats import Seats
 from shared.http.trust import Trust, trust_in
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
@@ -45,7 +46,9 @@ from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
+from shared.store.rotations import RotationStore
 from shared.store.scopes import ScopeStore
+from shared.store.submissions import SubmissionStore
 from shared.store.tables import SCOPE as STORAGE_SCOPE
 from shared.store.tables import AzureTable, Table, table_service
 from shared.store.traffic import TrafficStore
@@ -76,6 +79,7 @@ class Services:
         self.clock = clock
         self.pause = pause
         self.seats = Seats(settings.threads)
+        self.form_pace = Pace(clock)
         self.processes = ProcessCache()
         self._given_credential = credential
         self._members = MemberCache()
@@ -87,7 +91,7 @@ class Services:
         # When the check of a document's mapping began that took longer than one request.
         self.unfinished_checks: dict[str, float] = {}
         self._asked_at: dict[str, float] = {}
-        self._later = later
+        self.later = later
 
     @cached_property
     def organizations(self) -> OrganizationStore:
@@ -110,6 +114,10 @@ class Services:
         return HookStore(self._table("organizations"), self.clock)
 
     @cached_property
+    def rotations(self) -> RotationStore:
+        return RotationStore(self._table("organizations"))
+
+    @cached_property
     def progress(self) -> ProgressStore:
         return ProgressStore(self._table("organizations"))
 
@@ -122,6 +130,10 @@ class Services:
         return IdempotencyStore(self._table("links"))
 
     @cached_property
+    def submissions(self) -> SubmissionStore:
+        return SubmissionStore(self._table("links"))
+
+    @cached_property
     def activity(self) -> ActivityStore:
         return ActivityStore(self._table("activity"), self.new_token)
 
@@ -132,7 +144,7 @@ class Services:
     @cached_property
     def ledger(self) -> Ledger:
         instance = secrets.token_hex(8)
-        return Ledger(lambda: self.traffic, self._scopes, self.clock, instance, self._later)
+        return Ledger(lambda: self.traffic, self._scopes, self.clock, instance, self.later)
 
     def _scopes(self) -> dict[str, str]:
         return self.organizations.scopes()

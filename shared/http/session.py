@@ -5,6 +5,7 @@ import io
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
@@ -15,7 +16,13 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Rejected
@@ -23,6 +30,7 @@ from shared.domain.secrecy import spellings_of
 
 CALL_TIME = 30.0  # seconds from the request to the last byte of its answer
 BETWEEN_BYTES = 10.0  # seconds
+_PUBLIC = "1.1.1.1"  # some public address, to which nothing connects
 TIMEOUT = (3.05, BETWEEN_BYTES)  # seconds to connect, and between two bytes
 
 
@@ -62,19 +70,53 @@ class _HurriedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_HurriedReader(self.fp.detach(), connection, deadline))
 
 
-class _VerifiedConnection:
-    """Verifies the address after name resolution and before any byte is sent; limits the time of a call.
+class _Resolving:
+    """Finds the addresses of a host."""
 
-    urllib3 has no public place for this, so a method of its own is overridden, and ``new_session`` tries it.
+    _dns_host: str  # urllib3's own: the name that it looks up
+
+    def _addresses(self) -> list[str]:
+        """Return the addresses that the host's name leads to, in the order in which they are to be tried."""
+        host, port = self._dns_host.strip("[]"), self.port  # type: ignore[attr-defined]  # both bases have it
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(host, self, error) from error  # type: ignore[arg-type]  # it is one
+        except UnicodeError:
+            raise LocationParseError(f"{host!r}, label empty or too long") from None
+        return list(dict.fromkeys(str(place[0]) for *_, place in found))
+
+
+class _VerifiedConnection:
+    """Verifies every address of a host before it connects to one of them; limits the time of a call.
+
+    An address that is refused is never connected to: otherwise an answer would tell which of its ports are
+    open. urllib3 has no public place for this, so a method of its own is overridden, and ``new_session``
+    tries it.
     """
 
     policy = AddressPolicy()
+    _dns_host: str
 
     def _new_conn(self) -> socket.socket:
-        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
+        name, addresses = self._dns_host, self._addresses()  # type: ignore[attr-defined]  # what stands below finds them
+        for each in addresses:
+            self.policy.verify_address(name, each)
+        *earlier, last = addresses
+        for each in earlier:
+            with suppress(ConnectTimeoutError, NewConnectionError):
+                return self._connected(name, each)
+        return self._connected(name, last)
+
+    def _connected(self, name: str, address: str) -> socket.socket:
+        """Return a connection to one of the addresses, and not to what the name leads to by now."""
+        self._dns_host = address
         try:
-            # Both bases have a host as well.
-            self.policy.verify_address(self.host, connection.getpeername()[0])  # type: ignore[attr-defined]
+            connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
+        finally:
+            self._dns_host = name  # The certificate is to be the name's.
+        try:
+            self.policy.verify_address(name, connection.getpeername()[0])
         except (Rejected, OSError):
             connection.close()
             raise
@@ -86,7 +128,10 @@ class _VerifiedConnection:
 
 
 class _LedAstray:
-    """Stands below the check, in a trial, and lets every name lead to an address that no policy allows."""
+    """Stands below the check, in a trial: a verified address, and a connection that no policy allows."""
+
+    def _addresses(self) -> list[str]:
+        return [_PUBLIC]
 
     def _new_conn(self) -> "_LedAstray":
         _ = super()._new_conn  # type: ignore[misc]  # what the check builds on has to be there
@@ -100,7 +145,7 @@ class _LedAstray:
 
 
 def _pool_classes(policy: AddressPolicy, *below: type) -> dict[str, type[HTTPConnectionPool]]:
-    checks, holding = (_VerifiedConnection, *below), {"policy": policy}
+    checks, holding = (_VerifiedConnection, *below, _Resolving), {"policy": policy}
     plain = type("VerifiedHTTPConnection", (*checks, HTTPConnection), holding)
     secure = type("VerifiedHTTPSConnection", (*checks, HTTPSConnection), holding)
     return {

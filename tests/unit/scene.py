@@ -87,6 +87,9 @@ class WatchedAdo:
     deaf: bool = False
     unreadable: frozenset[int] = frozenset()
 
+    def web_url(self, project_id: str, work_item_id: int) -> str:
+        return self.real.web_url(project_id, work_item_id)
+
     def instance_id(self) -> str:
         with self._one("instance_id"):
             return self.real.instance_id()
@@ -132,9 +135,6 @@ class WatchedAdo:
         """Make a call about a discussion, named by its method and what it is about."""
         with self._one(f"{method} {'comment' if path[-1].isdigit() else 'comments'}"):
             return self.real.call(method, path, kind, **sent)
-
-    def web_url(self, project_id: str, work_item_id: int) -> str:
-        return self.real.web_url(project_id, work_item_id)
 
     @contextmanager
     def _one(self, name: str) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """What gets installed: exactly what was asked for, in one version a Python, each file known by its hash."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -127,3 +128,13 @@ def test_a_lock_file_says_what_to_install_and_not_from_where(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text(encoding="utf-8")
     assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", text)) <= {"--hash", "-r"}
     assert "/" not in text
+
+
+def test_every_development_tool_of_npm_is_known_by_its_hash() -> None:
+    packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    asked_for = packages.pop("")
+    assert asked_for["devDependencies"] == {"azurite": packages["node_modules/azurite"]["version"]}
+    assert [
+        name for name, each in packages.items() if not each.get("integrity", "").startswith("sha512-")
+    ] == []
+    assert [name for name, each in packages.items() if not each.get("dev")] == []
