@@ -1,15 +1,27 @@
 """Reports whether the app can do its work, and names what it lacks, without any secret."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import azure.functions as func
 
 from functions.edge import answer, api_boundary, name_of
 from shared.domain.errors import SyncError
+from shared.domain.rules.problems import (
+    CHANGES_UNTOLD,
+    DELIVERIES_REFUSED,
+    MISSING_SETTING,
+    ORGANIZATION_NOT_FOUND,
+    PART_FAILED,
+    UNAUTHORIZED,
+)
+from shared.flows.watching import nobodys, troubles_in_short
 from shared.services import Services
 from shared.store.organizations import DOCUMENT
 from shared.store.progress import Told
+from shared.version import VERSION
 
 # What fails, by the part of the reconciler's runs.
 _PARTS = {
@@ -19,6 +31,17 @@ _PARTS = {
     "issues": "the linked issues cannot be read",
     "activity": "old activity cannot be removed",
 }
+_SERVICES = frozenset({"ado", "sentry"})
+# What an organization's own problems are called here, by their kind.
+_SHOWN = {
+    UNAUTHORIZED: "{service} does not accept our credentials",
+    ORGANIZATION_NOT_FOUND: "{service} knows no organization of the name or at the address in the document",
+    MISSING_SETTING: "a setting for {service} is missing",
+    DELIVERIES_REFUSED: "deliveries from {service} are refused, as their secret or signature is wrong,",
+    CHANGES_UNTOLD: "the reconciler found changes in {service} that no hook told: look at the hooks,",
+}
+# So many organizations are looked at one by one, which takes a call or two each.
+_MOST_LOOKED_AT = 100
 # What is done in another way, which takes more calls.
 _WAYS = {
     "feed": "all linked work items are looked at, as Azure DevOps does not tell what changed,",
@@ -28,6 +51,14 @@ _WAYS = {
 
 @api_boundary
 def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
+    """Answer from memory for some seconds: a stranger who asks again and again costs storage nothing."""
+    now, known = services.clock(), services.answered_health
+    if known is None or not 0.0 <= now - known[0] < services.keeps_health_for:
+        known = services.answered_health = (now, _content(services))
+    return answer(known[1])
+
+
+def _content(services: Services) -> dict[str, Any]:
     problems = [error.detail for error in services.settings.missing()]
     notes: list[str] = []
     if not problems:
@@ -35,14 +66,20 @@ def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
             problems, notes = _noted(services)
         except SyncError:
             problems = ["Azure Storage cannot be reached, or refuses us"]
-    content = {"status": "degraded" if problems else "ok", "problems": problems}
-    return answer({**content, "notes": notes} if notes else content)
+    content = {"status": "degraded" if problems else "ok", "version": VERSION, "problems": problems}
+    return {**content, "notes": notes} if notes else content
 
 
 def _noted(services: Services) -> tuple[list[str], list[str]]:
     """Return what keeps us from our work, and what only makes it dearer."""
-    told = list(services.progress.told().values())
-    problems = [*_refusals(services), *_parts(told, are_notes=False), *_unreadable(told)]
+    by_scope = services.progress.told()
+    told = list(by_scope.values())
+    problems = [
+        *_refusals(services),
+        *_troubles(services, by_scope),
+        *_parts(told, are_notes=False),
+        *_unreadable(told),
+    ]
     return problems, list(_parts(told, are_notes=True))
 
 
@@ -64,6 +101,34 @@ def _refusals(services: Services) -> Iterator[str]:
         )
 
 
+def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
+    """Say what the doors and the answers of both services show; name no organization, as anybody may ask."""
+    services.ledger.flush()
+    refusing = services.organizations.refusals()
+    since: dict[tuple[str, str], list[float]] = {}
+    for organization in itertools.islice(services.organizations.all(), _MOST_LOOKED_AT):
+        for each in troubles_in_short(services, organization, told.get(organization.scope, Told())):
+            # A refusal that a worker has met as well is told once.
+            is_told = each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0
+            if not is_told and not each.kind.endswith(PART_FAILED):
+                since.setdefault((each.kind, str(each.side)), []).append(each.since or services.clock())
+    for (kind, side), moments in sorted(since.items()):
+        what = _SHOWN.get(kind, "{service} did not answer when it was asked who it is ({kind})")
+        yield (
+            f"{what.format(service=name_of(side), kind=kind)} for {len(moments)} organization(s) since "
+            f"{_minute(min(moments))}"
+        )
+    if slugs := {each.slug for each in nobodys(services)}:
+        yield (
+            f"deliveries with our secret come for {len(slugs)} organization(s) that are not connected: "
+            "delete the subscriptions that GET /api/organizations names"
+        )
+
+
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+
+
 def _unreadable(told: Sequence[Told]) -> Iterator[str]:
     for what, count in (
         ("links", sum(each.unreadable_links.last for each in told)),
@@ -78,9 +143,10 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     since: dict[tuple[str, str], list[float]] = {}
     for each in told:
         for part, problem in each.problems.items():
-            if problem.is_note is are_notes:
+            # What both services said when they were asked who they are is told with the troubles.
+            if problem.is_note is are_notes and part not in _SERVICES:
                 since.setdefault((part, problem.kind), []).append(problem.since)
     for (part, kind), moments in sorted(since.items()):
-        begun = datetime.fromtimestamp(min(moments), UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+        begun = _minute(min(moments))
         what = (_WAYS if are_notes else _PARTS).get(part, part)
         yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}"

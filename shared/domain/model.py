@@ -5,6 +5,7 @@ All are frozen. Stored values are msgspec structs, so their definition is also t
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -30,6 +31,9 @@ TEAM_ASSIGNEE = "team-assignee"
 UNKNOWN_STATE = "unknown-state"
 WAITS_FOR_OTHERS = "waits-for-others"
 SIBLING = "sibling"
+
+# Who noticed that something may have changed.
+ToldBy = Literal["hook", "reconciler"]
 
 
 class Side(StrEnum):
@@ -160,7 +164,8 @@ class ExternalIssue(msgspec.Struct, frozen=True):
 class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
-    ``external_issues`` are read with many issues at once only, and are empty otherwise.
+    ``external_issues`` are read with many issues at once only, and are empty otherwise. ``short_id`` is the
+    name that people know it by, such as FE-1.
     """
 
     issue_id: str
@@ -171,6 +176,7 @@ class SentryIssue(msgspec.Struct, frozen=True):
     project_slug: str
     level: str = ""
     external_issues: tuple[ExternalIssue, ...] = ()
+    short_id: str = ""
 
     @property
     def side(self) -> IssueSide:
@@ -350,7 +356,8 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     know the other side's assignee; the assignment is tried again later. ``writes`` holds the times
     (epoch seconds) of our own recent writes, for the guard against flapping. ``epoch`` is that of the
     connection to which both ids belong. ``waiting`` names the side that is to become done as soon as its
-    other partners are.
+    other partners are. ``apart`` says for each field why both sides were left different, by the reason of
+    the last decision about it. ``short_id`` and ``issue_title`` are the issue's, as it was last read.
     """
 
     organization: str
@@ -368,6 +375,9 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     writes: tuple[float, ...] = ()
     epoch: str = ""
     waiting: Side | None = None
+    apart: Mapping[str, str] = {}
+    short_id: str = ""
+    issue_title: str = ""
 
     @property
     def scope(self) -> str:
@@ -383,7 +393,10 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One observation, decision, write or refusal of a link. ``at`` is in epoch seconds."""
+    """One observation, decision, write or refusal of a link. ``at`` is in epoch seconds.
+
+    ``told_by`` says who noticed the change; None where a person asked for it.
+    """
 
     at: float
     outcome: str
@@ -393,3 +406,4 @@ class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     after: str | None = msgspec.field(default=None, name="to")
     rev: int | None = None
     reason: str | None = None
+    told_by: ToldBy | None = None

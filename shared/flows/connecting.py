@@ -21,7 +21,7 @@ from shared.domain.errors import ConnectionChanged, InvalidConfiguration, NotFou
 from shared.domain.ids import is_guid
 from shared.domain.rules.done import mapping_errors
 from shared.flows.form import ProjectStates
-from shared.flows.identifying import Met, fill_in, meet
+from shared.flows.identifying import Met, fill_in, meet, note_met
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -57,7 +57,9 @@ def store(
     wanted = Organization(slug, configuration, current.etag if current else "", connection)
     verify_mapping(services, wanted)
     if current is None:
-        return services.organizations.add(slug, configuration, connection)
+        added = services.organizations.add(slug, configuration, connection)
+        note_met(services, added, met)
+        return added
     if connection.epoch != current.epoch:
         services.scopes.announce_end(current.scope)
     stored = services.organizations.replace(current, configuration, connection)
@@ -65,6 +67,7 @@ def store(
         services.foreign.forget(slug)
     if configuration != current.configuration:
         services.end_refusals(slug)
+    note_met(services, stored, met)
     return stored
 
 
@@ -202,5 +205,6 @@ def _remove_rows(services: Services, scope: str) -> bool:
     """Remove the next rows of a connection that is over, and tell whether there were any."""
     links = services.links.remove_some(scope, _ROWS_AT_ONCE)
     entries = services.activity.remove_some(scope, _ROWS_AT_ONCE)
+    entries += services.traffic.remove_some(scope, _ROWS_AT_ONCE)
     services.progress.remove(scope)
     return links + entries > 0

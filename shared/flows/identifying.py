@@ -1,40 +1,58 @@
 """Asking both services who they are: when a document is stored, or as soon as somebody answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import msgspec
 
 from shared.domain.connection import Identity, ado_place, sentry_id, sentry_place
-from shared.domain.errors import SyncError
+from shared.domain.errors import SyncError, Throttled
+from shared.domain.problems import Problem
 from shared.services import Services
 from shared.store.organizations import Organization
 
 
 class Met(msgspec.Struct, frozen=True):
-    """Who is at the two addresses of a document; a side that did not say so has no id."""
+    """Who is at the two addresses of a document; a side that did not say so has no id, and a trouble."""
 
     ado: Identity
     sentry: Identity
+    troubles: Mapping[str, SyncError] = {}
 
 
 def meet(services: Services, organization: Organization) -> Met:
     """Ask both services once who they are. Whatever keeps one from answering is no error of the asker's."""
     configuration = organization.configuration
-    ado = Identity()
+    ado, troubles = Identity(), dict[str, SyncError]()
     if configuration.is_located:
-        ids = _told(lambda: services.ado_at_once(organization).instance_id())
+        ids = _told("ado", lambda: services.ado_at_once(organization).instance_id(), troubles)
         ado = Identity(ids, places=(ado_place(configuration.ado_url or ""),))
     url, name = configuration.sentry_url, configuration.sentry_organization or organization.slug
-    ids = _told(lambda: sentry_id(url, services.sentry_at_once(organization).organization_id()))
-    return Met(ado, Identity(ids, places=(sentry_place(url, name),)))
+    ids = _told(
+        "sentry", lambda: sentry_id(url, services.sentry_at_once(organization).organization_id()), troubles
+    )
+    return Met(ado, Identity(ids, places=(sentry_place(url, name),)), troubles)
 
 
-def _told(ask: Callable[[], str]) -> tuple[str, ...]:
+def _told(service: str, ask: Callable[[], str], troubles: dict[str, SyncError]) -> tuple[str, ...]:
     try:
         return (ask(),)
-    except SyncError:
+    except SyncError as error:
+        troubles[service] = error
         return ()
+
+
+def note_met(services: Services, organization: Organization, met: Met) -> None:
+    """Keep what came of asking where the reconciler keeps it, so that nobody waits for its next run."""
+    now, scope = services.clock(), organization.scope
+    with suppress(SyncError):
+        before = services.progress.get(scope)
+        problems = {part: each for part, each in before.problems.items() if part not in {"ado", "sentry"}}
+        for service, error in met.troubles.items():
+            if not isinstance(error, Throttled):
+                problem = Problem(error.kind, error.detail, now)
+                problems[service] = problem.after(before.problems.get(service))
+        services.progress.put(scope, msgspec.structs.replace(before, problems=problems, asked_at=now))
 
 
 def fill_in(services: Services, organization: Organization) -> None:

@@ -12,12 +12,10 @@ from shared.domain.errors import AlreadyLinked, Busy, Conflict, Undecidable
 from shared.domain.failures import health_after
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import (
-    NOT_SEEN,
     ActivityEntry,
     Ends,
     Health,
     IssueLink,
-    IssueSide,
     IssueStatus,
     ItemSide,
     SentryIssue,
@@ -25,9 +23,11 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.domain.rules.done import counted
+from shared.domain.rules.landing import as_if_edited
 from shared.domain.rules.partners import may_have_changed, still_shown
 from shared.flows.identifying import fill_in
 from shared.services import Services
+from shared.settling.observing import shown_title
 from shared.store.idempotency import creation_of
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization, unknown
@@ -54,7 +54,7 @@ def link(
     ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
         pair = _read(services, organization, ado, issue_id, work_item_id)
-        seen = pair.link.seen if initial is None else _as_if_changed(pair.link.seen, Side(initial))
+        seen = pair.link.seen if initial is None else as_if_edited(pair.link.seen, Side(initial))
         verify_connected(services, organization)
         try:
             stored = services.links.add(replace(pair.link, seen=seen), list(_edited_ends(services, pair)))
@@ -140,6 +140,8 @@ def _new_link(
         work_item_type=item.work_item_type,
         seen=Ends(issue.side, side),
         title=item.title,
+        short_id=issue.short_id,
+        issue_title=shown_title(issue.title),
         area_path=item.area_path,
         open_state=item.state if side.status is IssueStatus.UNRESOLVED else None,
         health=health,
@@ -158,20 +160,6 @@ def _copy(services: Services, organization: Organization, stored: StoredLink, pa
         services.outbound.put(message, delay=busy.retry_after)
     except Undecidable:
         pass  # The link says so, and the two are linked.
-
-
-def _as_if_changed(now: Ends, side: Side) -> Ends:
-    """Return the ends that would have been seen if this side had just changed both its fields.
-
-    Nobody can set these values, so the copy happens even if the side changes in the meantime. An archived
-    issue is the exception: it looks as if it had stood like its work item, so whoever takes it out of the
-    archive meanwhile either agrees with the work item or has changed something.
-    """
-    if side is Side.SENTRY:
-        archived = now.issue.status is IssueStatus.IGNORED
-        before = (now.item.status or IssueStatus.UNRESOLVED) if archived else IssueStatus.IGNORED
-        return replace(now, issue=IssueSide(before, NOT_SEEN))
-    return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, NOT_SEEN))
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:

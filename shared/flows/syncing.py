@@ -11,6 +11,7 @@ from shared.domain.errors import Busy, Forbidden, NotFound, SyncError, Throttled
 from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
 from shared.domain.model import WorkItem
+from shared.flows.counting import Settled, note_not_linked, note_settled
 from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.settling.observing import UnitOfWork, is_of_link
@@ -23,6 +24,8 @@ NOT_LINKED, OTHER_CONNECTION = "not-linked", "other-connection"
 _THE_REST_COMES_IN = 1.0  # seconds
 _ISSUES_STAY_FRESH = 30.0  # seconds
 _BANS_NOTED = 5
+# Most writes finish within this time: ten times half a second.
+_WAITS, _BETWEEN = 10, 0.5
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
     organization, unit = addressee_of(services, message), services.new_unit_of_work()
     if organization is None:
         return [OTHER_CONNECTION]
+    unit.told_by = message.told_by
     scope, work_item_id = organization.scope, message.work_item_id
 
     def load(issue_id: str) -> StoredLink:
@@ -76,6 +80,7 @@ def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
     organization, unit = addressee_of(services, message), services.new_unit_of_work()
     if organization is None:
         return [OTHER_CONNECTION]
+    unit.told_by = message.told_by
     store, scope, issue_id = services.links, organization.scope, message.issue_id
     if message.only:
         waiting = _Waiting(message.only, lambda name: store.get(scope, issue_id, int(name)), is_rest=True)
@@ -112,6 +117,26 @@ def settle_now(services: Services, organization: Organization, stored: StoredLin
     return outcome
 
 
+def settle_patiently(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> str:
+    """Settle one link as ``settle_now`` does, and wait for a worker that is writing for it."""
+    return patiently(
+        services,
+        lambda: settle_now(
+            services, organization, services.links.get(organization.scope, issue_id, work_item_id)
+        ),
+    )
+
+
+def patiently(services: Services, settle: Callable[[], str]) -> str:
+    """Settle a link; while another worker holds it, wait for up to five seconds."""
+    for _ in range(_WAITS):
+        try:
+            return settle()
+        except Busy:
+            services.pause(_BETWEEN)
+    return settle()
+
+
 def made_due(services: Services, stored: StoredLink) -> StoredLink:
     """Return the link with its next attempt, if any, due now: somebody may have fixed the cause."""
     health, now = stored.link.health, services.clock()
@@ -131,6 +156,8 @@ def _settle_waiting(
     message: Message | None = None,
 ) -> list[str]:
     if not waiting.names:
+        if message is not None:
+            note_not_linked(services, organization.scope, message)
         return [NOT_LINKED]
     unit.rows_come_late = waiting.is_rest
     settler = _settler(services, organization, waiting)
@@ -166,6 +193,7 @@ def settle_each(
     outcomes: list[str] = []
     errors: list[SyncError] = []
     left: list[str] = []
+    settled: list[Settled] = []
     delivered, read_at, was_heard = dict(unit.items), services.clock(), False
     for place, name in enumerate(waiting.names):
         now = services.clock()
@@ -176,10 +204,16 @@ def settle_each(
         if now - read_at > _ISSUES_STAY_FRESH:
             read_at, was_heard = now, was_heard or bool(unit.issues)
             unit.issues.clear()
+        unit.told.clear()
         try:
-            outcomes.append(_settle(settler, waiting, name, unit))
+            outcome, stored = _settle(settler, waiting, name, unit)
+            outcomes.append(outcome)
+            if stored is not None:
+                settled.append(_settled(stored, outcome, unit))
         except SyncError as error:
             errors.append(error)
+            if message is not None:
+                settled.append(Settled(*_pair(message, name), "", error=error))
             unit.note_silence(error)
             if disposition_of(error, message) is not Disposition.PUT_BACK:
                 continue
@@ -188,6 +222,8 @@ def settle_each(
                 # They wait in the message, and were looked at before; looking again costs as much each time.
                 left += waiting.names[place + 1 :]
                 break
+    if message is not None:
+        note_settled(services, settler.scope, message, settled)
     if errors:
         _note_refusals(services, settler.organization, errors)
         raise _with_rest(gravest(errors, message), left if len(waiting.names) > 1 else [])
@@ -212,12 +248,35 @@ def _note_refusals(services: Services, slug: str, errors: Sequence[SyncError]) -
             services.organizations.note_refusal(slug, service)
 
 
-def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> str:
+def _settle(
+    settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork
+) -> tuple[str, StoredLink | None]:
+    """Settle one link and return the outcome, with the link as it was before."""
     try:
         stored = waiting.load(name)
     except NotFound:
-        return NOT_LINKED  # Removed, or moved to another issue and settled there, since it was left.
-    return settler.settle(stored, unit)
+        return NOT_LINKED, None  # Removed, or moved to another issue and settled there, since it was left.
+    return settler.settle(stored, unit), stored
+
+
+def _settled(stored: StoredLink, outcome: str, unit: UnitOfWork) -> Settled:
+    link = stored.link
+    found = unit.issues.get(link.issue_id)
+    return Settled(
+        link.issue_id,
+        link.work_item_id,
+        outcome,
+        tuple(unit.told),
+        before=link.seen.issue,
+        after=None if found is None else found.side,
+    )
+
+
+def _pair(message: Message, name: str) -> tuple[str, int]:
+    """Return the issue and the work item of a link of a message, by the id of its other end."""
+    if isinstance(message, InboundMessage):
+        return name, message.work_item_id
+    return message.issue_id, int(name)
 
 
 def _with_rest(error: SyncError, left: Sequence[str]) -> SyncError:

@@ -27,6 +27,12 @@ class Identified(msgspec.Struct, frozen=True):
     id: Id
 
 
+class ShortIdAnswer(msgspec.Struct, frozen=True):
+    """The issue that goes by a short id."""
+
+    group_id: Id = field(name="groupId")
+
+
 class OrganizationAnswer(Identified, frozen=True):
     """An organization of which no more is read."""
 
@@ -78,6 +84,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     project: ProjectAnswer | None = None
     level: str | None = None
     external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
+    short_id: str | None = field(name="shortId", default=None)
 
     @property
     def issue(self) -> SentryIssue:
@@ -90,6 +97,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             project_slug=(self.project.slug if self.project else None) or "",
             level=self.level or "",
             external_issues=tuple(each.external_issue for each in self.external_issues or ()),
+            short_id=self.short_id or "",
         )
 
 

@@ -27,6 +27,7 @@ from shared.domain.model import (
     FIELDS,
     NOT_SEEN,
     STATUS,
+    ActivityEntry,
     Claim,
     End,
     EndRecord,
@@ -36,6 +37,7 @@ from shared.domain.model import (
     ItemSide,
     SentryIssue,
     Side,
+    ToldBy,
     WorkItem,
     WorkItemTypes,
 )
@@ -49,6 +51,7 @@ from shared.store.links import LinkStore, StoredEnd
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
 _NOT_ASKED: WorkItemTypes = {}
 _RETRY_AFTER = 2.0  # seconds; most writes finish within this time
+_LONGEST_TITLE = 200  # characters
 
 
 @dataclass
@@ -63,6 +66,9 @@ class UnitOfWork:
 
     ``ends`` are the rows of ends that were read, each after its end; ``asked_at`` says when (epoch seconds)
     an end was asked for. ``rows_come_late`` says that links are read one by one, after such answers.
+
+    ``told_by`` says who noticed what is settled; ``told`` are the activity entries of the link at hand.
+    ``copy_from`` is the side that a person has copied over, as if somebody had just edited it.
 
     After ``deadline`` no further link is begun. ``silent`` holds the services that gave no usable answer,
     with the answer they gave: they are not asked again in this unit of work.
@@ -81,6 +87,9 @@ class UnitOfWork:
     revs: dict[int, int] = field(default_factory=dict)
     deadline: float = math.inf
     silent: dict[str, Upstream] = field(default_factory=dict)
+    told_by: ToldBy | None = None
+    told: list[ActivityEntry] = field(default_factory=list)
+    copy_from: Side | None = None
 
     def rev_of(self, work_item_id: int) -> int:
         """Return the latest revision that this unit of work knows of, or 0."""
@@ -187,7 +196,9 @@ class Observer:
         item = self._item(link, unit)
         if item is not None:
             link = _updated(link, item)
-        now = Ends(self.issue(link.issue_id, unit).side, _item_side(link.seen.item, item))
+        issue = self.issue(link.issue_id, unit)
+        link = named_as(link, issue)
+        now = Ends(issue.side, _item_side(link.seen.item, item))
         seen, repeats = link.seen, False
         if claim := link.claim:
             seen = seen_after_crash(seen, claim, now)
@@ -376,6 +387,20 @@ def _updated(link: IssueLink, item: WorkItem) -> IssueLink:
         title=item.title or link.title,
         area_path=item.area_path or link.area_path,
     )
+
+
+def named_as(link: IssueLink, issue: SentryIssue) -> IssueLink:
+    """Return the link with the names that people know its issue by."""
+    return replace(
+        link,
+        short_id=issue.short_id or link.short_id,
+        issue_title=shown_title(issue.title) or link.issue_title,
+    )
+
+
+def shown_title(title: str) -> str:
+    """Return as much of an issue's title as a list shows: Sentry keeps the whole."""
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 
 def _item_side(seen: ItemSide, item: WorkItem | None) -> ItemSide:

@@ -21,7 +21,9 @@ from shared.domain.model import (
     IssueLink,
     IssueStatus,
     Side,
+    ToldBy,
 )
+from shared.domain.rules.apart import reasons_after
 from shared.domain.rules.deciding import Decision, Outcome, recent_writes
 from shared.settling.observing import Observation
 from shared.settling.writing import Written
@@ -57,6 +59,7 @@ def record_of(
         waiting=waiting,
         health=health,
         claim=left,
+        apart=reasons_after(observation.link, decision, written.refused.keys()),
         writes=(*recent_writes(observation.link, now), now) if written.landed else observation.link.writes,
     )
     return Record(link, tuple(_entries(observation, decision, written, health, now)))
@@ -163,6 +166,7 @@ def record_failure(
     token: str = "",
     rev: int = 0,
     tell: bool = True,
+    told_by: ToldBy | None = None,
 ) -> IssueLink:
     """Record a failure on the link that was just read and return it; release a claim under ``token``."""
     link = stored.link
@@ -172,7 +176,8 @@ def record_failure(
         claim = replace(claim, until=now)
     try:
         if tell and health.reason != link.health.reason:
-            activity.add(link.scope, link.issue_id, link.work_item_id, failure_entry(error, now))
+            entry = replace(failure_entry(error, now), told_by=told_by)
+            activity.add(link.scope, link.issue_id, link.work_item_id, entry)
         recorded = replace(link, health=health, claim=claim)
         # An unnecessary write would change the ETag and fail the worker that holds the claim.
         if recorded != link:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.domain.problems import Problem
 from shared.domain.rules.turns import LastRun
-from shared.store.progress import Feed, Look, Mark, Problem, Progress, ProgressStore, Tally
+from shared.store.progress import Feed, Look, Mark, Progress, ProgressStore, Tally
 from shared.store.tables import Replace, Table
 
 COME_SO_FAR = Progress(

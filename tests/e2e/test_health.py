@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.version import VERSION
 from simulator.azurite import Azurite
 from tests.e2e.app import ADO_TOKEN, HOOK_SECRET, SECRETS, SENTRY_TOKEN, SIGNING_KEY, App, Pair, own_app
 
@@ -30,7 +31,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 def test_an_app_that_lacks_nothing_is_well(app: App) -> None:
     answer = app.ask("GET", "health")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "problems": []})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": VERSION, "problems": []})
 
 
 def test_health_says_nothing_secret(app: App) -> None:

@@ -24,6 +24,8 @@ from shared.domain.rules.done import state_for_status
 from shared.domain.rules.landing import with_field, with_intent
 from shared.domain.rules.people import in_ado, in_sentry, same_person
 
+# Why something is written that nobody changed: a person has one side copied over.
+COPIED = "copied"
 _MOST_WRITES_AN_HOUR = 20
 _HOUR = 3600.0
 
@@ -113,20 +115,34 @@ def assignee_directions(configuration: Configuration) -> Directions:
     )
 
 
-def choose_status(seen: Ends, now: Ends, directions: Directions, waiting: Side | None = None) -> Choice:
+def _both_ways(copies: Side) -> Directions:
+    """Return the directions for a copy: whoever asks for it may have switched one off for the time being."""
+    return Directions(outbound=True, inbound=True, on_conflict=copies)
+
+
+def choose_status(
+    seen: Ends,
+    now: Ends,
+    directions: Directions,
+    waiting: Side | None = None,
+    copies: Side | None = None,
+) -> Choice:
     """Decide the status; ``waiting`` is the side that still lacks the change of the other one.
 
-    What an unknown state counts as is not guessed, but may not matter.
+    What an unknown state counts as is not guessed, but may not matter. ``copies`` is the side that a person
+    copies over, an archived issue included: that is an order, and no change that happens to be seen.
     """
     if now.item.status is None:
-        return _choose_without_category(seen, now, directions, waiting)
+        return _choose_without_category(seen, now, directions, waiting, copies)
     issue_changed = status_moved(seen, now)
     item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
     issue_changed, item_changed = (
         issue_changed or (waiting is Side.ADO and not item_changed),
         item_changed or (waiting is Side.SENTRY and not issue_changed),
     )
-    if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):
+    if copies is not None:
+        issue_changed, item_changed = copies is Side.SENTRY, copies is Side.ADO
+    if now.issue.status is IssueStatus.IGNORED and copies is not Side.ADO and (issue_changed or item_changed):
         return Choice(Outcome.SKIPPED, reason="archived")
     choice = choose(
         issue_changed=issue_changed,
@@ -137,14 +153,16 @@ def choose_status(seen: Ends, now: Ends, directions: Directions, waiting: Side |
     return _unless_removed(choice, now)
 
 
-def _choose_without_category(seen: Ends, now: Ends, directions: Directions, waiting: Side | None) -> Choice:
+def _choose_without_category(
+    seen: Ends, now: Ends, directions: Directions, waiting: Side | None, copies: Side | None
+) -> Choice:
     """Decide as for each of the two statuses that the state may stand for.
 
     Only where it may have to be carried to Sentry it has to be known. A write to Azure DevOps takes the
     item out of the unknown state, which is right for the one possibility and harmless for the other.
     """
     choices = [
-        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting)
+        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting, copies)
         for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
     ]
     if any(each.target is Side.SENTRY for each in choices):
@@ -172,15 +190,30 @@ def state_moved(seen: Ends, now: Ends) -> bool:
     return now.item.state != seen.item.state
 
 
-def choose_assignee(seen: Ends, now: Ends, owed: Side | None, configuration: Configuration) -> Choice:
-    """Decide the assignee; ``owed`` is the side that did not know the person and still lacks the change."""
+def choose_assignee(
+    seen: Ends,
+    now: Ends,
+    owed: Side | None,
+    configuration: Configuration,
+    copies: Side | None = None,
+) -> Choice:
+    """Decide the assignee; ``owed`` is the side that did not know the person and still lacks the change.
+
+    ``copies`` is the side that a person copies over, whichever directions are switched on.
+    """
     issue_changed = now.issue.assignee != seen.issue.assignee
     item_changed = now.item.assignee != seen.item.assignee
+    issue_changed, item_changed = (
+        issue_changed or (owed is Side.ADO and not item_changed),
+        item_changed or (owed is Side.SENTRY and not issue_changed),
+    )
+    if copies is not None:
+        issue_changed, item_changed = copies is Side.SENTRY, copies is Side.ADO
     choice = choose(
-        issue_changed=issue_changed or (owed is Side.ADO and not item_changed),
-        item_changed=item_changed or (owed is Side.SENTRY and not issue_changed),
+        issue_changed=issue_changed,
+        item_changed=item_changed,
         agree=_assignee_agrees(now, configuration),
-        directions=assignee_directions(configuration),
+        directions=assignee_directions(configuration) if copies is None else _both_ways(copies),
     )
     carried = now.issue.assignee if choice.target is Side.ADO else now.item.assignee
     if choice.target is not None and isinstance(carried, Stranger):
@@ -234,16 +267,18 @@ def decide(
     siblings: frozenset[tuple[Side, str]] = frozenset(),
     reopened: Side | None = None,
     kept_open: Side | None = None,
+    copies: Side | None = None,
 ) -> Decision:
     """Decide both fields of a link, each on its own.
 
     ``types`` may be empty unless the decision writes a state; ``problem`` says why the item's status is not
     known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
     ``seen`` has them already; ``reopened`` is the side that we reopened so. ``kept_open`` is the side that
-    some other partner keeps from becoming done.
+    some other partner keeps from becoming done, ``copies`` the one that a person copies over.
     """
     waiting = _waiting(link.waiting, reopened, now, configuration)
-    status = choose_status(seen, now, status_directions(configuration), waiting)
+    directions = status_directions(configuration) if copies is None else _both_ways(copies)
+    status = choose_status(seen, now, directions, waiting, copies)
     if status.target is not waiting and status.outcome is not Outcome.UNDECIDED:
         waiting = None
     if status.outcome is Outcome.UNDECIDED:
@@ -256,9 +291,11 @@ def decide(
         status = _unless_apart(status, "archived" if now.issue.status is IssueStatus.IGNORED else SIBLING)
     assigned = any(field == ASSIGNEE for _, field in siblings)
     # Whoever was assigned through another link was chosen later than the one who is owed.
-    assignee = choose_assignee(seen, now, None if assigned else owed, configuration)
+    assignee = choose_assignee(seen, now, None if assigned else owed, configuration, copies)
     if assigned and not _assignee_agrees(now, configuration):
         assignee = _unless_apart(assignee, SIBLING)
+    if copies is not None:
+        status, assignee = _told_as_copied(status), _told_as_copied(assignee)
     try:
         wanted = _status_intent(status, link, now, configuration, types)
     except Undecidable as error:
@@ -298,6 +335,10 @@ def _assignee_agrees(now: Ends, configuration: Configuration) -> bool:
 def _unless_apart(choice: Choice, reason: str) -> Choice:
     """Say once why both sides are apart although nobody changed this link's."""
     return Choice(Outcome.SKIPPED, reason=reason) if choice.outcome is Outcome.SETTLED else choice
+
+
+def _told_as_copied(choice: Choice) -> Choice:
+    return choice if choice.target is None else replace(choice, reason=COPIED)
 
 
 def _noted(status: Choice, seen: Ends, now: Ends) -> Ends:

@@ -2,7 +2,17 @@
 
 from msgspec.structs import replace
 
-from shared.domain.model import STATUS, Claim, Ends, Intent, Side
+from shared.domain.model import (
+    NOT_SEEN,
+    STATUS,
+    Claim,
+    Ends,
+    Intent,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Side,
+)
 
 
 def with_intent(ends: Ends, intent: Intent) -> Ends:
@@ -47,3 +57,17 @@ def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
     if intent.side is Side.ADO and now.item.rev <= claim.tested_rev:
         return False
     return now.shown(intent.side, intent.field) == intent.value
+
+
+def as_if_edited(ends: Ends, side: Side) -> Ends:
+    """Return the ends that would have been seen if this side had just changed both its fields.
+
+    Nobody can set these values, so the copy happens even if the side changes in the meantime. An archived
+    issue is the exception: it looks as if it had stood like its work item, so whoever takes it out of the
+    archive meanwhile either agrees with the work item or has changed something.
+    """
+    if side is Side.SENTRY:
+        archived = ends.issue.status is IssueStatus.IGNORED
+        before = (ends.item.status or IssueStatus.UNRESOLVED) if archived else IssueStatus.IGNORED
+        return replace(ends, issue=IssueSide(before, NOT_SEEN))
+    return replace(ends, item=ItemSide(ends.item.rev - 1, "", IssueStatus.IGNORED, NOT_SEEN))

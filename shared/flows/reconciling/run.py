@@ -9,11 +9,12 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.errors import SyncError, Throttled, Unauthorized
+from shared.domain.problems import Problem
 from shared.domain.rules.turns import LastRun
 from shared.flows.reconciling.messages import Messages
 from shared.services import Services
 from shared.store.organizations import Organization
-from shared.store.progress import Problem, Progress
+from shared.store.progress import Progress
 
 # Keys of rows that cannot be read which a run names; all of them are counted.
 _MOST_NAMED = 100
@@ -31,7 +32,13 @@ class Part(StrEnum):
     LOOK = "full-look"
     ISSUES = "issues"
     ACTIVITY = "activity"
+    ADO = "ado"
+    SENTRY = "sentry"
     PROGRESS = "progress"
+
+
+# What is done however many links there are.
+_WITHOUT_LINKS = frozenset({Part.ACTIVITY, Part.ADO, Part.SENTRY})
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -158,7 +165,9 @@ class Run:
             pruned_at=old.pruned_at,
             pruned_until=old.pruned_until,
             unreadable_entries=old.unreadable_entries,
-            problems={each: problem for each, problem in old.problems.items() if each == Part.ACTIVITY},
+            problems={each: problem for each, problem in old.problems.items() if each in _WITHOUT_LINKS},
+            asked_at=old.asked_at,
+            known=old.known,
         )
 
     def store(self) -> None:

@@ -17,9 +17,12 @@ from shared.flows.linking import link
 from shared.flows.reconciling import Found, reconcile, reconcile_all
 from shared.store.activity import KEPT_FOR
 from shared.store.tables import Insert, Operation, Row
+from shared.version import VERSION
 from tests.doubles.tables import MemoryTable
 from tests.unit.rounds import DAY, EVERY, at_rest, deliver, link_many, reconciled, run, waiting_about_issues
 from tests.unit.scene import ANN, ASSIGNED_TO, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
+
+WELL = {"status": "ok", "version": VERSION, "problems": []}
 
 RESOLVED = IssueStatus.RESOLVED
 ATTENTION = HealthWord.ATTENTION
@@ -414,7 +417,7 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
 ) -> None:
     add_organization(scene, "next")
     at_rest(scene)
-    assert told(scene) == {"status": "ok", "problems": []}
+    assert told(scene) == WELL
     scene.now += DAY  # All work items are to be looked at, and the activity is to be pruned.
     end = begin(scene)
     found = reconcile(scene.services, scene.organization)
@@ -430,7 +433,7 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
     assert problem in told(scene)["problems"]  # type: ignore[operator]  # since the same moment
     end()
     found = reconcile(scene.services, scene.organization)
-    assert (found.failures, told(scene)) == ((), {"status": "ok", "problems": []})
+    assert (found.failures, told(scene)) == ((), WELL)
 
 
 def test_a_part_that_fails_otherwise_than_before_fails_since_then(scene: Scene) -> None:

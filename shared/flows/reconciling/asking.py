@@ -1,0 +1,34 @@
+"""Asking both services who they are, links or not, so that a trouble is told before it matters."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from msgspec.structs import replace
+
+from shared.domain.errors import Throttled
+from shared.flows.reconciling.run import Part, Run
+
+_EVERY = 3600.0  # seconds
+
+
+def ask_who_is_there(run: Run) -> None:
+    """Ask once an hour, after each change of the document, and in each run while one does not answer."""
+    progress = run.progress
+    is_due = not 0.0 <= run.now - progress.asked_at < _EVERY
+    is_new = run.organization.connection.changed_at > progress.asked_at
+    is_broken = any(part in progress.problems for part in (Part.ADO, Part.SENTRY))
+    if not (is_due or is_new or is_broken):
+        return
+    run.progress = replace(progress, asked_at=run.now)
+    services, organization = run.services, run.organization
+    run.attempt(Part.ADO, lambda _: _ask(run, lambda: services.ado(organization).instance_id(), "ado"))
+    run.attempt(
+        Part.SENTRY, lambda _: _ask(run, lambda: services.sentry(organization).organization_id(), "sentry")
+    )
+
+
+def _ask(run: Run, ask: Callable[[], str], service: str) -> None:
+    """Ask one service; one that asks us to wait is well, and says who it is another time."""
+    with suppress(Throttled):
+        ask()
+        run.was_answered(service, allowed=False)
