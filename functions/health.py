@@ -9,9 +9,20 @@ import azure.functions as func
 
 from functions.edge import answer, api_boundary, name_of
 from shared.domain.errors import SyncError
+from shared.domain.rules.diagnosing import (
+    CLOCK,
+    HOOK,
+    MAPPING,
+    PEOPLE,
+    POISON,
+    SCOPE_MISSING,
+    STORAGE,
+    TEST_EVENT,
+)
 from shared.domain.rules.problems import (
     CHANGES_UNTOLD,
     DELIVERIES_REFUSED,
+    FORBIDDEN,
     MISSING_SETTING,
     ORGANIZATION_NOT_FOUND,
     PART_FAILED,
@@ -19,6 +30,7 @@ from shared.domain.rules.problems import (
 )
 from shared.flows.watching import nobodys, troubles_in_short
 from shared.services import Services
+from shared.store.examinations import Examined
 from shared.store.organizations import DOCUMENT
 from shared.store.progress import Told
 from shared.version import VERSION
@@ -30,6 +42,7 @@ _PARTS = {
     "full-look": "the linked work items cannot be looked at",
     "issues": "the linked issues cannot be read",
     "activity": "old activity cannot be removed",
+    "examination": "what the sync needs cannot be tried",
 }
 _SERVICES = frozenset({"ado", "sentry"})
 # What an organization's own problems are called here, by their kind.
@@ -38,6 +51,15 @@ _SHOWN = {
     ORGANIZATION_NOT_FOUND: "{service} knows no organization of the name or at the address in the document",
     MISSING_SETTING: "a setting for {service} is missing",
     DELIVERIES_REFUSED: "deliveries from {service} are refused, as their secret or signature is wrong,",
+    CLOCK: "the clocks of the app and {service} differ: set the one that is wrong (NTP),",
+    FORBIDDEN: "{service} forbids what the app needs: give it the rights of docs/permissions.md,",
+    HOOK: "{service} does not send us its webhooks: tick issue in the integration, with the app's address,",
+    MAPPING: "a state of the mapping does not exist or fit any more: map one that there is,",
+    PEOPLE: "assignees of work items are nobody in Sentry: invite them, or map their addresses under People,",
+    POISON: "messages on a poison queue: look at them with sentry-ado replay,",
+    SCOPE_MISSING: "a scope of the token is missing in {service}: add it to the integration's permissions,",
+    STORAGE: "a role in the storage account is missing: see docs/permissions.md,",
+    TEST_EVENT: "PUBLIC_URL does not lead to the app: correct it,",
     CHANGES_UNTOLD: "the reconciler found changes in {service} that no hook told: look at the hooks,",
 }
 # So many organizations are looked at one by one, which takes a call or two each.
@@ -105,9 +127,12 @@ def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
     """Say what the doors and the answers of both services show; name no organization, as anybody may ask."""
     services.ledger.flush()
     refusing = services.organizations.refusals()
+    examined = services.examinations.all()
     since: dict[tuple[str, str], list[float]] = {}
     for organization in itertools.islice(services.organizations.all(), _MOST_LOOKED_AT):
-        for each in troubles_in_short(services, organization, told.get(organization.scope, Told())):
+        scope = organization.scope
+        found = examined.get(scope, Examined()).troubles
+        for each in troubles_in_short(services, organization, told.get(scope, Told()), found):
             # A refusal that a worker has met as well is told once.
             is_told = each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0
             if not is_told and not each.kind.endswith(PART_FAILED):

@@ -108,7 +108,13 @@ class FakeSentry:
         self._components = ComponentCaller(self.integration, self.issues, timeout=component_timeout)
         self._gate.guard(app)
         app.register_blueprint(
-            RestApi(self.issues, self.integration, self._gate, page_size=page_size).blueprint()
+            RestApi(
+                self.issues,
+                self.integration,
+                self._gate,
+                page_size=page_size,
+                webhook_url=lambda: self.webhook_url,
+            ).blueprint()
         )
         app.register_blueprint(page(self))
         self._thread = threading.Thread(

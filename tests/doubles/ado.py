@@ -83,6 +83,8 @@ class MemoryAdo:
         self.announce: Callable[[Event], None] = _nobody_listens
         # States that the processes do not have yet, or no longer: nobody can set them, no list shows them.
         self.unlisted: frozenset[str] = frozenset()
+        # By so many seconds its clock is ahead of ours; None: it does not say.
+        self.ahead: float | None = None
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
 
@@ -90,6 +92,12 @@ class MemoryAdo:
 
     def instance_id(self) -> str:
         return self.catalog.account_id
+
+    def clock_ahead(self) -> float | None:
+        return self.ahead
+
+    def try_to_write(self, item: WorkItem) -> None:
+        self._live(item.id)
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         return self._live(work_item_id).item

@@ -46,6 +46,7 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "copy_link": Http(
         "organizations/{organization}/links/{issue_id}/{work_item_id}/copy", "POST", "FUNCTION"
     ),
+    "doctor": Http("organizations/{organization}/doctor", "GET", "FUNCTION"),
     "events": Http("organizations/{organization}/events", "GET", "FUNCTION"),
     "explain": Http("organizations/{organization}/explain", "GET", "FUNCTION"),
     "health": Http("health", "GET", "ANONYMOUS"),

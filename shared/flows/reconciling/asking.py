@@ -6,18 +6,19 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from shared.domain.errors import Throttled
+from shared.flows.examining import look_over
 from shared.flows.reconciling.run import Part, Run
 
 _EVERY = 3600.0  # seconds
 
 
 def ask_who_is_there(run: Run) -> None:
-    """Ask once an hour, after each change of the document, and in each run while one does not answer."""
+    """Ask once an hour, after each change of the document, on demand, and while anything is wrong."""
     progress = run.progress
     is_due = not 0.0 <= run.now - progress.asked_at < _EVERY
     is_new = run.organization.connection.changed_at > progress.asked_at
     is_broken = any(part in progress.problems for part in (Part.ADO, Part.SENTRY))
-    if not (is_due or is_new or is_broken):
+    if not (is_due or is_new or is_broken or run.everything or _is_ill(run)):
         return
     run.progress = replace(progress, asked_at=run.now)
     services, organization = run.services, run.organization
@@ -25,6 +26,12 @@ def ask_who_is_there(run: Run) -> None:
     run.attempt(
         Part.SENTRY, lambda _: _ask(run, lambda: services.sentry(organization).organization_id(), "sentry")
     )
+
+    run.attempt(Part.EXAMINATION, lambda _: look_over(services, organization))
+
+
+def _is_ill(run: Run) -> bool:
+    return bool(run.services.examinations.get(run.organization.scope).kept)
 
 
 def _ask(run: Run, ask: Callable[[], str], service: str) -> None:
