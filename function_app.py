@@ -11,6 +11,7 @@ from functions import (
     events,
     explain,
     health,
+    hook_watchdog,
     inbound_sync,
     issue_links,
     org_config,
@@ -65,6 +66,18 @@ def reconcile_organizations(timer: func.TimerRequest) -> None:  # noqa: ARG001  
 @app.route("organizations/{organization}/reconcile", methods=["POST"], auth_level=FUNCTION)
 def reconcile_organization(req: func.HttpRequest) -> func.HttpResponse:
     return reconcile.handle(req, services())
+
+
+@app.function_name("hook_watchdog")
+@app.timer_trigger("timer", "0 2/15 * * * *")
+def watch_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the trigger requires it
+    hook_watchdog.handle_timer(services())
+
+
+@app.function_name("hooks")
+@app.route("organizations/{organization}/hooks", methods=["GET", "POST", "DELETE"], auth_level=FUNCTION)
+def show_subscriptions(req: func.HttpRequest) -> func.HttpResponse:
+    return hook_watchdog.handle(req, services())
 
 
 @app.function_name("search")

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from bench.deliveries import Delivery, signed
 from bench.desk import Counted, deliver_from_ado, deliver_from_sentry, work_off
 from shared.domain.configuration import Configuration
+from shared.domain.model import IssueLink
 from shared.flows.linking import link
 from shared.flows.reconciling import reconcile_all
-from simulator.ado.catalog import default_catalog
+from simulator.ado.catalog import Project, default_catalog
 from simulator.ado.processes import AGILE
 from tests.doubles.ado import Event, MemoryAdo
 from tests.doubles.sentry import Event as IssueEvent
@@ -38,6 +39,9 @@ class Run:
     sentry: int
     issues: int  # that Sentry was asked about
     seconds: float
+    own_ado: int  # of the calls, those that the run itself made
+    own_sentry: int
+    messages: int  # that it put
     peak: int = 0  # bytes taken beyond what was there before
 
 
@@ -75,8 +79,7 @@ class Crowd:
         organization = self.services.organizations.add(
             slug, Configuration(ado_url=f"https://dev.azure.com/{slug}/"), KNOWN
         )
-        projects = self.ado.real.catalog.projects.values()
-        names = [each.name for each in projects if each.process is AGILE]
+        names = [each.name for each in self.projects]
         template = None
         for number in itertools.islice(self._numbers, links):
             item = self.ado.real.add_item("Fix login", number, project=names[number % len(names)])
@@ -86,6 +89,16 @@ class Crowd:
             else:
                 own = {"issue_id": str(number), "work_item_id": number, "project_id": item.project_id}
                 self.services.links.add(replace(template, **own))
+
+    @property
+    def projects(self) -> list[Project]:
+        """Return the projects that share a process, so that a work item keeps its state in each."""
+        return [each for each in self.ado.real.catalog.projects.values() if each.process is AGILE]
+
+    def link_of(self, work_item_id: int) -> IssueLink:
+        organization = self.services.organizations.get(self.slug)
+        [stored] = self.services.links.for_work_item(organization.scope, work_item_id)
+        return stored.link
 
     # One event, from its delivery to the last write.
 
@@ -134,8 +147,11 @@ class Crowd:
         for result in results.values():
             if isinstance(result, Exception):
                 raise result
+        own_ado, own_sentry, asked = self.ado.calls.total(), self.sentry.calls.total(), self.sentry.asked
+        messages = len(self.services.inbound) + len(self.services.outbound)
         self._work_off_all()
-        return Run(self.ado.calls.total(), self.sentry.calls.total(), self.sentry.asked, seconds, peak)
+        ado, sentry = self.ado.calls.total(), self.sentry.calls.total()
+        return Run(ado, sentry, asked, seconds, own_ado, own_sentry, messages, peak)
 
     def _work_off_all(self) -> None:
         """Let time pass until every message was handled, those included that are to come later."""
@@ -143,18 +159,6 @@ class Crowd:
         while waiting := self.services.inbound.moments() + self.services.outbound.moments():
             self.now = max(self.now, min(waiting))
             work_off(self.services)
-
-    def edit_unannounced(self, edits: int) -> Callable[[], bool]:
-        """Close work items and resolve other issues, a hook for none; return whether all is carried over."""
-        closed, resolved = range(1, edits, 2), range(2, edits + 1, 2)
-        for number in closed:
-            self.ado.real.edit(number, **{STATE: "Closed"})
-        for number in resolved:
-            self.sentry.real.resolve(str(number))
-        return lambda: (
-            all(self.sentry.real.get_issue(str(number)).status == "resolved" for number in closed)
-            and all(self.ado.real.item(number).state == "Closed" for number in resolved)
-        )
 
 
 def _ado(projects: int) -> MemoryAdo:

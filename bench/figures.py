@@ -11,6 +11,7 @@ CALLED_BESIDE = (1, 1_000, 100_000)  # links
 LINKS = (100, 10_000, 100_000)
 ORGANIZATIONS = (1, 100, 1_000)
 EVENTS_A_DAY = (100, 10_000, 1_000_000)
+UNANNOUNCED = "to carry over 200 unannounced edits beside 10,000 links"
 DIRECTIONS = ("inbound", "outbound")
 
 # How many calls to Azure DevOps a flow may make; None where no promise is given.
@@ -88,6 +89,7 @@ GROWTH = (
     ),
     *(Figure("growth", f"reconcile of {links:,} links: to Azure DevOps", "calls", 1) for links in LINKS),
     *(Figure("growth", f"reconcile of {links:,} links: to Sentry", "calls", 120) for links in LINKS),
+    *(Figure("growth", f"reconcile of {links:,} links: messages", "messages", 0) for links in LINKS),
     *(Figure("growth", f"reconcile of {links:,} links", "s") for links in LINKS),
     *(
         Figure("growth", f"reconcile of {links:,} links: peak memory", "times 100 links", 1.2)
@@ -104,17 +106,30 @@ GROWTH = (
     ),
     Figure("growth", "to read 100,000 issues once: to Sentry", "calls", 1_000),
     Figure("growth", "to read 12,000 issues once", "minutes", 5),
-    Figure("growth", "to carry over 200 unannounced edits beside 10,000 links", "runs", 2),
+    Figure("growth", UNANNOUNCED, "runs", 2),
+    # The feed, and the names of the projects that it tells; a hundred issues in each call.
+    Figure("growth", f"{UNANNOUNCED}: calls of a run to Azure DevOps", "calls", 2),
+    Figure("growth", f"{UNANNOUNCED}: calls of a run to Sentry", "calls", 120),
+    Figure("growth", f"{UNANNOUNCED}: further calls for each", "calls"),
 )
 
 COLD = (
     Figure("cold", "import of function_app", "times its libraries", 1.15),
-    Figure("cold", "first hook of a fresh instance: ado_webhook", "s"),
-    Figure("cold", "first hook of a fresh instance: sentry_webhook", "s", 0.3),
-    Figure("cold", "memory of a fresh instance after its first hook", "MiB"),
+    *(
+        Figure("cold", f"first hook of a fresh instance{how}: {hook}", "s", target)
+        for how in ("", ", by identity")
+        for hook, target in (("ado_webhook", None), ("sentry_webhook", 0.3))
+    ),
+    *(
+        Figure("cold", f"memory of a fresh instance after its first hook{how}", "MiB")
+        for how in ("", ", by identity")
+    ),
     Figure("cold", "import of function_app: memory", "MiB"),
 )
 
-MONTH = tuple(Figure("month", f"{events:,} events a day", "$ a month") for events in EVENTS_A_DAY)
+MONTH = (
+    *(Figure("month", f"{events:,} events a day", "$ a month") for events in EVENTS_A_DAY),
+    *(Figure("month", f"the reconciler beside {links:,} links", "$ a month") for links in LINKS),
+)
 
 FIGURES = {(each.chapter, each.name): each for each in ACCEPT + CALLS + END_TO_END + GROWTH + COLD + MONTH}

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.cold import memory_of_import
 from bench.crowd import Crowd, Run
-from bench.figures import DIRECTIONS, LINKS, ORGANIZATIONS
+from bench.figures import DIRECTIONS, LINKS, ORGANIZATIONS, UNANNOUNCED
 from bench.measuring import Measured, Scale, Spread, measured, medians_of, ratios, take_turns
+from bench.unannounced import Edits
 
 LINKS_OF_AN_ORGANIZATION = 10
 EDITED_BESIDE, EDITS, MOST_RUNS = 10_000, 200, 10
@@ -16,7 +17,7 @@ MINUTES_BETWEEN_RUNS = 5
 def measure(scale: Scale) -> Iterator[Measured]:
     yield from _beside_links(scale)
     yield from _among_organizations(scale)
-    yield _unannounced(scale)
+    yield from _unannounced(scale)
 
 
 def _beside_links(scale: Scale) -> Iterator[Measured]:
@@ -27,6 +28,7 @@ def _beside_links(scale: Scale) -> Iterator[Measured]:
         name = f"reconcile of {links:,} links"
         yield measured("growth", f"{name}: to Azure DevOps", Spread.most_of([run.ado for run in runs[links]]))
         yield measured("growth", f"{name}: to Sentry", Spread.most_of([run.sentry for run in runs[links]]))
+        yield measured("growth", f"{name}: messages", Spread.most_of([run.messages for run in runs[links]]))
         yield measured("growth", name, Spread.of([run.seconds for run in runs[links]]))
     yield from _peaks(crowds, "reconcile of {:,} links: peak memory")
     yield from _reading_round(runs[LINKS[-1]][-1])
@@ -91,13 +93,19 @@ def _reading_round(run: Run) -> Iterator[Measured]:
     )
 
 
-def _unannounced(scale: Scale) -> Measured:
-    crowd = Crowd(max(EDITS, scale.of(EDITED_BESIDE)))
-    is_carried_over = crowd.edit_unannounced(EDITS)
-    runs = 0
-    while not is_carried_over() and runs < MOST_RUNS:
-        crowd.steady_run()
-        runs += 1
-    name = "to carry over 200 unannounced edits beside 10,000 links"
+def _unannounced(scale: Scale) -> Iterator[Measured]:
+    """Let 100 edits be made on each side, of which no hook tells, and the reconciler find them."""
+    links = max(EDITS, scale.of(EDITED_BESIDE))
+    crowd = Crowd(links, projects=10)
+    is_carried_over = Edits(crowd, links, EDITS // 2).make()
+    runs: list[Run] = []
+    while not is_carried_over() and len(runs) < MOST_RUNS:
+        runs.append(crowd.steady_run())
     # One that the last run did not carry over either takes at least one more.
-    return measured("growth", name, Spread.of([runs if is_carried_over() else runs + 1]))
+    count = len(runs) if is_carried_over() else len(runs) + 1
+    yield measured("growth", UNANNOUNCED, Spread.of([count]))
+    for name, own in (("Azure DevOps", "own_ado"), ("Sentry", "own_sentry")):
+        spread = Spread.most_of([getattr(run, own) for run in runs])
+        yield measured("growth", f"{UNANNOUNCED}: calls of a run to {name}", spread)
+    by_workers = sum(run.ado + run.sentry - run.own_ado - run.own_sentry for run in runs)
+    yield measured("growth", f"{UNANNOUNCED}: further calls for each", Spread.of([by_workers / EDITS]))

@@ -1,14 +1,17 @@
 """What a month costs in Azure, by events a day: arithmetic on what the chapter ``calls`` counts.
 
-Prices are US dollars in the region East US, as listed in May 2025; docs/performance.md names the pages.
+Prices are US dollars in the region East US, as of May 2025; docs/performance.md says where each is from.
 """
 
 import math
 from collections.abc import Iterator
 
 from bench.calls import storage_of_events
-from bench.figures import EVENTS_A_DAY
+from bench.figures import EVENTS_A_DAY, LINKS
 from bench.measuring import Measured, Scale, Spread, measured
+from shared.flows.reconciling.issues import BETWEEN_CALLS, CALLS_A_RUN
+from shared.sentry.client import LARGEST_BATCH
+from shared.store.tables import LARGEST_PAGE
 
 DAYS = 30
 SECONDS = DAYS * 24 * 3600
@@ -45,6 +48,26 @@ def measure(_scale: Scale) -> Iterator[Measured]:
             "queues:": (events * DAYS * queues + LOOKS_AT_QUEUES) * QUEUE_TRANSACTION,
         }
         yield measured("month", f"{events:,} events a day", Spread.of([sum(parts.values())]), parts)
+    for links in LINKS:
+        seconds, parts = _reconciler(links)
+        name, beside = f"the reconciler beside {links:,} links", {**parts, "seconds of a run:": seconds}
+        yield measured("month", name, Spread.of([sum(parts.values())]), beside)
+
+
+def _reconciler(links: int) -> tuple[float, dict[str, float]]:
+    """Return how long (seconds) a run takes, and what all runs by themselves cost.
+
+    Each asks Sentry so many times, half a second apart, and is awake meanwhile. Two walks pass all links,
+    page by page: for what is due, and for the issues.
+    """
+    calls = min(CALLS_A_RUN, math.ceil(links / LARGEST_BATCH))
+    seconds = max(LEAST_SECONDS, (calls - 1) * BETWEEN_CALLS)
+    used = RUNS_OF_THE_RECONCILER * seconds * INSTANCE_GB
+    pages = 2 * math.ceil(links / LARGEST_PAGE)
+    return seconds, {
+        "instances:": max(0.0, used - FREE_GB_SECONDS) * GB_SECOND,
+        "tables:": RUNS_OF_THE_RECONCILER * pages * TABLE_TRANSACTION,
+    }
 
 
 def _instances(events: int) -> float:

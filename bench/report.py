@@ -3,11 +3,12 @@
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
+from bench.figures import Figure
 from bench.measuring import Measured
 
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of the figures -->"
@@ -20,6 +21,18 @@ def line(result: Measured) -> str:
     between = f"{number(spread.low)} … {number(spread.high)}"
     value = f"{number(spread.value):>8} {figure.unit:<16}"
     return f"{verdict:<6} {name:<82} {value} {between:<18} {_target(result)}".rstrip()
+
+
+def verdict(results: Sequence[Measured], wanted: Sequence[Figure]) -> str:
+    """Say in a sentence how many targets were met, and which were not, or were not measured."""
+    with_target = [each for each in results if each.figure.at_most is not None]
+    missed = [each.figure for each in with_target if each.is_missed]
+    unmeasured = [each for each in wanted if each not in [result.figure for result in results]]
+    names = [f"{each.chapter}: {each.name}" for each in (*missed, *unmeasured)]
+    sentence = f"{len(with_target) - len(missed)} targets met, {len(missed)} missed"
+    if unmeasured:
+        sentence += f", {len(unmeasured)} figures not measured"
+    return "\n  ".join((f"{sentence}.", *names))
 
 
 def json_line(result: Measured, scale: str) -> str:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from simulator.azurite import Azurite
+from simulator.certificate import make_certificate
+from simulator.identity import IdentityEndpoint
 from tests.e2e.app import ROOT, SECRETS, App
 
 BESIDE = ROOT / "bench" / "side_by_side"
@@ -28,10 +30,34 @@ def storage() -> Iterator[str]:
 
 
 @contextmanager
+def storage_by_identity() -> Iterator[Mapping[str, str]]:
+    """Run an Azurite to which the app signs in, and give the settings of an app that has an identity.
+
+    It speaks https and takes tokens, which a loopback endpoint gives out as Azure's own does. The settings
+    hold no key, and no token for Azure DevOps.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = make_certificate(Path(folder))
+        data = Path(folder) / "data"
+        data.mkdir()
+        with Azurite(data, certificate=certificate) as azurite, IdentityEndpoint() as identity:
+            yield {
+                **identity.environment,
+                "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+                "AzureWebJobsStorage__tableServiceUri": azurite.url("Table"),
+                "AzureWebJobsStorage__queueServiceUri": azurite.url("Queue"),
+                "REQUESTS_CA_BUNDLE": str(certificate.path),
+                # The simulated Azure DevOps knows one token only; a webhook asks it for nothing.
+                "ADO_PAT": "",
+            }
+
+
+@contextmanager
 def hosted(account: str, *options: str, environ: Mapping[str, str] | None = None) -> Iterator[App]:
-    """Run the host with the app and what stands beside it."""
+    """Run the host with the app and what stands beside it; an empty setting is one that is left out."""
     with tempfile.TemporaryDirectory() as scratch:
         settings = {**SECRETS, **THREADS, **(environ or {})}
+        settings = {name: value for name, value in settings.items() if value}
         with App(Path(scratch) / "host.log", settings, *options, folder=BESIDE, storage=account) as app:
             try:
                 yield app

@@ -31,7 +31,8 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         return outcome("ignored", organization=slug, detail=event.detail)
     if isinstance(event, Uninteresting):
         note_taken(services, organization.scope, Side.ADO, nothing_to_do=True)
-        return outcome(event.outcome, organization=slug, detail=event.detail or None)
+        detail = event.detail or None
+        return outcome(event.outcome, organization=slug, work_item=event.work_item_id, detail=detail)
     services.inbound.put(
         InboundMessage(
             slug,

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import azure.functions as func
 
+from functions.log import level_of_failure, line, reason_of_refusal, subject_of, subject_of_request
 from shared.domain.decoding import Shape, decode
 from shared.domain.errors import (
     AlreadyLinked,
@@ -27,6 +28,7 @@ from shared.domain.errors import (
     Malformed,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     StalePrecondition,
@@ -40,7 +42,7 @@ from shared.domain.errors import (
     Unreadable,
     Upstream,
 )
-from shared.domain.failures import Disposition, disposition_of, put_back
+from shared.domain.failures import Disposition, disposition_of, has_nothing_left, put_back
 from shared.domain.messages import Message
 from shared.domain.ports import Queue
 from shared.services import Services
@@ -64,6 +66,7 @@ _STATUSES: dict[type[SyncError], int] = {
     Undecidable: 502,
     Refused: 502,
     Forbidden: 502,
+    OrganizationGone: 502,
     Unauthorized: 502,
     Throttled: 503,
     Unavailable: 503,
@@ -74,6 +77,7 @@ _STATUSES: dict[type[SyncError], int] = {
 _REFUSALS: dict[type[Upstream], str] = {
     Refused: "refused",
     Forbidden: "forbidden",
+    OrganizationGone: "organization-gone",
     Unauthorized: "refused-us",
 }
 # The largest bodies (bytes) that are read: Microsoft names 2 MB as the largest that its hooks send.
@@ -90,6 +94,8 @@ _SENTENCES = {
     "not-found": "the request names something that does not exist",
     "conflict": "somebody else changed it at the same moment; try again",
 }
+# Which keys of the document lead to an organization.
+_ADDRESSES = {"ado": "ado_url", "sentry": "sentry_organization and sentry_url", "storage": ""}
 # What to check when a service rejects our credentials or our permissions.
 _CREDENTIALS = {
     "ado": "check that ADO_PAT has not expired, belongs to the organization at ado_url, and may read and "
@@ -130,9 +136,7 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = 
 def outcome(word: str, status: int = 200, **facts: Any) -> func.HttpResponse:
     """Answer a webhook with the outcome of its delivery, and log the same facts except ``detail``."""
     known = {name: value for name, value in facts.items() if value is not None}
-    logger.info(
-        "outcome=%s %s", word, " ".join(f"{name}={known[name]}" for name in known if name != "detail")
-    )
+    logger.info(line(word, **{name: known[name] for name in known if name != "detail"}))
     return answer({"outcome": word, **known}, status)
 
 
@@ -175,6 +179,8 @@ def sentence_of(error: SyncError) -> str:
             Refused: f"{name} says that the request is wrong{_code_in(error.quoted)}",
             Forbidden: f"{name} does not let our credentials read or change this{_code_in(error.quoted)}: "
             f"{_PERMISSIONS[error.service]}",
+            OrganizationGone: f"{name} knows no organization at the address in the document: it may have "
+            f"been renamed or deleted; check {_ADDRESSES[error.service]}",
             Unauthorized: f"{name} does not accept our credentials: {_CREDENTIALS[error.service]}",
             Throttled: f"{name} asks us to wait",
         }
@@ -247,10 +253,10 @@ def _bounded(
         try:
             return handler(request, services)
         except SyncError as error:
-            _log_refusal(error)
+            _log_refusal(error, handler, request)
             return refuse(error)
         except Exception:
-            logger.exception("outcome=bug")
+            logger.exception(line("bug", **_asked(handler, request)))
             return apologize()
 
     return bounded
@@ -260,10 +266,14 @@ def _unavailable() -> Unavailable:
     return Unavailable("storage", "something unexpected happened")
 
 
-def _log_refusal(error: SyncError) -> None:
-    # The detail of an error may name people or titles; the log contains identifiers but no content.
-    detail = error.detail if isinstance(error, Unauthenticated | MissingSetting) else ""
-    logger.warning("outcome=refused error=%s kind=%s %s", type(error).__name__, error.kind, detail)
+def _log_refusal(error: SyncError, handler: HttpHandler, request: func.HttpRequest) -> None:
+    level = logging.INFO if has_nothing_left(error) else logging.WARNING
+    logger.log(level, line("refused", **_asked(handler, request), **reason_of_refusal(error)))
+
+
+def _asked(handler: HttpHandler, request: func.HttpRequest) -> dict[str, Any]:
+    """Return which function was asked, and about what."""
+    return {"function": handler.__module__.rpartition(".")[2], **subject_of_request(request)}
 
 
 def body_of(request: func.HttpRequest, most: int) -> bytes:
@@ -336,19 +346,15 @@ def read(body: bytes, kind: type[Shape]) -> Shape:
 def log_unreadable(organization: str, keys: Iterable[str]) -> None:
     """Name the stored rows that were passed over; somebody has to remove them, or deploy what reads them."""
     for key in keys:
-        logger.error("outcome=unreadable organization=%s row=%s", organization, key)
+        logger.error(line("unreadable", organization=organization, row=key))
 
 
 def finish(queue: Queue, message: Message, error: SyncError) -> None:
     """Dispose of a message that failed: returning deletes it, raising hands it to the queue's retries."""
     disposition = disposition_of(error, message)
     logger.log(
-        _level_of(disposition, again=message.again),
-        "outcome=%s error=%s kind=%s organization=%s",
-        disposition.value,
-        type(error).__name__,
-        error.kind,
-        message.organization,
+        level_of_failure(error, disposition, again=message.again),
+        line(disposition.value, **subject_of(message), **reason_of_refusal(error)),
     )
     if disposition is Disposition.PUT_BACK:
         # Queues count whole seconds. Rounding down would call the service too early.
@@ -356,10 +362,3 @@ def finish(queue: Queue, message: Message, error: SyncError) -> None:
             queue.put(part, delay=math.ceil(delay))
     elif disposition is Disposition.RETRY:
         raise error
-
-
-def _level_of(disposition: Disposition, *, again: bool) -> int:
-    if disposition is Disposition.PUT_BACK:
-        return logging.INFO
-    # What the reconciler looks at again was told when it first went wrong.
-    return logging.WARNING if again else logging.ERROR

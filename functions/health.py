@@ -1,14 +1,16 @@
 """Reports whether the app can do its work, and names what it lacks, without any secret."""
 
 import itertools
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import azure.functions as func
 
-from functions.edge import answer, api_boundary, name_of
-from shared.domain.errors import SyncError
+from functions.edge import answer, api_boundary, name_of, sentence_of
+from shared.domain.errors import OrganizationGone, SyncError
 from shared.domain.rules.diagnosing import (
     CLOCK,
     HOOK,
@@ -16,9 +18,9 @@ from shared.domain.rules.diagnosing import (
     PEOPLE,
     POISON,
     SCOPE_MISSING,
-    STORAGE,
     TEST_EVENT,
 )
+from shared.domain.rules.diagnosing import STORAGE as STORAGE_ROLE
 from shared.domain.rules.problems import (
     CHANGES_UNTOLD,
     DELIVERIES_REFUSED,
@@ -26,12 +28,23 @@ from shared.domain.rules.problems import (
     MISSING_SETTING,
     ORGANIZATION_NOT_FOUND,
     PART_FAILED,
+    SUBSCRIPTIONS,
     UNAUTHORIZED,
 )
 from shared.flows.watching import nobodys, troubles_in_short
+from shared.http.trouble import (
+    EXPIRED_CERTIFICATE,
+    NO_TLS,
+    OTHER_NAME,
+    UNKNOWN_AUTHORITY,
+    UNKNOWN_NAME,
+    UNSUPPORTED_VERSION,
+    UNUSABLE_CERTIFICATE,
+)
 from shared.services import Services
+from shared.settings import STORAGE
 from shared.store.examinations import Examined
-from shared.store.organizations import DOCUMENT
+from shared.store.organizations import DOCUMENT, gone
 from shared.store.progress import Told
 from shared.version import VERSION
 
@@ -43,6 +56,7 @@ _PARTS = {
     "issues": "the linked issues cannot be read",
     "activity": "old activity cannot be removed",
     "examination": "what the sync needs cannot be tried",
+    "hooks": "the service hook subscriptions in Azure DevOps are not in order",
 }
 _SERVICES = frozenset({"ado", "sentry"})
 # What an organization's own problems are called here, by their kind.
@@ -58,7 +72,8 @@ _SHOWN = {
     PEOPLE: "assignees of work items are nobody in Sentry: invite them, or map their addresses under People,",
     POISON: "messages on a poison queue: look at them with sentry-ado replay,",
     SCOPE_MISSING: "a scope of the token is missing in {service}: add it to the integration's permissions,",
-    STORAGE: "a role in the storage account is missing: see docs/permissions.md,",
+    STORAGE_ROLE: "a role in the storage account is missing: see docs/permissions.md,",
+    SUBSCRIPTIONS: "a subscription in {service} is not in order: sentry-ado hooks repair,",
     TEST_EVENT: "PUBLIC_URL does not lead to the app: correct it,",
     CHANGES_UNTOLD: "the reconciler found changes in {service} that no hook told: look at the hooks,",
 }
@@ -68,34 +83,84 @@ _MOST_LOOKED_AT = 100
 _WAYS = {
     "feed": "all linked work items are looked at, as Azure DevOps does not tell what changed,",
     "issues": "linked issues are asked for one by one, as Sentry does not list them,",
+    "hooks": "people look after the service hook subscriptions, as the app may not,",
 }
+
+_GONE = {gone(service): service for service in ("ado", "sentry")}
+
+
+# What will not cure itself, by the kind of the error.
+_CURES = {
+    UNKNOWN_AUTHORITY: "name the authority's certificate in REQUESTS_CA_BUNDLE",
+    EXPIRED_CERTIFICATE: "renew the certificate of that server, or set its clock",
+    OTHER_NAME: "use the name that the certificate is for",
+    UNUSABLE_CERTIFICATE: "replace the certificate of that server",
+    NO_TLS: "check scheme and port of the address",
+    UNKNOWN_NAME: "check the address, and the app's DNS servers",
+    UNSUPPORTED_VERSION: "Azure DevOps Server 2020 or a newer one is needed",
+}
+
+
+class _Look(NamedTuple):
+    at: float
+    content: dict[str, Any]
+
+
+_looks: WeakKeyDictionary[Services, _Look] = WeakKeyDictionary()
+_looking = threading.Lock()
 
 
 @api_boundary
 def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    """Answer from memory for some seconds: a stranger who asks again and again costs storage nothing."""
-    now, known = services.clock(), services.answered_health
-    if known is None or not 0.0 <= now - known[0] < services.keeps_health_for:
-        known = services.answered_health = (now, _content(services))
-    return answer(known[1])
-
-
-def _content(services: Services) -> dict[str, Any]:
-    problems = [error.detail for error in services.settings.missing()]
-    notes: list[str] = []
-    if not problems:
+    last = _looks.get(services)
+    # One looks at a time. The others take what was seen last, however slow storage is, if there is anything.
+    if _is_old(last, services) and _looking.acquire(blocking=last is None):
         try:
-            problems, notes = _noted(services)
-        except SyncError:
-            problems = ["Azure Storage cannot be reached, or refuses us"]
+            last = _looks.get(services)
+            if _is_old(last, services):
+                last = _looks[services] = _Look(services.clock(), _looked_at(services))
+        finally:
+            _looking.release()
+    return answer(last.content if last is not None else {})
+
+
+def _is_old(look: _Look | None, services: Services) -> bool:
+    return look is None or not 0 <= services.clock() - look.at < services.keeps_health_for
+
+
+def _looked_at(services: Services) -> dict[str, Any]:
+    missing = services.settings.missing()
+    problems = [error.detail for error in missing]
+    notes: list[str] = []
+    if services.trust.problem:
+        problems.append(services.trust.problem)
+    if not any(error.name.startswith(STORAGE) for error in missing):
+        found, notes = _in_storage(services)
+        problems += found
+    stood_in_for = (error.detail for error in services.settings.stood_in_for())
+    problems += [each for each in stood_in_for if each not in problems]
     content = {"status": "degraded" if problems else "ok", "version": VERSION, "problems": problems}
     return {**content, "notes": notes} if notes else content
+
+
+def _in_storage(services: Services) -> tuple[list[str], list[str]]:
+    """Return what storage tells of problems and notes, and what is wrong with itself, tables and queues."""
+    try:
+        problems, notes = _noted(services)
+    except SyncError as error:
+        problems, notes = [f"the tables cannot be used: {sentence_of(error)}"], []
+    try:
+        for queue in (services.inbound, services.outbound):
+            queue.verify()
+    except SyncError as error:
+        problems.append(f"the queues cannot be used: {sentence_of(error)}")
+    return problems, notes
 
 
 def _noted(services: Services) -> tuple[list[str], list[str]]:
     """Return what keeps us from our work, and what only makes it dearer."""
     by_scope = services.progress.told()
-    told = list(by_scope.values())
+    told = [*by_scope.values(), *services.hooks.told()]
     problems = [
         *_refusals(services),
         *_troubles(services, by_scope),
@@ -109,6 +174,12 @@ def _refusals(services: Services) -> Iterator[str]:
     for service, count in services.organizations.refusals().items():
         if service == DOCUMENT:
             yield f"the stored document of {count} organization(s) cannot be read"
+        elif service in _GONE:
+            name = name_of(_GONE[service])
+            yield (
+                f"{name} knows no organization at the address in the document of {count} organization(s): it "
+                "may have been renamed or deleted"
+            )
         else:
             yield f"{name_of(service)} does not accept our credentials for {count} organization(s)"
     for service, count in services.forbidden.counts().items():
@@ -133,14 +204,16 @@ def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
         scope = organization.scope
         found = examined.get(scope, Examined()).troubles
         for each in troubles_in_short(services, organization, told.get(scope, Told()), found):
-            # A refusal that a worker has met as well is told once.
-            is_told = each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0
+            # A refusal that a worker has met as well is told once, and so is an organization that is gone.
+            is_told = (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0) or (
+                each.kind == ORGANIZATION_NOT_FOUND and refusing[gone(str(each.side))] > 0
+            )
             if not is_told and not each.kind.endswith(PART_FAILED):
                 since.setdefault((each.kind, str(each.side)), []).append(each.since or services.clock())
     for (kind, side), moments in sorted(since.items()):
         what = _SHOWN.get(kind, "{service} did not answer when it was asked who it is ({kind})")
         yield (
-            f"{what.format(service=name_of(side), kind=kind)} for {len(moments)} organization(s) since "
+            f"{what.format(service=name_of(side) if side in _SERVICES else 'the app', kind=kind)} for {len(moments)} organization(s) since "
             f"{_minute(min(moments))}"
         )
     if slugs := {each.slug for each in nobodys(services)}:
@@ -168,10 +241,13 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     since: dict[tuple[str, str], list[float]] = {}
     for each in told:
         for part, problem in each.problems.items():
-            # What both services said when they were asked who they are is told with the troubles.
-            if problem.is_note is are_notes and part not in _SERVICES:
+            # What both services said when they were asked who they are is told with the troubles; of an
+            # organization that is gone the refusals tell, once for all that fails for it.
+            is_told = part in _SERVICES or problem.kind == OrganizationGone.kind
+            if problem.is_note is are_notes and not is_told:
                 since.setdefault((part, problem.kind), []).append(problem.since)
     for (part, kind), moments in sorted(since.items()):
         begun = _minute(min(moments))
         what = (_WAYS if are_notes else _PARTS).get(part, part)
-        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}"
+        cure = f" ({_CURES[kind]})" if kind in _CURES else ""
+        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure}"

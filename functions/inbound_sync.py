@@ -5,6 +5,7 @@ import logging
 import azure.functions as func
 
 from functions.edge import finish
+from functions.log import line, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import decode_inbound
 from shared.flows.syncing import sync_inbound
@@ -18,11 +19,12 @@ def handle(message: func.QueueMessage, services: Services) -> None:
     try:
         sync = decode_inbound(message.get_body())
     except Malformed as error:
-        logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # a traceback would say nothing
+        # A traceback would say nothing.
+        logger.error(line("drop", queue="inbound-sync", kind=error.kind, why=error.detail))  # noqa: TRY400
         return
     try:
         outcomes = sync_inbound(sync, services)
     except SyncError as error:
         finish(services.inbound, sync, error)
         return
-    logger.info("outcome=%s work_item=%s rev=%s", ",".join(outcomes), sync.work_item_id, sync.rev)
+    logger.info(line(",".join(outcomes), **subject_of(sync)))

@@ -1,6 +1,6 @@
 """Links an issue to a work item, lists links with their health, and removes them. docs/api.md#issue_links."""
 
-from typing import Literal
+from typing import Any
 
 import azure.functions as func
 import msgspec
@@ -20,7 +20,7 @@ from functions.shown import FILTERS, described, filter_in, listed, side_in
 from shared.domain.errors import Rejected
 from shared.flows.bulk import Linked, link_all, pairs_from_csv, pairs_from_json
 from shared.flows.copying import copy_all
-from shared.flows.linking import link, unlink
+from shared.flows.linking import initial_from, link, unlink
 from shared.flows.listing import page_of
 from shared.flows.naming import link_named
 from shared.services import Services
@@ -35,7 +35,7 @@ COPY = "copy"  # Stands where an issue's id may stand, and is none.
 class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
     issue_id: str | int
     work_item_id: str | int
-    initial: Literal["ado", "sentry"] | None = None
+    initial: Any = None
 
 
 @api_boundary
@@ -70,7 +70,7 @@ def _add(
         return _answer_all(list(link_all(services, organization, pairs)))
     wanted = read(body, _LinkRequest)
     issue_id, work_item_id = link_named(services, organization, wanted.issue_id, wanted.work_item_id)
-    made = link(services, organization, issue_id, work_item_id, wanted.initial)
+    made = link(services, organization, issue_id, work_item_id, initial_from(wanted.initial))
     return answer(described(made, organization, services), 201)
 
 

@@ -10,11 +10,12 @@ from shared.domain.errors import (
     Conflict,
     ConnectionChanged,
     NotFound,
+    OrganizationGone,
     Rejected,
     StalePrecondition,
     SyncError,
 )
-from shared.flows.connecting import described_projects, remove, store
+from shared.flows.connecting import check, described_projects, keep, remove
 from shared.flows.form import ProjectStates, described_fields
 from shared.services import Services
 from shared.store.organizations import Organization, unknown
@@ -32,7 +33,9 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             if organization is None:
                 raise unknown(slug)
             _verify_if_match(request, organization)
-            remove(services, organization)
+            left = remove(services, organization)
+            if left:
+                return answer({"organization": slug, "warnings": {"subscriptions": left}})
             return func.HttpResponse(status_code=204)
         case _:
             return _get(request, services.organizations.get(slug), services)
@@ -56,13 +59,17 @@ def _put(request: func.HttpRequest, body: bytes, slug: str, services: Services) 
     _verify_if_match(request, current)
     configuration = Configuration.from_json(body, services.settings.addresses)
     try:
-        stored = store(services, slug, configuration, current, choice)
+        is_page = Configuration.names_page(body)
+        checked = check(services, slug, configuration, current, choice, of_page=is_page)
+        stored = keep(services, checked)
     except ConnectionChanged:
         raise
     except Conflict as error:
         raise StalePrecondition("somebody else changed the document in the meantime") from error
+    content = {"organization": slug, "config": msgspec.to_builtins(stored.configuration)}
+    warnings = {key: sentence_of(error) for key, error in checked.warnings.items()}
     return answer(
-        {"organization": slug, "config": msgspec.to_builtins(stored.configuration)},
+        {**content, "warnings": warnings} if warnings else content,
         200 if current else 201,
         {"ETag": stored.version},
     )
@@ -96,7 +103,7 @@ def _projects(
     detailed = [each for each in request.params.get("project", "").split(",") if each]
     try:
         return described_projects(services, organization, detailed), None
-    except NotFound:
+    except (NotFound, OrganizationGone):
         return [], "Azure DevOps knows no organization at ado_url."
     except SyncError as error:
         return [], f"Projects and states cannot be listed. {sentence_of(error)}."

@@ -5,6 +5,7 @@ import logging
 import azure.functions as func
 
 from functions.edge import finish
+from functions.log import line, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import decode_outbound
 from shared.flows.commenting import sync_comment
@@ -19,7 +20,8 @@ def handle(message: func.QueueMessage, services: Services) -> None:
     try:
         sync = decode_outbound(message.get_body())
     except Malformed as error:
-        logger.error("outcome=drop %s", error.detail)  # noqa: TRY400  # a traceback would say nothing
+        # A traceback would say nothing.
+        logger.error(line("drop", queue="outbound-sync", kind=error.kind, why=error.detail))  # noqa: TRY400
         return
     try:
         sync_one = sync_outbound if sync.comment_id is None else sync_comment
@@ -27,4 +29,4 @@ def handle(message: func.QueueMessage, services: Services) -> None:
     except SyncError as error:
         finish(services.outbound, sync, error)
         return
-    logger.info("outcome=%s issue=%s", ",".join(outcomes), sync.issue_id)
+    logger.info(line(",".join(outcomes), **subject_of(sync)))

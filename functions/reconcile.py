@@ -6,6 +6,7 @@ import azure.functions as func
 import msgspec
 
 from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unreadable, read, seated
+from functions.log import level_of, line, reason_of_refusal
 from shared.domain.errors import SyncError
 from shared.flows.connecting import remove_what_ended
 from shared.flows.naming import link_named
@@ -24,34 +25,31 @@ class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
 def handle_timer(services: Services) -> None:
     for slug, result in reconcile_all(services).items():
         if isinstance(result, SyncError):
-            logger.error("outcome=failed organization=%s kind=%s", slug, result.kind)
+            logger.log(level_of(result), line("failed", organization=slug, **reason_of_refusal(result)))
         elif isinstance(result, Exception):
-            logger.error("outcome=bug organization=%s", slug, exc_info=result)
+            logger.error(line("bug", organization=slug), exc_info=result)
         else:
             _log(slug, result)
     try:
         remove_what_ended(services)
     except SyncError as error:
-        logger.error("outcome=failed part=remove-what-ended kind=%s", error.kind)  # noqa: TRY400  # no bug
+        logger.log(level_of(error), line("failed", part="remove-what-ended", **reason_of_refusal(error)))
 
 
 def _log(slug: str, found: Found) -> None:
     for note in found.notes:
-        logger.warning("outcome=noted organization=%s part=%s kind=%s", slug, note.part, note.kind)
+        logger.warning(line("noted", organization=slug, part=note.part, kind=note.kind))
     for failure in found.failures:
         if isinstance(failure.error, SyncError):
-            kind = failure.error.kind
-            logger.error("outcome=failed organization=%s part=%s kind=%s", slug, failure.part, kind)
+            reason = reason_of_refusal(failure.error)
+            logger.log(
+                level_of(failure.error), line("failed", organization=slug, part=failure.part, **reason)
+            )
         else:
-            logger.error("outcome=bug organization=%s part=%s", slug, failure.part, exc_info=failure.error)
+            logger.error(line("bug", organization=slug, part=failure.part), exc_info=failure.error)
     log_unreadable(slug, found.unreadable)
-    logger.info(
-        "outcome=reconciled organization=%s links=%s drifted=%s issues=%s",
-        slug,
-        found.looked_at,
-        found.drifted,
-        found.issues,
-    )
+    counts = {"links": found.looked_at, "drifted": found.drifted, "issues": found.issues}
+    logger.info(line("reconciled", organization=slug, **counts))
 
 
 @api_boundary

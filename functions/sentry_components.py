@@ -12,7 +12,8 @@ from shared.domain.decoding import decode
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.domain.model import IssueLink
-from shared.flows.creating import create_and_link, link_or_get
+from shared.flows.creating import create_and_link, link_by_form
+from shared.flows.linking import initial_from
 from shared.sentry.hook import verify_signature
 from shared.services import Services
 from shared.store.organizations import Organization
@@ -107,7 +108,8 @@ def _dependent(request: func.HttpRequest, name: str) -> str | None:
 def _link(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
     submitted = _submitted(request)
     work_item_id = work_item_id_from(_text(submitted, "work_item"), "work_item")
-    linked = link_or_get(services, organization, _issue_id(submitted), work_item_id)
+    initial = initial_from(_text(submitted, "initial", required=False) or None)
+    linked = link_by_form(services, organization, _issue_id(submitted), work_item_id, initial)
     return _linked(linked, organization, services)
 
 
@@ -125,7 +127,9 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
         tags=_text(submitted, "tags", required=False),
         parent=work_item_id_from(parent, "parent") if parent else None,
     )
-    return _linked(create_and_link(services, organization, issue_id, new), organization, services)
+    initial = initial_from(_text(submitted, "initial", required=False) or None)
+    linked = create_and_link(services, organization, issue_id, new, initial)
+    return _linked(linked, organization, services)
 
 
 def _submitted(request: func.HttpRequest) -> _Submitted:

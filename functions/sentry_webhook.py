@@ -20,7 +20,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     hint = parse(request.headers, body)
     if hint is None or (hint.comment_id and not connected.configuration.sync_comments):
         note_taken(services, connected.scope, Side.SENTRY, nothing_to_do=True)
-        return outcome("ignored", organization=organization)
+        return outcome("ignored", organization=organization, issue=hint.issue_id if hint else None)
     services.outbound.put(
         OutboundMessage(
             organization, hint.issue_id, hint.comment_id, connected.epoch, told_at=services.clock()

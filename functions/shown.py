@@ -61,6 +61,7 @@ def listed(link: IssueLink, organization: Organization, services: Services) -> d
     stand = sides(link, configuration)
     return {
         **described(link, organization, services),
+        "linked_by": "api" if link.form is None else "form",
         "health": health.word.value,
         "reason": health.reason or None,
         "detail": health.detail or None,

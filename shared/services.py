@@ -16,20 +16,23 @@ from msgspec.structs import replace
 from requests.auth import AuthBase
 
 from shared.ado.auth import SCOPE as ADO_SCOPE
-from shared.ado.auth import EntraAuth, personal_access_token
+from shared.ado.auth import EntraAuth, NoToken, personal_access_token
 from shared.ado.client import AdoClient
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
-from shared.credential import Credential
+from shared.ado.subscriptions import Subscriptions
 from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
-from shared.domain.errors import StalePrecondition
-from shared.domain.ports import Queue
-from shared.http import BackOff, Caller, Session, new_session
-from shared.seats import Seats
+from shared.domain.errors import MissingSetting, StalePrecondition
+from shared.domain.ports import AdoHooks, Queue
+from shared.http import BackOff, Caller, Presence, Session, new_session
+from shared.http.credential import Credential, new_credential
+from shared.http.seats import Seats
+from shared.http.trust import Trust, trust_in
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
-from shared.settings import Settings
+from shared.settings import Identity, Settings
+from shared.settling.names import NameCache
 from shared.settling.observing import Observer, UnitOfWork
 from shared.settling.partners import Partners
 from shared.settling.settler import Settler
@@ -76,8 +79,10 @@ class Services:
         self.pause = pause
         self.seats = Seats(settings.threads)
         self.processes = ProcessCache()
-        self._credential = credential or Credential()
+        self._given_credential = credential
         self._members = MemberCache()
+        self._presence = Presence()
+        self._names = NameCache()
         self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
@@ -85,8 +90,6 @@ class Services:
         self.unfinished_checks: dict[str, float] = {}
         self._asked_at: dict[str, float] = {}
         self._later = later
-        # What ``health`` answered last, and when.
-        self.answered_health: tuple[float, dict[str, Any]] | None = None
 
     @cached_property
     def organizations(self) -> OrganizationStore:
@@ -172,6 +175,10 @@ class Services:
         """Return a client that ignores the back-off, for a person who waits and may have fixed a refusal."""
         return self._ado_client(organization, BackOff())
 
+    def subscriptions(self, organization: Organization) -> AdoHooks:
+        """Return the organization's subscriptions, whose refusals block no other call."""
+        return Subscriptions(self.ado_at_once(organization))
+
     def finder(self, organization: Organization) -> WorkItemFinder:
         base_url = self._ado_url(organization)
         search_url = organization.configuration.ado_search_url or search_url_for(base_url)
@@ -180,11 +187,15 @@ class Services:
         return WorkItemFinder(self.ado_at_once(organization), index, base_url)
 
     def _ado_client(self, organization: Organization, back_off: BackOff) -> AdoClient:
-        return AdoClient(self._ado_url(organization), self._session, self._ado_auth(organization), back_off)
+        auth = self._ado_auth(organization)
+        return AdoClient(self._ado_url(organization), self._session, auth, back_off, self._presence)
 
     def _ado_auth(self, organization: Organization) -> AuthBase:
-        pat = self.settings.ado_pat(organization.slug)
-        return personal_access_token(pat) if pat else EntraAuth(self._credential)
+        try:
+            pat = self.settings.ado_pat(organization.slug)
+        except MissingSetting as error:
+            return NoToken(error)
+        return personal_access_token(pat) if pat else EntraAuth(self._ado_credential)
 
     def _ado_url(self, organization: Organization) -> str:
         """Return the base URL; one that is looked up is stored in the document and used at once."""
@@ -224,6 +235,7 @@ class Services:
             BearerAuth(self.settings.sentry_token(organization.slug)),
             back_off,
             self._members,
+            self._presence,
         )
 
     def settler(self, organization: Organization) -> Settler:
@@ -236,7 +248,15 @@ class Services:
             ado=ado,
             sentry=sentry,
             observer=Observer(
-                slug, organization.scope, configuration, ado, sentry, self.processes, self.links, self.clock
+                slug,
+                organization.scope,
+                configuration,
+                ado,
+                sentry,
+                self.processes,
+                self.links,
+                self.clock,
+                self._names,
             ),
             partners=self.partners(organization),
             links=self.links,
@@ -264,15 +284,35 @@ class Services:
 
     @cached_property
     def _session(self) -> Session:
-        return new_session(self.settings.addresses, self.settings.secrets, self.settings.threads)
+        return new_session(
+            self.settings.addresses, self.settings.secrets, self.settings.threads, self.trust.bundle
+        )
+
+    @cached_property
+    def trust(self) -> Trust:
+        return trust_in(self.settings.ca_bundle)
+
+    @cached_property
+    def _ado_credential(self) -> Credential:
+        return self._given_credential or self._credential_of(self.settings.ado_identity)
+
+    @cached_property
+    def _storage_credential(self) -> Credential:
+        """Return the same one as for Azure DevOps, unless the host signs in to storage as somebody else."""
+        identity = self.settings.storage_identity
+        same = self._given_credential is not None or identity == self.settings.ado_identity
+        return self._ado_credential if same else self._credential_of(identity)
+
+    def _credential_of(self, identity: Identity) -> Credential:
+        return new_credential(identity.client_id, is_managed=identity.is_managed, bundle=self.trust.bundle)
 
     @cached_property
     def _transport(self) -> RequestsTransport:
-        return new_transport(self.settings.threads)
+        return new_transport(self.settings.threads, self.trust.bundle)
 
     @cached_property
     def _tables(self) -> Callable[[str], Table]:
-        service = table_service(self.settings.storage, self._credential, self._transport)
+        service = table_service(self.settings.storage, self._storage_credential, self._transport)
         return lambda name: AzureTable(service.get_table_client(name))
 
     def _table(self, name: str) -> Table:
@@ -282,17 +322,23 @@ class Services:
         return self._azure_queue(name)
 
     def _azure_queue(self, name: str) -> AzureQueue:
-        return AzureQueue(queue_client(self.settings.storage, name, self._credential, self._transport))
+        return AzureQueue(
+            queue_client(self.settings.storage, name, self._storage_credential, self._transport)
+        )
 
     def fetch_tokens_ahead(self) -> None:
         """Begin to fetch the tokens that the app will need, if it signs in to storage as an identity.
 
         The first hook of a fresh instance cannot wait for them: Sentry gives it one second.
         """
-        if self.settings.is_storage_by_identity:
-            self._credential.fetch_ahead(
-                STORAGE_SCOPE, *([ADO_SCOPE] if self.settings.is_ado_by_identity else [])
-            )
+        if not self.settings.is_storage_by_identity:
+            return
+        for_ado = [ADO_SCOPE] if self.settings.is_ado_by_identity else []
+        if self._storage_credential is self._ado_credential:
+            self._ado_credential.fetch_ahead(STORAGE_SCOPE, *for_ado)
+        else:
+            self._storage_credential.fetch_ahead(STORAGE_SCOPE)
+            self._ado_credential.fetch_ahead(*for_ado)
 
     def end_refusals(self, slug: str) -> None:
         """End the organization's back-off after refused credentials, in this instance of the app only."""
@@ -329,10 +375,9 @@ def services() -> Services:
 
 @lru_cache(maxsize=1)
 def _built() -> Services:
-    # At INFO, Azure's clients log twenty lines for each call, including row keys.
-    logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
-    # It tells of every token that it takes out of its cache, one for each call.
-    logging.getLogger("azure.identity").setLevel(logging.WARNING)
+    # At INFO, Azure's clients log twenty lines for each call, including row keys, and every token that they
+    # take out of a cache.
+    logging.getLogger("azure").setLevel(logging.WARNING)
     # It warns of headers that it cannot read by quoting them.
     logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     built = Services(Settings.from_environ(os.environ))

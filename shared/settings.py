@@ -4,15 +4,18 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from shared.domain.addresses import AddressPolicy, hosts_in, is_loopback_url
-from shared.domain.errors import MissingSetting
+from shared.domain.errors import MissingSetting, UnusableSetting
+from shared.domain.placeholders import find_flaw, usable
 
 STORAGE = "AzureWebJobsStorage"
 RESOURCE_AREAS_URL = "https://app.vssps.visualstudio.com/_apis/resourceareas"
 
 _PURPOSES = {
     STORAGE: "the storage account for tables and queues (or AzureWebJobsStorage__accountName)",
+    "ADO_PAT": "the personal access token for Azure DevOps",
     "ADO_WEBHOOK_SECRET": "no Azure DevOps delivery can be trusted without it",
     "SENTRY_TOKEN": "the token of the internal integration in Sentry",
     "SENTRY_CLIENT_SECRET": "no Sentry delivery can be trusted without it",
@@ -20,7 +23,24 @@ _PURPOSES = {
 }
 
 
+_NO_ACCOUNT_NAME = "must be the account's name alone: 3 to 24 lower-case letters and digits"
 _SECRETS = ("ADO_PAT", "ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET", "SENTRY_TOKEN")
+_OURS = re.compile(f"({'|'.join(_SECRETS)})(?:_PREVIOUS)?(?:__.+)?", re.DOTALL)
+
+
+# https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-name
+_ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom the app signs in as, if not with a key: a managed identity, or what azure-identity finds.
+
+    An empty ``client_id`` is the identity that Azure made with the app.
+    """
+
+    client_id: str = ""
+    is_managed: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,18 +75,61 @@ class Settings:
 
     @property
     def storage(self) -> StorageAccount:
-        if text := self.environment.get(STORAGE):
+        """Return what the host's trigger reads as well: the same settings in the same order."""
+        text = self.environment.get(STORAGE, "")
+        if text.strip():
             return StorageAccount(connection_string=text)
+        # Functions quirk: the host takes the account's name before an address
+        # (docs/vendor_quirks.md#azure-functions).
         account = self.environment.get(f"{STORAGE}__accountName")
-        table_url = self.environment.get(f"{STORAGE}__tableServiceUri") or (
-            account and f"https://{account}.table.core.windows.net"
-        )
-        queue_url = self.environment.get(f"{STORAGE}__queueServiceUri") or (
-            account and f"https://{account}.queue.core.windows.net"
-        )
-        if not table_url or not queue_url:
+        if account is not None:
+            if _ACCOUNT_NAME.fullmatch(account) is None:
+                raise UnusableSetting(f"{STORAGE}__accountName", _NO_ACCOUNT_NAME)
+            return StorageAccount(
+                table_url=f"https://{account}.table.core.windows.net",
+                queue_url=f"https://{account}.queue.core.windows.net",
+            )
+        names = {service: f"{STORAGE}__{service}ServiceUri" for service in ("table", "queue")}
+        urls = {service: self.environment.get(name, "").strip() for service, name in names.items()}
+        if not any(urls.values()):
             raise MissingSetting(STORAGE, _PURPOSES[STORAGE])
-        return StorageAccount(table_url=table_url, queue_url=queue_url)
+        for service, url in urls.items():
+            if not url:
+                raise MissingSetting(names[service], f"the address of the account's {service}s")
+            if not _is_service_url(url):
+                raise UnusableSetting(
+                    names[service], f"must be an address such as https://NAME.{service}.core.windows.net"
+                )
+        return StorageAccount(table_url=urls["table"], queue_url=urls["queue"])
+
+    @property
+    def storage_identity(self) -> Identity:
+        """Return whom the host signs in as to the same account."""
+        client_id = self.environment.get(f"{STORAGE}__clientId", "").strip()
+        kind = self.environment.get(f"{STORAGE}__credential", "").strip()
+        default = self.ado_identity
+        return Identity(
+            client_id=client_id or default.client_id,
+            is_managed=kind.casefold() == "managedidentity" or default.is_managed,
+        )
+
+    @property
+    def ado_identity(self) -> Identity:
+        """Return whom the app signs in as to Azure DevOps: in Azure its managed identity, and nobody's login.
+
+        A kind of credential that somebody chose, or a service principal, is left to azure-identity.
+        """
+        client_id = self.environment.get("AZURE_CLIENT_ID", "").strip()
+        kind = self.environment.get("AZURE_TOKEN_CREDENTIALS", "").strip()
+        in_azure = bool(self.environment.get("IDENTITY_ENDPOINT"))
+        is_ours = in_azure and not kind and not self.environment.get("AZURE_TENANT_ID")
+        is_managed = is_ours or kind.casefold() == "managedidentitycredential"
+        return Identity(client_id=client_id, is_managed=is_managed)
+
+    @property
+    def ca_bundle(self) -> str:
+        """Return the path of the file with further certificate authorities, or an empty text."""
+        return self.environment.get("REQUESTS_CA_BUNDLE", "").strip()
 
     @property
     def is_storage_by_identity(self) -> bool:
@@ -78,7 +141,8 @@ class Settings:
     @property
     def is_ado_by_identity(self) -> bool:
         """Whether organizations without a token of their own sign in through Entra."""
-        return not self.environment.get("ADO_PAT")
+        value = self.environment.get("ADO_PAT", "")
+        return not usable(value) and not find_flaw(value)
 
     @property
     def table_prefix(self) -> str:
@@ -117,7 +181,7 @@ class Settings:
         """Return every secret and token that the environment holds, for whichever organization."""
         account = self.environment.get(STORAGE, "")
         return [
-            *(value for name, value in self.environment.items() if _is_secret(name)),
+            *(usable(value) for name, value in self.environment.items() if _is_secret(name)),
             *re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]+)", account, re.IGNORECASE),
         ]
 
@@ -128,16 +192,17 @@ class Settings:
         return self._secrets("SENTRY_CLIENT_SECRET", organization)
 
     def ado_pat(self, organization: str) -> str | None:
-        """Return the personal access token, or None: sign in through Entra."""
-        return self._for_organization("ADO_PAT", organization) or None
+        """Return the personal access token, or None: sign in through Entra.
+
+        Where a token was meant and is none, the app's own identity does not stand in: it may reach more.
+        """
+        name = self._name_for("ADO_PAT", organization)
+        if name == "ADO_PAT" and self.is_ado_by_identity:
+            return None
+        return self._secret(name)
 
     def sentry_token(self, organization: str) -> str:
-        token = self._for_organization("SENTRY_TOKEN", organization)
-        if not token:
-            specific = f"SENTRY_TOKEN{_suffix(organization)}"
-            name = specific if specific in self.environment else "SENTRY_TOKEN"
-            raise MissingSetting(name, _PURPOSES["SENTRY_TOKEN"])
-        return token
+        return self._secret(self._name_for("SENTRY_TOKEN", organization))
 
     def missing(self) -> list[MissingSetting]:
         """Return every setting that is required and not set.
@@ -152,9 +217,20 @@ class Settings:
             absent.append(error)
         for name in ("ADO_WEBHOOK_SECRET", "SENTRY_TOKEN", "SENTRY_CLIENT_SECRET"):
             given = any(key == name or key.startswith(f"{name}__") for key in self.environment)
-            if not given or (name in self.environment and not self.environment[name]):
-                absent.append(MissingSetting(name, _PURPOSES[name]))
+            if not given or (name in self.environment and not usable(self.environment[name])):
+                absent.append(self._missing(name))
         return absent
+
+    def stood_in_for(self) -> list[MissingSetting]:
+        """Return every secret and token that is a reference nobody resolved, or a placeholder.
+
+        Each of them is as good as empty, for all organizations or for the one that it is given for.
+        """
+        return [
+            self._missing(name)
+            for name, value in sorted(self.environment.items())
+            if _OURS.fullmatch(name) and find_flaw(value)
+        ]
 
     def _secrets(self, name: str, organization: str) -> tuple[str, ...]:
         """Return the current and the previous secret; never an empty tuple, never an empty secret.
@@ -167,15 +243,26 @@ class Settings:
             chosen, previous_names = f"{name}{suffix}", [f"{name}_PREVIOUS{suffix}"]
         else:
             chosen, previous_names = name, [f"{name}_PREVIOUS{suffix}", f"{name}_PREVIOUS"]
-        current = self.environment.get(chosen)
-        if not current:
-            raise MissingSetting(chosen, _PURPOSES[name])
-        previous = next((self.environment[each] for each in previous_names if each in self.environment), "")
+        current = self._secret(chosen)
+        given = (self.environment[each] for each in previous_names if each in self.environment)
+        previous = usable(next(given, ""))
         return (current, previous) if previous else (current,)
 
-    def _for_organization(self, name: str, organization: str) -> str:
+    def _name_for(self, name: str, organization: str) -> str:
         specific = f"{name}{_suffix(organization)}"
-        return self.environment.get(specific, self.environment.get(name, ""))
+        return specific if specific in self.environment else name
+
+    def _secret(self, name: str) -> str:
+        value = usable(self.environment.get(name, ""))
+        if not value:
+            raise self._missing(name)
+        return value
+
+    def _missing(self, name: str) -> MissingSetting:
+        """Return the error for a secret that is absent, empty, or no secret."""
+        ours = _OURS.fullmatch(name)
+        purpose = _PURPOSES[ours[1] if ours else name]
+        return MissingSetting(name, purpose, find_flaw(self.environment.get(name, "")))
 
     def _required(self, name: str) -> str:
         value = self.environment.get(name)
@@ -187,6 +274,17 @@ class Settings:
 def _is_secret(name: str) -> bool:
     # The last is for those of others, such as the one that Azure's own library signs in with.
     return name.startswith(_SECRETS) or name.endswith("SECRET")
+
+
+def _is_service_url(url: str) -> bool:
+    """Tell whether an address has a scheme and a host. Only an emulator on this machine may lack TLS."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (
+            parts.scheme == "https" or (parts.scheme == "http" and is_loopback_url(url))
+        )
+    except ValueError:
+        return False
 
 
 def _suffix(organization: str) -> str:

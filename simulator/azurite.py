@@ -45,10 +45,18 @@ class Azurite:
     from a running app and give it back. In memory it comes back empty.
 
     With a ``certificate`` it speaks https, and takes the tokens of ``simulator.identity`` beside the key.
+    One that ``checks_versions`` refuses a version of the protocol that is newer than itself.
     """
 
-    def __init__(self, location: Path | None = None, *, certificate: "Certificate | None" = None) -> None:
+    def __init__(
+        self,
+        location: Path | None = None,
+        *,
+        certificate: "Certificate | None" = None,
+        checks_versions: bool = False,
+    ) -> None:
         self._location = location
+        self._checks_versions = checks_versions
         self._certificate = certificate
         self._ports = {"Blob": 0, "Queue": 0, "Table": 0}
         self._process: _Process | None = None
@@ -97,7 +105,9 @@ class Azurite:
     def _command(self) -> list[str]:
         persistence = ["--location", str(self._location)] if self._location else ["--inMemoryPersistence"]
         ports = [word for name, port in self._ports.items() for word in (f"--{name.lower()}Port", str(port))]
-        options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+        options = ["--silent", "--disableTelemetry"]
+        if not self._checks_versions:
+            options.append("--skipApiVersionCheck")
         if self._certificate is not None:
             files = ["--cert", str(self._certificate.path), "--key", str(self._certificate.key_path)]
             options += [*files, "--oauth", "basic"]

@@ -13,7 +13,7 @@ from simulator.stack import ADO_ORGANIZATION, SENTRY_ORGANIZATION, SLUG, Stack
 
 _PATIENCE = 30  # seconds for one answer
 _TRIES, _LONGEST_WAIT = 6, 5  # seconds; a worker holds a link for a moment
-_API_VERSION = {"api-version": "7.1"}
+_API_VERSION = {"api-version": "6.0"}
 
 # Issues and work items that both fakes start with.
 LINKS = (("100", 31), ("101", 32), ("102", 33))
@@ -79,19 +79,6 @@ class AdoHands:
     def assignee(self, work_item_id: int) -> str | None:
         person = self._fields(work_item_id).get("System.AssignedTo")
         return None if person is None else str(person["uniqueName"])
-
-    def subscribe(self, event_type: str, url: str, secret: str) -> None:
-        """Add a service hook subscription, as Project settings > Service hooks does."""
-        subscription = {
-            "publisherId": "tfs",
-            "eventType": event_type,
-            "resourceVersion": "1.0",
-            "consumerId": "webHooks",
-            "consumerActionId": "httpRequest",
-            "publisherInputs": {},
-            "consumerInputs": {"url": url, "httpHeaders": f"Shared-Secret:{secret}"},
-        }
-        self._api("POST", "hooks/subscriptions", json=subscription)
 
     def subscribed_events(self) -> list[str]:
         subscriptions: list[Json] = self._api("GET", "hooks/subscriptions").json()["value"]
@@ -205,6 +192,9 @@ class AppHands:
     def reconcile(self, issue_id: str, work_item_id: int) -> None:
         self._ask("POST", "reconcile", json={"issue_id": issue_id, "work_item_id": work_item_id})
 
+    def subscribe(self) -> None:
+        self._ask("POST", "hooks")
+
     def activity(self, issue_id: str, work_item_id: int) -> list[Json]:
         """Return a link's activity, newest first."""
         entries: list[Json] = self._ask("GET", f"links/{issue_id}/{work_item_id}/activity").json()["activity"]
@@ -265,6 +255,5 @@ class Hands:
             self.app.link(issue_id, work_item_id)
 
     def subscribe(self) -> None:
-        """Add the three subscriptions; Sentry's webhook is a setting that its integration was made with."""
-        for event_type in ("workitem.updated", "workitem.deleted", "workitem.restored"):
-            self.ado.subscribe(event_type, self._stack.ado_webhook_url, self._stack.secrets.ado_hook)
+        """Have the app make its subscriptions; Sentry's webhook is a setting of its integration."""
+        self.app.subscribe()

@@ -9,7 +9,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -25,13 +25,28 @@ class IdentityEndpoint:
     """One endpoint on a port of 127.0.0.1; ``environment`` leads azure-identity to it.
 
     ``delay`` is in seconds, ``http_status`` other than 200 refuses, ``lifetime`` is how long a token lasts.
+    One that ``hangs_up`` gives no answer; a ``page`` is that of a proxy in front of it. With ``client_ids``
+    the app has these user-assigned identities and no other: whoever names none, or another one, is refused.
     """
 
-    def __init__(self, *, delay: float = 0.0, http_status: int = 200, lifetime: int = 86_400) -> None:
+    def __init__(
+        self,
+        *,
+        delay: float = 0.0,
+        http_status: int = 200,
+        lifetime: int = 86_400,
+        client_ids: Collection[str] = (),
+    ) -> None:
         self.delay = delay
         self.http_status = http_status
         self.lifetime = lifetime
+        self.client_ids = client_ids
+        self.hangs_up = False
+        self.page = ""
+        # Which resource all this is about; empty means every one.
+        self.only_for = ""
         self.asked: list[str] = []
+        self.clients: list[str | None] = []
         self._header = secrets.token_hex(16)
         self._stopping = threading.Event()
         endpoint = self
@@ -39,9 +54,12 @@ class IdentityEndpoint:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 http_status, body = endpoint.answer(self.path, self.headers.get("X-IDENTITY-HEADER", ""))
-                content = json.dumps(body).encode()
+                if endpoint.hangs_up and endpoint.only_for in self.path:
+                    self.close_connection = True
+                    return
+                content = endpoint.page.encode() or json.dumps(body).encode()
                 self.send_response(http_status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", "text/html" if endpoint.page else "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -77,8 +95,11 @@ class IdentityEndpoint:
         if query.get("api-version") != VERSION or "resource" not in query:
             return 400, {"statusCode": 400, "message": "Bad Request"}
         self.asked.append(query["resource"])
+        self.clients.append(query.get("client_id"))
         self._stopping.wait(self.delay)
-        if self.http_status != 200:
+        if self.client_ids and query.get("client_id") not in self.client_ids:
+            return 400, {"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity found"}
+        if self.http_status != 200 and self.only_for in query["resource"]:
             return self.http_status, {"statusCode": self.http_status, "message": "No token"}
         expires = int(time.time()) + self.lifetime
         return 200, {

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, field
+from msgspec.structs import replace
 
 from shared.domain.ids import GUID, LARGEST_NUMBER
 from shared.domain.model import Category, State
@@ -60,10 +61,43 @@ class StateAnswer(msgspec.Struct, frozen=True):
         return State(self.name, next((each for each in Category if each == self.category), None))
 
 
+class Move(msgspec.Struct, frozen=True):
+    to: str | None = None
+
+
 class TypeAnswer(msgspec.Struct, frozen=True):
+    """A type. ``transitions`` names, for each state, where an item may go; "" is before it is created."""
+
     name: Name
     states: list[StateAnswer] | None = None
     is_disabled: bool = field(name="isDisabled", default=False)
+    transitions: dict[str, list[Move] | None] | None = None
+
+    @property
+    def states_with_moves(self) -> tuple[State, ...]:
+        """Return the states, each with the moves out of it; None where no move is restricted.
+
+        A table that names no move at all is one that the server does not keep.
+        """
+        states = [each.state for each in self.states or ()]
+        listed = {each.name.casefold(): each.name for each in states}
+        moves = {
+            start.casefold(): tuple(
+                listed[each.to.casefold()] for each in goals if each.to and each.to.casefold() in listed
+            )
+            for start, goals in (self.transitions or {}).items()
+            if start and goals is not None
+        }
+        if not any(moves.values()):
+            return tuple(states)
+        return tuple(replace(each, moves=self._restricting(each, moves, listed)) for each in states)
+
+    def _restricting(
+        self, state: State, moves: dict[str, tuple[str, ...]], listed: dict[str, str]
+    ) -> tuple[str, ...] | None:
+        allowed = moves.get(state.name.casefold())
+        is_free = allowed is None or {*allowed, state.name} >= set(listed.values())
+        return None if is_free else allowed
 
 
 class Named(msgspec.Struct, frozen=True):

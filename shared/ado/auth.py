@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 import requests
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from shared.domain.errors import Unauthorized, Unavailable
+from shared.domain.errors import MissingSetting, Unauthorized, Unavailable
+from shared.http.credential import IdentityUnavailable
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -19,6 +21,16 @@ def personal_access_token(token: str) -> AuthBase:
     return HTTPBasicAuth("", token)
 
 
+class NoToken(AuthBase):
+    """Stands in where a token is wanted and missing: no call is made, and what needs none goes on."""
+
+    def __init__(self, missing: MissingSetting) -> None:
+        self._missing = missing
+
+    def __call__(self, _request: requests.PreparedRequest) -> requests.PreparedRequest:
+        raise self._missing
+
+
 class EntraAuth(AuthBase):
     """Adds a bearer token to each request; the credential keeps the token and renews it early.
 
@@ -29,11 +41,12 @@ class EntraAuth(AuthBase):
         self._credential = credential
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415  # only with Entra
-
         try:
             token = self._credential.get_token(SCOPE).token
-        # Neither keeps its cause: nobody knows what that quotes, and a traceback prints it.
+        # None keeps its cause: nobody knows what that quotes, and a traceback prints it.
+        except IdentityUnavailable:
+            advice = "Entra, or the app's identity endpoint, gives no token at the moment"
+            raise Unavailable("ado", f"{advice}: it gave no answer, or failed", advice=advice) from None
         except ClientAuthenticationError:
             advice = (
                 "Entra gave no token: set ADO_PAT, or give the app a managed identity "

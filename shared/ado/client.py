@@ -9,6 +9,7 @@ import msgspec
 from requests.auth import AuthBase
 
 from shared.ado.answers import (
+    Acknowledged,
     CategoryAnswer,
     ConnectionAnswer,
     Listed,
@@ -19,16 +20,30 @@ from shared.ado.answers import (
     WorkItemAnswer,
 )
 from shared.ado.feed import PageAnswer, read_page
-from shared.ado.identity import assignee_from_identity
+from shared.ado.identity import assignee_from_identity, name_of
+from shared.ado.refusals import meaning_of
 from shared.domain.decoding import Shape
-from shared.domain.errors import Forbidden, NotFound, Refused, Rejected, Unavailable
+from shared.domain.errors import (
+    Forbidden,
+    NotFound,
+    OrganizationGone,
+    Refused,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.ids import GUID, is_guid
-from shared.domain.model import Assignee, FoundWorkItems, Person, RevisionPage, WorkItem, WorkItemTypes
+from shared.domain.model import Assignee, FoundWorkItems, RevisionPage, WorkItem, WorkItemTypes
 from shared.domain.paths import below
 from shared.domain.ports import UNSET, Unset
-from shared.http import BackOff, Caller, Session
+from shared.http import BackOff, Caller, Presence, Session
 
-API_VERSION = {"api-version": "7.1"}
+# The newest that Azure DevOps Server 2020 has, so that it and all newer ones understand us. Each call that is
+# made with it exists in this version, with the same answer (docs/vendor_quirks.md#rest).
+# https://github.com/MicrosoftDocs/vsts-rest-api-specs/tree/master/specification/wit/azure-devops-server-6.0
+API_VERSION = {"api-version": "6.0"}
+_OLDEST_SERVER = "Azure DevOps Server 2020"
+_LATEST_VERSION = re.compile(r"latest REST API version this server supports is ([0-9]+\.[0-9]+)")
 LARGEST_BATCH = 200
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _PROJECTS_A_PAGE = 100
@@ -63,8 +78,16 @@ class AdoClient:
     can be none.
     """
 
-    def __init__(self, base_url: str, session: Session, auth: AuthBase, back_off: BackOff) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        session: Session,
+        auth: AuthBase,
+        back_off: BackOff,
+        presence: Presence | None = None,
+    ) -> None:
         self._base_url = base_url
+        self._presence = presence
         self._caller = Caller(
             service="ado",
             session=session,
@@ -72,6 +95,8 @@ class AdoClient:
             # ADO quirk: without this header, the answer to a bad token is a sign-in page and not a 401.
             headers={"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress"},
             problem_of=_problem_of,
+            missing_version_in=_missing_version_in,
+            meaning_of=meaning_of,
             back_off=back_off,
         )
 
@@ -81,8 +106,19 @@ class AdoClient:
         ADO quirk: this resource was never released from preview, and a plain version is refused.
         """
         version = {"api-version": "5.0-preview"}
-        answer = self.call("GET", ("_apis", "connectionData"), ConnectionAnswer, params=version)
+        answer = self._asked("GET", ("_apis", "connectionData"), ConnectionAnswer, params=version)
         return answer.instance_id.strip().lower()
+
+    def is_there(self) -> bool:
+        """Tell whether an organization or collection answers, be it to refuse us; raise if nobody knows."""
+        page = {"$top": 1}
+        try:
+            self._asked("GET", ("_apis", "projects"), Acknowledged, about="the organization", params=page)
+        except NotFound:
+            return False
+        except (Forbidden, Unauthorized, Refused):
+            return True
+        return True
 
     def clock_ahead(self) -> float | None:
         """Return by how many seconds its clock is ahead of ours, or None if it has not said."""
@@ -154,9 +190,7 @@ class AdoClient:
         if not isinstance(state, Unset):
             patch.append({"op": "add", "path": "/fields/System.State", "value": state})
         if not isinstance(assignee, Unset):
-            # ADO quirk: an empty string means nobody; null is not accepted.
-            address = assignee.email if isinstance(assignee, Person) else ""
-            patch.append({"op": "add", "path": "/fields/System.AssignedTo", "value": address})
+            patch.append({"op": "add", "path": "/fields/System.AssignedTo", "value": name_of(assignee)})
         answer = self.call(
             "PATCH",
             (*_WORK_ITEMS, str(work_item_id)),
@@ -178,9 +212,7 @@ class AdoClient:
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         """Return the states of every type. One that is disabled for new items goes on for those there are."""
-        return {
-            each.name: tuple(state.state for state in each.states or ()) for each in self._types(project_id)
-        }
+        return {each.name: each.states_with_moves for each in self._types(project_id)}
 
     def creatable_types(self, project: str) -> list[str]:
         """Return the types that a person may create: not disabled, and not in the hidden category.
@@ -279,17 +311,29 @@ class AdoClient:
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Shape:
-        """Call a path below the organization's URL, each segment as it is meant, and return the answer."""
-        return self._caller.call(
-            method,
-            below(self._base_url, *path),
-            kind,
-            about=about,
-            missing=missing,
-            json=json,
-            params={**API_VERSION, **(params or {})},
-            headers=headers,
-        )
+        """Call a path below the organization's URL, each segment as it is meant, and return the answer.
+
+        Raises OrganizationGone, and not NotFound, if there is no organization at all.
+        """
+        sent = {"json": json, "params": params, "headers": headers}
+        try:
+            return self._asked(method, path, kind, about=about, missing=missing, **sent)
+        except NotFound as error:
+            if self._presence is None or self._presence.is_there(self._base_url, self.is_there):
+                raise
+            raise OrganizationGone("ado", error.detail) from None
+
+    def _asked(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        kind: type[Shape],
+        *,
+        params: dict[str, Any] | None = None,
+        **sent: Any,
+    ) -> Shape:
+        query = {**API_VERSION, **(params or {})}
+        return self._caller.call(method, below(self._base_url, *path), kind, params=query, **sent)
 
     def work_item_from(
         self, answer: WorkItemAnswer, project_ids: dict[str, str | None] | None = None
@@ -356,3 +400,17 @@ def _problem_of(content: Any) -> str:
     """Return the sentence in an error body, which has one of two shapes."""
     message = content.get("message") or content["value"]["Message"]
     return str(message)
+
+
+def _missing_version_in(content: Any) -> str:
+    """Return our advice if the server is too old for the version that was asked for; otherwise nothing.
+
+    Servers speak other languages, so the exception's name decides. Their newest version is told if it can be
+    read.
+    """
+    if not str(content["typeKey"]).startswith(("VssVersion", "VssInvalidPreviewVersion")):
+        return ""
+    newest = _LATEST_VERSION.search(str(content.get("message")))
+    has = f" (the newest that it has is {newest[1]})" if newest else ""
+    lacked = f"the server lacks the version {API_VERSION['api-version']} of the REST API{has}"
+    return f"{lacked}: {_OLDEST_SERVER} or a newer one is needed"

@@ -10,7 +10,7 @@ from shared.domain.model import SentryComment
 from shared.domain.text import one_line
 
 # ADO quirk: the comments API never left preview; the plain version is refused.
-_VERSION = {"api-version": "7.1-preview.4"}
+_VERSION = {"api-version": "6.0-preview.3"}
 _LATEST = 200
 _ISSUE = re.compile("/issues/[0-9]+/")
 

@@ -15,6 +15,8 @@ from shared.domain.text import one_line, units
 
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
 _EDIT_PATH = re.compile(r"/(?:_workitems/edit|_apis/wit/workitems)/([0-9]{1,15})\b", re.IGNORECASE)
+# ADO quirk: of the search service, 6.0 is a preview (docs/vendor_quirks.md#rest).
+_VERSION = {"api-version": "6.0-preview.1"}
 # The infoCode values of a complete answer; any other means a partial one (SearchCode in its REST reference).
 _INDEX_IS_COMPLETE = frozenset({0, 8})
 
@@ -105,6 +107,7 @@ class WorkItemFinder:
             FoundAnswer,
             about=_about(project),
             json={"searchText": words, "$skip": 0, "$top": limit},
+            params=_VERSION,
         )
         # ADO quirk: an index that is not ready answers 200 with few results and a code.
         if answer.info_code not in _INDEX_IS_COMPLETE:

@@ -56,6 +56,7 @@ class Uninteresting(msgspec.Struct, frozen=True):
 
     outcome: str
     detail: str = ""
+    work_item_id: int | None = None
 
 
 class Foreign(msgspec.Struct, frozen=True):
@@ -150,7 +151,7 @@ def _updated(delivery: Mapping[str, Any]) -> WorkItemEvent | Uninteresting:
             _object(changes[name], f"resource.fields['{name}']")
     stripped = fields is None and resource.get("relations") is None
     if not stripped and not any(name in changes for name in (_STATE, _ASSIGNED_TO, _PROJECT)):
-        return Uninteresting("nothing-to-sync")
+        return Uninteresting("nothing-to-sync", work_item_id=work_item_id)
     return WorkItemEvent("updated", work_item_id, rev, _snapshot(delivery, work_item_id, rev, changes))
 
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 from shared.domain.model import ASSIGNEE_UNREADABLE, Assignee, Person, Stranger
-
-_LONGEST_ADDRESS = 254
+from shared.domain.names import LONGEST_NAME, address_in, without_display_name
 
 
 def assignee_from_identity(identity: Any) -> Assignee:
@@ -24,16 +23,23 @@ def assignee_from_identity(identity: Any) -> Assignee:
     return person or _stranger(str(identity))
 
 
+def name_of(assignee: Assignee) -> str:
+    """Return what to write; nobody is an empty text.
+
+    ADO quirk: an empty string means nobody; null is not accepted.
+    """
+    match assignee:
+        case Person(email):
+            return email
+        case Stranger(_, label):
+            return label
+        case _:
+            return ""
+
+
 def _person(value: Any) -> Person | None:
-    """Read ``address`` or ``Name <address>``; the name may contain brackets."""
-    if not isinstance(value, str):
-        return None
-    text = _without_name(value)
-    name, at, domain = text.partition("@")
-    # ADO quirk: Server writes DOMAIN\user in the brackets: no address (docs/vendor_quirks.md#people).
-    if not (name and at and domain) or "\\" in text or any(character.isspace() for character in text):
-        return None
-    return Person(text.lower()) if len(text) <= _LONGEST_ADDRESS else None
+    address = address_in(value) if isinstance(value, str) else None
+    return Person(address) if address else None
 
 
 def _stranger_in(identity: dict[Any, Any]) -> Stranger:
@@ -47,11 +53,5 @@ def _stranger(text: str) -> Stranger:
 
     Otherwise the same person would seem to be another one whenever somebody else tells of them.
     """
-    label = _without_name(text) or text.strip().removesuffix(">").rstrip().removesuffix("<")
-    return Stranger(ASSIGNEE_UNREADABLE, label.strip().lower()[:_LONGEST_ADDRESS])
-
-
-def _without_name(text: str) -> str:
-    """Return what stands in the brackets at the end of a text, or the text if there are none."""
-    text = text.strip()
-    return text[text.rfind("<") + 1 : -1].strip() if text.endswith(">") else text
+    label = without_display_name(text) or text.strip().removesuffix(">").rstrip().removesuffix("<")
+    return Stranger(ASSIGNEE_UNREADABLE, label.strip().lower()[:LONGEST_NAME])

@@ -4,11 +4,12 @@ from shared.domain.errors import Refused, SyncError
 from shared.domain.failures import reason_of
 from shared.domain.model import (
     ASSIGNEE,
-    ASSIGNEE_NOT_FOUND,
     STATUS,
     ActivityEntry,
     Assignee,
     Ends,
+    Intent,
+    ItemSide,
     Person,
     Side,
     Stranger,
@@ -27,17 +28,45 @@ def decision_entries(seen: Ends, now: Ends, decision: Decision, at: float) -> li
     ]
 
 
-def refusal_entry(field: str, refused: Refused, decision: Decision, at: float) -> ActivityEntry:
-    """Return an entry with the vendor's own words, which a person needs to fix the cause."""
+def refusal_entry(
+    field: str,
+    refused: Refused,
+    decision: Decision,
+    at: float,
+    *,
+    state: str | None = None,
+    left_at: ItemSide | None = None,
+) -> ActivityEntry:
+    """Return an entry with the vendor's own words, which a person needs to fix the cause.
+
+    ``state`` is the one that was refused, if it was on the way to the one decided on; ``left_at`` is where
+    the steps before it had led.
+    """
     intent = next(each for each in decision.intents if each.field == field)
-    word = ASSIGNEE_NOT_FOUND if field == ASSIGNEE else "refused"
     return ActivityEntry(
         at,
         "refused",
         direction=OUTBOUND if intent.side is Side.ADO else INBOUND,
         field=field,
-        after=intent.state or intent.status or named(intent.assignee),
-        reason=f"{word}: {refused.told.removeprefix(f'{word}: ')}",
+        before=left_at.state if left_at else None,
+        rev=left_at.rev if left_at else None,
+        after=state or intent.state or intent.status or named(intent.assignee),
+        reason=f"{refused.kind}: {refused.told}",
+    )
+
+
+def step_entry(now: Ends, step: Intent, decision: Decision, at: float) -> ActivityEntry:
+    """Return an entry about a work item that was left in a state on the way."""
+    goal = next(each.state for each in decision.intents if each.field == STATUS)
+    return ActivityEntry(
+        at,
+        str(Outcome.APPLIED),
+        direction=OUTBOUND,
+        field=STATUS,
+        before=now.item.state,
+        after=step.state,
+        rev=now.item.rev,
+        reason=f"on the way to {goal}",
     )
 
 
@@ -59,8 +88,14 @@ def _entry(field: str, choice: Choice, seen: Ends, now: Ends, decision: Decision
         before=_value(field, before, side),
         after=_value(field, later, side),
         rev=now.item.rev,
-        reason=choice.reason,
+        reason=choice.reason or _way(field, decision),
     )
+
+
+def _way(field: str, decision: Decision) -> str | None:
+    """Name the states through which a work item is moved, if it cannot be moved at once."""
+    via = [step.state or "" for each in decision.intents if each.field == field for step in each.via]
+    return f"via {', '.join(via)}" if via else None
 
 
 def _changed_side(field: str, seen: Ends, now: Ends) -> Side:

@@ -6,6 +6,7 @@ address at each connection.
 """
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
@@ -28,6 +29,14 @@ _NOT_TRUSTED = "our tokens go to known hosts only; if this one is yours, name it
 _KNOWN = frozenset({_DEV_AZURE, f"almsearch.{_DEV_AZURE}", "sentry.io"})
 _KNOWN_BELOW = re.compile(
     r"([a-z0-9][a-z0-9-]*)\.(?:visualstudio\.com|almsearch\.visualstudio\.com|sentry\.io)"
+)
+# What the addresses of Sentry's pages and of its API begin with.
+_SENTRY_PAGES = frozenset(
+    (
+        *("alerts", "api", "auth", "dashboards", "discover", "explore", "extensions", "insights", "issues"),
+        *("manage", "onboarding", "organizations", "performance", "profiling", "projects", "releases"),
+        *("replays", "settings", "stats", "teams", "traces", "user-feedback"),
+    )
 )
 _INGEST = "ingest"  # where clients of Sentry send events, as everybody may
 
@@ -141,21 +150,70 @@ class AddressPolicy(msgspec.Struct, frozen=True):
 def normalized_ado_url(url: str, policy: AddressPolicy) -> str:
     """Return the URL of the organization or collection to which ``url``, copied from a browser, belongs.
 
-    Raises Rejected for a URL that the policy forbids or that names no organization.
+    On a Server, what stands before a page may still name a project (``may_name_project``). Raises Rejected
+    for a URL that the policy forbids or that names no organization.
 
     https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls
     """
     verified = policy.verify_url(url)
     parts = urlsplit(verified)
     host = _bare(parts.hostname)
-    segments = [segment for segment in parts.path.split("/") if segment]
+    segments = _above_pages(parts.path)
     if host == _DEV_AZURE:
         if not segments:
             raise Rejected("names no organization: https://dev.azure.com/{organization}/")
         return f"https://{_DEV_AZURE}/{segments[0]}/"
     if host.endswith(_VISUAL_STUDIO):
         return f"https://{parts.netloc}/"
-    return verified
+    if len(segments) == len(_segments(parts.path)):
+        return verified
+    if not segments:
+        raise Rejected("names no collection: https://server/tfs/{collection}/")
+    return _at(parts, segments)
+
+
+def may_name_project(url: str) -> bool:
+    """Tell whether an address of a Server leads to a page: what stands before that may be a project's."""
+    try:
+        parts = _split(url)
+    except Rejected:
+        return False
+    host = _bare(parts.hostname)
+    is_server = host != _DEV_AZURE and not host.endswith(_VISUAL_STUDIO)
+    return is_server and len(_above_pages(parts.path)) < len(_segments(parts.path))
+
+
+def above(url: str) -> str | None:
+    """Return the address one segment shorter, or None if that names nothing but a host."""
+    parts = urlsplit(url)
+    segments = _segments(parts.path)[:-1]
+    return _at(parts, segments) if segments else None
+
+
+def normalized_sentry_url(url: str, policy: AddressPolicy) -> str:
+    """Return the URL of the server to which ``url``, copied from a browser, belongs.
+
+    Sentry answers at the root of its host, https://develop.sentry.dev/self-hosted/. Raises Rejected for a
+    URL that the policy forbids, or whose path is none of Sentry's pages.
+    """
+    parts = urlsplit(policy.verify_url(url))
+    segments = _segments(parts.path)
+    if segments and segments[0] not in _SENTRY_PAGES:
+        raise Rejected("must name a host and no path: Sentry answers at the root of its host")
+    return _at(parts, [])
+
+
+def _segments(path: str) -> list[str]:
+    return [segment for segment in path.split("/") if segment]
+
+
+def _above_pages(path: str) -> list[str]:
+    """Return the segments before the first that leads to a page or to the API: those begin with ``_``."""
+    return list(itertools.takewhile(lambda each: not each.startswith("_"), _segments(path)))
+
+
+def _at(parts: SplitResult, segments: Iterable[str]) -> str:
+    return "/".join([f"{parts.scheme}://{parts.netloc}", *segments, ""])
 
 
 def is_bare_host(text: str) -> bool:

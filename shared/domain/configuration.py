@@ -6,15 +6,23 @@ from typing import Any
 
 import msgspec
 
-from shared.domain.addresses import AddressPolicy, is_bare_host, normalized_ado_url
+from shared.domain.addresses import (
+    AddressPolicy,
+    is_bare_host,
+    may_name_project,
+    normalized_ado_url,
+    normalized_sentry_url,
+)
 from shared.domain.decoding import decode
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.model import Category, Side
+from shared.domain.names import address_in, name_in
 from shared.domain.paths import verify_segment
 
 DEFAULT_SENTRY_URL = "https://sentry.io/"
 HALF_A_MAPPING = "Resolve and unresolve status are required."
 _MAY_BE_DONE = frozenset({Category.RESOLVED, Category.COMPLETED, Category.REMOVED})
+USUALLY_DONE = (Category.RESOLVED, Category.COMPLETED)
 _LONGEST_TEXT = 1024
 _LONGEST_PROBLEM = 200  # characters; it may quote what was sent
 
@@ -49,7 +57,7 @@ class DoneWhen(StrEnum):
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid document (docs/glossary.md#the-document); ``people`` maps lower-cased ADO addresses."""
+    """A valid document (docs/glossary.md#the-document); ``people`` maps lower-cased ADO names."""
 
     ado_url: str | None = None
     ado_account_id: str | None = None
@@ -62,7 +70,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     sync_forward_assignment: bool = True
     sync_reverse_assignment: bool = True
     sync_comments: bool = False
-    done_categories: tuple[Category, ...] = (Category.RESOLVED, Category.COMPLETED)
+    done_categories: tuple[Category, ...] = USUALLY_DONE
     status_mapping: dict[str, ProjectMapping] = {}
     people: dict[str, str] = {}
     on_conflict: Side = Side.ADO
@@ -85,6 +93,12 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         if errors:
             raise InvalidConfiguration(errors)
         return cls(**values)
+
+    @staticmethod
+    def names_page(body: bytes) -> bool:
+        """Tell whether a submitted document has a page's address for a Server, whose base is not certain."""
+        url = decode(body, dict[str, Any]).get("ado_url")
+        return isinstance(url, str) and may_name_project(url)
 
     @classmethod
     def from_stored(cls, text: str) -> "Configuration":
@@ -167,15 +181,18 @@ def _people(people: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]
     taken: dict[str, str] = {}
     for ado, sentry in people.items():
         path = f"people.{_shown(ado)}"
-        ado_address, sentry_address = ado.strip().lower(), sentry.strip().lower()
-        if "@" not in ado_address or "@" not in sentry_address:
-            errors[path] = "must map one e-mail address to another"
+        ado_name, sentry_address = name_in(ado), address_in(sentry)
+        ado_address = ado_name or ado
+        if ado_name is None:
+            errors[path] = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's"
+        elif sentry_address is None:
+            errors[path] = "must map to an e-mail address"
         elif ado_address in aliases:
             errors[path] = "names an Azure DevOps person a second time"
         elif sentry_address in taken:
             errors[path] = f"{sentry_address} already stands for {taken[sentry_address]}"
-        aliases[ado_address] = sentry_address
-        taken.setdefault(sentry_address, ado_address)
+        aliases[ado_address] = sentry_address or sentry
+        taken.setdefault(sentry_address or sentry, ado_address)
     return aliases
 
 
@@ -197,9 +214,10 @@ def _check_addresses(values: dict[str, Any], policy: AddressPolicy, errors: dict
         pass  # Looked up on first use; the result is checked like any other address.
     elif ado_url is not None:
         _check_address(values, "ado_url", lambda url: normalized_ado_url(url, policy), errors)
-    for key in ("ado_search_url", "sentry_url"):
-        if values.get(key) is not None:
-            _check_address(values, key, policy.verify_url, errors)
+    if values.get("ado_search_url") is not None:
+        _check_address(values, "ado_search_url", policy.verify_url, errors)
+    if values.get("sentry_url") is not None:
+        _check_address(values, "sentry_url", lambda url: normalized_sentry_url(url, policy), errors)
 
 
 def _check_sentry_organization(slug: str | None, errors: dict[str, str]) -> None:

@@ -16,12 +16,16 @@ SyncError
 ├── Undecidable               a fact for a decision is missing: never guess
 ├── Upstream                  Sentry, Azure DevOps or Storage did not do what we asked
 │   ├── Refused               it says that the request is wrong; a retry cannot help
+│   │   └── NotAssignable     it knows no such person, or more than one, or cannot let them be assigned
 │   ├── Forbidden             it does not let us do this with this one thing
+│   ├── OrganizationGone      it knows no organization or collection at the address: nothing in it is gone
 │   ├── FeedLost              it has no feed of revisions for us, or none from this point on
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
 │   └── Unavailable           it gave no answer, or no usable one
+│       └── NotTrusted        time does not cure it: a certificate, a name, a protocol version
 └── MissingSetting            the app lacks a setting that it needs
+    └── UnusableSetting       the setting is there, and cannot be used
 
 ``kind`` is the kebab-case word that an answer or a link's health carries. One table each gives the
 consequences: for HTTP in ``functions/edge.py``, for links and messages in ``shared/domain/failures.py``.
@@ -153,6 +157,14 @@ class Refused(Upstream):
     kind = "refused"
 
 
+class NotAssignable(Refused):
+    """The service says that the person is the trouble; ``kind`` is a reason such as ASSIGNEE_NOT_FOUND."""
+
+    def __init__(self, service: str, detail: str, *, kind: str, quoted: str = "") -> None:
+        super().__init__(service, detail, quoted=quoted)
+        self.kind = kind
+
+
 class Forbidden(Upstream):
     """``about`` names the one thing that our credentials do not reach, such as ``work item 31``."""
 
@@ -161,6 +173,12 @@ class Forbidden(Upstream):
     def __init__(self, service: str, detail: str, *, about: str = "", quoted: str = "") -> None:
         super().__init__(service, detail, quoted=quoted)
         self.about = about
+
+
+class OrganizationGone(Upstream):
+    """The organization, or the collection, was renamed or deleted; what was asked for may well exist."""
+
+    kind = "organization-gone"
 
 
 class FeedLost(Upstream):
@@ -197,11 +215,30 @@ class Unavailable(Upstream):
     kind = "unavailable"
 
 
+class NotTrusted(Unavailable):
+    """We cannot talk to it until a person changes something; ``kind`` says what, ``advice`` how.
+
+    It behaves as no answer does, because the cure may come at any moment.
+    """
+
+    def __init__(self, service: str, detail: str, *, kind: str, advice: str, quoted: str = "") -> None:
+        super().__init__(service, detail, advice=advice, quoted=quoted)
+        self.kind = kind
+
+
 class MissingSetting(SyncError):
-    """``name`` is the environment variable that is missing."""
+    """``name`` is the environment variable that is missing; ``flaw`` says why what it holds is no value."""
 
     kind = "missing-setting"
 
-    def __init__(self, name: str, purpose: str) -> None:
-        super().__init__(f"{name} is not set: {purpose}")
+    def __init__(self, name: str, purpose: str, flaw: str | None = None) -> None:
+        super().__init__(f"{name} {flaw or 'is not set'}: {purpose}")
+        self.name = name
+
+
+class UnusableSetting(MissingSetting):
+    """``problem`` completes a sentence that begins with the setting's name."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        SyncError.__init__(self, f"{name} {problem}")
         self.name = name

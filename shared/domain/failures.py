@@ -12,6 +12,7 @@ from shared.domain.errors import (
     Malformed,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     SyncError,
@@ -63,6 +64,8 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     Undecidable: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Refused: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Forbidden: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
+    # One problem of the organization. The reconciler finds what was missed, once the address is right.
+    OrganizationGone: Consequence(Disposition.DROP),
     Unauthorized: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     Throttled: Consequence(Disposition.PUT_BACK, HealthWord.PENDING, due=True),
     Unavailable: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
@@ -80,9 +83,14 @@ _REASONS = {
 }
 
 
+def has_nothing_left(error: SyncError) -> bool:
+    """Tell whether what a message or a request is about is not ours, or no longer: no news for anybody."""
+    return error.kind in _NOTHING_LEFT
+
+
 def consequence_of(error: SyncError) -> Consequence:
     """Return the most specific entry of the table; every error of the tree has one."""
-    if error.kind in _NOTHING_LEFT:
+    if has_nothing_left(error):
         return Consequence(Disposition.DROP)
     if isinstance(error, Unauthorized) and error.service == "storage":
         # Nothing can be recorded on the link, so the message must survive.

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.domain.connection import scope_of
 
@@ -24,11 +25,14 @@ FEED_UNREADABLE = "feed-unreadable"
 
 # Why an assignee does not reach the other side.
 ASSIGNEE_NOT_FOUND = "assignee-not-found"
+ASSIGNEE_AMBIGUOUS = "assignee-ambiguous"
 ASSIGNEE_UNREADABLE = "assignee-unreadable"
 TEAM_ASSIGNEE = "team-assignee"
 
 # Why a status was not carried across, or not yet.
 UNKNOWN_STATE = "unknown-state"
+NO_SUCH_STATE = "no-such-state"
+STATE_UNREACHABLE = "state-unreachable"
 WAITS_FOR_OTHERS = "waits-for-others"
 SIBLING = "sibling"
 
@@ -69,10 +73,17 @@ class Category(StrEnum):
 
 
 class State(msgspec.Struct, frozen=True):
-    """A state that a work item type allows; ``category`` is None if Azure DevOps names an unknown one."""
+    """A state that a work item type allows; ``category`` is None if Azure DevOps names an unknown one.
+
+    ``moves`` names the states to which an item in this one may be moved; None restricts nothing.
+    """
 
     name: str
     category: Category | None
+    moves: tuple[str, ...] | None = None
+
+    def may_become(self, name: str) -> bool:
+        return self.moves is None or name in self.moves
 
 
 # The states of each work item type of one project, in the order of its process; keyed by the type's name.
@@ -289,17 +300,23 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_observed(self) -> bool:
         """Tell whether both sides were seen at the last look; an assignee who is unknown hides neither."""
-        return self.word is HealthWord.SETTLED or self.reason == ASSIGNEE_NOT_FOUND
+        return self.word is HealthWord.SETTLED or self.reason in {ASSIGNEE_NOT_FOUND, ASSIGNEE_AMBIGUOUS}
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One value to be written to one side; ``field`` is STATUS or ASSIGNEE."""
+    """One value to be written to one side; ``field`` is STATUS or ASSIGNEE.
+
+    ``via`` are the states on the way to ``state``, each written by itself. ``others`` are the person's other
+    names, of which each is tried if the service does not know the one before.
+    """
 
     side: Side
     field: str
     state: str | None = None
     status: IssueStatus | None = None
     assignee: Assignee = None
+    via: tuple["Intent", ...] = ()
+    others: tuple[Assignee, ...] = ()
 
     @property
     def value(self) -> IssueStatus | str | Assignee:
@@ -307,6 +324,12 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.field == ASSIGNEE:
             return self.assignee
         return self.state if self.side is Side.ADO else self.status
+
+    @property
+    def traces(self) -> tuple["Intent", ...]:
+        """Everything of it that its end may come to show, each as an intent by itself."""
+        last = replace(self, via=(), others=())
+        return (*self.via, last, *(replace(last, assignee=each) for each in self.others))
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -349,15 +372,45 @@ class EndRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     at: float = 0.0
 
 
+class FormEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That Sentry's form made a link, at ``at`` (epoch seconds), so that Sentry shows an entry for it.
+
+    ``url`` and ``app`` are those of the entry, once it was seen on the issue's page; ``app`` is the slug of
+    the integration, which has one entry on each issue.
+    """
+
+    at: float
+    url: str = ""
+    app: str = ""
+
+    @property
+    def was_seen(self) -> bool:
+        return bool(self.url)
+
+
+class PassedOver(msgspec.Struct, frozen=True):
+    """The states that Azure DevOps refused for a work item of this type at this revision.
+
+    ``tried`` are those that were tried since all there were had been refused.
+    """
+
+    rev: int
+    work_item_type: str
+    refused: tuple[str, ...]
+    tried: tuple[str, ...]
+
+
 class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     """One Sentry issue linked to one work item; ``seen`` is both ends as they were last settled.
 
     ``open_state`` is the last state of the work item that was not done. ``owed`` names the side that does not
-    know the other side's assignee; the assignment is tried again later. ``writes`` holds the times
-    (epoch seconds) of our own recent writes, for the guard against flapping. ``epoch`` is that of the
-    connection to which both ids belong. ``waiting`` names the side that is to become done as soon as its
-    other partners are. ``apart`` says for each field why both sides were left different, by the reason of
-    the last decision about it. ``short_id`` and ``issue_title`` are the issue's, as it was last read.
+    have the other side's assignee, for ``owed_reason``; the assignment is tried again later. ``writes`` holds
+    the times (epoch seconds) of our own recent writes, for the guard against flapping. ``epoch`` is that of
+    the connection to which both ids belong. ``waiting`` names the side that is to become done as soon as its
+    other partners are. ``form`` is None for a link that was made in another way than by Sentry's form.
+    ``passed_over`` are states that were refused, and are not asked for again at once. ``apart`` says for each
+    field why both sides were left different, by the reason of the last decision about it. ``short_id`` and
+    ``issue_title`` are the issue's, as it was last read.
     """
 
     organization: str
@@ -375,9 +428,17 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     writes: tuple[float, ...] = ()
     epoch: str = ""
     waiting: Side | None = None
+    form: FormEntry | None = None
+    owed_reason: str = ""
+    passed_over: PassedOver | None = None
     apart: Mapping[str, str] = {}
     short_id: str = ""
     issue_title: str = ""
+
+    def moved_to(self, issue_id: str) -> "IssueLink":
+        """Return the link with the issue into which its own was merged, which shows entries of its own."""
+        form = None if self.form is None else FormEntry(self.form.at)
+        return msgspec.structs.replace(self, issue_id=issue_id, form=form)
 
     @property
     def scope(self) -> str:

@@ -17,6 +17,7 @@ from shared.domain.model import (
     WorkItem,
     WorkItemTypes,
 )
+from shared.domain.subscriptions import HookEvent, Subscription
 
 
 class Unset:
@@ -72,6 +73,34 @@ class AdoFeed(Protocol):
         ...
 
 
+class AdoHooks(Protocol):
+    """Azure DevOps' subscriptions of web hooks, for whoever looks after ours."""
+
+    def web_hooks(self) -> list[Subscription]:
+        """Return those that our credentials may see, ours or not, or raise Forbidden."""
+        ...
+
+    def find(self, subscription_id: str) -> Subscription | None:
+        """Return a subscription, or None if there is none of this id."""
+        ...
+
+    def create(self, event: HookEvent, url: str, secret: str) -> Subscription:
+        """Subscribe an address to an event of all projects, or raise Forbidden or Refused."""
+        ...
+
+    def remove(self, subscription_id: str) -> None:
+        """Remove a subscription, whether it is still there or not, or raise Forbidden."""
+        ...
+
+    def is_idle(self, subscription_id: str) -> bool:
+        """Tell whether nothing that a subscription has taken is still to be delivered."""
+        ...
+
+    def failing_since(self, subscription_id: str) -> float | None:
+        """Return since when (epoch seconds) nothing was delivered, if that is told."""
+        ...
+
+
 class Sentry(Protocol):
     """Sentry, as far as the sync uses it."""
 
@@ -84,7 +113,11 @@ class Sentry(Protocol):
         ...
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        """Assign a person or nobody, return the issue; raise Refused if the person cannot be assigned."""
+        """Assign a person or nobody, return the issue; raise NotAssignable if the person cannot be."""
+        ...
+
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        """Return the other verified addresses of the user with this primary one, in the order of Sentry."""
         ...
 
 
@@ -103,4 +136,8 @@ class SentryList(Protocol):
 class Queue(Protocol):
     def put(self, message: Message, *, delay: float = 0.0) -> None:
         """Add a message that becomes visible after ``delay`` seconds, or raise Unavailable."""
+        ...
+
+    def verify(self) -> None:
+        """Raise an Upstream error unless the queue can be reached, and lets us in."""
         ...

@@ -95,10 +95,11 @@ class WatchedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 class HookRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the watchdog saw of an organization's subscriptions at ``checked_at`` (0: it never looked).
 
+    ``events`` goes by HookEvent; a newer version of the app may have added some.
     ``problem`` says why they are not in order, or, as a note, what people have to do because the app may
     not; with the cure in its ``detail``.
     """
 
     checked_at: float = 0.0
-    events: Mapping[HookEvent, WatchedEvent] = {}
+    events: Mapping[str, WatchedEvent] = {}
     problem: Problem | None = None

@@ -10,6 +10,7 @@ from shared.domain.errors import (
     Forbidden,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     SyncError,
@@ -37,7 +38,7 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     """Add one comment to each linked work item and return an outcome for each."""
     try:
         return _sync_comment(message, services)
-    except (Unauthorized, Unavailable) as error:
+    except (Unauthorized, Unavailable, OrganizationGone) as error:
         if message.since:
             return [_wait_anew(services, message)]
         # A link does not record a missing comment, so the message stays in the queue until the service works.

@@ -1,10 +1,12 @@
 """Connecting an organization: storing its document, describing its projects, and removing its data."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
+import msgspec
 from msgspec.structs import replace
 
+from shared.domain.addresses import above
 from shared.domain.configuration import Configuration
 from shared.domain.connection import (
     Choice,
@@ -19,9 +21,11 @@ from shared.domain.connection import (
 )
 from shared.domain.errors import ConnectionChanged, InvalidConfiguration, NotFound, SyncError, Unavailable
 from shared.domain.ids import is_guid
+from shared.domain.model import Side
 from shared.domain.rules.done import mapping_errors
 from shared.flows.form import ProjectStates
 from shared.flows.identifying import Met, fill_in, meet, note_met
+from shared.flows.subscribing import unsubscribe
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -33,6 +37,18 @@ _ROWS_AT_ONCE = 1_000
 _LATE_FOR = 3600.0  # seconds
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """A document that may be stored as it is ``wanted``, in place of the ``current`` one.
+
+    ``warnings`` say, by the key of the document, what could not be tried.
+    """
+
+    wanted: Organization
+    current: Organization | None
+    warnings: Mapping[str, SyncError]
+    met: Met
+
+
 def store(
     services: Services,
     slug: str,
@@ -40,22 +56,46 @@ def store(
     current: Organization | None,
     choice: Choice | None = None,
 ) -> Organization:
-    """Create the organization or replace its document, after checking that every mapped state exists.
+    """Check a document and store it; raises what ``check`` and ``keep`` raise, and stores nothing then."""
+    return keep(services, check(services, slug, configuration, current, choice))
 
-    If the document leads elsewhere than the stored one, the existing links do not follow: ``choice`` says
-    whether to drop them, or that it is the same place under a new name. Without it, raises ConnectionChanged,
-    or Unavailable if nobody can tell. Also raises InvalidConfiguration for a wrong mapping, Unavailable if
-    Azure DevOps does not answer, Conflict or StalePrecondition if ``current`` is not the stored version; and
-    stores nothing then.
+
+def check(
+    services: Services,
+    slug: str,
+    configuration: Configuration,
+    current: Organization | None,
+    choice: Choice | None = None,
+    *,
+    of_page: bool = False,
+) -> Checked:
+    """Try a document: both services are asked who they are, and whether every mapped state exists.
+
+    ``of_page`` says that ``ado_url`` was cut out of a page's address. If the document leads elsewhere than
+    the stored one, the existing links do not follow: ``choice`` says whether to drop them, or that it is the
+    same place under a new name. Without it, raises ConnectionChanged, or Unavailable if nobody can tell. Also
+    raises InvalidConfiguration for a wrong mapping and for an organization that a service does not know, and
+    Unavailable if Azure DevOps does not answer about a mapping.
     """
-    configuration, account = _located(services, configuration)
-    met = meet(services, Organization(slug, configuration, current.etag if current else ""))
+    etag = current.etag if current else ""
+    configuration, account, warnings = _located(services, configuration)
+    met = meet(services, Organization(slug, configuration, etag))
+    if of_page and isinstance(met.troubles.get(Side.ADO), NotFound):
+        configuration, met = _without_project(services, Organization(slug, configuration, etag), met)
+    warnings |= _troubles(services, Organization(slug, configuration, etag), met)
     met = replace(met, ado=met.ado.joined(account))
     connection = _connection(services, current, met, choice)
     if current is None or configuration != current.configuration:
         connection = replace(connection, changed_at=services.clock())
-    wanted = Organization(slug, configuration, current.etag if current else "", connection)
+    wanted = Organization(slug, configuration, etag, connection)
     verify_mapping(services, wanted)
+    return Checked(wanted, current, warnings, met)
+
+
+def keep(services: Services, checked: Checked) -> Organization:
+    """Store a checked document; raise Conflict or StalePrecondition if another one is stored by now."""
+    wanted, current, met = checked.wanted, checked.current, checked.met
+    slug, configuration, connection = wanted.slug, wanted.configuration, wanted.connection
     if current is None:
         added = services.organizations.add(slug, configuration, connection)
         note_met(services, added, met)
@@ -67,24 +107,73 @@ def store(
         services.foreign.forget(slug)
     if configuration != current.configuration:
         services.end_refusals(slug)
+        with suppress(SyncError):  # It would end by itself, as soon as a service answers.
+            services.organizations.note_cure(slug)
     note_met(services, stored, met)
     return stored
 
 
-def _located(services: Services, configuration: Configuration) -> tuple[Configuration, Identity]:
-    """Return the document with its address, and the account that it was looked up by, if it was.
+def _without_project(services: Services, asked: Organization, met: Met) -> tuple[Configuration, Met]:
+    """Return the document with its address one segment shorter, if a collection is there, and which."""
+    shorter = above(asked.configuration.ado_url or "")
+    if shorter is None:
+        return asked.configuration, met
+    other = replace(asked, configuration=replace(asked.configuration, ado_url=shorter))
+    with suppress(SyncError):
+        if services.ado_at_once(other).is_there():
+            met_there = meet(services, other)
+            if Side.ADO not in met_there.troubles:
+                return other.configuration, met_there
+    return asked.configuration, met
+
+
+def _troubles(services: Services, organization: Organization, met: Met) -> dict[str, SyncError]:
+    """Return what could not be tried, by the key of the document; raise if there is no such organization."""
+    configuration, errors = organization.configuration, dict[str, str]()
+    warnings: dict[str, SyncError] = {}
+    for side, error in met.troubles.items():
+        key = "ado_url" if side is Side.ADO else "sentry_organization"
+        if not isinstance(error, NotFound):
+            warnings[key] = error
+        elif side is Side.ADO:
+            # One resource may be unknown to a server; that two are says that nothing is there.
+            if _is_there(services, organization):
+                warnings[key] = Unavailable("ado", error.detail)
+            else:
+                errors[key] = f"Azure DevOps knows no organization or collection at {configuration.ado_url}"
+        elif error.quoted:
+            name = configuration.sentry_organization or organization.slug
+            errors[key] = f"Sentry knows no organization {name} at {configuration.sentry_url}"
+        else:
+            errors["sentry_url"] = f"no Sentry answers at {configuration.sentry_url}"
+    if errors:
+        raise InvalidConfiguration(errors)
+    return warnings
+
+
+def _is_there(services: Services, organization: Organization) -> bool:
+    try:
+        return services.ado_at_once(organization).is_there()
+    except SyncError:
+        return True  # Nobody can tell, so nobody says that it is not.
+
+
+def _located(
+    services: Services, configuration: Configuration
+) -> tuple[Configuration, Identity, dict[str, SyncError]]:
+    """Return the document with its address, the account that it was looked up by, and what kept it from that.
 
     Only a mapping cannot be stored without an address; for all else the look-up is made again when needed.
     """
     if configuration.is_located:
-        return configuration, Identity()
+        return configuration, Identity(), {}
     account = Identity(delivered=((configuration.ado_account_id or "").lower(),))
     try:
-        return services.located(configuration), account
-    except SyncError:
+        return services.located(configuration), account, {}
+    except SyncError as error:
         if configuration.status_mapping:
             raise
-        return configuration, account
+        return configuration, account, {"ado_account_id": error}
 
 
 def _connection(
@@ -165,12 +254,15 @@ def described_projects(
     return projects
 
 
-def remove(services: Services, organization: Organization) -> None:
-    """Disconnect an organization: remove its document, its links and their activity.
+def remove(services: Services, organization: Organization) -> str:
+    """Disconnect an organization: remove its subscriptions, its document, its links and their activity.
 
-    The document is removed first: with its epoch gone, nobody reads the rows any more. The reconciler removes
-    the rows that this request leaves, and those that a worker adds in the meantime.
+    Returns what a person has to remove in Azure DevOps, or "". The subscriptions go first: after a crash the
+    organization is still connected, and the watchdog makes them again. Of our own rows, the document goes
+    first: with its epoch gone, nobody reads the others any more. The reconciler removes those that this
+    request leaves, and those that a worker adds in the meantime.
     """
+    left = unsubscribe(services, organization)
     services.scopes.announce_end(organization.scope)
     services.organizations.remove(organization)
     stop_at = services.clock() + _REMOVE_FOR
@@ -180,6 +272,7 @@ def remove(services: Services, organization: Organization) -> None:
         services.examinations.remove(organization.scope)
         while _remove_rows(services, organization.scope) and services.clock() < stop_at:
             continue
+    return left
 
 
 def remove_what_ended(services: Services) -> None:
@@ -208,4 +301,5 @@ def _remove_rows(services: Services, scope: str) -> bool:
     entries = services.activity.remove_some(scope, _ROWS_AT_ONCE)
     entries += services.traffic.remove_some(scope, _ROWS_AT_ONCE)
     services.progress.remove(scope)
+    services.hooks.forget(scope)
     return links + entries > 0

@@ -1,22 +1,30 @@
 """Creating a work item for an issue from Sentry's form: at most one for each issue, even after failures."""
 
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
-from shared.domain.errors import AlreadyLinked, NotFound, SyncError, Throttled, Unavailable
-from shared.domain.model import IssueLink
+from shared.domain.errors import AlreadyLinked, Conflict, NotFound, SyncError, Throttled, Unavailable
+from shared.domain.model import FormEntry, IssueLink
+from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
-from shared.flows.linking import link
+from shared.flows.linking import Initial, link, part
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
 from shared.store.organizations import Organization
 
+_ATTEMPTS = 5
+
 
 def create_and_link(
-    services: Services, organization: Organization, issue_id: str, new: NewWorkItem
+    services: Services,
+    organization: Organization,
+    issue_id: str,
+    new: NewWorkItem,
+    initial: Initial | None = None,
 ) -> IssueLink:
     """Create a work item and link it; a second call for the issue returns the link of the first.
 
@@ -29,42 +37,88 @@ def create_and_link(
     url = issue.permalink if is_web_address(issue.permalink) else sentry.web_url(issue_id)
     new = replace(new, level=issue.level, issue_url=url)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
-    claim = _claim_or_link(services, organization, issue_id)
+    claim = _claim_or_link(services, organization, issue_id, new.work_item_type)
     if isinstance(claim, IssueLink):
         return claim
     work_item_id = None if claim.since is None else find_created(ado, new.issue_url, claim.since)
     if work_item_id is None:
         work_item_id = _create(services, organization, claim, ado, new, patch)
     services.idempotency.done(organization.scope, claim, str(work_item_id))
-    return link_or_get(services, organization, issue_id, work_item_id)
+    return link_by_form(services, organization, issue_id, work_item_id, initial, created=True)
 
 
-def link_or_get(
-    services: Services, organization: Organization, issue_id: str, work_item_id: int
+def link_by_form(
+    services: Services,
+    organization: Organization,
+    issue_id: str,
+    work_item_id: int,
+    initial: Initial | None = None,
+    *,
+    created: bool = False,
 ) -> IssueLink:
-    """Link the two, or return the existing link: the form may be submitted twice."""
+    """Link the two, or return the existing link: the form may be submitted twice.
+
+    Sentry shows one link for each issue and integration. So an earlier one that the form made ends.
+    """
+    form = FormEntry(services.clock())
     try:
-        return link(services, organization, issue_id, work_item_id, None)
+        made = link(services, organization, issue_id, work_item_id, initial, form=form, created=created)
     except AlreadyLinked:
-        return services.links.get(organization.scope, issue_id, work_item_id).link
+        made = _marked(services, organization, issue_id, work_item_id, form)
+    for stored in services.links.for_issue(organization.scope, made.issue_id, but=work_item_id):
+        if stored.link.form is not None and stored.link.form.at <= form.at:
+            with suppress(
+                NotFound, Conflict
+            ):  # Somebody else removed it, or a worker did; it comes up again.
+                part(services, organization, stored, REPLACED)
+    return made
+
+
+def _marked(
+    services: Services, organization: Organization, issue_id: str, work_item_id: int, form: FormEntry
+) -> IssueLink:
+    """Return the existing link, marked as the one for which Sentry is about to show an entry."""
+    for _ in range(_ATTEMPTS):
+        stored = services.links.get(organization.scope, issue_id, work_item_id)
+        with suppress(Conflict):
+            return services.links.replace(stored, replace(stored.link, form=form)).link
+    raise Conflict("the link keeps changing")
 
 
 def _claim_or_link(
-    services: Services, organization: Organization, issue_id: str
+    services: Services, organization: Organization, issue_id: str, work_item_type: str
 ) -> ClaimedRecord | IssueLink:
     """Return the right to create, or the link to an item that was created before and still exists."""
-    deleted: str | None = None
+    over: str | None = None
     while True:
         name, now = creation_of(issue_id), services.clock()
-        claim = services.idempotency.claim(organization.scope, name, now, redo=deleted)
+        claim = services.idempotency.claim(organization.scope, name, now, redo=over)
         if isinstance(claim, ClaimedRecord):
             return claim
         try:
-            return link_or_get(services, organization, issue_id, int(claim))
+            if not _was_removed(services, organization, issue_id, int(claim), work_item_type):
+                return link_by_form(services, organization, issue_id, int(claim))
         except NotFound as error:
             if error.kind != "work-item-not-found":
                 raise
-        deleted = claim
+        over = claim
+
+
+def _was_removed(
+    services: Services, organization: Organization, issue_id: str, work_item_id: int, work_item_type: str
+) -> bool:
+    """Tell whether a person removed the created item from the issue in Sentry; if so, part the two."""
+    try:
+        stored = services.links.get(organization.scope, issue_id, work_item_id)
+    except NotFound:
+        return False
+    issue = services.sentry(organization).find_issues([issue_id]).found.get(issue_id)
+    url = services.ado_at_once(organization).web_url(stored.link.project_id, work_item_id)
+    if issue is None or not is_wanted_anew(stored.link, work_item_type, url, issue.external_issues):
+        return False
+    with suppress(NotFound):
+        part(services, organization, stored, REMOVED_IN_SENTRY)
+    return True
 
 
 def _create(

@@ -32,11 +32,15 @@ from shared.domain.rules.diagnosing import (
     about_setting,
     about_states,
     about_storage,
+    about_subscriptions,
     fine,
     note,
     problem,
     unknown,
+    unseen_subscriptions,
 )
+from shared.domain.rules.subscribing import hook_url, is_ours, mark_of, planned
+from shared.domain.subscriptions import HookEvent, WatchedEvent
 from shared.domain.traffic import total
 from shared.sentry.client import SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
@@ -202,6 +206,29 @@ def _ado(services: Services, organization: Organization, links: list[IssueLink])
     else:
         yield fine(Area.ADO, "projects", f"{len(projects)} project(s) can be read", Side.ADO)
     yield from _work_items(client, links, where)
+    yield from _subscriptions(services, organization)
+
+
+def _subscriptions(services: Services, organization: Organization) -> Iterator[Finding]:
+    """Look at the subscriptions as they are now, and at no one else's; hook_watchdog mends them."""
+    settings, slug = services.settings, organization.slug
+    try:
+        url = hook_url(settings.public_url, slug, settings.addresses)
+        mark = mark_of(settings.ado_webhook_secrets(slug)[0], organization.scope)
+        ours = [each for each in services.subscriptions(organization).web_hooks() if is_ours(each, url)]
+        known = services.hooks.get(organization.scope).events
+    except SyncError as error:
+        yield unseen_subscriptions(error)
+        return
+    states, strange = {}, set()
+    for event in HookEvent:
+        seen = known.get(event, WatchedEvent())
+        plan = planned([each for each in ours if each.event == event], {seen.subscription_id})
+        states[event] = plan.state
+        found = plan.subscription
+        if found is not None and found.id == seen.subscription_id and seen.mark not in {"", mark}:
+            strange.add(event)
+    yield from about_subscriptions(states, strange)
 
 
 def _ado_credentials(services: Services, slug: str, where: str) -> Finding:

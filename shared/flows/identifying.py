@@ -7,38 +7,42 @@ import msgspec
 
 from shared.domain.connection import Identity, ado_place, sentry_id, sentry_place
 from shared.domain.errors import SyncError, Throttled
+from shared.domain.model import Side
 from shared.domain.problems import Problem
 from shared.services import Services
 from shared.store.organizations import Organization
 
 
 class Met(msgspec.Struct, frozen=True):
-    """Who is at the two addresses of a document; a side that did not say so has no id, and a trouble."""
+    """Who is at the two addresses of a document; a side that did not say so has no id.
+
+    ``troubles`` says what kept a side from telling, by its name.
+    """
 
     ado: Identity
     sentry: Identity
-    troubles: Mapping[str, SyncError] = {}
+    troubles: Mapping[Side, SyncError] = {}
 
 
 def meet(services: Services, organization: Organization) -> Met:
     """Ask both services once who they are. Whatever keeps one from answering is no error of the asker's."""
-    configuration = organization.configuration
-    ado, troubles = Identity(), dict[str, SyncError]()
+    configuration, troubles = organization.configuration, dict[Side, SyncError]()
+    ado = Identity()
     if configuration.is_located:
-        ids = _told("ado", lambda: services.ado_at_once(organization).instance_id(), troubles)
+        ids = _told(lambda: services.ado_at_once(organization).instance_id(), Side.ADO, troubles)
         ado = Identity(ids, places=(ado_place(configuration.ado_url or ""),))
     url, name = configuration.sentry_url, configuration.sentry_organization or organization.slug
     ids = _told(
-        "sentry", lambda: sentry_id(url, services.sentry_at_once(organization).organization_id()), troubles
+        lambda: sentry_id(url, services.sentry_at_once(organization).organization_id()), Side.SENTRY, troubles
     )
     return Met(ado, Identity(ids, places=(sentry_place(url, name),)), troubles)
 
 
-def _told(service: str, ask: Callable[[], str], troubles: dict[str, SyncError]) -> tuple[str, ...]:
+def _told(ask: Callable[[], str], side: Side, troubles: dict[Side, SyncError]) -> tuple[str, ...]:
     try:
         return (ask(),)
     except SyncError as error:
-        troubles[service] = error
+        troubles[side] = error
         return ()
 
 
@@ -48,7 +52,7 @@ def note_met(services: Services, organization: Organization, met: Met) -> None:
     with suppress(SyncError):
         before = services.progress.get(scope)
         problems = {part: each for part, each in before.problems.items() if part not in {"ado", "sentry"}}
-        for service, error in met.troubles.items():
+        for service, error in ((side.value, error) for side, error in met.troubles.items()):
             if not isinstance(error, Throttled):
                 problem = Problem(error.kind, error.detail, now)
                 problems[service] = problem.after(before.problems.get(service))

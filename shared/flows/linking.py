@@ -8,12 +8,14 @@ from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.domain.activity import failure_entry
-from shared.domain.errors import AlreadyLinked, Busy, Conflict, Undecidable
+from shared.domain.errors import AlreadyLinked, Busy, Conflict, Rejected, Undecidable
 from shared.domain.failures import health_after
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import (
+    NOT_SEEN,
     ActivityEntry,
     Ends,
+    FormEntry,
     Health,
     IssueLink,
     IssueStatus,
@@ -36,6 +38,14 @@ Initial = Literal["ado", "sentry"]
 _ATTEMPTS = 5
 
 
+def initial_from(value: object) -> Initial | None:
+    """Return the side that a caller names to be copied at once, or None; raise Rejected for anything else."""
+    match value:
+        case None | "ado" | "sentry":
+            return value
+    raise Rejected('initial must be "ado" or "sentry"')
+
+
 def link(
     services: Services,
     organization: Organization,
@@ -43,21 +53,25 @@ def link(
     work_item_id: int,
     initial: Initial | None,
     ado: AdoClient | None = None,
+    *,
+    form: FormEntry | None = None,
+    created: bool = False,
 ) -> IssueLink:
-    """Link the two and record their current ends.
+    """Link the two and record their current ends; ``form`` says that Sentry's form asked for it.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
     side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
-    once. Where nobody knows what the work item's state counts as, the link says so. ``ado`` is the client of
-    a caller who links many.
+    once. An item that was just ``created`` for the issue gets its assignee. Where nobody knows what the work
+    item's state counts as, the link says so. ``ado`` is the client of a caller who links many.
     """
     ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
         pair = _read(services, organization, ado, issue_id, work_item_id)
-        seen = pair.link.seen if initial is None else as_if_edited(pair.link.seen, Side(initial))
+        seen = _first_seen(pair.link.seen, initial, created=created)
         verify_connected(services, organization)
         try:
-            stored = services.links.add(replace(pair.link, seen=seen), list(_edited_ends(services, pair)))
+            made = replace(pair.link, seen=seen, form=form)
+            stored = services.links.add(made, list(_edited_ends(services, pair)))
         except AlreadyLinked:
             raise
         except Conflict:
@@ -65,7 +79,7 @@ def link(
         began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev)
         entries = (began, *([] if pair.problem is None else [failure_entry(pair.problem, services.clock())]))
         services.activity.add(organization.scope, stored.link.issue_id, work_item_id, *entries)
-        if initial is not None:
+        if seen != pair.link.seen:
             _copy(services, organization, stored, pair)
         fill_in(services, organization)
         return stored.link
@@ -162,13 +176,35 @@ def _copy(services: Services, organization: Organization, stored: StoredLink, pa
         pass  # The link says so, and the two are linked.
 
 
+def _first_seen(now: Ends, initial: Initial | None, *, created: bool) -> Ends:
+    """Return the ends that a new link is stored with: those of now, except what is to be copied."""
+    if initial is not None:
+        return as_if_edited(now, Side(initial))
+    if created and now.issue.assignee is not None and now.item.assignee is None:
+        return replace(now, issue=replace(now.issue, assignee=NOT_SEEN))
+    return now
+
+
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
     """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too.
 
     Nothing is read of it but its key, so that a link which cannot be read can be removed as well.
     """
     services.links.discard(organization.scope, issue_id, work_item_id)
+    _end(services, organization, issue_id, work_item_id, None)
+
+
+def part(services: Services, organization: Organization, stored: StoredLink, reason: str) -> None:
+    """Remove a link that a person ended in Sentry; raise Conflict if it changed, NotFound if it is gone."""
+    services.links.remove(stored)
+    _end(services, organization, stored.link.issue_id, stored.link.work_item_id, reason)
+
+
+def _end(
+    services: Services, organization: Organization, issue_id: str, work_item_id: int, reason: str | None
+) -> None:
+    """Let all end that ends with a link: also that its work item was created for the issue."""
     services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
-    entry = ActivityEntry(services.clock(), "unlinked")
+    entry = ActivityEntry(services.clock(), "unlinked", reason=reason)
     services.activity.add(organization.scope, issue_id, work_item_id, entry)
     services.partners(organization).unlinked(issue_id, work_item_id)

@@ -1,13 +1,21 @@
 """Handling a queue message: settling every link that it concerns, even if some of them fail."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Busy, Forbidden, NotFound, SyncError, Throttled, Unauthorized
+from shared.domain.errors import (
+    Busy,
+    Forbidden,
+    NotFound,
+    OrganizationGone,
+    SyncError,
+    Throttled,
+    Unauthorized,
+)
 from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
 from shared.domain.model import WorkItem
@@ -18,7 +26,7 @@ from shared.settling.observing import UnitOfWork, is_of_link
 from shared.settling.recording import record_failure
 from shared.settling.settler import Settler
 from shared.store.links import StoredLink
-from shared.store.organizations import Organization
+from shared.store.organizations import Organization, gone
 
 NOT_LINKED, OTHER_CONNECTION = "not-linked", "other-connection"
 _THE_REST_COMES_IN = 1.0  # seconds
@@ -32,12 +40,15 @@ _WAITS, _BETWEEN = 10, 0.5
 class _Waiting:
     """The links of a message, in the order in which they are settled, by the ids of their other ends.
 
-    Each is read when its turn comes. ``is_rest`` says that an earlier unit of work left them.
+    Each is read when its turn comes. ``is_rest`` says that an earlier unit of work left them. ``others``
+    names the links that there are besides some: one that is gone may be there under another id, and for that
+    one the message is news as well.
     """
 
     names: Sequence[str]
     load: Callable[[str], StoredLink]
     is_rest: bool = False
+    others: Callable[[Sequence[str]], list[str]] = lambda _names: []
 
 
 def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
@@ -53,17 +64,23 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
         _believe(message.snapshot, [stored], unit)
         return stored
 
+    def others(names: Sequence[str]) -> list[str]:
+        links = services.links.for_work_item(scope, work_item_id)
+        return [each.link.issue_id for each in links if each.link.issue_id not in names]
+
     unit.revs[work_item_id] = message.rev
     if message.snapshot is None:
         unit.doubted.add(work_item_id)
     else:
         unit.items[work_item_id] = message.snapshot
     if message.only:
-        waiting = _Waiting(message.only, load, is_rest=True)
+        waiting = _Waiting(message.only, load, is_rest=True, others=others)
     else:
-        links = services.links.for_work_item(scope, work_item_id)
-        _believe(message.snapshot, links, unit)
-        waiting = _in_turn({each.link.issue_id: each for each in links})
+        links = {each.link.issue_id: each for each in services.links.for_work_item(scope, work_item_id)}
+        _believe(message.snapshot, links.values(), unit)
+        waiting = _Waiting(
+            _least_tried_first(links), lambda name: links.get(name) or load(name), others=others
+        )
     return _settle_waiting(services, organization, waiting, unit, message)
 
 
@@ -99,13 +116,13 @@ def addressee_of(services: Services, message: Message) -> Organization | None:
     return organization if organization.epoch == message.epoch else None
 
 
-def _in_turn(links: dict[str, StoredLink]) -> _Waiting:
-    """Return the links, first those that were tried least.
+def _in_turn(links: Mapping[str, StoredLink]) -> _Waiting:
+    return _Waiting(_least_tried_first(links), links.__getitem__)
 
-    So one at which a service falls silent every time does not keep the others from their turn.
-    """
-    names = sorted(links, key=lambda name: links[name].link.health.attempts)
-    return _Waiting(names, links.__getitem__)
+
+def _least_tried_first(links: Mapping[str, StoredLink]) -> Sequence[str]:
+    """Order the links so that one at which a service falls silent every time keeps no other from its turn."""
+    return sorted(links, key=lambda name: links[name].link.health.attempts)
 
 
 def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:
@@ -195,38 +212,38 @@ def settle_each(
     left: list[str] = []
     settled: list[Settled] = []
     delivered, read_at, was_heard = dict(unit.items), services.clock(), False
-    for place, name in enumerate(waiting.names):
+    names = list(waiting.names)
+    for place, name in enumerate(names):
         now = services.clock()
         if place and now >= unit.deadline:
             errors.append(Busy("the rest is settled in a moment", retry_after=_THE_REST_COMES_IN))
-            left += waiting.names[place:]
+            left += names[place:]
             break
         if now - read_at > _ISSUES_STAY_FRESH:
             read_at, was_heard = now, was_heard or bool(unit.issues)
             unit.issues.clear()
         unit.told.clear()
         try:
-            outcome, stored = _settle(settler, waiting, name, unit)
+            outcome, result = _settle(settler, waiting, name, unit)
             outcomes.append(outcome)
-            if stored is not None:
-                settled.append(_settled(stored, outcome, unit))
+            names += waiting.others(names) if outcome == NOT_LINKED else []
+            settled += result
         except SyncError as error:
             errors.append(error)
-            if message is not None:
-                settled.append(Settled(*_pair(message, name), "", error=error))
+            settled += [] if message is None else [Settled(*_pair(message, name), "", error=error)]
             unit.note_silence(error)
             if disposition_of(error, message) is not Disposition.PUT_BACK:
                 continue
             left.append(name)
             if waiting.is_rest and isinstance(error, Throttled):
                 # They wait in the message, and were looked at before; looking again costs as much each time.
-                left += waiting.names[place + 1 :]
+                left += names[place + 1 :]
                 break
     if message is not None:
         note_settled(services, settler.scope, message, settled)
     if errors:
         _note_refusals(services, settler.organization, errors)
-        raise _with_rest(gravest(errors, message), left if len(waiting.names) > 1 else [])
+        raise _with_rest(gravest(errors, message), left if len(names) > 1 else [])
     # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
     if unit.items != delivered:
         services.organizations.note_acceptance(settler.organization, "ado")
@@ -246,17 +263,21 @@ def _note_refusals(services: Services, slug: str, errors: Sequence[SyncError]) -
     for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
         with suppress(SyncError):
             services.organizations.note_refusal(slug, service)
+    for service in {error.service for error in errors if isinstance(error, OrganizationGone)}:
+        with suppress(SyncError):
+            services.organizations.note_refusal(slug, gone(service))
 
 
-def _settle(
-    settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork
-) -> tuple[str, StoredLink | None]:
-    """Settle one link and return the outcome, with the link as it was before."""
+def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> tuple[str, list[Settled]]:
+    """Settle one link and return the outcome, with what came of it if it is there."""
     try:
         stored = waiting.load(name)
-    except NotFound:
-        return NOT_LINKED, None  # Removed, or moved to another issue and settled there, since it was left.
-    return settler.settle(stored, unit), stored
+        outcome = settler.settle(stored, unit)
+    except NotFound as error:
+        if error.kind != NOT_LINKED:
+            raise
+        return NOT_LINKED, []  # Removed, or moved to another issue, since it was read or left.
+    return outcome, [_settled(stored, outcome, unit)]
 
 
 def _settled(stored: StoredLink, outcome: str, unit: UnitOfWork) -> Settled:

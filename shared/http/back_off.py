@@ -23,13 +23,16 @@ class BackOff:
     _slowed_until: float = 0.0
     _refused_until: float = 0.0
     _silent_until: float | None = None
+    _spent_until: dict[str, float] = field(default_factory=dict)
+    _silent_because: str = ""
     _refusals: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def verify(self, service: str) -> None:
+    def verify(self, service: str, quota: str = "") -> None:
         """Raise the error of an earlier call again while its wait lasts, instead of a new call.
 
-        Once a silence is over, only the first call goes out; the others wait for what comes of it.
+        ``quota`` names what the service counts the call against, beside others of its kind. Once a silence is
+        over, only the first call goes out; the others wait for what comes of it.
         """
         with self._lock:
             now = self.clock()
@@ -39,9 +42,13 @@ class BackOff:
             if (slowed := self._slowed_until - now) > 0:
                 asked_to_wait = "asked us to wait before the next call"
                 raise Throttled(service, asked_to_wait, retry_after=slowed).unasked()
+            if (spent := self._spent_until.get(quota, 0.0) - now) > 0:
+                used_up = "grants no more of these calls for the moment"
+                raise Throttled(service, used_up, retry_after=spent).unasked()
             if self._silent_until is not None:
                 if (silent := self._silent_until - now) > 0:
-                    left_alone = "did not answer a moment ago"
+                    why = f": {self._silent_because}" if self._silent_because else ""
+                    left_alone = f"did not answer a moment ago{why}"
                     raise Throttled(service, left_alone, retry_after=silent, silent=True).unasked()
                 self._silent_until = now + SILENT_FOR
 
@@ -50,9 +57,15 @@ class BackOff:
         with self._lock:
             self._slowed_until = max(self._slowed_until, self.clock() + seconds)
 
-    def silent(self) -> None:
+    def spent(self, quota: str, seconds: float) -> None:
+        """Let no call out that counts against a quota for that long: the next one would be refused."""
+        with self._lock:
+            self._spent_until[quota] = self.clock() + seconds
+
+    def silent(self, because: str = "") -> None:
         """Note that the service gave no answer in time: it is not to hold one thread after the other."""
         with self._lock:
+            self._silent_because = because
             self._silent_until = self.clock() + SILENT_FOR
 
     def answered(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,9 @@ from shared.domain.errors import (
     Conflict,
     Forbidden,
     Malformed,
+    NotAssignable,
     NotFound,
+    NotTrusted,
     Refused,
     Rejected,
     SyncError,
@@ -26,10 +29,12 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from shared.domain.model import ASSIGNEE_AMBIGUOUS, ASSIGNEE_NOT_FOUND
 from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
 from shared.http.back_off import BackOff
 from shared.http.body import BodyUnreadable, read_body
 from shared.http.session import TIMEOUT, Session, origin_of
+from shared.http.trouble import UNSUPPORTED_VERSION, place_of, trouble_with_connection
 
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, decompressed
 _LARGEST_PROBLEM = 64 * 1024  # bytes of an answer that says what went wrong
@@ -37,11 +42,22 @@ _DEFAULT_WAIT = 10.0
 _LONGEST_WAIT = 3600.0
 
 
+class Meaning(StrEnum):
+    """What a 400 says: that the request is wrong, comes too late, or names somebody who cannot be meant."""
+
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    NOBODY = ASSIGNEE_NOT_FOUND
+    SEVERAL = ASSIGNEE_AMBIGUOUS
+
+
 @dataclass(frozen=True)
 class Caller:
     """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP.
 
-    ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal; it may raise.
+    ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal. ``missing_version_in``
+    finds our advice there, if the service lacks the version that was asked for. ``meaning_of`` says what a
+    400 with such a body means, where that is more than a refusal. All three may raise.
     """
 
     service: str
@@ -49,7 +65,11 @@ class Caller:
     auth: AuthBase | None
     headers: Mapping[str, str]
     problem_of: Callable[[Any], str]
+    missing_version_in: Callable[[Any], str] = field(default=lambda _content: "", kw_only=True)
+    meaning_of: Callable[[Any], Meaning] = field(default=lambda _content: Meaning.REFUSED, kw_only=True)
     back_off: BackOff = field(default_factory=BackOff)
+    # What a page in place of an answer is a sign of, if not of credentials.
+    advice_on_page: str = ""
 
     def call(
         self,
@@ -62,17 +82,21 @@ class Caller:
         json: Any = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        quota: str = "",
     ) -> Shape:
         """Make one call and return its answer as a ``kind``; raise NotFound, Conflict or an Upstream error.
 
         ``about`` names the one thing that the call concerns, if it concerns one: a 403 then says nothing of
-        any other. ``missing`` is the kind of NotFound.
+        any other. ``missing`` is the kind of NotFound. ``quota`` names calls of one kind that come one after
+        the other: once the service says that it grants no more for now, they wait, and are not refused.
         """
         operation = f"{method} {url.partition('?')[0]}"
-        self.back_off.verify(self.service)
+        self.back_off.verify(self.service, quota)
         asked_for = {**self.headers, "Accept-Encoding": "gzip", **(headers or {})}
         request = requests.Request(method, url, headers=asked_for, json=json, params=params)
-        with self._translated(operation), self._sent(request) as response:
+        with self._translated(operation, url), self._sent(request) as response:
+            if quota and _is_used_up(response.headers):
+                self.back_off.spent(quota, _until_reset(response.headers))
             self._verify_success(operation, response, about, missing)
             return self._value(operation, response, kind)
 
@@ -83,7 +107,7 @@ class Caller:
         """
         operation = f"POST {url.partition('?')[0]}"
         request = requests.Request("POST", url, headers={**self.headers, **headers}, data=body)
-        with self._translated(operation), self._sent(request) as response:
+        with self._translated(operation, url), self._sent(request) as response:
             problem = _problem_in(response)
             try:
                 return response.status_code, decode_delivery(problem or b"")
@@ -111,7 +135,7 @@ class Caller:
         return response
 
     @contextmanager
-    def _translated(self, operation: str) -> Iterator[None]:
+    def _translated(self, operation: str, url: str) -> Iterator[None]:
         """Turn what goes wrong on the way, before or within an answer, into an error of the tree.
 
         None keeps its cause, which quotes the query, a header or what was sent: a traceback would print it.
@@ -122,8 +146,9 @@ class Caller:
             advice = f"we do not connect to {error.detail}"
             raise Refused(self.service, f"{operation}: {error.detail}", advice=advice) from None
         except (requests.RequestException, HTTPError, OSError) as error:
-            self.back_off.silent()
-            raise Unavailable(self.service, f"{operation}: {type(error).__name__}") from None
+            trouble = trouble_with_connection(self.service, operation, error, **place_of(url))
+            self.back_off.silent(trouble.advice)
+            raise trouble from None
         except ValueError:
             # For example a line break at the end of a token.
             advice = "our credentials cannot be sent in a header: check for a line break or an odd character"
@@ -132,11 +157,14 @@ class Caller:
     def _verify_success(self, operation: str, response: requests.Response, about: str, missing: str) -> None:
         """Return for an answer that is a success; otherwise raise the error that says what to do next."""
         status = response.status_code
-        html = "text/html" in response.headers.get("Content-Type", "").lower()
+        # An answer without content holds no page, whatever a proxy says of its type.
+        html = status != 204 and "text/html" in response.headers.get("Content-Type", "").lower()
         # ADO quirk: 203, 302 and a page of HTML mean "sign in first" (docs/vendor_quirks.md#rest).
         if status in {203, 302, 303, 401} or (status < 300 and html):
             self.back_off.refused(certain=True)
-            raise Unauthorized(self.service, f"{operation}: HTTP {status}: our credentials were not accepted")
+            advice = self.advice_on_page if status < 203 and html else ""
+            detail = f"{operation}: HTTP {status}: {advice or 'our credentials were not accepted'}"
+            raise Unauthorized(self.service, detail, advice=advice)
         detail = f"{operation}: HTTP {status}"
         wait = _retry_after(response.headers)
         if status == 429 or (status >= 400 and status != 403 and wait is not None):
@@ -150,18 +178,29 @@ class Caller:
             # A proxy or a half-done deployment answers with a page; nothing is gone.
             if status in {404, 410} and html and problem != b"":
                 raise Unavailable(self.service, detail)
-            quoted = self._quoted(problem, response)
+            quoted = self._quoted(self.problem_of, problem, response)
             if status in {404, 410}:
                 raise NotFound(detail, kind=missing, quoted=quoted)
-            raise self._refusal(status, detail, quoted, about)
+            if status == 400 and (advice := self._quoted(self.missing_version_in, problem, response)):
+                raise NotTrusted(
+                    self.service,
+                    f"{detail}: {advice}",
+                    kind=UNSUPPORTED_VERSION,
+                    advice=advice,
+                    quoted=quoted,
+                )
+            meaning = self._meaning(problem) if status == 400 else Meaning.REFUSED
+            raise self._refusal(status, detail, quoted, about, meaning)
         self.back_off.accepted()
         if wait is not None:
             # ADO quirk: a success may ask for a wait before the next call (docs/vendor_quirks.md#rest).
             self.back_off.slow(wait)
 
-    def _refusal(self, status: int, detail: str, quoted: str, about: str) -> SyncError:
-        if status in {409, 412}:
+    def _refusal(self, status: int, detail: str, quoted: str, about: str, meaning: Meaning) -> SyncError:
+        if status in {409, 412} or meaning is Meaning.CONFLICT:
             return Conflict(detail, quoted=quoted)
+        if meaning in {Meaning.NOBODY, Meaning.SEVERAL}:
+            return NotAssignable(self.service, detail, kind=meaning.value, quoted=quoted)
         if status == 403 and about:
             return Forbidden(self.service, detail, about=about, quoted=quoted)
         if status == 403:
@@ -169,10 +208,17 @@ class Caller:
             return Unauthorized(self.service, detail, quoted=quoted)
         return Refused(self.service, detail, quoted=quoted)
 
-    def _quoted(self, problem: bytes | None, response: requests.Response) -> str:
-        """Return the vendor's own sentence, freed of our secrets; empty if it gives none."""
+    def _meaning(self, problem: bytes | None) -> Meaning:
+        """Return what a 400 means; a body that nobody can read makes it a refusal like others."""
         try:
-            words = self.problem_of(decode_delivery(problem or b""))
+            return self.meaning_of(decode_delivery(problem or b""))
+        except (Malformed, ValueError, TypeError, AttributeError, LookupError):
+            return Meaning.REFUSED
+
+    def _quoted(self, find: Callable[[Any], str], problem: bytes | None, response: requests.Response) -> str:
+        """Return what is found in the body of a refusal, freed of our secrets; empty if it is not there."""
+        try:
+            words = find(decode_delivery(problem or b""))
         except (Malformed, ValueError, TypeError, AttributeError, LookupError):
             return ""
         return quotable(words, self._spellings(response))
@@ -238,6 +284,17 @@ def _until_reset(headers: Mapping[str, str]) -> float:
     """
     reset = headers.get("X-Sentry-Rate-Limit-Reset", "")
     return _bounded(float(reset) - time.time()) if reset.isdecimal() else _DEFAULT_WAIT
+
+
+def _is_used_up(headers: Mapping[str, str]) -> bool:
+    """Tell whether the next call of this kind would be one too many.
+
+    Sentry quirk: each answer says how many calls are left in its window, of this kind and at once
+    (docs/vendor_quirks.md#sentry-rest).
+    """
+    return any(
+        headers.get(f"X-Sentry-Rate-Limit-{name}") == "0" for name in ("Remaining", "ConcurrentRemaining")
+    )
 
 
 def _seconds_until(http_date: str) -> float:

@@ -151,10 +151,18 @@ class Session(requests.Session):
 
     ``spellings`` are those of the secrets that no answer may bring back to us. So many ``connections`` to so
     many hosts are kept: with fewer than there are threads, the others would open one for each call.
+    ``bundle`` is the file of the authorities that are trusted; the environment is not asked for another one.
     """
 
-    def __init__(self, policy: AddressPolicy, secrets: Iterable[str] = (), connections: int = 10) -> None:
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        secrets: Iterable[str] = (),
+        connections: int = 10,
+        bundle: str | None = None,
+    ) -> None:
         super().__init__()
+        self.verify = bundle or True
         self.spellings = spellings_of(secrets)
         # By how many seconds the clock of each origin is ahead of ours, as its last answer dated itself.
         self.clocks: dict[str, float] = {}
@@ -185,10 +193,15 @@ class Session(requests.Session):
         return None
 
 
-def new_session(policy: AddressPolicy, secrets: Iterable[str] = (), connections: int = 10) -> Session:
+def new_session(
+    policy: AddressPolicy,
+    secrets: Iterable[str] = (),
+    connections: int = 10,
+    bundle: str | None = None,
+) -> Session:
     """Return a session whose connections are known to pass the check, or raise Unguarded."""
     _verify_guard(policy)
-    return Session(policy, secrets, connections)
+    return Session(policy, secrets, connections, bundle)
 
 
 def _verify_guard(policy: AddressPolicy) -> None:

@@ -1,6 +1,5 @@
 """The shapes of Sentry's answers, as far as they are read: anything else in their place is no answer."""
 
-from collections.abc import Iterator
 from html import unescape
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from shared.domain.model import (
     SentryIssue,
     Stranger,
 )
+from shared.sentry.accounts import Account
 
 # Sentry quirk: ids are texts in one place and numbers in another.
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
@@ -25,6 +25,10 @@ Id = Annotated[str, Meta(pattern=r"^[0-9]{1,20}\Z")] | Annotated[int, Meta(ge=0,
 
 class Identified(msgspec.Struct, frozen=True):
     id: Id
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """An object of which nothing is needed."""
 
 
 class ShortIdAnswer(msgspec.Struct, frozen=True):
@@ -122,6 +126,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
 
 class Address(msgspec.Struct, frozen=True):
     email: str | None = None
+    is_verified: bool | None = None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -136,11 +141,15 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     email: str | None = None
     user: User | None = None
 
-    def addresses(self) -> Iterator[str]:
-        user = self.user or User()
-        for each in (self.email, user.email, *(address.email for address in user.emails or ())):
-            if each:
-                yield each.lower()
+    @property
+    def account(self) -> Account | None:
+        """Return the user's addresses, without those that they only claim to have."""
+        user = self.user
+        if user is None or not user.id:
+            return None
+        verified = (each.email.lower() for each in user.emails or () if each.email and each.is_verified)
+        primary = (user.email or self.email or "").lower()
+        return Account(str(user.id), primary, tuple(each for each in verified if each != primary))
 
 
 class Author(msgspec.Struct, frozen=True):

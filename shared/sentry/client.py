@@ -9,8 +9,10 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
-from shared.domain.errors import NotFound, Refused
+from shared.domain.decoding import Shape
+from shared.domain.errors import Forbidden, NotAssignable, NotFound, OrganizationGone, Refused, Unauthorized
 from shared.domain.model import (
+    ASSIGNEE_AMBIGUOUS,
     ASSIGNEE_NOT_FOUND,
     Assignee,
     FoundIssues,
@@ -21,8 +23,10 @@ from shared.domain.model import (
     SentryIssue,
 )
 from shared.domain.paths import below
-from shared.http import BackOff, Caller, Session
+from shared.http import BackOff, Caller, Meaning, Presence, Session
+from shared.sentry.accounts import Account, holders, meant
 from shared.sentry.answers import (
+    Acknowledged,
     CommentAnswer,
     Identified,
     IndexAnswer,
@@ -34,8 +38,10 @@ from shared.sentry.answers import (
 )
 
 _CACHED_FOR = 600.0  # seconds
+_MOST_CACHED = 10_000
 # Parts of an issue that the sync does not use and that cost Sentry time.
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
+_BRIEF = {"detailed": "0"}
 LARGEST_BATCH = 100
 
 
@@ -49,21 +55,27 @@ class BearerAuth(AuthBase):
 
 
 class MemberCache:
-    """The user ids of e-mail addresses, cached for ten minutes; unknown addresses are not cached."""
+    """The accounts that hold an e-mail address, cached for ten minutes; unknown addresses are not cached."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._kept: dict[tuple[str, str], tuple[str, float]] = {}
+        self._kept: dict[tuple[str, str], tuple[tuple[Account, ...], float]] = {}
         self._lock = threading.Lock()
 
-    def find(self, base_url: str, email: str) -> str | None:
+    def find(self, base_url: str, email: str) -> tuple[Account, ...]:
         with self._lock:
-            user_id, at = self._kept.get((base_url, email), (None, 0.0))
-        return user_id if self._clock() - at < _CACHED_FOR else None
+            accounts, at = self._kept.get((base_url, email), ((), 0.0))
+        return accounts if self._clock() - at < _CACHED_FOR else ()
 
-    def add(self, base_url: str, email: str, user_id: str) -> None:
+    def add(self, base_url: str, email: str, accounts: tuple[Account, ...]) -> None:
         with self._lock:
-            self._kept[base_url, email] = (user_id, self._clock())
+            if len(self._kept) >= _MOST_CACHED:
+                self._kept.clear()
+            self._kept[base_url, email] = (accounts, self._clock())
+
+    def forget(self, base_url: str, email: str) -> None:
+        with self._lock:
+            self._kept.pop((base_url, email), None)
 
 
 class SentryClient:
@@ -80,26 +92,32 @@ class SentryClient:
         auth: AuthBase,
         back_off: BackOff,
         members: MemberCache,
+        presence: Presence | None = None,
     ) -> None:
         # Sentry quirk: routes without an organization are deprecated, and every path ends with a slash.
         self._base_url = f"{below(base_url, 'api', '0', 'organizations', organization)}/"
         self._index_url = f"{below(base_url, 'api', '0')}/"
+        self._project_url = f"{below(base_url, 'api', '0', 'projects', organization)}/"
         self._web_url = f"{below(base_url, 'organizations', organization)}/"
         self._settings_url = f"{below(base_url, 'settings', organization, 'developer-settings')}/"
         self._members = members
+        self._presence = presence
         self._caller = Caller(
             service="sentry",
             session=session,
             auth=auth,
             headers={"Accept": "application/json"},
             problem_of=_problem_of,
+            meaning_of=_meaning_of,
             back_off=back_off,
+            advice_on_page=f"what answers for {organization} is a web page: check sentry_url and "
+            "sentry_organization, or let a proxy before it pass the API with SENTRY_TOKEN",
         )
 
     # https://docs.sentry.io/api/organizations/retrieve-an-organization/
     def organization_id(self) -> str:
         """Return the organization's id, which it keeps when its slug changes."""
-        answer = self._caller.call("GET", self._base_url, OrganizationAnswer, params={"detailed": "0"})
+        answer = self._caller.call("GET", self._base_url, OrganizationAnswer, params=_BRIEF)
         return str(int(answer.id))
 
     def clock_ahead(self) -> float | None:
@@ -131,13 +149,7 @@ class SentryClient:
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     def is_member(self, email: str) -> bool:
         """Tell whether somebody in the organization has this address."""
-        try:
-            self._user_id(email)
-        except Refused as error:
-            if ASSIGNEE_NOT_FOUND in error.detail:
-                return False
-            raise
-        return True
+        return bool(self._holders(email))
 
     # https://docs.sentry.io/api/events/retrieve-an-issue/
     def get_issue(self, issue_id: str) -> SentryIssue:
@@ -172,7 +184,9 @@ class SentryClient:
             "expand": "sentryAppIssues",
         }
         about = f"{len(wanted)} issues"
-        rows = self._caller.call("GET", self._url("issues"), list[Any], about=about, params=query)
+        rows = self._call(
+            "GET", self._url("issues"), list[Any], about=about, params=query, quota="lists of issues"
+        )
         found: dict[str, SentryIssue] = {}
         unreadable: set[str] = set()
         for row in rows:
@@ -190,12 +204,43 @@ class SentryClient:
         return self._issue("PUT", issue_id, json={"status": status.value})
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
-        value = f"user:{self._user_id(assignee.email)}" if isinstance(assignee, Person) else ""
-        return self._issue("PUT", issue_id, json={"assignedTo": value})
+        if not isinstance(assignee, Person):
+            # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
+            return self._issue("PUT", issue_id, json={"assignedTo": ""})
+        user_id = self._user_id(assignee.email, issue_id)
+        try:
+            return self._issue("PUT", issue_id, json={"assignedTo": f"user:{user_id}"})
+        except Refused:
+            # Whoever has the address now may be another one than ten minutes ago.
+            self._members.forget(self._base_url, assignee.email)
+            raise
+
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        """Return the other verified addresses of the one user with this primary address."""
+        users = [each for each in self._holders(email) if each.primary == email]
+        return users[0].verified if len(users) == 1 else ()
+
+    def is_there(self) -> bool:
+        """Tell whether the organization answers, be it to refuse us; raise if nobody can tell."""
+        try:
+            self._caller.call("GET", self._base_url, Acknowledged, about="the organization", params=_BRIEF)
+        except NotFound:
+            return False
+        except (Forbidden, Unauthorized, Refused):
+            return True
+        return True
+
+    def _call(self, method: str, url: str, kind: type[Shape], **sent: Any) -> Shape:
+        """Call, and raise OrganizationGone, and not NotFound, if there is no organization at all."""
+        try:
+            return self._caller.call(method, url, kind, **sent)
+        except NotFound as error:
+            if self._presence is None or self._presence.is_there(self._base_url, self.is_there):
+                raise
+            raise OrganizationGone("sentry", error.detail) from None
 
     def _issue(self, method: str, issue_id: str, **sent: Any) -> SentryIssue:
-        return self._caller.call(
+        return self._call(
             method,
             self._url("issues", issue_id),
             IssueAnswer,
@@ -209,7 +254,7 @@ class SentryClient:
 
         Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
-        comments = self._caller.call(
+        comments = self._call(
             "GET",
             self._url("issues", issue_id, "comments"),
             list[CommentAnswer],
@@ -222,23 +267,50 @@ class SentryClient:
                 return SentryComment(comment_id, author or "Somebody", text or "", url)
         raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
 
-    # https://docs.sentry.io/api/organizations/list-an-organizations-members/
-    def _user_id(self, email: str) -> str:
-        """Return the id for an assignment, or raise Refused if nobody has this address.
+    def _user_id(self, email: str, issue_id: str) -> str:
+        """Return the id for an assignment, or raise NotAssignable if it is not clear whose address this is.
 
         Sentry quirk: an assignment by address misses people without a password, and a member's id is
         not the user's (docs/vendor_quirks.md#sentry-rest).
         """
+        found = list(self._holders(email))
+        if len(found) > 1:
+            found = meant(found, email, self._assignable(issue_id))
+        if not found:
+            detail = "nobody in the organization has this address, or has verified it"
+            raise NotAssignable("sentry", detail, kind=ASSIGNEE_NOT_FOUND)
+        if len(found) > 1:
+            detail = f"{len(found)} accounts have this address, and nothing tells which one is meant"
+            raise NotAssignable("sentry", detail, kind=ASSIGNEE_AMBIGUOUS)
+        return found[0].user_id
+
+    # https://docs.sentry.io/api/organizations/list-an-organizations-members/
+    def _holders(self, email: str) -> tuple[Account, ...]:
+        """Return the accounts that hold an address."""
         known = self._members.find(self._base_url, email)
-        if known is not None:
+        if known:
             return known
-        query = {"query": f"email:{email}"}
-        for member in self._caller.call("GET", self._url("members"), list[MemberAnswer], params=query):
-            if member.user and member.user.id and email in member.addresses():
-                user_id = str(member.user.id)
-                self._members.add(self._base_url, email, user_id)
-                return user_id
-        raise Refused("sentry", f"{ASSIGNEE_NOT_FOUND}: nobody in the organization has this address")
+        # Sentry quirk: also lists who only claims the address (docs/vendor_quirks.md#sentry-rest).
+        listed = self._call(
+            "GET",
+            self._url("members"),
+            list[MemberAnswer],
+            about="the members",
+            params={"query": f"email:{email}"},
+        )
+        found = {each.user_id: each for member in listed if (each := member.account)}
+        accounts = tuple(holders(found.values(), email))
+        if accounts:
+            self._members.add(self._base_url, email, accounts)
+        return accounts
+
+    # https://docs.sentry.io/api/organizations/list-a-projects-organization-members/
+    def _assignable(self, issue_id: str) -> frozenset[str]:
+        """Return the ids of the users who are in a team of the issue's project."""
+        project = self.get_issue(issue_id).project_slug
+        url = f"{below(self._project_url, project, 'members')}/"
+        members = self._call("GET", url, list[MemberAnswer], about=f"the members of {project}")
+        return frozenset(each.user_id for member in members if (each := member.account))
 
     def web_url(self, issue_id: str) -> str:
         return f"{below(self._web_url, 'issues', issue_id)}/"
@@ -264,6 +336,18 @@ def _id_of(row: Any) -> str | None:
         return str(msgspec.convert(row, Identified).id)
     except msgspec.ValidationError:
         return None
+
+
+# How Sentry says that a person cannot be assigned, and not that the request is wrong.
+# https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/group_index/validators/group.py
+_NOBODY_WORDS = ("non-team member", "not a member", "does not exist", "unknown actor")
+
+
+def _meaning_of(content: Any) -> Meaning:
+    problems = content.get("assignedTo")
+    texts = [str(each).lower() for each in (problems if isinstance(problems, list) else [problems])]
+    nobody = any(word in text for text in texts for word in _NOBODY_WORDS)
+    return Meaning.NOBODY if nobody else Meaning.REFUSED
 
 
 def _problem_of(content: Any) -> str:

@@ -7,6 +7,15 @@ import json
 import sys
 from typing import Any
 
+# Left empty, nothing is written until one side changes.
+_INITIAL = {
+    "type": "select",
+    "label": "Copy status and assignee now",
+    "name": "initial",
+    "async": False,
+    "options": [["sentry", "from Sentry to the work item"], ["ado", "from the work item to Sentry"]],
+}
+
 
 def component_schema(organization: str) -> dict[str, Any]:
     """Return the issue-link component of one organization.
@@ -31,6 +40,7 @@ def component_schema(organization: str) -> dict[str, Any]:
                         project,
                         _select("Work item", "work_item", f"{base}/options/work-items"),
                     ],
+                    "optional_fields": [_INITIAL],
                 },
                 "create": {
                     "uri": f"{base}/issue-link/create",
@@ -50,6 +60,7 @@ def component_schema(organization: str) -> dict[str, Any]:
                         _select("Iteration", "iteration_path", f"{base}/options/iterations"),
                         {"type": "text", "label": "Tags", "name": "tags"},
                         {"type": "text", "label": "Parent", "name": "parent"},
+                        _INITIAL,
                     ],
                 },
             }

@@ -14,6 +14,7 @@ from shared.domain.errors import (
     Busy,
     Conflict,
     NotFound,
+    OrganizationGone,
     SyncError,
     Throttled,
     Unauthorized,
@@ -35,6 +36,7 @@ from shared.domain.model import (
     IssueLink,
     IssueStatus,
     ItemSide,
+    Person,
     SentryIssue,
     Side,
     ToldBy,
@@ -42,10 +44,12 @@ from shared.domain.model import (
     WorkItemTypes,
 )
 from shared.domain.ports import Ado, Sentry
-from shared.domain.rules.deciding import state_moved, status_moved
+from shared.domain.rules.deciding import Decision, state_moved, status_moved
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import has_landed, seen_after_crash, with_intent
 from shared.domain.rules.partners import is_own_or_persons, may_have_changed, own_write
+from shared.domain.rules.people import NO_MORE, Acquaintance, same_person
+from shared.settling.names import NameCache
 from shared.store.links import LinkStore, StoredEnd
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
@@ -97,7 +101,8 @@ class UnitOfWork:
         return max(item.rev if item is not None else 0, self.revs.get(work_item_id, 0))
 
     def note_silence(self, error: SyncError) -> None:
-        if isinstance(error, Unavailable | Throttled | Unauthorized) and error.service != "storage":
+        silences = Unavailable | Throttled | Unauthorized | OrganizationGone
+        if isinstance(error, silences) and error.service != "storage":
             self.silent.setdefault(error.service, error)
 
     def speaks_for(self, error: SyncError) -> bool:
@@ -163,6 +168,7 @@ class Observation(msgspec.Struct, frozen=True):
     edited: frozenset[tuple[Side, str]] = frozenset()
     reopened: Side | None = None
     ends: Mapping[Side, StoredEnd] = {}
+    acquaintance: Acquaintance = NO_MORE
 
     @property
     def told_from(self) -> Ends:
@@ -182,6 +188,7 @@ class Observer:
     processes: ProcessCache
     links: LinkStore
     clock: Callable[[], float]
+    names: NameCache = field(default_factory=NameCache)
 
     def issue(self, issue_id: str, unit: UnitOfWork) -> SentryIssue:
         """Return the issue, read once in each unit of work."""
@@ -206,7 +213,37 @@ class Observer:
                 has_landed(each, claim, now) for each in claim.intents
             )
         observation = Observation(link, seen, now, _NOT_ASKED, repeats)
-        return self._understood(self._attributed(observation, unit), unit)
+        return self._acquainted(self._understood(self._attributed(observation, unit), unit))
+
+    def _acquainted(self, observation: Observation) -> Observation:
+        """Return the observation with the other addresses of the issue's assignee, if they may matter.
+
+        Whoever may not read them knows people by their primary address alone: that holds up nothing.
+        """
+        seen, now, configuration = observation.seen, observation.now, self.configuration
+        person = now.issue.assignee
+        has_changed = (now.issue.assignee, now.item.assignee) != (seen.issue.assignee, seen.item.assignee)
+        if not has_changed and observation.link.owed is not Side.ADO:
+            return observation
+        if not isinstance(person, Person) or same_person(configuration, now.item.assignee, person):
+            return observation
+        addresses: tuple[str, ...] = ()
+        with suppress(Upstream):
+            addresses = self.sentry.addresses_of(person.email)
+        acquaintance = Acquaintance(addresses, self.names.find(self.scope, person.email))
+        return replace(observation, acquaintance=acquaintance)
+
+    def note_name(self, observation: Observation, decision: Decision, item: WorkItem) -> None:
+        """Remember the name by which Azure DevOps knows the person who was assigned there."""
+        person = observation.now.issue.assignee
+        for intent in decision.for_side(Side.ADO):
+            named = item.assignee in (intent.assignee, *intent.others)
+            if intent.others and named and isinstance(person, Person):
+                self.names.add(self.scope, person.email, item.assignee)
+
+    def recent_types(self, link: IssueLink) -> WorkItemTypes:
+        """Return the types of the link's project as they were less than a minute ago."""
+        return self.processes.recent(self.ado, self.organization, link.project_id)
 
     def _attributed(self, observation: Observation, unit: UnitOfWork) -> Observation:
         """Return the observation with whatever we wrote through other links taken for seen.

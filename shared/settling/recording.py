@@ -1,16 +1,18 @@
 """What a settling leaves behind: the link to store, its health, and its activity entries."""
 
 from functools import partial
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.activity import decision_entries, failure_entry, refusal_entry
+from shared.domain.activity import decision_entries, failure_entry, refusal_entry, step_entry
 from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Undecidable
 from shared.domain.failures import health_after, reason_of, unwell
 from shared.domain.failures import waiting as waiting_health
 from shared.domain.model import (
     ASSIGNEE,
+    ASSIGNEE_AMBIGUOUS,
     ASSIGNEE_NOT_FOUND,
     STATUS,
     ActivityEntry,
@@ -20,17 +22,23 @@ from shared.domain.model import (
     HealthWord,
     IssueLink,
     IssueStatus,
+    PassedOver,
     Side,
     ToldBy,
 )
 from shared.domain.rules.apart import reasons_after
-from shared.domain.rules.deciding import Decision, Outcome, recent_writes
+from shared.domain.rules.deciding import Decision, Outcome, passing_over, recent_writes, was_refused
 from shared.settling.observing import Observation
 from shared.settling.writing import Written
 from shared.store.activity import ActivityStore
 from shared.store.links import LinkStore, StoredLink
 
 REFUSED = "refused"
+_WHY_OWED = {
+    ASSIGNEE_NOT_FOUND: "nobody on the other side had this address",
+    ASSIGNEE_AMBIGUOUS: "more than one account on the other side had this address",
+    REFUSED: "the other side refused the assignment",
+}
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -41,26 +49,38 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def record_of(
-    observation: Observation, decision: Decision, written: Written, claim: Claim | None, now: float
+    observation: Observation,
+    decision: Decision,
+    written: Written,
+    claim: Claim | None,
+    now: float,
+    *,
+    goes_on: bool = False,
 ) -> Record:
-    """Return what to store after a settling; its ``claim`` keeps only a write that got no answer."""
-    owed = _owed(observation, decision, written)
+    """Return what to store after a settling; its ``claim`` keeps only a write that got no answer.
+
+    ``goes_on`` says that another state is tried at once after one was refused.
+    """
+    owed, owed_reason = _owed(observation, decision, written)
     seen = written.seen(observation.seen, decision) if decision.intents else decision.after
     waiting = None if _has_landed(STATUS, written) else decision.waiting
-    health = _health(observation, decision, written, owed, seen, now)
+    health = _health(observation, decision, written, owed_reason if owed else "", seen, now, goes_on=goes_on)
     if waiting and health == Health():
         health = waiting_health(observation.link.health, now)
+    has_written = bool(written.landed or written.steps)
     left = replace(claim, until=now, intents=written.uncertain) if claim and written.uncertain else None
     link = replace(
         observation.link,
         seen=seen,
         open_state=_open_state(observation, written),
         owed=owed,
+        owed_reason=owed_reason if owed else "",
         waiting=waiting,
         health=health,
         claim=left,
+        writes=(*recent_writes(observation.link, now), now) if has_written else observation.link.writes,
+        passed_over=_passed_over(observation, written),
         apart=reasons_after(observation.link, decision, written.refused.keys()),
-        writes=(*recent_writes(observation.link, now), now) if written.landed else observation.link.writes,
     )
     return Record(link, tuple(_entries(observation, decision, written, health, now)))
 
@@ -69,27 +89,44 @@ def _has_landed(field: str, written: Written) -> bool:
     return any(each.field == field for each in written.landed)
 
 
-def _owed(observation: Observation, decision: Decision, written: Written) -> Side | None:
-    """Return the side that does not know the other side's assignee, or None.
+def _passed_over(observation: Observation, written: Written) -> PassedOver | None:
+    """Return the states that Azure DevOps refused. Our own writes do not make it think again."""
+    link, before, after = observation.link, observation.now, written.now
+    if any(each.side is Side.ADO and each.field == STATUS for each in written.landed):
+        return None
+    if written.refused_state is not None:
+        return passing_over(link, before, after, written.refused_state)
+    if link.passed_over is not None and link.passed_over.rev == before.item.rev:
+        return replace(link.passed_over, rev=after.item.rev)
+    return link.passed_over
+
+
+def _owed(observation: Observation, decision: Decision, written: Written) -> tuple[Side | None, str]:
+    """Return the side that lacks the other side's assignee, or None, and why it does.
 
     Whoever was assigned through another link meanwhile was a later choice.
     """
     intent = next((each for each in decision.intents if each.field == ASSIGNEE), None)
     if intent is not None and ASSIGNEE in written.refused:
-        return intent.side
+        return intent.side, written.refused[ASSIGNEE].kind
     if any(field == ASSIGNEE for _, field in observation.siblings):
-        return None
+        return None, ""
+    link = observation.link
     stopped = intent is not None and intent not in written.landed
-    return observation.link.owed if stopped or decision.assignee.outcome is Outcome.SETTLED else None
+    goes_on = stopped or decision.assignee.outcome is Outcome.SETTLED
+    # Links of an older version do not say why.
+    return (link.owed, link.owed_reason or ASSIGNEE_NOT_FOUND) if goes_on else (None, "")
 
 
 def _health(
     observation: Observation,
     decision: Decision,
     written: Written,
-    owed: Side | None,
+    owed_reason: str,
     seen: Ends,
     now: float,
+    *,
+    goes_on: bool,
 ) -> Health:
     """Return the link's health: the gravest trouble names it, and each of them is tried again."""
     before, rev = observation.link.health, observation.now.item.rev
@@ -97,21 +134,23 @@ def _health(
     if error is not None and (health := health_after(error, before, now, rev=rev)):
         return health
     attention = partial(unwell, HealthWord.ATTENTION, before=before, now=now, may_cure_itself=True, rev=rev)
-    for name, reason in ((STATUS, REFUSED), (ASSIGNEE, ASSIGNEE_NOT_FOUND)):
-        if refused := written.refused.get(name):
-            return attention(reason, refused.told)
-    if seen.item.status is None:
-        if not isinstance(observation.problem, Undecidable):
-            return before  # What the state means could not be asked for, which is no news.
-        return attention(observation.problem.kind, observation.problem.told)
-    if owed is None or before.reason == ASSIGNEE_NOT_FOUND:
-        return before if owed else Health()
-    return attention(ASSIGNEE_NOT_FOUND, "nobody on the other side had this address")
+    for name in (STATUS, ASSIGNEE):
+        if (refused := written.refused.get(name)) and not (name == STATUS and goes_on):
+            return attention(refused.kind, refused.told)
+    problem = observation.problem
+    if seen.item.status is None and isinstance(problem, Undecidable) and not goes_on:
+        return attention(problem.kind, problem.told)
+    # What a state means that could not be asked for is no news, and neither is what goes on.
+    if goes_on or seen.item.status is None:
+        return before
+    if not owed_reason:
+        return Health()
+    return before if before.reason == owed_reason else attention(owed_reason, _WHY_OWED[owed_reason])
 
 
 def _open_state(observation: Observation, written: Written) -> str | None:
     """Return the state to restore when the issue is unresolved: the last state that was not done."""
-    if written.now.item.status is IssueStatus.UNRESOLVED:
+    if written.now.item.status is IssueStatus.UNRESOLVED and not written.stopped_halfway:
         return written.now.item.state
     if observation.now.item.status is IssueStatus.UNRESOLVED:
         return observation.now.item.state
@@ -129,10 +168,12 @@ def _entries(
         if entry.outcome != Outcome.CONFLICT_RESOLVED and _happened(entry, decision, written)
     ]
     entries += [
-        refusal_entry(name, each, decision, now)
+        refusal_entry(name, each, decision, now, **(_where(written) if name == STATUS else {}))
         for name, each in written.refused.items()
-        if _is_news(name, each, observation)
+        if _is_news(name, each, observation, written)
     ]
+    if written.stopped_halfway:
+        entries.insert(0, step_entry(observation.now, written.steps[-1], decision, now))
     trouble = written.error or decision.problem or observation.problem
     if trouble is not None and health.reason == reason_of(trouble) != before.reason:
         entries.append(failure_entry(trouble, now))
@@ -141,9 +182,16 @@ def _entries(
     return entries
 
 
-def _is_news(name: str, refused: Refused, observation: Observation) -> bool:
+def _where(written: Written) -> dict[str, Any]:
+    """Say which state was refused, and where the work item stood by then."""
+    return {"state": written.refused_state, "left_at": written.now.item if written.steps else None}
+
+
+def _is_news(name: str, refused: Refused, observation: Observation, written: Written) -> bool:
     """Tell whether a refusal differs from the one that the link already records."""
     if name == STATUS:
+        if was_refused(observation.link, observation.now, written.refused_state):
+            return False
         return (observation.link.health.reason, observation.link.health.detail) != (REFUSED, refused.told)
     seen, now = observation.seen, observation.now
     moved = (seen.issue.assignee, seen.item.assignee) != (now.issue.assignee, now.item.assignee)

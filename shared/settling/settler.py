@@ -12,10 +12,25 @@ from msgspec.structs import replace
 
 from shared.domain.activity import decision_entries
 from shared.domain.configuration import Configuration, DoneWhen
-from shared.domain.errors import Busy, Conflict, NotFound, SyncError
-from shared.domain.model import ActivityEntry, Claim, End, IssueLink, Side
+from shared.domain.errors import Busy, Conflict, NotFound, SyncError, Undecidable
+from shared.domain.model import (
+    NO_SUCH_STATE,
+    STATE_UNREACHABLE,
+    ActivityEntry,
+    Claim,
+    End,
+    IssueLink,
+    Side,
+)
 from shared.domain.ports import Ado, Sentry
-from shared.domain.rules.deciding import Decision, Outcome, decide, verify_calm
+from shared.domain.rules.deciding import (
+    Decision,
+    Outcome,
+    decide,
+    has_another_way,
+    passing_over,
+    verify_calm,
+)
 from shared.domain.rules.landing import as_if_edited
 from shared.domain.rules.partners import announced, landed, looked_into, released, without
 from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful, verify_free
@@ -28,6 +43,8 @@ from shared.store.links import LinkStore, StoredEnd, StoredLink
 ECHO = "echo"
 
 _ATTEMPTS = 5
+_MOST_STATES = 3  # that are tried in one turn
+_BY_THE_PROCESS = frozenset({NO_SUCH_STATE, STATE_UNREACHABLE})
 _CLAIMED_FOR = 60.0  # seconds
 _LONGEST_CALL = 30.0  # seconds; a write that begins this long before the claim's end cannot outlive it
 
@@ -62,9 +79,14 @@ class Settler:
         Raises the SyncError that stopped it, after recording its consequence on the link.
         """
         try:
+            tried = 0
             for _ in range(_ATTEMPTS):
                 try:
-                    return self._attempt(stored, unit)
+                    outcome = self._attempt(stored, unit, tried)
+                    if outcome is not None:
+                        return outcome
+                    tried += 1
+                    stored = self._reload(stored.link, unit)
                 except Busy:
                     raise
                 except Conflict:
@@ -80,23 +102,31 @@ class Settler:
     def _reload(self, link: IssueLink, unit: UnitOfWork) -> StoredLink:
         return self.links.get(self.scope, unit.current_issue_id(link.issue_id), link.work_item_id)
 
-    def _attempt(self, stored: StoredLink, unit: UnitOfWork) -> str:
+    def _attempt(self, stored: StoredLink, unit: UnitOfWork, tried: int) -> str | None:
+        """Settle the link once and return the outcome, or None if another state is to be tried at once.
+
+        ``tried`` is how many states Azure DevOps has refused in this turn.
+        """
         verify_free(stored.link.claim, unit, self.clock())
-        if self._is_echo(stored.link, unit):
+        if not tried and self._is_echo(stored.link, unit):
             return ECHO
         stored = self._follow_merge(stored, unit)
         link = stored.link
         if unit.copy_from is not None:
             link = replace(link, seen=as_if_edited(link.seen, unit.copy_from))
         observation = self.observer.observe(link, unit)
-        decision = self._decide(observation, unit)
+        observation, decision = self._decide(observation, unit)
+        goes_on = False
         if decision.intents:
             for side in Side:
                 if decision.for_side(side):
                     unit.verify_heard(side.value)
             claimed = self._announce(stored, observation, decision, unit)
             written = self._write(claimed, observation, decision, unit)
-            link = self._record(claimed.stored, observation, decision, written, claimed, unit)
+            goes_on = tried < _MOST_STATES - 1 and self._has_another_way(observation, written)
+            link = self._record(
+                claimed.stored, observation, decision, written, claimed, unit, goes_on=goes_on
+            )
         else:
             written = Written(observation.now)
             link = self._record(stored, observation, decision, written, None, unit)
@@ -104,6 +134,8 @@ class Settler:
         if error := written.error or decision.problem:
             unit.recorded = error
             raise error
+        if goes_on:
+            return None
         if link.waiting and not decision.completes and self.partners.all_done(link, link.waiting):
             raise Conflict("the last of the other partners became done in the meantime")
         return REFUSED if written.refused else decision.outcome
@@ -129,7 +161,7 @@ class Settler:
         unit.merged[stored.link.issue_id] = issue.issue_id
         entry = self._entry("moved", reason=f"merged-from-{stored.link.issue_id}")
         self._add_entries(moved.link, unit, entry)
-        if moved.link != replace(stored.link, issue_id=issue.issue_id):
+        if moved.link != stored.link.moved_to(issue.issue_id):
             self.partners.unlinked(stored.link.issue_id, stored.link.work_item_id)
             raise Conflict("the work item is already linked to the merged issue")
         return moved
@@ -151,16 +183,33 @@ class Settler:
 
     # Decide
 
-    def _decide(self, observation: Observation, unit: UnitOfWork) -> Decision:
+    def _decide(self, observation: Observation, unit: UnitOfWork) -> tuple[Observation, Decision]:
+        """Return the decision, and the observation that it was made on.
+
+        A state is out of reach only by the process as it is now.
+        """
         copies = unit.copy_from
         decision = self._decided(observation, kept_open=None, copies=copies)
+        if isinstance(decision.problem, Undecidable) and decision.problem.kind in _BY_THE_PROCESS:
+            types = self.observer.recent_types(observation.link)
+            if types != observation.types:
+                observation = replace(observation, types=types)
+                decision = self._decided(observation, kept_open=None, copies=copies)
         side = decision.completes
         needs_all = self.configuration.done_when is DoneWhen.ALL and copies is None
         if side and needs_all and not self.partners.all_done(observation.link, side):
             decision = self._decided(observation, kept_open=side)
         if decision.intents:
             verify_calm(observation.link, self.clock())
-        return decision
+        return observation, decision
+
+    def _has_another_way(self, observation: Observation, written: Written) -> bool:
+        """Tell whether a refused state leaves another one to try, by the process as it is now."""
+        if written.refused_state is None or written.error is not None:
+            return False
+        link, before, after = observation.link, observation.now, written.now
+        link = replace(link, passed_over=passing_over(link, before, after, written.refused_state))
+        return has_another_way(link, after, self.configuration, self.observer.recent_types(link))
 
     def _decided(
         self, observation: Observation, *, kept_open: Side | None, copies: Side | None = None
@@ -176,6 +225,7 @@ class Settler:
             siblings=observation.siblings,
             reopened=observation.reopened,
             kept_open=kept_open,
+            acquaintance=observation.acquaintance,
             copies=copies,
         )
 
@@ -258,6 +308,7 @@ class Settler:
             raise
         if written.item is not None:
             unit.item_answered(written.item, asked_at)
+            self.observer.note_name(observation, decision, written.item)
         if written.issue is not None:
             unit.issue_answered(observation.link.issue_id, written.issue, asked_at)
         return written
@@ -281,10 +332,12 @@ class Settler:
         written: Written,
         claimed: Claimed | None,
         unit: UnitOfWork,
+        *,
+        goes_on: bool = False,
     ) -> IssueLink:
         """Add the entries, then store what was seen: a crash in between may repeat entries but loses none."""
         now = self.clock()
-        record = record_of(observation, decision, written, stored.link.claim, now)
+        record = record_of(observation, decision, written, stored.link.claim, now, goes_on=goes_on)
         self._add_entries(observation.link, unit, *record.entries)
         ends = self._ends_after(observation, written, claimed, now, unit)
         if ends or record.link != stored.link:
@@ -305,6 +358,8 @@ class Settler:
         ends = []
         for side, before in claimed.before.items():
             mine = [each for each in written.landed if each.side is side]
+            if side is Side.ADO and written.stopped_halfway:
+                mine.append(written.steps[-1])
             unsure = tuple(each for each in written.uncertain if each.side is side)
             record = released(
                 landed(before.record, observation.link, mine, written.now, now), unsure, unit.token, now

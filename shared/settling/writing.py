@@ -5,10 +5,20 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Conflict, Forbidden, NotFound, Refused, SyncError, Throttled, Unauthorized
+from shared.domain.errors import (
+    Conflict,
+    Forbidden,
+    NotAssignable,
+    NotFound,
+    Refused,
+    SyncError,
+    Throttled,
+    Unauthorized,
+)
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
+    Assignee,
     Ends,
     Intent,
     IssueSide,
@@ -30,6 +40,7 @@ class Written:
     """The result of a decision's writes. ``now`` is both ends after the writes that landed.
 
     ``uncertain`` holds the intents of the one write without an answer; ``error`` says what stopped the rest.
+    ``steps`` are the states on the way that were reached; ``refused_state`` is the one that was refused.
     """
 
     now: Ends
@@ -39,6 +50,15 @@ class Written:
     refused: dict[str, Refused] = field(default_factory=dict)
     uncertain: tuple[Intent, ...] = ()
     error: SyncError | None = None
+    steps: list[Intent] = field(default_factory=list)
+    refused_state: str | None = None
+
+    @property
+    def stopped_halfway(self) -> bool:
+        """Tell whether the work item was left in a state on the way to the one that was to be written."""
+        return bool(self.steps) and not any(
+            each.side is Side.ADO and each.field == STATUS for each in self.landed
+        )
 
     def seen(self, before: Ends, decision: Decision) -> Ends:
         """Return what counts as seen now: everything except the fields that still have to be written.
@@ -51,6 +71,9 @@ class Written:
         for intent in decision.intents:
             if intent not in self.landed and not (intent.field == ASSIGNEE and ASSIGNEE in self.refused):
                 seen = with_field(seen, intent.field, before)
+        if self.stopped_halfway:
+            # The step is our own; the issue's change, which led to it, is still to be carried over.
+            seen = with_intent(seen, self.steps[-1])
         return seen
 
 
@@ -77,7 +100,7 @@ def write(
             verify_time()
             _write_issue(sentry, issue_id, intent, written)
     except SyncError as error:
-        if isinstance(error, Conflict) and not written.landed:
+        if isinstance(error, Conflict) and not written.landed and not written.steps:
             raise
         written.error = error
         if isinstance(error, _NOTHING_LANDED):
@@ -92,40 +115,115 @@ def _write_item(
     written: Written,
     verify_time: Callable[[], None],
 ) -> None:
-    """Write both fields in one call; after a refusal, write the state alone.
+    """Take the steps on the way, then write both fields in one call.
 
-    The assignee therefore cannot block the state. If the state is refused too, write the assignee alone.
+    After a refusal, write the state alone, so that the assignee cannot block it. If the state is refused too,
+    write the assignee alone.
     """
+    wanted = {intent.field: intent for intent in intents}
+    status, assignee = wanted.get(STATUS), wanted.get(ASSIGNEE)
+    if status is not None and not _walk(ado, work_item_id, status, written, verify_time):
+        status = None
+    refused: Refused | None = None
+    if assignee is not None:
+        refused = _try_names(ado, work_item_id, status, assignee, written, verify_time)
+        if refused is not None and (status is None or isinstance(refused, NotAssignable)):
+            written.refused[ASSIGNEE] = refused
+    if status is None or (assignee is not None and refused is None):
+        return
+    if (no := _try(ado, work_item_id, (status,), None, written, verify_time)) is not None:
+        written.refused[STATUS], written.refused_state = no, status.state
+    if assignee is None or ASSIGNEE in written.refused or refused is None:
+        return
+    # Which of the two was refused is known by now, unless both were.
+    if STATUS in written.refused:
+        refused = _try_names(ado, work_item_id, None, assignee, written, verify_time)
+    if refused is not None:
+        written.refused[ASSIGNEE] = refused
+
+
+def _walk(
+    ado: Ado, work_item_id: int, status: Intent, written: Written, verify_time: Callable[[], None]
+) -> bool:
+    """Take all steps but the last, each on the rev of the one before; tell whether all were allowed."""
+    for step in status.via:
+        verify_time()
+        # Whatever becomes of the step, it is part of the whole that was announced.
+        written.uncertain = (status,)
+        try:
+            item = ado.update_work_item(work_item_id, written.now.item.rev, state=step.state or UNSET)
+        except Refused as refused:
+            written.uncertain = ()
+            written.refused[STATUS], written.refused_state = refused, step.state
+            return False
+        written.uncertain = ()
+        written.item = item
+        if item.state == written.now.item.state != step.state:
+            written.refused[STATUS], written.refused_state = _no_effect("ado", "Azure DevOps"), step.state
+            return False
+        written.steps.append(step)
+        written.now = _after_patch(written.now, (step,), item)
+    return True
+
+
+def _try_names(
+    ado: Ado,
+    work_item_id: int,
+    status: Intent | None,
+    assignee: Intent,
+    written: Written,
+    verify_time: Callable[[], None],
+) -> Refused | None:
+    """Assign the person under each of their names, with the state if there is one, until one is known.
+
+    Return the refusal of the first name, unless something else than the person was refused.
+    """
+    first: Refused | None = None
+    intents = (assignee,) if status is None else (status, assignee)
+    for name in (assignee.assignee, *assignee.others):
+        refused = _try(ado, work_item_id, intents, name, written, verify_time)
+        if not isinstance(refused, NotAssignable):
+            return refused
+        first = first or refused
+    return first
+
+
+def _try(
+    ado: Ado,
+    work_item_id: int,
+    intents: tuple[Intent, ...],
+    name: Assignee,
+    written: Written,
+    verify_time: Callable[[], None],
+) -> Refused | None:
+    """Make one call; return its refusal, or None if it was accepted."""
     verify_time()
     try:
-        _patch(ado, work_item_id, intents, written)
+        _patch(ado, work_item_id, intents, name, written)
     except Refused as refused:
         written.uncertain = ()
-        if len(intents) == 1:
-            written.refused[intents[0].field] = refused
-            return
-        status, assignee = intents
-        _write_item(ado, work_item_id, (status,), written, verify_time)
-        if status in written.landed:
-            written.refused[ASSIGNEE] = refused
-        else:
-            _write_item(ado, work_item_id, (assignee,), written, verify_time)
+        return refused
+    return None
 
 
-def _patch(ado: Ado, work_item_id: int, intents: tuple[Intent, ...], written: Written) -> None:
+def _patch(
+    ado: Ado, work_item_id: int, intents: tuple[Intent, ...], name: Assignee, written: Written
+) -> None:
     wanted = {intent.field: intent for intent in intents}
     written.uncertain = intents
     item = ado.update_work_item(
         work_item_id,
         written.now.item.rev,
         state=wanted[STATUS].state or UNSET if STATUS in wanted else UNSET,
-        assignee=wanted[ASSIGNEE].assignee if ASSIGNEE in wanted else UNSET,
+        assignee=name if ASSIGNEE in wanted else UNSET,
     )
     written.uncertain = ()
     before, answer = written.now.item, replace(written.now.item, state=item.state, assignee=item.assignee)
     missing = [each for each in intents if _shows_no_effect(each, before, answer)]
     for intent in missing:
         written.refused[intent.field] = _no_effect("ado", "Azure DevOps")
+        if intent.field == STATUS:
+            written.refused_state = intent.state
     landed = tuple(each for each in intents if each not in missing)
     written.landed.extend(landed)
     written.item = item
@@ -134,7 +232,8 @@ def _patch(ado: Ado, work_item_id: int, intents: tuple[Intent, ...], written: Wr
 
 def _shows_no_effect(intent: Intent, before: IssueSide | ItemSide, answer: IssueSide | ItemSide) -> bool:
     """Tell whether the answer to a write shows the value that it was to replace."""
-    return answer.shown(intent.field) == before.shown(intent.field) != intent.value
+    shown = answer.shown(intent.field)
+    return shown == before.shown(intent.field) and shown not in (intent.value, *intent.others)
 
 
 def _no_effect(service: str, name: str) -> Refused:

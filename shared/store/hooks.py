@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import msgspec
 
+from shared.domain.connection import slug_of
 from shared.domain.errors import Busy, Conflict, NotFound
 from shared.domain.subscriptions import HookRecord
 from shared.store.progress import Told
@@ -19,6 +20,10 @@ class _Kept(HookRecord, frozen=True, omit_defaults=True):
     """``taken_until`` is when the turn of whoever watches now ends (epoch seconds)."""
 
     taken_until: float = 0.0
+
+    @property
+    def record(self) -> HookRecord:
+        return HookRecord(self.checked_at, self.events, self.problem)
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -40,7 +45,7 @@ class HookStore:
     def get(self, scope: str) -> HookRecord:
         """Return what was seen last; one that was never looked at has an empty record."""
         try:
-            return _kept(self._table.get(_PARTITION, scope))
+            return _kept(self._table.get(_PARTITION, scope)).record
         except NotFound:
             return HookRecord()
 
@@ -48,6 +53,14 @@ class HookStore:
         """Return each organization's problem, if it has one, in the form of the reconciler's problems."""
         records = (_kept(row) for row in self._table.scan(_PARTITION, "", "~"))
         return [Told(problems={PART: each.problem}) for each in records if each.problem is not None]
+
+    def last_looks(self) -> dict[str, float]:
+        """Return when each organization was looked at last, by slug."""
+        found: dict[str, float] = {}
+        for row in self._table.scan(_PARTITION, "", "~"):
+            slug = slug_of(row.key)
+            found[slug] = max(found.get(slug, 0.0), _kept(row).checked_at)
+        return found
 
     def take(self, scope: str, seconds: float) -> Turn:
         """Take the turn to watch an organization, or raise Busy: two at once would undo each other's work."""
@@ -65,7 +78,7 @@ class HookStore:
             [etag] = self._table.apply(_PARTITION, change)
         except (Conflict, NotFound) as error:
             raise _busy(1.0) from error
-        return Turn(scope, etag, now + seconds, kept)
+        return Turn(scope, etag, now + seconds, kept.record)
 
     def end(self, turn: Turn, record: HookRecord) -> None:
         """Store what was seen, and give the turn back; if it ended meanwhile, the next one's word counts."""

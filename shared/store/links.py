@@ -230,7 +230,7 @@ class LinkStore:
         If that link exists already, only the old link is removed, and the existing one is returned. Raises
         Conflict if the old link changed, NotFound if it is gone.
         """
-        moved = msgspec.structs.replace(stored.link, issue_id=issue_id)
+        moved = stored.link.moved_to(issue_id)
         try:
             etags = self._change(stored, *_delete(stored), *_insert(moved), *map(_put, ends))
         except Conflict as conflict:

@@ -26,7 +26,14 @@ _ATTEMPTS = 5
 _TAKEN_OVER = Connection()
 # What ``refusals`` calls a document that cannot be read, beside the services that refuse us.
 DOCUMENT = "document"
-_REFUSED_BY = frozenset({"ado", "sentry", "storage", DOCUMENT})
+# And a service that knows no organization at the address.
+_GONE = "-gone"
+_REFUSED_BY = frozenset({"ado", "sentry", "storage", DOCUMENT, f"ado{_GONE}", f"sentry{_GONE}"})
+
+
+def gone(service: str) -> str:
+    """Return what ``refusals`` calls a service that knows no organization at the address."""
+    return f"{service}{_GONE}"
 
 
 class Organization(msgspec.Struct, frozen=True):
@@ -232,13 +239,19 @@ class OrganizationStore:
         if noted_at is None or self._clock() - noted_at >= _REFUSAL_NOTED_EVERY:
             self._table.apply(_REFUSALS, Replace(f"{slug}!{service}", str(self._clock()), None))
             self._refused[slug, service] = self._clock()
-            self._accepted.discard((slug, service))
+            self._accepted.discard((slug, service.removesuffix(_GONE)))
 
     def note_acceptance(self, slug: str, service: str) -> None:
         """Forget a refusal, including one that another process noted; calls storage once for each process."""
         if (slug, service) not in self._accepted:
-            self._forget_refusal(slug, service)
+            for each in (service, gone(service)):
+                self._forget_refusal(slug, each)
             self._accepted.add((slug, service))
+
+    def note_cure(self, slug: str) -> None:
+        """Forget that services knew no organization there: the document names others now, and was tried."""
+        for service in ("ado", "sentry"):
+            self._forget_refusal(slug, gone(service))
 
     def refused_by(self, slug: str) -> list[str]:
         """Return the services that did not accept our credentials for one organization lately."""
@@ -265,7 +278,7 @@ class OrganizationStore:
         """Remove the document that was read, or raise StalePrecondition; one that is gone is as wanted."""
         self._known.pop(organization.slug, None)
         self._delete(organization)
-        for service in ("ado", "sentry", DOCUMENT):
+        for service in ("ado", "sentry", gone("ado"), gone("sentry"), DOCUMENT):
             self._forget_refusal(organization.slug, service)
 
 

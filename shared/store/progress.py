@@ -54,10 +54,15 @@ class Look(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """When (epoch seconds) a message was put for a link, and the rev of its snapshot; 0 without one."""
+    """When (epoch seconds) a message was put for a link, and what it says.
+
+    That is the rev of its snapshot, or a number for how its issue was shown; 0 without either. ``times``
+    counts the earlier messages that said the same.
+    """
 
     at: int
-    rev: int = 0
+    says: int = 0
+    times: int = 0
 
 
 class LinkTally(msgspec.Struct, frozen=True, omit_defaults=True):

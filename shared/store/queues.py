@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import (
     AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
 )
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import BinaryBase64EncodePolicy, LinearRetry, QueueClient
 
-from shared.domain.errors import Unauthorized, Unavailable
+from shared.domain.errors import Unauthorized
 from shared.domain.messages import Message, encode
 from shared.settings import StorageAccount
 from shared.store.transport import new_transport
+from shared.store.trouble import trouble_with
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -64,13 +63,8 @@ def _translated() -> Iterator[None]:
         yield
     except ResourceNotFoundError:
         raise
-    except ClientAuthenticationError as error:
-        raise Unauthorized("storage", f"queue storage: {type(error).__name__}") from error
-    except HttpResponseError as error:
-        kind = Unauthorized if error.status_code in {401, 403} else Unavailable
-        raise kind("storage", f"queue storage: {type(error).__name__}") from error
     except AzureError as error:
-        raise Unavailable("storage", f"queue storage: {type(error).__name__}") from error
+        raise trouble_with("queue", error) from error
 
 
 class AzureQueue:
@@ -88,10 +82,17 @@ class AzureQueue:
             except ResourceNotFoundError:
                 self._create()
                 self._send(body, seconds)
-        except ClientAuthenticationError as error:
-            raise Unauthorized("storage", f"queue storage: {type(error).__name__}") from error
         except AzureError as error:
-            raise Unavailable("storage", f"queue storage: {type(error).__name__}") from error
+            raise trouble_with("queue", error) from error
+
+    def verify(self) -> None:
+        """Raise what a write would, without writing. A queue that is not there yet is well."""
+        try:
+            self._client.get_queue_properties()
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise trouble_with("queue", error) from error
 
     def try_out(self) -> None:
         """Put a message that nobody can see and take it away again; raise Unauthorized or Unavailable."""

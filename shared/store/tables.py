@@ -9,7 +9,6 @@ import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
-    ClientAuthenticationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
@@ -26,10 +25,10 @@ from shared.domain.errors import (
     Rejected,
     SyncError,
     Unauthorized,
-    Unavailable,
 )
 from shared.settings import StorageAccount
 from shared.store.transport import new_transport
+from shared.store.trouble import trouble_with
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -265,6 +264,4 @@ def _translated(error: AzureError) -> SyncError:
         return Conflict(detail)
     if isinstance(error, ResourceNotFoundError) or status == 404:
         return NotFound(detail)
-    if isinstance(error, ClientAuthenticationError) or status in {401, 403}:
-        return Unauthorized("storage", detail)
-    return Unavailable("storage", detail)
+    return trouble_with("table", error)

@@ -3,9 +3,10 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from simulator.ado.errors import no_project, no_type
-from simulator.ado.processes import AGILE, BASIC, CMMI, SCRUM, TAILORED, Process, WorkItemType
+from simulator.ado.processes import AGILE, BASIC, CMMI, SCRUM, TAILORED, Process, State, WorkItemType
 
 DEFAULT_PROJECTS = (
     ("Fabrikam-Fiber", AGILE),
@@ -72,6 +73,7 @@ class Catalog:
     organization: str
     projects: dict[str, Project] = field(default_factory=dict)
     people: list[Person] = field(default_factory=list)
+    transitions: Literal["served", "empty", "absent"] = "served"
 
     @property
     def account_id(self) -> str:
@@ -91,6 +93,24 @@ class Catalog:
         found = self.project(project)
         types = tuple(
             replace(each, disabled=each.disabled or each.name == kind) for each in found.process.types
+        )
+        self.projects[found.id] = replace(found, process=replace(found.process, types=types))
+
+    def restrict(
+        self,
+        project: str,
+        kind: str,
+        moves: Mapping[str, tuple[str, ...]] | None,
+        states: tuple[State, ...] = (),
+    ) -> None:
+        """Allow no other moves out of the states named; None allows all that the process does.
+
+        ``states`` replace those of the type.
+        """
+        found = self.project(project)
+        types = tuple(
+            replace(each, moves=moves, states=states or each.states) if each.name == kind else each
+            for each in found.process.types
         )
         self.projects[found.id] = replace(found, process=replace(found.process, types=types))
 

@@ -183,6 +183,8 @@ class Courier:
     def _settle(self, notification: Notification, http_status: int | None, *, is_probe: bool) -> None:
         subscription = notification.subscription
         notification.attempts.append(http_status)
+        if is_probe:
+            subscription.last_probation_retry = self._hooks.now()
         attempt = len(notification.attempts)
         self.deliveries.append(
             Delivery(

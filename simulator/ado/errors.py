@@ -95,6 +95,17 @@ def no_subscription(subscription_id: str) -> Refused:
     )
 
 
+def access_denied(name: str, right: str, project_id: str) -> Refused:
+    """Refuse for want of a right to subscriptions, in the words of microsoft/appcenter issue 672."""
+    resource = f"PublisherSecurity/{project_id}" if project_id else "PublisherSecurity"
+    return Refused(
+        403,
+        f"Access Denied: {name} needs the following permission(s) on the resource {resource} to perform this"
+        f" action: {right} Subscription",
+        "AccessCheckException",
+    )
+
+
 def bad_request(message: str, type_key: str = "VssPropertyValidationException") -> Refused:
     return Refused(400, message, type_key)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
 from simulator.ado.canned import CANNED_IDS, canned_event
 from simulator.ado.errors import bad_request
@@ -20,34 +20,45 @@ def add_hook_routes(app: Flask, organization: Organization) -> None:
     def spelled(subscription: Subscription) -> Json:
         return subscription_json(subscription, organization.catalog, renderer(organization))
 
+    def allowed(subscription_id: str, right: str) -> Subscription:
+        """Return a subscription, unless whoever asks lacks a right to it."""
+        subscription = hooks.get(subscription_id)
+        hooks.verify(g.person, right, subscription.project_id)
+        return subscription
+
     @app.get(f"{HOOKS}/subscriptions")
     def list_subscriptions(**_: str) -> Json:
         filters = {
             name: request.args[name]
-            for name in ("publisherId", "eventType", "consumerId")
+            for name in ("publisherId", "eventType", "consumerId", "consumerActionId")
             if name in request.args
         }
-        spelled_out = [spelled(subscription) for subscription in hooks]
+        spelled_out = [spelled(subscription) for subscription in hooks.visible(g.person)]
         return listed(
             [one for one in spelled_out if all(one[name] == value for name, value in filters.items())]
         )
 
     @app.post(f"{HOOKS}/subscriptions")
     def add_subscription(**_: str) -> Json:
-        return spelled(hooks.add(json_body(), g.person))
+        wanted = json_body()
+        hooks.verify(g.person, "Edit", project_of(wanted))
+        return spelled(hooks.add(wanted, g.person))
 
     @app.get(f"{HOOKS}/subscriptions/<subscription_id>")
     def get_subscription(subscription_id: str, **_: str) -> Json:
-        return spelled(hooks.get(subscription_id))
+        return spelled(allowed(subscription_id, "View"))
 
     @app.put(f"{HOOKS}/subscriptions/<subscription_id>")
     def replace_subscription(subscription_id: str, **_: str) -> Json:
+        allowed(subscription_id, "Edit")
         return spelled(hooks.replace(subscription_id, json_body(), g.person))
 
     @app.delete(f"{HOOKS}/subscriptions/<subscription_id>")
-    def remove_subscription(subscription_id: str, **_: str) -> tuple[str, int]:
-        hooks.remove(subscription_id)
-        return "", 204
+    def remove_subscription(subscription_id: str, **_: str) -> Response:
+        hooks.remove(allowed(subscription_id, "Delete").id)
+        answer = Response(status=204)
+        del answer.headers["Content-Type"]
+        return answer
 
     @app.post(f"{HOOKS}/subscriptionsquery")
     def query_subscriptions(**_: str) -> Json:
@@ -57,7 +68,7 @@ def add_hook_routes(app: Flask, organization: Organization) -> None:
         names = ("publisherId", "eventType", "consumerId", "consumerActionId")
         found = [
             one
-            for one in (spelled(subscription) for subscription in hooks)
+            for one in map(spelled, hooks.visible(g.person))
             if all(not query.get(name) or query[name] == one[name] for name in names)
             and passes(one["publisherInputs"], query.get("publisherInputFilters"))
             and passes(one["consumerInputs"], query.get("consumerInputFilters"))
@@ -66,7 +77,7 @@ def add_hook_routes(app: Flask, organization: Organization) -> None:
 
     @app.get(f"{HOOKS}/subscriptions/<subscription_id>/notifications")
     def list_notifications(subscription_id: str, **_: str) -> Json:
-        subscription = hooks.get(subscription_id)
+        subscription = allowed(subscription_id, "View")
         found = [one.to_json() for one in reversed(hooks.notifications(subscription.id))]
         for name in ("status", "result"):
             if name in request.args:
@@ -105,6 +116,12 @@ def add_hook_routes(app: Flask, organization: Organization) -> None:
         if event_type not in CANNED_IDS:
             raise bad_request(f"The event type '{event_type}' is not known.")
         return event_type_json(event_type)
+
+
+def project_of(wanted: Any) -> str:
+    """Return the project that a wanted subscription is confined to, "" for the whole organization."""
+    inputs = wanted.get("publisherInputs") if isinstance(wanted, dict) else None
+    return str(inputs.get("projectId") or "").casefold() if isinstance(inputs, dict) else ""
 
 
 def event_type_json(event_type: str) -> Json:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from simulator.ado.catalog import Catalog, Person, guid
-from simulator.ado.errors import bad_request, no_subscription
+from simulator.ado.errors import access_denied, bad_request, no_subscription
 from simulator.ado.items import Clock, Event, instant
 from simulator.ado.render import Renderer, identity_ref
 
@@ -23,6 +23,10 @@ BASIC_AUTH = re.compile(r"[\S]{1,256}")
 HEADER_LINE = re.compile(r"\S+\s*:\s*\S+")
 
 
+# https://learn.microsoft.com/azure/devops/organizations/security/namespace-reference: ServiceHooks
+RIGHTS = ("View", "Edit", "Delete")
+
+
 @dataclass
 class Subscription:
     id: str
@@ -34,11 +38,17 @@ class Subscription:
     created_at: datetime
     status: str = "enabled"
     probation_retries: int = 0
+    last_probation_retry: datetime | None = None
     last_notification: int = 0
 
     @property
     def url(self) -> str:
         return self.consumer_inputs["url"]
+
+    @property
+    def project_id(self) -> str:
+        """Return the project whose rights apply; "" for the organization."""
+        return self.publisher_inputs.get("projectId", "").casefold()
 
     def wants(self, event: Event, project_id: str, changed: frozenset[str]) -> bool:
         """Tell whether an event passes every filter; an empty filter lets all pass."""
@@ -81,6 +91,7 @@ class Notification:
             "status": "queued" if self.result == "pending" else "completed",
             "result": self.result,
             "createdDate": instant(self.created_at),
+            "modifiedDate": instant(self.created_at),
             "details": {
                 "eventType": self.subscription.event_type,
                 "event": self.body,
@@ -103,15 +114,39 @@ class Hooks:
         self._catalog = catalog
         self._renderer = renderer
         self._send = send
-        self._now = now
+        self.now = now
         self._subscriptions: dict[str, Subscription] = {}
         self._created = 0
         self.history: list[Notification] = []
         self.lost: list[tuple[str, Event]] = []
         self.is_server = False
+        # Who lacks which right: the person's id, the right, and the project or "" for the organization.
+        self.denied: set[tuple[str, str, str]] = set()
+        # No document says whether a list without the right to view anything is refused or empty.
+        self.is_list_refused = True
 
     def __iter__(self) -> Iterator[Subscription]:
         return iter(list(self._subscriptions.values()))
+
+    def verify(self, person: Person, right: str, project_id: str = "") -> None:
+        """Refuse a person who lacks a right; one that is lacking everywhere is lacking in each project."""
+        if {(person.id, right, ""), (person.id, right, project_id)} & self.denied:
+            raise access_denied(person.name, right, project_id)
+
+    def visible(self, person: Person) -> list[Subscription]:
+        if self.is_list_refused:
+            self.verify(person, "View")
+        return [each for each in self if self._may_view(person, each)]
+
+    def _may_view(self, person: Person, subscription: Subscription) -> bool:
+        whole, part = (person.id, "View", ""), (person.id, "View", subscription.project_id)
+        return not {whole, part} & self.denied
+
+    def deactivate(self, person: Person) -> None:
+        """Disable what belongs to somebody who has left, as the service does."""
+        for subscription in self:
+            if subscription.created_by.id == person.id:
+                subscription.status = "disabledByInactiveIdentity"
 
     def get(self, subscription_id: str) -> Subscription:
         try:
@@ -122,13 +157,13 @@ class Hooks:
     def add(self, wanted: Any, by: Person) -> Subscription:
         self._created += 1
         subscription_id = guid("subscription", self._catalog.organization, self._created)
-        subscription = parsed(wanted, subscription_id, by, self._now())
+        subscription = parsed(wanted, subscription_id, by, self.now())
         self._subscriptions[subscription_id] = subscription
         return subscription
 
     def draft(self, wanted: Any, by: Person) -> Subscription:
         """Make a subscription that exists only for a test; its id is all zeros."""
-        return parsed(wanted, NOBODY, by, self._now())
+        return parsed(wanted, NOBODY, by, self.now())
 
     def replace(self, subscription_id: str, wanted: Any, by: Person) -> Subscription:
         """Replace the whole subscription, masked secrets included if the caller sends a mask back."""
@@ -174,7 +209,7 @@ class Hooks:
             "notificationId": subscription.last_notification,
             **body,
         }
-        notification = Notification(subscription, subscription.last_notification, numbered, self._now())
+        notification = Notification(subscription, subscription.last_notification, numbered, self.now())
         self.history.append(notification)
         self._send(notification)
         return notification
@@ -209,7 +244,7 @@ class Hooks:
             "resource": reduced(resource, inputs.get("resourceDetailsToSend", "")),
             "resourceVersion": version if known else None,
             "resourceContainers": renderer.containers(project_id, is_server=self.is_server),
-            "createdDate": f"{self._now():%Y-%m-%dT%H:%M:%S.%f}0Z",
+            "createdDate": f"{self.now():%Y-%m-%dT%H:%M:%S.%f}0Z",
         }
 
 
@@ -293,6 +328,11 @@ def subscription_json(subscription: Subscription, catalog: Catalog, renderer: Re
         "consumerActionId": "httpRequest",
         "actionDescription": f"To host {subscription.url.split('/')[2]}",
         "probationRetries": subscription.probation_retries,
+        **(
+            {"lastProbationRetryDate": instant(subscription.last_probation_retry)}
+            if subscription.last_probation_retry
+            else {}
+        ),
         "createdBy": by,
         "createdDate": at,
         "modifiedBy": by,

@@ -26,7 +26,12 @@ PREVIEW_ONLY = frozenset({"list_comments", "add_comment", "connection_data", "re
 # Asked without credentials: the page of the simulator, and the address of an organization.
 OPEN_TO_ALL = frozenset({"page", "edit_on_page", "resource_area", "static"})
 VERSION = re.compile(r"(?P<number>\d+\.\d+)(?P<preview>-preview(\.\d+)?)?")
-NEWEST_RELEASE, NEWEST = 7.1, 7.2
+# Those that ever were more than a preview.
+# https://learn.microsoft.com/azure/devops/integrate/concepts/rest-api-versioning#supported-versions
+RELEASES = (1.0, 2.0, 2.1, 2.2, 3.0, 3.1, 3.2, 4.0, 4.1, 5.0, 5.1, 6.0, 7.0, 7.1)
+# Released later than the rest of their version.
+# https://github.com/MicrosoftDocs/vsts-rest-api-specs/tree/master/specification/search
+RELEASED_IN = {"search_work_items": 7.0}
 
 
 def connect(app: Flask, organization: Organization) -> None:
@@ -46,7 +51,7 @@ def connect(app: Flask, organization: Organization) -> None:
         g.person = _authenticated(organization)
         if g.person is None:
             return _refuse_stranger()
-        _check_version()
+        _check_version(organization.newest_version)
         return None
 
     @app.errorhandler(Refused)
@@ -105,7 +110,7 @@ def _asked_version() -> str:
     return request.args.get("api-version") or (in_accept[1] if in_accept else "")
 
 
-def _check_version() -> None:
+def _check_version(newest: float) -> None:
     asked = _asked_version()
     if not asked:
         if request.method == "GET":
@@ -117,17 +122,25 @@ def _check_version() -> None:
             "VssVersionNotSpecifiedException",
         )
     version = VERSION.fullmatch(asked)
-    if version is None or not 1.0 <= float(version["number"]) <= NEWEST:
+    if version is None or not 1.0 <= float(version["number"]) <= newest:
+        # The words are those of azure-devops-extension-sample issue 161.
         raise bad_request(
-            f'The requested version "{asked}" is out of range.', "VssVersionOutOfRangeException"
+            f"The requested REST API version of {asked} is out of range for this server. The latest REST API"
+            f" version this server supports is {newest}.",
+            "VssVersionOutOfRangeException",
         )
     is_preview = version["preview"] is not None
-    if not is_preview and (request.endpoint in PREVIEW_ONLY or float(version["number"]) > NEWEST_RELEASE):
+    if not is_preview and not _is_released(float(version["number"])):
         raise bad_request(
             f'The requested version "{asked}" of the resource is under preview. The -preview flag must be'
             f' supplied in the api-version for such requests. For example: "{asked}-preview"',
             "VssInvalidPreviewVersionException",
         )
+
+
+def _is_released(number: float) -> bool:
+    endpoint = request.endpoint or ""
+    return endpoint not in PREVIEW_ONLY and number in RELEASES and number >= RELEASED_IN.get(endpoint, 0.0)
 
 
 def renderer(organization: Organization) -> Renderer:

@@ -11,7 +11,7 @@ from simulator.ado.allowance import Allowance
 from simulator.ado.catalog import Person, Project, default_catalog
 from simulator.ado.delivery import Courier, Delivery, Weather
 from simulator.ado.faults import Fault, Faults
-from simulator.ado.hooks import STATUSES, Hooks, Subscription
+from simulator.ado.hooks import RIGHTS, STATUSES, Hooks, Subscription
 from simulator.ado.items import Clock, Comment, Event, Wish, WorkItem, WorkItems, utc_now
 from simulator.ado.patch import Patch
 from simulator.ado.processes import Process
@@ -33,7 +33,8 @@ class Organization:
     """The organization and the direct ways to change and inspect it; every public method takes the one lock.
 
     ``time_scale`` shrinks the service's waits (retries, probation, the search index's lag): 0.01 makes a
-    minute 0.6 seconds. ``search_lag`` None means that the index only moves with ``reindex``.
+    minute 0.6 seconds. ``search_lag`` None means that the index only moves with ``reindex``. The
+    ``newest_version`` of the REST API is 7.2 on Services, 6.1 on Server 2020 and 5.1 on Server 2019.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Organization:
         seed: int = 0,
         now: Clock = utc_now,
         is_server: bool = False,
+        newest_version: float = 7.2,
     ) -> None:
         self.name = name
+        self.newest_version = newest_version
         self.lock = threading.RLock()
         self.stopping = threading.Event()
         self.catalog = default_catalog(name, projects=projects)
@@ -228,6 +231,29 @@ class Organization:
             raise ValueError(f"{status} is no subscription status")
         with self.lock:
             self.hooks.get(subscription_id).status = status
+
+    def deny(self, right: str, *, project: str = "", person: Person | None = None) -> None:
+        """Take a right to subscriptions (View, Edit or Delete) from our account, or from somebody."""
+        if right not in RIGHTS:
+            raise ValueError(f"{right} is no right to subscriptions")
+        with self.lock:
+            where = self.catalog.project(project).id if project else ""
+            self.hooks.denied.add(((person or self.service).id, right, where))
+
+    def allow(self) -> None:
+        """Give back every right to subscriptions."""
+        with self.lock:
+            self.hooks.denied.clear()
+
+    def deactivate(self, person: Person) -> None:
+        """Have somebody leave: their subscriptions are disabled."""
+        with self.lock:
+            self.hooks.deactivate(person)
+
+    def unsubscribe(self, subscription_id: str) -> None:
+        """Remove a subscription, as a person does in the project's settings."""
+        with self.lock:
+            self.hooks.remove(subscription_id)
 
     def probe(self, subscription_id: str) -> None:
         """Let a restricted subscription make its next attempt now."""

@@ -1,5 +1,6 @@
 """The processes a project may follow, as tables: work item types, states, categories, rules, fields."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 CATEGORIES = {"P": "Proposed", "I": "InProgress", "R": "Resolved", "C": "Completed", "X": "Removed"}
@@ -29,6 +30,8 @@ class WorkItemType:
     category: str
     states: tuple[State, ...]
     forbidden: frozenset[tuple[str, str]] = frozenset()
+    # All the moves there are, by the state that they lead out of; without it, all but the forbidden ones.
+    moves: Mapping[str, tuple[str, ...]] | None = None
     required: tuple[str, ...] = ("System.Title", "System.State")
     disabled: bool = False
 
@@ -38,6 +41,13 @@ class WorkItemType:
     def moves_from(self, name: str) -> tuple[State, ...]:
         """List the states that a work item in state ``name`` may be set to, its own included."""
         current = self.find_state(name)
+        if self.moves is not None:
+            allowed = self.moves.get(name)
+            return (
+                self.states
+                if allowed is None
+                else tuple(s for s in self.states if s.name in {name, *allowed})
+            )
         # Out of Removed a work item can only go back to where every work item starts.
         if current is not None and current.category == "Removed":
             return (self.states[0], current)

@@ -64,12 +64,12 @@ def _add_types(app: Flask, organization: Organization) -> None:
     @app.get(f"/<organization>/<project>/{WIT}/workitemtypes")
     def list_types(project: str, **_: str) -> Json:
         found = catalog.project(project)
-        return listed([type_json(found, kind, base()) for kind in found.process.types])
+        return listed([type_json(found, kind, base(), catalog.transitions) for kind in found.process.types])
 
     @app.get(f"/<organization>/<project>/{WIT}/workitemtypes/<kind>")
     def get_type(project: str, kind: str, **_: str) -> Json:
         found = catalog.project(project)
-        return type_json(found, found.type(kind), base())
+        return type_json(found, found.type(kind), base(), catalog.transitions)
 
     @app.get(f"/<organization>/<project>/{WIT}/workitemtypes/<kind>/states")
     def list_states(project: str, kind: str, **_: str) -> Json:
@@ -219,12 +219,13 @@ def states_json(kind: WorkItemType) -> list[Json]:
     return [{"name": state.name, "color": state.color, "category": state.category} for state in kind.states]
 
 
-def type_json(project: Project, kind: WorkItemType, base: str) -> Json:
+def type_json(project: Project, kind: WorkItemType, base: str, table: str = "served") -> Json:
     transitions = {
         state.name: [{"to": to.name, "actions": None} for to in kind.moves_from(state.name)]
         for state in kind.states
+        if kind.moves is None or state.name in kind.moves
     }
-    return {
+    answer = {
         "name": kind.name,
         "referenceName": kind.reference_name,
         "description": "",
@@ -236,3 +237,9 @@ def type_json(project: Project, kind: WorkItemType, base: str) -> Json:
         "states": states_json(kind),
         "url": f"{base}/{project.id}/_apis/wit/workItemTypes/{kind.name}",
     }
+    # What an old server answers was not confirmed; a client must read either as no restriction.
+    if table == "empty":
+        answer["transitions"] = {}
+    elif table == "absent":
+        del answer["transitions"]
+    return answer

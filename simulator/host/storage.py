@@ -20,27 +20,36 @@ _silence.setLevel(logging.CRITICAL)
 def queue_client(connection: str, queue: str, environ: Mapping[str, str]) -> QueueClient:
     """Return a client for one queue, which passes texts on as they are; nothing is sent yet.
 
-    A setting of that name is a connection string; else `NAME__queueServiceUri` or `NAME__accountName` says
-    where to go with an identity.
+    A setting of that name is a connection string; else `NAME__accountName`, and only without one
+    `NAME__queueServiceUri`, says where to go with an identity. That is the order of the host itself:
+    `StorageClientProvider.TryGetServiceUri` of Microsoft.Azure.WebJobs.Extensions.Clients.
     """
-    if text := environ.get(connection):
+    text = environ.get(connection, "")
+    if text.strip():
         return QueueClient.from_connection_string(text, queue, **_client_options())
     uri = environ.get(f"{connection}__queueServiceUri")
     account = environ.get(f"{connection}__accountName")
-    if not uri and not account:
+    if account is not None:
+        uri = f"https://{account}.queue.core.windows.net"
+    if not uri:
         raise LoadError(
             f"queue {queue!r}: there is no setting {connection}, nor {connection}__queueServiceUri"
         )
-    credential = _credential(environ.get(f"{connection}__clientId"))
-    return QueueClient(
-        uri or f"https://{account}.queue.core.windows.net", queue, credential=credential, **_client_options()
-    )
+    return QueueClient(uri, queue, credential=_credential(connection, environ), **_client_options())
 
 
-def _credential(client_id: str | None) -> Any:
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 (165 ms that few local runs need)
+def _credential(connection: str, environ: Mapping[str, str]) -> Any:
+    """Return whom the host signs in as.
 
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
+    https://learn.microsoft.com/azure/azure-functions/functions-reference#common-properties-for-identity-based-connections
+    """
+    # 165 ms that few local runs need.
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415
+
+    client_id = environ.get(f"{connection}__clientId") or None
+    if environ.get(f"{connection}__credential", "").casefold() == "managedidentity":
+        return ManagedIdentityCredential(client_id=client_id)
+    return DefaultAzureCredential(**({"managed_identity_client_id": client_id} if client_id else {}))
 
 
 @functools.cache

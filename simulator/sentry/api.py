@@ -74,6 +74,7 @@ ROUTES = (
     ("GET", f"{ORGANIZATION}/shortids/<short_id>/", "short_id", READ_ISSUES),
     ("GET", f"{ORGANIZATION}/members/", "members", READ_MEMBERS),
     ("GET", f"{ORGANIZATION}/users/", "users", READ_ORGANIZATION),
+    ("GET", "/projects/<organization>/<project>/members/", "project_members", READ_MEMBERS),
     ("GET", f"{ORGANIZATION}/projects/", "projects", READ_PROJECTS),
     ("GET", f"{ORGANIZATION}/teams/", "teams", READ_TEAMS),
     ("GET", f"{ORGANIZATION}/sentry-app-installations/", "installations", READ_ORGANIZATION),
@@ -318,6 +319,16 @@ class RestApi:
             ]
         )
 
+    def project_members(self, project: str) -> Response:
+        """List who is in a team of the project.
+
+        https://docs.sentry.io/api/organizations/list-a-projects-organization-members/
+        """
+        found = self._directory.projects.get(project)
+        if found is None:
+            raise Missing(project)
+        return _answer([member_json(each) for each in self._directory.people_of(found)])
+
     def projects(self) -> Response:
         return self._page([project_json(project) for project in self._directory.projects.values()])
 
@@ -375,7 +386,9 @@ def _link_problems(body: Json) -> Json:
 
 def _is_asked_for(member: Member, query: str) -> bool:
     """Match ``email:``, ``user.id:``, ``id:`` or free text."""
-    addresses = [member.email, *((member.user.email, *member.user.other_emails) if member.user else ())]
+    user = member.user
+    own = (user.email, *user.other_emails, *user.unverified_emails) if user else ()
+    addresses = [member.email, *own]
     known = {address.lower() for address in addresses}
     kind, colon, value = query.partition(":")
     if colon and kind == "email":

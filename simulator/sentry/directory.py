@@ -49,12 +49,16 @@ class Directory:
         name: str | None = None,
         teams: Iterable[str] = (DEFAULT_TEAM,),
         other_emails: tuple[str, ...] = (),
+        unverified_emails: tuple[str, ...] = (),
         role: str = "member",
         invited: bool = False,
         has_password: bool = True,
         assigns_self_on_resolve: bool = False,
     ) -> Member:
-        """Add a person, or an invitation that nobody has accepted yet."""
+        """Add a person, or an invitation that nobody has accepted yet.
+
+        Of the further addresses, ``unverified_emails`` are those that the person only claims.
+        """
         user = None
         if not invited:
             user = User(
@@ -62,13 +66,16 @@ class Directory:
                 name or email.partition("@")[0].title(),
                 email,
                 other_emails,
+                unverified_emails,
                 has_password,
                 assigns_self_on_resolve,
             )
             self.users[user.id] = user
         member_id = str(FIRST_MEMBER_ID + len(self.members))
         member = Member(member_id, email, user, role, frozenset(teams))
-        self.members[email.lower()] = member
+        # A second account of an address is found by its ids only, as people find the first.
+        key = email.lower()
+        self.members[f"{key} {member_id}" if key in self.members else key] = member
         return member
 
     def remove_member(self, email: str) -> None:

@@ -98,14 +98,15 @@ def assignee_json(issues: Issues, assignee: Assignee | None) -> Json | None:
 
 
 def user_json(user: User) -> Json:
-    addresses = (user.email, *user.other_emails)
+    own = dict.fromkeys((user.email, *user.other_emails), True)
+    addresses = {**own, **dict.fromkeys(user.unverified_emails, False)}
     return {
         "id": str(user.id),
         "name": user.name,
         "username": user.email,
         "email": user.email,
         "isActive": True,
-        "emails": [{"email": address, "is_verified": address == user.email} for address in addresses],
+        "emails": [{"email": each, "is_verified": verified} for each, verified in addresses.items()],
     }
 
 

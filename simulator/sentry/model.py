@@ -112,6 +112,7 @@ class User:
     name: str
     email: str
     other_emails: tuple[str, ...] = ()
+    unverified_emails: tuple[str, ...] = ()
     has_password: bool = True
     assigns_self_on_resolve: bool = False
 

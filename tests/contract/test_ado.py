@@ -250,7 +250,7 @@ def test_a_project_names_the_states_of_its_types_in_order(bench: Bench) -> None:
         State("Resolved", Category.RESOLVED),
         State("Closed", Category.COMPLETED),
     )
-    assert types["Task"][-1] == State("Removed", Category.REMOVED)
+    assert types["Task"][-1] == State("Removed", Category.REMOVED, ("New", "Removed"))
 
 
 def test_every_project_has_its_own_process_with_the_types_that_are_disabled(bench: Bench) -> None:
@@ -314,7 +314,7 @@ def test_our_own_write_comes_back_as_a_hook(bench: Bench) -> None:
 def test_an_edit_of_something_else_has_nothing_to_sync(bench: Bench) -> None:
     bench.people.add_item("Fix login", 31)
     bench.people.edit(31, **{"System.Title": "Mend login"})
-    assert events(bench) == [Uninteresting("nothing-to-sync")]
+    assert events(bench) == [Uninteresting("nothing-to-sync", work_item_id=31)]
 
 
 def test_a_move_to_another_project_has_no_snapshot_to_trust(bench: Bench) -> None:

@@ -137,9 +137,22 @@ def test_lists_have_a_limit_of_their_own_and_are_left_in_peace_until_it_ends(con
         for _ in range(USUAL_LIMIT):
             sentry.find_issues(["100"])
         for _ in range(3):
-            with pytest.raises(Throttled):
+            with pytest.raises(Throttled) as raised:
                 sentry.find_issues(["100"])
-        assert len(fake.calls) == USUAL_LIMIT + 1
+            assert 0 < raised.value.retry_after <= 1
+        # The last answer said that it was the last one, so that none had to be refused.
+        assert [http_status for _, _, http_status in fake.calls] == [200] * USUAL_LIMIT
+        assert sentry.get_issue("100").issue_id == "100"
+
+
+def test_lists_wait_while_others_use_up_what_is_allowed_at_once(connect: Connect) -> None:
+    with FakeSentry(enforce_rate_limit=True, concurrent_limit=1) as fake:
+        fake.add_issue(issue_id="100", announce=False)
+        sentry = connect(fake)
+        sentry.find_issues(["100"])
+        with pytest.raises(Throttled):
+            sentry.find_issues(["100"])
+        assert len(fake.calls) == 1
 
 
 # Who is who
@@ -172,7 +185,7 @@ def test_a_person_is_found_among_more_members_than_fit_a_page(connect: Connect) 
     ("kinds", "sentence"),
     [
         ({"teams": ()}, "assignedTo: Cannot assign to non-team member"),
-        ({"invited": True}, "assignee-not-found"),
+        ({"invited": True}, "nobody in the organization"),
     ],
 )
 def test_somebody_who_may_not_have_the_issue_is_refused_and_it_stays_as_it_is(
@@ -199,7 +212,7 @@ def test_a_member_who_left_is_refused(fake: FakeSentry, sentry: SentryClient) ->
 
 
 def test_a_stranger_is_refused_without_a_write(fake: FakeSentry, sentry: SentryClient) -> None:
-    with pytest.raises(Refused, match="assignee-not-found"):
+    with pytest.raises(Refused, match="nobody in the organization"):
         sentry.set_assignee("100", Person("stranger@corp.example"))
     assert [method for method, _, _ in fake.calls] == ["GET"]
 

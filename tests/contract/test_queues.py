@@ -1,15 +1,17 @@
 """What any queue must do for ``put`` and for the host: the double in memory, and Azurite's storage queues."""
 
+import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.storage.queue import BinaryBase64DecodePolicy, QueueClient
+from azure.storage.queue import BinaryBase64DecodePolicy, BinaryBase64EncodePolicy, QueueClient
 
+from shared.domain.errors import NotTrusted, Unauthorized, Unavailable
 from shared.domain.messages import InboundMessage, Message, OutboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import Person, WorkItem
 from shared.settings import StorageAccount
@@ -131,6 +133,50 @@ def test_a_queue_that_does_not_exist_is_created_by_the_first_message(bench: Benc
     bench.queue.put(MESSAGE)
     bench.queue.put(MESSAGE)
     assert (received(bench).dequeue_count, received(bench).dequeue_count) == (1, 1)
+
+
+def test_a_queue_can_be_looked_at_before_and_after_its_first_message(bench: Bench) -> None:
+    bench.queue.verify()
+    bench.queue.put(MESSAGE)
+    bench.queue.verify()
+    assert received(bench).dequeue_count == 1  # Looking took nothing.
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Azurite]:
+    with Azurite(checks_versions=True) as running:
+        yield running
+
+
+def test_a_storage_knows_the_version_that_we_speak(strict: Azurite) -> None:
+    queue = AzureQueue(queue_client(StorageAccount(strict.connection_string), "known"))
+    queue.put(MESSAGE)
+    queue.verify()
+
+
+def test_a_storage_that_is_too_old_is_told_apart_from_an_outage(strict: Azurite) -> None:
+    newer = QueueClient.from_connection_string(
+        strict.connection_string,
+        "newer",
+        api_version="2026-10-06",
+        message_encode_policy=BinaryBase64EncodePolicy(),
+    )
+    for use in (AzureQueue(newer).verify, lambda: AzureQueue(newer).put(MESSAGE)):
+        with pytest.raises(NotTrusted, match="--skipApiVersionCheck") as raised:
+            use()
+        assert (raised.value.service, raised.value.kind) == ("storage", "unsupported-version")
+
+
+def test_a_storage_where_nobody_listens_is_an_outage_and_one_that_turns_us_away_is_not(
+    azurite: Azurite,
+) -> None:
+    away = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YWFh;QueueEndpoint=http://127.0.0.1:1/a;"
+    with pytest.raises(Unavailable, match="refuses the connection") as raised:
+        AzureQueue(queue_client(StorageAccount(away), "away")).verify()
+    assert raised.value.kind == "unavailable"
+    other_key = re.sub("AccountKey=[^;]+", "AccountKey=YWFh", azurite.connection_string)
+    with pytest.raises(Unauthorized):
+        AzureQueue(queue_client(StorageAccount(other_key), "locked")).verify()
 
 
 def test_racing_writers_to_a_queue_that_is_not_there_all_succeed(bench: Bench) -> None:

@@ -1,16 +1,18 @@
 """Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from shared.ado.identity import name_of
 from shared.domain.decoding import Shape
-from shared.domain.errors import Conflict, FeedLost, NotFound, Refused, Unavailable
+from shared.domain.errors import Conflict, FeedLost, NotAssignable, NotFound, Refused, Unavailable
 from shared.domain.model import (
+    ASSIGNEE_NOT_FOUND,
     ASSIGNEE_UNREADABLE,
     FEED_FORBIDDEN,
     FEED_TOKEN_REFUSED,
@@ -29,6 +31,7 @@ from shared.domain.model import (
 from shared.domain.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
 from simulator.ado.errors import Refused as FakeRefused
+from simulator.ado.processes import State as ProcessState
 from simulator.ado.processes import WorkItemType
 from simulator.ado.revisions import FeedModes, RevisionLog
 from simulator.ado.text import check_text, check_title
@@ -123,9 +126,7 @@ class MemoryAdo:
         if not isinstance(state, Unset):
             wanted = replace(wanted, state=self._reachable(wanted, state))
         if not isinstance(assignee, Unset):
-            wanted = replace(
-                wanted, assignee=self._known(assignee.email if isinstance(assignee, Person) else "")
-            )
+            wanted = replace(wanted, assignee=self._known(name_of(assignee)))
         return self._revise(entry, wanted, SERVICE)
 
     def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
@@ -214,6 +215,15 @@ class MemoryAdo:
         return f"{self.base_url}{project_id}/_workitems/edit/{work_item_id}"
 
     # What people do.
+
+    def restrict(
+        self,
+        project: str,
+        kind: str,
+        moves: Mapping[str, tuple[str, ...]] | None,
+        states: tuple[ProcessState, ...] = (),
+    ) -> None:
+        self.catalog.restrict(project, kind, moves, states)
 
     def disable_type(self, project: str, kind: str) -> None:
         self.catalog.disable_type(project, kind)
@@ -364,9 +374,11 @@ class MemoryAdo:
     def _known(self, name: str) -> Assignee:
         if not name:
             return None
-        if name not in self._names:
-            raise Refused("ado", "TF401347: the identity is not known")
-        return Person(name) if "@" in name else Stranger(ASSIGNEE_UNREADABLE, name.lower())
+        known = next((each for each in self._names if each.lower() == name.lower()), None)
+        if known is None:
+            detail = f"The identity value '{name}' for field 'Assigned To' is an unknown identity."
+            raise NotAssignable("ado", detail, kind=ASSIGNEE_NOT_FOUND)
+        return Person(known) if "@" in known else Stranger(ASSIGNEE_UNREADABLE, known.lower())
 
     def _fields(self, item: WorkItem) -> dict[str, str]:
         fields = {
@@ -380,7 +392,8 @@ class MemoryAdo:
             case Person(email):
                 fields["System.AssignedTo"] = f"{self._names[email]} <{email}>"
             case Stranger(_, label):
-                fields["System.AssignedTo"] = label
+                name = next((shown for known, shown in self._names.items() if known.lower() == label), label)
+                fields["System.AssignedTo"] = f"{name} <{label}>" if "\\" in label else label
         return fields
 
 
@@ -397,10 +410,18 @@ def _check(text: str, *, is_title: bool = False) -> None:
 def _types_of(kinds: tuple[WorkItemType, ...], unlisted: frozenset[str]) -> WorkItemTypes:
     return {
         kind.name: tuple(
-            State(state.name, Category(state.category)) for state in kind.states if state.name not in unlisted
+            State(state.name, Category(state.category), _moves(kind, state.name))
+            for state in kind.states
+            if state.name not in unlisted
         )
         for kind in kinds
     }
+
+
+def _moves(kind: WorkItemType, name: str) -> tuple[str, ...] | None:
+    """Return the moves that are allowed out of a state, or None if all are."""
+    allowed = tuple(each.name for each in kind.moves_from(name))
+    return None if len(allowed) == len(kind.states) else allowed
 
 
 def _changes(old: dict[str, str], new: dict[str, str]) -> dict[str, dict[str, object]]:

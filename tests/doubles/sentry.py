@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.errors import Forbidden, NotFound, Refused
+from shared.domain.errors import Forbidden, NotAssignable, NotFound, Refused
 from shared.domain.model import (
+    ASSIGNEE_NOT_FOUND,
     TEAM_ASSIGNEE,
     Assignee,
     ExternalIssue,
@@ -72,6 +73,7 @@ class MemorySentry:
         self._comments: dict[str, SentryComment] = {}
         self._commented: dict[str, str] = {}
         self._in_a_team: dict[str, bool] = {OWNER: True}
+        self._primary: dict[str, str] = {}
 
     # What the sync asks.
 
@@ -134,10 +136,16 @@ class MemorySentry:
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         issue = self.get_issue(issue_id)
-        if isinstance(assignee, Person) and not self.knows(assignee.email):
+        if not isinstance(assignee, Person):
+            return self._assign(issue, None, APPLICATION)
+        if not self.knows(assignee.email):
             # Sentry quirk: a member outside the project's teams, too (docs/vendor_quirks.md#sentry-rest).
-            raise Refused("sentry", "assignedTo: Cannot assign to non-team member")
-        return self._assign(issue, assignee if isinstance(assignee, Person) else None, APPLICATION)
+            detail = "assignedTo: Cannot assign to non-team member"
+            raise NotAssignable("sentry", detail, kind=ASSIGNEE_NOT_FOUND)
+        return self._assign(issue, Person(self._primary.get(assignee.email, assignee.email)), APPLICATION)
+
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        return tuple(other for other, primary in self._primary.items() if primary == email)
 
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Sentry quirk: the comments of a merged issue go over to the one it became."""
@@ -148,8 +156,11 @@ class MemorySentry:
 
     # What people do.
 
-    def add_member(self, email: str, *, teams: Iterable[str] = ("frontend",)) -> None:
+    def add_member(
+        self, email: str, *, teams: Iterable[str] = ("frontend",), other_emails: Iterable[str] = ()
+    ) -> None:
         self._in_a_team[email] = bool(tuple(teams))
+        self._primary |= dict.fromkeys(other_emails, email)
 
     def add_project(self, slug: str) -> None:
         self._projects.add(slug)
@@ -220,7 +231,7 @@ class MemorySentry:
 
     def knows(self, email: str) -> bool:
         """Tell whether somebody is a member, and in a team that has the project."""
-        return self._in_a_team.get(email, False)
+        return self._in_a_team.get(self._primary.get(email, email), False)
 
     def hook_body(self, event: Event) -> bytes | None:
         """Return the delivery for an event with the issue as it stands now; None once it is gone."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import DEFAULT_SENTRY_URL
 from shared.domain.connection import Connection, Identity, sentry_id
+from shared.domain.ports import AdoHooks
 from shared.services import Services, Waiting
 from shared.settings import Settings
 from shared.store.organizations import Organization, OrganizationStore
@@ -15,6 +16,7 @@ from simulator.ado.catalog import default_catalog
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import ORGANIZATION_ID, MemorySentry
+from tests.doubles.subscriptions import MemorySubscriptions
 from tests.doubles.tables import MemoryTable
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class MemoryServices(Services):
         self.processes = ProcessCache(clock)
         self._ado = ado
         self._sentry = sentry
+        # What stands between the app and ``ado_hooks``, if a test wants something to.
+        self.watched_hooks: AdoHooks | None = None
         self._named: dict[str, Table] = {}
         self._tokens = itertools.count(1)
 
@@ -84,6 +88,13 @@ class MemoryServices(Services):
 
     def ado_at_once(self, organization: Organization) -> "AdoClient":
         return self.ado(organization)
+
+    @cached_property
+    def ado_hooks(self) -> MemorySubscriptions:
+        return MemorySubscriptions(self.clock)
+
+    def subscriptions(self, organization: Organization) -> AdoHooks:
+        return self.watched_hooks or self.ado_hooks
 
     def sentry(self, organization: Organization) -> "SentryClient":
         return cast("SentryClient", self._sentry)

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import azure.functions as func
 import requests
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
+from functions import health
 from shared.services import Services
 from shared.settings import Settings
 from shared.store.organizations import Organization
@@ -49,7 +51,10 @@ SECRETS: Mapping[str, str] = {
     "ADO_PAT": ADO_TOKEN,
 }
 # What a timer does at its own time would be counted among the calls of whichever test is running then.
-NO_TIMERS = {"AzureWebJobs.reconcile.Disabled": "true"}
+NO_TIMERS = {
+    "AzureWebJobs.reconcile.Disabled": "true",
+    "AzureWebJobs.hook_watchdog.Disabled": "true",
+}
 # As many as docs/settings.md recommends.
 THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 
@@ -123,12 +128,25 @@ class App:
                 process.send_signal(how)
             self._process = None
 
+    def restart(self, **settings: str) -> None:
+        """Start again at the same address with other settings, as Azure does when somebody changes one."""
+        self.end()
+        self._environ.update(settings)
+        self.start()
+
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request to a route of the app."""
         return self._session.request(method, f"{self.url}/api/{path}", timeout=PATIENCE, **options)
+
+    def health(self) -> dict[str, Any]:
+        """Return what a fresh instance on the same storage says: a running one repeats itself for a while."""
+        fresh = Services(Settings({**self._environ, "AzureWebJobsStorage": self.storage}))
+        answer = health.handle(func.HttpRequest("GET", "/api/health", body=b""), fresh)
+        said: dict[str, Any] = json.loads(answer.get_body())
+        return said
 
     def run_now(self, function: str, text: str = "") -> None:
         """Run a function that no request starts, as an operator would, and wait for nothing."""

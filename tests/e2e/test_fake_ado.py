@@ -864,6 +864,66 @@ def test_a_subscription_is_found_replaced_and_removed(ado: FakeAdo, ask: Ask, re
     assert refused.status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("right", "method", "path"),
+    [
+        ("Edit", "POST", ""),
+        ("View", "GET", ""),
+        ("View", "GET", "/{id}"),
+        ("View", "GET", "/{id}/notifications"),
+        ("Edit", "PUT", "/{id}"),
+        ("Delete", "DELETE", "/{id}"),
+    ],
+)
+def test_each_call_about_subscriptions_takes_its_right(
+    ado: FakeAdo, ask: Ask, receiver: Receiver, right: str, method: str, path: str
+) -> None:
+    made = ask("POST", "_apis/hooks/subscriptions", json=subscription(receiver)).json()
+    ado.deny(right)
+    address = f"_apis/hooks/subscriptions{path.format(id=made['id'])}"
+    refused = ask(method, address, json=subscription(receiver))
+    assert refused.status_code == 403
+    assert f"PublisherSecurity to perform this action: {right} Subscription" in refused.json()["message"]
+    ado.allow()
+    assert ask(method, address, json=subscription(receiver)).ok
+
+
+def test_a_right_may_be_lacking_in_one_project(ado: FakeAdo, ask: Ask, receiver: Receiver) -> None:
+    project = ado.project_id("Scrum Team")
+    ado.deny("Edit", project="Scrum Team")
+    confined = {**subscription(receiver), "publisherInputs": {"projectId": project.upper()}}
+    refused = ask("POST", "_apis/hooks/subscriptions", json=confined)
+    assert (refused.status_code, f"PublisherSecurity/{project}" in refused.text) == (403, True)
+    assert ask("POST", "_apis/hooks/subscriptions", json=subscription(receiver)).ok
+    ado.subscribe(receiver.url, project="Scrum Team")
+    ado.deny("View", project="Scrum Team")
+    assert len(ask("GET", "_apis/hooks/subscriptions").json()["value"]) == 1
+
+
+def test_what_belongs_to_somebody_who_left_is_disabled(ado: FakeAdo, receiver: Receiver) -> None:
+    ado.subscribe(receiver.url)
+    ado.deactivate(ado.add_person("Olive", "olive@corp.example"))
+    assert [each.status for each in ado.subscriptions] == ["enabled"]
+    ado.deactivate(ado.service)
+    ado.edit(31, **{"System.Title": "Nobody hears of it"})
+    ado.wait_for_deliveries()
+    assert [each.status for each in ado.subscriptions] == ["disabledByInactiveIdentity"]
+    assert receiver.bodies == []
+    assert len(ado.lost_events) == 1
+
+
+def test_a_probe_leaves_its_date(ado: FakeAdo, ask: Ask, receiver: Receiver) -> None:
+    receiver.answers = [401, 401]
+    hook = ado.subscribe(receiver.url)
+    ado.edit(31, **{"System.Title": "Fix log-in"})
+    ado.wait_for_deliveries()
+    path = f"_apis/hooks/subscriptions/{hook}"
+    assert "lastProbationRetryDate" not in ask("GET", path).json()
+    ado.probe(hook)
+    ado.wait_for_deliveries()
+    assert ask("GET", path).json()["lastProbationRetryDate"]
+
+
 def test_a_server_has_a_server_and_people_of_a_domain(receiver: Receiver) -> None:
     with FakeAdo(is_server=True, time_scale=0.001) as server:
         server.add_person("Dora", r"FABRIKAM\dora")

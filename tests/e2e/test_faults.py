@@ -207,13 +207,13 @@ def test_without_storage_both_doors_ask_to_be_tried_again(own: tuple[App, Azurit
         try:
             pair.ado.edit(item, **{STATE: "Closed"})
             answers = [send_hook(pair, issue_id), pair.ask("GET", "links"), pair.configure()]
-            health = app.ask("GET", "health")
+            health = app.health()
             eventually(lambda: pair.ado.deliveries)
         finally:
             azurite.start()
         assert {(answer.status_code, answer.json()["error"]) for answer in answers} == {(503, "unavailable")}
         assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
-        assert (health.status_code, health.json()["status"]) == (200, "degraded")
+        assert health["status"] == "degraded"
         assert pair.ado.deliveries[0].http_status == 503
         # Azure DevOps tries again by itself, and keeps the subscription.
         eventually(lambda: pair.status(issue_id) == "resolved")
@@ -275,7 +275,7 @@ def test_a_refused_token_is_not_offered_over_and_over_and_a_new_one_cures_every_
             fragile.sentry.resolve(issue_id)
     assert calls.ado == ["PATCH 401"]
     assert {fragile.health(*pair) for pair in pairs} == {("attention", "unauthorized")}
-    health = fragile.app.ask("GET", "health").json()
+    health = fragile.app.health()
     assert health["status"] == "degraded"
     assert "Azure DevOps" in health["problems"][0]
     # Setting a new token restarts the app.
@@ -288,18 +288,17 @@ def test_a_refused_token_is_not_offered_over_and_over_and_a_new_one_cures_every_
 
 
 def test_a_refused_change_needs_attention_and_says_why(connected: Pair) -> None:
-    # No work item may leave Proposed for Resolved, and the mapping insists on Resolved.
-    project_id = connected.ado.project_id("CMMI Works")
-    mapping = {project_id: {"on_resolve": "Resolved", "on_unresolve": "Proposed"}}
-    assert connected.configure(status_mapping=mapping).status_code == 200
-    issue_id, item = connected.linked("CMMI Works", "Bug", **{STATE: "Proposed"})
+    # A rule that the list of moves does not show: whatever is tried, a field is missing.
+    issue_id, item = connected.linked()
+    refusal = {"message": "TF401320: Rule Error for field Root Cause. Error code: Required, InvalidEmpty."}
+    connected.ado.fail_next(2, 400, body=refusal, method="PATCH", path="workitems")
     with connected.calls() as calls:
         connected.sentry.resolve(issue_id)
     assert connected.health(issue_id, item) == ("attention", "refused")
-    assert connected.outcomes(issue_id, item) == [("refused", "status")]
+    assert connected.outcomes(issue_id, item) == [("refused", "status")] * 2
     [link] = connected.links()
-    assert "contains the value 'Resolved' that is not in the list of supported values" in link["detail"]
-    assert calls.ado == ["PATCH 400"]
+    assert "Rule Error for field Root Cause" in link["detail"]
+    assert [each for each in calls.ado if each.startswith("PATCH")] == ["PATCH 400"] * 2
     assert connected.app.messages("-poison") == 0
 
 

@@ -109,3 +109,67 @@ def test_without_a_token_a_hook_is_to_be_sent_again_and_then_taken(
 def test_signing_in_tells_the_log_nothing(fresh: Pair) -> None:
     assert fresh.deliver_from_sentry(HOOK).status_code == 202
     assert "identity" not in fresh.app.log().casefold()
+
+
+# An endpoint that fails now and then, and an app with an identity of its own for storage.
+
+
+@pytest.fixture
+def working(
+    tmp_path: Path, azurite: Azurite, certificate: Certificate, identity: IdentityEndpoint
+) -> Iterator[Pair]:
+    """An app that signs in as identities which were assigned to it, and has no token for Azure DevOps yet."""
+    identity.client_ids = ["ado-identity", "storage-identity"]
+    identity.only_for, identity.http_status = ADO, 503
+    environ = {
+        **NO_WORKERS,
+        **{name: value for name, value in SECRETS.items() if name != "ADO_PAT"},
+        **identity.environment,
+        "AzureWebJobsStorage__tableServiceUri": azurite.url("Table"),
+        "AzureWebJobsStorage__queueServiceUri": azurite.url("Queue"),
+        "AzureWebJobsStorage__credential": "managedidentity",
+        "AzureWebJobsStorage__clientId": "storage-identity",
+        "AZURE_CLIENT_ID": "ado-identity",
+        "REQUESTS_CA_BUNDLE": str(certificate.path),
+    }
+    with App(tmp_path / "host.log", environ) as app, Pair.beside(app) as pair:
+        assert pair.configure().status_code == 201
+        yield pair
+
+
+def search(pair: Pair) -> tuple[int, str, str]:
+    answer = pair.ask("GET", "search", params={"field": "externalIssue", "query": "login"})
+    said = answer.json()
+    return answer.status_code, said["error"], said["detail"]
+
+
+def test_each_identity_signs_in_where_it_is_known(working: Pair, identity: IdentityEndpoint) -> None:
+    search(working)
+    asked = set(zip(identity.asked, identity.clients, strict=True))
+    assert asked == {(STORAGE, "storage-identity"), (ADO, "ado-identity")}
+
+
+@pytest.mark.parametrize("weather", ["500", "503", "429", "hangs up"])
+def test_a_hiccup_of_the_endpoint_is_an_outage_and_no_refusal(
+    working: Pair, identity: IdentityEndpoint, weather: str
+) -> None:
+    if weather == "hangs up":
+        identity.hangs_up = True
+    else:
+        identity.http_status = int(weather)
+    # The library repeats a failure for a while without asking again.
+    for _ in range(2):
+        status, error, detail = search(working)
+        assert (status, error) == (503, "unavailable")
+        assert "identity endpoint" in detail
+    assert working.app.ask("GET", "health").json() == {"status": "ok", "problems": []}
+    identity.http_status, identity.hangs_up = 200, False
+    # Now there is a token, and the simulated Azure DevOps, which knows none of Entra's, is asked at all.
+    eventually(lambda: search(working)[1] == "ado-refused-us")
+
+
+def test_an_endpoint_that_refuses_is_a_refusal(working: Pair, identity: IdentityEndpoint) -> None:
+    identity.http_status = 400
+    # Until the library has forgotten the weather of before.
+    eventually(lambda: search(working)[1] == "ado-refused-us")
+    assert "AZURE_CLIENT_ID" in search(working)[2]

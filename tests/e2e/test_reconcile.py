@@ -87,7 +87,8 @@ def test_one_link_is_settled_while_the_caller_waits(unheard: Pair) -> None:
         ({"issue_id": "100"}, 400, "bad-request"),
         ({"work_item_id": 31}, 400, "bad-request"),
         ({"issue_id": "abc", "work_item_id": 31}, 400, "bad-request"),
-        ({"issue_id": "100", "work_item_id": "31"}, 400, "bad-request"),
+        ({"issue_id": "100", "work_item_id": "FE-1"}, 400, "bad-request"),
+        ({"issue_id": 100, "work_item_id": "AB#999"}, 404, "not-linked"),
         ({"issue": "100"}, 400, "bad-request"),
     ],
 )
@@ -230,7 +231,7 @@ def test_what_the_feed_cannot_tell_is_looked_for_in_the_same_run(
         unheard.rest()
     said = f"outcome=noted organization={unheard.slug} part=feed kind={kind}"
     assert unheard.app.log().count(said) == 1
-    health = unheard.app.ask("GET", "health").json()
+    health = unheard.app.health()
     notes = [each for each in health.get("notes", []) if kind in each]
     assert len(notes) == (0 if kind == "feed-token-refused" else 1)
     assert not any("credentials" in each for each in health["problems"])

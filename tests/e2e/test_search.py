@@ -276,8 +276,7 @@ def test_a_throttled_search_says_when_to_come_back(connected: Pair) -> None:
 
 
 def test_an_address_that_leads_to_no_organization_is_named(connected: Pair) -> None:
-    wrong = connected.ado.organization_url.replace("fabrikam", "nobody")
-    connected.configure(ado_url=wrong, ado_search_url=wrong)
+    connected.ado.fail_next(20, http_status=404)
     answer = ask(connected, "login")
-    assert said(answer) == (404, "ado-organization-not-found")
+    assert said(answer) == (502, "ado-organization-gone")
     assert "ado_url" in answer.json()["detail"]

@@ -134,6 +134,8 @@ def test_a_change_that_the_reconciler_found_first_is_told_as_its_own(pair: Pair)
         pair.ado.edit(item, **{STATE: "Closed"})
         pair.ask("POST", "reconcile")
         eventually(lambda: pair.status(issue_id) == "resolved")
+        # The worker is done with it when its message is gone.
+        eventually(lambda: pair.app.messages() == 0)
     pair.settle()
     assert status(pair)["reconciler"]["untold"] == 1
     [event] = [each for each in events(pair) if each["outcome"] == "applied"]

@@ -57,7 +57,8 @@ def run_many(seeds: range, theme: str | None, *, whole: bool) -> int:
     gc.freeze()
     gc.set_threshold(100_000)
     started, said = time.process_time(), 0.0
-    calls = writes = edits = windows = 0
+    calls = writes = edits = windows = runs = 0
+    longest = 0.0
     for done, seed in enumerate(seeds, start=1):
         world = World(drawn(seed, theme))
         if world.run():
@@ -66,6 +67,7 @@ def run_many(seeds: range, theme: str | None, *, whole: bool) -> int:
             return 1
         calls, writes = calls + world.calls, writes + world.witness.writes
         edits, windows = edits + world.witness.causes, windows + world.witness.windows
+        runs, longest = max(runs, world.unheard.most_runs), max(longest, world.unheard.longest)
         if time.process_time() - said > 60:
             said = time.process_time()
             print(f"{done} of {len(seeds)}", file=sys.stderr, flush=True)
@@ -74,6 +76,7 @@ def run_many(seeds: range, theme: str | None, *, whole: bool) -> int:
         f"{len(seeds)} schedules without a violation, {len(seeds) / seconds:.0f} for each second of one core."
     )
     print(f"{edits} edits and other causes, {writes} writes of ours that changed something, {calls} calls.")
+    print(f"What no hook told took {runs} run(s) of the reconciler and {longest:.0f} seconds at most.")
     print(f"{windows} edits could not be told: between our read and our write, or the same as ours.")
     return 0
 

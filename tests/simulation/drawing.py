@@ -13,13 +13,18 @@ from tests.simulation.schedule import (
     ISSUES,
     ITEMS,
     KINDS,
+    LAGS,
+    LOST_TOKENS,
     OUTAGES,
+    OUTAGES_OF_PARTS,
+    PARTS,
     REPOINTED,
     REST,
     SENTRY_PEOPLE,
     STATES,
     TABLES,
     TROUBLES,
+    TROUBLES_OF_RUNS,
     Action,
     Schedule,
 )
@@ -63,6 +68,18 @@ _RARE = (
     "rename",
     "join",
     "new-state",
+)
+
+# Of some of these Sentry tells nobody, and what takes a link's end away is seldom drawn by itself.
+_NEVER_TOLD = (
+    "assign-issue",
+    "assign-issue",
+    "unresolve",
+    "unresolve",
+    "merge",
+    "delete-issue",
+    "delete-item",
+    "restore-item",
 )
 
 
@@ -249,6 +266,18 @@ def _processes(seed: int, chance: random.Random) -> Schedule:
     return replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2)))
 
 
+def _workflows(seed: int, chance: random.Random) -> Schedule:
+    """A type allows few moves, so some states are reached by way of others and some not at all."""
+    schedule = _several(seed, chance, chance.choice((1, 1, 2, 3, 4)))
+    actions = [_edit(chance, schedule) for _ in range(chance.randint(2, 7))]
+    restrict = Action("restrict", item=chance.choice(schedule.items), value=str(chance.randrange(10_000)))
+    # The states are remembered since the links were made.
+    course = [restrict, *([Action("pass", value="4000")] if chance.random() < 0.7 else [])]
+    actions = [*course, *actions] if chance.random() < 0.7 else list(_inserted(chance, actions, course))
+    schedule = replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2, 3)))
+    return _troubled(chance, schedule) if chance.random() < 0.6 else schedule
+
+
 def _forbidden(seed: int, chance: random.Random) -> Schedule:
     """One issue or work item may not be touched, or cannot be read; everything else goes on."""
     schedule = _several(seed, chance, chance.choice((1, 2, 3, 4, 6)))
@@ -281,6 +310,42 @@ def _backups(seed: int, chance: random.Random) -> Schedule:
     return schedule if chance.random() < 0.7 else _troubled(chance, schedule)
 
 
+def _unheard(seed: int, chance: random.Random) -> Schedule:
+    """Hardly a hook arrives, and whatever the reconciler goes by instead lags, is lost, or is refused."""
+    schedule = _several(seed, chance, chance.choice((1, 2, 3, 4, 6)))
+    actions: list[Action] = []
+    for _ in range(chance.randint(1, 6)):
+        what = chance.choice(_NEVER_TOLD) if chance.random() < 0.4 else ""
+        issue, item = chance.choice(schedule.issues), chance.choice(schedule.items)
+        actions.append(Action(what, issue, item) if what else _edit(chance, schedule))
+        if chance.random() < 0.5:
+            actions.append(Action("pass", value=chance.choice(("300", "300", "600", "1800"))))
+    for _ in range(chance.randint(0, 3)):
+        actions = list(_inserted(chance, actions, [_trouble_of_parts(chance)]))
+    kills = (chance.randrange(40 * len(actions)) for _ in range(chance.choice((0, 1, 2, 4))))
+    strays = (number for number in range(8 * len(actions)) if chance.random() < 0.9)
+    return replace(
+        schedule,
+        actions=tuple(actions),
+        workers=chance.choice((1, 2, 3)),
+        strays=tuple((number, "lost") for number in strays),
+        run_troubles=tuple((call, chance.choice(TROUBLES_OF_RUNS)) for call in kills),
+    )
+
+
+def _trouble_of_parts(chance: random.Random) -> Action:
+    match chance.choice(("lose-tokens", "lag", "refuse-feed", "outage", "outage")):
+        case "lose-tokens":
+            return Action("lose-tokens", value=chance.choice(LOST_TOKENS))
+        case "lag":
+            return Action("lag", value=chance.choice(LAGS))
+        case "refuse-feed":
+            return Action("refuse-feed", value=chance.choice(("403", "404", "400", "0")))
+        case _:
+            how, lasts = chance.choice(OUTAGES_OF_PARTS), chance.choice(("60", "300", "300", "900"))
+            return Action("outage", value=f"{chance.choice(PARTS)} {how} {lasts}")
+
+
 THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "small": (60, _small),
     "at-rest": (9, _at_rest),
@@ -291,8 +356,10 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "connections": (4, _connections),
     "damaged": (3, _damaged),
     "processes": (3, _processes),
+    "workflows": (4, _workflows),
     "forbidden": (3, _forbidden),
     "backups": (2, _backups),
+    "unheard": (7, _unheard),
 }
 
 

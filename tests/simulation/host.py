@@ -25,6 +25,7 @@ GIVEN_BACK_FOR = 30.0  # seconds; visibilityTimeout in host.json
 MOST_DEQUEUES = 5  # maxDequeueCount in host.json
 REDELIVERED_AFTER, MOST_DELIVERIES = 20.0, 8
 LATE = 400.0  # seconds
+MESSAGES_COUNT_FOR = 3600.0  # seconds, after which the reconciler takes a message for lost
 _ANSWERS = frozenset({200, 202, 503})
 
 Handler = Callable[[func.QueueMessage, Services], None]
@@ -39,6 +40,8 @@ class Host:
         self._hooks = 0
         self.flying: list[Flight] = []
         self.poison: list[str] = []
+        # Until then a message that was given up counts as being on its way, and one may tell of the past.
+        self.lost_until = 0.0
         # Messages about what somebody changed, and the work items that changed since the reconciler told.
         self._news: set[tuple[str, int]] = set()
         self._partitions: dict[tuple[str, int], str] = {}
@@ -98,7 +101,7 @@ class Host:
         """Note whether a message is about something that somebody changed and that was not told before."""
         task = self._world.current
         is_news = task.carries_news
-        if task.name.startswith("reconciler"):
+        if task.is_reconciler:
             is_news = isinstance(message, InboundMessage) and message.work_item_id in self.untold
             if isinstance(message, InboundMessage):
                 self.untold.discard(message.work_item_id)
@@ -138,6 +141,7 @@ class Host:
         world, body = self._world, received.body.decode()
         world.say(world.current.name, "gives up: the message goes to the poison queue")
         self.poison.append(body)
+        self.lost_until = world.now + MESSAGES_COUNT_FOR
         if (name, received.id) not in self._news:
             world.witness.against(Law.NEWS, f"a message that nobody's change caused is in poison: {body}")
 

@@ -13,6 +13,7 @@ class Law(StrEnum):
     CONNECTION = "connection"  # nothing of another organization is asked for, believed or written
     NEWS = "news"  # whatever ends in a poison queue is about something that somebody changed
     PROMPT = "prompt"  # what kept a link from being settled is made up for within its step
+    UNHEARD = "unheard"  # what no hook told is carried over by two runs in which nothing goes wrong
     PATIENT = "patient"  # nothing puts off a try that is due at a certain time
     COMMENTS = "comments"  # a comment is carried to each partner of its issue, once
     APART = "apart"  # what cannot be read, reached or touched stops nothing else

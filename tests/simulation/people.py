@@ -1,5 +1,7 @@
 """What people do, and what happens to the services around us, as one table of actions."""
 
+import dataclasses
+import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +18,7 @@ from shared.flows.linking import link, unlink
 from shared.services import Services
 from shared.store.keys import escaped, number
 from shared.store.tables import Delete, Replace
+from tests.simulation.host import MESSAGES_COUNT_FOR
 from tests.simulation.laws import Law
 from tests.simulation.places import HERE, MOVED, SPELLED_OTHERWISE, THERE
 from tests.simulation.schedule import Action
@@ -55,6 +58,7 @@ class People:
             "restore-backup": self._restore_backup,
             "join": self._join,
             "disable-type": lambda action: self._disable_type(action.item),
+            "restrict": self._restrict,
             "new-state": lambda _: self._list_states(frozenset()),
             "know-states": lambda _: self._list_states(frozenset()),
             "forget-state": lambda action: self._list_states(frozenset({action.value})),
@@ -71,6 +75,9 @@ class People:
             "rest": lambda _: world.come_to_rest(),
             "calm": lambda _: None,
             "outage": self._begin_outage,
+            "lose-tokens": self._lose_tokens,
+            "refuse-feed": self._refuse_feed,
+            "lag": self._lag,
             "forbid": self._keep_from,
             "garble": self._keep_from,
             "allow": self._allow,
@@ -83,6 +90,8 @@ class People:
         world.say("person", " ".join(str(each) for each in vars(action).values() if each))
         if action.what in {"merge", "delete-issue"}:
             self.all_was_announced = False
+        if action.what not in _LEAVES_ALL_ALONE:
+            world.unheard.upset(world.now + world.ado.revision_log.lag)
         if action.what not in _LEAVES_LINKS_ALONE:
             world.witness.something_else_happened(joined=action.what == "join")
         try:
@@ -154,6 +163,8 @@ class People:
         witness.facts.forget_after(action.item, rev)
         after = ado.restore_backup(action.item, rev)
         self._world.host.untold.add(action.item)
+        # What is on its way tells of revisions that are no more; the look an hour later makes up for it.
+        self._world.host.lost_until = self._world.now + 2 * MESSAGES_COUNT_FOR
         witness.person_changed_item(before, after)
 
     def _join(self, _action: Action) -> None:
@@ -165,6 +176,16 @@ class People:
         """Somebody forbids new work items of this one's type; those there are live on."""
         kind, project = self._world.schedule.kind_of(work_item_id)
         self._world.ado.disable_type(project, kind)
+
+    def _restrict(self, action: Action) -> None:
+        """Somebody draws a workflow: a few moves out of each state, and none but these."""
+        kind, project = self._world.schedule.kind_of(action.item)
+        names = [each.name for each in self._world.ado.catalog.project(project).type(kind).states]
+        chance = random.Random(action.value)
+        moves = {
+            each: tuple(chance.sample(names, chance.randint(0, 2))) for each in names if chance.random() < 0.9
+        }
+        self._world.ado.restrict(project, kind, moves)
 
     def _list_states(self, unlisted: frozenset[str]) -> None:
         self._world.ado.unlisted = unlisted
@@ -258,6 +279,21 @@ class People:
         service, how, lasts = action.value.split()
         self._world.outages.begin(service, how, self._world.now, float(lasts))
 
+    def _lose_tokens(self, action: Action) -> None:
+        """The feed knows none of its tokens any more, and answers them with the status ``value``."""
+        ado = self._world.ado
+        ado.feed_modes = dataclasses.replace(ado.feed_modes, lost_token=int(action.value))
+        ado.revision_log.forget_tokens()
+
+    def _refuse_feed(self, action: Action) -> None:
+        """The feed is refused from now on with the status ``value``, or allowed again."""
+        ado = self._world.ado
+        ado.feed_modes = dataclasses.replace(ado.feed_modes, refusal=int(action.value) or None)
+
+    def _lag(self, action: Action) -> None:
+        """The feed shows a revision that many seconds after it was written."""
+        self._world.ado.revision_log.lag = float(action.value)
+
     def _keep_from(self, action: Action) -> None:
         self._world.witness.facts.bad[_end_of(action)] = action.what
 
@@ -292,6 +328,8 @@ class People:
         }[action.value]
 
 
+# After these there is nothing new to be found.
+_LEAVES_ALL_ALONE = frozenset({"reconcile", "wait", "pass", "rest", "calm"})
 # After these a link does what it does because of an edit, and for nothing else.
 _LEAVES_LINKS_ALONE = frozenset(
     {
@@ -303,11 +341,10 @@ _LEAVES_LINKS_ALONE = frozenset(
         "assign-item",
         "rename",
         "comment",
-        "reconcile",
-        "wait",
-        "pass",
-        "rest",
-        "calm",
+        "lose-tokens",
+        "refuse-feed",
+        "lag",
+        *_LEAVES_ALL_ALONE,
     }
 )
 

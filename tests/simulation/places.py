@@ -31,7 +31,7 @@ class Place:
 
 def places_for(schedule: Schedule, clock: Callable[[], float]) -> dict[str, Place]:
     """Return what is at each address; in every organization the same numbers stand for items of its own."""
-    changes_types = any(each.what == "disable-type" for each in schedule.actions)
+    changes_types = any(each.what in {"disable-type", "restrict"} for each in schedule.actions)
     catalog = (_catalog.__wrapped__ if changes_types else _catalog)("fabrikam")
     fabrikam = Place(_furnished(schedule, MemoryAdo(catalog, clock)), catalog.account_id)
     places = {HERE: fabrikam}

@@ -34,9 +34,17 @@ TROUBLES = (
 )
 AFTER_A_WRITE = ("dies-after", "answer-lost", "frozen-after")
 DISPOSITIONS = ("lost", "lost", "lost", "twice", "late", "late")
+# What may become of a call of the reconciler: above all, its run ends there.
+TROUBLES_OF_RUNS = ("dies-before", "dies-after", "dies-before", "dies-after", *TROUBLES)
 # How a service is away: it says nothing until the time-out, fails at once, does not accept our
 # credentials, asks us to wait, or takes its time with each answer.
 OUTAGES = ("silent", "fails", "refuses-us", "throttled", "slow")
+# How what only the reconciler asks may be away: besides, it may be kept from us, or not be understood.
+OUTAGES_OF_PARTS = (*OUTAGES, "forbidden", "refused")
+PARTS = ("feed", "feed", "batches", "lists", "lists")
+# What a token is answered with that the service has lost, and how late (seconds) it shows a revision.
+LOST_TOKENS = ("400", "404", "500", "200")
+LAGS = ("2", "20", "200", "400")
 KINDS = (
     ("Bug", "Fabrikam-Fiber"),
     ("Task", "Fabrikam-Fiber"),
@@ -96,7 +104,8 @@ class Schedule:
     """Everything that happens, but for the order of what is ready at once: that comes from ``seed``.
 
     ``troubles`` names our calls by their number, ``after_writes`` those of them that write to a service,
-    ``strays`` the hooks. There are as many issues and work items as the links name, and at least two of each.
+    ``run_troubles`` those of the reconciler, ``strays`` the hooks. There are as many issues and work items as
+    the links name, and at least two of each.
     """
 
     seed: int
@@ -108,6 +117,7 @@ class Schedule:
     troubles: tuple[tuple[int, str], ...] = ()
     after_writes: tuple[tuple[int, str], ...] = ()
     strays: tuple[tuple[int, str], ...] = ()
+    run_troubles: tuple[tuple[int, str], ...] = ()
 
     @cached_property
     def issues(self) -> tuple[str, ...]:
@@ -134,8 +144,12 @@ class Schedule:
             "repoint",
             "disconnect",
             "forget-state",
+            "lose-tokens",
+            "lag",
+            "refuse-feed",
+            "restrict",
         }
-        went_wrong = self.troubles or self.after_writes or self.strays
+        went_wrong = self.troubles or self.after_writes or self.strays or self.run_troubles
         return not went_wrong and not any(each.what in upset for each in self.actions)
 
 

@@ -20,7 +20,7 @@ def shrunk(schedule: Schedule, fails: Fails) -> Schedule:
 def _smaller(schedule: Schedule) -> Iterator[Schedule]:
     if schedule.workers > 1:
         yield replace(schedule, workers=1)
-    for name in ("actions", "troubles", "after_writes", "strays", "links", "settings"):
+    for name in ("actions", "troubles", "after_writes", "run_troubles", "strays", "links", "settings"):
         things = getattr(schedule, name)
         if len(things) > 2:
             yield replace(schedule, **{name: things[len(things) // 2 :]})

@@ -40,6 +40,10 @@ class Task:
     observed: dict[str, SentryIssue] = field(default_factory=dict)
     answers: dict[str, SentryIssue] = field(default_factory=dict)
 
+    @property
+    def is_reconciler(self) -> bool:
+        return self.name.startswith("reconciler")
+
 
 @dataclass(frozen=True)
 class Flight:

@@ -345,6 +345,53 @@ def test_an_edit_to_the_very_value_that_is_being_written_is_one_of_those_that_ar
     assert complaints(schedule) == []
 
 
+def test_the_news_of_a_link_that_moves_meanwhile_goes_with_it() -> None:
+    """Issue 100 was merged into 101, and work item 31 was closed; no hook told of it.
+
+    A run finds both. While one worker has the link of work item 31 in hand, another one moves it to issue
+    101, which says nothing of the work item. The first found the row gone and dropped its message, which no
+    later run repeated: the full look that had found the change was made once.
+    """
+    schedule = Schedule(
+        seed=2011,
+        workers=2,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 31), ("100", 32)),
+        settings=(),
+        actions=(
+            Action("merge", issue="100", item=31),
+            Action("set-state", item=32, value="Active"),
+            Action("set-state", item=31, value="Closed"),
+            Action("pass", value="600"),
+        ),
+        strays=((0, "lost"), (1, "lost")),
+        run_troubles=((8, "dies-before"),),
+    )
+    assert complaints(schedule) == []
+
+
+def test_an_issue_that_was_asked_for_singly_is_not_taken_for_compared() -> None:
+    """Sentry forbids its list of issues, so that a worker asks for issue 101, and finds nothing new.
+
+    Then it is assigned, which no hook told. For an hour each run found that, and took the message that had
+    been handled for one on its way, as it had left the link as it was.
+    """
+    schedule = Schedule(
+        seed=6368,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("101", 32),),
+        settings=(),
+        actions=(
+            Action("outage", value="lists forbidden 900"),
+            Action("pass", value="300"),
+            Action("assign-issue", issue="101", value="ann@home.example"),
+        ),
+        strays=((0, "lost"),),
+    )
+    assert complaints(schedule) == []
+
+
 def test_the_hour_in_which_a_link_may_follow_its_comment_goes_by_while_sentry_answers() -> None:
     """Issue 100 is merged into 101, and Sentry refuses us for longer than an hour just after 101's comment.
 

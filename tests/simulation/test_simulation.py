@@ -6,7 +6,18 @@ from itertools import permutations
 import pytest
 
 from tests.simulation.drawing import THEMES, drawn
-from tests.simulation.schedule import OUTAGES, TROUBLES, Action, Schedule
+from tests.simulation.schedule import (
+    LAGS,
+    LOST_TOKENS,
+    OUTAGES,
+    OUTAGES_OF_PARTS,
+    PARTS,
+    REST,
+    TROUBLES,
+    TROUBLES_OF_RUNS,
+    Action,
+    Schedule,
+)
 from tests.simulation.shrinking import shrunk
 from tests.simulation.trace import spelled, traced
 from tests.simulation.world import World
@@ -85,6 +96,63 @@ def test_any_trouble_with_any_call_of_one_edit_is_survived(trouble: str, workers
         world = World(replace(QUIET, workers=workers, troubles=((call, trouble),)))
         assert (call, world.run()) == (call, [])
         assert world.ado.item(31).state == "Closed"
+
+
+# What no hook told: an edit on each side, of which nobody hears.
+UNHEARD = replace(
+    QUIET,
+    links=(("100", 31), ("101", 32)),
+    actions=(
+        REST,
+        Action("assign-issue", "100", value="bob@corp.example"),
+        Action("set-state", item=32, value="Closed"),
+    ),
+    strays=tuple((number, "lost") for number in range(20)),
+)
+
+
+def carried_over(world: World) -> tuple[str, str]:
+    return str(world.ado.item(31).assignee), world.sentry.get_issue("101").status
+
+
+CARRIED_OVER = ("Person(email='bob@corp.example')", "resolved")
+
+
+def test_what_no_hook_told_is_carried_over_by_the_next_run() -> None:
+    world = World(UNHEARD)
+    assert world.run() == []
+    assert (carried_over(world), world.unheard.most_runs) == (CARRIED_OVER, 1)
+    assert 0 < world.unheard.longest < 400
+
+
+@pytest.mark.parametrize("trouble", sorted(set(TROUBLES_OF_RUNS)))
+def test_a_run_that_meets_trouble_at_any_of_its_steps_leaves_it_to_the_next_two(trouble: str) -> None:
+    undisturbed = World(UNHEARD)
+    undisturbed.run()
+    for call in range(undisturbed.run_calls):
+        world = World(replace(UNHEARD, run_troubles=((call, trouble),)))
+        assert (call, world.run(), carried_over(world)) == (call, [], CARRIED_OVER)
+
+
+@pytest.mark.parametrize("how", OUTAGES_OF_PARTS)
+@pytest.mark.parametrize("part", sorted(set(PARTS)))
+def test_what_only_the_reconciler_asks_may_be_away(part: str, how: str) -> None:
+    away = Action("outage", value=f"{part} {how} 700")
+    world = World(replace(UNHEARD, actions=(*UNHEARD.actions, away, Action("pass", value="600"))))
+    assert (world.run(), carried_over(world)) == ([], CARRIED_OVER)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *(Action("lose-tokens", value=status) for status in LOST_TOKENS),
+        *(Action("lag", value=seconds) for seconds in LAGS),
+        *(Action("refuse-feed", value=status) for status in ("400", "403", "404")),
+    ],
+)
+def test_a_feed_may_lose_its_tokens_lag_or_be_refused(action: Action) -> None:
+    world = World(replace(UNHEARD, actions=(REST, action, *UNHEARD.actions[1:])))
+    assert (world.run(), carried_over(world)) == ([], CARRIED_OVER)
 
 
 @pytest.mark.parametrize("stray", ["lost", "twice", "late"])

@@ -24,7 +24,7 @@ from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.queues import MemoryQueue
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.tables import MemoryTable
-from tests.simulation.outages import ADO, SENTRY, STORAGE, TABLES
+from tests.simulation.outages import ADO, BATCHES, FEED, LISTS, SENTRY, STORAGE, TABLES
 from tests.simulation.places import Place
 
 
@@ -41,6 +41,10 @@ class Stage(Protocol):
 
     def after_call(self, service: str, trouble: str) -> None:
         """Raise the trouble that meets the answer of a call that was carried out."""
+        ...
+
+    def met_trouble(self) -> None:
+        """Note that a service answered like one that is away."""
         ...
 
     def verify_allowed(self, end: str, *, writes: bool) -> None:
@@ -126,6 +130,9 @@ class TroubledQueue:
         if trouble is not None and trouble != "lost-race":
             self._stage.after_call(STORAGE, trouble)
 
+    def verify(self) -> None:
+        self._stage.before_call(STORAGE, f"looks at {self._name}")
+
 
 class TroubledAdo:
     """One organization of Azure DevOps, as it is found at one of its addresses."""
@@ -150,7 +157,7 @@ class TroubledAdo:
         return item
 
     def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
-        trouble = self._stage.before_call(ADO, "POST workitemsbatch")
+        trouble = self._stage.before_call(BATCHES, "POST workitemsbatch")
         self._stage.asked_ado(self._place, work_item_ids)
         garbled = frozenset(each for each in work_item_ids if self._stage.is_garbled(f"item {each}"))
         items = self._ado.find_work_items([each for each in work_item_ids if each not in garbled])
@@ -158,8 +165,12 @@ class TroubledAdo:
         return FoundWorkItems(items.found, garbled)
 
     def get_revisions(self, token: str | None, *, since: float | None = None) -> RevisionPage:
-        trouble = self._stage.before_call(ADO, "GET the feed of revisions")
-        page = self._ado.get_revisions(token, since=since)
+        trouble = self._stage.before_call(FEED, "GET the feed of revisions")
+        try:
+            page = self._ado.get_revisions(token, since=since)
+        except Unavailable:
+            self._stage.met_trouble()
+            raise
         garbled = frozenset(each.id for each in page.items if self._stage.is_garbled(f"item {each.id}"))
         self._finish(trouble)
         items = tuple(each for each in page.items if each.id not in garbled)
@@ -239,7 +250,7 @@ class TroubledSentry:
         return issue
 
     def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
-        trouble = self._stage.before_call(SENTRY, f"GET {len(issue_ids)} issues")
+        trouble = self._stage.before_call(LISTS, f"GET {len(issue_ids)} issues")
         garbled = frozenset(each for each in issue_ids if self._stage.is_garbled(f"issue {each}"))
         asked = [each for each in issue_ids if each not in garbled]
         for each in asked:
@@ -266,6 +277,12 @@ class TroubledSentry:
         self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
         return self._written(issue_id, before, self._sentry.set_assignee(issue_id, assignee), trouble)
+
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        trouble = self._stage.before_call(SENTRY, f"GET the addresses of {email}")
+        addresses = self._sentry.addresses_of(email)
+        self._finish(trouble)
+        return addresses
 
     def _written(
         self, issue_id: str, before: SentryIssue, after: SentryIssue, trouble: str | None

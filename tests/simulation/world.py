@@ -27,7 +27,7 @@ from tests.doubles.services import KNOWN, MemoryServices
 from tests.doubles.tables import MemoryTable
 from tests.simulation.host import SLUG, Host
 from tests.simulation.laws import OFF, Law
-from tests.simulation.outages import ADO, SENTRY, SILENCE, SLOWEST, STORAGE, TABLES, Outages, error_of
+from tests.simulation.outages import ADO, SENTRY, SILENCE, SLOWEST, STORAGE, Outages, error_of, whole
 from tests.simulation.people import People
 from tests.simulation.places import HERE, Place, places_for
 from tests.simulation.schedule import Action, Schedule
@@ -41,6 +41,7 @@ from tests.simulation.troubled import (
     error_after,
     error_before,
 )
+from tests.simulation.unheard import MOST_RUNS, Unheard
 from tests.simulation.witness.witness import Witness
 
 START = 1_800_000_000.0
@@ -56,7 +57,7 @@ AT_LAST = 3600.0 + 3 * EVERY
 STATES_REMEMBERED_FOR = 3600.0  # seconds, in which nobody asks which states there are
 PATIENCE = 13_500.0  # seconds; how long the world goes on as long as nothing has come of it
 MOST_CALLS = 20_000
-_CHANGES_STATES = frozenset({"forget-state", "know-states", "new-state"})
+_CHANGES_STATES = frozenset({"forget-state", "know-states", "new-state", "restrict"})
 _TABLES = ("organizations", "links", "activity", "traffic")
 
 Ready = Task | Flight | tuple[str, int]
@@ -129,10 +130,11 @@ class World:
         self._trace = trace
         self.is_traced = trace is not None
         self._chance = random.Random(f"order {schedule.seed}")
-        self.calls = self._tokens = self._write_calls = 0
+        self.calls = self.run_calls = self._tokens = self._write_calls = 0
         self._most_calls = MOST_CALLS + 3_000 * len(schedule.links)
         self._troubles = dict(schedule.troubles)
         self._after_writes = dict(schedule.after_writes)
+        self._run_troubles = dict(schedule.run_troubles)
         self._hub = greenlet.getcurrent()
         self.places = places_for(schedule, self.clock)
         self._configuration = Configuration(
@@ -162,6 +164,7 @@ class World:
             self.clock,
         )
         self.outages = Outages()
+        self.unheard = Unheard(START)
         self.host = Host(self)
         self.people = People(self)
         self._instances = [WorldServices(self), WorldServices(self)]
@@ -247,27 +250,35 @@ class World:
             self.say(task.name, what)
         self._verify_there(service, task)
         self._verify_connected(service, task)
-        trouble = self._troubles.get(number)
+        trouble = self._troubles.get(number) or self._trouble_of_run(task)
         if trouble is None:
             return None
         self.say(task.name, f"… which {trouble.replace('-', ' ')} (call {number})")
         task.was_troubled = True
+        self.unheard.upset(self.now)
         if trouble == "dies-before":
             raise Crashed
         if trouble in {"slow", "frozen"}:
             self._stall(trouble)
             return None
-        if error := error_before(trouble, STORAGE if service == TABLES else service):
+        if error := error_before(trouble, whole(service)):
             raise error
         return trouble
+
+    def _trouble_of_run(self, task: Task) -> str | None:
+        """Return the trouble that meets this call, if it is one of the reconciler's."""
+        if not task.is_reconciler:
+            return None
+        number, self.run_calls = self.run_calls, self.run_calls + 1
+        return self._run_troubles.get(number)
 
     def _verify_there(self, service: str, task: Task) -> None:
         """Raise what a call meets while its service is away, after the time that it takes to find out."""
         how = self.outages.how(service, self.now)
         if how is None:
             return
-        service = STORAGE if service == TABLES else service
         task.was_troubled = True
+        self.unheard.upset(self.now)
         self.say(task.name, f"… and {service} is away: {how}")
         if how in {"slow", "silent"}:
             seconds = SILENCE if how == "silent" else self._chance.random() * SLOWEST
@@ -279,7 +290,7 @@ class World:
     def _verify_connected(self, service: str, task: Task) -> None:
         """Whatever a message was about, the same numbers mean something else in another connection."""
         ended = task.partition and task.partition != self._partition and self._parted_at < task.since
-        if ended and service in {ADO, SENTRY} and self.is_connected:
+        if ended and whole(service) in {ADO, SENTRY} and self.is_connected:
             self.witness.against(
                 Law.CONNECTION, f"a message of an ended connection led to a call of {service}"
             )
@@ -291,6 +302,10 @@ class World:
             self._stall(trouble)
         elif error := error_after(trouble, service):
             raise error
+
+    def met_trouble(self) -> None:
+        self.current.was_troubled = True
+        self.unheard.upset(self.now)
 
     def _stall(self, trouble: str) -> None:
         """Have the service take its time, or the machine stand still, which is no time that a call takes."""
@@ -330,11 +345,13 @@ class World:
         the same worker had read of that one was for other links.
         """
         task = self.current
+        self.unheard.carried_over(self.now, self.now)
         self.witness.wrote_issue(task, task.observed.get(issue_id), before, after)
         task.answers[after.issue_id] = after
         self._after_write(SENTRY)
 
     def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None:
+        self.unheard.carried_over(self.now, self.now + place.ado.revision_log.lag)
         self.witness.wrote_item(self.current, place.ado, before, after)
         self._after_write(ADO)
 
@@ -348,6 +365,8 @@ class World:
         number, self._write_calls = self._write_calls, self._write_calls + 1
         if trouble := self._after_writes.get(number):
             self.say(self.current.name, f"… which {trouble.replace('-', ' ')} (write {number})")
+            self.current.was_troubled = True
+            self.unheard.upset(self.now)
             self.after_call(service, trouble)
 
     def put(self, name: str, number: int, message: Message) -> None:
@@ -356,6 +375,7 @@ class World:
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         self.witness.stored(self.current, table, partition, operations)
         if table == "links":
+            self.unheard.stored(self.now)
             self.current.observed |= self.current.answers
             self.current.answers.clear()
         elif partition == "organizations" and not self._unhindered:
@@ -416,7 +436,7 @@ class World:
 
     def _rest(self) -> list[str]:
         """Lose nothing from here on, and run the reconciler as its timer does until all is carried over."""
-        self._troubles, self._after_writes = {}, {}
+        self._troubles, self._after_writes, self._run_troubles = {}, {}, {}
         self.host.calm_down()
         self.say("time", "from here on nothing goes wrong any more")
         self._one_by_one = True
@@ -439,11 +459,15 @@ class World:
         if self.outages.began_at is not None and not schedule.troubles and not schedule.after_writes:
             lasted = self.outages.over_at - self.outages.began_at
             most = next((soon for longest, soon in SOON if lasted <= longest), AT_LAST)
-        if any(each.what in _CHANGES_STATES for each in schedule.actions):
+        if self._states_changed:
             most += STATES_REMEMBERED_FOR
         if took <= most or Law.PROMPT in OFF:
             return []
         return [f"it took {took:.0f} s to make up for what was wrong, not {most:.0f} (prompt)"]
+
+    @property
+    def _states_changed(self) -> bool:
+        return any(each.what in _CHANGES_STATES for each in self.schedule.actions)
 
     def let_pass(self, seconds: float) -> None:
         """Let time pass in which nobody does anything but we, the reconciler as often as its timer says."""
@@ -452,8 +476,20 @@ class World:
             tick = min(self.now + EVERY, until)
             self._drain(tick)
             self.now = max(self.now, tick)
+            self._judge_unheard()
             self.start("reconciler", reconcile.handle_timer)
         self._drain(self.now)
+
+    def _judge_unheard(self) -> None:
+        """Judge whether the runs so far have found what no hook told; whatever is under way may be news."""
+        if self.tasks or self.host.flying or any(queue.real.moments() for queue in self.queues.values()):
+            return
+        if self.outages.over_at > self.now or self.host.lost_until > self.now or self._states_changed:
+            self.unheard.leave_out(self.now)
+            return
+        for problem in self.unheard.judge(self.witness.unheard()):
+            late = f"{MOST_RUNS} runs did not find it: {problem}"
+            self.witness.against(Law.UNHEARD, late)
 
     def come_to_rest(self) -> None:
         """Go on until an edit has come to where it goes, by its hook or by the reconciler, and judge it."""
@@ -504,6 +540,8 @@ class World:
         task.run.switch()
         if task.run.dead:
             self.tasks.remove(task)
+            if task.is_reconciler and not task.was_troubled:
+                self.unheard.run_ended(task.since)
             if task.busy > LONGEST_FUNCTION:
                 self.witness.against(Law.DEADLINE, f"{task.name} was at it for {task.busy:.0f} s")
 
@@ -533,6 +571,8 @@ class World:
     def wait(self, seconds: float) -> None:
         self.say("time", f"{seconds:.0f} seconds go by")
         self.now += seconds
+        # No timer rang meanwhile, so nothing could be found.
+        self.unheard.upset(self.now)
 
 
 def _service_of(end: str) -> str:

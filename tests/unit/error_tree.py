@@ -5,6 +5,8 @@ from shared.domain.errors import (
     FeedLost,
     InvalidConfiguration,
     MissingSetting,
+    NotAssignable,
+    NotTrusted,
     SyncError,
     Throttled,
     Undecidable,
@@ -28,12 +30,16 @@ def an_error(kind: type[SyncError], service: str = "ado") -> SyncError:
         return kind("SENTRY_TOKEN", detail)
     if issubclass(kind, Undecidable):
         return kind(detail, kind="unknown-state")
+    if issubclass(kind, NotAssignable):
+        return kind(service, "HTTP 400", kind="assignee-not-found", quoted=detail)
     if issubclass(kind, FeedLost):
         return kind(service, detail, kind="feed-forbidden")
     if issubclass(kind, Busy):
         return kind(detail, retry_after=5.0)
     if issubclass(kind, Throttled):
         return kind(service, detail, retry_after=17.2)
+    if issubclass(kind, NotTrusted):
+        return kind(service, "HTTP 400", kind="unsupported-version", advice="it is too old", quoted=detail)
     if issubclass(kind, Upstream):
         return kind(service, "HTTP 400", quoted=detail)
     return kind(detail)

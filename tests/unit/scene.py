@@ -192,6 +192,10 @@ class WatchedSentry:
         with self.calls.one("set_assignee"):
             return self._written(issue_id, lambda: self.real.set_assignee(issue_id, assignee))
 
+    def addresses_of(self, email: str) -> tuple[str, ...]:
+        with self.calls.one("addresses_of"):
+            return self.real.addresses_of(email)
+
     def _written(self, issue_id: str, write: Callable[[], object]) -> SentryIssue:
         if not self.deaf:
             write()

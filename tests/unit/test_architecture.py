@@ -20,7 +20,9 @@ def modules_in(*folders: str) -> dict[str, Path]:
 
 DEPLOYED = {"function_app": ROOT / "function_app.py", **modules_in("functions", "shared")}
 SIMULATOR = modules_in("simulator")
-FUNCTIONS = [name for name in DEPLOYED if re.fullmatch(r"functions\.(?!edge$|shown$|__init__$)\w+", name)]
+FUNCTIONS = [
+    name for name in DEPLOYED if re.fullmatch(r"functions\.(?!edge$|log$|shown$|__init__$)\w+", name)
+]
 
 
 @cache
@@ -59,15 +61,17 @@ def test_only_the_functions_know_azure_functions() -> None:
 
 
 def test_the_core_knows_no_function() -> None:
-    assert importers_of("functions", DEPLOYED) - {"function_app"} <= {*FUNCTIONS}
+    assert importers_of("functions", DEPLOYED) - {"function_app", "functions.edge", "functions.shown"} <= {
+        *FUNCTIONS
+    }
     assert importers_of("function_app", DEPLOYED) == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_never_uses_another(function: str) -> None:
     used = {name for name in imports_of(DEPLOYED[function]) if below("functions", name)}
-    shared = ("functions.edge", "functions.shown")
-    assert {name for name in used if not any(below(each, name) for each in shared)} == set()
+    below_all = ("functions.edge", "functions.log", "functions.shown")
+    assert {name for name in used if not any(below(each, name) for each in below_all)} == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -86,9 +90,9 @@ def test_nothing_that_is_deployed_needs_a_test() -> None:
 
 def test_identity_is_imported_only_where_it_is_used() -> None:
     # It takes longer to import than all the rest, and most runs do without. One credential serves all.
-    assert importers_of("azure.identity", DEPLOYED) == {"shared.credential"}
+    assert importers_of("azure.identity", DEPLOYED) == {"shared.http.credential"}
     at_the_top = [
-        node for node in tree_of(DEPLOYED["shared.credential"]).body if isinstance(node, ast.ImportFrom)
+        node for node in tree_of(DEPLOYED["shared.http.credential"]).body if isinstance(node, ast.ImportFrom)
     ]
     assert "azure.identity" not in {node.module for node in at_the_top}
 
@@ -172,14 +176,20 @@ SETTINGS = {
     "ADO_RESOURCE_AREAS_URL",
     "TABLE_PREFIX",
     "PYTHON_THREADPOOL_THREAD_COUNT",
+    "REQUESTS_CA_BUNDLE",
 }
 INSTEAD_OF_A_CONNECTION_STRING = {
     "AzureWebJobsStorage__accountName",
     "AzureWebJobsStorage__tableServiceUri",
     "AzureWebJobsStorage__queueServiceUri",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__credential",
+    "AzureWebJobsStorage__clientId",
 }
-# Read by azure-identity, not by us.
+# Read by azure-identity as well.
 OF_THE_IDENTITY = {"AZURE_CLIENT_ID", "AZURE_TOKEN_CREDENTIALS"}
+# What Azure itself sets, or a service principal needs.
+OF_AZURE = {"IDENTITY_ENDPOINT", "AZURE_TENANT_ID"}
 OF_THE_RUNTIME = {"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"}
 DOCUMENTED = SETTINGS | INSTEAD_OF_A_CONNECTION_STRING | OF_THE_IDENTITY | OF_THE_RUNTIME
 
@@ -209,7 +219,7 @@ def test_no_undocumented_setting_is_read() -> None:
         and isinstance(node.value, str)
         and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", node.value)
     }
-    assert read <= SETTINGS
+    assert read <= SETTINGS | OF_THE_IDENTITY | OF_AZURE
     assert {name for name in SETTINGS if "_" in name and not name.endswith("_PREVIOUS")} <= read
 
 

@@ -1,14 +1,19 @@
 """How the benchmark takes and shows its figures, and the baseline that it counts against."""
 
 import json
+import logging
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench import builtin
-from bench.figures import Figure
-from bench.measuring import Measured, Spread, measured, medians_of, ratios, take_turns
-from bench.report import BEGIN, END, json_line, line, number, tables, write_into
+import bench.__main__
+from bench import builtin, month
+from bench.__main__ import main
+from bench.figures import EVENTS_A_DAY, LINKS, Figure
+from bench.measuring import Measured, Scale, Spread, measured, medians_of, ratios, take_turns
+from bench.report import BEGIN, END, json_line, line, number, tables, verdict, write_into
 
 COUNT = Figure("calls", "status", "calls", at_most=1)
 TIME = Figure("accept", "ado_webhook", "times one put", at_most=1.25)
@@ -113,3 +118,31 @@ def test_a_page_without_the_markers_is_left_alone(tmp_path: Path) -> None:
 )
 def test_the_built_in_walks_through_the_projects_for_each_status(projects: int, calls: int) -> None:
     assert builtin.CALLS["status, outbound"](projects) == calls
+
+
+def test_a_verdict_names_what_was_missed_and_what_was_not_measured() -> None:
+    other = Figure("cold", "import", "times", at_most=1.15)
+    results = [Measured(COUNT, Spread.of([1])), Measured(TIME, Spread.of([1.3]))]
+    assert verdict(results, [COUNT, TIME]) == "1 targets met, 1 missed.\n  accept: ado_webhook"
+    said = verdict(results[:1], [COUNT, other])
+    assert said == "1 targets met, 0 missed, 1 figures not measured.\n  cold: import"
+
+
+def test_a_chapter_that_fails_keeps_no_other_from_being_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail(_scale: Scale) -> Iterator[Measured]:
+        yield measured("cold", "import of function_app", Spread.of([1.0]))
+        raise RuntimeError("no more")
+
+    monkeypatch.setattr(bench.__main__, "CHAPTERS", {"cold": fail, "month": month.measure})
+    monkeypatch.setattr(bench.__main__, "JSON_LINES", tmp_path / "lines")
+    monkeypatch.setattr(bench.__main__, "PAGE", tmp_path / "page.md")  # which is not written
+    monkeypatch.setattr(sys, "argv", ["bench", "--page"])
+    assert main() == 1
+    logging.disable(logging.NOTSET)
+    said = capsys.readouterr()
+    assert "1,000,000 events a day" in said.out
+    assert "figures not measured" in said.out
+    assert "RuntimeError: no more" in said.err
+    assert len((tmp_path / "lines").read_text().splitlines()) == 1 + len(EVENTS_A_DAY) + len(LINKS)

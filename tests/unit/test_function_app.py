@@ -50,6 +50,8 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "events": Http("organizations/{organization}/events", "GET", "FUNCTION"),
     "explain": Http("organizations/{organization}/explain", "GET", "FUNCTION"),
     "health": Http("health", "GET", "ANONYMOUS"),
+    "hook_watchdog": Timer("0 2/15 * * * *"),
+    "hooks": Http("organizations/{organization}/hooks", "DELETE GET POST", "FUNCTION"),
     "inbound_sync": Queue("inbound-sync"),
     "issue_links": Http(
         "organizations/{organization}/links/{issue_id?}/{work_item_id?}", "DELETE GET POST", "FUNCTION"

@@ -8,8 +8,8 @@ from typing import Any
 
 from shared import services
 from shared.flows import connecting, reconciling
+from shared.http.seats import Seats
 from shared.http.session import CALL_TIME
-from shared.seats import Seats
 from simulator.host.app import HostOptions
 from tests.simulation import host
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.domain.errors import MissingSetting
-from shared.settings import RESOURCE_AREAS_URL, Settings, StorageAccount
+from shared.settings import RESOURCE_AREAS_URL, Identity, Settings, StorageAccount
 
 COMPLETE = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
@@ -59,10 +59,16 @@ TABLES, QUEUES = "https://acmesync.table.core.windows.net", "https://acmesync.qu
             },
             StorageAccount(None, "https://t.example", "https://q.example"),
         ),
+        # The host asks for the name first, and so do we: or one would write where the other does not look.
         (
-            {**BY_IDENTITY, "AzureWebJobsStorage__tableServiceUri": "https://t.example"},
-            StorageAccount(None, "https://t.example", QUEUES),
+            {
+                **BY_IDENTITY,
+                "AzureWebJobsStorage__tableServiceUri": "https://t.example",
+                "AzureWebJobsStorage__queueServiceUri": "https://q.example",
+            },
+            StorageAccount(None, TABLES, QUEUES),
         ),
+        ({**BY_IDENTITY, "AzureWebJobsStorage": "  "}, StorageAccount(None, TABLES, QUEUES)),
     ],
 )
 def test_storage_is_a_connection_string_or_an_identity_with_addresses(
@@ -71,19 +77,86 @@ def test_storage_is_a_connection_string_or_an_identity_with_addresses(
     assert Settings.from_environ(environ).storage == account
 
 
+NAME, TABLE_URI, QUEUE_URI = (
+    f"AzureWebJobsStorage__{each}" for each in ("accountName", "tableServiceUri", "queueServiceUri")
+)
+GOOD = {TABLE_URI: "https://t.example", QUEUE_URI: "https://q.example"}
+
+
 @pytest.mark.parametrize(
-    "environ",
+    ("environ", "named"),
     [
-        {},
-        {"AzureWebJobsStorage": ""},
-        {"AzureWebJobsStorage__tableServiceUri": "https://t.example"},
-        {"AzureWebJobsStorage__queueServiceUri": "https://q.example"},
+        ({}, "AzureWebJobsStorage"),
+        ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage"),
+        ({TABLE_URI: " ", QUEUE_URI: ""}, "AzureWebJobsStorage"),
+        ({TABLE_URI: "https://t.example"}, QUEUE_URI),
+        ({QUEUE_URI: "https://q.example"}, TABLE_URI),
+        ({**GOOD, TABLE_URI: ""}, TABLE_URI),
+        # What people paste into the name.
+        ({NAME: "AccountName=acmesync"}, NAME),
+        ({NAME: "https://acmesync.blob.core.windows.net"}, NAME),
+        ({NAME: "Acme_Sync"}, NAME),
+        # The host takes an empty name for a name.
+        ({**GOOD, NAME: ""}, NAME),
+        # And into the addresses.
+        ({**GOOD, TABLE_URI: "acmesync.table.core.windows.net"}, TABLE_URI),
+        ({**GOOD, QUEUE_URI: "http://acmesync.queue.core.windows.net"}, QUEUE_URI),
+        ({**GOOD, QUEUE_URI: "https://"}, QUEUE_URI),
+        ({**GOOD, TABLE_URI: "https://[::1"}, TABLE_URI),
     ],
 )
-def test_storage_that_is_not_set_or_only_half_is_missing(environ: dict[str, str]) -> None:
+def test_storage_that_is_not_set_or_only_half_or_not_usable_is_named(
+    environ: dict[str, str], named: str
+) -> None:
     with pytest.raises(MissingSetting) as missing:
         _ = Settings.from_environ(environ).storage
-    assert missing.value.name == "AzureWebJobsStorage"
+    assert missing.value.name == named
+    assert missing.value.detail.startswith(f"{named} ")
+    assert not Settings.from_environ(environ).is_storage_by_identity
+
+
+# Whom the app signs in as
+
+IN_AZURE = {"IDENTITY_ENDPOINT": "http://169.254.130.2:8081/msi/token"}
+CLIENT, CREDENTIAL = "AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential"
+
+
+@pytest.mark.parametrize(
+    ("environ", "storage", "ado"),
+    [
+        ({}, Identity(), Identity()),
+        (IN_AZURE, Identity("", is_managed=True), Identity("", is_managed=True)),
+        (
+            {**IN_AZURE, "AZURE_CLIENT_ID": " both "},
+            Identity("both", is_managed=True),
+            Identity("both", is_managed=True),
+        ),
+        # What the host needs for a user-assigned identity is enough for storage.
+        (
+            {CLIENT: "storage", CREDENTIAL: "ManagedIdentity"},
+            Identity("storage", is_managed=True),
+            Identity(),
+        ),
+        (
+            {**IN_AZURE, CLIENT: "storage", "AZURE_CLIENT_ID": "ado"},
+            Identity("storage", is_managed=True),
+            Identity("ado", is_managed=True),
+        ),
+        # A service principal, or a kind of credential that somebody chose, is left to the library.
+        ({**IN_AZURE, "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}, Identity("c"), Identity("c")),
+        ({**IN_AZURE, "AZURE_TOKEN_CREDENTIALS": "dev"}, Identity(), Identity()),
+        (
+            {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"},
+            Identity("", is_managed=True),
+            Identity("", is_managed=True),
+        ),
+    ],
+)
+def test_in_azure_the_app_is_its_managed_identity_and_nobody_else(
+    environ: dict[str, str], storage: Identity, ado: Identity
+) -> None:
+    read = Settings.from_environ(environ)
+    assert (read.storage_identity, read.ado_identity) == (storage, ado)
 
 
 REAL = (
@@ -101,7 +174,6 @@ REAL = (
         ({"AzureWebJobsStorage": "A=b;TableEndpoint=https://acmesync.table.core.windows.net"}, False),
         ({"AzureWebJobsStorage": REAL}, False),
         (BY_IDENTITY, False),
-        ({"AzureWebJobsStorage__tableServiceUri": "http://127.0.0.1:10002/a", **BY_IDENTITY}, True),
         ({}, False),
     ],
 )
@@ -216,8 +288,9 @@ def test_an_empty_or_absent_secret_is_missing_by_its_name(
         ({"ADO_PAT": "pat"}, "pat"),
         ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": "own"}, "own"),
         ({"ADO_PAT": "pat", "ADO_PAT__ACME": "other"}, "pat"),
-        ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": ""}, None),  # this organization signs in through Entra
+        ({"ADO_PAT": " pat\n"}, "pat"),
         ({"ADO_PAT": ""}, None),
+        ({"ADO_PAT": " \n"}, None),
         ({}, None),
     ],
 )
@@ -225,6 +298,112 @@ def test_without_a_personal_access_token_the_app_signs_in_by_itself(
     environ: dict[str, str], token: str | None
 ) -> None:
     assert Settings.from_environ(environ).ado_pat("acme-eu") == token
+
+
+UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/name)"
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        # An organization whose token somebody took away gets no more than it had.
+        ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": ""}, "ADO_PAT__ACME_EU"),
+        ({"ADO_PAT__ACME_EU": " "}, "ADO_PAT__ACME_EU"),
+        ({"ADO_PAT": "pat", "ADO_PAT__ACME_EU": UNRESOLVED}, "ADO_PAT__ACME_EU"),
+        ({"ADO_PAT": UNRESOLVED}, "ADO_PAT"),
+        ({"ADO_PAT": "<your token>"}, "ADO_PAT"),
+    ],
+)
+def test_the_apps_own_identity_does_not_stand_in_for_a_token_that_is_none(
+    environ: dict[str, str], name: str
+) -> None:
+    read = Settings.from_environ(environ)
+    with pytest.raises(MissingSetting) as missing:
+        read.ado_pat("acme-eu")
+    assert missing.value.name == name
+
+
+# A text that stands in for a secret
+
+STAND_INS = [
+    UNRESOLVED,
+    f"{UNRESOLVED}\n",
+    "@microsoft.keyvault(VaultName=v;SecretName=s)",
+    "@Microsoft.AppConfiguration(Endpoint=https://acme.azconfig.io; Key=secret)",
+    "<your secret>",
+    "<ADO_WEBHOOK_SECRET>",
+    "changeme",
+    "Change-Me!",
+    "your-secret",
+    "THE-SECRET",
+    "9f2c…",
+    "…",
+    "xxxxxxxx",
+    "***",
+    "$(AdoWebhookSecret)",
+    "${SENTRY_CLIENT_SECRET}",
+    "{{ secret }}",
+    "#{secret}#",
+    "%SECRET%",
+    "null",
+]
+READERS: list[tuple[str, Callable[[Settings, str], object]]] = [
+    *SECRETS,
+    ("SENTRY_TOKEN", Settings.sentry_token),
+    ("ADO_PAT", Settings.ado_pat),
+]
+
+
+@pytest.mark.parametrize(("name", "read"), READERS)
+@pytest.mark.parametrize("text", STAND_INS)
+def test_what_stands_in_for_a_secret_is_no_secret_and_lets_no_general_one_in(
+    name: str, read: Callable[[Settings, str], object], text: str
+) -> None:
+    for environ, named in (
+        ({name: text}, name),
+        ({name: "general", f"{name}__ACME": text}, f"{name}__ACME"),
+    ):
+        given = Settings.from_environ(environ)
+        with pytest.raises(MissingSetting) as missing:
+            read(given, "acme")
+        assert missing.value.name == named
+        assert missing.value.detail.split(":")[0].startswith(f"{named} is a")
+        assert text.strip() not in missing.value.detail
+        assert [each.name for each in given.stood_in_for()] == [named]
+        assert text not in given.secrets
+
+
+@pytest.mark.parametrize(
+    "text", ["@Microsoft", "password", "secret", "x", "a<b>c", "my-todo-list", "50%", "nullable"]
+)
+def test_a_secret_may_look_odd_and_hold_such_words(text: str) -> None:
+    given = settings(ADO_WEBHOOK_SECRET=text)
+    assert given.ado_webhook_secrets("acme") == (text,)
+    assert given.stood_in_for() == []
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}", "{}\r\n", "\t{} \n", "\ufeff{}", "{}\u00a0"])
+def test_what_surrounds_a_secret_is_no_part_of_it(around: str) -> None:
+    given = settings(
+        ADO_WEBHOOK_SECRET=around.format("ab c"),
+        ADO_WEBHOOK_SECRET_PREVIOUS=around.format("old"),
+        SENTRY_CLIENT_SECRET__ACME=around.format("own"),
+        SENTRY_TOKEN=around.format("token"),
+    )
+    assert given.ado_webhook_secrets("acme") == ("ab c", "old")
+    assert given.sentry_client_secrets("acme") == ("own",)
+    assert given.sentry_token("acme") == "token"
+    assert "token" in given.secrets
+
+
+@pytest.mark.parametrize("text", [UNRESOLVED, "changeme"])
+def test_a_previous_secret_that_is_none_lets_nobody_in_and_is_named(text: str) -> None:
+    given = settings(ADO_WEBHOOK_SECRET_PREVIOUS=text, SENTRY_CLIENT_SECRET_PREVIOUS__ACME=text)
+    assert given.ado_webhook_secrets("acme") == (COMPLETE["ADO_WEBHOOK_SECRET"],)
+    assert given.sentry_client_secrets("acme") == (COMPLETE["SENTRY_CLIENT_SECRET"],)
+    named = ["ADO_WEBHOOK_SECRET_PREVIOUS", "SENTRY_CLIENT_SECRET_PREVIOUS__ACME"]
+    assert [each.name for each in given.stood_in_for()] == named
+    assert given.missing() == []
 
 
 def test_a_sentry_token_is_the_organizations_own_or_the_general_one() -> None:

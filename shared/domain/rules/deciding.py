@@ -11,23 +11,27 @@ from shared.domain.model import (
     ASSIGNEE,
     SIBLING,
     STATUS,
+    TEAM_ASSIGNEE,
     WAITS_FOR_OTHERS,
+    Assignee,
     Ends,
     Intent,
     IssueLink,
     IssueStatus,
+    PassedOver,
     Side,
     Stranger,
     WorkItemTypes,
 )
-from shared.domain.rules.done import state_for_status
+from shared.domain.rules.done import way_to_status
 from shared.domain.rules.landing import with_field, with_intent
-from shared.domain.rules.people import in_ado, in_sentry, same_person
+from shared.domain.rules.people import NO_MORE, Acquaintance, in_sentry, names_in_ado, same_person
 
 # Why something is written that nobody changed: a person has one side copied over.
 COPIED = "copied"
 _MOST_WRITES_AN_HOUR = 20
 _HOUR = 3600.0
+_MOST_NAMES = 5  # that are tried of one person
 
 
 class Outcome(StrEnum):
@@ -195,6 +199,7 @@ def choose_assignee(
     now: Ends,
     owed: Side | None,
     configuration: Configuration,
+    acquaintance: Acquaintance = NO_MORE,
     copies: Side | None = None,
 ) -> Choice:
     """Decide the assignee; ``owed`` is the side that did not know the person and still lacks the change.
@@ -212,13 +217,23 @@ def choose_assignee(
     choice = choose(
         issue_changed=issue_changed,
         item_changed=item_changed,
-        agree=_assignee_agrees(now, configuration),
+        agree=_assignee_agrees(now, configuration, acquaintance),
         directions=assignee_directions(configuration) if copies is None else _both_ways(copies),
     )
-    carried = now.issue.assignee if choice.target is Side.ADO else now.item.assignee
-    if choice.target is not None and isinstance(carried, Stranger):
+    if choice.target is None:
+        return choice
+    issue_assignee = now.issue.assignee
+    to_ado = choice.target is Side.ADO
+    carried = issue_assignee if to_ado else in_sentry(configuration, now.item.assignee)
+    if isinstance(carried, Stranger):
         return Choice(Outcome.SKIPPED, reason=carried.reason)
+    if carried is None and not to_ado and _is_team(issue_assignee):
+        return Choice(Outcome.SKIPPED, reason=TEAM_ASSIGNEE)
     return _unless_removed(choice, now)
+
+
+def _is_team(assignee: Assignee) -> bool:
+    return isinstance(assignee, Stranger) and assignee.reason == TEAM_ASSIGNEE
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -267,6 +282,7 @@ def decide(
     siblings: frozenset[tuple[Side, str]] = frozenset(),
     reopened: Side | None = None,
     kept_open: Side | None = None,
+    acquaintance: Acquaintance = NO_MORE,
     copies: Side | None = None,
 ) -> Decision:
     """Decide both fields of a link, each on its own.
@@ -275,6 +291,7 @@ def decide(
     known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
     ``seen`` has them already; ``reopened`` is the side that we reopened so. ``kept_open`` is the side that
     some other partner keeps from becoming done, ``copies`` the one that a person copies over.
+    ``acquaintance`` is with the issue's assignee.
     """
     waiting = _waiting(link.waiting, reopened, now, configuration)
     directions = status_directions(configuration) if copies is None else _both_ways(copies)
@@ -291,8 +308,9 @@ def decide(
         status = _unless_apart(status, "archived" if now.issue.status is IssueStatus.IGNORED else SIBLING)
     assigned = any(field == ASSIGNEE for _, field in siblings)
     # Whoever was assigned through another link was chosen later than the one who is owed.
-    assignee = choose_assignee(seen, now, None if assigned else owed, configuration, copies)
-    if assigned and not _assignee_agrees(now, configuration):
+    owed = None if assigned else owed
+    assignee = choose_assignee(seen, now, owed, configuration, acquaintance, copies)
+    if assigned and not _assignee_agrees(now, configuration, acquaintance):
         assignee = _unless_apart(assignee, SIBLING)
     if copies is not None:
         status, assignee = _told_as_copied(status), _told_as_copied(assignee)
@@ -301,9 +319,8 @@ def decide(
     except Undecidable as error:
         unknown = problem if problem and not types else error
         status, wanted = Choice(Outcome.UNDECIDED, problem=unknown), None
-    intents = tuple(
-        intent for intent in (wanted, _assignee_intent(assignee, now, configuration)) if intent is not None
-    )
+    assigning = _assignee_intent(assignee, now, configuration, acquaintance)
+    intents = tuple(intent for intent in (wanted, assigning) if intent is not None)
     after = _noted(status, seen, now)
     for intent in intents:
         after = with_intent(after, intent)
@@ -328,8 +345,8 @@ def _status_agrees(now: Ends) -> bool:
     return now.item.status is None or now.item.status is now.issue.status
 
 
-def _assignee_agrees(now: Ends, configuration: Configuration) -> bool:
-    return same_person(configuration, now.item.assignee, now.issue.assignee)
+def _assignee_agrees(now: Ends, configuration: Configuration, acquaintance: Acquaintance) -> bool:
+    return same_person(configuration, now.item.assignee, now.issue.assignee, acquaintance)
 
 
 def _unless_apart(choice: Choice, reason: str) -> Choice:
@@ -356,19 +373,59 @@ def _status_intent(
     if choice.target is Side.SENTRY:
         return Intent(Side.SENTRY, STATUS, status=now.item.status)
     if choice.target is Side.ADO:
-        status = now.issue.status
-        state = state_for_status(
-            configuration, link.project_id, link.work_item_type, status, link.open_state, types
-        )
-        return Intent(Side.ADO, STATUS, state=state, status=status)
+        tried = frozenset(passed_over.tried) if (passed_over := _still_refused(link, now)) else frozenset()
+        try:
+            way = way_to_status(configuration, link, now.item, now.issue.status, types, but=tried)
+        except Undecidable:
+            if not tried:
+                raise
+            # All have been refused; the rule that refused them may be another one by now.
+            way = way_to_status(configuration, link, now.item, now.issue.status, types)
+        return replace(way[-1], via=way[:-1])
     return None
 
 
-def _assignee_intent(choice: Choice, now: Ends, configuration: Configuration) -> Intent | None:
+def _still_refused(link: IssueLink, now: Ends) -> PassedOver | None:
+    """Return the states that were refused, until the work item or its type changes."""
+    kept = link.passed_over
+    if kept is None or (kept.rev, kept.work_item_type) != (now.item.rev, link.work_item_type):
+        return None
+    return kept
+
+
+def passing_over(link: IssueLink, before: Ends, after: Ends, state: str) -> PassedOver:
+    """Return what is passed over once Azure DevOps has refused one more state."""
+    kept = _still_refused(link, before) or PassedOver(0, "", (), ())
+    # One that is refused for the second time was asked for because all had been tried.
+    tried = () if state in kept.tried else kept.tried
+    refused = tuple(dict.fromkeys((*kept.refused, state)))
+    return PassedOver(after.item.rev, link.work_item_type, refused, (*tried, state))
+
+
+def was_refused(link: IssueLink, now: Ends, state: str | None) -> bool:
+    """Tell whether it is on record that Azure DevOps refuses this state."""
+    kept = _still_refused(link, now)
+    return kept is not None and state in kept.refused
+
+
+def has_another_way(link: IssueLink, now: Ends, configuration: Configuration, types: WorkItemTypes) -> bool:
+    """Tell whether there is a state left to try after those that were refused."""
+    kept = _still_refused(link, now)
+    but = frozenset(kept.tried) if kept else frozenset()
+    try:
+        return bool(way_to_status(configuration, link, now.item, now.issue.status, types, but=but))
+    except Undecidable:
+        return False
+
+
+def _assignee_intent(
+    choice: Choice, now: Ends, configuration: Configuration, acquaintance: Acquaintance
+) -> Intent | None:
     if choice.target is Side.SENTRY:
         return Intent(Side.SENTRY, ASSIGNEE, assignee=in_sentry(configuration, now.item.assignee))
     if choice.target is Side.ADO:
-        return Intent(Side.ADO, ASSIGNEE, assignee=in_ado(configuration, now.issue.assignee))
+        first, *others = names_in_ado(configuration, now.issue.assignee, acquaintance)[:_MOST_NAMES]
+        return Intent(Side.ADO, ASSIGNEE, assignee=first, others=tuple(others))
     return None
 
 

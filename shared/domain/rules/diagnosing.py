@@ -13,22 +13,25 @@ from shared.domain.errors import (
     Forbidden,
     MissingSetting,
     NotFound,
+    OrganizationGone,
     SyncError,
     Throttled,
     Unauthorized,
     Undecidable,
 )
 from shared.domain.model import Integration, IssueStatus, Side, WorkItemTypes
-from shared.domain.rules.done import mapping_errors, state_for_status
+from shared.domain.rules.done import mapping_errors, states_for_status
 from shared.domain.rules.problems import (
     DELIVERIES_REFUSED,
     FORBIDDEN,
     MISSING_SETTING,
     NAMES,
     ORGANIZATION_NOT_FOUND,
+    SUBSCRIPTIONS,
     UNAUTHORIZED,
     Trouble,
 )
+from shared.domain.subscriptions import HookEvent, HookState
 from shared.domain.traffic import Counts
 
 CLOCK, SCOPE_MISSING, HOOK, MAPPING, PEOPLE = "clock", "scope-missing", "hook", "mapping", "people"
@@ -136,7 +139,7 @@ def about_answer(side: Side, error: SyncError, *, about: str, where: str) -> Fin
     area, name = AREAS[side], NAMES[side]
     said = getattr(error, "advice", "")
     match error:
-        case NotFound() if about == WHO:
+        case OrganizationGone() | NotFound() if about == WHO:
             command, what = _NAMES[side]
             kind, detail = ORGANIZATION_NOT_FOUND, f"{what} ({where})"
             cure = f"Write the right one: {command}. The links stay, if it is the same organization."
@@ -288,6 +291,69 @@ def about_integrations(
             )
 
 
+# Subscriptions in Azure DevOps
+
+_REPAIR = "sentry-ado hooks repair"
+_BY_HAND = "By hand: docs/permissions.md#subscriptions-made-by-hand."
+_STATES: Mapping[HookState, tuple[str, str]] = {
+    HookState.MISSING: ("there is no subscription to it", f"Make it: sentry-ado hooks create. {_BY_HAND}"),
+    HookState.PARTIAL: (
+        "its subscription is for some projects only",
+        f"Have one made for all projects: {_REPAIR}. {_BY_HAND}",
+    ),
+    HookState.ON_PROBATION: ("its subscription is on probation", f"Have it made anew: {_REPAIR}."),
+    HookState.DISABLED_BY_SYSTEM: (
+        "Azure DevOps disabled its subscription, as deliveries failed",
+        f"Have it made anew: {_REPAIR}.",
+    ),
+    HookState.DISABLED_BY_INACTIVE_IDENTITY: (
+        "Azure DevOps disabled its subscription, as whoever made it is no user any more",
+        f"Have it made anew: {_REPAIR}.",
+    ),
+    HookState.DISABLED_BY_USER: (
+        "a person disabled its subscription, which is respected",
+        "Enable it in Azure DevOps under Project settings, Service hooks, or delete it there, and the app makes "
+        "another one.",
+    ),
+    HookState.UNKNOWN: ("nobody can tell how its subscription is", f"Try again: {_REPAIR}."),
+}
+
+
+def about_subscriptions(
+    states: Mapping[HookEvent, HookState], strange: Collection[HookEvent]
+) -> Iterator[Finding]:
+    """Judge how each event's subscription is; those of ``strange`` ones were made with another secret."""
+    well = [event for event, state in states.items() if state is HookState.ENABLED and event not in strange]
+    if well:
+        named = ", ".join(event.value.removeprefix("workitem.") for event in well)
+        yield fine(Area.ADO, SUBSCRIPTIONS, f"subscriptions are enabled: {named}", Side.ADO)
+    for event, state in states.items():
+        if state in _STATES:
+            why, cure = _STATES[state]
+            make = unknown if state is HookState.UNKNOWN else problem
+            yield make(Area.ADO, SUBSCRIPTIONS, f"{event.value}: {why}", cure, Side.ADO)
+        elif event in strange:
+            yield problem(
+                Area.ADO,
+                SUBSCRIPTIONS,
+                f"{event.value}: its subscription was made with another secret than ADO_WEBHOOK_SECRET",
+                f"Have it made anew: {_REPAIR}.",
+                Side.ADO,
+            )
+
+
+def unseen_subscriptions(error: SyncError) -> Finding:
+    """Say why nobody can look at the subscriptions; that is no problem where people made them."""
+    return unknown(
+        Area.ADO,
+        SUBSCRIPTIONS,
+        f"the subscriptions cannot be looked at ({error.kind})",
+        "Give the app's identity the right to view and edit subscriptions (docs/permissions.md), or look under "
+        "Project settings, Service hooks: updated, deleted and restored, enabled, for all projects.",
+        Side.ADO,
+    )
+
+
 # Deliveries
 
 
@@ -383,7 +449,7 @@ def _about_type(
 ) -> Iterator[Finding]:
     for status in (IssueStatus.RESOLVED, IssueStatus.UNRESOLVED):
         try:
-            state_for_status(configuration, project_id, kind, status, None, types)
+            states_for_status(configuration, project_id, kind, status, None, types)
         except Undecidable as error:
             yield problem(
                 Area.STATES,

@@ -1,12 +1,26 @@
 """What counts as done: the status that a state counts as, and the state to write for a status."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from msgspec.structs import replace
 
-from shared.domain.configuration import Configuration, StatusMapping
+from shared.domain.configuration import USUALLY_DONE, Configuration, StatusMapping
 from shared.domain.errors import Undecidable
-from shared.domain.model import UNKNOWN_STATE, Category, IssueStatus, ItemSide, State, WorkItemTypes
+from shared.domain.model import (
+    NO_SUCH_STATE,
+    STATE_UNREACHABLE,
+    STATUS,
+    UNKNOWN_STATE,
+    Category,
+    Intent,
+    IssueLink,
+    IssueStatus,
+    ItemSide,
+    Side,
+    State,
+    WorkItemTypes,
+)
+from shared.domain.rules.workflow import LONGEST_WAY, find_way
 
 
 def status_of_state(
@@ -40,15 +54,15 @@ _DONE_ORDER = (Category.COMPLETED, Category.RESOLVED, Category.REMOVED)
 _OPEN_ORDER = (Category.IN_PROGRESS, Category.PROPOSED, Category.RESOLVED)
 
 
-def state_for_status(
+def states_for_status(
     configuration: Configuration,
     project_id: str,
     work_item_type: str,
     status: IssueStatus,
     open_state: str | None,
     types: WorkItemTypes,
-) -> str:
-    """Return the state to write for a status: mapped for the type, else for the project, else by category.
+) -> tuple[str, ...]:
+    """Return the states to write for a status, best first: mapped for the type, for the project, by category.
 
     A candidate that the type lacks, or that reads back as the other status, is skipped. This prevents a
     loop even if a process changes after its mapping was checked. Raises Undecidable if no candidate is left.
@@ -57,12 +71,55 @@ def state_for_status(
     names = {state.name for state in states}
     mapping = configuration.project_mapping(project_id)
     mapped = [mapped_state(each, status) for each in mapping.for_type(work_item_type)] if mapping else []
-    for candidate in (*mapped, *_by_default(states, status, open_state)):
-        if candidate not in names:
-            continue
-        if _reads_as(configuration, project_id, work_item_type, candidate, types) is status:
-            return candidate
-    raise Undecidable(f"{work_item_type} has no state that counts as {status.value}", kind="no-such-state")
+    wanted = (each for each in (*mapped, *_by_default(states, status, open_state)) if each in names)
+    candidates = tuple(
+        dict.fromkeys(
+            each
+            for each in wanted
+            if each is not None
+            and _reads_as(configuration, project_id, work_item_type, each, types) is status
+        )
+    )
+    if not candidates:
+        raise Undecidable(f"{work_item_type} has no state that counts as {status.value}", kind=NO_SUCH_STATE)
+    return candidates
+
+
+def way_to_status(
+    configuration: Configuration,
+    link: IssueLink,
+    now: ItemSide,
+    status: IssueStatus,
+    types: WorkItemTypes,
+    *,
+    but: Set[str] = frozenset(),
+) -> tuple[Intent, ...]:
+    """Return the writes that bring a work item to a status, one for each step, by way of no state in ``but``.
+
+    People see each step. So none leads through a state that is Removed, which nothing is written to; and
+    through one that nobody knows, or that counts as the wanted status already, only if there is no other way.
+    Raises Undecidable if the status is out of reach.
+    """
+    project_id, kind = link.project_id, link.work_item_type
+    states = types.get(kind, ())
+    candidates = states_for_status(configuration, project_id, kind, status, link.open_state, types)
+    removed = {each.name for each in states if each.category is Category.REMOVED}
+    reads = {each.name: _reads_as(configuration, project_id, kind, each.name, types) for each in states}
+    mapping = configuration.project_mapping(project_id)
+    mapped = {mapped_state(each, status) for each in mapping.for_type(kind)} if mapping else set()
+    goals = [each for each in candidates if each not in but]
+    passable = [each for each in reads if each not in but and each not in goals and each not in removed]
+    opposite = [each for each in passable if reads[each] not in {status, None}]
+    detours = (opposite, passable)
+    # Being removed is the last way to be done, unless a mapping says otherwise.
+    kept = [each for each in goals if each not in removed or each in mapped]
+    way = find_way(states, now.state, kept, detours) or find_way(states, now.state, goals, detours)
+    if way is None:
+        detail = (
+            f"no state of {kind} that counts as {status.value} is within {LONGEST_WAY} steps of {now.state!r}"
+        )
+        raise Undecidable(detail, kind=STATE_UNREACHABLE)
+    return tuple(Intent(Side.ADO, STATUS, state=each, status=reads[each]) for each in way)
 
 
 def _by_default(states: Sequence[State], status: IssueStatus, open_state: str | None) -> Iterator[str | None]:
@@ -99,11 +156,66 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
     for name, states in types.items():
         own = mapping.types.get(name)
         chosen, where = (own, f"{path}.types.{name}") if own and own.on_resolve else (mapping, path)
-        errors |= {
-            f"{where}.{key}": problem
-            for key, problem in _misread_states(configuration, project_id, name, chosen, states, types)
-        }
+        misread = list(_misread_states(configuration, project_id, name, chosen, states, types))
+        errors |= {f"{where}.{key}": problem for key, problem in misread}
+        lacking = None if misread else _lacking(configuration, project_id, name, types)
+        if lacking is not None:
+            place = f"{path}.types.{name}" if own is not None and own.done_states else path
+            problem = f"leaves {name} without a state that counts as {lacking}"
+            errors.setdefault(f"{place}.done_states", problem)
     return errors
+
+
+_OPEN = frozenset({Category.PROPOSED, Category.IN_PROGRESS})
+
+
+def _lacking(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> str | None:
+    """Return what no state of a type counts as, although by its categories some would: done, or open.
+
+    Such a work item could never be resolved, or never be reopened.
+    """
+    states = types[work_item_type]
+    usual = {
+        each.category in USUALLY_DONE for each in states if each.category not in {None, Category.REMOVED}
+    }
+    if usual != {True, False}:
+        return None  # So it is by the type's own process.
+    read = {_reads_as(configuration, project_id, work_item_type, each.name, types) for each in states}
+    if IssueStatus.RESOLVED not in read:
+        return "done"
+    if _keeps_open(configuration, project_id, work_item_type, types):
+        return None
+    return None if _is_meant_for_others(configuration, project_id, work_item_type, types) else "open"
+
+
+def _keeps_open(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> bool:
+    return any(
+        _reads_as(configuration, project_id, work_item_type, each.name, types) is IssueStatus.UNRESOLVED
+        for each in types[work_item_type]
+        if each.category is not Category.REMOVED
+    )
+
+
+def _is_meant_for_others(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> bool:
+    """Tell whether a project's mapping calls a type's one open state done for the sake of other types.
+
+    *Active* may mean done for a bug, which keeps *New*, while *Issue* has no other open state.
+    """
+    mapping = configuration.project_mapping(project_id)
+    if mapping is None or work_item_type in mapping.types:
+        return False
+    names = [each.name for each in types[work_item_type] if each.category in _OPEN]
+    return len(names) == 1 and any(
+        names[0] in {each.name for each in states} and _keeps_open(configuration, project_id, other, types)
+        for other, states in types.items()
+        if other != work_item_type
+    )
 
 
 def _missing_states(path: str, mapping: StatusMapping, known: set[str], owner: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from shared.domain.model import (
+    ASSIGNEE,
     NOT_SEEN,
     STATUS,
     Claim,
@@ -49,6 +50,8 @@ def seen_after_crash(seen: Ends, claim: Claim, now: Ends) -> Ends:
     for intent in claim.intents:
         if has_landed(intent, claim, now):
             seen = with_field(seen, intent.field, claim.after)
+            if intent.others:
+                seen = replace(seen, item=replace(seen.item, assignee=now.item.assignee))
     return seen
 
 
@@ -56,7 +59,8 @@ def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
     """Tell whether an announced write is visible on its side."""
     if intent.side is Side.ADO and now.item.rev <= claim.tested_rev:
         return False
-    return now.shown(intent.side, intent.field) == intent.value
+    shown = now.shown(intent.side, intent.field)
+    return shown == intent.value or (intent.field == ASSIGNEE and shown in intent.others)
 
 
 def as_if_edited(ends: Ends, side: Side) -> Ends:

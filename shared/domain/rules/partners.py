@@ -3,8 +3,9 @@
 An end is an issue or a work item. What its links join it to are its partners.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -70,7 +71,7 @@ def announced(record: EndRecord, link: IssueLink, intents: tuple[Intent, ...], c
 
     What was written before stays in it: until the write shows, the end shows the value before.
     """
-    new = tuple(each for each in intents if each not in record.ours)
+    new = tuple(each for each in _traces(intents) if each not in record.ours)
     of = _pair(link)
     return replace(record, token=claim.token, until=claim.until, of=of, ours=(*record.ours, *new))
 
@@ -82,7 +83,7 @@ def released(record: EndRecord, uncertain: tuple[Intent, ...], token: str, now: 
     """
     if not uncertain:
         return replace(record, token="", until=0.0)
-    left = tuple(each for each in uncertain if each not in record.ours)
+    left = tuple(each for each in _traces(uncertain) if each not in record.ours)
     return replace(record, token=token, until=now, ours=(*record.ours, *left))
 
 
@@ -116,7 +117,12 @@ def _pair(link: IssueLink) -> tuple[str, int]:
     return link.issue_id, link.work_item_id
 
 
+def _traces(intents: Iterable[Intent]) -> Iterator[Intent]:
+    return chain.from_iterable(each.traces for each in intents)
+
+
 def _spelled(intent: Intent, shown: Ends) -> Intent:
+    intent = replace(intent, via=(), others=())
     if intent.field != ASSIGNEE:
         return intent
     return replace(intent, assignee=shown.on(intent.side).assignee)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from shared.domain.errors import OrganizationGone
 from shared.domain.model import Side
 from shared.domain.problems import Problem
 from shared.domain.traffic import HOUR, Counts, Hour
@@ -115,7 +116,7 @@ def _unanswered(facts: Facts) -> Iterator[Trouble]:
             continue
         if problem.kind == UNAUTHORIZED:
             yield _unauthorized(side, problem.since)
-        elif problem.kind.endswith("not-found"):
+        elif problem.kind.endswith("not-found") or problem.kind == OrganizationGone.kind:
             detail, cure = _ADDRESSES[side]
             yield Trouble(ORGANIZATION_NOT_FOUND, side, detail, cure, problem.since)
         elif problem.kind == MISSING_SETTING:

@@ -22,7 +22,9 @@ def ask_who_is_there(run: Run) -> None:
         return
     run.progress = replace(progress, asked_at=run.now)
     services, organization = run.services, run.organization
-    run.attempt(Part.ADO, lambda _: _ask(run, lambda: services.ado(organization).instance_id(), "ado"))
+    configuration = organization.configuration
+    if configuration.ado_url or configuration.ado_account_id:  # Somebody may have damaged the row.
+        run.attempt(Part.ADO, lambda _: _ask(run, lambda: services.ado(organization).instance_id(), "ado"))
     run.attempt(
         Part.SENTRY, lambda _: _ask(run, lambda: services.sentry(organization).organization_id(), "sentry")
     )

@@ -124,9 +124,9 @@ def _read(run: Run, feed: Feed) -> None:
         _put_messages(run, changes, projects)
         reached = changes.end
         if changes.is_last:
-            # Read once more from where the last run came to an end: what it told may have been about a link
-            # that was in the making then, or may have been lost on the way.
-            behind = feed.end or reached
+            # Read once more from where the last run came to an end, or from where the feed began: what it
+            # told may have been about a link that was in the making then, or may have been lost on the way.
+            behind = feed.token if feed.end is None else feed.end
             run.progress = replace(run.progress, feed=replace(feed, token=behind, end=reached, failures=0))
             return
         run.progress = replace(run.progress, feed=replace(feed, token=reached, end=reached, failures=0))

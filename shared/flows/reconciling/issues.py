@@ -5,18 +5,21 @@ than a second is lost (docs/vendor_quirks.md#sentry-hooks).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Forbidden, NotFound, Refused
-from shared.domain.model import FoundIssues, IssueLink
+from shared.domain.errors import Conflict, Forbidden, NotFound, Refused
+from shared.domain.failures import ISSUE_GONE
+from shared.domain.model import FoundIssues, IssueLink, SentryIssue
 from shared.domain.rules.news import differs, is_compared
+from shared.flows.entries import look_at_entry
 from shared.flows.reconciling.batches import Batch, batches
 from shared.flows.reconciling.run import Part, Run
 from shared.sentry.client import LARGEST_BATCH, SentryClient
+from shared.store.links import StoredLink
 
 CALLS_A_RUN = 120
 # Sentry advises against polling; this is a twentieth of what it usually answers.
@@ -66,7 +69,9 @@ def _next_batches(run: Run) -> Iterator[Batch[str]]:
 
 
 def _issue_to_compare(link: IssueLink) -> str | None:
-    return link.issue_id if is_compared(link) else None
+    """Return the issue to read: to compare it, or to see whether it still shows what Sentry's form made."""
+    shows_entry = link.form is not None and link.claim is None and link.health.reason != ISSUE_GONE
+    return link.issue_id if is_compared(link) or shows_entry else None
 
 
 class _OutOfCalls(Exception):
@@ -142,12 +147,29 @@ class _Reader:
         self.run.was_answered("sentry", allowed=bool(found.found))
         for name in names:
             links, issue = batch.links[name], found.found.get(name)
+            if issue is not None and not self.is_single:  # An issue that is read singly shows no entries.
+                links = self._look_at_entries(links, issue)
+            links = [each for each in links if is_compared(each.link)]
             if issue is not None:
-                self.run.messages.ask_about_issue(name, [each for each in links if differs(each.link, issue)])
+                differing = [each for each in links if differs(each.link, issue)]
+                self.run.messages.ask_about_issue(name, differing, issue)
             elif name not in found.unreadable:  # It is neither there nor gone: the next round tells.
                 self._ask_singly(batch, name)
 
+    def _look_at_entries(self, links: Iterable[StoredLink], issue: SentryIssue) -> list[StoredLink]:
+        """Part the links whose entry a person removed in Sentry; return the others, with what was seen."""
+        services, organization, kept = self.run.services, self.run.organization, []
+        for stored in links:
+            try:
+                looked = look_at_entry(services, organization, stored, issue.external_issues)
+            except (Conflict, NotFound):
+                kept.append(stored)  # Somebody changed it in the meantime; the next round looks again.
+            else:
+                kept += [] if looked is None else [looked]
+        return kept
+
     def _ask_singly(self, batch: Batch[str], name: str) -> None:
         """Have a worker ask for an issue that may be merged, gone, or out of reach; its links tell then."""
-        if self._untold < UNTOLD_A_RUN and self.run.messages.ask_about_issue(name, batch.links[name]):
+        links = [each for each in batch.links[name] if is_compared(each.link)]
+        if self._untold < UNTOLD_A_RUN and self.run.messages.ask_about_issue(name, links):
             self._untold += 1

@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.model import SentryIssue
 from shared.services import Services
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
@@ -17,6 +19,10 @@ _A_SECOND = 4
 _SPREAD_OVER = 240.0  # seconds; shorter than the time between two runs
 # How long (seconds) a message that nobody has handled keeps the next one for the same link from being put.
 _HANDLED_WITHIN = 3600.0
+# Handling a message about an issue leaves no trace if somebody undid their change meanwhile, and they may
+# make it again. So where the issue is shown to differ, the next but one run puts another message. If nobody
+# handles messages, they are not to pile up: it takes twice as long the next time, and then half an hour.
+_SHOWN_AGAIN_AFTER = (450.0, 900.0, 1800.0)
 # So many marks take 150 KiB of the 480 that a row holds.
 _MOST_MARKS = 4_000
 
@@ -62,15 +68,22 @@ class Messages:
             self.about_items += 1
             self._mark(messages, _rev_shown(chosen))
 
-    def ask_about_issue(self, issue_id: str, links: Iterable[StoredLink]) -> bool:
-        """Have an issue's links settled, and tell whether a message was put: one may be on its way."""
-        marks = [each for each in map(self._mark_of_issue, links) if not self._is_on_its_way(each, 0)]
+    def ask_about_issue(
+        self, issue_id: str, links: Iterable[StoredLink], shown: SentryIssue | None = None
+    ) -> bool:
+        """Have an issue's links settled, and tell whether a message was put: one may be on its way.
+
+        ``shown`` is how it stands, None where Sentry does not tell. A message that was put for another reason
+        says nothing of it: it may have been handled before the issue changed.
+        """
+        says = _number_of(shown)
+        marks = [each for each in map(self._mark_of_issue, links) if not self._is_asked_about(each, says)]
         if marks:
             slug, epoch = self._organization.slug, self._organization.epoch
             message = OutboundMessage(slug, issue_id, epoch=epoch, again=True)
             self._services.outbound.put(message, delay=self._delay())
             self.about_issues += 1
-            self._mark(marks, 0)
+            self._mark(marks, says)
         return bool(marks)
 
     # Marks
@@ -98,18 +111,31 @@ class Messages:
 
         A snapshot says as much as an older one, and nothing of what else may have become of the work item.
         """
+        mark = self._mark_that_counts(name)
+        return mark is not None and (mark.says >= rev if rev else mark.says == 0)
+
+    def _is_asked_about(self, name: str, says: int) -> bool:
+        """Tell whether a message was put for a link as it stands since its issue was shown like this."""
+        mark = self._mark_that_counts(name)
+        if mark is None or mark.says != says:
+            return False
+        again_after = _SHOWN_AGAIN_AFTER[min(mark.times, len(_SHOWN_AGAIN_AFTER) - 1)]
+        return says == 0 or self._services.clock() - mark.at < again_after
+
+    def _mark_that_counts(self, name: str) -> Mark | None:
         mark = self._marks.get(name)
         if mark is None or not self._is_recent(mark) or (self._everything and name not in self._put_now):
-            return False
-        return mark.rev >= rev if rev else mark.rev == 0
+            return None
+        return mark
 
     def _is_recent(self, mark: Mark) -> bool:
         return 0.0 <= self._services.clock() - mark.at < _HANDLED_WITHIN
 
-    def _mark(self, names: Iterable[str], rev: int) -> None:
+    def _mark(self, names: Iterable[str], says: int) -> None:
         for name in names:
-            self._marks.pop(name, None)  # so that the newest are the last
-            self._marks[name] = Mark(int(self._services.clock()), rev)
+            before = self._marks.pop(name, None)  # so that the newest are the last
+            times = before.times + 1 if before is not None and before.says == says else 0
+            self._marks[name] = Mark(int(self._services.clock()), says, times)
             self._put_now.add(name)
 
     def _mark_of_item(self, stored: StoredLink) -> str:
@@ -125,6 +151,14 @@ class Messages:
 def _rev_shown(message: InboundMessage) -> int:
     """Return the rev of the snapshot in a message, or 0 for one that has the work item asked for."""
     return message.snapshot.rev if message.snapshot is not None else 0
+
+
+def _number_of(shown: SentryIssue | None) -> int:
+    """Return a number for how an issue is shown, or 0 if it is not."""
+    if shown is None:
+        return 0
+    text = msgspec.json.encode((shown.issue_id, shown.side))
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) or 1
 
 
 def _mark_of(side: str, stored: StoredLink, now: float) -> str:

@@ -8,12 +8,12 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.errors import SyncError, Throttled, Unauthorized
+from shared.domain.errors import OrganizationGone, SyncError, Throttled, Unauthorized
 from shared.domain.problems import Problem
 from shared.domain.rules.turns import LastRun
 from shared.flows.reconciling.messages import Messages
 from shared.services import Services
-from shared.store.organizations import Organization
+from shared.store.organizations import Organization, gone
 from shared.store.progress import Progress
 
 # Keys of rows that cannot be read which a run names; all of them are counted.
@@ -141,9 +141,10 @@ class Run:
         failure = Failure(part, error)
         self._failures.append(failure)
         self._troubles[part] = self._problem(failure)
-        if isinstance(error, Unauthorized):
+        if isinstance(error, Unauthorized | OrganizationGone):
+            noted = error.service if isinstance(error, Unauthorized) else gone(error.service)
             with suppress(SyncError):  # What health says for half an hour is not worth the rest of the run.
-                self.services.organizations.note_refusal(self.organization.slug, error.service)
+                self.services.organizations.note_refusal(self.organization.slug, noted)
 
     def note(self, part: Part, error: SyncError) -> None:
         """Note what makes a part do its work in another way; it is told when it is new."""
@@ -174,7 +175,10 @@ class Run:
     def store(self) -> None:
         """Store the progress; losing it only repeats some reads."""
         last_run = LastRun(self._began, self.now - self._began)
-        self.progress = replace(self.progress, marks=self.messages.marks, last_run=last_run)
+        # A message about an organization that is gone leaves no trace on its link, and is to be put again.
+        is_gone = any(isinstance(each.error, OrganizationGone) for each in self._failures)
+        marks = {} if is_gone else self.messages.marks
+        self.progress = replace(self.progress, marks=marks, last_run=last_run)
         try:
             self.services.progress.put(self.organization.scope, self.progress)
         except Exception as error:  # noqa: BLE001  # the rest of the run is worth doing

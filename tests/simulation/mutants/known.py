@@ -121,8 +121,8 @@ MUTANTS = (
     _mutant(
         "unassign for a team or a bare name",
         "domain/rules/deciding.py",
-        "    if choice.target is not None and isinstance(carried, Stranger):\n",
-        "    if choice.target is not None and carried == 0:\n",
+        "    if isinstance(carried, Stranger):\n",
+        "    if carried == 0:\n",
     ),
     _mutant(
         "guess that an unknown state is open",
@@ -145,8 +145,8 @@ MUTANTS = (
     _mutant(
         "let a person who is not known block a status",
         "settling/writing.py",
-        "        if len(intents) == 1:\n",
-        "        written.refused |= {each.field: refused for each in intents}\n        if intents:\n",
+        "    if status is None or (assignee is not None and refused is None):\n",
+        "    if status is None or assignee is not None:\n",
     ),
     _mutant(
         "never ask Sentry again",
@@ -228,7 +228,7 @@ MUTANTS = (
     _mutant(
         "let an identity's label depend on who spells it",
         "ado/identity.py",
-        "    label = _without_name(text) or text.strip()",
+        "    label = without_display_name(text) or text.strip()",
         "    label = text or text.strip()",
         tests=("tests/unit/ado/test_identity.py",),
     ),
@@ -364,15 +364,15 @@ MUTANTS = (
     _mutant(
         "read what the feed told no second time",
         "flows/reconciling/feed.py",
-        "            behind = feed.end or reached\n",
+        "            behind = feed.token if feed.end is None else feed.end\n",
         "            behind = reached\n",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
         "let an edit on its way hide a deletion",
         "flows/reconciling/messages.py",
-        "        return mark.rev >= rev if rev else mark.rev == 0\n",
-        "        return mark.rev >= rev\n",
+        "        return mark is not None and (mark.says >= rev if rev else mark.says == 0)\n",
+        "        return mark is not None and mark.says >= rev\n",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
@@ -399,8 +399,8 @@ MUTANTS = (
     _mutant(
         "forget the states of a type that is disabled",
         "ado/client.py",
-        " for each in self._types(project_id)\n",
-        " for each in self._types(project_id) if not each.is_disabled\n",
+        " for each in self._types(project_id)}",
+        " for each in self._types(project_id) if not each.is_disabled}",
         tests=("tests/unit/ado/test_client.py",),
     ),
     # Each field on its own, and several links at one end.
@@ -413,8 +413,8 @@ MUTANTS = (
     _mutant(
         "take the answer to a write for granted",
         "settling/writing.py",
-        "    return answer.shown(intent.field) == before.shown(intent.field) != intent.value",
-        "    return False",
+        "    return shown == before.shown(intent.field) and ",
+        "    return False and ",
         tests=("tests/unit/settling/test_settler.py",),
     ),
     _mutant(
@@ -487,10 +487,112 @@ MUTANTS = (
         theme="at-rest",
     ),
     _mutant(
+        "part a link whose entry was never seen",
+        "domain/rules/entries.py",
+        "    return form.was_seen and not stays and",
+        "    return not stays and",
+        tests=("tests/unit/domain/test_entries.py",),
+    ),
+    _mutant(
+        "part a link for an entry that we wrote",
+        "domain/rules/entries.py",
+        " and not any(each.service_type == form.app for each in ours)",
+        "",
+        tests=("tests/unit/domain/test_entries.py",),
+    ),
+    _mutant(
+        "remember of an organization that is gone that it is there",
+        "http/presence.py",
+        "            if is_there:\n",
+        "            if is_there is not None:\n",
+        tests=("tests/unit/http/test_presence.py",),
+    ),
+    _mutant(
         "decide anew on the issue as it was before it was merged",
         "settling/observing.py",
         "        for issue_id in (link.issue_id, self.current_issue_id(link.issue_id)):\n",
         "        for issue_id in (link.issue_id,):\n",
         tests=("tests/unit/settling/test_settler.py",),
+    ),
+    # What no hook told.
+    _mutant(
+        "lose the news of a link that moves meanwhile",
+        "flows/syncing.py",
+        "                names += waiting.others(names)\n",
+        "                pass\n",
+        theme="unheard",
+    ),
+    _mutant(
+        "take an issue that was asked for for one that was compared",
+        "flows/reconciling/messages.py",
+        "        if mark is None or mark.says != says:\n",
+        "        if mark is None:\n",
+        tests=("tests/unit/flows/test_reconciling.py",),
+    ),
+    _mutant(
+        "look at nothing when a token is lost",
+        "flows/reconciling/feed.py",
+        "    want_look(run)\n    feed = Feed(",
+        "    feed = Feed(",
+        theme="unheard",
+    ),
+    _mutant(
+        "keep a token that is answered like an outage",
+        "domain/rules/news.py",
+        "    return failures >= _FAILURES_OF_A_TOKEN",
+        "    return False",
+        theme="unheard",
+    ),
+    _mutant(
+        "store how far the feed was read before its messages are put",
+        "flows/reconciling/feed.py",
+        "        changes = _changes(run, ado, reached, feed.since)\n",
+        "        changes = _changes(run, ado, reached, feed.since)\n"
+        "        read_to = replace(feed, token=changes.end, end=changes.end)\n"
+        "        run.progress = replace(run.progress, feed=read_to)\n"
+        "        run.store()\n",
+        theme="unheard",
+    ),
+    _mutant(
+        "leave out the issues that nobody could list",
+        "flows/reconciling/issues.py",
+        "                waiting += self._halves(batch, names)\n",
+        "                continue\n",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
+        "end a run at the first part that fails",
+        "flows/reconciling/run.py",
+        "            self.fail(part, error)\n        problems",
+        "            raise\n        problems",
+        theme="unheard",
+    ),
+    _mutant(
+        "announce the last step alone",
+        "domain/model.py",
+        "        return (*self.via, last, ",
+        "        return (last, ",
+        tests=("tests/unit/settling/test_workflows.py",),
+    ),
+    _mutant(
+        "forget where a walk was stopped",
+        "settling/writing.py",
+        "            seen = with_intent(seen, self.steps[-1])\n",
+        "            pass\n",
+        tests=("tests/unit/settling/test_workflows.py",),
+    ),
+    _mutant(
+        "walk through what is Removed",
+        "domain/rules/done.py",
+        " and each not in goals and each not in removed]",
+        " and each not in goals]",
+        tests=("tests/unit/settling/test_workflows.py",),
+    ),
+    _mutant(
+        "ask for a refused state again",
+        "domain/rules/deciding.py",
+        "types, but=tried)",
+        "types)",
+        tests=("tests/unit/settling/test_workflows.py",),
     ),
 )

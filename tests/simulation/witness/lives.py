@@ -42,7 +42,8 @@ from tests.simulation.witness.hops import Hops
 _WRITES_AN_EDIT = 2  # for each link: one as news, one more after a conflict or a crash
 _LEFT_ALONE = frozenset({"skipped", "refused"})
 # What keeps a change from counting as seen, so that it is tried again.
-_NOT_SEEN_FOR = frozenset({"refused", "unknown-state", "no-such-state"})
+_NOT_SEEN_FOR = frozenset({"refused", "unknown-state", "no-such-state", "state-unreachable"})
+_OUT_OF_REACH = frozenset({"no-such-state", "state-unreachable"})
 _WARNINGS = frozenset({"conflict-resolved", "repeated"})
 
 
@@ -155,7 +156,8 @@ class Lives:
         # A worker may still go by the document that it read before another one counted states differently,
         # and a state that was taken from the process means nothing any more.
         is_open = self._facts.reinterpreted or before.state in self._facts.ado.unlisted
-        if before.state != after.state and STATUS not in names and not is_open:
+        is_step = after.state in self._announced_steps(worker)
+        if before.state != after.state and STATUS not in names and not is_open and not is_step:
             self.against(f"{before.state} was rewritten as {after.state}, which means the same")
         if self._facts.is_removed(before):
             self._verdicts.against(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
@@ -164,6 +166,12 @@ class Lives:
             old, new = (self._facts.status_of(each) if status else each.assignee for each in (before, after))
             seen_before_writing = after.id not in self._facts.restored
             self._wrote(worker, ITEM, item_end(after.id), name, old, new, observed=seen_before_writing)
+
+    def _announced_steps(self, worker: Worker) -> set[str | None]:
+        """Return the states on the way to the one that a worker announced."""
+        announced = self.announced(worker)
+        claim = announced[1].claim if announced is not None else None
+        return {step.state for each in (claim.intents if claim else ()) for step in each.via}
 
     def _wrote(
         self, worker: Worker, side: int, end: str, name: str, old: object, new: object, *, observed: bool
@@ -286,6 +294,8 @@ class Lives:
         for each in operations:
             if isinstance(each, Insert):
                 number, issue_id, _ = each.key.split("!", 2)
+                if not number.isdecimal():
+                    continue  # It names a link that is over under one of its ends.
                 life = self.lives.get((issue_id, int(number)))
                 entry = msgspec.json.decode(each.text, type=ActivityEntry)
                 if life is not None and entry.field != "comment" and issue_id in worker.observed:
@@ -349,6 +359,13 @@ class Lives:
         if self.writes > _WRITES_AN_EDIT * lives * (self.causes + 2 * lives):
             yield f"{self.writes} writes for {self.causes} edits"
 
+    def unheard(self) -> Iterator[str]:
+        """Say what is not as it should be with links that take themselves for well."""
+        for link in self._facts.links():
+            if link.health.word == "settled" and link.claim is None:
+                for complaint in self._complaints_about(link):
+                    yield f"link {link.issue_id} with {link.work_item_id}: {complaint}"
+
     def _complaints_about(self, link: IssueLink) -> Iterator[str]:
         if pair_of(link) not in self.lives:
             yield "it was removed, and is back"
@@ -383,6 +400,7 @@ class Lives:
             "refused": self._cannot_move_freely(item) and issue.status is not self._facts.status_of(item),
             "unknown-state": item.state in self._facts.ado.unlisted,
             "no-such-state": bool(self._facts.ado.unlisted),
+            "state-unreachable": self._cannot_move_freely(item) and not self._can_reach(item, issue),
         }
         if health.word != "attention" or not true_reasons.get(health.reason):
             yield f"its health is {health.word} {health.reason} {health.detail}"
@@ -390,6 +408,21 @@ class Lives:
     def _cannot_move_freely(self, item: WorkItem) -> bool:
         kind = self._facts.ado.kind_of(item)
         return len(kind.moves_from(item.state)) < len(kind.states)
+
+    def _can_reach(self, item: WorkItem, issue: SentryIssue) -> bool:
+        """Tell whether three moves, through nothing that is Removed, lead to what the issue says."""
+        kind, reached = self._facts.ado.kind_of(item), {item.state}
+        for _ in range(3):
+            here = [replace(item, state=name) for name in reached]
+            if any(self._facts.status_of(each) is issue.status for each in here):
+                return True
+            reached |= {
+                move.name
+                for each in here
+                for move in kind.moves_from(each.state)
+                if move.category != "Removed" and move.name not in self._facts.ado.unlisted
+            }
+        return any(self._facts.status_of(replace(item, state=name)) is issue.status for name in reached)
 
     def _complaints_about_agreement(
         self, link: IssueLink, issue: SentryIssue, item: WorkItem
@@ -400,7 +433,7 @@ class Lives:
             values = self._facts.values(name, issue, item)
             if self._facts.agree(name, values, issue, item):
                 continue
-            if name == STATUS and (self._is_open_question(item) or link.health.reason == "no-such-state"):
+            if name == STATUS and (self._is_open_question(item) or link.health.reason in _OUT_OF_REACH):
                 continue
             if self._hops.was_settled_by_another(pair_of(link), name):
                 continue

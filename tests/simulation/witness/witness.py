@@ -126,6 +126,10 @@ class Witness:
         found += self._under(Law.PARTNERS, self._partners.waiting_for_nobody(self._lives.lives))
         return [*found, *self._under(Law.COMMENTS, self.comments.complaints())]
 
+    def unheard(self) -> list[str]:
+        """Say what the links do not know of, and would not look for by themselves."""
+        return list(self._lives.unheard())
+
     def judge_rest(self) -> None:
         """Judge the last edit by what became of it, when everything went well and nothing is under way."""
         for problem in self._partners.at_rest(self._lives.lives):

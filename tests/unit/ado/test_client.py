@@ -106,7 +106,7 @@ def sent(vendor: responses.RequestsMock, index: int = -1) -> tuple[str, str, Jso
 
 # What is sent
 
-VERSION = {"api-version": "7.1"}
+VERSION = {"api-version": "6.0"}
 BATCH_FIELDS = [
     "System.Id",
     "System.Rev",

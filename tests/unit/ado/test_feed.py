@@ -83,7 +83,7 @@ def test_the_feed_is_asked_for_no_more_than_is_read(
     vendor.get(FEED, json=page(row()))
     ado.get_revisions(token, since=since)
     assert dict(parse_qsl(urlsplit(vendor.calls[0].request.url or "").query)) == {
-        "api-version": "7.1",
+        "api-version": "6.0",
         "fields": "System.Id,System.Rev,System.State,System.AssignedTo,System.WorkItemType,System.Title,"
         "System.AreaPath,System.TeamProject,System.IsDeleted",
         "includeIdentityRef": "true",

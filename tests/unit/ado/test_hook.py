@@ -29,7 +29,7 @@ STATE, ASSIGNED_TO = "System.State", "System.AssignedTo"
 SECRET = "s3cret"
 ANN = Person("ann@corp.example")
 TEST, IGNORED = Uninteresting("test"), Uninteresting("ignored")
-NOTHING = Uninteresting("nothing-to-sync")
+NOTHING = Uninteresting("nothing-to-sync", work_item_id=31)
 
 Json = dict[str, Any]
 

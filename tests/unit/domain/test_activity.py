@@ -4,7 +4,7 @@ import pytest
 
 from shared.domain.activity import decision_entries, failure_entry, named, refusal_entry
 from shared.domain.configuration import Configuration
-from shared.domain.errors import NotFound, Refused, Unauthorized
+from shared.domain.errors import NotAssignable, NotFound, Refused, Unauthorized
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
@@ -188,7 +188,7 @@ def test_an_entry_says_what_changed_where(
         (
             ends(UNRESOLVED, "Active", in_ado=ANN),
             ASSIGNEE,
-            "assignee-not-found: nobody has this address",
+            "nobody has this address",
             ActivityEntry(
                 AT,
                 "refused",
@@ -204,7 +204,9 @@ def test_a_refusal_is_recorded_in_the_words_of_the_service_that_refused(
     now: Ends, field: str, detail: str, refusal: ActivityEntry
 ) -> None:
     decision = decided(OPEN, now, Configuration())
-    assert refusal_entry(field, Refused("ado", detail), decision, AT) == refusal
+    nobody = NotAssignable("ado", detail, kind="assignee-not-found")
+    refused = nobody if field == ASSIGNEE else Refused("ado", detail)
+    assert refusal_entry(field, refused, decision, AT) == refusal
 
 
 def test_a_failure_is_recorded_with_its_reason() -> None:

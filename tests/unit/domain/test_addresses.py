@@ -4,10 +4,13 @@ import pytest
 
 from shared.domain.addresses import (
     AddressPolicy,
+    above,
     hosts_in,
     is_bare_host,
     is_loopback_url,
+    may_name_project,
     normalized_ado_url,
+    normalized_sentry_url,
     search_url_for,
 )
 from shared.domain.errors import Rejected
@@ -248,6 +251,10 @@ def test_a_host_that_resolves_to_loopback_is_for_local_runs(address: str) -> Non
         ("https://fabrikam.visualstudio.com/DefaultCollection/Web", "https://fabrikam.visualstudio.com/"),
         # On Azure DevOps Server only the operator knows where the collection ends.
         ("https://tfs.corp.example/tfs/DefaultCollection", "https://tfs.corp.example/tfs/DefaultCollection/"),
+        # What stands before a page is a collection's or a project's, and whoever asks finds out.
+        ("https://tfs.corp.example/tfs/Main/_git/web", "https://tfs.corp.example/tfs/Main/"),
+        ("https://tfs.corp.example/Main/Web/_workitems/edit/1", "https://tfs.corp.example/Main/Web/"),
+        ("https://tfs.corp.example/Main/_apis/projects/_x", "https://tfs.corp.example/Main/"),
     ],
 )
 def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: str, normalized: str) -> None:
@@ -259,6 +266,11 @@ def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: st
     [
         ("https://dev.azure.com/", "names no organization: https://dev.azure.com/{organization}/"),
         ("https://dev.azure.com", "names no organization: https://dev.azure.com/{organization}/"),
+        (
+            "https://dev.azure.com/_usersSettings/tokens",
+            "names no organization: https://dev.azure.com/{organization}/",
+        ),
+        ("https://tfs.corp.example/_home/About", "names no collection: https://server/tfs/{collection}/"),
         ("dev.azure.com", NO_URL),
         ("http://dev.azure.com/fabrikam/", PLAIN),
     ],
@@ -267,6 +279,53 @@ def test_an_ado_url_that_names_no_organization_is_refused(url: str, problem: str
     with pytest.raises(Rejected) as raised:
         normalized_ado_url(url, DEPLOYED)
     assert raised.value.detail == problem
+
+
+@pytest.mark.parametrize(
+    ("url", "may"),
+    [
+        ("https://tfs.corp.example/Main/Web/_workitems/edit/1", True),
+        ("https://tfs.corp.example/Main/_git/web", True),
+        ("https://tfs.corp.example/Main/Web/", False),
+        ("https://dev.azure.com/fabrikam/Web/_boards", False),
+        ("https://fabrikam.visualstudio.com/Web/_boards", False),
+        ("https://x:y/_boards", False),
+    ],
+)
+def test_only_a_page_of_a_server_leaves_open_where_the_collection_ends(url: str, may: bool) -> None:
+    assert may_name_project(url) is may
+
+
+@pytest.mark.parametrize(
+    ("url", "shorter"),
+    [
+        ("https://tfs.corp.example/Main/Web/", "https://tfs.corp.example/Main/"),
+        ("https://tfs.corp.example/Main/", None),
+        ("https://tfs.corp.example/", None),
+    ],
+)
+def test_an_address_is_cut_by_a_segment_down_to_the_first(url: str, shorter: str | None) -> None:
+    assert above(url) == shorter
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://sentry.io", "https://sentry.io/"),
+        ("https://acme.sentry.io/issues/100/", "https://acme.sentry.io/"),
+        ("https://de.sentry.io/organizations/acme/", "https://de.sentry.io/"),
+        ("https://sentry.io/api/0/", "https://sentry.io/"),
+        ("https://sentry.io/settings/acme/developer-settings/", "https://sentry.io/"),
+    ],
+)
+def test_a_page_of_sentry_is_cut_to_its_server(url: str, server: str) -> None:
+    assert normalized_sentry_url(url, DEPLOYED) == server
+
+
+@pytest.mark.parametrize("path", ["acme/frontend/", "sentry/", "issue/", "-"])
+def test_sentry_answers_at_no_other_path(path: str) -> None:
+    with pytest.raises(Rejected, match="root of its host"):
+        normalized_sentry_url(f"https://sentry.io/{path}", DEPLOYED)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ from shared.domain.errors import (
     InvalidConfiguration,
     Malformed,
     MissingSetting,
+    NotAssignable,
     NotFound,
+    NotTrusted,
+    OrganizationGone,
     Refused,
     Rejected,
     StalePrecondition,
@@ -25,6 +28,7 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
     Unreadable,
+    UnusableSetting,
     Upstream,
 )
 from shared.domain.failures import (
@@ -66,13 +70,17 @@ CONSEQUENCES = {
     Busy: Consequence(PUT_BACK),  # the other worker writes the link's health
     Undecidable: Consequence(DROP, ATTENTION, due=True),
     Upstream: Consequence(RETRY, PENDING, due=True),
+    NotAssignable: Consequence(DROP, ATTENTION, due=True),
     Refused: Consequence(DROP, ATTENTION, due=True),
     Forbidden: Consequence(DROP, ATTENTION, due=True),
     FeedLost: Consequence(RETRY, PENDING, due=True),  # no message is about a feed
+    OrganizationGone: Consequence(DROP),  # a problem of the organization, and of no link
     Unauthorized: Consequence(DROP, ATTENTION, due=True),
     Throttled: Consequence(PUT_BACK, PENDING, due=True),
     Unavailable: Consequence(RETRY, PENDING, due=True),
+    NotTrusted: Consequence(RETRY, PENDING, due=True),
     MissingSetting: Consequence(DROP, ATTENTION, due=True),
+    UnusableSetting: Consequence(DROP, ATTENTION, due=True),
 }
 
 

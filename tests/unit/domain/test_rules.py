@@ -28,9 +28,9 @@ from shared.domain.model import (
     WorkItemTypes,
 )
 from shared.domain.rules.deciding import Choice, Decision, Directions, Outcome, choose, decide
-from shared.domain.rules.done import mapping_errors, state_for_status, status_of_state
+from shared.domain.rules.done import mapping_errors, states_for_status, status_of_state
 from shared.domain.rules.landing import has_landed, seen_after_crash, with_field
-from shared.domain.rules.people import in_ado, in_sentry, same_person
+from shared.domain.rules.people import in_sentry, names_in_ado, same_person
 
 ADO, SENTRY = Side.ADO, Side.SENTRY
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
@@ -557,8 +557,8 @@ def test_a_state_without_a_known_category_is_never_guessed(
 def test_without_a_mapping_the_category_names_the_state(
     types: WorkItemTypes, work_item_type: str, closed: str, reopened: str
 ) -> None:
-    assert state_for_status(DEFAULT, PROJECT, work_item_type, RESOLVED, None, types) == closed
-    assert state_for_status(DEFAULT, PROJECT, work_item_type, UNRESOLVED, None, types) == reopened
+    assert states_for_status(DEFAULT, PROJECT, work_item_type, RESOLVED, None, types)[0] == closed
+    assert states_for_status(DEFAULT, PROJECT, work_item_type, UNRESOLVED, None, types)[0] == reopened
 
 
 @pytest.mark.parametrize(
@@ -573,8 +573,8 @@ def test_without_a_mapping_the_category_names_the_state(
     ],
 )
 def test_a_reopened_work_item_goes_back_to_where_it_was(open_state: str | None, reopened: str) -> None:
-    assert state_for_status(DEFAULT, PROJECT, "User Story", UNRESOLVED, open_state, AGILE) == reopened
-    assert state_for_status(DEFAULT, PROJECT, "User Story", RESOLVED, open_state, AGILE) == "Closed"
+    assert states_for_status(DEFAULT, PROJECT, "User Story", UNRESOLVED, open_state, AGILE)[0] == reopened
+    assert states_for_status(DEFAULT, PROJECT, "User Story", RESOLVED, open_state, AGILE)[0] == "Closed"
 
 
 FOR_TASKS = StatusMapping("Closed", "Active")
@@ -631,7 +631,7 @@ def test_a_mapping_names_the_state_as_far_as_the_type_has_it(
     configuration: Configuration, work_item_type: str, open_state: str | None, closed: str, reopened: str
 ) -> None:
     def state(status: IssueStatus) -> str:
-        return state_for_status(configuration, PROJECT, work_item_type, status, open_state, AGILE)
+        return states_for_status(configuration, PROJECT, work_item_type, status, open_state, AGILE)[0]
 
     assert (state(RESOLVED), state(UNRESOLVED)) == (closed, reopened)
 
@@ -639,7 +639,7 @@ def test_a_mapping_names_the_state_as_far_as_the_type_has_it(
 def test_where_resolved_is_not_done_it_is_the_last_resort_for_an_open_state() -> None:
     configuration = configured(done_categories=(Category.COMPLETED,))
     types = {"Bug": states("R Fixed, C Verified")}
-    assert state_for_status(configuration, PROJECT, "Bug", UNRESOLVED, None, types) == "Fixed"
+    assert states_for_status(configuration, PROJECT, "Bug", UNRESOLVED, None, types)[0] == "Fixed"
 
 
 @pytest.mark.parametrize(
@@ -650,7 +650,7 @@ def test_a_type_without_a_fitting_state_is_left_alone(
     types: WorkItemTypes, work_item_type: str, status: IssueStatus
 ) -> None:
     with pytest.raises(Undecidable) as refusal:
-        state_for_status(DEFAULT, PROJECT, work_item_type, status, None, types)
+        states_for_status(DEFAULT, PROJECT, work_item_type, status, None, types)
     assert refusal.value.kind == "no-such-state"
     assert refusal.value.told == f"{work_item_type} has no state that counts as {status.value}"
 
@@ -740,6 +740,22 @@ def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
             mapped({"Bug": StatusMapping("Resolved", "Active")}, on_resolve="Closed", on_unresolve="Removed"),
             {},
         ),
+        # A type that has open and done states by their categories keeps one of each.
+        (
+            {"Bug": StatusMapping(done_states=("New", "Active"))},
+            {"types.Bug.done_states": "leaves Bug without a state that counts as open"},
+        ),
+        ({"Bug": StatusMapping(done_states=("Active",))}, {}),
+        # *Issue* has no other open state, but *Bug* has: that is for whom it was meant.
+        (mapped(done_states=("Active",)), {}),
+        (
+            {"Issue": StatusMapping(done_states=("Active",))},
+            {"types.Issue.done_states": "leaves Issue without a state that counts as open"},
+        ),
+        (
+            {"Task": StatusMapping(done_states=("New", "Active", "Removed"))},
+            {"types.Task.done_states": "leaves Task without a state that counts as open"},
+        ),
     ],
 )
 def test_a_mapping_names_states_that_exist_and_read_back(
@@ -815,7 +831,7 @@ def test_a_mapping_without_errors_is_written_to_the_letter_and_reads_back(
         assert (mapping_errors(configuration, PROJECT, types) == {}) is lawful, project
         if lawful:
             for status, state in ((RESOLVED, resolve), (UNRESOLVED, unresolve)):
-                assert state_for_status(configuration, PROJECT, "Bug", status, "Active", types) == state
+                assert states_for_status(configuration, PROJECT, "Bug", status, "Active", types)[0] == state
 
 
 @pytest.mark.parametrize("done_categories", SOME_DONE)
@@ -832,7 +848,9 @@ def test_a_state_that_is_written_is_read_back_whatever_the_mapping_says(
             configuration = configured(done_categories=done_categories, status_mapping={PROJECT: project})
             for status in (RESOLVED, UNRESOLVED):
                 try:
-                    state = state_for_status(configuration, PROJECT, work_item_type, status, unresolve, types)
+                    state, *_ = states_for_status(
+                        configuration, PROJECT, work_item_type, status, unresolve, types
+                    )
                 except Undecidable:
                     continue
                 assert status_of_state(configuration, PROJECT, work_item_type, state, types) is status
@@ -872,7 +890,7 @@ def test_two_assignees_are_the_same_person_by_address_or_alias(
 
 @pytest.mark.parametrize("assignee", [None, ANN, BOB, TEAM, BARE_NAME])
 def test_a_person_carried_over_and_back_is_the_same_person(assignee: Assignee) -> None:
-    assert in_ado(ALIASED, in_sentry(ALIASED, assignee)) == assignee
+    assert names_in_ado(ALIASED, in_sentry(ALIASED, assignee))[0] == assignee
 
 
 def people(in_ado: Assignee, in_sentry: Assignee) -> Ends:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -11,7 +12,16 @@ from msgspec.structs import replace
 from functions import health
 from functions import reconcile as reconcile_function
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Refused, SyncError, Throttled, Unauthorized, Unavailable, Unreadable
+from shared.domain.errors import (
+    Forbidden,
+    NotTrusted,
+    Refused,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+)
 from shared.domain.model import ActivityEntry, Claim, Health, HealthWord, IssueStatus, Person, SentryIssue
 from shared.flows.linking import link
 from shared.flows.reconciling import Found, reconcile, reconcile_all
@@ -164,10 +174,57 @@ def test_what_nobody_has_handled_yet_is_not_put_again(scene: Scene) -> None:
     link_many(scene, 3)
     for number in range(1001, 1004):
         scene.sentry.resolve(str(number))
-    for _ in range(12):
-        run(scene)
-        scene.now += EVERY
+    run(scene)
+    scene.now += EVERY
+    run(scene)
     assert (len(scene.services.inbound), len(scene.services.outbound)) == (1, 3)
+
+
+def test_where_nobody_handles_messages_they_come_more_and_more_seldom(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    at = []
+    for number in range(30):
+        before = len(scene.services.outbound)
+        run(scene)
+        at += [number] * (len(scene.services.outbound) - before)
+        scene.now += EVERY
+    # By the number of the run: after ten minutes, a quarter of an hour, and then every half hour.
+    assert at == [0, 2, 5, 11, 17, 23, 29]
+
+
+def test_a_change_that_was_undone_before_anybody_looked_is_found_when_it_is_made_again(scene: Scene) -> None:
+    """Handling the message leaves no trace then: the link is as it was when the message was put."""
+    scene.sentry.resolve(ISSUE)
+    run(scene)
+    scene.sentry.unresolve(ISSUE)
+    deliver(scene)
+    scene.sentry.resolve(ISSUE)
+    for _ in range(2):
+        scene.now += EVERY
+        reconciled(scene)
+    assert scene.ado.item(ITEM).state == "Closed"
+
+
+def test_another_change_is_told_at_once_though_a_message_about_the_one_before_left_no_trace(
+    scene: Scene,
+) -> None:
+    scene.sentry.resolve(ISSUE)
+    run(scene)
+    scene.sentry.unresolve(ISSUE)
+    deliver(scene)
+    scene.sentry.assign(ISSUE, ANN)
+    scene.now += EVERY
+    reconciled(scene)
+    assert scene.ado.item(ITEM).assignee == Person(ANN)
+
+
+def test_an_issue_that_was_asked_for_while_no_list_told_of_it_is_compared_once_one_does(scene: Scene) -> None:
+    scene.calls.meet("find_issues", Forbidden("sentry", "HTTP 403", about="1 issues"))
+    reconciled(scene)
+    scene.sentry.assign(ISSUE, ANN)
+    scene.now += EVERY
+    reconciled(scene)
+    assert scene.ado.item(ITEM).assignee == Person(ANN)
 
 
 def test_a_later_edit_is_told_though_the_one_before_is_not_handled(scene: Scene) -> None:
@@ -227,21 +284,23 @@ def add_organization(scene: Scene, slug: str) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Unavailable("ado", "timed out"), "outcome=failed organization=fabrikam part=feed kind=unavailable"),
-        (Unauthorized("ado", "HTTP 401"), "outcome=failed organization=fabrikam part=feed kind=unauthorized"),
-        (ZeroDivisionError("a bug"), "outcome=bug organization=fabrikam part=feed"),
+        # It passes by itself.
+        (Unavailable("ado", "timed out"), ("WARNING", "failed", " error=Unavailable kind=unavailable")),
+        (Unauthorized("ado", "HTTP 401"), ("ERROR", "failed", " error=Unauthorized kind=unauthorized")),
+        (ZeroDivisionError("a bug"), ("ERROR", "bug", "")),
     ],
 )
 def test_one_organization_that_fails_does_not_stop_the_next(
-    scene: Scene, error: Exception, said: str, caplog: pytest.LogCaptureFixture
+    scene: Scene, error: Exception, said: tuple[str, str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    level, outcome, reason = said
     add_organization(scene, "next")
     at_rest(scene)
     caplog.set_level("INFO")
     scene.calls.meet("get_revisions", error)
     run(scene)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("ERROR", said),
+        (level, f"outcome={outcome} organization=fabrikam part=feed{reason}"),
         ("INFO", "outcome=reconciled organization=fabrikam links=1 drifted=0 issues=0"),
         ("INFO", "outcome=reconciled organization=next links=1 drifted=0 issues=0"),
     ]
@@ -374,10 +433,28 @@ def break_table(
     return begin
 
 
-def told(scene: Scene) -> dict[str, object]:
+def told(scene: Scene) -> dict[str, Any]:
+    scene.now += 10.0  # What health says is kept for so long.
     answer = health.handle(func.HttpRequest("GET", "/", body=b""), scene.services)
-    said: dict[str, object] = json.loads(answer.get_body())
+    said: dict[str, Any] = json.loads(answer.get_body())
     return said
+
+
+@pytest.mark.parametrize(
+    ("kind", "cure"),
+    [
+        ("unknown-certificate-authority", "REQUESTS_CA_BUNDLE"),
+        ("unknown-host-name", "DNS"),
+        ("unsupported-version", "Azure DevOps Server 2020"),
+    ],
+)
+def test_health_names_the_cure_of_what_time_does_not_cure(scene: Scene, kind: str, cure: str) -> None:
+    at_rest(scene)
+    scene.calls.meet("get_revisions", NotTrusted("ado", "GET …", kind=kind, advice="…"))
+    run(scene)
+    [problem] = told(scene)["problems"]
+    assert f": {kind} (" in problem
+    assert cure in problem
 
 
 PARTS = [
@@ -426,14 +503,31 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
     assert len(others) == (2 if part == "links" else 4)
     said = told(scene)
     assert said["status"] == "degraded"
-    [problem] = [each for each in said["problems"] if words in each]  # type: ignore[attr-defined]  # it is a list
+    [problem] = [each for each in said["problems"] if words in each]
     assert problem.endswith(f" for 1 organization(s) since 2027-01-16T08:20Z: {kind}"), problem
     scene.now += EVERY
     found = reconcile(scene.services, scene.organization)
-    assert problem in told(scene)["problems"]  # type: ignore[operator]  # since the same moment
+    assert problem in told(scene)["problems"]
     end()
     found = reconcile(scene.services, scene.organization)
     assert (found.failures, told(scene)) == ((), WELL)
+
+
+def test_every_part_that_fails_in_turn_turns_health_red_and_green_again(scene: Scene) -> None:
+    at_rest(scene)
+    for _, begin, words, kind in PARTS:
+        scene.now += DAY
+        end = begin(scene)
+        reconcile(scene.services, scene.organization)
+        said = told(scene)
+        assert said["status"] == "degraded"
+        assert [each for each in said["problems"] if words in each and each.endswith(kind)], words
+        end()
+        scene.now += EVERY
+        reconcile(scene.services, scene.organization)
+        said = told(scene)
+        assert (said["status"], said["problems"]) == ("ok", []), words
+    assert {part for part, *_ in PARTS} == {"feed", "full-look", "issues", "links", "activity"}
 
 
 def test_a_part_that_fails_otherwise_than_before_fails_since_then(scene: Scene) -> None:

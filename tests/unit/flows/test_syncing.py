@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared.domain.errors import Busy, Forbidden, MissingSetting, NotFound, Unauthorized, Unavailable
 from shared.domain.messages import InboundMessage, OutboundMessage
-from shared.domain.model import Health, HealthWord, IssueStatus, Person
+from shared.domain.model import Health, HealthWord, IssueStatus, Person, SentryIssue
 from shared.flows.syncing import made_due, settle_now, sync_inbound, sync_outbound
 from shared.settings import Settings
 from shared.store.organizations import Organization
@@ -46,6 +46,51 @@ def test_a_snapshot_settles_the_links_of_its_own_work_item_only(scene: Scene) ->
     scene.sentry.resolve("200")
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied"]
     assert scene.ado.item(32).state == "New"
+
+
+def merged(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+
+
+def test_a_link_that_another_worker_moves_meanwhile_hears_the_news_under_its_new_id(scene: Scene) -> None:
+    """Issue 100 was merged: while one worker has the link of work item 31 in hand, another moves it."""
+    merged(scene)
+    item, real = scene.ado.edit(ITEM, **{STATE: "Closed"}), scene.watched_sentry.get_issue
+    moved: list[list[str]] = []
+
+    def get_issue(issue_id: str) -> SentryIssue:
+        issue = real(issue_id)
+        if not moved:
+            moved.append([])
+            moved[0] += scene.outbound(ISSUE)
+        return issue
+
+    scene.watched_sentry.get_issue = get_issue  # type: ignore[method-assign]  # for this scene
+    assert scene.inbound(item) == ["not-linked", "applied"]
+    assert moved == [["settled"]]
+    assert scene.stored("200").link.seen.item.rev == item.rev
+    assert scene.sentry.get_issue("200").status is IssueStatus.RESOLVED
+
+
+def test_the_rest_of_a_message_reaches_a_link_that_moved_since_it_was_left(scene: Scene) -> None:
+    merged(scene)
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    assert scene.outbound(ISSUE) == ["settled"]
+    message = InboundMessage(SLUG, ITEM, item.rev, snapshot=item, only=(ISSUE,))
+    assert sync_inbound(message, scene.services) == ["not-linked", "applied"]
+    assert scene.sentry.get_issue("200").status is IssueStatus.RESOLVED
+
+
+def test_a_link_that_was_removed_meanwhile_leaves_the_others_of_the_rest_as_they_are(scene: Scene) -> None:
+    scene.link("200")
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.inbound(item)
+    scene.services.links.remove(scene.stored())
+    scene.calls.made.clear()
+    message = InboundMessage(SLUG, ITEM, item.rev, snapshot=item, only=(ISSUE,))
+    assert sync_inbound(message, scene.services) == ["not-linked", "echo"]
+    assert scene.calls.made == []
 
 
 def test_a_failure_is_raised_after_the_other_links_were_settled(scene: Scene) -> None:

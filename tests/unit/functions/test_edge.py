@@ -37,7 +37,10 @@ from shared.domain.errors import (
     InvalidConfiguration,
     Malformed,
     MissingSetting,
+    NotAssignable,
     NotFound,
+    NotTrusted,
+    OrganizationGone,
     Refused,
     Rejected,
     StalePrecondition,
@@ -49,6 +52,7 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
     Unreadable,
+    UnusableSetting,
     Upstream,
 )
 from shared.domain.messages import Message, OutboundMessage
@@ -72,16 +76,22 @@ ANSWERS: dict[type[SyncError], tuple[int, str]] = {
     Busy: (503, "busy"),
     Undecidable: (502, "unknown-state"),
     Upstream: (503, "unavailable"),
+    NotAssignable: (502, "ado-refused"),
     Refused: (502, "ado-refused"),
     Forbidden: (502, "ado-forbidden"),
     FeedLost: (503, "unavailable"),
+    OrganizationGone: (502, "ado-organization-gone"),
     Unauthorized: (502, "ado-refused-us"),
     Throttled: (503, "unavailable"),
     Unavailable: (503, "unavailable"),
+    NotTrusted: (503, "unavailable"),
     MissingSetting: (503, "missing-setting"),
+    UnusableSetting: (503, "missing-setting"),
 }
 SERVICES = Services(Settings({}))
-REQUEST = func.HttpRequest("POST", "/api/ado/fabrikam/webhook", body=b"the body")
+REQUEST = func.HttpRequest(
+    "POST", "/api/ado/fabrikam/webhook", route_params={"organization": "fabrikam"}, body=b"the body"
+)
 
 
 def content_of(response: func.HttpResponse) -> dict[str, Any]:
@@ -238,7 +248,9 @@ def test_a_bug_in_the_api_is_a_500_that_says_nothing(
 ) -> None:
     response = boundary(raising(bug))(REQUEST, SERVICES)
     assert (response.status_code, response.get_body()) == (500, b"")
-    assert [(record.levelname, record.message) for record in caplog.records] == [("ERROR", "outcome=bug")]
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("ERROR", "outcome=bug function=test_edge organization=fabrikam")
+    ]
     assert caplog.records[0].exc_info is not None
 
 
@@ -250,7 +262,9 @@ def test_a_bug_in_a_webhook_is_a_503_so_that_it_is_delivered_again(
     assert (response.status_code, response.headers["Retry-After"]) == (503, "10")
     assert content_of(response)["error"] == "unavailable"
     assert b"secret" not in response.get_body()
-    assert [record.message for record in caplog.records] == ["outcome=bug"]
+    assert [record.message for record in caplog.records] == [
+        "outcome=bug function=test_edge organization=fabrikam"
+    ]
     assert caplog.records[0].exc_info is not None
 
 
@@ -270,10 +284,16 @@ def test_a_refusal_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
         api_boundary(raising(Refused("ado", "ann@corp.example is unknown")))(REQUEST, SERVICES)
         webhook_boundary(raising(Unauthenticated("the header is missing or wrong")))(REQUEST, SERVICES)
     assert [(record.levelname, record.message.strip()) for record in caplog.records] == [
-        ("WARNING", "outcome=refused error=Refused kind=refused"),
         (
             "WARNING",
-            "outcome=refused error=Unauthenticated kind=unauthenticated the header is missing or wrong",
+            "outcome=refused function=test_edge organization=fabrikam error=Refused kind=refused",
+        ),
+        (
+            "WARNING",
+            (
+                "outcome=refused function=test_edge organization=fabrikam error=Unauthenticated"
+                ' kind=unauthenticated why="the header is missing or wrong"'
+            ),
         ),
     ]
 
@@ -292,12 +312,14 @@ class PutBack:
     def put(self, message: Message, *, delay: float = 0.0) -> None:
         self.messages.append((message, delay))
 
+    def verify(self) -> None:
+        """It can always be written."""
+
 
 @pytest.mark.parametrize(
     "error",
     [
         Malformed("no JSON"),
-        NotFound("gone", kind="not-linked"),
         NotFound("gone", kind="work-item-not-found"),
         Refused("ado", "400"),
         Unauthorized("ado", "401"),
@@ -309,7 +331,41 @@ def test_a_message_that_cannot_succeed_is_dropped(error: SyncError, caplog: pyte
     finish(queue, MESSAGE, error)
     assert queue.messages == []
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert f"outcome=drop error={type(error).__name__} " in caplog.text
+    assert f"outcome=drop organization=fabrikam issue=100 error={type(error).__name__} " in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["not-linked", "unknown-organization"])
+@pytest.mark.parametrize("boundary", [api_boundary, component_boundary, webhook_boundary])
+def test_what_is_not_ours_is_no_news(
+    boundary: Callable[[HttpHandler], HttpHandler], kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    error = NotFound("nothing here", kind=kind)
+    queue = PutBack()
+    finish(queue, MESSAGE, error)
+    boundary(raising(error))(REQUEST, SERVICES)
+    assert queue.messages == []
+    assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        # The queue delivers it again.
+        (Unavailable("ado", "timed out"), "WARNING"),
+        (Conflict("lost five races"), "WARNING"),
+        # It will not pass by itself.
+        (NotTrusted("ado", "…", kind="unknown-host-name", advice="check the address"), "ERROR"),
+        (Unauthorized("storage", "403"), "ERROR"),
+        (Unreadable("a newer version wrote it"), "ERROR"),
+    ],
+)
+def test_only_what_a_person_must_act_on_is_an_error(
+    error: SyncError, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SyncError):
+        finish(PutBack(), MESSAGE, error)
+    assert [record.levelname for record in caplog.records] == [level]
 
 
 @pytest.mark.parametrize(
@@ -338,7 +394,7 @@ def test_a_message_that_may_succeed_later_is_left_to_the_queue(error: SyncError)
 
 def test_a_log_line_about_a_message_holds_no_content(caplog: pytest.LogCaptureFixture) -> None:
     finish(PutBack(), MESSAGE, Refused("ado", "ann@corp.example is unknown"))
-    assert caplog.messages == ["outcome=drop error=Refused kind=refused organization=fabrikam"]
+    assert caplog.messages == ["outcome=drop organization=fabrikam issue=100 error=Refused kind=refused"]
 
 
 @pytest.mark.parametrize(

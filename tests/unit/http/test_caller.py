@@ -4,6 +4,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -145,6 +146,7 @@ def test_each_answer_is_the_error_that_says_what_to_do_next(
         (201, {"json": [1]}, [1]),
         (200, {"json": None}, None),
         (204, {"body": ""}, None),
+        (204, {"body": "", "content_type": HTML}, None),  # a type of nothing
         (200, {"body": ""}, None),
         # Some proxies lose the content type; what is inside is what counts.
         (200, {"body": '{"id": 31}', "content_type": "text/plain"}, {"id": 31}),
@@ -306,6 +308,44 @@ def test_a_wait_may_be_given_by_its_end(
     with pytest.raises(Throttled) as raised:
         caller.call("GET", URL, object)
     assert at_least <= raised.value.retry_after <= at_most
+
+
+@pytest.mark.parametrize("name", ["Remaining", "ConcurrentRemaining"])
+@pytest.mark.parametrize("http_status", [200, 403])
+def test_calls_of_one_kind_wait_once_the_last_one_for_now_was_made(
+    vendor: responses.RequestsMock, caller: Caller, clock: Clock, http_status: int, name: str
+) -> None:
+    headers = {f"X-Sentry-Rate-Limit-{name}": "0", "X-Sentry-Rate-Limit-Reset": epoch(30)}
+    answer_with(vendor, http_status, json={"id": 31}, headers=headers)
+    with nullcontext() if http_status == 200 else pytest.raises(Forbidden):
+        caller.call("GET", URL, object, about="lists", quota="lists")
+    with pytest.raises(Throttled) as raised:
+        caller.call("GET", URL, object, quota="lists")
+    assert 20 <= raised.value.retry_after <= 30
+    assert len(vendor.calls) == 1
+    clock.now += 31
+    answer_with(vendor, 200, json={"id": 31}, headers={f"X-Sentry-Rate-Limit-{name}": "0"})
+    assert caller.call("GET", URL, object, quota="lists") == {"id": 31}
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Remaining": "1", "ConcurrentRemaining": "24"}, {"Remaining": "00"}]
+)
+def test_calls_of_one_kind_go_on_while_more_are_granted(
+    vendor: responses.RequestsMock, caller: Caller, headers: dict[str, str]
+) -> None:
+    named = {f"X-Sentry-Rate-Limit-{name}": value for name, value in headers.items()}
+    answer_with(vendor, 200, json=[], headers=named)
+    for _ in range(2):
+        assert caller.call("GET", URL, object, quota="lists") == []
+
+
+def test_calls_of_other_kinds_do_not_wait_for_one_that_is_used_up(
+    vendor: responses.RequestsMock, caller: Caller
+) -> None:
+    answer_with(vendor, 200, json=[], headers={"X-Sentry-Rate-Limit-Remaining": "0"})
+    for quota in ("", "lists", "", "others"):
+        assert caller.call("GET", URL, object, quota=quota) == []
 
 
 @pytest.mark.parametrize("http_status", [429, 500, 503, 200, 404])
@@ -671,7 +711,7 @@ def test_a_host_that_is_named_may_be_private(
     site: Site, resolver: Elsewhere, host: str, address: str
 ) -> None:
     resolver(address)
-    with pytest.raises(Unavailable, match="SSLError"):  # It is connected to, and speaks no TLS.
+    with pytest.raises(Unavailable, match="does not speak TLS"):  # It is connected to, and speaks no TLS.
         ask(site, f"https://{host}/", AddressPolicy(frozenset({"tfs.corp.example"})))
 
 
@@ -688,7 +728,7 @@ def test_a_private_host_does_not_open_the_door_to_its_neighbor(site: Site, resol
 @pytest.mark.parametrize("address", ["13.107.42.20", "2620:1ec:21::20"])
 def test_a_public_address_is_connected_to(site: Site, resolver: Elsewhere, address: str) -> None:
     resolver(address)
-    with pytest.raises(Unavailable, match="SSLError"):  # It is connected to, and speaks no TLS.
+    with pytest.raises(Unavailable, match="does not speak TLS"):  # It is connected to, and speaks no TLS.
         ask(site, "https://ado.example/", POLICY)
 
 

@@ -51,10 +51,11 @@ ISSUE = SentryIssue(
     project_slug="fe",
     level="error",
 )
+HOME = {"email": "ann@home.example", "is_verified": True}
 MEMBER_JSON: Json = {
     "id": "5002",
     "email": "ann@acme.example",
-    "user": {"id": "7", "email": "ann@acme.example", "emails": [{"email": "ann@home.example"}]},
+    "user": {"id": "7", "email": "ann@acme.example", "emails": [HOME]},
 }
 
 
@@ -145,7 +146,7 @@ def test_a_person_is_looked_up_by_address_and_put_by_the_user_s_id(
 
 def test_an_address_with_a_plus_arrives_whole(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
     email = "ann+errors@acme.example"
-    vendor.get(MEMBERS_URL, json=[{**MEMBER_JSON, "email": email}])
+    vendor.get(MEMBERS_URL, json=[{**MEMBER_JSON, "user": {"id": "7", "email": email}}])
     vendor.put(ISSUE_URL, json=ISSUE_JSON)
     sentry.set_assignee("100", Person(email))
     assert sent(vendor, 0)[2] == [("query", f"email:{email}")]
@@ -183,7 +184,15 @@ def test_a_self_hosted_sentry_may_live_below_a_path(vendor: responses.RequestsMo
         ([MEMBER_JSON], True),
         ([{**MEMBER_JSON, "email": "ANN@ACME.EXAMPLE", "user": {"id": "7"}}], True),
         ([{"id": "5002", "user": {"id": "7", "email": "Ann@Acme.Example"}}], True),
-        ([{"id": "5002", "user": {"id": "7", "emails": [{"email": "ann@acme.example"}]}}], True),
+        (
+            [
+                {
+                    "id": "5002",
+                    "user": {"id": "7", "emails": [{"email": "ann@acme.example", "is_verified": True}]},
+                }
+            ],
+            True,
+        ),
         ([{"id": "1", "email": "bob@acme.example", "user": {"id": "9"}}, MEMBER_JSON], True),
         ([], False),
         # An invitation that nobody has accepted yet.
@@ -202,7 +211,7 @@ def test_only_a_user_who_has_exactly_this_address_is_assigned(
         sentry.set_assignee("100", ANN)
         assert sent(vendor)[3] == {"assignedTo": "user:7"}
         return
-    with pytest.raises(Refused, match="assignee-not-found"):
+    with pytest.raises(Refused, match="nobody in the organization"):
         sentry.set_assignee("100", ANN)
 
 
@@ -484,7 +493,7 @@ def test_a_refusal_quotes_sentry_s_own_sentence(
         (lambda sentry: sentry.get_comment("100", "501"), "the comments of issue 100"),
         # The organization itself and its members are no single thing.
         (lambda sentry: sentry.organization_id(), None),
-        (lambda sentry: sentry.set_assignee("100", ANN), None),
+        (lambda sentry: sentry.set_assignee("100", ANN), "the members"),
     ],
 )
 def test_what_is_forbidden_says_what_it_is_about(

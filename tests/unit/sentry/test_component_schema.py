@@ -14,7 +14,7 @@ from shared.sentry.component_schema import component_schema
 # What Sentry checks before it takes a schema (docs/vendor_quirks.md#sentry-form).
 URI = re.compile(r"/(?!/)[^@]*")
 KINDS = {
-    "select": {"type", "label", "name", "uri", "async", "skip_load_on_open", "depends_on"},
+    "select": {"type", "label", "name", "uri", "async", "skip_load_on_open", "depends_on", "options"},
     "text": {"type", "label", "name", "default"},
     "textarea": {"type", "label", "name", "default"},
 }
@@ -49,6 +49,8 @@ def test_every_field_is_one_that_sentry_draws(component: dict[str, Any], name: s
         assert {"type", "label", "name"} <= set(field)
         if field["type"] == "select":
             assert isinstance(field["async"], bool)
+            assert ("uri" in field) is not ("options" in field)
+            assert all(value and label for value, label in field.get("options", []))
         assert set(field.get("depends_on", [])) <= set(names[:at])
         assert field.get("depends_on", [None])
         assert field.get("default") in {None, "issue.title", "issue.description"}
@@ -64,7 +66,7 @@ def test_every_address_is_one_that_we_serve(component: dict[str, Any]) -> None:
 
 
 def test_the_fields_have_the_names_that_we_read(component: dict[str, Any]) -> None:
-    assert [field["name"] for field in fields_of(component["link"])] == ["project", "work_item"]
+    assert [field["name"] for field in fields_of(component["link"])] == ["project", "work_item", "initial"]
     assert [field["name"] for field in fields_of(component["create"])] == [
         "project",
         "work_item_type",
@@ -74,6 +76,7 @@ def test_the_fields_have_the_names_that_we_read(component: dict[str, Any]) -> No
         "iteration_path",
         "tags",
         "parent",
+        "initial",
     ]
 
 

@@ -631,6 +631,8 @@ def test_a_partner_whose_state_nobody_knows_is_waited_for(items: Scene) -> None:
 def test_a_waiting_write_that_is_refused_is_made_later(issues: Scene) -> None:
     issues.sentry.resolve(ISSUE)
     issues.outbound()
+    issues.ado.restrict("Fabrikam-Fiber", "Bug", {"New": ("Closed",), "Closed": ()})
+    issues.now += 60.0
     unlinking = Refused("ado", "TF401320: a rule says no")
     issues.calls.meet("update_work_item", unlinking)
     unlink(issues.services, issues.organization, OTHER_ISSUE, ITEM)

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import Busy, Refused, SyncError, Unavailable
+from shared.domain.errors import Busy, NotAssignable, Refused, SyncError, Unavailable
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
@@ -103,7 +103,8 @@ def test_an_unknown_assignee_is_told_of_once(was: Person | None, owed: Side | No
     seen = replace(seen, link=replace(seen.link, owed=owed))
     assign = Intent(Side.SENTRY, ASSIGNEE, assignee=ANN)
     decision = Decision(Choice(Outcome.SETTLED), Choice(Outcome.APPLIED, Side.SENTRY), (assign,), now)
-    written = Written(now, refused={ASSIGNEE: Refused("sentry", "nobody has this address")})
+    nobody = NotAssignable("sentry", "nobody has this address", kind="assignee-not-found")
+    written = Written(now, refused={ASSIGNEE: nobody})
     record = record_of(seen, decision, written, None, NOW)
     assert [entry.outcome for entry in record.entries] == ["refused"] * news
     assert (record.link.owed, record.link.health) == (

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -13,15 +13,17 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.rest import HttpRequest
 
 from shared.ado.auth import SCOPE as ADO
-from shared.credential import Credential
+from shared.http.credential import Credential, IdentityUnavailable, Witness, new_credential
 from shared.services import Services
 from shared.settings import Settings
 from shared.store.tables import SCOPE as STORAGE
+from simulator.identity import IdentityEndpoint
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE = 10.0  # seconds
 
 
@@ -186,5 +188,111 @@ def test_importing_the_app_imports_no_identity_library_and_asks_for_no_token() -
     )
     threads, *imported = run.stdout.split()
     assert threads == "1"
-    assert "shared.credential" in imported
+    assert "shared.http.credential" in imported
     assert [name for name in imported if name.startswith(("azure.identity", "msal"))] == []
+
+
+# A hiccup and a refusal, at an endpoint like that of an app in Azure.
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
+    with IdentityEndpoint() as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def hang_up(endpoint: IdentityEndpoint) -> None:
+    endpoint.hangs_up = True
+
+
+def be_behind_a_proxy(endpoint: IdentityEndpoint) -> None:
+    endpoint.page = "<html>Bad Gateway</html>"
+
+
+def answer(http_status: int) -> Callable[[IdentityEndpoint], None]:
+    return lambda endpoint: setattr(endpoint, "http_status", http_status)
+
+
+@pytest.mark.parametrize("is_managed", [True, False])
+@pytest.mark.parametrize(
+    ("weather", "is_hiccup"),
+    [
+        (answer(500), True),
+        (answer(502), True),
+        (answer(503), True),
+        (answer(429), True),
+        (answer(408), True),
+        (hang_up, True),
+        (be_behind_a_proxy, True),
+        (answer(400), False),
+        (answer(401), False),
+        (answer(403), False),
+        (answer(404), False),
+    ],
+)
+def test_a_hiccup_of_the_endpoint_is_no_refusal(
+    endpoint: IdentityEndpoint,
+    weather: Callable[[IdentityEndpoint], None],
+    is_hiccup: bool,
+    is_managed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The chain goes on to a developer's logins, which a test must not search for.
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "" if is_managed else "ManagedIdentityCredential")
+    weather(endpoint)
+    credential = new_credential("", is_managed=is_managed)
+    # The library repeats some failures for a while without asking again.
+    for _ in range(3):
+        with pytest.raises(ClientAuthenticationError) as raised:
+            credential.get_token(ADO)
+        assert isinstance(raised.value, IdentityUnavailable) is is_hiccup
+
+
+def test_an_endpoint_where_nobody_listens_is_a_hiccup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "header")
+    with pytest.raises(IdentityUnavailable):
+        new_credential("", is_managed=True).get_token(ADO)
+
+
+def test_it_is_remembered_how_the_last_request_ended_until_it_is_forgotten() -> None:
+    witness = Witness()
+    assert witness.failed is None
+    with pytest.raises(AzureError):
+        witness.send(HttpRequest("GET", "http://127.0.0.1:1/"))
+    assert witness.failed is True
+    witness.forget()
+    assert witness.failed is None
+
+
+def test_a_user_assigned_identity_is_asked_for_by_its_id(endpoint: IdentityEndpoint) -> None:
+    endpoint.client_ids = ["theirs"]
+    assert new_credential("theirs", is_managed=True).get_token(STORAGE).token
+    assert endpoint.clients == ["theirs"]
+    with pytest.raises(ClientAuthenticationError) as raised:
+        new_credential("", is_managed=True).get_token(STORAGE)
+    assert not isinstance(raised.value, IdentityUnavailable)
+
+
+def test_a_credential_for_each_of_two_identities_and_one_for_the_same(endpoint: IdentityEndpoint) -> None:
+    same = Services(Settings({**ACCOUNT, **endpoint.environment, "AZURE_CLIENT_ID": "one"}))
+    assert same._storage_credential is same._ado_credential
+    two = Services(
+        Settings(
+            {
+                **ACCOUNT,
+                **endpoint.environment,
+                "AzureWebJobsStorage__clientId": "storage",
+                "AZURE_CLIENT_ID": "ado",
+            }
+        )
+    )
+    two.fetch_tokens_ahead()
+    wait_for_fetching()
+    wait_for_fetching()
+    assert sorted(zip(endpoint.asked, endpoint.clients, strict=True)) == [
+        (ADO.removesuffix("/.default"), "ado"),
+        (STORAGE.removesuffix("/.default"), "storage"),
+    ]

@@ -17,7 +17,7 @@ from functions import (
 )
 from functions.edge import HttpHandler
 from shared.domain.errors import Busy
-from shared.seats import Seats
+from shared.http.seats import Seats
 from shared.services import Services
 from shared.settings import Settings
 

@@ -1,0 +1,80 @@
+"""One line for each delivery, message and run, such as ``outcome=applied organization=acme issue=100``."""
+
+import json
+import logging
+from typing import Any
+
+import azure.functions as func
+
+from shared.domain.errors import (
+    Busy,
+    Conflict,
+    MissingSetting,
+    NotTrusted,
+    SyncError,
+    Throttled,
+    Unauthenticated,
+    Unavailable,
+)
+from shared.domain.failures import Disposition, has_nothing_left
+from shared.domain.messages import InboundMessage, Message
+
+_LONGEST_VALUE = 200  # characters
+# How the parts of a route are called in the log.
+_ROUTE = {"organization": "organization", "issue_id": "issue", "work_item_id": "work_item"}
+
+
+def line(outcome: str, **facts: Any) -> str:
+    """Return a line of ``name=value``, of identifiers and no content.
+
+    The worker drops everything else that a record carries.
+
+    Whatever comes from outside is one value, on one line: it cannot look like a fact of ours.
+    """
+    return " ".join([f"outcome={outcome}", *(f"{name}={_value(each)}" for name, each in facts.items())])
+
+
+def subject_of(message: Message) -> dict[str, Any]:
+    """Return what a message is about."""
+    about: dict[str, Any] = {"organization": message.organization}
+    if isinstance(message, InboundMessage):
+        return {**about, "work_item": message.work_item_id, "rev": message.rev}
+    comment = {} if message.comment_id is None else {"comment": message.comment_id}
+    return {**about, "issue": message.issue_id, **comment}
+
+
+def subject_of_request(request: func.HttpRequest) -> dict[str, Any]:
+    """Return what a request is about, as far as its route says so."""
+    parts = {_ROUTE[name]: value for name, value in request.route_params.items() if name in _ROUTE}
+    return {name: value for name, value in parts.items() if value}
+
+
+def reason_of_refusal(error: SyncError) -> dict[str, str]:
+    """Return the class of an error; in words only where they cannot name people or titles."""
+    reason = {"error": type(error).__name__, "kind": error.kind}
+    if isinstance(error, NotTrusted):
+        return {**reason, "why": error.advice}
+    return {**reason, "why": error.detail} if isinstance(error, Unauthenticated | MissingSetting) else reason
+
+
+def level_of(error: SyncError) -> int:
+    """Return ERROR for what a person has to act on, WARNING for what passes by itself, INFO for no news."""
+    if has_nothing_left(error):
+        return logging.INFO
+    if isinstance(error, NotTrusted):
+        return logging.ERROR
+    passes = isinstance(error, Busy | Conflict | Throttled | Unavailable)
+    return logging.WARNING if passes else logging.ERROR
+
+
+def level_of_failure(error: SyncError, disposition: Disposition, *, again: bool) -> int:
+    """Return the level of a message that failed."""
+    if disposition is Disposition.PUT_BACK:
+        return logging.INFO
+    # What the reconciler looks at again was told when it first went wrong.
+    return min(level_of(error), logging.WARNING) if again else level_of(error)
+
+
+def _value(value: Any) -> str:
+    text = "".join(each if each.isprintable() else "?" for each in str(value)[:_LONGEST_VALUE])
+    return json.dumps(text, ensure_ascii=False) if {" ", "=", '"'} & set(text) or not text else text

@@ -1,0 +1,68 @@
+"""What each failure of storage means, whichever client met it."""
+
+import pytest
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+)
+
+from shared.domain.errors import NotTrusted, Unauthorized, Unavailable, Upstream
+from shared.http.credential import IdentityUnavailable
+from shared.store.trouble import trouble_with
+
+VERSION = "InvalidHeaderValue: <HeaderName>x-ms-version</HeaderName>"
+EMULATOR = "InvalidHeaderValue: The API version 2025-11-05 is not supported by Azurite."
+
+
+def answered(status: int, message: str) -> HttpResponseError:
+    error = HttpResponseError(message)
+    error.status_code = status
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (IdentityUnavailable("secret"), Unavailable),
+        (ClientAuthenticationError("secret"), Unauthorized),
+        (answered(401, "secret"), Unauthorized),
+        (answered(403, "secret"), Unauthorized),
+        (answered(400, f"{VERSION} secret"), NotTrusted),
+        (answered(400, f"{EMULATOR} secret"), NotTrusted),
+        # Another header, or another failure, says nothing about versions.
+        (answered(400, "InvalidHeaderValue: <HeaderName>x-ms-date</HeaderName> secret"), Unavailable),
+        (answered(400, "InvalidInput: x-ms-version secret"), Unavailable),
+        (answered(503, f"{VERSION} secret"), Unavailable),
+        (ServiceRequestError("secret", error=ConnectionRefusedError(111, "secret")), Unavailable),
+        (AzureError("secret"), Unavailable),
+    ],
+)
+@pytest.mark.parametrize("service", ["table", "queue"])
+def test_each_failure_is_one_of_ours_and_quotes_nothing(
+    error: AzureError, kind: type[Upstream], service: str
+) -> None:
+    trouble = trouble_with(service, error)
+    assert type(trouble) is kind
+    assert trouble.service == "storage"
+    assert trouble.told.startswith(f"{service} storage")
+    assert "secret" not in f"{trouble.told} {trouble.advice}"
+
+
+@pytest.mark.parametrize(
+    ("error", "cure"),
+    [
+        (answered(400, VERSION), "a newer Azurite"),
+        (IdentityUnavailable("…"), "identity endpoint"),
+        (ServiceRequestError("…", error=ConnectionRefusedError(111, "…")), "firewall"),
+    ],
+)
+def test_a_cure_is_named_where_there_is_one(error: AzureError, cure: str) -> None:
+    trouble = trouble_with("queue", error)
+    assert cure in trouble.advice
+    assert "queue storage" in trouble.told
+
+
+def test_an_answer_without_a_status_is_an_outage() -> None:
+    assert type(trouble_with("table", HttpResponseError(VERSION))) is Unavailable
