@@ -77,6 +77,15 @@ _SHOWN = {
     TEST_EVENT: "PUBLIC_URL does not lead to the app: correct it,",
     CHANGES_UNTOLD: "the reconciler found changes in {service} that no hook told: look at the hooks,",
 }
+# How those are mended of which the name does not say it already.
+_MENDED_BY = {
+    (UNAUTHORIZED, "ado"): "give ADO_PAT a token that is valid, or the app's identity access",
+    (UNAUTHORIZED, "sentry"): "give SENTRY_TOKEN a token that is valid",
+    (ORGANIZATION_NOT_FOUND, "ado"): "correct ado_url in the document",
+    (ORGANIZATION_NOT_FOUND, "sentry"): "correct sentry_organization in the document",
+    (DELIVERIES_REFUSED, "ado"): "give the subscriptions the secret in ADO_WEBHOOK_SECRET",
+    (DELIVERIES_REFUSED, "sentry"): "set SENTRY_CLIENT_SECRET to the integration's client secret",
+}
 # So many organizations are looked at one by one, which takes a call or two each.
 _MOST_LOOKED_AT = 100
 # What is done in another way, which takes more calls.
@@ -212,15 +221,18 @@ def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
                 since.setdefault((each.kind, str(each.side)), []).append(each.since or services.clock())
     for (kind, side), moments in sorted(since.items()):
         what = _SHOWN.get(kind, "{service} did not answer when it was asked who it is ({kind})")
-        yield (
-            f"{what.format(service=name_of(side) if side in _SERVICES else 'the app', kind=kind)} for {len(moments)} organization(s) since "
-            f"{_minute(min(moments))}"
-        )
+        told_of = what.format(service=name_of(side) if side in _SERVICES else "the app", kind=kind)
+        cure = _cured_by(kind, side)
+        yield f"{told_of} for {len(moments)} organization(s) since {_minute(min(moments))}{cure}"
     if slugs := {each.slug for each in nobodys(services)}:
         yield (
             f"deliveries with our secret come for {len(slugs)} organization(s) that are not connected: "
             "delete the subscriptions that GET /api/organizations names"
         )
+
+
+def _cured_by(kind: str, side: str) -> str:
+    return f": {_MENDED_BY[kind, side]}" if (kind, side) in _MENDED_BY else ""
 
 
 def _minute(at: float) -> str:

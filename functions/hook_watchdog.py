@@ -39,7 +39,7 @@ def _log(slug: str, watched: Watched) -> None:
 @api_boundary
 @seated("checks")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    """Tell how the subscriptions were seen last; asked by POST, look after them first; by DELETE, remove them."""
+    """Tell how the subscriptions were seen last; by POST, look after them first; by DELETE, remove them."""
     body_of(request, LARGEST_FORM)
     organization = services.organizations.get(request.route_params["organization"])
     if request.method == "DELETE":

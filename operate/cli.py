@@ -5,11 +5,13 @@ To add a command, write a function that takes a Desk into ``operate/commands``, 
 
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from operate.commands import connect, doctor, hooks, looking, mending, moving, replay, settings
 from operate.desk import operating
+from shared.version import VERSION
 
 SET_UP, LOOK, MEND, MOVE = "Set up", "Look", "Mend", "Move"
 
@@ -75,7 +77,24 @@ def _new_app(help_text: str) -> typer.Typer:
     )
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
 app = _new_app("Keep Sentry issues and Azure DevOps work items in step.")
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Keep Sentry issues and Azure DevOps work items in step."""
+
+
 for heading, name, command in COMMANDS:
     app.command(name, rich_help_panel=heading)(operating(command))
 for heading, name, help_text, commands in GROUPS:

@@ -69,8 +69,8 @@ class Client:
             )
         except requests.exceptions.SSLError:
             raise CannotReach(
-                f"The certificate of {self.url} is not trusted here. Behind a proxy that reads along, name its "
-                "certificate in REQUESTS_CA_BUNDLE."
+                f"The certificate of {self.url} is not trusted here. Behind a proxy that reads along, name "
+                "its certificate in REQUESTS_CA_BUNDLE."
             ) from None
         except requests.Timeout:
             raise CannotReach(f"{self.url} did not answer in time. Is the app running?") from None
@@ -132,8 +132,8 @@ def _verified(answer: requests.Response) -> requests.Response:
         raise WrongUsage(f"{_sentence(detail)}{wrong}")
     if status in {401, 403} and not kind:
         raise CannotReach(
-            "The app does not accept this key. Give a function key or host key with --key or SENTRY_ADO_KEY, or "
-            "-g GROUP to fetch it through az."
+            "The app does not accept this key. Give a function key or host key with --key or SENTRY_ADO_KEY, "
+            "or -g GROUP to fetch it through az."
         )
     if status == 404:
         raise NotThere(kind, _sentence(detail) or "The app has no such route: is it an older version?")

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.prompt import Confirm, Prompt
 
 from operate.client import Client, segment
-from operate.errors import Ended, WrongUsage
+from operate.errors import Ended, NotThere, WrongUsage
 from operate.shown import Output, Screen
 from operate.target import address_of, key_of
 
@@ -137,6 +137,17 @@ class Desk:
     def pages(self, path: str, name: str, **query: Any) -> Iterator[Any]:
         return self.client.pages(self.path(path), name, **query)
 
+    @cached_property
+    def can_try(self) -> bool:
+        """Tell whether the app knows a dry run; one that does not would store what it is sent."""
+        try:
+            self.call("PATCH", "config", query={"dry_run": "1"}, json={})
+        except NotThere as error:
+            return bool(error.kind)  # It knows the method, and not yet the organization.
+        except Ended:
+            return True
+        return True
+
     # Long work
 
     @contextmanager
@@ -168,7 +179,8 @@ def operating(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(desk, **given)
         except Ended as ended:
-            desk.screen.say(ended.sentence, "red" if ended.exit_code else "")
+            if ended.sentence:
+                desk.screen.say(ended.sentence, "red")
             raise typer.Exit(ended.exit_code) from None
 
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
@@ -179,7 +191,7 @@ def operating(command: Callable[..., None]) -> Callable[..., None]:
         for name, annotation in EVERYWHERE.items()
     ]
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + common
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect reads it
+    vars(run)["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {each.name: each.annotation for each in parameters}
-    del run.__wrapped__  # type: ignore[attr-defined]  # else its own signature would win
+    del vars(run)["__wrapped__"]  # Else its own signature would win.
     return run

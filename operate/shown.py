@@ -106,4 +106,4 @@ def moment(text: str | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} s"
+    return "-" if value is None else f"{value:.1f} s"

@@ -1,4 +1,4 @@
-"""``connect``: the few questions, each answer tried at once; then the document, the subscriptions, a round trip."""
+"""``connect``: a few questions, each answer tried at once; then document, subscriptions, a round trip."""
 
 import json
 import re
@@ -35,7 +35,8 @@ def connect(
 
         sentry-ado connect --app acme-sync -g acme-rg
 
-        sentry-ado connect --org fabrikam --ado-url https://dev.azure.com/fabrikam/ --sentry-organization acme --yes
+        sentry-ado connect --org fabrikam --ado-url https://dev.azure.com/fabrikam/ \\
+            --sentry-organization acme --yes
     """
     screen = desk.screen
     org = desk.named_org or desk.ask("A short name for the pair, such as fabrikam", "--org SLUG")
@@ -105,6 +106,8 @@ class _Trial:
                 return
 
     def _try(self, *, is_last: bool) -> None:
+        if not self._desk.can_try:
+            return  # It would be stored. What is wrong with it is told when it is.
         answer = self._sent({"dry_run": "1"})
         for warning in answer.get("warnings") or []:
             if is_last:

@@ -1,4 +1,4 @@
-"""``doctor``: the app's own examination, and what only this machine can see: network, certificate, clock, key."""
+"""``doctor``: the app's own examination, and what only this machine sees: network, clock, key."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -86,7 +86,7 @@ def seen_from_here(client: Client, health: dict[str, Any]) -> list[Finding]:
                 "clock",
                 "problem",
                 f"the clock of this machine is {round(abs(off) / 60)} minutes {way} the app's",
-                "Set the clock of this machine, or, if it is right, that of the app's: both keep time by NTP.",
+                "Set the clock of this machine, or, if it is right, that of the app: both keep time by NTP.",
             )
         )
     elif off is not None:

@@ -68,8 +68,8 @@ def _look_after(desk: Desk) -> None:
 def delete(desk: Desk) -> None:
     """Delete the subscriptions that lead to this app.
 
-    While the organization is connected and PUBLIC_URL is set, the app makes them anew within 15 minutes: this
-    is for an app that is about to be removed. Disconnecting an organization deletes its subscriptions as well.
+    While the organization is connected and PUBLIC_URL is set, the app makes them anew within 15 minutes:
+    this is for an app that is about to be removed. Disconnecting an organization deletes them as well.
 
     Example:
 
@@ -92,8 +92,8 @@ def delete(desk: Desk) -> None:
 def rotate(desk: Desk) -> None:
     """Change the secret of the subscriptions without losing an event.
 
-    The app accepts the old secret beside the new one until every subscription was made anew. With -g GROUP the
-    settings are changed through az; without it, you are told what to set.
+    The app accepts the old secret beside the new one until every subscription was made anew. With -g GROUP
+    the settings are changed through az; without it, you are told what to set.
 
     Example:
 
@@ -117,8 +117,8 @@ def rotate(desk: Desk) -> None:
             time.sleep(_POLL_EVERY)
     _show(desk, found)
     desk.screen.say(
-        f"Every subscription has the new secret. Remove {_NAME}_PREVIOUS in an hour, when nothing with the old "
-        "one is on its way any more."
+        f"Every subscription has the new secret. Remove {_NAME}_PREVIOUS in an hour, when nothing with the "
+        "old one is on its way any more."
     )
 
 

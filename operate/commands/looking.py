@@ -63,7 +63,7 @@ def _show_status(screen: Screen, found: dict[str, Any]) -> None:
     delay = found["delay"]
     screen.line(
         f"{'Delay, 24 h':<19}",
-        f"median {seconds(delay['median'])}, p95 {seconds(delay['p95'])}, longest {seconds(delay['longest'])}",
+        ", ".join(f"{name} {seconds(delay[name])}" for name in ("median", "p95", "longest")),
     )
     links = found["links"]
     counts = " · ".join(f"{name} {links[name]}" for name in ("agree", "apart", "pending", "attention"))
@@ -150,10 +150,9 @@ def _show_events(screen: Screen, found: list[dict[str, Any]], *, is_last: bool) 
         reason = f" ({each['reason']})" if each["reason"] else ""
         by = f"  {each['told_by']}" if each["told_by"] else ""
         took = f", {seconds(each['took'])}" if each["took"] is not None else ""
-        side = {"ado": "Azure DevOps", "sentry": "Sentry"}.get(each["side"], "–")
-        screen.line(
-            f"{moment(each['at'])}  {side:<12} {each['kind']:<8} {names:<14} {each['outcome']}{reason}{by}{took}"
-        )
+        side = {"ado": "Azure DevOps", "sentry": "Sentry"}.get(each["side"], "-")
+        what = f"{each['outcome']}{reason}{by}{took}"
+        screen.line(f"{moment(each['at'])}  {side:<12} {each['kind']:<8} {names:<14} {what}")
     if is_last and not found:
         screen.say("Nothing in this time.")
 

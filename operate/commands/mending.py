@@ -12,8 +12,6 @@ from operate.commands.looking import (
     Agree,
     Apart,
     Attention,
-    Issue,
-    Item,
     Pending,
     Project,
     Reason,

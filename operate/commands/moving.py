@@ -50,8 +50,8 @@ def export(desk: Desk, folder: Folder = Path()) -> None:
 def import_(desk: Desk, folder: Folder = Path()) -> None:
     """Store SLUG.json as the document, and make the links of SLUG.links.csv that are not there.
 
-    Links that are there and not in the file stay. With --dry-run, the differences are shown; it ends with 1 if
-    there are any.
+    Links that are there and not in the file stay. With --dry-run, the differences are shown; it ends with
+    1 if there are any.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""``replay``: messages that failed five times, read from the storage account itself: list, work again, discard."""
+"""``replay``: messages that failed five times, from the storage itself: list, work on again, discard."""
 
 import base64
 import binascii
@@ -52,7 +52,8 @@ class Poisoned(NamedTuple):
 def list_messages(desk: Desk, queue: Queue = None, about: About = None, reason: Reason = None) -> None:
     """List the messages that failed five times, with their reasons.
 
-    Ends with 1 if there are any. The storage account is that of AzureWebJobsStorage, or of the app with -g GROUP.
+    Ends with 1 if there are any. The storage account is that of AzureWebJobsStorage, or with -g GROUP that
+    of the app.
 
     Example:
 
@@ -211,8 +212,8 @@ def _poison(desk: Desk) -> Iterator[Iterator[Poisoned]]:
                     continue  # It was replayed or discarded.
     except (AzureError, SyncError) as error:
         raise CannotReach(
-            f"The storage account cannot be read ({type(error).__name__}). Name it in AzureWebJobsStorage, or use "
-            "-g GROUP; you need the role Storage Queue Data Contributor."
+            f"The storage account cannot be read ({type(error).__name__}). Name it in AzureWebJobsStorage, "
+            "or use -g GROUP; you need the role Storage Queue Data Contributor."
         ) from None
 
 

@@ -16,7 +16,6 @@ from operate.desk import Desk
 from operate.errors import NotThere, WrongUsage
 from operate.shown import plain
 
-_PATCH = {"Content-Type": "application/merge-patch+json"}
 _ABSENT = object()
 
 File = Annotated[
@@ -66,15 +65,7 @@ def edit(
         current = at(document, path)
         shown = "" if current in (_ABSENT, None) else json.dumps(current, ensure_ascii=False).strip('"')
         value = desk.ask(name, f"VALUE for {name}", default=shown or None)
-    change: Any = _value(value)
-    if change == at(document, path):
-        desk.screen.say("That is its value already; nothing was changed.")
-        return
-    for each in reversed(path):
-        change = {each: change}
-    query = {"dry_run": "1"} if desk.dry_run else None
-    answer = desk.call("PATCH", "config", query=query, body=json.dumps(change).encode(), headers=_PATCH)
-    tell_changes(desk, answer.json(), before=document)
+    _store(desk, patched(document, path, _value(value)), document, etag)
 
 
 def diff(desk: Desk, file: File) -> None:
@@ -121,8 +112,7 @@ def what_if(
     document, _ = read(desk)
     key, is_change, value = change.partition("=")
     wanted = patched(document, path_of(key), _value(value)) if is_change else load(Path(change))
-    body = json.dumps(wanted).encode()
-    desk.call("PUT", "config", query={"dry_run": "1"}, body=body, headers={"If-Match": "*"})
+    _try(desk, wanted)
     with desk.waiting("Reading links …"):
         links = list(desk.pages("links", "links"))
         projects = sorted({each["project_id"] for each in links})
@@ -154,7 +144,7 @@ def read_differently(
     from shared.domain.model import State  # noqa: PLC0415
     from shared.domain.rules.done import status_of_state  # noqa: PLC0415
 
-    described = next((each["projects"] for each in fields if "projects" in each), [])
+    described: list[dict[str, Any]] = next((each["projects"] for each in fields if "projects" in each), [])
     types = {
         project["id"]: {
             name: tuple(msgspec.convert(each, State) for each in states)
@@ -162,7 +152,10 @@ def read_differently(
         }
         for project in described
     }
-    both = [msgspec.convert(each, Configuration) for each in (document, wanted)]
+    try:
+        both = [msgspec.convert(each, Configuration) for each in (document, wanted)]
+    except msgspec.ValidationError as error:
+        raise WrongUsage(f"The document cannot be read: {error}") from None
     for link in links:
         project, kind, state = link["project_id"], link["work_item_type"], link["work_item"]["state"]
         read = []
@@ -200,22 +193,43 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def apply_document(desk: Desk, wanted: dict[str, Any], document: dict[str, Any], etag: str | None) -> None:
-    """Store a document under the version that was read, after showing what changes; ``etag`` None is a new one."""
+    """Store a document under the version that was read, after showing what changes; None is for a new one."""
     changes = list(differences(document, wanted))
     if not changes:
         desk.screen.say("The document says so already; nothing was changed.")
         return
     for path, now, then in changes:
-        desk.screen.say(f"  {path}: {plain(now) or '–'} → {plain(then) or '–'}")
-    query = {"dry_run": "1"} if desk.dry_run else None
+        desk.screen.say(f"  {path}: {plain(now) or '-'} → {plain(then) or '-'}")
     if not desk.dry_run:
         desk.confirm(f"Store {len(changes)} change(s) for {desk.org}?")
+    _store(desk, wanted, document, etag)
+
+
+def _store(desk: Desk, wanted: dict[str, Any], document: dict[str, Any], etag: str | None) -> None:
+    if wanted == document:
+        desk.screen.say("The document says so already; nothing was changed.")
+        return
+    if desk.dry_run:
+        _tell_changes(desk, {**_try(desk, wanted), "config": wanted}, before=document)
+        return
     headers = {} if etag is None else {"If-Match": etag}
-    answer = desk.call("PUT", "config", query=query, body=json.dumps(wanted).encode(), headers=headers)
-    tell_changes(desk, answer.json(), before=document)
+    answer = desk.call("PUT", "config", body=json.dumps(wanted).encode(), headers=headers)
+    _tell_changes(desk, answer.json(), before=document)
 
 
-def tell_changes(desk: Desk, answer: dict[str, Any], before: dict[str, Any]) -> None:
+def _try(desk: Desk, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Have the app check a document without storing it, if its version can; return what it says."""
+    if not desk.can_try:
+        desk.screen.say("! This version of the app checks no document without storing it.", "yellow")
+        return {}
+    query, body = {"dry_run": "1"}, json.dumps(wanted).encode()
+    content: dict[str, Any] = desk.call(
+        "PUT", "config", query=query, body=body, headers={"If-Match": "*"}
+    ).json()
+    return content
+
+
+def _tell_changes(desk: Desk, answer: dict[str, Any], before: dict[str, Any]) -> None:
     for warning in answer.get("warnings") or []:
         desk.screen.say(
             f"! {plain(warning if isinstance(warning, str) else warning.get('detail', warning))}", "yellow"

@@ -186,7 +186,9 @@ class Session(requests.Session):
         https://www.rfc-editor.org/rfc/rfc9110#field.date
         """
         with suppress(TypeError, ValueError, OverflowError):
-            self.clocks[origin_of(url)] = parsedate_to_datetime(dated or "").timestamp() + 0.5 - now
+            # A proxy may have added its own before it.
+            last = (dated or "").removesuffix(" GMT").rpartition(" GMT, ")[2]
+            self.clocks[origin_of(url)] = parsedate_to_datetime(f"{last} GMT").timestamp() + 0.5 - now
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  # the base's signature
         """Return None. Otherwise the library reads the whole body of a redirect, however large it is."""

@@ -4,7 +4,6 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -70,7 +69,6 @@ def connect(app: Flask, organization: Organization) -> None:
     @app.after_request
     def add_headers(answer: Response) -> Response:
         person = g.get("person")
-        answer.date = datetime.now(UTC) + timedelta(seconds=organization.clock_ahead)
         answer.headers["ActivityId"] = answer.headers["X-VSS-E2EID"] = guid(
             "activity", len(organization.calls)
         )

@@ -9,7 +9,6 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from flask import Flask, Response, g, request
@@ -105,8 +104,6 @@ class Gate:
             raise ValueError("refusing to compare against an empty token")
         self.scopes = scopes
         self.calls: list[tuple[str, str, int]] = []
-        # By so many seconds the server's clock is ahead, as its answers date themselves.
-        self.clock_ahead = 0.0
         self._token = token
         self._enforced = enforce_rate_limit
         self._concurrent_limit = concurrent_limit
@@ -182,7 +179,6 @@ class Gate:
     def _go_out(self, response: Response) -> Response:
         if not request.path.startswith(API):
             return response
-        response.date = datetime.now(UTC) + timedelta(seconds=self.clock_ahead)
         with self._lock:
             _stamp(response, g.quota, limit=self._concurrent_limit, concurrent=g.concurrent)
             self._inside -= 1

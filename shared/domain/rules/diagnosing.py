@@ -312,8 +312,10 @@ _STATES: Mapping[HookState, tuple[str, str]] = {
     ),
     HookState.DISABLED_BY_USER: (
         "a person disabled its subscription, which is respected",
-        "Enable it in Azure DevOps under Project settings, Service hooks, or delete it there, and the app makes "
-        "another one.",
+        (
+            "Enable it in Azure DevOps under Project settings, Service hooks, or delete it there, and the "
+            "app makes another one."
+        ),
     ),
     HookState.UNKNOWN: ("nobody can tell how its subscription is", f"Try again: {_REPAIR}."),
 }
@@ -348,8 +350,8 @@ def unseen_subscriptions(error: SyncError) -> Finding:
         Area.ADO,
         SUBSCRIPTIONS,
         f"the subscriptions cannot be looked at ({error.kind})",
-        "Give the app's identity the right to view and edit subscriptions (docs/permissions.md), or look under "
-        "Project settings, Service hooks: updated, deleted and restored, enabled, for all projects.",
+        "Give the app's identity the right to view and edit subscriptions (docs/permissions.md), or look "
+        "under Project settings, Service hooks: updated, deleted and restored, enabled, for all projects.",
         Side.ADO,
     )
 
