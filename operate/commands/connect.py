@@ -117,7 +117,10 @@ class _Trial:
             self._desk.screen.say("  ✓ both addresses are taken", "green")
 
     def store(self) -> None:
-        self._sent(None)
+        try:
+            self._sent(None)
+        except Refusal as refusal:
+            raise WrongUsage(refusal.sentence) from None
         self._desk.screen.say("  ✓ stored", "green")
 
     def _sent(self, query: dict[str, str] | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from operate.client import Client
 from operate.desk import Desk
-from operate.errors import PROBLEMS, CannotReach, Ended
+from operate.errors import PROBLEMS, CannotReach, Ended, WrongUsage
 from operate.shown import Screen, Styled
 
 AREAS = {
@@ -67,7 +67,10 @@ class Silent(Ended):
 
 def _health(client: Client) -> dict[str, Any]:
     """Ask what needs no key, so that a wrong address is told from a wrong key."""
-    answer = client.call("GET", "health").json()
+    try:
+        answer = client.call("GET", "health").json()
+    except (WrongUsage, ValueError):
+        answer = None
     if not isinstance(answer, dict) or "status" not in answer:
         raise CannotReach(f"{client.url} is not this app. Is --app right?")
     return answer

@@ -174,7 +174,7 @@ def _issue_id(desk: Desk, issue: str | None) -> str | None:
 # Links
 
 _FILTERS = ("health", "sides", "reason", "project", "q", "issue_id", "work_item_id")
-_LINK = ("issue", "status", "assignee", "item", "state", "assignee", "health", "reason", "title")
+_LINK = ("issue", "status", "assigned", "item", "state", "assigned to", "health", "reason", "title")
 
 Attention = Annotated[bool, typer.Option("--attention", help="Only those that need somebody.")]
 Pending = Annotated[bool, typer.Option("--pending", help="Only those that wait to be settled.")]

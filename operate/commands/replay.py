@@ -59,6 +59,7 @@ def list_messages(desk: Desk, queue: Queue = None, about: About = None, reason: 
 
         sentry-ado replay list --app acme-sync -g acme-rg
     """
+    _verify_queue(queue)
     with _poison(desk) as messages:
         found = [each for each in messages if _is_meant(desk, each, None, queue, about, reason)]
     rows = [each.row for each in found]
@@ -116,7 +117,8 @@ def _move(
     about: str | None,
     reason: str | None,
 ) -> None:
-    if not (ids or everything or queue or about or reason or desk.named_org):
+    _verify_queue(queue)
+    if not (ids or everything or queue or about or reason):
         raise WrongUsage("Missing: ID, a filter, or --all.")
     with _poison(desk) as messages:
         found = [each for each in messages if _is_meant(desk, each, ids, queue, about, reason)]
@@ -151,8 +153,6 @@ def _is_meant(
     about: str | None,
     reason: str | None,
 ) -> bool:
-    if queue not in {None, "inbound", "outbound"}:
-        raise WrongUsage("--queue must be inbound or outbound")
     return (
         (not ids or each.message.id in ids)
         and (queue is None or each.name.startswith(queue))
@@ -160,6 +160,11 @@ def _is_meant(
         and (reason is None or each.reason.partition(":")[0] == reason)
         and (desk.named_org is None or each.organization == desk.named_org)
     )
+
+
+def _verify_queue(queue: str | None) -> None:
+    if queue not in {None, "inbound", "outbound"}:
+        raise WrongUsage("--queue must be inbound or outbound")
 
 
 # The storage account
@@ -207,7 +212,7 @@ def _poison(desk: Desk) -> Iterator[Iterator[Poisoned]]:
         finally:
             for each in taken:
                 try:
-                    each.queue.update_message(each.message, visibility_timeout=0)
+                    each.queue.update_message(each.message.id, each.message.pop_receipt, visibility_timeout=0)
                 except ResourceNotFoundError:
                     continue  # It was replayed or discarded.
     except (AzureError, SyncError) as error:
@@ -220,7 +225,8 @@ def _poison(desk: Desk) -> Iterator[Iterator[Poisoned]]:
 def _settings(desk: Desk) -> "Settings":
     from shared.settings import STORAGE, Settings  # noqa: PLC0415
 
-    if desk.group and not any(name.startswith(STORAGE) for name in os.environ):
+    is_set = any(name.startswith(STORAGE) and value for name, value in os.environ.items())
+    if desk.group and not is_set:
         named = ("--name", desk.app, "--resource-group", desk.group)
         listed = az("functionapp", "config", "appsettings", "list", *named)
         found = {each["name"]: each["value"] for each in listed}
@@ -231,7 +237,7 @@ def _settings(desk: Desk) -> "Settings":
                 if name.startswith(STORAGE) or name == "TABLE_PREFIX"
             }
         )
-    if not any(name.startswith(STORAGE) for name in os.environ):
+    if not is_set:
         raise WrongUsage(f"Missing: the storage account. Set {STORAGE}, or give --app NAME -g GROUP.")
     return Settings.from_environ(os.environ)
 
