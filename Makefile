@@ -62,6 +62,7 @@ lock: ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=
 	@$(PYTHON) simulator/setup.py check
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-demo.in --output-file requirements-demo.txt
+	@$(LOCK) requirements-operate.in --constraint requirements.txt --output-file requirements-operate.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 	@$(LOCK) requirements-models.in --output-file requirements-models.txt
 

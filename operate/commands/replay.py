@@ -33,9 +33,10 @@ All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
 class Poisoned(NamedTuple):
-    """A message on a poison queue; ``reason`` is what its link says, as far as it can be told."""
+    """A message on a poison ``queue``, which came from ``source``; ``reason`` is what its link says."""
 
     queue: "QueueClient"
+    source: "QueueClient"
     message: "QueueMessage"
     name: str
     organization: str
@@ -141,8 +142,7 @@ def _move(
 def _put_back(poisoned: Poisoned) -> None:
     # What cannot be decoded goes back as it came; the worker tells of it.
     body = _body(poisoned.message)
-    target = _client_of(poisoned.queue.queue_name.removesuffix(_POISON))
-    target.send_message(body)
+    poisoned.source.send_message(body)
 
 
 def _is_meant(
@@ -169,39 +169,39 @@ def _verify_queue(queue: str | None) -> None:
 
 # The storage account
 
-_client_of: Callable[[str], "QueueClient"]
-
 
 @contextmanager
 def _poison(desk: Desk) -> Iterator[Iterator[Poisoned]]:
     """Yield what is on the poison queues; whatever is still there afterwards is visible again at once."""
-    global _client_of  # noqa: PLW0603  # one command, one storage account
     # Imported when used: only these commands need Azure's libraries.
-    from azure.core.exceptions import AzureError, ResourceNotFoundError  # noqa: PLC0415
+    from azure.core.exceptions import AzureError, ResourceNotFoundError
 
-    from shared.domain.errors import SyncError  # noqa: PLC0415
-    from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, queue_client  # noqa: PLC0415
+    from shared.domain.errors import SyncError
+    from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, queue_client
 
     settings = _settings(desk)
     try:
         storage = settings.storage
         credential = None
         if settings.is_storage_by_identity:
-            from azure.identity import DefaultAzureCredential  # noqa: PLC0415
+            from azure.identity import DefaultAzureCredential
 
             credential = DefaultAzureCredential()
-        _client_of = lambda name: queue_client(storage, name, credential)  # noqa: E731
+
+        def client_of(name: str) -> "QueueClient":
+            return queue_client(storage, name, credential)
+
         reasons = _Reasons(settings, credential)
         taken: list[Poisoned] = []
 
         def read() -> Iterator[Poisoned]:
             for name in (INBOUND_QUEUE, OUTBOUND_QUEUE):
-                client = _client_of(name + _POISON)
+                client = client_of(name + _POISON)
                 try:
                     for message in client.receive_messages(
                         messages_per_page=_A_PAGE, visibility_timeout=_HIDDEN_FOR
                     ):
-                        each = _read(client, message, name, reasons)
+                        each = _read(client, client_of(name), message, name, reasons)
                         taken.append(each)
                         yield each
                 except ResourceNotFoundError:
@@ -223,7 +223,7 @@ def _poison(desk: Desk) -> Iterator[Iterator[Poisoned]]:
 
 
 def _settings(desk: Desk) -> "Settings":
-    from shared.settings import STORAGE, Settings  # noqa: PLC0415
+    from shared.settings import STORAGE, Settings
 
     is_set = any(name.startswith(STORAGE) and value for name, value in os.environ.items())
     if desk.group and not is_set:
@@ -249,7 +249,9 @@ def _body(message: "QueueMessage") -> bytes:
         return str(message.content).encode()
 
 
-def _read(client: "QueueClient", message: "QueueMessage", name: str, reasons: "_Reasons") -> Poisoned:
+def _read(
+    client: "QueueClient", source: "QueueClient", message: "QueueMessage", name: str, reasons: "_Reasons"
+) -> Poisoned:
     try:
         content: Any = json.loads(_body(message))
     except ValueError:
@@ -260,17 +262,17 @@ def _read(client: "QueueClient", message: "QueueMessage", name: str, reasons: "_
     issue, item = content.get("issue_id"), content.get("work_item_id")
     about = " ".join(filter(None, (str(issue) if issue else "", f"#{item}" if item else "")))
     reason = reasons.of(organization, issue, item) if content else "unreadable"
-    return Poisoned(client, message, name, organization, about, reason)
+    return Poisoned(client, source, message, name, organization, about, reason)
 
 
 class _Reasons:
     """Why a message failed: what its links say, read from the tables."""
 
     def __init__(self, settings: "Settings", credential: Any) -> None:
-        from shared.store.links import LinkStore  # noqa: PLC0415
-        from shared.store.organizations import OrganizationStore  # noqa: PLC0415
-        from shared.store.tables import AzureTable, table_service  # noqa: PLC0415
-        from shared.store.transport import new_transport  # noqa: PLC0415
+        from shared.store.links import LinkStore
+        from shared.store.organizations import OrganizationStore
+        from shared.store.tables import AzureTable, table_service
+        from shared.store.transport import new_transport
 
         service = table_service(settings.storage, credential, new_transport())
         prefix = settings.table_prefix
@@ -280,7 +282,7 @@ class _Reasons:
         self._links = LinkStore(AzureTable(service.get_table_client(f"{prefix}links")))
 
     def of(self, slug: str, issue: Any, item: Any) -> str:
-        from shared.domain.errors import SyncError  # noqa: PLC0415
+        from shared.domain.errors import SyncError
 
         try:
             organization = self._organizations.find(slug)

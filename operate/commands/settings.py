@@ -137,12 +137,12 @@ def read_differently(
 ) -> Iterator[tuple[object, ...]]:
     """Yield the links whose work item's state would count as another status, by the app's own rule."""
     # Imported when used: no other command needs the rules.
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from shared.domain.configuration import Configuration  # noqa: PLC0415
-    from shared.domain.errors import Undecidable  # noqa: PLC0415
-    from shared.domain.model import State  # noqa: PLC0415
-    from shared.domain.rules.done import status_of_state  # noqa: PLC0415
+    from shared.domain.configuration import Configuration
+    from shared.domain.errors import Undecidable
+    from shared.domain.model import State
+    from shared.domain.rules.done import status_of_state
 
     described: list[dict[str, Any]] = next((each["projects"] for each in fields if "projects" in each), [])
     types = {
@@ -322,6 +322,7 @@ def _edited(desk: Desk, document: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{desk.org}.json"
         file.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        if subprocess.run([*shlex.split(editor), str(file)], check=False).returncode != 0:  # noqa: S603
+        command = [*shlex.split(editor), str(file)]
+        if subprocess.run(command, check=False).returncode != 0:  # noqa: S603  # a person's own editor
             raise WrongUsage(f"{editor} failed; nothing was changed. Set EDITOR to another one.")
         return load(file)

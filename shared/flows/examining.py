@@ -76,7 +76,7 @@ def look_over(services: Services, organization: Organization) -> None:
     links = list(_links(services, organization))
     findings = [
         *_clocks(services, organization),
-        *_sentry(services, organization),
+        *_token(services, organization),
         *_states(services, organization, links),
         *_people(services, organization, links),
     ]
@@ -84,10 +84,20 @@ def look_over(services: Services, organization: Organization) -> None:
 
 
 def _clocks(services: Services, organization: Organization) -> Iterator[Finding]:
-    """Compare with the clock that Azure DevOps showed when it was asked last."""
+    """Compare with the clocks that both showed when they were asked last."""
     with suppress(SyncError):
         ahead = services.ado_at_once(organization).clock_ahead()
         yield from about_clock(Area.ADO, "Azure DevOps", ahead, Side.ADO)
+        ahead = services.sentry_at_once(organization).clock_ahead()
+        yield from about_clock(Area.SENTRY, "Sentry", ahead, Side.SENTRY)
+
+
+def _token(services: Services, organization: Organization) -> Iterator[Finding]:
+    """Tell what the token may do, and whether an integration sends us its hooks."""
+    with suppress(SyncError):
+        client = services.sentry_at_once(organization)
+        yield from about_scopes(client.scopes())
+        yield from _integrations(services, organization, client)
 
 
 def _links(services: Services, organization: Organization) -> Iterator[IssueLink]:

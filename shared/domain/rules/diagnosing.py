@@ -260,6 +260,15 @@ def about_integrations(
 ) -> Iterator[Finding]:
     """Judge whether an integration sends its hooks to us, and all that we need."""
     ours = [each for each in found if each.url.rstrip("/") == wanted_url.rstrip("/")]
+    if not found:
+        yield unknown(
+            Area.SENTRY,
+            HOOK,
+            "Sentry lists no integration of the organization",
+            f"Look by hand: the webhook address of the integration is {wanted_url}, and issue is ticked.",
+            Side.SENTRY,
+        )
+        return
     if not ours:
         elsewhere = (
             ", ".join(f'"{each.name}" to {each.url}' for each in found if each.url) or "none has an address"

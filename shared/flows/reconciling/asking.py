@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from shared.domain.errors import Throttled
+from shared.domain.errors import SyncError, Throttled
 from shared.flows.examining import look_over
 from shared.flows.reconciling.run import Part, Run
 
@@ -13,27 +13,36 @@ _EVERY = 3600.0  # seconds
 
 
 def ask_who_is_there(run: Run) -> None:
-    """Ask once an hour, after each change of the document, on demand, and while anything is wrong."""
+    """Ask once an hour, after each change of the document, and in each run while one does not answer.
+
+    What else the sync needs is tried as often, when somebody asks for all links, and while it is wrong.
+    """
     progress = run.progress
     is_due = not 0.0 <= run.now - progress.asked_at < _EVERY
     is_new = run.organization.connection.changed_at > progress.asked_at
     is_broken = any(part in progress.problems for part in (Part.ADO, Part.SENTRY))
-    if not (is_due or is_new or is_broken or run.everything or _is_ill(run)):
-        return
-    run.progress = replace(progress, asked_at=run.now)
     services, organization = run.services, run.organization
-    configuration = organization.configuration
-    if configuration.ado_url or configuration.ado_account_id:  # Somebody may have damaged the row.
+    if is_due or is_new or is_broken:
+        run.progress = replace(progress, asked_at=run.now)
         run.attempt(Part.ADO, lambda _: _ask(run, lambda: services.ado(organization).instance_id(), "ado"))
-    run.attempt(
-        Part.SENTRY, lambda _: _ask(run, lambda: services.sentry(organization).organization_id(), "sentry")
-    )
+        run.attempt(
+            Part.SENTRY,
+            lambda _: _ask(run, lambda: services.sentry(organization).organization_id(), "sentry"),
+        )
+    if is_due or is_new or run.everything or _is_ill(run):
+        run.attempt(Part.EXAMINATION, _look_over)
 
-    run.attempt(Part.EXAMINATION, lambda _: look_over(services, organization))
+
+def _look_over(run: Run) -> None:
+    """Keep what is wrong. A service or a storage that does not answer is told by the parts that need it."""
+    with suppress(SyncError):
+        look_over(run.services, run.organization)
 
 
 def _is_ill(run: Run) -> bool:
-    return bool(run.services.examinations.get(run.organization.scope).kept)
+    with suppress(SyncError):
+        return bool(run.services.examinations.get(run.organization.scope).kept)
+    return False
 
 
 def _ask(run: Run, ask: Callable[[], str], service: str) -> None:
