@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from shared.ado.client import AdoClient
 from shared.domain.errors import MissingSetting, NotFound, SyncError
+from shared.domain.ids import is_guid
 from shared.domain.model import IssueLink, Person, Side, WorkItemTypes
 from shared.domain.rules.diagnosing import (
     HOOK,
@@ -336,7 +337,9 @@ def _doors(services: Services, organization: Organization) -> Iterator[Finding]:
 def _states(services: Services, organization: Organization, links: list[IssueLink]) -> Iterator[Finding]:
     configuration, slug = organization.configuration, organization.slug
     linked = {(each.project_id, each.work_item_type) for each in links}
-    wanted = sorted({*configuration.status_mapping, *(project for project, _ in linked)})[:_MOST_PROJECTS]
+    known = {*configuration.status_mapping, *(project for project, _ in linked)}
+    # A link that nobody could look at yet has no project.
+    wanted = sorted(each for each in known if is_guid(each))[:_MOST_PROJECTS]
     with suppress(SyncError):
         ado = services.ado_at_once(organization)
         projects: dict[str, WorkItemTypes] = {}

@@ -12,10 +12,11 @@ from shared.flows.reconciling.run import Part, Run
 _EVERY = 3600.0  # seconds
 
 
-def ask_who_is_there(run: Run) -> None:
+def ask_who_is_there(run: Run) -> bool:
     """Ask once an hour, after each change of the document, and in each run while one does not answer.
 
-    What else the sync needs is tried as often, when somebody asks for all links, and while it is wrong.
+    Returns whether what else the sync needs is to be tried in this run: as often, when somebody asks for all
+    links, and while anything of it is wrong.
     """
     progress = run.progress
     is_due = not 0.0 <= run.now - progress.asked_at < _EVERY
@@ -29,14 +30,14 @@ def ask_who_is_there(run: Run) -> None:
             Part.SENTRY,
             lambda _: _ask(run, lambda: services.sentry(organization).organization_id(), "sentry"),
         )
-    if is_due or is_new or run.everything or _is_ill(run):
-        run.attempt(Part.EXAMINATION, _look_over)
+    return is_due or is_new or run.everything or _is_ill(run)
 
 
-def _look_over(run: Run) -> None:
+def try_the_rest(run: Run) -> None:
     """Keep what is wrong. A service or a storage that does not answer is told by the parts that need it."""
-    with suppress(SyncError):
-        look_over(run.services, run.organization)
+    if not run.is_out_of_time:
+        with suppress(SyncError):
+            look_over(run.services, run.organization)
 
 
 def _is_ill(run: Run) -> bool:
