@@ -74,6 +74,9 @@ def examine(services: Services, organization: Organization) -> list[Finding]:
 
 def look_over(services: Services, organization: Organization) -> None:
     """Try what is worth trying every hour, for the reconciler, and keep what is wrong."""
+    configuration = organization.configuration
+    if not (configuration.is_located or configuration.ado_account_id):
+        return  # Somebody has damaged the row.
     links = list(_links(services, organization))
     findings = [
         *_clocks(services, organization),

@@ -203,6 +203,11 @@ class TroubledAdo:
         self._finish(trouble)
         return item
 
+    def projects(self) -> Iterator[Project]:
+        trouble = self._stage.before_call(ADO, "GET projects")
+        self._finish(trouble)
+        return self._ado.projects()
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         trouble = self._stage.before_call(ADO, "GET work item types")
         types = self._ado.get_work_item_types(project_id)

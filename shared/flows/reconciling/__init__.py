@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.domain.errors import SyncError, Unauthorized
 from shared.domain.rules.turns import in_turn, share_of
 from shared.flows.identifying import fill_in
-from shared.flows.reconciling.asking import ask_who_is_there, try_the_rest
+from shared.flows.reconciling.asking import ask_who_is_there
 from shared.flows.reconciling.feed import read_feed
 from shared.flows.reconciling.issues import read_issues
 from shared.flows.reconciling.look import look_at_items, want_look
@@ -70,7 +70,6 @@ def reconcile(
     if everything:
         progress = replace(progress, links_after=None, links_so_far=LinkTally(), everything=True)
     run = Run(services, organization, progress, run_for)
-    is_worth_a_look = ask_who_is_there(run)
     if everything:
         want_look(run)
     if _has_links(run):
@@ -80,9 +79,8 @@ def reconcile(
         run.attempt(Part.ISSUES, read_issues)
     else:
         run.begin_anew()
+    ask_who_is_there(run)
     run.attempt(Part.ACTIVITY, prune)
-    if is_worth_a_look:
-        run.attempt(Part.EXAMINATION, try_the_rest)
     fill_in(services, organization)
     tell_problems(run)
     return run.found
