@@ -1,13 +1,14 @@
 """Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from shared.ado.client import Project
 from shared.ado.identity import name_of
 from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, FeedLost, NotAssignable, NotFound, Refused, Unavailable
@@ -177,6 +178,9 @@ class MemoryAdo:
     def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
         known = {project.name.casefold(): project.id for project in self.catalog.projects.values()}
         return {name: known[name.casefold()] for name in names if name.casefold() in known}
+
+    def projects(self) -> Iterator[Project]:
+        return (Project(each.id, each.name) for each in self.catalog.projects.values())
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from shared.ado.client import Project
 from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message

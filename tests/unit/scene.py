@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
+from shared.ado.client import Project
 from shared.domain.configuration import Configuration
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import (
@@ -120,6 +121,10 @@ class WatchedAdo:
             item = self.real.update_work_item(work_item_id, rev, state=state, assignee=assignee)
             self.rule(item)
             return self.real.item(work_item_id)
+
+    def projects(self) -> Iterator[Project]:
+        with self._one("projects"):
+            return self.real.projects()
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         with self._one("get_work_item_types"):
