@@ -139,7 +139,7 @@ def about_answer(side: Side, error: SyncError, *, about: str, where: str) -> Fin
     area, name = AREAS[side], NAMES[side]
     said = getattr(error, "advice", "")
     match error:
-        case OrganizationGone() | NotFound() if about == WHO:
+        case NotFound() | OrganizationGone() if about == WHO or isinstance(error, OrganizationGone):
             command, what = _NAMES[side]
             kind, detail = ORGANIZATION_NOT_FOUND, f"{what} ({where})"
             cure = f"Write the right one: {command}. The links stay, if it is the same organization."
