@@ -41,7 +41,7 @@ from shared.domain.rules.diagnosing import (
     unseen_subscriptions,
 )
 from shared.domain.rules.subscribing import hook_url, is_ours, mark_of, planned
-from shared.domain.subscriptions import HookEvent, WatchedEvent
+from shared.domain.subscriptions import WatchedEvent, needed
 from shared.domain.traffic import total
 from shared.sentry.client import SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
@@ -235,7 +235,7 @@ def _subscriptions(services: Services, organization: Organization) -> Iterator[F
         yield unseen_subscriptions(error)
         return
     states, strange = {}, set()
-    for event in HookEvent:
+    for event in needed(organization.configuration.sync_comments_reverse):
         seen = known.get(event, WatchedEvent())
         plan = planned([each for each in ours if each.event == event], {seen.subscription_id})
         states[event] = plan.state
