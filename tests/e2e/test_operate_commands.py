@@ -226,7 +226,7 @@ def test_links_are_listed_and_filtered(both: tuple[Pair, Operator]) -> None:
 def test_a_title_does_nothing_to_a_terminal_or_a_spreadsheet(both: tuple[Pair, Operator]) -> None:
     pair, operator = both
     issue_id = pair.sentry.add_issue("TypeError \x1b[2J\x07", announce=False).id
-    item = pair.ado.add_item(title="=cmd|'/c calc'!A1 [red]no markup[/red]").id
+    item = pair.ado.add_item(**{"System.Title": "=cmd|'/c calc'!A1 [red]no markup[/red]"}).id
     pair.link(issue_id, item)
     for arguments in (("links",), ("links", "-o", "tsv"), ("explain", issue_id)):
         assert "\x1b" not in operator.run(*arguments).all
