@@ -6,10 +6,12 @@ import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -183,6 +185,11 @@ class VerifyingAdapter(HTTPAdapter):
         return super().send(request if auth is None else auth(request), **options)
 
 
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 class Session(requests.Session):
     """A session that ignores proxies, .netrc and cookies, and never looks where a redirect leads.
 
@@ -201,6 +208,8 @@ class Session(requests.Session):
         super().__init__()
         self.verify = bundle or True
         self.spellings = spellings_of(secrets)
+        # By how many seconds the clock of each origin is ahead of ours, as its last answer dated itself.
+        self.clocks: dict[str, float] = {}
         self.trust_env = False
         self.cookies.set_policy(
             DefaultCookiePolicy(allowed_domains=[])
@@ -208,6 +217,22 @@ class Session(requests.Session):
         adapter = VerifyingAdapter(policy, connections=connections)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        began = time.time()
+        response = super().send(request, **options)
+        self._note_clock(request.url or "", response.headers.get("Date"), (began + time.time()) / 2)
+        return response
+
+    def _note_clock(self, url: str, dated: str | None, now: float) -> None:
+        """Compare clocks: an answer names the second in which it was begun.
+
+        https://www.rfc-editor.org/rfc/rfc9110#field.date
+        """
+        with suppress(TypeError, ValueError, OverflowError):
+            # A proxy may have added its own before it.
+            last = (dated or "").removesuffix(" GMT").rpartition(" GMT, ")[2]
+            self.clocks[origin_of(url)] = parsedate_to_datetime(f"{last} GMT").timestamp() + 0.5 - now
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  # the base's signature
         """Return None. Otherwise the library reads the whole body of a redirect, however large it is."""

@@ -41,7 +41,7 @@ class Facts(msgspec.Struct, frozen=True):
     credentials lately, ``forbidding`` since when a side forbids everything, ``foreign`` how many deliveries
     were another organization's, ``hours`` what arrived by the number of the hour. ``is_watched`` says that
     the subscriptions were looked at, ``subscriptions`` what is wrong with them. ``known`` is since when each
-    problem is known.
+    problem is known. ``examined`` is what the last examination found.
     """
 
     now: float
@@ -55,6 +55,7 @@ class Facts(msgspec.Struct, frozen=True):
     missing: Sequence[tuple[Side, str]] = ()
     unreadable: int = 0
     known: Mapping[str, float] = {}
+    examined: Sequence[Trouble] = ()
 
 
 def troubles_of(facts: Facts) -> list[Trouble]:
@@ -66,6 +67,7 @@ def troubles_of(facts: Facts) -> list[Trouble]:
         *_doors(facts),
         *_subscriptions(facts),
         *_parts(facts),
+        *_examined(facts),
     ]
     once = {each.name: each for each in reversed(found)}
     return [
@@ -227,6 +229,7 @@ _PARTS = {
     "full-look": (Side.ADO, "the linked work items cannot be looked at"),
     "issues": (Side.SENTRY, "the linked issues cannot be read"),
     "activity": (None, "old activity cannot be removed"),
+    "examination": (None, "what the sync needs cannot be tried"),
     "progress": (None, "how far the reconciler came cannot be stored"),
 }
 
@@ -241,3 +244,14 @@ def _parts(facts: Facts) -> Iterator[Trouble]:
     if facts.unreadable:
         detail = f"{facts.unreadable} stored rows cannot be read; the log names their keys"
         yield Trouble(UNREADABLE, None, detail, "Deploy the version that wrote them, or delete them.")
+
+
+def _examined(facts: Facts) -> Iterator[Trouble]:
+    """Tell what the last examination found: one problem for each kind, however many things it is about."""
+    groups: dict[str, list[Trouble]] = {}
+    for each in facts.examined:
+        groups.setdefault(each.name, []).append(each)
+    for first, *more in groups.values():
+        detail = "; ".join(each.detail for each in (first, *more))
+        since = min((each.since for each in (first, *more) if each.since), default=None)
+        yield msgspec.structs.replace(first, detail=detail, since=since)
