@@ -11,18 +11,31 @@ import azure.functions as func
 
 from functions.edge import answer, api_boundary, name_of, sentence_of
 from shared.domain.errors import OrganizationGone, SyncError
+from shared.domain.rules.diagnosing import (
+    CLOCK,
+    HOOK,
+    MAPPING,
+    PEOPLE,
+    POISON,
+    SCOPE_MISSING,
+    TEST_EVENT,
+)
+from shared.domain.rules.diagnosing import STORAGE as STORAGE_ROLE
 from shared.domain.rules.problems import (
     CHANGES_UNTOLD,
     DELIVERIES_REFUSED,
+    FORBIDDEN,
     MISSING_SETTING,
     ORGANIZATION_NOT_FOUND,
     PART_FAILED,
+    SUBSCRIPTIONS,
     UNAUTHORIZED,
 )
 from shared.domain.untrusted import cure_in_passing
 from shared.flows.watching import nobodys, troubles_in_short
 from shared.services import Services
 from shared.settings import STORAGE
+from shared.store.examinations import Examined
 from shared.store.organizations import DOCUMENT, gone
 from shared.store.progress import Told
 from shared.version import VERSION
@@ -34,6 +47,7 @@ _PARTS = {
     "full-look": "the linked work items cannot be looked at",
     "issues": "the linked issues cannot be read",
     "activity": "old activity cannot be removed",
+    "examination": "what the sync needs cannot be tried",
     "hooks": "the service hook subscriptions in Azure DevOps are not in order",
 }
 _SERVICES = frozenset({"ado", "sentry"})
@@ -43,7 +57,26 @@ _SHOWN = {
     ORGANIZATION_NOT_FOUND: "{service} knows no organization of the name or at the address in the document",
     MISSING_SETTING: "a setting for {service} is missing",
     DELIVERIES_REFUSED: "deliveries from {service} are refused, as their secret or signature is wrong,",
+    CLOCK: "the clocks of the app and {service} differ: set the one that is wrong (NTP),",
+    FORBIDDEN: "{service} forbids what the app needs: give it the rights of docs/permissions.md,",
+    HOOK: "{service} does not send us its webhooks: tick issue in the integration, with the app's address,",
+    MAPPING: "a state of the mapping does not exist or fit any more: map one that there is,",
+    PEOPLE: "assignees of work items are nobody in Sentry: invite them, or map their addresses under People,",
+    POISON: "messages on a poison queue: look at them with sentry-ado replay,",
+    SCOPE_MISSING: "a scope of the token is missing in {service}: add it to the integration's permissions,",
+    STORAGE_ROLE: "a role in the storage account is missing: see docs/permissions.md,",
+    SUBSCRIPTIONS: "a subscription in {service} is not in order: sentry-ado hooks repair,",
+    TEST_EVENT: "PUBLIC_URL does not lead to the app: correct it,",
     CHANGES_UNTOLD: "the reconciler found changes in {service} that no hook told: look at the hooks,",
+}
+# How those are mended of which the name does not say it already.
+_MENDED_BY = {
+    (UNAUTHORIZED, "ado"): "give ADO_PAT a token that is valid, or the app's identity access",
+    (UNAUTHORIZED, "sentry"): "give SENTRY_TOKEN a token that is valid",
+    (ORGANIZATION_NOT_FOUND, "ado"): "correct ado_url in the document",
+    (ORGANIZATION_NOT_FOUND, "sentry"): "correct sentry_organization in the document",
+    (DELIVERIES_REFUSED, "ado"): "give the subscriptions the secret in ADO_WEBHOOK_SECRET",
+    (DELIVERIES_REFUSED, "sentry"): "set SENTRY_CLIENT_SECRET to the integration's client secret",
 }
 # So many organizations are looked at one by one, which takes a call or two each.
 _MOST_LOOKED_AT = 100
@@ -126,7 +159,12 @@ def _noted(services: Services, settings: Set[str]) -> tuple[list[str], list[str]
         *_parts(told, are_notes=False),
         *_unreadable(told),
     ]
-    return problems, list(_parts(told, are_notes=True))
+    return problems, [*_parts(told, are_notes=True), *_left_over(services)]
+
+
+def _left_over(services: Services) -> Iterator[str]:
+    for name in services.rotations.left_over(services.settings.kept_previous, services.clock()):
+        yield f"{name} has been set for a week, and still opens the door: remove it if its rotation is over"
 
 
 def _refusals(services: Services) -> Iterator[str]:
@@ -160,9 +198,12 @@ def _troubles(services: Services, told: Mapping[str, Told], settings: Set[str]) 
     """
     services.ledger.flush()
     refusing = services.organizations.refusals()
+    examined = services.examinations.all()
     since: dict[tuple[str, str], list[float]] = {}
     for organization in itertools.islice(services.organizations.all(), _MOST_LOOKED_AT):
-        for each in troubles_in_short(services, organization, told.get(organization.scope, Told())):
+        scope = organization.scope
+        found = examined.get(scope, Examined()).troubles
+        for each in troubles_in_short(services, organization, told.get(scope, Told()), found):
             # A refusal that a worker has met as well is told once, and so is an organization that is gone.
             is_told = (
                 (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0)
@@ -173,15 +214,18 @@ def _troubles(services: Services, told: Mapping[str, Told], settings: Set[str]) 
                 since.setdefault((each.kind, str(each.side)), []).append(each.since or services.clock())
     for (kind, side), moments in sorted(since.items()):
         what = _SHOWN.get(kind, "{service} did not answer when it was asked who it is ({kind})")
-        yield (
-            f"{what.format(service=name_of(side), kind=kind)} for {len(moments)} organization(s) since "
-            f"{_minute(min(moments))}{cure_in_passing(kind)}"
-        )
+        told_of = what.format(service=name_of(side) if side in _SERVICES else "the app", kind=kind)
+        cure = _cured_by(kind, side)
+        yield f"{told_of} for {len(moments)} organization(s) since {_minute(min(moments))}{cure}"
     if slugs := {each.slug for each in nobodys(services)}:
         yield (
             f"deliveries with our secret come for {len(slugs)} organization(s) that are not connected: "
             "delete the subscriptions that GET /api/organizations names"
         )
+
+
+def _cured_by(kind: str, side: str) -> str:
+    return f": {_MENDED_BY[kind, side]}" if (kind, side) in _MENDED_BY else cure_in_passing(kind)
 
 
 def _minute(at: float) -> str:

@@ -135,6 +135,7 @@ WHY: Mapping[str, str] = {
     "not-found": "What was asked for does not exist.",
     "already-linked": "The two are linked already.",
     "precondition-failed": "Somebody else changed the document.",
+    "submitted-before": "The same form was sent before, and its link has been removed since.",
     "precondition-required": "A whole document was sent without naming the version that it replaces.",
     "connection-changed": "The document leads elsewhere than the links.",
     "unreadable-document": "The stored document cannot be read.",

@@ -16,7 +16,7 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
 )
-from shared.domain.model import FormEntry, IssueLink, Side
+from shared.domain.model import FormEntry, IssueLink, SentryIssue, Side
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
 from shared.flows.copying import copy_one
@@ -43,7 +43,7 @@ def create_and_link(
     """
     ado, sentry = services.ado_at_once(organization), services.sentry(organization)
     issue = sentry.get_issue(issue_id)
-    url = issue.permalink if is_web_address(issue.permalink) else sentry.web_url(issue_id)
+    url = _address_of(services, issue, organization) or sentry.web_url(issue_id)
     new = replace(new, level=issue.level, issue_url=url)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
     claim = _claim_or_link(services, organization, issue_id, new.work_item_type)
@@ -54,6 +54,13 @@ def create_and_link(
         work_item_id = _create(services, organization, claim, ado, new, patch)
     services.idempotency.done(organization.scope, claim, str(work_item_id))
     return link_by_form(services, organization, issue_id, work_item_id, initial, created=True)
+
+
+def _address_of(services: Services, issue: SentryIssue, organization: Organization) -> str | None:
+    """Return where Sentry says that an issue's page is, if it may say so."""
+    page, server = issue.permalink, organization.configuration.sentry_url
+    is_theirs = is_web_address(page) and services.settings.addresses.leads_to(page, server)
+    return page if is_theirs else None
 
 
 def link_by_form(

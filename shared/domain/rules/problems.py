@@ -42,7 +42,7 @@ class Facts(msgspec.Struct, frozen=True):
     credentials lately, ``forbidding`` since when a side forbids everything, ``foreign`` how many deliveries
     were another organization's, ``hours`` what arrived by the number of the hour. ``is_watched`` says that
     the subscriptions were looked at, ``subscriptions`` what is wrong with them. ``known`` is since when each
-    problem is known.
+    problem is known. ``examined`` is what the last examination found.
     """
 
     now: float
@@ -56,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True):
     missing: Sequence[tuple[Side, str]] = ()
     unreadable: int = 0
     known: Mapping[str, float] = {}
+    examined: Sequence[Trouble] = ()
 
 
 def troubles_of(facts: Facts) -> list[Trouble]:
@@ -67,7 +68,8 @@ def troubles_of(facts: Facts) -> list[Trouble]:
         *_doors(facts),
         *_subscriptions(facts),
     ]
-    found += _parts(facts, {(each.kind, each.side) for each in found})
+    examined = list(_examined(facts))
+    found += [*_parts(facts, {(each.kind, each.side) for each in (*found, *examined)}), *examined]
     once = {each.name: each for each in reversed(found)}
     return [
         msgspec.structs.replace(each, since=_since(each, facts)) for each in found if once[each.name] is each
@@ -230,6 +232,7 @@ _PARTS = {
     "full-look": (Side.ADO, "the linked work items cannot be looked at"),
     "issues": (Side.SENTRY, "the linked issues cannot be read"),
     "activity": (None, "old activity cannot be removed"),
+    "examination": (None, "what the sync needs cannot be tried"),
     "progress": (None, "how far the reconciler came cannot be stored"),
 }
 
@@ -252,3 +255,14 @@ def _parts(facts: Facts, told: Set[tuple[str, Side | None]]) -> Iterator[Trouble
     if facts.unreadable:
         detail = f"{facts.unreadable} stored rows cannot be read; the log names their keys"
         yield Trouble(UNREADABLE, None, detail, "Deploy the version that wrote them, or delete them.")
+
+
+def _examined(facts: Facts) -> Iterator[Trouble]:
+    """Tell what the last examination found: one problem for each kind, however many things it is about."""
+    groups: dict[str, list[Trouble]] = {}
+    for each in facts.examined:
+        groups.setdefault(each.name, []).append(each)
+    for first, *more in groups.values():
+        detail = "; ".join(each.detail for each in (first, *more))
+        since = min((each.since for each in (first, *more) if each.since), default=None)
+        yield msgspec.structs.replace(first, detail=detail, since=since)
