@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -31,16 +31,8 @@ from shared.domain.rules.problems import (
     SUBSCRIPTIONS,
     UNAUTHORIZED,
 )
+from shared.domain.untrusted import cure_in_passing
 from shared.flows.watching import nobodys, troubles_in_short
-from shared.http.trouble import (
-    EXPIRED_CERTIFICATE,
-    NO_TLS,
-    OTHER_NAME,
-    UNKNOWN_AUTHORITY,
-    UNKNOWN_NAME,
-    UNSUPPORTED_VERSION,
-    UNUSABLE_CERTIFICATE,
-)
 from shared.services import Services
 from shared.settings import STORAGE
 from shared.store.examinations import Examined
@@ -98,18 +90,6 @@ _WAYS = {
 _GONE = {gone(service): service for service in ("ado", "sentry")}
 
 
-# What will not cure itself, by the kind of the error.
-_CURES = {
-    UNKNOWN_AUTHORITY: "name the authority's certificate in REQUESTS_CA_BUNDLE",
-    EXPIRED_CERTIFICATE: "renew the certificate of that server, or set its clock",
-    OTHER_NAME: "use the name that the certificate is for",
-    UNUSABLE_CERTIFICATE: "replace the certificate of that server",
-    NO_TLS: "check scheme and port of the address",
-    UNKNOWN_NAME: "check the address, and the app's DNS servers",
-    UNSUPPORTED_VERSION: "Azure DevOps Server 2020 or a newer one is needed",
-}
-
-
 class _Look(NamedTuple):
     at: float
     content: dict[str, Any]
@@ -140,22 +120,25 @@ def _is_old(look: _Look | None, services: Services) -> bool:
 def _looked_at(services: Services) -> dict[str, Any]:
     missing = services.settings.missing()
     problems = [error.detail for error in missing]
+    stood_in_for = [error.detail for error in services.settings.stood_in_for()]
     notes: list[str] = []
     if services.trust.problem:
         problems.append(services.trust.problem)
     if not any(error.name.startswith(STORAGE) for error in missing):
-        found, notes = _in_storage(services)
+        found, notes = _in_storage(services, {*problems, *stood_in_for})
         problems += found
-    stood_in_for = (error.detail for error in services.settings.stood_in_for())
     problems += [each for each in stood_in_for if each not in problems]
     content = {"status": "degraded" if problems else "ok", "version": VERSION, "problems": problems}
     return {**content, "notes": notes} if notes else content
 
 
-def _in_storage(services: Services) -> tuple[list[str], list[str]]:
-    """Return what storage tells of problems and notes, and what is wrong with itself, tables and queues."""
+def _in_storage(services: Services, told: Set[str]) -> tuple[list[str], list[str]]:
+    """Return what storage tells of problems and notes, and what is wrong with itself, tables and queues.
+
+    ``told`` is what the settings have told already.
+    """
     try:
-        problems, notes = _noted(services)
+        problems, notes = _noted(services, told)
     except SyncError as error:
         problems, notes = [f"the tables cannot be used: {sentence_of(error)}"], []
     try:
@@ -166,13 +149,13 @@ def _in_storage(services: Services) -> tuple[list[str], list[str]]:
     return problems, notes
 
 
-def _noted(services: Services) -> tuple[list[str], list[str]]:
+def _noted(services: Services, settings: Set[str]) -> tuple[list[str], list[str]]:
     """Return what keeps us from our work, and what only makes it dearer."""
     by_scope = services.progress.told()
     told = [*by_scope.values(), *services.hooks.told()]
     problems = [
         *_refusals(services),
-        *_troubles(services, by_scope),
+        *_troubles(services, by_scope, settings),
         *_parts(told, are_notes=False),
         *_unreadable(told),
     ]
@@ -208,8 +191,11 @@ def _refusals(services: Services) -> Iterator[str]:
         )
 
 
-def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
-    """Say what the doors and the answers of both services show; name no organization, as anybody may ask."""
+def _troubles(services: Services, told: Mapping[str, Told], settings: Set[str]) -> Iterator[str]:
+    """Say what the doors and the answers of both services show; name no organization, as anybody may ask.
+
+    ``settings`` is what has been said of settings by their names.
+    """
     services.ledger.flush()
     refusing = services.organizations.refusals()
     examined = services.examinations.all()
@@ -219,8 +205,10 @@ def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
         found = examined.get(scope, Examined()).troubles
         for each in troubles_in_short(services, organization, told.get(scope, Told()), found):
             # A refusal that a worker has met as well is told once, and so is an organization that is gone.
-            is_told = (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0) or (
-                each.kind == ORGANIZATION_NOT_FOUND and refusing[gone(str(each.side))] > 0
+            is_told = (
+                (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0)
+                or (each.kind == ORGANIZATION_NOT_FOUND and refusing[gone(str(each.side))] > 0)
+                or (each.kind == MISSING_SETTING and each.detail in settings)
             )
             if not is_told and not each.kind.endswith(PART_FAILED):
                 since.setdefault((each.kind, str(each.side)), []).append(each.since or services.clock())
@@ -237,7 +225,7 @@ def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
 
 
 def _cured_by(kind: str, side: str) -> str:
-    return f": {_MENDED_BY[kind, side]}" if (kind, side) in _MENDED_BY else ""
+    return f": {_MENDED_BY[kind, side]}" if (kind, side) in _MENDED_BY else cure_in_passing(kind)
 
 
 def _minute(at: float) -> str:
@@ -266,5 +254,4 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     for (part, kind), moments in sorted(since.items()):
         begun = _minute(min(moments))
         what = (_WAYS if are_notes else _PARTS).get(part, part)
-        cure = f" ({_CURES[kind]})" if kind in _CURES else ""
-        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure}"
+        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure_in_passing(kind)}"

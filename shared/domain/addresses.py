@@ -8,7 +8,7 @@ address at each connection.
 import ipaddress
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -33,8 +33,9 @@ _KNOWN_BELOW = re.compile(
 # What the addresses of Sentry's pages and of its API begin with.
 _SENTRY_PAGES = frozenset(
     (
-        *("alerts", "api", "auth", "dashboards", "discover", "explore", "extensions", "insights", "issues"),
-        *("manage", "onboarding", "organizations", "performance", "profiling", "projects", "releases"),
+        *("activity", "alerts", "api", "auth", "crons", "dashboards", "discover", "explore", "extensions"),
+        *("feedback", "getting-started", "insights", "issues", "manage", "monitors", "onboarding"),
+        *("organizations", "performance", "prevent", "profiling", "projects", "releases"),
         *("replays", "settings", "stats", "teams", "traces", "user-feedback"),
     )
 )
@@ -187,7 +188,7 @@ def normalized_ado_url(url: str, policy: AddressPolicy) -> str:
 
     https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls
     """
-    verified = policy.verify_url(url)
+    verified = policy.verify_url(_page_alone(url, _is_ado_page))
     parts = urlsplit(verified)
     host = _bare(parts.hostname)
     segments = _above_pages(parts.path)
@@ -228,11 +229,31 @@ def normalized_sentry_url(url: str, policy: AddressPolicy) -> str:
     Sentry answers at the root of its host, https://develop.sentry.dev/self-hosted/. Raises Rejected for a
     URL that the policy forbids, or whose path is none of Sentry's pages.
     """
-    parts = urlsplit(policy.verify_url(url))
+    parts = urlsplit(policy.verify_url(_page_alone(url, _is_sentry_page)))
     segments = _segments(parts.path)
     if segments and segments[0] not in _SENTRY_PAGES:
         raise Rejected("must name a host and no path: Sentry answers at the root of its host")
     return _at(parts, [])
+
+
+def _page_alone(url: str, is_page: Callable[[SplitResult], bool]) -> str:
+    """Return a page's address without query and fragment, which belong to the page and are cut with it."""
+    parts = _split(url)
+    if _UNFIT.search(url) or not is_page(parts):
+        return url
+    return parts._replace(query="", fragment="").geturl()
+
+
+def _is_ado_page(parts: SplitResult) -> bool:
+    host, segments = _bare(parts.hostname), _segments(parts.path)
+    if host.endswith(_VISUAL_STUDIO):
+        return bool(segments)
+    return len(segments) > (1 if host == _DEV_AZURE else len(_above_pages(parts.path)))
+
+
+def _is_sentry_page(parts: SplitResult) -> bool:
+    segments = _segments(parts.path)
+    return bool(segments) and segments[0] in _SENTRY_PAGES
 
 
 def _segments(path: str) -> list[str]:

@@ -7,10 +7,19 @@ from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
-from shared.domain.errors import AlreadyLinked, Conflict, NotFound, SyncError, Throttled, Unavailable
-from shared.domain.model import FormEntry, IssueLink, SentryIssue
+from shared.domain.errors import (
+    AlreadyLinked,
+    Conflict,
+    NotFound,
+    SyncError,
+    Throttled,
+    Unavailable,
+    Undecidable,
+)
+from shared.domain.model import FormEntry, IssueLink, SentryIssue, Side
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
+from shared.flows.copying import copy_one
 from shared.flows.linking import Initial, link, part
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
@@ -63,7 +72,7 @@ def link_by_form(
     *,
     created: bool = False,
 ) -> IssueLink:
-    """Link the two, or return the existing link: the form may be submitted twice.
+    """Link the two, or return the existing link: the form may be submitted twice, and ``initial`` counts.
 
     Sentry shows one link for each issue and integration. So an earlier one that the form made ends.
     """
@@ -71,7 +80,12 @@ def link_by_form(
     try:
         made = link(services, organization, issue_id, work_item_id, initial, form=form, created=created)
     except AlreadyLinked:
+        # It stands under the id of the issue into which this one may have been merged.
+        issue_id = services.sentry(organization).get_issue(issue_id).issue_id
         made = _marked(services, organization, issue_id, work_item_id, form)
+        if initial is not None:
+            with suppress(Undecidable):  # The link says so, as a new one does.
+                copy_one(services, organization, issue_id, work_item_id, Side(initial))
     for stored in services.links.for_issue(organization.scope, made.issue_id, but=work_item_id):
         if stored.link.form is not None and stored.link.form.at <= form.at:
             with suppress(

@@ -116,6 +116,7 @@ def _missing(services: Services, slug: str) -> list[tuple[Side, str]]:
     settings, found = services.settings, []
     for side, ask in (
         (Side.ADO, settings.ado_webhook_secrets),
+        (Side.ADO, settings.ado_pat),
         (Side.SENTRY, settings.sentry_client_secrets),
         (Side.SENTRY, settings.sentry_token),
     ):

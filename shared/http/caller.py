@@ -31,10 +31,11 @@ from shared.domain.errors import (
 )
 from shared.domain.model import ASSIGNEE_AMBIGUOUS, ASSIGNEE_NOT_FOUND
 from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
+from shared.domain.untrusted import UNSUPPORTED_VERSION
 from shared.http.back_off import BackOff
 from shared.http.body import BodyUnreadable, read_body
 from shared.http.session import TIMEOUT, Session, origin_of
-from shared.http.trouble import UNSUPPORTED_VERSION, place_of, trouble_with_connection
+from shared.http.trouble import place_of, trouble_with_connection
 
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, decompressed
 _LARGEST_PROBLEM = 64 * 1024  # bytes of an answer that says what went wrong

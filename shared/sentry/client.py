@@ -162,7 +162,7 @@ class SentryClient:
     # https://docs.sentry.io/api/organizations/resolve-a-short-id/
     def find_issue_id(self, short_id: str) -> str:
         """Return the id of the issue that people call so, such as FE-1, or raise NotFound."""
-        answer = self._caller.call(
+        answer = self._call(
             "GET",
             self._url("shortids", short_id),
             ShortIdAnswer,

@@ -342,6 +342,8 @@ STAND_INS = [
     "***",
     "$(AdoWebhookSecret)",
     "${SENTRY_CLIENT_SECRET}",
+    "$ADO_PAT",
+    "$env:ADO_PAT",
     "{{ secret }}",
     "#{secret}#",
     "%SECRET%",
@@ -374,7 +376,8 @@ def test_what_stands_in_for_a_secret_is_no_secret_and_lets_no_general_one_in(
 
 
 @pytest.mark.parametrize(
-    "text", ["@Microsoft", "password", "secret", "x", "a<b>c", "my-todo-list", "50%", "nullable"]
+    "text",
+    ["@Microsoft", "password", "secret", "x", "a<b>c", "my-todo-list", "50%", "nullable", "$ecret", "$ABC-1"],
 )
 def test_a_secret_may_look_odd_and_hold_such_words(text: str) -> None:
     given = settings(ADO_WEBHOOK_SECRET=text)

@@ -257,6 +257,10 @@ def test_a_host_that_resolves_to_loopback_is_for_local_runs(address: str) -> Non
         ("https://tfs.corp.example/tfs/Main/_git/web", "https://tfs.corp.example/tfs/Main/"),
         ("https://tfs.corp.example/Main/Web/_workitems/edit/1", "https://tfs.corp.example/Main/Web/"),
         ("https://tfs.corp.example/Main/_apis/projects/_x", "https://tfs.corp.example/Main/"),
+        # What belongs to a page goes with it.
+        ("https://dev.azure.com/fabrikam/Web/_workitems?id=31&_a=edit", "https://dev.azure.com/fabrikam/"),
+        ("https://fabrikam.visualstudio.com/Web/_boards#top", "https://fabrikam.visualstudio.com/"),
+        ("https://tfs.corp.example:8443/Main/_backlogs?level=Epics", "https://tfs.corp.example:8443/Main/"),
     ],
 )
 def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: str, normalized: str) -> None:
@@ -275,6 +279,11 @@ def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: st
         ("https://tfs.corp.example/_home/About", "names no collection: https://server/tfs/{collection}/"),
         ("dev.azure.com", NO_URL),
         ("http://dev.azure.com/fabrikam/", PLAIN),
+        ("https://dev.azure.com/fabrikam/?a=b", QUERY),
+        ("https://fabrikam.visualstudio.com/#a", QUERY),
+        ("https://tfs.corp.example/Main/?a=_b", QUERY),
+        ("https://dev.azure.com/fabrikam/_boards?a=b c", QUERY),
+        ("https://ann:pat@dev.azure.com/fabrikam/_boards?a=b", CREDENTIALS),
     ],
 )
 def test_an_ado_url_that_names_no_organization_is_refused(url: str, problem: str) -> None:
@@ -318,6 +327,9 @@ def test_an_address_is_cut_by_a_segment_down_to_the_first(url: str, shorter: str
         ("https://de.sentry.io/organizations/acme/", "https://de.sentry.io/"),
         ("https://sentry.io/api/0/", "https://sentry.io/"),
         ("https://sentry.io/settings/acme/developer-settings/", "https://sentry.io/"),
+        ("https://acme.sentry.io/issues/?project=1&statsPeriod=14d", "https://acme.sentry.io/"),
+        ("https://acme.sentry.io/feedback/#1", "https://acme.sentry.io/"),
+        ("https://sentry.corp.example:9000/monitors/", "https://sentry.corp.example:9000/"),
     ],
 )
 def test_a_page_of_sentry_is_cut_to_its_server(url: str, server: str) -> None:
