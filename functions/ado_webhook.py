@@ -41,11 +41,16 @@ def _read(
 ) -> tuple[Organization, WorkItemEvent | Uninteresting | Foreign]:
     """Read a delivery as one to the organization that is remembered, or that has just been connected."""
     organization = services.organizations.recent(slug)
-    event = parse(body, organization.ado)
+    event = _parse(body, organization)
     if isinstance(event, Foreign):
         organization = services.organizations.recent(slug, within=_JUST_NOW)
-        event = parse(body, organization.ado)
+        event = _parse(body, organization)
     return organization, event
+
+
+def _parse(body: bytes, organization: Organization) -> WorkItemEvent | Uninteresting | Foreign:
+    reads_reasons = bool(organization.configuration.archive_reasons)
+    return parse(body, organization.ado, reads_reasons=reads_reasons)
 
 
 def _learn(services: Services, organization: Organization, event: WorkItemEvent) -> None:

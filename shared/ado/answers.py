@@ -18,6 +18,9 @@ Name = Annotated[str, Meta(min_length=1, max_length=512)]
 Text = Annotated[str, Meta(max_length=4096)]
 
 
+_LONGEST_REASON = 255  # characters
+
+
 class Listed(msgspec.Struct, Generic[Each], frozen=True):
     """The list that most answers wrap."""
 
@@ -43,6 +46,20 @@ class WorkItemFields(msgspec.Struct, frozen=True):
     title: Text | None = field(name="System.Title", default=None)
     area_path: Text | None = field(name="System.AreaPath", default=None)
     project: Name | None = field(name="System.TeamProject", default=None)
+    # Why an item is in its state matters to some; one that cannot be read is none.
+    reason: Any = field(name="System.Reason", default=None)
+    resolved_reason: Any = field(name="Microsoft.VSTS.Common.ResolvedReason", default=None)
+
+    @property
+    def reasons(self) -> tuple[str, ...] | None:
+        """Return why the item is in its state, and why it was resolved before; None where neither is shown.
+
+        Every item has a reason. A list shows what it was asked for, and a Server whose processes lack the
+        field of the other one refuses to be asked for it.
+        """
+        both = (self.reason, self.resolved_reason)
+        texts = (each.strip() for each in both if isinstance(each, str) and len(each) <= _LONGEST_REASON)
+        return tuple(dict.fromkeys(each for each in texts if each)) or None
 
 
 class WorkItemAnswer(msgspec.Struct, frozen=True):

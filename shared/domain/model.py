@@ -34,6 +34,7 @@ NO_SUCH_STATE = "no-such-state"
 STATE_UNREACHABLE = "state-unreachable"
 WAITS_FOR_OTHERS = "waits-for-others"
 SIBLING = "sibling"
+ARCHIVED = "archived"
 
 
 class Side(StrEnum):
@@ -53,6 +54,14 @@ class IssueStatus(StrEnum):
     RESOLVED = "resolved"
     UNRESOLVED = "unresolved"
     IGNORED = "ignored"
+
+
+class ResolveIn(StrEnum):
+    """In which release an issue counts as resolved once its work item is done."""
+
+    NOW = "now"
+    NEXT_RELEASE = "next_release"
+    CURRENT_RELEASE = "current_release"
 
 
 class Category(StrEnum):
@@ -123,7 +132,8 @@ class ItemSide(msgspec.Struct, frozen=True):
     """The synced fields of a work item at ``rev``; ``status`` is what the state counted as when read.
 
     ``status`` is None if no category was known for the state. ``removed`` says that the state's category
-    is Removed.
+    is Removed, and nothing else is meant by it. ``reasons`` are those for which the item is in its state, as
+    Azure DevOps names them; None if they were not read.
     """
 
     rev: int
@@ -131,11 +141,12 @@ class ItemSide(msgspec.Struct, frozen=True):
     status: IssueStatus | None
     assignee: Assignee = None
     removed: bool = False
+    reasons: tuple[str, ...] | None = None
 
     @property
     def may_be_written(self) -> bool:
         """A removed item is left alone, unless its organization counts being removed as being done."""
-        return not self.removed or self.status is IssueStatus.RESOLVED
+        return not self.removed or self.status in {IssueStatus.RESOLVED, IssueStatus.IGNORED}
 
     def shown(self, field: str) -> str | Assignee:
         """Return a field as people see it there: the state's name, not what it counts as."""
@@ -208,7 +219,10 @@ class SentryComment(msgspec.Struct, frozen=True):
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A work item at ``rev``. ``project_id`` is the project's GUID: unlike the name, it survives a rename."""
+    """A work item at ``rev``. ``project_id`` is the project's GUID: unlike the name, it survives a rename.
+
+    ``reasons`` are why it is in its state; None where they were not read.
+    """
 
     id: int
     rev: int
@@ -218,6 +232,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     assignee: Assignee = None
     title: str = ""
     area_path: str = ""
+    reasons: tuple[str, ...] | None = None
 
 
 class FoundWorkItems(msgspec.Struct, frozen=True):
@@ -301,7 +316,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One value to be written to one side; ``field`` is STATUS or ASSIGNEE.
 
     ``via`` are the states on the way to ``state``, each written by itself. ``others`` are the person's other
-    names, of which each is tried if the service does not know the one before.
+    names, of which each is tried if the service does not know the one before. ``resolve_in`` is the release
+    in which an issue is to be resolved; None is now.
     """
 
     side: Side
@@ -311,6 +327,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     assignee: Assignee = None
     via: tuple["Intent", ...] = ()
     others: tuple[Assignee, ...] = ()
+    resolve_in: ResolveIn | None = None
 
     @property
     def value(self) -> IssueStatus | str | Assignee:

@@ -114,7 +114,9 @@ def _read(
     types = services.processes.types_with(
         ado, organization.slug, item.project_id, item.work_item_type, item.state
     )
-    side, health, problem = ItemSide(item.rev, item.state, None, item.assignee), Health(), None
+    reasons = item.reasons if organization.configuration.archive_reasons else None
+    side = ItemSide(item.rev, item.state, None, item.assignee, reasons=reasons)
+    health, problem = Health(), None
     try:
         side = counted(organization.configuration, item.project_id, item.work_item_type, side, types)
     except Undecidable as error:
@@ -193,7 +195,9 @@ def _as_if_changed(now: Ends, side: Side) -> Ends:
         archived = now.issue.status is IssueStatus.IGNORED
         before = (now.item.status or IssueStatus.UNRESOLVED) if archived else IssueStatus.IGNORED
         return replace(now, issue=IssueSide(before, NOT_SEEN))
-    return replace(now, item=ItemSide(now.item.rev - 1, "", IssueStatus.IGNORED, NOT_SEEN))
+    archived = now.item.status is IssueStatus.IGNORED
+    other = IssueStatus.UNRESOLVED if archived else IssueStatus.IGNORED
+    return replace(now, item=ItemSide(now.item.rev - 1, "", other, NOT_SEEN))
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:

@@ -20,6 +20,7 @@ from shared.domain.model import (
     Claim,
     End,
     IssueLink,
+    IssueStatus,
     Side,
 )
 from shared.domain.ports import Ado, Sentry
@@ -132,9 +133,14 @@ class Settler:
             raise error
         if goes_on:
             return None
-        if link.waiting and not decision.completes and self.partners.all_done(link, link.waiting):
+        if link.waiting and not decision.completes and self._may_become_done(link, link.waiting):
             raise Conflict("the last of the other partners became done in the meantime")
         return REFUSED if written.refused else decision.outcome
+
+    def _may_become_done(self, link: IssueLink, side: Side) -> bool:
+        """Tell whether a side that waits may become what its partner is by now."""
+        archives = link.seen.counts_as(side.other) is IssueStatus.IGNORED
+        return self.partners.all_done(link, side, archives=archives)
 
     # Observe
 
@@ -191,7 +197,11 @@ class Settler:
                 decision = self._decided(observation, kept_open=None)
         side = decision.completes
         needs_all = self.configuration.done_when is DoneWhen.ALL
-        if side and needs_all and not self.partners.all_done(observation.link, side):
+        if (
+            side
+            and needs_all
+            and not self.partners.all_done(observation.link, side, archives=decision.archives)
+        ):
             decision = self._decided(observation, kept_open=side)
         if decision.intents:
             verify_calm(observation.link, self.clock())
@@ -218,6 +228,7 @@ class Settler:
             reopened=observation.reopened,
             kept_open=kept_open,
             acquaintance=observation.acquaintance,
+            own_archive=observation.own_archive,
         )
 
     # Announce and write

@@ -181,6 +181,14 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class AlertRule:
+    """An issue alert with our integration's action; ``fields`` are what its form was filled in with."""
+
+    name: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Hook:
     """What a hook will say. The issue itself is read when the hook is sent, not when it is made."""
 

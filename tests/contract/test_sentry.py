@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Forbidden, NotFound, Refused
-from shared.domain.model import TEAM_ASSIGNEE, FoundIssues, IssueStatus, Person, Stranger
+from shared.domain.model import TEAM_ASSIGNEE, FoundIssues, IssueStatus, Person, ResolveIn, Stranger
 from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
@@ -267,3 +267,13 @@ def test_some_plans_do_not_list_several_projects_at_once(bench: Bench) -> None:
     with pytest.raises(Refused) as raised:
         bench.sentry.find_issues(["100"])
     assert "multi project stream" in raised.value.told
+
+
+@pytest.mark.parametrize("resolve_in", [ResolveIn.NEXT_RELEASE, ResolveIn.CURRENT_RELEASE])
+def test_an_issue_is_resolved_in_a_release_where_there_is_one(bench: Bench, resolve_in: ResolveIn) -> None:
+    with pytest.raises(Refused) as refused:
+        bench.sentry.set_status("100", RESOLVED, resolve_in)
+    assert "No release data" in refused.value.told
+    assert bench.sentry.get_issue("100").status is UNRESOLVED
+    bench.people.add_release("fe", "2.0.0")
+    assert bench.sentry.set_status("100", RESOLVED, resolve_in).status is RESOLVED

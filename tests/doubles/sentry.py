@@ -15,6 +15,7 @@ from shared.domain.model import (
     FoundIssues,
     IssueStatus,
     Person,
+    ResolveIn,
     SentryComment,
     SentryIssue,
     Stranger,
@@ -66,6 +67,8 @@ class MemorySentry:
         self._external: dict[str, ExternalIssue] = {}
         self._comments: dict[str, SentryComment] = {}
         self._commented: dict[str, str] = {}
+        self.releases: dict[str, str] = {}
+        self.resolved_in: dict[str, ResolveIn] = {}
         self._in_a_team: dict[str, bool] = {OWNER: True}
         self._primary: dict[str, str] = {}
 
@@ -99,7 +102,14 @@ class MemorySentry:
         external = self._external.get(issue.issue_id)
         return issue if external is None else replace(issue, external_issues=(external,))
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
+        issue = self.get_issue(issue_id)
+        in_release = status is IssueStatus.RESOLVED and resolve_in is not ResolveIn.NOW
+        if in_release and issue.project_slug not in self.releases:
+            raise Refused("sentry", "statusDetails: No release data present in the system")
+        self.resolved_in[issue.issue_id] = resolve_in
         return self._set_status(issue_id, status, APPLICATION)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
@@ -129,6 +139,9 @@ class MemorySentry:
     ) -> None:
         self._in_a_team[email] = bool(tuple(teams))
         self._primary |= dict.fromkeys(other_emails, email)
+
+    def add_release(self, slug: str, version: str = "1.0.0") -> None:
+        self.releases[slug] = version
 
     def add_project(self, slug: str) -> None:
         self._projects.add(slug)

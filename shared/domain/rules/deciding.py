@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from shared.domain.configuration import Configuration, DoneWhen
 from shared.domain.errors import SyncError, Undecidable
 from shared.domain.model import (
+    ARCHIVED,
     ASSIGNEE,
     SIBLING,
     STATUS,
@@ -18,18 +19,22 @@ from shared.domain.model import (
     Intent,
     IssueLink,
     IssueStatus,
+    ItemSide,
     PassedOver,
+    ResolveIn,
     Side,
     Stranger,
     WorkItemTypes,
 )
-from shared.domain.rules.done import way_to_status
+from shared.domain.rules.done import may_archive, means_archived, way_to_status
 from shared.domain.rules.landing import with_field, with_intent
 from shared.domain.rules.people import NO_MORE, Acquaintance, in_sentry, names_in_ado, same_person
 
 _MOST_WRITES_AN_HOUR = 20
 _HOUR = 3600.0
 _MOST_NAMES = 5  # that are tried of one person
+# What an end of several links becomes only when all its partners are.
+DONE = frozenset({IssueStatus.RESOLVED, IssueStatus.IGNORED})
 
 
 class Outcome(StrEnum):
@@ -117,38 +122,84 @@ def assignee_directions(configuration: Configuration) -> Directions:
     )
 
 
-def choose_status(seen: Ends, now: Ends, directions: Directions, waiting: Side | None = None) -> Choice:
+class Archive(msgspec.Struct, frozen=True):
+    """How an archived issue is dealt with.
+
+    ``is_ours`` says that we archived it, on account of a work item; ``has_state`` that the work item's type
+    has a state for it, and ``stands_in_state`` that the item is in it.
+    """
+
+    is_ours: bool = False
+    has_state: bool = False
+    stands_in_state: bool = False
+
+
+PEOPLES = Archive()
+
+
+def choose_status(
+    seen: Ends,
+    now: Ends,
+    directions: Directions,
+    waiting: Side | None = None,
+    archive: Archive = PEOPLES,
+) -> Choice:
     """Decide the status; ``waiting`` is the side that still lacks the change of the other one.
 
-    What an unknown state counts as is not guessed, but may not matter.
+    What an unknown state counts as is not guessed, but may not matter. ``archive`` is how an archived issue
+    is dealt with.
     """
     if now.item.status is None:
-        return _choose_without_category(seen, now, directions, waiting)
+        return _choose_without_category(seen, now, directions, waiting, archive)
     issue_changed = status_moved(seen, now)
     item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
     issue_changed, item_changed = (
         issue_changed or (waiting is Side.ADO and not item_changed),
         item_changed or (waiting is Side.SENTRY and not issue_changed),
     )
-    if now.issue.status is IssueStatus.IGNORED and (issue_changed or item_changed):
-        return Choice(Outcome.SKIPPED, reason="archived")
-    choice = choose(
-        issue_changed=issue_changed,
-        item_changed=item_changed,
-        agree=now.issue.status is now.item.status,
-        directions=directions,
+    agree = now.issue.status is now.item.status or (
+        # Whoever resolves an issue whose work item is done finds it done, for whatever reason.
+        now.issue.status is IssueStatus.RESOLVED
+        and now.item.status is IssueStatus.IGNORED
+        and not (item_changed or archive.stands_in_state)
     )
+    if now.issue.status is IssueStatus.IGNORED and not agree and (issue_changed or item_changed):
+        choice = _choose_archived(
+            now, directions, archive, issue_changed=issue_changed, item_changed=item_changed
+        )
+    else:
+        choice = choose(
+            issue_changed=issue_changed, item_changed=item_changed, agree=agree, directions=directions
+        )
     return _unless_removed(choice, now)
 
 
-def _choose_without_category(seen: Ends, now: Ends, directions: Directions, waiting: Side | None) -> Choice:
+def _choose_archived(
+    now: Ends, directions: Directions, archive: Archive, *, issue_changed: bool, item_changed: bool
+) -> Choice:
+    """Decide about an archived issue and a work item that is not: being archived wins over any conflict.
+
+    The one exception is an archiving of ours, which ends when a person reopens the work item.
+    """
+    if issue_changed and archive.has_state:
+        if not directions.may_write(Side.ADO):
+            return Choice(Outcome.SKIPPED, reason=_switched_off(Side.ADO))
+        return Choice(Outcome.CONFLICT_RESOLVED if item_changed else Outcome.APPLIED, Side.ADO)
+    if archive.is_ours and not issue_changed and now.item.status is IssueStatus.UNRESOLVED:
+        return choose(issue_changed=False, item_changed=True, agree=False, directions=directions)
+    return Choice(Outcome.SKIPPED, reason=ARCHIVED)
+
+
+def _choose_without_category(
+    seen: Ends, now: Ends, directions: Directions, waiting: Side | None, archive: Archive
+) -> Choice:
     """Decide as for each of the two statuses that the state may stand for.
 
     Only where it may have to be carried to Sentry it has to be known. A write to Azure DevOps takes the
     item out of the unknown state, which is right for the one possibility and harmless for the other.
     """
     choices = [
-        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting)
+        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting, archive)
         for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
     ]
     if any(each.target is Side.SENTRY for each in choices):
@@ -168,12 +219,16 @@ def status_moved(seen: Ends, now: Ends) -> bool:
 
 
 def state_moved(seen: Ends, now: Ends) -> bool:
-    """Tell whether somebody changed the work item's state.
+    """Tell whether somebody changed the work item's state, or the reason for it.
 
     The same state is not a change, even if a new configuration makes it count differently: a
-    configuration is not an edit, and must not rewrite a whole tracker.
+    configuration is not an edit, and must not rewrite a whole tracker. A reason that was not read is none.
     """
-    return now.item.state != seen.item.state
+    return now.item.state != seen.item.state or _reasons_moved(seen.item, now.item)
+
+
+def _reasons_moved(seen: ItemSide, now: ItemSide) -> bool:
+    return None not in {seen.reasons, now.reasons} and seen.reasons != now.reasons
 
 
 def choose_assignee(
@@ -228,10 +283,13 @@ class Decision(msgspec.Struct, frozen=True):
     @property
     def completes(self) -> Side | None:
         """The side that becomes done by this decision, on account of its partner."""
-        done = (
-            each.side for each in self.intents if each.field == STATUS and each.status is IssueStatus.RESOLVED
-        )
+        done = (each.side for each in self.intents if each.field == STATUS and each.status in DONE)
         return next(done, None)
+
+    @property
+    def archives(self) -> bool:
+        """Tell whether an end is archived by this decision, or gets the state for it."""
+        return any(each.field == STATUS and each.status is IssueStatus.IGNORED for each in self.intents)
 
     @property
     def problem(self) -> SyncError | None:
@@ -255,6 +313,7 @@ def decide(
     reopened: Side | None = None,
     kept_open: Side | None = None,
     acquaintance: Acquaintance = NO_MORE,
+    own_archive: bool = False,
 ) -> Decision:
     """Decide both fields of a link, each on its own.
 
@@ -262,9 +321,15 @@ def decide(
     known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
     ``seen`` has them already; ``reopened`` is the side that we reopened so. ``kept_open`` is the side that
     some other partner keeps from becoming done. ``acquaintance`` is with the issue's assignee.
+    ``own_archive`` says that an archived issue was archived by us.
     """
     waiting = _waiting(link.waiting, reopened, now, configuration)
-    status = choose_status(seen, now, status_directions(configuration), waiting)
+    archive = Archive(
+        is_ours=own_archive,
+        has_state=may_archive(configuration, link.project_id, link.work_item_type, types),
+        stands_in_state=means_archived(configuration, link.project_id, link.work_item_type, now.item.state),
+    )
+    status = choose_status(seen, now, status_directions(configuration), waiting, archive)
     if status.target is not waiting and status.outcome is not Outcome.UNDECIDED:
         waiting = None
     if status.outcome is Outcome.UNDECIDED:
@@ -274,7 +339,7 @@ def decide(
         status = Choice(Outcome.SKIPPED, reason=WAITS_FOR_OTHERS) if is_news else Choice(Outcome.SETTLED)
         waiting = kept_open
     elif any(field == STATUS for _, field in siblings) and not _status_agrees(now):
-        status = _unless_apart(status, "archived" if now.issue.status is IssueStatus.IGNORED else SIBLING)
+        status = _unless_apart(status, ARCHIVED if now.issue.status is IssueStatus.IGNORED else SIBLING)
     assigned = any(field == ASSIGNEE for _, field in siblings)
     # Whoever was assigned through another link was chosen later than the one who is owed.
     assignee = choose_assignee(seen, now, None if assigned else owed, configuration, acquaintance)
@@ -301,8 +366,8 @@ def _waiting(
     It began to wait earlier, or has just been reopened on account of another partner.
     """
     waits = {before, reopened} if configuration.done_when is DoneWhen.ALL else {before}
-    lacking = Side.ADO if now.issue.status is IssueStatus.RESOLVED else Side.SENTRY
-    if now.issue.status is IssueStatus.IGNORED or now.item.status is now.issue.status:
+    lacking = Side.ADO if now.issue.status in DONE else Side.SENTRY
+    if now.item.status is now.issue.status or {now.item.status, now.issue.status} == DONE:
         return None
     return lacking if lacking in waits else None
 
@@ -333,7 +398,9 @@ def _status_intent(
     choice: Choice, link: IssueLink, now: Ends, configuration: Configuration, types: WorkItemTypes
 ) -> Intent | None:
     if choice.target is Side.SENTRY:
-        return Intent(Side.SENTRY, STATUS, status=now.item.status)
+        release = None if configuration.resolve_in is ResolveIn.NOW else configuration.resolve_in
+        resolves = now.item.status is IssueStatus.RESOLVED
+        return Intent(Side.SENTRY, STATUS, status=now.item.status, resolve_in=release if resolves else None)
     if choice.target is Side.ADO:
         tried = frozenset(passed_over.tried) if (passed_over := _still_refused(link, now)) else frozenset()
         try:
