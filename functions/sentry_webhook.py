@@ -17,5 +17,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     hint = parse(request.headers, body)
     if hint is None or (hint.comment_id and not connected.configuration.sync_comments):
         return outcome("ignored", organization=organization, issue=hint.issue_id if hint else None)
-    services.outbound.put(OutboundMessage(organization, hint.issue_id, hint.comment_id, connected.epoch))
+    services.outbound.put(
+        OutboundMessage(organization, hint.issue_id, hint.comment_id, connected.epoch, action=hint.action)
+    )
     return outcome("queued", 202, organization=organization, issue=hint.issue_id)

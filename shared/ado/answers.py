@@ -1,5 +1,6 @@
 """The shapes of Azure DevOps' answers, as far as they are read: anything else in their place is no answer."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 
 from shared.domain.ids import GUID, LARGEST_NUMBER
 from shared.domain.model import Category, State
+from shared.domain.rules.creating import TypeField
 
 Each = TypeVar("Each")
 
@@ -140,6 +142,27 @@ class FieldAnswer(msgspec.Struct, frozen=True, rename="camel"):
     name: Name | None = None
     always_required: bool | None = None
     default_value: Any = None
+    allowed_values: list[Any] | None = None
+
+    def field(self, read_only: Collection[str]) -> TypeField:
+        """Return the field; ``read_only`` are the reference names of those that nobody writes."""
+        return TypeField(
+            self.reference_name,
+            self.name or self.reference_name,
+            required=bool(self.always_required),
+            has_default=self.default_value not in (None, ""),
+            read_only=self.reference_name in read_only,
+            allowed=tuple(
+                str(each) for each in self.allowed_values or () if isinstance(each, str | int | float)
+            ),
+        )
+
+
+class AnyFieldAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """A field of the organization, whatever types have it."""
+
+    reference_name: Name
+    read_only: bool | None = None
 
 
 class Numbered(msgspec.Struct, frozen=True):

@@ -32,10 +32,21 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     only: tuple[str, ...] = ()
 
 
+class RuleAction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an alert rule in Sentry asks for by our action: what was checked when it was saved."""
+
+    rule: str
+    project: str
+    work_item_type: str
+    area_path: str = ""
+    tags: str = ""
+
+
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
-    With ``comment_id``, the message copies that new comment; without it, it settles status and assignee.
+    With ``comment_id``, the message copies that new comment; with ``action``, it has a rule create a work
+    item for the issue; without either, it settles status and assignee.
     ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again``, ``returned`` and
     ``only`` are as above; ``only`` names work items.
     """
@@ -48,6 +59,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     returned: bool = False
     only: tuple[str, ...] = ()
     since: float = 0.0
+    action: RuleAction | None = None
 
 
 Message = InboundMessage | OutboundMessage

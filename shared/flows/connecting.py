@@ -23,6 +23,7 @@ from shared.domain.errors import ConnectionChanged, InvalidConfiguration, NotFou
 from shared.domain.ids import is_guid
 from shared.domain.model import Side
 from shared.domain.rules.done import mapping_errors
+from shared.flows.creatable import verify_creations
 from shared.flows.form import ProjectStates
 from shared.flows.identifying import Met, fill_in, meet
 from shared.flows.subscribing import unsubscribe
@@ -88,6 +89,7 @@ def check(
         connection = replace(connection, changed_at=services.clock())
     wanted = Organization(slug, configuration, etag, connection)
     verify_mapping(services, wanted)
+    verify_creations(services, wanted)
     return Checked(wanted, current, warnings)
 
 
@@ -167,7 +169,7 @@ def _located(
     try:
         return services.located(configuration), account, {}
     except SyncError as error:
-        if configuration.status_mapping:
+        if configuration.status_mapping or configuration.create:
             raise
         return configuration, account, {"ado_account_id": error}
 
