@@ -1,7 +1,6 @@
-"""Work items that fit, by the document, by the form and by a rule, over HTTP; and what kind of done they are."""
+"""Work items that fit, by the document, the form and a rule, over HTTP; and what kind of done they are."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import pytest
@@ -39,6 +38,14 @@ def project_id(pair: Pair, name: str = FABRIKAM) -> str:
 
 def creation(pair: Pair, kind: str = "Bug", project: str = FABRIKAM, **defaults: Any) -> dict[str, Any]:
     return {"create": {project_id(pair, project): {kind: defaults}}}
+
+
+def told(pair: Pair, issue_id: str, work_item_id: int, word: str) -> list[str]:
+    """Return the reasons in the activity that hold a word, or are those of an outcome."""
+    entries = pair.activity(issue_id, work_item_id)
+    return [
+        each["reason"] for each in entries if each["outcome"] == word or word in (each.get("reason") or "")
+    ]
 
 
 def submit(pair: Pair, issue_id: str, **fields: Any) -> WorkItem:
@@ -80,13 +87,13 @@ def fire(pair: Pair, issue_id: str) -> None:
     ],
 )
 def test_a_default_that_azure_devops_would_not_take_is_refused_by_its_path(
-    connected: Pair, kind: str, project: str, defaults: dict[str, Any], path: str, said: str
+    connected: Pair, kind: str, project: str, defaults: Any, path: str, said: str
 ) -> None:
     before = connected.ask("GET", "config").json()["config"]
     answer = connected.ask(
         "PUT",
         "config",
-        json=connected.document(**creation(connected, kind, project, **defaults)),
+        json=connected.document(create={project_id(connected, project): {kind: defaults}}),
         headers={"If-Match": "*"},
     )
     where = f"create.{project_id(connected, project)}.{kind}"
@@ -103,7 +110,7 @@ def test_a_project_that_is_none_is_refused(connected: Pair, key: str) -> None:
 
 
 def test_defaults_fill_what_the_form_leaves_open(connected: Pair) -> None:
-    defaults = {
+    defaults: dict[str, Any] = {
         "fields": {SEVERITY: "1 - Critical", "Microsoft.VSTS.Common.Priority": 4},
         "area_path": r"Fabrikam-Fiber\Web",
         "iteration_path": r"Fabrikam-Fiber\Sprint 1",
@@ -141,13 +148,13 @@ def test_the_form_asks_for_what_a_type_still_needs(connected: Pair) -> None:
         ("Severity", "is not"),
         ("Nothing = x", "no field 'Nothing'"),
         ("Severity = 9", "choose one of"),
-        ("Created Date = x", "date"),
+        ("Created Date = x", "TF401320"),
     ],
 )
 def test_a_line_that_means_no_field_is_said_in_the_form(connected: Pair, lines: str, said: str) -> None:
     with pytest.raises(ComponentFailed) as refused:
         submit(connected, new_issue(connected), other_fields=lines)
-    assert said in str(refused.value).casefold() or said in str(refused.value)
+    assert said in str(refused.value)
     assert made(connected) == []
 
 
@@ -217,8 +224,8 @@ def test_however_many_rules_and_events_fire_there_is_one_item(connected: Pair) -
     [item] = made(connected)
     assert [each["work_item_id"] for each in connected.links()] == [item.id]
     fire(connected, issue_id)
-    told = [why for outcome, why in connected.outcomes(issue_id, item.id) if outcome == "already-linked"]
-    assert len(told) == len(set(told)) <= 3
+    again = told(connected, issue_id, item.id, "already-linked")
+    assert len(again) == len(set(again)) == 3
 
 
 def test_an_issue_that_is_linked_gets_none_and_that_is_told_once(connected: Pair) -> None:
@@ -227,8 +234,7 @@ def test_an_issue_that_is_linked_gets_none_and_that_is_told_once(connected: Pair
     fire(connected, issue_id)
     fire(connected, issue_id)
     assert made(connected) == []
-    told = [each for each in connected.outcomes(issue_id, work_item_id) if each[0] == "already-linked"]
-    assert told == [("already-linked", f"rule: {RULE}")]
+    assert told(connected, issue_id, work_item_id, "already-linked") == [f"rule: {RULE}"]
 
 
 def test_a_rule_makes_no_second_item_after_somebody_unlinked_the_first(connected: Pair) -> None:
@@ -276,7 +282,8 @@ def test_a_throttled_creation_waits_its_time(connected: Pair) -> None:
     save_rule(connected)
     connected.ado.meet(throttled(1), path=CREATE)
     connected.sentry.fire_rules(new_issue(connected))
-    eventually(lambda: len(connected.links()) == 1, patience=60)
+    # Until its claim is over, the call may still be on its way.
+    eventually(lambda: len(connected.links()) == 1, patience=180)
     assert len(made(connected)) == 1
 
 
@@ -314,14 +321,14 @@ def test_a_duplicate_archives_and_its_reopening_takes_it_back(connected: Pair) -
     assert connected.status(issue_id) == "unresolved"
 
 
-def test_what_no_hook_told_is_found_with_its_reason(connected: Pair) -> None:
-    issue_id, number = archived_by(connected)
-    connected.ask("POST", "reconcile")
-    connected.settle()
-    connected.ado.weather = connected.ado.weather.__class__(loss=1.0)
-    connected.ado.edit(number, **{"System.State": "Closed", "System.Reason": "Duplicate"})
-    connected.ask("POST", "reconcile")
-    eventually(lambda: connected.status(issue_id) == "ignored", patience=60)
+def test_what_no_hook_told_is_found_with_its_reason(pair: Pair) -> None:
+    pair.configure()
+    issue_id, number = archived_by(pair)
+    pair.ask("POST", "reconcile")
+    pair.settle()
+    pair.ado.edit(number, **{"System.State": "Closed", "System.Reason": "Duplicate"})
+    pair.ask("POST", "reconcile")
+    eventually(lambda: pair.status(issue_id) == "ignored", patience=60)
 
 
 def test_a_state_for_archived_issues_is_gone_to_and_come_back_from(connected: Pair) -> None:
@@ -378,6 +385,6 @@ def test_it_is_resolved_in_a_release_if_there_is_one(
     connected.settle()
     issue = connected.sentry.issue(issue_id)
     assert (issue["status"], issue["statusDetails"]) == ("resolved", details if released else {})
-    told = [why for _, why in connected.outcomes(issue_id, number) if why and "resolved-now" in why]
-    assert bool(told) is (not released and resolve_in != "now")
-    assert partial(connected.health, issue_id, number)() == ("settled", None)
+    is_told = bool(told(connected, issue_id, number, "resolved-now"))
+    assert is_told is (not released and resolve_in != "now")
+    assert connected.health(issue_id, number) == ("settled", None)

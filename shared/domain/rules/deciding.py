@@ -335,7 +335,8 @@ def decide(
     if status.outcome is Outcome.UNDECIDED:
         status = replace(status, problem=problem)
     elif status.target is not None and status.target is kept_open:
-        is_news = link.waiting is not kept_open
+        partner = kept_open.other
+        is_news = link.waiting is not kept_open or seen.counts_as(partner) is not now.counts_as(partner)
         status = Choice(Outcome.SKIPPED, reason=WAITS_FOR_OTHERS) if is_news else Choice(Outcome.SETTLED)
         waiting = kept_open
     elif any(field == STATUS for _, field in siblings) and not _status_agrees(now):
