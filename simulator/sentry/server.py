@@ -234,8 +234,9 @@ class FakeSentry:
         return self.directory.person(actor) if isinstance(actor, str) else actor
 
     def regress(self, issue_id: str) -> None:
-        """Let the error happen again: a resolved issue regresses, an archived one escalates."""
+        """Let the error happen again: a resolved issue regresses, an archived one escalates; rules fire."""
         self.issues.new_event(issue_id)
+        self.fire_rules(issue_id)
 
     def auto_resolve(self, issue_id: str) -> None:
         """Let an old issue look resolved before any task has resolved it."""
