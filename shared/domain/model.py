@@ -179,10 +179,15 @@ class ExternalIssue(msgspec.Struct, frozen=True):
     web_url: str
 
 
+# How we archive: until its work item is reopened, however often it happens again.
+OUR_ARCHIVE = "archived_forever"
+
+
 class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
-    ``external_issues`` are read with many issues at once only, and are empty otherwise.
+    ``external_issues`` are read with many issues at once only, and are empty otherwise. ``substatus`` says in
+    which way it is archived, and is empty where Sentry does not say so.
     """
 
     issue_id: str
@@ -193,6 +198,7 @@ class SentryIssue(msgspec.Struct, frozen=True):
     project_slug: str
     level: str = ""
     external_issues: tuple[ExternalIssue, ...] = ()
+    substatus: str = ""
 
     @property
     def side(self) -> IssueSide:

@@ -1,7 +1,7 @@
 """The shapes of Sentry's answers, as far as they are read: anything else in their place is no answer."""
 
 from html import unescape
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, field
@@ -81,6 +81,8 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     permalink: str | None = None
     project: ProjectAnswer | None = None
     level: str | None = None
+    # No more than a hint, which older versions do not give.
+    substatus: Any = None
     external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
 
     @property
@@ -93,6 +95,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             permalink=self.permalink or "",
             project_slug=(self.project.slug if self.project else None) or "",
             level=self.level or "",
+            substatus=self.substatus if isinstance(self.substatus, str) else "",
             external_issues=tuple(each.external_issue for each in self.external_issues or ()),
         )
 

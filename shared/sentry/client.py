@@ -14,6 +14,7 @@ from shared.domain.errors import Forbidden, NotAssignable, NotFound, Organizatio
 from shared.domain.model import (
     ASSIGNEE_AMBIGUOUS,
     ASSIGNEE_NOT_FOUND,
+    OUR_ARCHIVE,
     Assignee,
     FoundIssues,
     IssueStatus,
@@ -165,7 +166,7 @@ class SentryClient:
         """
         body: dict[str, Any] = {"status": status.value}
         if status is IssueStatus.IGNORED:
-            body["substatus"] = "archived_forever"
+            body["substatus"] = OUR_ARCHIVE
         if status is IssueStatus.RESOLVED and resolve_in in _RELEASES:
             body["statusDetails"] = _RELEASES[resolve_in]
         return self._issue("PUT", issue_id, json=body)

@@ -27,6 +27,7 @@ from shared.domain.ids import is_guid
 from shared.domain.model import (
     FIELDS,
     NOT_SEEN,
+    OUR_ARCHIVE,
     STATUS,
     Claim,
     End,
@@ -272,6 +273,9 @@ class Observer:
     def _is_own_archive(self, link: IssueLink, seen: Ends, now: Ends, unit: UnitOfWork) -> bool:
         """Tell whether we archived the issue, if that may matter: when the work item moved meanwhile."""
         if now.issue.status is not IssueStatus.IGNORED or not state_moved(seen, now):
+            return False
+        # Archived in another way, a person took it out of the archive and put it back.
+        if self.issue(link.issue_id, unit).substatus not in {"", OUR_ARCHIVE}:
             return False
         return own_write(self.end(link.end(Side.SENTRY), unit).record, STATUS, now.issue.status) is not None
 

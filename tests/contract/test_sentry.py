@@ -9,7 +9,15 @@ import pytest
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Forbidden, NotFound, Refused
-from shared.domain.model import TEAM_ASSIGNEE, FoundIssues, IssueStatus, Person, ResolveIn, Stranger
+from shared.domain.model import (
+    OUR_ARCHIVE,
+    TEAM_ASSIGNEE,
+    FoundIssues,
+    IssueStatus,
+    Person,
+    ResolveIn,
+    Stranger,
+)
 from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
@@ -267,6 +275,15 @@ def test_some_plans_do_not_list_several_projects_at_once(bench: Bench) -> None:
     with pytest.raises(Refused) as raised:
         bench.sentry.find_issues(["100"])
     assert "multi project stream" in raised.value.told
+
+
+def test_it_is_told_in_which_way_an_issue_is_archived(bench: Bench) -> None:
+    bench.people.archive("100")
+    assert bench.sentry.get_issue("100").substatus == "archived_until_escalating"
+    # What is archived already stays archived in its way.
+    assert bench.sentry.set_status("100", IGNORED).substatus == "archived_until_escalating"
+    bench.sentry.set_status("100", UNRESOLVED)
+    assert bench.sentry.set_status("100", IGNORED).substatus == OUR_ARCHIVE
 
 
 @pytest.mark.parametrize("resolve_in", [ResolveIn.NEXT_RELEASE, ResolveIn.CURRENT_RELEASE])

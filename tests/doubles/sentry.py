@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from shared.domain.errors import Forbidden, NotAssignable, NotFound, Refused
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
+    OUR_ARCHIVE,
     TEAM_ASSIGNEE,
     Assignee,
     ExternalIssue,
@@ -244,7 +245,10 @@ class MemorySentry:
         issue = self.get_issue(issue_id)
         if status is issue.status:
             return issue
-        changed = self._change(issue, replace(issue, status=status), by)
+        # Whoever presses the button archives until it escalates.
+        ways = {APPLICATION: OUR_ARCHIVE}
+        way = ways.get(by, "archived_until_escalating") if status is IssueStatus.IGNORED else ""
+        changed = self._change(issue, replace(issue, status=status, substatus=way), by)
         # Sentry quirk: nobody is told of an un-archiving (docs/vendor_quirks.md#sentry-hooks).
         if not (issue.status is IssueStatus.IGNORED and status is IssueStatus.UNRESOLVED):
             self.announce(Event(status.value, issue.issue_id))

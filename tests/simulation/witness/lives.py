@@ -78,7 +78,6 @@ class Lives:
         self._hops = hops
         self._by_person: set[tuple[str, str]] = set()
         self._ours: dict[tuple[str, str], object] = {}
-        self._same: set[tuple[str, str]] = set()
         self._announced: dict[str, tuple[str, IssueLink]] = {}
         self.lives: dict[Pair, Life] = {}
         self.causes = self.writes = self.windows = 0
@@ -110,7 +109,6 @@ class Lives:
     def _changed(self, end: str, name: str, *, by_person: bool) -> None:
         """Note who made the last change of a field; ends that agree leave a link nothing to notice."""
         (self._by_person.add if by_person else self._by_person.discard)((end, name))
-        self._same.discard((end, name))
         if by_person:
             self._hops.person_changed(end, name)
         for link in self._facts.links():
@@ -146,7 +144,7 @@ class Lives:
     def _is_own_archive(self, issue: SentryIssue) -> bool:
         """Tell whether an issue is archived because we archived it, and no person has touched that since."""
         key = issue_end(issue.issue_id), STATUS
-        is_ours = self._ours.get(key) is IssueStatus.IGNORED and key not in self._by_person - self._same
+        is_ours = self._ours.get(key) is IssueStatus.IGNORED and key not in self._by_person
         return issue.status is IssueStatus.IGNORED and is_ours
 
     def _wrote_the_same(self, worker: Worker, after: SentryIssue) -> None:
@@ -159,7 +157,6 @@ class Lives:
         for intent in claim.intents if claim is not None else ():
             if intent.side is Side.SENTRY and getattr(after, intent.field) == intent.value:
                 self._ours[issue_end(after.issue_id), intent.field] = intent.value
-                self._same.add((issue_end(after.issue_id), intent.field))
 
     def wrote_item(self, worker: Worker, before: WorkItem, after: WorkItem) -> None:
         names = self._facts.changed_in_item(before, after)
@@ -347,6 +344,8 @@ class Lives:
         """A side wins a conflict if the document says so, unless its changes do not travel."""
         configuration = self._facts.configuration
         status = entry.field == STATUS
+        if status and entry.after in {each.on_archive for each in configuration.status_mapping.values()}:
+            return  # Being archived wins, whatever the document says.
         travels = {
             "outbound": configuration.sync_status_forward
             if status

@@ -80,6 +80,14 @@ def test_whoever_archives_again_after_us_is_a_person(scene: Scene) -> None:
     assert scene.status is IGNORED
 
 
+def test_whoever_archives_again_before_anybody_looks_is_a_person(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **DUPLICATE))
+    scene.sentry.unarchive(ISSUE)  # of which Sentry tells nobody
+    scene.sentry.archive(ISSUE)
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"})) == ["skipped"]
+    assert scene.status is IGNORED
+
+
 @pytest.mark.parametrize("landed", [True, False])
 def test_a_worker_that_dies_at_the_archiving_leaves_it_ours(scene: Scene, landed: bool) -> None:
     scene.calls.meet("set_status", Died(), lands=landed)
