@@ -215,7 +215,11 @@ def _check_picklists(new: Fields, patch: Patch) -> None:
     for name in patch.fields:
         allowed, _ = PICKLISTS.get(name, ((), None))
         value = new.get(name)
-        if allowed and value is not None and str(value) not in {str(each) for each in allowed}:
+        if (
+            allowed
+            and value is not None
+            and str(value).casefold() not in {str(each).casefold() for each in allowed}
+        ):
             raise unsupported_value(name, field_named(name).name, value)
 
 

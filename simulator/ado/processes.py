@@ -240,6 +240,7 @@ PICKLISTS: Mapping[str, tuple[tuple[str | int, ...], str | int | None]] = {
         ("1 - Critical", "2 - High", "3 - Medium", "4 - Low"),
         "3 - Medium",
     ),
+    "Custom.CustomerImpact": (("Low", "Medium", "High"), None),
 }
 
 

@@ -136,10 +136,21 @@ def test_the_form_asks_for_what_a_type_still_needs(connected: Pair) -> None:
         submit(connected, new_issue(connected), **wanted)
     assert refused.value.status == 400
     assert "Customer Impact" in str(refused.value)
-    # Its values are not limited, so they cannot be offered, but written.
-    assert options(connected, "required-1", **wanted) == []
-    item = submit(connected, new_issue(connected), **wanted, other_fields="Customer Impact = High\n\n")
+    # Sentry's schema is the same for all types, so what one requires is offered in its turn.
+    assert options(connected, "required-1", **wanted) == [
+        "Customer Impact: Low",
+        "Customer Impact: Medium",
+        "Customer Impact: High",
+    ]
+    assert options(connected, "required-2", **wanted) == options(connected, "required-1") == []
+    item = submit(connected, new_issue(connected), **wanted, required_1=f"{IMPACT}=High")
     assert item.fields[IMPACT] == "High"
+
+
+def test_a_required_field_may_be_written_as_a_line(connected: Pair) -> None:
+    wanted = {"project": project_id(connected, TAILORED), "work_item_type": REQUEST}
+    item = submit(connected, new_issue(connected), **wanted, other_fields="customer impact = Low\n\n")
+    assert item.fields[IMPACT] == "Low"
 
 
 @pytest.mark.parametrize(
