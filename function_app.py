@@ -6,16 +6,21 @@ from functions import (
     activity,
     admin,
     ado_webhook,
+    copy_link,
+    events,
+    explain,
     health,
     hook_watchdog,
     inbound_sync,
     issue_links,
     org_config,
+    organizations,
     outbound_sync,
     reconcile,
     search,
     sentry_components,
     sentry_webhook,
+    status,
 )
 from shared.services import services
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE
@@ -114,6 +119,40 @@ def link_issues(req: func.HttpRequest) -> func.HttpResponse:
 )
 def list_activity(req: func.HttpRequest) -> func.HttpResponse:
     return activity.handle(req, services())
+
+
+@app.function_name("copy_link")
+@app.route(
+    "organizations/{organization}/links/{issue_id}/{work_item_id}/copy",
+    methods=["POST"],
+    auth_level=FUNCTION,
+)
+def copy_one_side(req: func.HttpRequest) -> func.HttpResponse:
+    return copy_link.handle(req, services())
+
+
+@app.function_name("explain")
+@app.route("organizations/{organization}/explain", methods=["GET"], auth_level=FUNCTION)
+def explain_one(req: func.HttpRequest) -> func.HttpResponse:
+    return explain.handle(req, services())
+
+
+@app.function_name("organizations")
+@app.route("organizations", methods=["GET"], auth_level=FUNCTION)
+def list_organizations(req: func.HttpRequest) -> func.HttpResponse:
+    return organizations.handle(req, services())
+
+
+@app.function_name("status")
+@app.route("organizations/{organization}/status", methods=["GET"], auth_level=FUNCTION)
+def show_status(req: func.HttpRequest) -> func.HttpResponse:
+    return status.handle(req, services())
+
+
+@app.function_name("events")
+@app.route("organizations/{organization}/events", methods=["GET"], auth_level=FUNCTION)
+def list_events(req: func.HttpRequest) -> func.HttpResponse:
+    return events.handle(req, services())
 
 
 @app.function_name("admin")

@@ -1,14 +1,13 @@
 """Lists the activity of one link, newest first; it explains why something did not sync."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, continuation_of, log_unreadable
-from shared.domain.ids import named_link
+from functions.edge import answer, api_boundary, continuation_of, log_unreadable, shown_at
 from shared.domain.model import ActivityEntry
+from shared.flows.naming import link_named
 from shared.services import Services
 
 _PAGE_SIZE = 100  # entries
@@ -17,7 +16,10 @@ _PAGE_SIZE = 100  # entries
 @api_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
-    issue_id, work_item_id = named_link(request.route_params)
+    route = request.route_params
+    issue_id, work_item_id = link_named(
+        services, organization, route.get("issue_id"), route.get("work_item_id")
+    )
     page = services.activity.page(
         organization.scope, issue_id, work_item_id, continuation_of(request), _PAGE_SIZE
     )
@@ -31,6 +33,5 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 
 def _described(entry: ActivityEntry) -> dict[str, Any]:
-    at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds")
-    empty = dict.fromkeys(("at", "outcome", "direction", "field", "from", "to", "rev", "reason"))
-    return {**empty, **msgspec.to_builtins(entry), "at": at}
+    names = ("at", "outcome", "direction", "field", "from", "to", "rev", "reason", "told_by")
+    return {**dict.fromkeys(names), **msgspec.to_builtins(entry), "at": shown_at(entry.at)}

@@ -10,6 +10,8 @@ from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse, verify
 from shared.domain.connection import teaches
 from shared.domain.errors import SyncError
 from shared.domain.messages import InboundMessage
+from shared.domain.model import Side
+from shared.flows.counting import door, note_taken
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -19,19 +21,30 @@ _JUST_NOW = 1.0  # seconds
 @webhook_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     slug, body = request.route_params["organization"], body_of(request, LARGEST_HOOK)
-    secrets = secrets_or_refusal(services.settings.ado_webhook_secrets, slug)
-    verify_secret(request.headers, secrets)
-    organization, event = _read(services, slug, body)
+    with door(services, slug, Side.ADO):
+        secrets = secrets_or_refusal(services.settings.ado_webhook_secrets, slug)
+        verify_secret(request.headers, secrets)
+        organization, event = _read(services, slug, body)
     if isinstance(event, Foreign):
         with suppress(SyncError):  # Who counts it is no concern of whoever sent it.
             services.foreign.note(slug)
         return outcome("ignored", organization=slug, detail=event.detail)
     if isinstance(event, Uninteresting):
+        note_taken(services, organization.scope, Side.ADO, nothing_to_do=True)
         detail = event.detail or None
         return outcome(event.outcome, organization=slug, work_item=event.work_item_id, detail=detail)
     services.inbound.put(
-        InboundMessage(slug, event.work_item_id, event.rev, event.event, event.snapshot, organization.epoch)
+        InboundMessage(
+            slug,
+            event.work_item_id,
+            event.rev,
+            event.event,
+            event.snapshot,
+            organization.epoch,
+            told_at=services.clock(),
+        )
     )
+    note_taken(services, organization.scope, Side.ADO)
     _learn(services, organization, event)
     return outcome("queued", 202, organization=slug, work_item=event.work_item_id, rev=event.rev)
 

@@ -11,7 +11,9 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import azure.functions as func
 
@@ -114,12 +116,17 @@ _PERMISSIONS = {
 _CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")
 _VENDORS_OWN = frozenset({400, 401, 404, 413, 503})
 _LONGEST_CONTINUATION = 1024  # characters
+_LONGEST_TEXT = 1_000  # characters
+# A function's key may be given in the query, with the client's name.
+# https://learn.microsoft.com/azure/azure-functions/function-keys-how-to
+_OF_THE_HOST = frozenset({"code", "clientId"})
+Word = TypeVar("Word", bound=StrEnum)
 _RETRY_AFTER = 10.0  # seconds, when the error names no time
 
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
     return func.HttpResponse(
-        json.dumps(content, ensure_ascii=False),
+        json.dumps(content, ensure_ascii=False) + "\n",
         status_code=status,
         mimetype="application/json",
         headers={**(headers or {}), "X-Content-Type-Options": "nosniff"},
@@ -283,6 +290,38 @@ def continuation_of(request: func.HttpRequest) -> str | None:
     if text is not None and (len(text) > _LONGEST_CONTINUATION or not text.isprintable()):
         raise Rejected("continuation must be one that an answer named")
     return text
+
+
+def verify_parameters(request: func.HttpRequest, *known: str) -> None:
+    """Raise Rejected for a parameter that nobody reads: a misspelled filter would show everything."""
+    unknown = sorted(set(request.params) - {*known, *_OF_THE_HOST})
+    if unknown:
+        these = f"known are {', '.join(known)}" if known else "there are none"
+        raise Rejected(f"{unknown[0][:40]!r} is no parameter of this request: {these}")
+
+
+def choice_in(request: func.HttpRequest, name: str, kind: type[Word]) -> Word | None:
+    """Return a parameter that is one of a few words, None if it is absent, or raise Rejected naming them."""
+    text: str | None = request.params.get(name)
+    if text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise Rejected(f"{name} must be {' or '.join(kind)}") from error
+
+
+def text_in(request: func.HttpRequest, name: str) -> str | None:
+    """Return a parameter of any text, None if it is absent, or raise Rejected for an empty or endless one."""
+    text: str | None = request.params.get(name)
+    if text is not None and not 0 < len(text.strip()) <= _LONGEST_TEXT:
+        raise Rejected(f"{name} must be a text of 1 to {_LONGEST_TEXT} characters")
+    return text
+
+
+def shown_at(at: float | None) -> str | None:
+    """Return a moment as answers show it."""
+    return None if not at else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str) -> tuple[str, ...]:

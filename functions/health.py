@@ -1,7 +1,8 @@
 """Reports whether the app can do its work, and names what it lacks, without any secret."""
 
+import itertools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -10,6 +11,15 @@ import azure.functions as func
 
 from functions.edge import answer, api_boundary, name_of, sentence_of
 from shared.domain.errors import OrganizationGone, SyncError
+from shared.domain.rules.problems import (
+    CHANGES_UNTOLD,
+    DELIVERIES_REFUSED,
+    MISSING_SETTING,
+    ORGANIZATION_NOT_FOUND,
+    PART_FAILED,
+    UNAUTHORIZED,
+)
+from shared.flows.watching import nobodys, troubles_in_short
 from shared.http.trouble import (
     EXPIRED_CERTIFICATE,
     NO_TLS,
@@ -23,6 +33,7 @@ from shared.services import Services
 from shared.settings import STORAGE
 from shared.store.organizations import DOCUMENT, gone
 from shared.store.progress import Told
+from shared.version import VERSION
 
 # What fails, by the part of the reconciler's runs.
 _PARTS = {
@@ -33,6 +44,17 @@ _PARTS = {
     "activity": "old activity cannot be removed",
     "hooks": "the service hook subscriptions in Azure DevOps are not in order",
 }
+_SERVICES = frozenset({"ado", "sentry"})
+# What an organization's own problems are called here, by their kind.
+_SHOWN = {
+    UNAUTHORIZED: "{service} does not accept our credentials",
+    ORGANIZATION_NOT_FOUND: "{service} knows no organization of the name or at the address in the document",
+    MISSING_SETTING: "a setting for {service} is missing",
+    DELIVERIES_REFUSED: "deliveries from {service} are refused, as their secret or signature is wrong,",
+    CHANGES_UNTOLD: "the reconciler found changes in {service} that no hook told: look at the hooks,",
+}
+# So many organizations are looked at one by one, which takes a call or two each.
+_MOST_LOOKED_AT = 100
 # What is done in another way, which takes more calls.
 _WAYS = {
     "feed": "all linked work items are looked at, as Azure DevOps does not tell what changed,",
@@ -53,7 +75,6 @@ _CURES = {
     UNKNOWN_NAME: "check the address, and the app's DNS servers",
     UNSUPPORTED_VERSION: "Azure DevOps Server 2020 or a newer one is needed",
 }
-_KEPT_FOR = 10.0  # seconds: whoever asks, and however often, storage is asked this seldom
 
 
 class _Look(NamedTuple):
@@ -80,7 +101,7 @@ def handle(_request: func.HttpRequest, services: Services) -> func.HttpResponse:
 
 
 def _is_old(look: _Look | None, services: Services) -> bool:
-    return look is None or not 0 <= services.clock() - look.at < _KEPT_FOR
+    return look is None or not 0 <= services.clock() - look.at < services.keeps_health_for
 
 
 def _looked_at(services: Services) -> dict[str, Any]:
@@ -94,7 +115,7 @@ def _looked_at(services: Services) -> dict[str, Any]:
         problems += found
     stood_in_for = (error.detail for error in services.settings.stood_in_for())
     problems += [each for each in stood_in_for if each not in problems]
-    content = {"status": "degraded" if problems else "ok", "problems": problems}
+    content = {"status": "degraded" if problems else "ok", "version": VERSION, "problems": problems}
     return {**content, "notes": notes} if notes else content
 
 
@@ -114,8 +135,14 @@ def _in_storage(services: Services) -> tuple[list[str], list[str]]:
 
 def _noted(services: Services) -> tuple[list[str], list[str]]:
     """Return what keeps us from our work, and what only makes it dearer."""
-    told = [*services.progress.told().values(), *services.hooks.told()]
-    problems = [*_refusals(services), *_parts(told, are_notes=False), *_unreadable(told)]
+    by_scope = services.progress.told()
+    told = [*by_scope.values(), *services.hooks.told()]
+    problems = [
+        *_refusals(services),
+        *_troubles(services, by_scope),
+        *_parts(told, are_notes=False),
+        *_unreadable(told),
+    ]
     return problems, list(_parts(told, are_notes=True))
 
 
@@ -143,6 +170,36 @@ def _refusals(services: Services) -> Iterator[str]:
         )
 
 
+def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
+    """Say what the doors and the answers of both services show; name no organization, as anybody may ask."""
+    services.ledger.flush()
+    refusing = services.organizations.refusals()
+    since: dict[tuple[str, str], list[float]] = {}
+    for organization in itertools.islice(services.organizations.all(), _MOST_LOOKED_AT):
+        for each in troubles_in_short(services, organization, told.get(organization.scope, Told())):
+            # A refusal that a worker has met as well is told once, and so is an organization that is gone.
+            is_told = (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0) or (
+                each.kind == ORGANIZATION_NOT_FOUND and refusing[gone(str(each.side))] > 0
+            )
+            if not is_told and not each.kind.endswith(PART_FAILED):
+                since.setdefault((each.kind, str(each.side)), []).append(each.since or services.clock())
+    for (kind, side), moments in sorted(since.items()):
+        what = _SHOWN.get(kind, "{service} did not answer when it was asked who it is ({kind})")
+        yield (
+            f"{what.format(service=name_of(side), kind=kind)} for {len(moments)} organization(s) since "
+            f"{_minute(min(moments))}"
+        )
+    if slugs := {each.slug for each in nobodys(services)}:
+        yield (
+            f"deliveries with our secret come for {len(slugs)} organization(s) that are not connected: "
+            "delete the subscriptions that GET /api/organizations names"
+        )
+
+
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+
+
 def _unreadable(told: Sequence[Told]) -> Iterator[str]:
     for what, count in (
         ("links", sum(each.unreadable_links.last for each in told)),
@@ -157,11 +214,13 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     since: dict[tuple[str, str], list[float]] = {}
     for each in told:
         for part, problem in each.problems.items():
-            # Of an organization that is gone the refusals tell, once for all that fails for it.
-            if problem.is_note is are_notes and problem.kind != OrganizationGone.kind:
+            # What both services said when they were asked who they are is told with the troubles; of an
+            # organization that is gone the refusals tell, once for all that fails for it.
+            is_told = part in _SERVICES or problem.kind == OrganizationGone.kind
+            if problem.is_note is are_notes and not is_told:
                 since.setdefault((part, problem.kind), []).append(problem.since)
     for (part, kind), moments in sorted(since.items()):
-        begun = datetime.fromtimestamp(min(moments), UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+        begun = _minute(min(moments))
         what = (_WAYS if are_notes else _PARTS).get(part, part)
         cure = f" ({_CURES[kind]})" if kind in _CURES else ""
         yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure}"

@@ -8,18 +8,18 @@ import msgspec
 from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unreadable, read, seated
 from functions.log import level_of, line, reason_of_refusal
 from shared.domain.errors import SyncError
-from shared.domain.ids import issue_id_from, work_item_id_from
 from shared.flows.connecting import remove_what_ended
+from shared.flows.naming import link_named
 from shared.flows.reconciling import Found, Part, reconcile, reconcile_all
-from shared.flows.syncing import settle_now
+from shared.flows.syncing import settle_patiently
 from shared.services import Services
 
 logger = logging.getLogger(__name__)
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    issue_id: str | None = None
-    work_item_id: int | None = None
+    issue_id: str | int | None = None
+    work_item_id: str | int | None = None
 
 
 def handle_timer(services: Services) -> None:
@@ -62,10 +62,8 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     services.end_refusals(organization.slug)
     if wanted.issue_id is None and wanted.work_item_id is None:
         return _answer(organization.slug, reconcile(services, organization, everything=True))
-    issue_id = issue_id_from(wanted.issue_id or "", "issue_id")
-    work_item_id = work_item_id_from(str(wanted.work_item_id or ""), "work_item_id")
-    stored = services.links.get(organization.scope, issue_id, work_item_id)
-    return answer({"outcome": settle_now(services, organization, stored)})
+    issue_id, work_item_id = link_named(services, organization, wanted.issue_id, wanted.work_item_id)
+    return answer({"outcome": settle_patiently(services, organization, issue_id, work_item_id)})
 
 
 def _answer(slug: str, found: Found) -> func.HttpResponse:

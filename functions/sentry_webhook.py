@@ -4,6 +4,8 @@ import azure.functions as func
 
 from functions.edge import LARGEST_HOOK, body_of, outcome, secrets_or_refusal, webhook_boundary
 from shared.domain.messages import OutboundMessage
+from shared.domain.model import Side
+from shared.flows.counting import door, note_taken
 from shared.sentry.hook import SIGNATURE_HEADER, parse, verify_signature
 from shared.services import Services
 
@@ -11,13 +13,23 @@ from shared.services import Services
 @webhook_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization, body = request.route_params["organization"], body_of(request, LARGEST_HOOK)
-    secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
-    verify_signature(body, request.headers.get(SIGNATURE_HEADER), secrets)
-    connected = services.organizations.recent(organization)
+    with door(services, organization, Side.SENTRY):
+        secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
+        verify_signature(body, request.headers.get(SIGNATURE_HEADER), secrets)
+        connected = services.organizations.recent(organization)
     hint = parse(request.headers, body)
     if hint is None or (hint.comment_id and not connected.configuration.sync_comments):
+        note_taken(services, connected.scope, Side.SENTRY, nothing_to_do=True)
         return outcome("ignored", organization=organization, issue=hint.issue_id if hint else None)
     services.outbound.put(
-        OutboundMessage(organization, hint.issue_id, hint.comment_id, connected.epoch, action=hint.action)
+        OutboundMessage(
+            organization,
+            hint.issue_id,
+            hint.comment_id,
+            connected.epoch,
+            action=hint.action,
+            told_at=services.clock(),
+        )
     )
+    note_taken(services, connected.scope, Side.SENTRY)
     return outcome("queued", 202, organization=organization, issue=hint.issue_id)

@@ -34,7 +34,7 @@ param logRetention int
 
 // The scale controller looks at a queue before the app first runs, so all of them are made here and none by the app.
 var queues = ['inbound-sync', 'outbound-sync', 'inbound-sync-poison', 'outbound-sync-poison']
-var tables = ['syncorganizations', 'synclinks', 'syncactivity']
+var tables = ['syncorganizations', 'synclinks', 'syncactivity', 'synctraffic']
 var packages = 'app-package'
 
 // https://learn.microsoft.com/azure/role-based-access-control/built-in-roles

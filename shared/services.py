@@ -41,6 +41,7 @@ from shared.store.forbidden import ForbiddenStore
 from shared.store.foreign import ForeignStore
 from shared.store.hooks import HookStore
 from shared.store.idempotency import IdempotencyStore
+from shared.store.ledger import Later, Ledger, start_later
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
@@ -48,6 +49,7 @@ from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue
 from shared.store.scopes import ScopeStore
 from shared.store.tables import SCOPE as STORAGE_SCOPE
 from shared.store.tables import AzureTable, Table, table_service
+from shared.store.traffic import TrafficStore
 from shared.store.transport import new_transport
 
 _ASKED_EVERY = 600.0  # seconds; somebody may have given our token a scope that it lacked
@@ -60,12 +62,16 @@ _UNIT_OF_WORK = 100.0
 class Services:
     """Everything with a connection or a cache. Threads may share it; nothing opens before its first use."""
 
+    # Seconds for which an answer of ``health`` is given again: anybody may ask for it.
+    keeps_health_for = 10.0
+
     def __init__(
         self,
         settings: Settings,
         clock: Callable[[], float] = time.time,
         credential: Credential | None = None,
         pause: Callable[[float], None] = time.sleep,
+        later: Later = start_later,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -83,6 +89,7 @@ class Services:
         # When the check of a document's mapping began that took longer than one request.
         self.unfinished_checks: dict[str, float] = {}
         self._asked_at: dict[str, float] = {}
+        self._later = later
 
     @cached_property
     def organizations(self) -> OrganizationStore:
@@ -119,6 +126,18 @@ class Services:
     @cached_property
     def activity(self) -> ActivityStore:
         return ActivityStore(self._table("activity"), self.new_token)
+
+    @cached_property
+    def traffic(self) -> TrafficStore:
+        return TrafficStore(self._table("traffic"), self.new_token)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        instance = secrets.token_hex(8)
+        return Ledger(lambda: self.traffic, self._scopes, self.clock, instance, self._later)
+
+    def _scopes(self) -> dict[str, str]:
+        return self.organizations.scopes()
 
     @cached_property
     def inbound(self) -> Queue:

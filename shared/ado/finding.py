@@ -28,6 +28,23 @@ class Hit(msgspec.Struct, frozen=True):
     title: str
 
 
+def number_in(query: str, base_url: str) -> int | None:
+    """Return the number that a work item is called by: 31, #31, AB#31, or its address below ``base_url``."""
+    query = query.strip()
+    if found := _NUMBER.fullmatch(query):
+        return int(found[1]) or None
+    try:
+        if not _is_url(query) or _organization_in(query) != _organization_in(base_url):
+            return None
+    except ValueError:
+        return None  # It starts like a URL but is not one.
+    parts = urlsplit(query)
+    if found := _EDIT_PATH.search(parts.path):
+        return int(found[1])
+    [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
+    return number_in(text, base_url) if _NUMBER.fullmatch(text) else None
+
+
 class WorkItemFinder:
     """``index`` is a client of the search service. A URL outside ``base_url`` finds nothing."""
 
@@ -50,7 +67,7 @@ class WorkItemFinder:
         return self._by_query(_in_project(project), "[System.ChangedDate] DESC", project, limit)
 
     def _named(self, query: str, project: str | None) -> list[Hit]:
-        number = self._number_in(query.strip())
+        number = number_in(query, self._base_url)
         if number is None:
             return []
         try:
@@ -68,20 +85,6 @@ class WorkItemFinder:
             return self._ado.get_project(project).id == item.project_id
         except NotFound:
             return False
-
-    def _number_in(self, query: str) -> int | None:
-        if found := _NUMBER.fullmatch(query):
-            return int(found[1]) or None
-        try:
-            if not _is_url(query) or _organization_in(query) != _organization_in(self._base_url):
-                return None
-        except ValueError:
-            return None  # It starts like a URL but is not one.
-        parts = urlsplit(query)
-        if found := _EDIT_PATH.search(parts.path):
-            return int(found[1])
-        [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
-        return self._number_in(text) if _NUMBER.fullmatch(text) else None
 
     def _by_words(self, words: str, project: str | None, limit: int) -> list[Hit]:
         """Ask the search service; if it fails or finds nothing, query the titles of the work items."""

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from shared.domain.decoding import decode
-from shared.domain.model import WorkItem
+from shared.domain.model import ToldBy, WorkItem
 
 InboundEvent = Literal["updated", "deleted", "restored"]
 
@@ -18,7 +18,8 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     ``epoch`` is that of the connection it belongs to; an older version of the app writes none. ``again``
     marks a look of the reconciler's own, which carries no news, and ``returned`` one that was put back as a
     service asked us to wait. ``only`` names the issues whose links an earlier unit of work left; empty means
-    all.
+    all. ``told_at`` is when (epoch seconds) a hook told of the change; 0 in all other messages, and in those
+    of an older version.
     """
 
     organization: str
@@ -30,6 +31,11 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     again: bool = False
     returned: bool = False
     only: tuple[str, ...] = ()
+    told_at: float = 0.0
+
+    @property
+    def told_by(self) -> ToldBy:
+        return "reconciler" if self.again else "hook"
 
 
 class RuleAction(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,8 +53,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     With ``comment_id``, the message copies that new comment; with ``action``, it has a rule create a work
     item for the issue; without either, it settles status and assignee.
-    ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again``, ``returned`` and
-    ``only`` are as above; ``only`` names work items.
+    ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again``, ``returned``,
+    ``only`` and ``told_at`` are as above; ``only`` names work items.
     """
 
     organization: str
@@ -60,6 +66,11 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     only: tuple[str, ...] = ()
     since: float = 0.0
     action: RuleAction | None = None
+    told_at: float = 0.0
+
+    @property
+    def told_by(self) -> ToldBy:
+        return "reconciler" if self.again else "hook"
 
 
 Message = InboundMessage | OutboundMessage

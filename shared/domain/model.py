@@ -5,6 +5,7 @@ All are frozen. Stored values are msgspec structs, so their definition is also t
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -35,6 +36,9 @@ STATE_UNREACHABLE = "state-unreachable"
 WAITS_FOR_OTHERS = "waits-for-others"
 SIBLING = "sibling"
 ARCHIVED = "archived"
+
+# Who noticed that something may have changed.
+ToldBy = Literal["hook", "reconciler"]
 
 
 class Side(StrEnum):
@@ -186,8 +190,9 @@ OUR_ARCHIVE = "archived_forever"
 class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
-    ``external_issues`` are read with many issues at once only, and are empty otherwise. ``substatus`` says in
-    which way it is archived, and is empty where Sentry does not say so.
+    ``external_issues`` are read with many issues at once only, and are empty otherwise. ``short_id`` is the
+    name that people know it by, such as FE-1. ``substatus`` says in which way it is archived, and is empty
+    where Sentry does not say so.
     """
 
     issue_id: str
@@ -198,6 +203,7 @@ class SentryIssue(msgspec.Struct, frozen=True):
     project_slug: str
     level: str = ""
     external_issues: tuple[ExternalIssue, ...] = ()
+    short_id: str = ""
     substatus: str = ""
 
     @property
@@ -425,7 +431,9 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     the times (epoch seconds) of our own recent writes, for the guard against flapping. ``epoch`` is that of
     the connection to which both ids belong. ``waiting`` names the side that is to become done as soon as its
     other partners are. ``form`` is None for a link that was made in another way than by Sentry's form.
-    ``passed_over`` are states that were refused, and are not asked for again at once.
+    ``passed_over`` are states that were refused, and are not asked for again at once. ``apart`` says for each
+    field why both sides were left different, by the reason of the last decision about it. ``short_id`` and
+    ``issue_title`` are the issue's, as it was last read.
     """
 
     organization: str
@@ -446,6 +454,9 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     form: FormEntry | None = None
     owed_reason: str = ""
     passed_over: PassedOver | None = None
+    apart: Mapping[str, str] = {}
+    short_id: str = ""
+    issue_title: str = ""
 
     def moved_to(self, issue_id: str) -> "IssueLink":
         """Return the link with the issue into which its own was merged, which shows entries of its own."""
@@ -466,7 +477,10 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One observation, decision, write or refusal of a link. ``at`` is in epoch seconds."""
+    """One observation, decision, write or refusal of a link. ``at`` is in epoch seconds.
+
+    ``told_by`` says who noticed the change; None where a person asked for it.
+    """
 
     at: float
     outcome: str
@@ -476,3 +490,4 @@ class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     after: str | None = msgspec.field(default=None, name="to")
     rev: int | None = None
     reason: str | None = None
+    told_by: ToldBy | None = None

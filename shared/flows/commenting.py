@@ -21,6 +21,7 @@ from shared.domain.errors import (
 from shared.domain.failures import gravest, reason_of
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
+from shared.flows.counting import note_comment, note_not_linked
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, comment_of
@@ -55,7 +56,10 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         return [SWITCHED_OFF]
     issue_id, links = _links_of(services, organization, message)
     if not links:
-        return [_wait_for_link(services, message)]
+        outcome = _wait_for_link(services, message)
+        if outcome == NOT_LINKED:
+            note_not_linked(services, organization.scope, message)
+        return [outcome]
     try:
         comment = services.sentry(organization).get_comment(issue_id, message.comment_id)
     except NotFound:  # Deleted before it could be copied.
@@ -171,6 +175,7 @@ def _recorded(
     problem: str = "",
 ) -> str:
     now, reason = services.clock(), f"comment-{comment_id}{': ' if problem else ''}{problem}"
-    entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason)
+    entry = ActivityEntry(now, outcome, direction=OUTBOUND, field="comment", reason=reason, told_by="hook")
     services.activity.add(organization.scope, link.issue_id, link.work_item_id, entry)
+    note_comment(services, organization.scope, link.issue_id, link.work_item_id, outcome, problem or None)
     return outcome

@@ -25,7 +25,7 @@ from shared.domain.model import Side
 from shared.domain.rules.done import mapping_errors
 from shared.flows.creatable import verify_creations
 from shared.flows.form import ProjectStates
-from shared.flows.identifying import Met, fill_in, meet
+from shared.flows.identifying import Met, fill_in, meet, note_met
 from shared.flows.subscribing import unsubscribe
 from shared.services import Services
 from shared.store.organizations import Organization
@@ -47,6 +47,7 @@ class Checked(msgspec.Struct, frozen=True):
     wanted: Organization
     current: Organization | None
     warnings: Mapping[str, SyncError]
+    met: Met
 
 
 def store(
@@ -90,15 +91,17 @@ def check(
     wanted = Organization(slug, configuration, etag, connection)
     verify_mapping(services, wanted)
     verify_creations(services, wanted)
-    return Checked(wanted, current, warnings)
+    return Checked(wanted, current, warnings, met)
 
 
 def keep(services: Services, checked: Checked) -> Organization:
     """Store a checked document; raise Conflict or StalePrecondition if another one is stored by now."""
-    wanted, current = checked.wanted, checked.current
+    wanted, current, met = checked.wanted, checked.current, checked.met
     slug, configuration, connection = wanted.slug, wanted.configuration, wanted.connection
     if current is None:
-        return services.organizations.add(slug, configuration, connection)
+        added = services.organizations.add(slug, configuration, connection)
+        note_met(services, added, met)
+        return added
     if connection.epoch != current.epoch:
         services.scopes.announce_end(current.scope)
     stored = services.organizations.replace(current, configuration, connection)
@@ -108,6 +111,7 @@ def keep(services: Services, checked: Checked) -> Organization:
         services.end_refusals(slug)
         with suppress(SyncError):  # It would end by itself, as soon as a service answers.
             services.organizations.note_cure(slug)
+    note_met(services, stored, met)
     return stored
 
 
@@ -296,6 +300,7 @@ def _remove_rows(services: Services, scope: str) -> bool:
     """Remove the next rows of a connection that is over, and tell whether there were any."""
     links = services.links.remove_some(scope, _ROWS_AT_ONCE)
     entries = services.activity.remove_some(scope, _ROWS_AT_ONCE)
+    entries += services.traffic.remove_some(scope, _ROWS_AT_ONCE)
     services.progress.remove(scope)
     services.hooks.forget(scope)
     return links + entries > 0

@@ -6,8 +6,9 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.connection import Identity, ado_place, sentry_id, sentry_place
-from shared.domain.errors import SyncError
+from shared.domain.errors import SyncError, Throttled
 from shared.domain.model import Side
+from shared.domain.problems import Problem
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -43,6 +44,19 @@ def _told(ask: Callable[[], str], side: Side, troubles: dict[Side, SyncError]) -
     except SyncError as error:
         troubles[side] = error
         return ()
+
+
+def note_met(services: Services, organization: Organization, met: Met) -> None:
+    """Keep what came of asking where the reconciler keeps it, so that nobody waits for its next run."""
+    now, scope = services.clock(), organization.scope
+    with suppress(SyncError):
+        before = services.progress.get(scope)
+        problems = {part: each for part, each in before.problems.items() if part not in {"ado", "sentry"}}
+        for service, error in ((side.value, error) for side, error in met.troubles.items()):
+            if not isinstance(error, Throttled):
+                problem = Problem(error.kind, error.detail, now)
+                problems[service] = problem.after(before.problems.get(service))
+        services.progress.put(scope, msgspec.structs.replace(before, problems=problems, asked_at=now))
 
 
 def fill_in(services: Services, organization: Organization) -> None:

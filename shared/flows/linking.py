@@ -18,7 +18,6 @@ from shared.domain.model import (
     FormEntry,
     Health,
     IssueLink,
-    IssueSide,
     IssueStatus,
     ItemSide,
     SentryIssue,
@@ -26,9 +25,11 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.domain.rules.done import counted
+from shared.domain.rules.landing import as_if_edited
 from shared.domain.rules.partners import may_have_changed, still_shown
 from shared.flows.identifying import fill_in
 from shared.services import Services
+from shared.settling.observing import shown_title
 from shared.store.idempotency import creation_of
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization, unknown
@@ -157,6 +158,8 @@ def _new_link(
         work_item_type=item.work_item_type,
         seen=Ends(issue.side, side),
         title=item.title,
+        short_id=issue.short_id,
+        issue_title=shown_title(issue.title),
         area_path=item.area_path,
         open_state=item.state if side.status is IssueStatus.UNRESOLVED else None,
         health=health,
@@ -180,26 +183,10 @@ def _copy(services: Services, organization: Organization, stored: StoredLink, pa
 def _first_seen(now: Ends, initial: Initial | None, *, created: bool) -> Ends:
     """Return the ends that a new link is stored with: those of now, except what is to be copied."""
     if initial is not None:
-        return _as_if_changed(now, Side(initial))
+        return as_if_edited(now, Side(initial))
     if created and now.issue.assignee is not None and now.item.assignee is None:
         return replace(now, issue=replace(now.issue, assignee=NOT_SEEN))
     return now
-
-
-def _as_if_changed(now: Ends, side: Side) -> Ends:
-    """Return the ends that would have been seen if this side had just changed both its fields.
-
-    Nobody can set these values, so the copy happens even if the side changes in the meantime. An archived
-    issue is the exception: it looks as if it had stood like its work item, so whoever takes it out of the
-    archive meanwhile either agrees with the work item or has changed something.
-    """
-    if side is Side.SENTRY:
-        archived = now.issue.status is IssueStatus.IGNORED
-        before = (now.item.status or IssueStatus.UNRESOLVED) if archived else IssueStatus.IGNORED
-        return replace(now, issue=IssueSide(before, NOT_SEEN))
-    archived = now.item.status is IssueStatus.IGNORED
-    other = IssueStatus.UNRESOLVED if archived else IssueStatus.IGNORED
-    return replace(now, item=ItemSide(now.item.rev - 1, "", other, NOT_SEEN))
 
 
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:

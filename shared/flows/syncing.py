@@ -19,6 +19,7 @@ from shared.domain.errors import (
 from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
 from shared.domain.model import WorkItem
+from shared.flows.counting import Settled, note_not_linked, note_settled
 from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.settling.observing import UnitOfWork, is_of_link
@@ -31,6 +32,8 @@ NOT_LINKED, OTHER_CONNECTION = "not-linked", "other-connection"
 _THE_REST_COMES_IN = 1.0  # seconds
 _ISSUES_STAY_FRESH = 30.0  # seconds
 _BANS_NOTED = 5
+# Most writes finish within this time: ten times half a second.
+_WAITS, _BETWEEN = 10, 0.5
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
     organization, unit = addressee_of(services, message), services.new_unit_of_work()
     if organization is None:
         return [OTHER_CONNECTION]
+    unit.told_by = message.told_by
     scope, work_item_id = organization.scope, message.work_item_id
 
     def load(issue_id: str) -> StoredLink:
@@ -93,6 +97,7 @@ def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
     organization, unit = addressee_of(services, message), services.new_unit_of_work()
     if organization is None:
         return [OTHER_CONNECTION]
+    unit.told_by = message.told_by
     store, scope, issue_id = services.links, organization.scope, message.issue_id
     if message.only:
         waiting = _Waiting(message.only, lambda name: store.get(scope, issue_id, int(name)), is_rest=True)
@@ -129,6 +134,26 @@ def settle_now(services: Services, organization: Organization, stored: StoredLin
     return outcome
 
 
+def settle_patiently(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> str:
+    """Settle one link as ``settle_now`` does, and wait for a worker that is writing for it."""
+    return patiently(
+        services,
+        lambda: settle_now(
+            services, organization, services.links.get(organization.scope, issue_id, work_item_id)
+        ),
+    )
+
+
+def patiently(services: Services, settle: Callable[[], str]) -> str:
+    """Settle a link; while another worker holds it, wait for up to five seconds."""
+    for _ in range(_WAITS):
+        try:
+            return settle()
+        except Busy:
+            services.pause(_BETWEEN)
+    return settle()
+
+
 def made_due(services: Services, stored: StoredLink) -> StoredLink:
     """Return the link with its next attempt, if any, due now: somebody may have fixed the cause."""
     health, now = stored.link.health, services.clock()
@@ -148,6 +173,8 @@ def _settle_waiting(
     message: Message | None = None,
 ) -> list[str]:
     if not waiting.names:
+        if message is not None:
+            note_not_linked(services, organization.scope, message)
         return [NOT_LINKED]
     unit.rows_come_late = waiting.is_rest
     settler = _settler(services, organization, waiting)
@@ -183,6 +210,7 @@ def settle_each(
     outcomes: list[str] = []
     errors: list[SyncError] = []
     left: list[str] = []
+    settled: list[Settled] = []
     delivered, read_at, was_heard = dict(unit.items), services.clock(), False
     names = list(waiting.names)
     for place, name in enumerate(names):
@@ -194,12 +222,15 @@ def settle_each(
         if now - read_at > _ISSUES_STAY_FRESH:
             read_at, was_heard = now, was_heard or bool(unit.issues)
             unit.issues.clear()
+        unit.told.clear()
         try:
-            outcomes.append(_settle(settler, waiting, name, unit))
-            if outcomes[-1] == NOT_LINKED:
-                names += waiting.others(names)
+            outcome, result = _settle(settler, waiting, name, unit)
+            outcomes.append(outcome)
+            names += waiting.others(names) if outcome == NOT_LINKED else []
+            settled += result
         except SyncError as error:
             errors.append(error)
+            settled += [] if message is None else [Settled(*_pair(message, name), "", error=error)]
             unit.note_silence(error)
             if disposition_of(error, message) is not Disposition.PUT_BACK:
                 continue
@@ -208,6 +239,8 @@ def settle_each(
                 # They wait in the message, and were looked at before; looking again costs as much each time.
                 left += names[place + 1 :]
                 break
+    if message is not None:
+        note_settled(services, settler.scope, message, settled)
     if errors:
         _note_refusals(services, settler.organization, errors)
         raise _with_rest(gravest(errors, message), left if len(names) > 1 else [])
@@ -235,13 +268,36 @@ def _note_refusals(services: Services, slug: str, errors: Sequence[SyncError]) -
             services.organizations.note_refusal(slug, gone(service))
 
 
-def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> str:
+def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> tuple[str, list[Settled]]:
+    """Settle one link and return the outcome, with what came of it if it is there."""
     try:
-        return settler.settle(waiting.load(name), unit)
+        stored = waiting.load(name)
+        outcome = settler.settle(stored, unit)
     except NotFound as error:
         if error.kind != NOT_LINKED:
             raise
-        return NOT_LINKED  # Removed, or moved to another issue, since it was read or left.
+        return NOT_LINKED, []  # Removed, or moved to another issue, since it was read or left.
+    return outcome, [_settled(stored, outcome, unit)]
+
+
+def _settled(stored: StoredLink, outcome: str, unit: UnitOfWork) -> Settled:
+    link = stored.link
+    found = unit.issues.get(link.issue_id)
+    return Settled(
+        link.issue_id,
+        link.work_item_id,
+        outcome,
+        tuple(unit.told),
+        before=link.seen.issue,
+        after=None if found is None else found.side,
+    )
+
+
+def _pair(message: Message, name: str) -> tuple[str, int]:
+    """Return the issue and the work item of a link of a message, by the id of its other end."""
+    if isinstance(message, InboundMessage):
+        return name, message.work_item_id
+    return message.issue_id, int(name)
 
 
 def _with_rest(error: SyncError, left: Sequence[str]) -> SyncError:

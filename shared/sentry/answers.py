@@ -31,6 +31,12 @@ class Acknowledged(msgspec.Struct, frozen=True):
     """An object of which nothing is needed."""
 
 
+class ShortIdAnswer(msgspec.Struct, frozen=True):
+    """The issue that goes by a short id."""
+
+    group_id: Id = field(name="groupId")
+
+
 class OrganizationAnswer(Identified, frozen=True):
     """An organization of which no more is read."""
 
@@ -84,6 +90,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     # No more than a hint, which older versions do not give.
     substatus: Any = None
     external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
+    short_id: str | None = field(name="shortId", default=None)
 
     @property
     def issue(self) -> SentryIssue:
@@ -97,6 +104,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             level=self.level or "",
             substatus=self.substatus if isinstance(self.substatus, str) else "",
             external_issues=tuple(each.external_issue for each in self.external_issues or ()),
+            short_id=self.short_id or "",
         )
 
 

@@ -33,6 +33,7 @@ from shared.sentry.answers import (
     IssueAnswer,
     MemberAnswer,
     OrganizationAnswer,
+    ShortIdAnswer,
 )
 
 _CACHED_FOR = 600.0  # seconds
@@ -123,6 +124,18 @@ class SentryClient:
     # https://docs.sentry.io/api/events/retrieve-an-issue/
     def get_issue(self, issue_id: str) -> SentryIssue:
         return self._issue("GET", issue_id, params=_LIGHT)
+
+    # https://docs.sentry.io/api/organizations/resolve-a-short-id/
+    def find_issue_id(self, short_id: str) -> str:
+        """Return the id of the issue that people call so, such as FE-1, or raise NotFound."""
+        answer = self._caller.call(
+            "GET",
+            self._url("shortids", short_id),
+            ShortIdAnswer,
+            about=f"issue {short_id}",
+            missing="issue-not-found",
+        )
+        return str(answer.group_id)
 
     # https://docs.sentry.io/api/events/list-an-organizations-issues/
     def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:

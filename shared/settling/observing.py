@@ -29,6 +29,7 @@ from shared.domain.model import (
     NOT_SEEN,
     OUR_ARCHIVE,
     STATUS,
+    ActivityEntry,
     Claim,
     End,
     EndRecord,
@@ -39,6 +40,7 @@ from shared.domain.model import (
     Person,
     SentryIssue,
     Side,
+    ToldBy,
     WorkItem,
     WorkItemTypes,
 )
@@ -54,6 +56,7 @@ from shared.store.links import LinkStore, StoredEnd
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
 _NOT_ASKED: WorkItemTypes = {}
 _RETRY_AFTER = 2.0  # seconds; most writes finish within this time
+_LONGEST_TITLE = 200  # characters
 
 
 @dataclass
@@ -68,6 +71,9 @@ class UnitOfWork:
 
     ``ends`` are the rows of ends that were read, each after its end; ``asked_at`` says when (epoch seconds)
     an end was asked for. ``rows_come_late`` says that links are read one by one, after such answers.
+
+    ``told_by`` says who noticed what is settled; ``told`` are the activity entries of the link at hand.
+    ``copy_from`` is the side that a person has copied over, as if somebody had just edited it.
 
     After ``deadline`` no further link is begun. ``silent`` holds the services that gave no usable answer,
     with the answer they gave: they are not asked again in this unit of work.
@@ -86,6 +92,9 @@ class UnitOfWork:
     revs: dict[int, int] = field(default_factory=dict)
     deadline: float = math.inf
     silent: dict[str, Upstream] = field(default_factory=dict)
+    told_by: ToldBy | None = None
+    told: list[ActivityEntry] = field(default_factory=list)
+    copy_from: Side | None = None
 
     def rev_of(self, work_item_id: int) -> int:
         """Return the latest revision that this unit of work knows of, or 0."""
@@ -199,7 +208,9 @@ class Observer:
             link = _updated(link, item)
         reads_reasons = bool(self.configuration.archive_reasons)
         item_side = _item_side(link.seen.item, item, reads_reasons=reads_reasons)
-        now = Ends(self.issue(link.issue_id, unit).side, item_side)
+        issue = self.issue(link.issue_id, unit)
+        link = named_as(link, issue)
+        now = Ends(issue.side, item_side)
         seen, repeats = link.seen, False
         if claim := link.claim:
             seen = seen_after_crash(seen, claim, now)
@@ -434,6 +445,20 @@ def _updated(link: IssueLink, item: WorkItem) -> IssueLink:
         title=item.title or link.title,
         area_path=item.area_path or link.area_path,
     )
+
+
+def named_as(link: IssueLink, issue: SentryIssue) -> IssueLink:
+    """Return the link with the names that people know its issue by."""
+    return replace(
+        link,
+        short_id=issue.short_id or link.short_id,
+        issue_title=shown_title(issue.title) or link.issue_title,
+    )
+
+
+def shown_title(title: str) -> str:
+    """Return as much of an issue's title as a list shows: Sentry keeps the whole."""
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 
 def _item_side(seen: ItemSide, item: WorkItem | None, *, reads_reasons: bool) -> ItemSide:

@@ -30,7 +30,9 @@ from shared.domain.model import (
     IssueStatus,
     PassedOver,
     Side,
+    ToldBy,
 )
+from shared.domain.rules.apart import reasons_after
 from shared.domain.rules.deciding import Decision, Outcome, passing_over, recent_writes, was_refused
 from shared.settling.observing import Observation
 from shared.settling.writing import Written
@@ -84,6 +86,7 @@ def record_of(
         claim=left,
         writes=(*recent_writes(observation.link, now), now) if has_written else observation.link.writes,
         passed_over=_passed_over(observation, written),
+        apart=reasons_after(observation.link, decision, written.refused.keys()),
     )
     return Record(link, tuple(_entries(observation, decision, written, health, now)))
 
@@ -219,6 +222,7 @@ def record_failure(
     token: str = "",
     rev: int = 0,
     tell: bool = True,
+    told_by: ToldBy | None = None,
 ) -> IssueLink:
     """Record a failure on the link that was just read and return it; release a claim under ``token``."""
     link = stored.link
@@ -228,7 +232,8 @@ def record_failure(
         claim = replace(claim, until=now)
     try:
         if tell and health.reason != link.health.reason:
-            activity.add(link.scope, link.issue_id, link.work_item_id, failure_entry(error, now))
+            entry = replace(failure_entry(error, now), told_by=told_by)
+            activity.add(link.scope, link.issue_id, link.work_item_id, entry)
         recorded = replace(link, health=health, claim=claim)
         # An unnecessary write would change the ETag and fail the worker that holds the claim.
         if recorded != link:

@@ -32,6 +32,7 @@ from shared.domain.rules.deciding import (
     passing_over,
     verify_calm,
 )
+from shared.domain.rules.landing import as_if_edited
 from shared.domain.rules.partners import announced, landed, looked_into, released, without
 from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful, verify_free
 from shared.settling.partners import Partners
@@ -111,8 +112,11 @@ class Settler:
         if not tried and self._is_echo(stored.link, unit):
             return ECHO
         stored = self._follow_merge(stored, unit)
-        observation = self.observer.observe(stored.link, unit)
-        observation, decision = self._decide(observation)
+        link = stored.link
+        if unit.copy_from is not None:
+            link = replace(link, seen=as_if_edited(link.seen, unit.copy_from))
+        observation = self.observer.observe(link, unit)
+        observation, decision = self._decide(observation, unit)
         goes_on = False
         if decision.intents:
             for side in Side:
@@ -161,7 +165,8 @@ class Settler:
         moved = self.links.move(stored, issue.issue_id, self._carried_over(stored.link, issue.issue_id, unit))
         unit.ends.clear()
         unit.merged[stored.link.issue_id] = issue.issue_id
-        self._add_entries(moved.link, self._entry("moved", reason=f"merged-from-{stored.link.issue_id}"))
+        entry = self._entry("moved", reason=f"merged-from-{stored.link.issue_id}")
+        self._add_entries(moved.link, unit, entry)
         if moved.link != stored.link.moved_to(issue.issue_id):
             self.partners.unlinked(stored.link.issue_id, stored.link.work_item_id)
             raise Conflict("the work item is already linked to the merged issue")
@@ -184,19 +189,20 @@ class Settler:
 
     # Decide
 
-    def _decide(self, observation: Observation) -> tuple[Observation, Decision]:
+    def _decide(self, observation: Observation, unit: UnitOfWork) -> tuple[Observation, Decision]:
         """Return the decision, and the observation that it was made on.
 
         A state is out of reach only by the process as it is now.
         """
-        decision = self._decided(observation, kept_open=None)
+        copies = unit.copy_from
+        decision = self._decided(observation, kept_open=None, copies=copies)
         if isinstance(decision.problem, Undecidable) and decision.problem.kind in _BY_THE_PROCESS:
             types = self.observer.recent_types(observation.link)
             if types != observation.types:
                 observation = replace(observation, types=types)
-                decision = self._decided(observation, kept_open=None)
+                decision = self._decided(observation, kept_open=None, copies=copies)
         side = decision.completes
-        needs_all = self.configuration.done_when is DoneWhen.ALL
+        needs_all = self.configuration.done_when is DoneWhen.ALL and copies is None
         if (
             side
             and needs_all
@@ -215,7 +221,9 @@ class Settler:
         link = replace(link, passed_over=passing_over(link, before, after, written.refused_state))
         return has_another_way(link, after, self.configuration, self.observer.recent_types(link))
 
-    def _decided(self, observation: Observation, *, kept_open: Side | None) -> Decision:
+    def _decided(
+        self, observation: Observation, *, kept_open: Side | None, copies: Side | None = None
+    ) -> Decision:
         return decide(
             observation.link,
             seen=observation.seen,
@@ -228,6 +236,7 @@ class Settler:
             reopened=observation.reopened,
             kept_open=kept_open,
             acquaintance=observation.acquaintance,
+            copies=copies,
             own_archive=observation.own_archive,
         )
 
@@ -257,7 +266,7 @@ class Settler:
         ]
         if observation.repeats:
             entries.append(self._entry("repeated", reason="a-worker-stopped-before-its-write-showed"))
-        self._add_entries(link, *entries)
+        self._add_entries(link, unit, *entries)
         return Claimed(stored, until, before)
 
     def _end(self, observation: Observation, side: Side, unit: UnitOfWork, now: float) -> StoredEnd:
@@ -340,7 +349,7 @@ class Settler:
         """Add the entries, then store what was seen: a crash in between may repeat entries but loses none."""
         now = self.clock()
         record = record_of(observation, decision, written, stored.link.claim, now, goes_on=goes_on)
-        self._add_entries(observation.link, *record.entries)
+        self._add_entries(observation.link, unit, *record.entries)
         ends = self._ends_after(observation, written, claimed, now, unit)
         if ends or record.link != stored.link:
             self._store(stored, record.link, ends, unit)
@@ -395,11 +404,15 @@ class Settler:
             token=unit.token,
             rev=unit.rev_of(stored.link.work_item_id),
             tell=not repeats,
+            told_by=unit.told_by,
         )
         self.partners.settle_later(stored.link, failed)
 
-    def _add_entries(self, link: IssueLink, *entries: ActivityEntry) -> None:
-        self.activity.add(self.scope, link.issue_id, link.work_item_id, *entries)
+    def _add_entries(self, link: IssueLink, unit: UnitOfWork, *entries: ActivityEntry) -> None:
+        news = (each for each in entries if unit.copy_from is None or each.outcome != Outcome.AGREED)
+        told = [replace(each, told_by=unit.told_by) for each in news]
+        self.activity.add(self.scope, link.issue_id, link.work_item_id, *told)
+        unit.told += told
 
     def _entry(self, outcome: str, *, reason: str) -> ActivityEntry:
         return ActivityEntry(self.clock(), outcome, reason=reason)

@@ -1,18 +1,22 @@
 """The activity table: the observations, decisions, writes and refusals of each link, newest first."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.model import ActivityEntry
+from shared.domain.model import ActivityEntry, End, Side
 from shared.store.keys import escaped, number
 from shared.store.tables import Insert, Row, Table, readable, remove_first, remove_rows
 
 KEPT_FOR = 90 * 24 * 3600.0  # seconds
 _LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; keys count down from it
 _END = "~"
+UNLINKED = "unlinked"
+# Behind all keys of links, which begin with digits.
+_INDEX = {Side.ADO: "of-item", Side.SENTRY: "of-issue"}
 # Reading a million entries at once would take longer than a function may run.
 _PRUNE_LIMIT = 10_000
 
@@ -36,6 +40,14 @@ class Pruned(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """A link that is over, as one of its ends knows it: ``partner`` is the id of the other end."""
+
+    partner: str
+    at: float
+    reason: str | None
+
+
 class ActivityStore:
     def __init__(self, table: Table, new_token: Callable[[], str]) -> None:
         self._table = table
@@ -54,6 +66,8 @@ class ActivityStore:
             )
             for place, entry in enumerate(entries)
         ]
+        ends = [each for each in entries if each.outcome == UNLINKED]
+        inserts += [each for entry in ends for each in _index(issue_id, work_item_id, entry, token)]
         partition = escaped(organization)
         try:
             self._table.apply(partition, *inserts)
@@ -86,6 +100,15 @@ class ActivityStore:
                 entries.append(entry)
         return ActivityPage(tuple(entries), None, tuple(unreadable))
 
+    def ended(self, organization: str, end: End, limit: int = 20) -> list[Ended]:
+        """Return the links that an issue or a work item had, the one that ended last first."""
+        prefix = f"{_INDEX[end.side]}!{escaped(end.id)}!"
+        rows = self._table.scan(escaped(organization), prefix, prefix + _END, page_size=limit)
+        entries = (_entry(row) for row in itertools.islice(rows, limit))
+        return [
+            Ended(each.after, each.at, each.reason) for each in entries if each is not None and each.after
+        ]
+
     def remove_some(self, organization: str, limit: int) -> int:
         """Remove up to so many entries and return how many there were."""
         return remove_first(self._table, escaped(organization), limit)
@@ -108,6 +131,17 @@ class ActivityStore:
                 unreadable.append(row.key)
         removed = remove_rows(self._table, partition, old)
         return Pruned(removed, last if seen == limit else None, tuple(unreadable))
+
+
+def _index(issue_id: str, work_item_id: int, entry: ActivityEntry, token: str) -> Iterator[Insert]:
+    """Yield a row for each end of a link that is over, which names the other one.
+
+    It has the form of an entry, so that it is pruned like one.
+    """
+    item = str(work_item_id)
+    for side, own, partner in ((Side.SENTRY, issue_id, item), (Side.ADO, item, issue_id)):
+        key = f"{_INDEX[side]}!{escaped(own)}!{number(_LAST_MOMENT - round(entry.at * 1e6))}!{token}"
+        yield Insert(key, msgspec.json.encode(replace(entry, after=partner)).decode())
 
 
 def _prefix(issue_id: str, work_item_id: int) -> str:

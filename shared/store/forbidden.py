@@ -67,6 +67,15 @@ class ForbiddenStore:
         services = (row.key.rpartition("!")[2] for row in rows if self._is_everything(_streak_in(row)))
         return Counter(service for service in services if service in _SERVICES)
 
+    def since(self, slug: str) -> dict[str, float]:
+        """Return since when (epoch seconds) each service forbids everything for one organization."""
+        streaks = {service: _streak_in(self._find(slug, service)) for service in _SERVICES}
+        return {
+            service: each.since
+            for service, each in streaks.items()
+            if each is not None and self._is_everything(each)
+        }
+
     def _is_everything(self, streak: _Streak | None) -> bool:
         return (
             streak is not None

@@ -51,6 +51,10 @@ class ForeignStore:
         rows = {row.key: _noted(row) for row in self._table.scan(_PARTITION, "", "~")}
         return {slug: noted.count for slug, noted in rows.items() if noted.last > oldest}
 
+    def count_of(self, slug: str) -> int:
+        """Return how many came for one organization, up to a day after the last one."""
+        return self._count(slug, self._clock())
+
     def forget(self, slug: str) -> None:
         self._uncounted.pop(slug, None)
         self._noted_at.pop(slug, None)

@@ -98,9 +98,14 @@ def unknown(slug: str) -> NotFound:
     return NotFound(f"no organization {slug[:63]!r} is connected here", kind=UNKNOWN_ORGANIZATION)
 
 
+def is_slug(text: str) -> bool:
+    """Tell whether an organization can be called so."""
+    return _SLUG.fullmatch(text) is not None
+
+
 def verify_slug(slug: str) -> None:
     """Raise NotFound unless ``slug`` matches ``[a-z0-9][a-z0-9-]{0,62}``."""
-    if not _SLUG.fullmatch(slug):
+    if not is_slug(slug):
         raise unknown(slug)
 
 
@@ -219,6 +224,15 @@ class OrganizationStore:
             else:
                 return
 
+    def all(self) -> Iterator[Organization]:
+        """Yield every organization, be it readable or not."""
+        for row in self._table.scan(_PARTITION, "", "~"):
+            yield _organization(row.key, row)
+
+    def scopes(self) -> dict[str, str]:
+        """Return the scope of every organization by its slug."""
+        return {each.slug: each.scope for each in self.all()}
+
     def note_refusal(self, slug: str, service: str) -> None:
         """Note that a service does not accept our credentials; ``refusals`` reports it for half an hour."""
         noted_at = self._refused.get((slug, service))
@@ -239,16 +253,21 @@ class OrganizationStore:
         for service in ("ado", "sentry"):
             self._forget_refusal(slug, gone(service))
 
+    def refused_by(self, slug: str) -> list[str]:
+        """Return the services that did not accept our credentials for one organization lately."""
+        return [service for service, slugs in self._refusing().items() if slug in slugs]
+
+    def _refusing(self) -> dict[str, set[str]]:
+        now, found = self._clock(), dict[str, set[str]]()
+        for row in self._table.scan(_REFUSALS, "", "~"):
+            at, (slug, _, service) = readable(row, float), row.key.rpartition("!")
+            if at is not None and service in _REFUSED_BY and abs(now - at) < _REFUSAL_REPORTED_FOR:
+                found.setdefault(service, set()).add(slug)
+        return found
+
     def refusals(self) -> Counter[str]:
         """Return, for each service, the number of organizations for which it refuses our credentials."""
-        now = self._clock()
-        noted = ((row.key, readable(row, float)) for row in self._table.scan(_REFUSALS, "", "~"))
-        services = (
-            key.rpartition("!")[2]
-            for key, at in noted
-            if at is not None and abs(now - at) < _REFUSAL_REPORTED_FOR
-        )
-        return Counter(service for service in services if service in _REFUSED_BY)
+        return Counter({service: len(slugs) for service, slugs in self._refusing().items()})
 
     def _forget_refusal(self, slug: str, service: str) -> None:
         self._refused.pop((slug, service), None)

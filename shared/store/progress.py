@@ -7,7 +7,9 @@ import msgspec
 
 from shared.domain.connection import slug_of
 from shared.domain.errors import NotFound
+from shared.domain.model import HealthWord
 from shared.domain.problems import Problem
+from shared.domain.rules.apart import Sides
 from shared.domain.rules.turns import LastRun
 from shared.store.tables import Delete, Replace, Table, readable
 
@@ -63,13 +65,40 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     times: int = 0
 
 
+class LinkTally(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many links there are: by health, and of the settled ones by whether their sides agree."""
+
+    total: int = 0
+    settled: int = 0
+    pending: int = 0
+    attention: int = 0
+    agree: int = 0
+    apart: int = 0
+
+    def counted(self, health: HealthWord, sides: Sides | None) -> "LinkTally":
+        return LinkTally(
+            self.total + 1,
+            self.settled + (health is HealthWord.SETTLED),
+            self.pending + (health is HealthWord.PENDING),
+            self.attention + (health is HealthWord.ATTENTION),
+            self.agree + (sides is Sides.AGREE),
+            self.apart + (sides is Sides.APART),
+        )
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What others read of the progress: ``problems`` by the part that fails, and counts of damaged rows."""
+    """What others read of the progress: ``problems`` by the part that fails, and counts of damaged rows.
+
+    ``links`` are the counts of the last complete pass. ``known`` are the organization's problems by name,
+    and since when (epoch seconds) they last: each was put among the events once.
+    """
 
     problems: Mapping[str, Problem] = {}
     unreadable_links: Tally = Tally()
     unreadable_entries: Tally = Tally()
     last_run: LastRun = LastRun()
+    links: LinkTally = LinkTally()
+    known: Mapping[str, float] = {}
 
 
 class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,7 +107,8 @@ class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
     ``links_after`` and ``issues_behind`` are the last links that were passed. ``look_due`` is when the next
     look at all work items is due, ``pruned_at`` when the last complete pass over the activity ended (epoch
     seconds). ``everything`` says that somebody asked for all links and the rest of them is still to come.
-    ``marks`` names each link for which a message was put, as it stood then.
+    ``marks`` names each link for which a message was put, as it stood then. ``asked_at`` is when both
+    services were last asked who they are (epoch seconds), and ``links_so_far`` what this pass has counted.
     """
 
     links_after: str | None = None
@@ -90,6 +120,8 @@ class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
     pruned_until: str | None = None
     everything: bool = False
     marks: Mapping[str, Mark] = {}
+    asked_at: float = 0.0
+    links_so_far: LinkTally = LinkTally()
 
 
 class ProgressStore:

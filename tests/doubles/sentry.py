@@ -88,6 +88,16 @@ class MemorySentry:
             raise Forbidden("sentry", "HTTP 403", about=f"issue {issue_id}")
         return self._issues[issue_id]
 
+    def web_url(self, issue_id: str) -> str:
+        return f"https://acme.sentry.io/issues/{issue_id}/"
+
+    def find_issue_id(self, short_id: str) -> str:
+        found = (each.issue_id for each in self._issues.values() if each.short_id == short_id.upper())
+        issue_id = next(found, None)
+        if issue_id is None:
+            raise NotFound(f"no issue {short_id}", kind="issue-not-found")
+        return issue_id
+
     def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
         """Sentry quirk: whatever was merged or deleted is absent (docs/vendor_quirks.md#sentry-rest)."""
         if issue_ids and len(self._projects) > 1 and not self.modes.multi_project:
@@ -155,7 +165,8 @@ class MemorySentry:
         self, title: str = "TypeError", *, issue_id: str = "100", project: str = "fe"
     ) -> SentryIssue:
         url = f"https://acme.sentry.io/issues/{issue_id}/"
-        issue = SentryIssue(issue_id, IssueStatus.UNRESOLVED, None, title, url, project)
+        short_id = f"{project.upper()}-{len(self._issues) + 1}"
+        issue = SentryIssue(issue_id, IssueStatus.UNRESOLVED, None, title, url, project, short_id=short_id)
         self._issues[issue_id] = issue
         return issue
 

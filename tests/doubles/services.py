@@ -41,11 +41,17 @@ SETTINGS = Settings(
 )
 
 
+def _never(_seconds: float, _call: Callable[[], None]) -> None:
+    """Leave what was counted in memory until somebody wants to read it, or a test flushes the ledger."""
+
+
 class MemoryServices(Services):
     """Everything in memory, on a clock that only a test moves; ``tokens`` name the units of work readably.
 
-    Nobody waits for a pause to end, unless a test says what happens meanwhile.
+    Nobody waits for a pause to end, unless a test says what happens meanwhile. Health is looked at each time.
     """
+
+    keeps_health_for = 0.0
 
     def __init__(
         self,
@@ -55,7 +61,7 @@ class MemoryServices(Services):
         settings: Settings = SETTINGS,
         pause: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        super().__init__(settings, clock, pause=pause)
+        super().__init__(settings, clock, pause=pause, later=_never)
         self.processes = ProcessCache(clock)
         self._ado = ado
         self._sentry = sentry

@@ -404,7 +404,7 @@ def test_people_are_added_and_removed(connected: Page) -> None:
     [
         (
             [("ann@a.example", "ann@b.example"), ("", "ann@c.example")],
-            "Must map one e-mail address to another",
+            r"Must be an e-mail address, or DOMAIN\user: a bare name may be anybody's",
         ),
         (
             [("ann@a.example", "ann@b.example"), ("bob@a.example", "ann@b.example")],
@@ -519,7 +519,11 @@ def test_what_was_chosen_is_forgotten_once_something_else_is_typed(connected: Pa
         ("", "31", "Name the Sentry issue."),
         ("100", "", "Choose a work item from the list or type its number."),
         ("100", "login", "Choose a work item from the list or type its number."),
-        ("abc", "31", "issue_id must be Sentry's numeric id of the issue."),
+        (
+            "abc",
+            "31",
+            "issue_id must be an issue's number, its short id such as FE-1, or",
+        ),
         ("100", "999999", "The work item does not exist, or our credentials may not read it."),
     ],
 )

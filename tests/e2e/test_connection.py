@@ -39,7 +39,8 @@ def stored_url(pair: Pair) -> str:
 def problems(pair: Pair) -> list[str]:
     """Return the problems, without those of organizations that other tests left behind."""
     said = pair.app.health()["problems"]
-    return [each for each in said if " organization(s) since " not in each]
+    of_others = (" organization(s) since ", "that are not connected")
+    return [each for each in said if not any(words in each for words in of_others)]
 
 
 def last_delivery(pair: Pair, ado: FakeAdo) -> int | None:

@@ -13,6 +13,7 @@ import pytest
 from functions import health
 from shared.services import Services
 from shared.settings import Settings
+from shared.version import VERSION
 from simulator.azurite import Azurite
 from tests.e2e.app import ADO_TOKEN, HOOK_SECRET, SECRETS, SENTRY_TOKEN, SIGNING_KEY, App, Pair, own_app
 
@@ -27,6 +28,11 @@ GUARDED = [
     ("DELETE", "organizations/acme/links/100/31"),
     ("GET", "organizations/acme/links/100/31/activity"),
     ("POST", "organizations/acme/reconcile"),
+    ("GET", "organizations/acme/status"),
+    ("GET", "organizations/acme/events"),
+    ("GET", "organizations/acme/explain?issue_id=100"),
+    ("POST", "organizations/acme/links/copy?sides=apart"),
+    ("POST", "organizations/acme/links/100/31/copy"),
 ]
 
 
@@ -39,7 +45,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 def test_an_app_that_lacks_nothing_is_well(app: App) -> None:
     answer = app.ask("GET", "health")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "problems": []})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": VERSION, "problems": []})
 
 
 def test_health_says_nothing_secret(app: App) -> None:

@@ -87,7 +87,8 @@ def test_one_link_is_settled_while_the_caller_waits(unheard: Pair) -> None:
         ({"issue_id": "100"}, 400, "bad-request"),
         ({"work_item_id": 31}, 400, "bad-request"),
         ({"issue_id": "abc", "work_item_id": 31}, 400, "bad-request"),
-        ({"issue_id": "100", "work_item_id": "31"}, 400, "bad-request"),
+        ({"issue_id": "100", "work_item_id": "FE-1"}, 400, "bad-request"),
+        ({"issue_id": 100, "work_item_id": "AB#999"}, 404, "not-linked"),
         ({"issue": "100"}, 400, "bad-request"),
     ],
 )

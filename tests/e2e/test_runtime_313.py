@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.version import VERSION
 from simulator.hands import Hands
 from simulator.stack import Stack
 from tests.e2e.app import eventually
@@ -55,4 +56,4 @@ def test_a_change_makes_the_round_trip(stack: Stack) -> None:
     assert (closed["outcome"], closed["direction"], closed["to"]) == ("applied", "inbound", "resolved")
     assert (reopened["outcome"], reopened["direction"], reopened["to"]) == ("applied", "outbound", "New")
     assert linked["outcome"] == "linked"
-    assert hands.app.health() == {"status": "ok", "problems": []}
+    assert hands.app.health() == {"status": "ok", "version": VERSION, "problems": []}

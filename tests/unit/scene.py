@@ -146,6 +146,13 @@ class WatchedSentry:
         with self.calls.one("organization_id"):
             return self.real.organization_id()
 
+    def web_url(self, issue_id: str) -> str:
+        return self.real.web_url(issue_id)
+
+    def find_issue_id(self, short_id: str) -> str:
+        with self.calls.one("find_issue_id"):
+            return self.real.find_issue_id(short_id)
+
     def get_issue(self, issue_id: str) -> SentryIssue:
         with self.calls.one("get_issue"):
             return self.real.get_issue(issue_id)

@@ -20,7 +20,9 @@ def modules_in(*folders: str) -> dict[str, Path]:
 
 DEPLOYED = {"function_app": ROOT / "function_app.py", **modules_in("functions", "shared")}
 SIMULATOR = modules_in("simulator")
-FUNCTIONS = [name for name in DEPLOYED if re.fullmatch(r"functions\.(?!edge$|log$|__init__$)\w+", name)]
+FUNCTIONS = [
+    name for name in DEPLOYED if re.fullmatch(r"functions\.(?!edge$|log$|shown$|__init__$)\w+", name)
+]
 
 
 @cache
@@ -59,14 +61,16 @@ def test_only_the_functions_know_azure_functions() -> None:
 
 
 def test_the_core_knows_no_function() -> None:
-    assert importers_of("functions", DEPLOYED) - {"function_app", "functions.edge"} <= {*FUNCTIONS}
+    assert importers_of("functions", DEPLOYED) - {"function_app", "functions.edge", "functions.shown"} <= {
+        *FUNCTIONS
+    }
     assert importers_of("function_app", DEPLOYED) == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_never_uses_another(function: str) -> None:
     used = {name for name in imports_of(DEPLOYED[function]) if below("functions", name)}
-    below_all = ("functions.edge", "functions.log")
+    below_all = ("functions.edge", "functions.log", "functions.shown")
     assert {name for name in used if not any(below(each, name) for each in below_all)} == set()
 
 

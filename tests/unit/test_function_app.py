@@ -43,6 +43,11 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     ),
     "admin": Http("organizations/{organization}/admin", "GET", "FUNCTION"),
     "ado_webhook": Http("ado/{organization}/webhook", "POST", "ANONYMOUS"),
+    "copy_link": Http(
+        "organizations/{organization}/links/{issue_id}/{work_item_id}/copy", "POST", "FUNCTION"
+    ),
+    "events": Http("organizations/{organization}/events", "GET", "FUNCTION"),
+    "explain": Http("organizations/{organization}/explain", "GET", "FUNCTION"),
     "health": Http("health", "GET", "ANONYMOUS"),
     "hook_watchdog": Timer("0 2/15 * * * *"),
     "hooks": Http("organizations/{organization}/hooks", "GET POST", "FUNCTION"),
@@ -51,12 +56,14 @@ SURFACE: dict[str, Http | Queue | Timer] = {
         "organizations/{organization}/links/{issue_id?}/{work_item_id?}", "DELETE GET POST", "FUNCTION"
     ),
     "org_config": Http("organizations/{organization}/config", "DELETE GET PUT", "FUNCTION"),
+    "organizations": Http("organizations", "GET", "FUNCTION"),
     "outbound_sync": Queue("outbound-sync"),
     "reconcile": Timer("0 */5 * * * *"),
     "reconcile_now": Http("organizations/{organization}/reconcile", "POST", "FUNCTION"),
     "search": Http("organizations/{organization}/search", "GET", "FUNCTION"),
     "sentry_components": Http("sentry/{organization}/{area}/{name}", "GET POST", "ANONYMOUS"),
     "sentry_webhook": Http("sentry/{organization}/webhook", "POST", "ANONYMOUS"),
+    "status": Http("organizations/{organization}/status", "GET", "FUNCTION"),
 }
 
 

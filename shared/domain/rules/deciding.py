@@ -30,6 +30,8 @@ from shared.domain.rules.done import may_archive, means_archived, way_to_status
 from shared.domain.rules.landing import with_field, with_intent
 from shared.domain.rules.people import NO_MORE, Acquaintance, in_sentry, names_in_ado, same_person
 
+# Why something is written that nobody changed: a person has one side copied over.
+COPIED = "copied"
 _MOST_WRITES_AN_HOUR = 20
 _HOUR = 3600.0
 _MOST_NAMES = 5  # that are tried of one person
@@ -122,6 +124,11 @@ def assignee_directions(configuration: Configuration) -> Directions:
     )
 
 
+def _both_ways(copies: Side) -> Directions:
+    """Return the directions for a copy: whoever asks for it may have switched one off for the time being."""
+    return Directions(outbound=True, inbound=True, on_conflict=copies)
+
+
 class Archive(msgspec.Struct, frozen=True):
     """How an archived issue is dealt with.
 
@@ -143,27 +150,32 @@ def choose_status(
     directions: Directions,
     waiting: Side | None = None,
     archive: Archive = PEOPLES,
+    copies: Side | None = None,
 ) -> Choice:
     """Decide the status; ``waiting`` is the side that still lacks the change of the other one.
 
     What an unknown state counts as is not guessed, but may not matter. ``archive`` is how an archived issue
-    is dealt with.
+    is dealt with. ``copies`` is the side that a person copies over, an archived issue included: that is an
+    order, and no change that happens to be seen.
     """
     if now.item.status is None:
-        return _choose_without_category(seen, now, directions, waiting, archive)
+        return _choose_without_category(seen, now, directions, waiting, archive, copies)
     issue_changed = status_moved(seen, now)
     item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
     issue_changed, item_changed = (
         issue_changed or (waiting is Side.ADO and not item_changed),
         item_changed or (waiting is Side.SENTRY and not issue_changed),
     )
+    if copies is not None:
+        issue_changed, item_changed = copies is Side.SENTRY, copies is Side.ADO
     agree = now.issue.status is now.item.status or (
         # Whoever resolves an issue whose work item is done finds it done, for whatever reason.
         now.issue.status is IssueStatus.RESOLVED
         and now.item.status is IssueStatus.IGNORED
         and not (item_changed or archive.stands_in_state)
     )
-    if now.issue.status is IssueStatus.IGNORED and not agree and (issue_changed or item_changed):
+    stays_archived = now.issue.status is IssueStatus.IGNORED and copies is not Side.ADO
+    if stays_archived and not agree and (issue_changed or item_changed):
         choice = _choose_archived(
             now, directions, archive, issue_changed=issue_changed, item_changed=item_changed
         )
@@ -191,7 +203,12 @@ def _choose_archived(
 
 
 def _choose_without_category(
-    seen: Ends, now: Ends, directions: Directions, waiting: Side | None, archive: Archive
+    seen: Ends,
+    now: Ends,
+    directions: Directions,
+    waiting: Side | None,
+    archive: Archive,
+    copies: Side | None,
 ) -> Choice:
     """Decide as for each of the two statuses that the state may stand for.
 
@@ -199,7 +216,9 @@ def _choose_without_category(
     item out of the unknown state, which is right for the one possibility and harmless for the other.
     """
     choices = [
-        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting, archive)
+        choose_status(
+            seen, replace(now, item=replace(now.item, status=status)), directions, waiting, archive, copies
+        )
         for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
     ]
     if any(each.target is Side.SENTRY for each in choices):
@@ -237,15 +256,25 @@ def choose_assignee(
     owed: Side | None,
     configuration: Configuration,
     acquaintance: Acquaintance = NO_MORE,
+    copies: Side | None = None,
 ) -> Choice:
-    """Decide the assignee; ``owed`` is the side that did not know the person and still lacks the change."""
+    """Decide the assignee; ``owed`` is the side that did not know the person and still lacks the change.
+
+    ``copies`` is the side that a person copies over, whichever directions are switched on.
+    """
     issue_changed = now.issue.assignee != seen.issue.assignee
     item_changed = now.item.assignee != seen.item.assignee
+    issue_changed, item_changed = (
+        issue_changed or (owed is Side.ADO and not item_changed),
+        item_changed or (owed is Side.SENTRY and not issue_changed),
+    )
+    if copies is not None:
+        issue_changed, item_changed = copies is Side.SENTRY, copies is Side.ADO
     choice = choose(
-        issue_changed=issue_changed or (owed is Side.ADO and not item_changed),
-        item_changed=item_changed or (owed is Side.SENTRY and not issue_changed),
+        issue_changed=issue_changed,
+        item_changed=item_changed,
         agree=_assignee_agrees(now, configuration, acquaintance),
-        directions=assignee_directions(configuration),
+        directions=assignee_directions(configuration) if copies is None else _both_ways(copies),
     )
     if choice.target is None:
         return choice
@@ -313,6 +342,7 @@ def decide(
     reopened: Side | None = None,
     kept_open: Side | None = None,
     acquaintance: Acquaintance = NO_MORE,
+    copies: Side | None = None,
     own_archive: bool = False,
 ) -> Decision:
     """Decide both fields of a link, each on its own.
@@ -320,8 +350,9 @@ def decide(
     ``types`` may be empty unless the decision writes a state; ``problem`` says why the item's status is not
     known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
     ``seen`` has them already; ``reopened`` is the side that we reopened so. ``kept_open`` is the side that
-    some other partner keeps from becoming done. ``acquaintance`` is with the issue's assignee.
-    ``own_archive`` says that an archived issue was archived by us.
+    some other partner keeps from becoming done, ``copies`` the one that a person copies over.
+    ``acquaintance`` is with the issue's assignee. ``own_archive`` says that an archived issue was archived by
+    us.
     """
     waiting = _waiting(link.waiting, reopened, now, configuration)
     archive = Archive(
@@ -329,7 +360,8 @@ def decide(
         has_state=may_archive(configuration, link.project_id, link.work_item_type, types),
         stands_in_state=means_archived(configuration, link.project_id, link.work_item_type, now.item.state),
     )
-    status = choose_status(seen, now, status_directions(configuration), waiting, archive)
+    directions = status_directions(configuration) if copies is None else _both_ways(copies)
+    status = choose_status(seen, now, directions, waiting, archive, copies)
     if status.target is not waiting and status.outcome is not Outcome.UNDECIDED:
         waiting = None
     if status.outcome is Outcome.UNDECIDED:
@@ -343,9 +375,12 @@ def decide(
         status = _unless_apart(status, ARCHIVED if now.issue.status is IssueStatus.IGNORED else SIBLING)
     assigned = any(field == ASSIGNEE for _, field in siblings)
     # Whoever was assigned through another link was chosen later than the one who is owed.
-    assignee = choose_assignee(seen, now, None if assigned else owed, configuration, acquaintance)
+    owed = None if assigned else owed
+    assignee = choose_assignee(seen, now, owed, configuration, acquaintance, copies)
     if assigned and not _assignee_agrees(now, configuration, acquaintance):
         assignee = _unless_apart(assignee, SIBLING)
+    if copies is not None:
+        status, assignee = _told_as_copied(status), _told_as_copied(assignee)
     try:
         wanted = _status_intent(status, link, now, configuration, types)
     except Undecidable as error:
@@ -384,6 +419,10 @@ def _assignee_agrees(now: Ends, configuration: Configuration, acquaintance: Acqu
 def _unless_apart(choice: Choice, reason: str) -> Choice:
     """Say once why both sides are apart although nobody changed this link's."""
     return Choice(Outcome.SKIPPED, reason=reason) if choice.outcome is Outcome.SETTLED else choice
+
+
+def _told_as_copied(choice: Choice) -> Choice:
+    return choice if choice.target is None else replace(choice, reason=COPIED)
 
 
 def _noted(status: Choice, seen: Ends, now: Ends) -> Ends:

@@ -2,7 +2,18 @@
 
 from msgspec.structs import replace
 
-from shared.domain.model import ASSIGNEE, STATUS, Claim, Ends, Intent, Side
+from shared.domain.model import (
+    ASSIGNEE,
+    NOT_SEEN,
+    STATUS,
+    Claim,
+    Ends,
+    Intent,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Side,
+)
 
 
 def with_intent(ends: Ends, intent: Intent) -> Ends:
@@ -53,3 +64,19 @@ def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
         return False
     shown = now.shown(intent.side, intent.field)
     return shown == intent.value or (intent.field == ASSIGNEE and shown in intent.others)
+
+
+def as_if_edited(ends: Ends, side: Side) -> Ends:
+    """Return the ends that would have been seen if this side had just changed both its fields.
+
+    Nobody can set these values, so the copy happens even if the side changes in the meantime. An archived
+    issue is the exception: it looks as if it had stood like its work item, so whoever takes it out of the
+    archive meanwhile either agrees with the work item or has changed something.
+    """
+    if side is Side.SENTRY:
+        archived = ends.issue.status is IssueStatus.IGNORED
+        before = (ends.item.status or IssueStatus.UNRESOLVED) if archived else IssueStatus.IGNORED
+        return replace(ends, issue=IssueSide(before, NOT_SEEN))
+    is_archived = ends.item.status is IssueStatus.IGNORED
+    other = IssueStatus.UNRESOLVED if is_archived else IssueStatus.IGNORED
+    return replace(ends, item=ItemSide(ends.item.rev - 1, "", other, NOT_SEEN))

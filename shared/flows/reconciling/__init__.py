@@ -11,14 +11,17 @@ from msgspec.structs import replace
 from shared.domain.errors import SyncError, Unauthorized
 from shared.domain.rules.turns import in_turn, share_of
 from shared.flows.identifying import fill_in
+from shared.flows.reconciling.asking import ask_who_is_there
 from shared.flows.reconciling.feed import read_feed
 from shared.flows.reconciling.issues import read_issues
 from shared.flows.reconciling.look import look_at_items, want_look
 from shared.flows.reconciling.pruning import prune
 from shared.flows.reconciling.run import Failure, Found, Part, Run
+from shared.flows.reconciling.telling import tell_problems
 from shared.flows.reconciling.waiting import take_up_waiting
 from shared.services import Services
 from shared.store.organizations import Organization
+from shared.store.progress import LinkTally
 
 __all__ = ["Failure", "Found", "Part", "reconcile", "reconcile_all"]
 
@@ -65,7 +68,7 @@ def reconcile(
     """
     progress = services.progress.get(organization.scope)
     if everything:
-        progress = replace(progress, links_after=None, everything=True)
+        progress = replace(progress, links_after=None, links_so_far=LinkTally(), everything=True)
     run = Run(services, organization, progress, run_for)
     if everything:
         want_look(run)
@@ -76,8 +79,10 @@ def reconcile(
         run.attempt(Part.ISSUES, read_issues)
     else:
         run.begin_anew()
+    ask_who_is_there(run)
     run.attempt(Part.ACTIVITY, prune)
     fill_in(services, organization)
+    tell_problems(run)
     return run.found
 
 

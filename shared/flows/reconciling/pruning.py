@@ -1,4 +1,4 @@
-"""Old activity: a part of it is removed in each run, until the day's pass is complete."""
+"""Old activity and traffic: a part of it is removed in each run, until the day's pass is complete."""
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ def prune(run: Run) -> None:
     now, progress = run.now, run.progress
     if 0.0 <= now - progress.pruned_at <= _EVERY:
         return
+    run.services.traffic.prune(run.organization.scope, now)
     pruned = run.services.activity.prune(run.organization.scope, now, progress.pruned_until)
     is_last = pruned.continuation is None
     run.pass_over(pruned.unreadable)

@@ -32,7 +32,13 @@ class Part(StrEnum):
     LOOK = "full-look"
     ISSUES = "issues"
     ACTIVITY = "activity"
+    ADO = "ado"
+    SENTRY = "sentry"
     PROGRESS = "progress"
+
+
+# What is done however many links there are.
+_WITHOUT_LINKS = frozenset({Part.ACTIVITY, Part.ADO, Part.SENTRY})
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -160,7 +166,9 @@ class Run:
             pruned_at=old.pruned_at,
             pruned_until=old.pruned_until,
             unreadable_entries=old.unreadable_entries,
-            problems={each: problem for each, problem in old.problems.items() if each == Part.ACTIVITY},
+            problems={each: problem for each, problem in old.problems.items() if each in _WITHOUT_LINKS},
+            asked_at=old.asked_at,
+            known=old.known,
         )
 
     def store(self) -> None:

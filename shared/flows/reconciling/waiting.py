@@ -7,10 +7,12 @@ from msgspec.structs import replace
 
 from shared.domain.failures import was_set_before
 from shared.domain.messages import InboundMessage
+from shared.domain.rules.apart import sides
 from shared.domain.rules.news import ask_about, message_for_due
 from shared.flows.reconciling.run import Run
 from shared.flows.syncing import made_due
 from shared.store.links import Passed, StoredLink
+from shared.store.progress import LinkTally
 
 _MESSAGES = 1_000
 # Work items between two looks at the clock, and between two moments at which the progress is stored.
@@ -33,7 +35,14 @@ def take_up_waiting(run: Run) -> None:
             run.store()
     run.messages.forget_old()
     tally = run.progress.unreadable_links.counted(0, ends=True)
-    run.progress = replace(run.progress, links_after=None, everything=False, unreadable_links=tally)
+    run.progress = replace(
+        run.progress,
+        links_after=None,
+        everything=False,
+        unreadable_links=tally,
+        links=run.progress.links_so_far,
+        links_so_far=LinkTally(),
+    )
 
 
 def _take_up(run: Run, passed: Sequence[Passed], is_lost: Callable[[StoredLink], bool] | None) -> None:
@@ -59,4 +68,9 @@ def _leave_behind(run: Run, passed: Sequence[Passed]) -> None:
     run.pass_over(unreadable)
     run.looked_at += len(passed) - len(unreadable)
     tally = run.progress.unreadable_links.counted(len(unreadable), ends=False)
-    run.progress = replace(run.progress, links_after=passed[-1].place, unreadable_links=tally)
+    links, configuration = run.progress.links_so_far, run.organization.configuration
+    for stored in (each.stored for each in passed if each.stored is not None):
+        links = links.counted(stored.link.health.word, sides(stored.link, configuration))
+    run.progress = replace(
+        run.progress, links_after=passed[-1].place, unreadable_links=tally, links_so_far=links
+    )

@@ -76,8 +76,8 @@ MUTANTS = (
     _mutant(
         "treat archived as any other status",
         "domain/rules/deciding.py",
-        "    if now.issue.status is IssueStatus.IGNORED and not agree and (issue_changed or item_changed):\n",
-        "    if now.issue.status is None and not agree and (issue_changed or item_changed):\n",
+        "    if stays_archived and not agree and (",
+        "    if False and not agree and (",
     ),
     Mutant(
         "believe late snapshots",
@@ -297,6 +297,27 @@ MUTANTS = (
         theme="comments",
     ),
     _mutant(
+        "copy by the directions of the document",
+        "domain/rules/deciding.py",
+        "    directions = status_directions(configuration) if copies is None else _both_ways(copies)\n",
+        "    directions = status_directions(configuration)\n",
+        tests=("tests/unit/flows/test_copying.py",),
+    ),
+    _mutant(
+        "forget that it is a copy when a race is lost",
+        "settling/settler.py",
+        "                    unit.start_over(stored.link)\n",
+        "                    unit.start_over(stored.link)\n                    unit.copy_from = None\n",
+        tests=("tests/unit/flows/test_copying.py",),
+    ),
+    _mutant(
+        "keep a reason for which both sides are apart no more",
+        "domain/rules/apart.py",
+        "            reasons.pop(field, None)\n",
+        '            reasons.setdefault(field, choice.reason or "")\n',
+        tests=("tests/unit/domain/test_apart.py",),
+    ),
+    _mutant(
         "give a comment up that waits for a link",
         "flows/commenting.py",
         "    if message.since and _has_waited(services, message):\n        return NOT_LINKED\n",
@@ -306,7 +327,7 @@ MUTANTS = (
     _mutant(
         "let a comment's hour go by while nobody answers",
         "flows/commenting.py",
-        "        if message.since:\n            return _wait_anew(services, message)\n",
+        "        if message.since:\n            return [_wait_anew(services, message)]\n",
         "",
         tests=("tests/unit/flows/test_commenting.py", "tests/simulation/test_regressions.py"),
     ),

@@ -302,6 +302,8 @@ class Lives:
         for each in operations:
             if isinstance(each, Insert):
                 number, issue_id, _ = each.key.split("!", 2)
+                if not number.isdecimal():
+                    continue  # It names a link that is over under one of its ends.
                 life = self.lives.get((issue_id, int(number)))
                 entry = msgspec.json.decode(each.text, type=ActivityEntry)
                 if life is not None and entry.field != "comment" and issue_id in worker.observed:

@@ -27,9 +27,12 @@ from shared.flows.linking import link
 from shared.flows.reconciling import Found, reconcile, reconcile_all
 from shared.store.activity import KEPT_FOR
 from shared.store.tables import Insert, Operation, Row
+from shared.version import VERSION
 from tests.doubles.tables import MemoryTable
 from tests.unit.rounds import DAY, EVERY, at_rest, deliver, link_many, reconciled, run, waiting_about_issues
 from tests.unit.scene import ANN, ASSIGNED_TO, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
+
+WELL = {"status": "ok", "version": VERSION, "problems": []}
 
 RESOLVED = IssueStatus.RESOLVED
 ATTENTION = HealthWord.ATTENTION
@@ -491,7 +494,7 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
 ) -> None:
     add_organization(scene, "next")
     at_rest(scene)
-    assert told(scene) == {"status": "ok", "problems": []}
+    assert told(scene) == WELL
     scene.now += DAY  # All work items are to be looked at, and the activity is to be pruned.
     end = begin(scene)
     found = reconcile(scene.services, scene.organization)
@@ -507,7 +510,7 @@ def test_a_part_that_fails_turns_health_red_until_it_succeeds_and_stops_no_other
     assert problem in told(scene)["problems"]
     end()
     found = reconcile(scene.services, scene.organization)
-    assert (found.failures, told(scene)) == ((), {"status": "ok", "problems": []})
+    assert (found.failures, told(scene)) == ((), WELL)
 
 
 def test_every_part_that_fails_in_turn_turns_health_red_and_green_again(scene: Scene) -> None:
@@ -518,13 +521,12 @@ def test_every_part_that_fails_in_turn_turns_health_red_and_green_again(scene: S
         reconcile(scene.services, scene.organization)
         said = told(scene)
         assert said["status"] == "degraded"
-        assert [each for each in said["problems"] if words in each and each.endswith(kind)], (
-            words
-        )  # it is a list
+        assert [each for each in said["problems"] if words in each and each.endswith(kind)], words
         end()
         scene.now += EVERY
         reconcile(scene.services, scene.organization)
-        assert told(scene) == {"status": "ok", "problems": []}, words
+        said = told(scene)
+        assert (said["status"], said["problems"]) == ("ok", []), words
     assert {part for part, *_ in PARTS} == {"feed", "full-look", "issues", "links", "activity"}
 
 

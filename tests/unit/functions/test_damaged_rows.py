@@ -14,6 +14,7 @@ from shared.flows.reconciling import Found, reconcile_all
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.store.keys import number
 from shared.store.tables import Insert, Replace
+from shared.version import VERSION
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Scene
 from tests.unit.workers import Workers
 
@@ -96,7 +97,7 @@ def reconciling_on_demand(scene: Scene) -> None:
 
 def listing_links(scene: Scene) -> None:
     scene.services.ado(scene.organization).web_url = scene.ado.web_url  # type: ignore[method-assign]
-    for name, value in (("page", ""), ("issue_id", ISSUE), ("work_item_id", str(ITEM))):
+    for name, value in (("continuation", "0"), ("issue_id", ISSUE), ("work_item_id", str(ITEM))):
         status, content = call(issue_links.handle, scene, "GET", b"", **{name: value})
         assert status == 200
         assert (ISSUE, ITEM) in {(each["issue_id"], each["work_item_id"]) for each in content["links"]}
@@ -172,6 +173,7 @@ def test_a_damaged_link_is_logged_by_its_key_and_counted_in_health(
     assert lines == [f"outcome=unreadable organization={SLUG} row={key}" for key in (LINK, ODD)]
     assert call(health.handle, scene)[1] == {
         "status": "degraded",
+        "version": VERSION,
         "problems": [
             f"1 stored row(s) of {what} cannot be read; the log names their keys"
             for what in ("links", "activity")

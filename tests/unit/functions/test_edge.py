@@ -112,7 +112,7 @@ def raising(error: Exception) -> HttpHandler:
 def test_an_answer_is_json_that_no_browser_takes_for_anything_else() -> None:
     response = answer({"title": "Prüfung"}, 201, {"ETag": "W/1"})
     assert (response.status_code, response.mimetype) == (201, "application/json")
-    assert response.get_body() == '{"title": "Prüfung"}'.encode()
+    assert response.get_body() == '{"title": "Prüfung"}\n'.encode()
     assert dict(response.headers) == {"ETag": "W/1", "X-Content-Type-Options": "nosniff"}
 
 

@@ -1,0 +1,119 @@
+"""Links, issues and work items as answers show them, and the filters that requests name them by."""
+
+from typing import Any, Literal
+
+import azure.functions as func
+import msgspec
+
+from functions.edge import choice_in, read, shown_at, text_in
+from shared.domain.activity import named
+from shared.domain.model import FIELDS, HealthWord, IssueLink, SentryIssue, Side, WorkItem
+from shared.domain.rules.apart import Sides, apart, differs, sides
+from shared.domain.rules.listing import Filter
+from shared.domain.rules.problems import Trouble
+from shared.flows.naming import issue_named, work_item_named
+from shared.services import Services
+from shared.store.organizations import Organization
+
+FILTERS = ("health", "sides", "reason", "project", "q")
+
+
+class _Copy(msgspec.Struct, forbid_unknown_fields=True):
+    side: Literal["ado", "sentry"] = msgspec.field(name="from")
+
+
+def side_in(body: bytes) -> Side:
+    """Return the side that is to be copied over, or raise Rejected."""
+    return Side(read(body, _Copy).side)
+
+
+def filter_in(request: func.HttpRequest, organization: Organization, services: Services) -> Filter:
+    """Return which links a request names, by its route and its query; raise Rejected for a wrong value."""
+    named = {**request.params, **request.route_params}
+    issue, item = named.get("issue_id"), named.get("work_item_id")
+    is_copy = issue == "copy"
+    return Filter(
+        issue_id=None if issue is None or is_copy else issue_named(services, organization, issue, "issue_id"),
+        work_item_id=None if item is None else work_item_named(organization, item, "work_item_id"),
+        health=choice_in(request, "health", HealthWord),
+        sides=choice_in(request, "sides", Sides),
+        reason=text_in(request, "reason"),
+        project=text_in(request, "project"),
+        text=text_in(request, "q"),
+    )
+
+
+def described(link: IssueLink, organization: Organization, services: Services) -> dict[str, Any]:
+    return {
+        "issue_id": link.issue_id,
+        "work_item_id": link.work_item_id,
+        "project_id": link.project_id,
+        "work_item_type": link.work_item_type,
+        "title": link.title,
+        "display_name": link.display_name,
+        "url": services.ado(organization).web_url(link.project_id, link.work_item_id),
+    }
+
+
+def listed(link: IssueLink, organization: Organization, services: Services) -> dict[str, Any]:
+    """Return a link with its health, how both ends stood when they were last seen, and whether they agree."""
+    health, configuration, seen = link.health, organization.configuration, link.seen
+    stand = sides(link, configuration)
+    return {
+        **described(link, organization, services),
+        "linked_by": "api" if link.form is None else "form",
+        "health": health.word.value,
+        "reason": health.reason or None,
+        "detail": health.detail or None,
+        "since": shown_at(health.since) if health.reason else None,
+        "due": shown_at(health.due),
+        "sides": None if stand is None else stand.value,
+        "apart": [msgspec.to_builtins(each) for each in apart(link, configuration)] if stand else [],
+        "differ": [field for field in FIELDS if differs(field, seen, configuration)],
+        "issue": {
+            "short_id": link.short_id or None,
+            "title": link.issue_title or None,
+            "url": services.sentry(organization).web_url(link.issue_id),
+            "status": seen.issue.status.value,
+            "assignee": named(seen.issue.assignee),
+        },
+        "work_item": {
+            "rev": seen.item.rev,
+            "state": seen.item.state,
+            "status": None if seen.item.status is None else seen.item.status.value,
+            "assignee": named(seen.item.assignee),
+        },
+    }
+
+
+def shown_trouble(trouble: Trouble) -> dict[str, Any]:
+    return {
+        "kind": trouble.kind,
+        "side": None if trouble.side is None else trouble.side.value,
+        "since": shown_at(trouble.since),
+        "detail": trouble.detail,
+        "cure": trouble.cure,
+    }
+
+
+def shown_issue(issue: SentryIssue) -> dict[str, Any]:
+    return {
+        "id": issue.issue_id,
+        "short_id": issue.short_id or None,
+        "title": issue.title,
+        "url": issue.permalink or None,
+        "status": issue.status.value,
+        "assignee": named(issue.assignee),
+    }
+
+
+def shown_work_item(item: WorkItem, organization: Organization, services: Services) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "rev": item.rev,
+        "title": item.title,
+        "type": item.work_item_type,
+        "url": services.ado(organization).web_url(item.project_id, item.id),
+        "state": item.state,
+        "assignee": named(item.assignee),
+    }

@@ -1,0 +1,243 @@
+"""An organization's problems, as the facts show them: what is wrong, since when, and how to cure it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from shared.domain.errors import OrganizationGone
+from shared.domain.model import Side
+from shared.domain.problems import Problem
+from shared.domain.traffic import HOUR, Counts, Hour
+
+# Fewer refusals than that in an hour are a stranger's, or somebody's typing error.
+REFUSED_IN_AN_HOUR = 5
+DELIVERIES_REFUSED, CHANGES_UNTOLD, NOT_CONNECTED = "deliveries-refused", "changes-untold", "not-connected"
+UNAUTHORIZED, FORBIDDEN, OTHER_ORGANIZATION = "unauthorized", "forbidden", "other-organization"
+ORGANIZATION_NOT_FOUND, MISSING_SETTING = "organization-not-found", "missing-setting"
+SUBSCRIPTIONS, UNREADABLE = "subscriptions", "unreadable-rows"
+PART_FAILED = "-failed"  # behind the name of a part of the reconciler's runs
+NAMES = {Side.ADO: "Azure DevOps", Side.SENTRY: "Sentry"}
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """One problem of an organization, in our own words. ``since`` is in epoch seconds, None if unknown."""
+
+    kind: str
+    side: Side | None
+    detail: str
+    cure: str
+    since: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Name the problem, whenever it began and whatever it says."""
+        return f"{self.kind} {self.side}" if self.side else self.kind
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What is known of an organization, and judged here.
+
+    ``parts`` are the problems of the reconciler's parts, ``refusing`` the sides that did not accept our
+    credentials lately, ``forbidding`` since when a side forbids everything, ``foreign`` how many deliveries
+    were another organization's, ``hours`` what arrived by the number of the hour. ``is_watched`` says that
+    the subscriptions were looked at, ``subscriptions`` what is wrong with them. ``known`` is since when each
+    problem is known.
+    """
+
+    now: float
+    parts: Mapping[str, Problem] = {}
+    refusing: frozenset[Side] = frozenset()
+    forbidding: Mapping[Side, float] = {}
+    foreign: int = 0
+    hours: Mapping[int, Hour] = {}
+    is_watched: bool = False
+    subscriptions: Problem | None = None
+    missing: Sequence[tuple[Side, str]] = ()
+    unreadable: int = 0
+    known: Mapping[str, float] = {}
+
+
+def troubles_of(facts: Facts) -> list[Trouble]:
+    """Return an organization's problems, the gravest first; each lasts until it is cured."""
+    found = [
+        *_missing(facts),
+        *_unanswered(facts),
+        *_refusing(facts),
+        *_doors(facts),
+        *_subscriptions(facts),
+        *_parts(facts),
+    ]
+    once = {each.name: each for each in reversed(found)}
+    return [
+        msgspec.structs.replace(each, since=_since(each, facts)) for each in found if once[each.name] is each
+    ]
+
+
+def _since(trouble: Trouble, facts: Facts) -> float | None:
+    return facts.known.get(trouble.name, trouble.since or facts.now)
+
+
+def _missing(facts: Facts) -> Iterator[Trouble]:
+    for side, detail in facts.missing:
+        yield Trouble(
+            MISSING_SETTING, side, detail, "Set it in the app's settings; the app restarts by itself."
+        )
+
+
+_CREDENTIALS = {
+    Side.ADO: (
+        "Give the app a token that has not expired and belongs to the organization at ado_url (ADO_PAT), or "
+        "without one, add the app's identity to the users of that organization."
+    ),
+    Side.SENTRY: (
+        "Set SENTRY_TOKEN to the token of an internal integration of sentry_organization, with the scopes "
+        "that docs/permissions.md names."
+    ),
+}
+_ADDRESSES = {
+    Side.ADO: (
+        "Azure DevOps knows no organization at ado_url",
+        "Correct ado_url in the organization's document.",
+    ),
+    Side.SENTRY: (
+        "Sentry knows no organization by the name in sentry_organization",
+        "Correct sentry_organization, or sentry_url, in the organization's document.",
+    ),
+}
+
+
+def _unanswered(facts: Facts) -> Iterator[Trouble]:
+    """Tell what came of asking both services who they are."""
+    for side in Side:
+        problem = facts.parts.get(side.value)
+        if problem is None or problem.is_note:
+            continue
+        if problem.kind == UNAUTHORIZED:
+            yield _unauthorized(side, problem.since)
+        elif problem.kind.endswith("not-found") or problem.kind == OrganizationGone.kind:
+            detail, cure = _ADDRESSES[side]
+            yield Trouble(ORGANIZATION_NOT_FOUND, side, detail, cure, problem.since)
+        elif problem.kind == MISSING_SETTING:
+            cure = "Set it in the app's settings; the app restarts by itself."
+            yield Trouble(MISSING_SETTING, side, problem.detail, cure, problem.since)
+        else:
+            detail = f"{NAMES[side]} did not answer when it was asked who it is: {problem.kind}"
+            yield Trouble(problem.kind, side, detail, _WAIT, problem.since)
+
+
+_WAIT = "Nothing, if the service is down: the app asks again every five minutes. Else see the app's log."
+
+
+def _unauthorized(side: Side, since: float | None = None) -> Trouble:
+    detail = f"{NAMES[side]} does not accept our credentials"
+    return Trouble(UNAUTHORIZED, side, detail, _CREDENTIALS[side], since)
+
+
+def _refusing(facts: Facts) -> Iterator[Trouble]:
+    for side in sorted(facts.refusing):
+        yield _unauthorized(side)
+    for side, since in facts.forbidding.items():
+        detail = f"{NAMES[side]} forbids everything that we ask about single things: a permission is missing"
+        cure = "Give the app's token or identity the rights that docs/permissions.md names."
+        yield Trouble(FORBIDDEN, side, detail, cure, since)
+    if facts.foreign:
+        yield Trouble(
+            OTHER_ORGANIZATION,
+            Side.ADO,
+            f"{facts.foreign} deliveries were ignored lately: they come from another Azure DevOps "
+            "organization than the one that is connected",
+            "Correct ado_url, or delete the subscriptions of the other organization.",
+        )
+
+
+_SECRETS = {
+    Side.ADO: (
+        "Set the password of each subscription to ADO_WEBHOOK_SECRET again; while a secret is changed, "
+        "ADO_WEBHOOK_SECRET_PREVIOUS holds the old one."
+    ),
+    Side.SENTRY: "Set SENTRY_CLIENT_SECRET to the client secret of the integration that sends the hooks.",
+}
+_PROOFS = {Side.ADO: "secret", Side.SENTRY: "signature"}
+
+
+def _doors(facts: Facts) -> Iterator[Trouble]:
+    for side in Side:
+        counts = {number: hour.on(side) for number, hour in facts.hours.items()}
+        if refused := refused_since(counts, facts.now):
+            many = sum(each.refused for number, each in _of_a_day(counts, facts.now).items())
+            detail = (
+                f"deliveries from {NAMES[side]} are refused, {many} in 24 hours: their {_PROOFS[side]} is "
+                "missing or wrong"
+            )
+            yield Trouble(DELIVERIES_REFUSED, side, detail, _SECRETS[side], refused)
+        untold = untold_since(counts)
+        if untold and not (side is Side.ADO and facts.is_watched):
+            detail = f"the reconciler found changes in {NAMES[side]} that no hook had told"
+            yield Trouble(CHANGES_UNTOLD, side, detail, _HOOKS[side], untold)
+
+
+_HOOKS = {
+    Side.ADO: (
+        "Look at the service hook subscriptions in Azure DevOps: one each for work item updated, deleted and "
+        "restored, enabled, for all projects, with the app's address."
+    ),
+    Side.SENTRY: (
+        'Look at the internal integration in Sentry: under Webhooks, "issue" is ticked and the address is '
+        "the app's. Its page shows the requests that it sent."
+    ),
+}
+
+
+def _of_a_day(counts: Mapping[int, Counts], now: float) -> dict[int, Counts]:
+    newest = int(now // HOUR)
+    return {number: each for number, each in counts.items() if newest - 24 < number <= newest}
+
+
+def refused_since(counts: Mapping[int, Counts], now: float) -> float | None:
+    """Return since when one side's deliveries are refused and not taken, if they are.
+
+    A stranger who knows the address of a door cannot make a problem of it while others come in: only an hour
+    with many refusals and nobody taken counts, and whoever is taken after it is the cure.
+    """
+    day = _of_a_day(counts, now)
+    last_taken = max((each.taken_at for each in counts.values()), default=0.0)
+    bad = [number for number, each in day.items() if each.refused >= REFUSED_IN_AN_HOUR and not each.taken]
+    if not bad or last_taken > max(day[number].refused_at for number in bad):
+        return None
+    return max(min(bad) * HOUR, last_taken)
+
+
+def untold_since(counts: Mapping[int, Counts]) -> float | None:
+    """Return since when the reconciler finds what no hook of one side told, unless a hook came after it."""
+    last_taken = max((each.taken_at for each in counts.values()), default=0.0)
+    found = [each.untold_at for each in counts.values() if each.untold_at > last_taken]
+    return min(found) if found else None
+
+
+def _subscriptions(facts: Facts) -> Iterator[Trouble]:
+    problem = facts.subscriptions
+    if problem is not None and not problem.is_note:
+        cure = "Have them repaired, or make them by hand as docs/deploy.md says."
+        yield Trouble(SUBSCRIPTIONS, Side.ADO, problem.detail, cure, problem.since)
+
+
+_PARTS = {
+    "feed": (Side.ADO, "what changed in Azure DevOps cannot be read"),
+    "links": (None, "links that are due are not taken up"),
+    "full-look": (Side.ADO, "the linked work items cannot be looked at"),
+    "issues": (Side.SENTRY, "the linked issues cannot be read"),
+    "activity": (None, "old activity cannot be removed"),
+    "progress": (None, "how far the reconciler came cannot be stored"),
+}
+
+
+def _parts(facts: Facts) -> Iterator[Trouble]:
+    for part, problem in facts.parts.items():
+        if problem.is_note or part not in _PARTS:
+            continue
+        side, detail = _PARTS[part]
+        kind = f"{part}{PART_FAILED}"
+        yield Trouble(kind, side, f"{detail}: {problem.kind} ({problem.detail})", _WAIT, problem.since)
+    if facts.unreadable:
+        detail = f"{facts.unreadable} stored rows cannot be read; the log names their keys"
+        yield Trouble(UNREADABLE, None, detail, "Deploy the version that wrote them, or delete them.")

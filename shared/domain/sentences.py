@@ -1,0 +1,258 @@
+"""Sentences that a person reads: what an entry of the activity, a reason or a health means."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.domain.activity import INBOUND
+from shared.domain.model import ASSIGNEE, ActivityEntry
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What the two ends of a link are called in a sentence."""
+
+    issue: str
+    item: str
+
+    def target(self, entry: ActivityEntry) -> str:
+        return self.issue if entry.direction == INBOUND else self.item
+
+    def source(self, entry: ActivityEntry) -> str:
+        return self.item if entry.direction == INBOUND else self.issue
+
+
+Sentence = Callable[[ActivityEntry, Names], str]
+
+_SERVICES = {True: "Sentry", False: "Azure DevOps"}
+
+
+def _value(entry: ActivityEntry, value: str | None) -> str:
+    if entry.field == ASSIGNEE:
+        return f"to {value}" if value else "to nobody"
+    return f"to {value}" if value else "to another value"
+
+
+def _changed(entry: ActivityEntry, names: Names) -> str:
+    verb = "was assigned" if entry.field == ASSIGNEE else "was set"
+    return f"{names.source(entry)} {verb} {_value(entry, entry.after)}"
+
+
+def _applied(entry: ActivityEntry, names: Names) -> str:
+    target, source = names.target(entry), names.source(entry)
+    verb = "was assigned" if entry.field == ASSIGNEE else "was set"
+    before = f" (it was {entry.before})" if entry.before else ""
+    if (entry.reason or "").startswith("resolved-now: "):
+        detail = _sentence((entry.reason or "").partition(": ")[2])
+        return f"{target} was resolved at once, and in no release: Sentry knows none. {detail}"
+    if entry.reason == "copied":
+        return f"Somebody had {source} copied over: {target} {verb} {_value(entry, entry.after)}{before}."
+    return f"{source} had changed, so {target} {verb} {_value(entry, entry.after)}{before}."
+
+
+def _conflict(entry: ActivityEntry, names: Names) -> str:
+    verb = "was assigned" if entry.field == ASSIGNEE else "was set"
+    loser = names.target(entry)
+    return (
+        f"Both sides had changed differently. {names.source(entry)} wins, so {loser} {verb} "
+        f"{_value(entry, entry.after)} instead of {entry.before or 'nobody'}."
+    )
+
+
+def _agreed(entry: ActivityEntry, _names: Names) -> str:
+    what = "assignee" if entry.field == ASSIGNEE else "status"
+    return f"Both sides have come to the same {what}: {entry.after or 'nobody'}."
+
+
+def _skipped(entry: ActivityEntry, names: Names) -> str:
+    reason = entry.reason or ""
+    if reason == "archived" and entry.direction != INBOUND:
+        reason = _ARCHIVED
+    why_not = SKIPPED.get(reason, f"for the reason {reason}").format(
+        item=names.item, target=names.target(entry)
+    )
+    return f"{_changed(entry, names)}. {names.target(entry)} was left alone: {why_not}."
+
+
+_ARCHIVED = "archived-in-sentry"
+# Why a change was not carried over, by the reason of the entry.
+SKIPPED: Mapping[str, str] = {
+    "outbound-off": "the document switches this direction, Sentry to Azure DevOps, off",
+    "inbound-off": "the document switches this direction, Azure DevOps to Sentry, off",
+    "archived": "an archived issue stays archived until somebody unarchives it",
+    _ARCHIVED: "archived is not done",
+    "removed": "{item} is Removed, and a removed work item is not written to",
+    "waits-for-others": "{target} has other links, and becomes done when all of them are",
+    "sibling": "the value was written for another link, and travels no further",
+    "team-assignee": "the assignee is a team in Sentry, and no person",
+    "assignee-unreadable": "the assignee is shown without an e-mail address",
+    "assignee-ambiguous": "several people on the other side have this address",
+}
+
+
+def _refused(entry: ActivityEntry, names: Names) -> str:
+    service = _SERVICES[entry.direction == INBOUND]
+    what = f"{names.target(entry)} {_value(entry, entry.after)}"
+    word, _, detail = (entry.reason or "").partition(": ")
+    if word == "assignee-not-found":
+        return f"{service} did not let us assign {what}: nobody there has this address. {_sentence(detail)}"
+    return f"{service} refused to set {what}. {_sentence(detail)}"
+
+
+def _failed(entry: ActivityEntry, _names: Names) -> str:
+    word, _, detail = (entry.reason or "").partition(": ")
+    return f"{why(word)} {_sentence(detail)}".strip()
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+# What keeps a link from being settled, by the reason on its health.
+WHY: Mapping[str, str] = {
+    "work-item-gone": "The work item was deleted, or our credentials may not read it.",
+    "issue-gone": "The issue was deleted, or our token may not read it.",
+    "refused": "The other side refused the write.",
+    "assignee-not-found": "Nobody on the other side has the assignee's address.",
+    "assignee-ambiguous": "Several people on the other side have the assignee's address.",
+    "unknown-state": "No category is known for the work item's state, so nobody can say what it counts as.",
+    "no-such-state": "No state of the work item's type counts as the wanted status.",
+    "state-unreachable": "The process allows no way of at most three steps to a state of the wanted status.",
+    "flapping": "We wrote 20 times within an hour: something keeps changing the link back.",
+    "forbidden": "Our credentials do not reach this one thing.",
+    "unauthorized": "Our credentials are not accepted.",
+    "missing-setting": "A setting of the app is missing.",
+    "throttled": "The service asked us to wait.",
+    "unavailable": "The service did not answer.",
+    "not-trusted": "The service's certificate or name cannot be verified.",
+    "conflict": "Somebody else was faster, five times in a row.",
+    "waits-for-others": "The other end becomes done as soon as all that it is linked to is.",
+    "busy": "Another worker was writing for the link.",
+    "bad-request": "What was stored or sent cannot be used.",
+    "invalid-configuration": "The document breaks rules.",
+    "malformed-payload": "What was sent cannot be read.",
+    "too-large": "What was sent is too large.",
+    "unauthenticated": "The sender did not prove who it is.",
+    "not-found": "What was asked for does not exist.",
+    "already-linked": "The two are linked already.",
+    "precondition-failed": "Somebody else changed the document.",
+    "connection-changed": "The document leads elsewhere than the links.",
+    "unreadable-document": "The stored document cannot be read.",
+    "unreadable-link": "The stored link cannot be read by this version of the app.",
+    "organization-gone": "The organization itself was not found.",
+    "ado-organization-not-found": "Azure DevOps knows no organization at ado_url.",
+    "sentry-organization-not-found": "Sentry knows no organization by this name.",
+    "project-not-found": "The project does not exist, or our credentials may not see it.",
+    "comment-not-found": "The comment does not exist any more.",
+    "not-linked": "The two are not linked.",
+    "unknown-organization": "No such organization is connected.",
+    "feed-lost": "Azure DevOps does not tell what changed, so all linked work items are looked at.",
+    "error": "Something unexpected happened; the app's log has the details.",
+}
+
+
+def why(reason: str) -> str:
+    return WHY.get(reason, f"It is held up for the reason {reason}.")
+
+
+def _comment(text: str) -> Sentence:
+    return lambda _entry, names: text.format(issue=names.issue, item=names.item)
+
+
+def _unlinked(entry: ActivityEntry, names: Names) -> str:
+    ways = {
+        "replaced": "was replaced by a newer link of the form in Sentry",
+        "removed-in-sentry": "was removed in Sentry",
+    }
+    return f"The link between {names.issue} and {names.item} {ways.get(entry.reason or '', 'was removed')}."
+
+
+def _linked(entry: ActivityEntry, names: Names) -> str:
+    rule = _rule(entry)
+    by = f" by the alert rule {rule!r}, which had {names.item} created" if rule else ""
+    return f"{names.issue} and {names.item} were linked{by}."
+
+
+def _already_linked(entry: ActivityEntry, names: Names) -> str:
+    rule = _rule(entry)
+    which = f"The alert rule {rule!r}" if rule else "An alert rule"
+    return f"{which} fired for {names.issue}, which is linked to {names.item}, so nothing was created."
+
+
+def _rule(entry: ActivityEntry) -> str:
+    word, _, rule = (entry.reason or "").partition(": ")
+    return rule if word == "rule" else ""
+
+
+def _moved(entry: ActivityEntry, names: Names) -> str:
+    old = (entry.reason or "").removeprefix("merged-from-")
+    return f"Issue {old} was merged into {names.issue} in Sentry, and its link followed."
+
+
+def _recovered(entry: ActivityEntry, _names: Names) -> str:
+    return f"The link is well again ({entry.reason})." if entry.reason else "The link is well again."
+
+
+# One for every outcome of an entry: tests/unit/domain/test_sentences.py holds that none lacks.
+SENTENCES: Mapping[str, Sentence] = {
+    "linked": _linked,
+    "already-linked": _already_linked,
+    "unlinked": _unlinked,
+    "moved": _moved,
+    "applied": _applied,
+    "conflict-resolved": _conflict,
+    "agreed": _agreed,
+    "skipped": _skipped,
+    "refused": _refused,
+    "failed": _failed,
+    "recovered": _recovered,
+    "repeated": lambda _e, _n: "A worker had stopped before its write showed, so the write is made again.",
+    "commented": _comment("A comment on {issue} was carried over to {item}."),
+    "already-commented": _comment("A comment on {issue} was on {item} already."),
+    "comment-gone": _comment("A comment on {issue} was deleted before it could be carried over."),
+    "settled": lambda _e, n: f"Nothing had changed between {n.issue} and {n.item}.",
+    "undecided": lambda _e, _n: "What to do could not be decided.",
+}
+
+
+def sentence_of(entry: ActivityEntry, names: Names) -> str:
+    """Return what an entry tells, with its moment and who noticed."""
+    if entry.field == "comment" and entry.outcome not in SENTENCES:
+        text = f"A comment on {names.issue} could not be carried over. {why(entry.outcome)}"
+    else:
+        tell = SENTENCES.get(entry.outcome)
+        text = f"{entry.outcome}: {entry.reason or ''}" if tell is None else tell(entry, names)
+    if entry.field == "comment" and entry.outcome in {"refused", "failed"}:
+        text = f"A comment on {names.issue} could not be carried over. {_comment_detail(entry)}"
+    by = {"hook": " A hook told of it.", "reconciler": " No hook told of it; the reconciler found it."}
+    return f"{moment(entry.at)}: {text}{by.get(entry.told_by or '', '')}"
+
+
+def _comment_detail(entry: ActivityEntry) -> str:
+    return _sentence((entry.reason or "").partition(": ")[2])
+
+
+def moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+# Why both sides of a settled link differ, and what makes them agree.
+APART: Mapping[str, str] = {
+    "outbound-off": "the direction from Sentry to Azure DevOps was switched off when Sentry's side changed",
+    "inbound-off": "the direction from Azure DevOps to Sentry was switched off when the work item changed",
+    "archived": "the issue is archived in Sentry, and neither done nor open",
+    "waits-for-others": "the end that is open has other links, and becomes done when all of them are",
+    "sibling": "the value was written for another link, and travels no further",
+    "assignee-not-found": "the other side knows nobody with the assignee's address",
+    "assignee-ambiguous": "several people on the other side have the assignee's address",
+    "assignee-unreadable": "the assignee is shown without an e-mail address",
+    "team-assignee": "the assignee is a team in Sentry, and no person",
+    "removed": "the work item is Removed, and a removed work item is not written to",
+    "differed-when-linked": "they differed when they were linked, and nobody has changed them since",
+}
+
+
+def apart_because(field: str, reason: str) -> str:
+    what = "assignee" if field == ASSIGNEE else "status"
+    return f"Their {what} differs: {APART.get(reason, reason)}."

@@ -1,0 +1,328 @@
+"""Why something happened to an issue or a work item, or why nothing did, and how both stand now."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from shared.domain.errors import NotFound, SyncError, Throttled
+from shared.domain.model import (
+    End,
+    Health,
+    HealthWord,
+    IssueLink,
+    Person,
+    SentryIssue,
+    Side,
+    Stranger,
+    WorkItem,
+)
+from shared.domain.rules.apart import apart, sides
+from shared.domain.rules.links import cure_of
+from shared.domain.rules.problems import NAMES, Trouble
+from shared.domain.sentences import Names, apart_because, moment, sentence_of, why
+from shared.domain.traffic import PROBLEM, Counts, Event, Happening, total, within_a_day
+from shared.flows.watching import troubles
+from shared.services import Services
+from shared.store.activity import Ended
+from shared.store.organizations import Organization
+
+_ENTRIES = 10  # of each link
+_LINKS = 10
+_EVENTS = 500  # that are searched for those about one thing
+
+Answer = TypeVar("Answer", SentryIssue, WorkItem)
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What a service says of one thing now: it, or why it cannot be shown; ``is_gone`` if there is none."""
+
+    issue: SentryIssue | None = None
+    item: WorkItem | None = None
+    problem: str | None = None
+    is_gone: bool = False
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """``sentences`` are in the order in which a person reads them; ``next`` is what will happen, and when."""
+
+    issue: SentryIssue | None
+    work_item: WorkItem | None
+    links: tuple[IssueLink, ...]
+    sentences: tuple[str, ...]
+    next: str
+
+
+def explain(
+    services: Services, organization: Organization, issue_id: str | None, work_item_id: int | None
+) -> Explanation:
+    """Explain one issue, one work item, or the link between two; raise NotFound if nobody knows of it."""
+    services.ledger.flush()
+    scope, links = organization.scope, _links(services, organization, issue_id, work_item_id)
+    issue_ids = [issue_id] if issue_id is not None else [each.issue_id for each in links]
+    item_ids = [work_item_id] if work_item_id is not None else [each.work_item_id for each in links]
+    issues = {each: _look_at_issue(services, organization, each) for each in issue_ids[:_LINKS]}
+    items = {each: _look_at_item(services, organization, each) for each in item_ids[:_LINKS]}
+    ended = _ended(services, scope, links, issue_id, work_item_id)
+    asked = [
+        *([issues[issue_id]] if issue_id in issues else []),
+        *([items[work_item_id]] if work_item_id in items else []),
+    ]
+    if not links and not ended and asked and all(each.is_gone for each in asked):
+        kind = "issue-not-found" if work_item_id is None else "work-item-not-found"
+        raise NotFound("neither service knows it, and it was never linked", kind=kind)
+    problems = troubles(services, organization, services.progress.get(scope))
+    sentences = [
+        *(_stands(each, f"issue {name}") for name, each in issues.items()),
+        *(_stands(each, f"work item #{name}") for name, each in items.items()),
+    ]
+    for link in links:
+        names = _names(link, issues)
+        sentences += _of_link(services, organization, link, names)
+    if not links:
+        sentences += _not_linked(issue_id, work_item_id, issues, ended)
+        sentences += _counts(services, scope, Side.ADO if work_item_id is not None else Side.SENTRY)
+    sentences += _put_off(services, scope, issue_id, work_item_id, links)
+    sentences += _switches(organization)
+    sentences += [_problem(each) for each in problems]
+    return Explanation(
+        issue=next((each.issue for each in issues.values() if each.issue), None),
+        work_item=next((each.item for each in items.values() if each.item), None),
+        links=tuple(links),
+        sentences=tuple(sentences),
+        next=_next(services, organization, links, problems),
+    )
+
+
+def _links(
+    services: Services, organization: Organization, issue_id: str | None, work_item_id: int | None
+) -> list[IssueLink]:
+    scope = organization.scope
+    if issue_id is not None:
+        found = [each.link for each in services.links.for_issue(scope, issue_id)]
+    else:
+        found = [each.link for each in services.links.for_work_item(scope, work_item_id or 0)]
+    return [each for each in found if work_item_id in {None, each.work_item_id}]
+
+
+# A live look at both sides.
+
+
+def _look_at_issue(services: Services, organization: Organization, issue_id: str) -> Looked:
+    try:
+        return Looked(issue=services.sentry_at_once(organization).get_issue(issue_id))
+    except SyncError as error:
+        return _unseen("Sentry", error)
+
+
+def _look_at_item(services: Services, organization: Organization, work_item_id: int) -> Looked:
+    try:
+        return Looked(item=services.ado_at_once(organization).get_work_item(work_item_id))
+    except SyncError as error:
+        return _unseen("Azure DevOps", error)
+
+
+def _unseen(service: str, error: SyncError) -> Looked:
+    if isinstance(error, NotFound):
+        return Looked(problem=f"{service} does not know it, or does not show it to us", is_gone=True)
+    waits = f", and asks us to wait {error.retry_after:.0f} seconds" if isinstance(error, Throttled) else ""
+    return Looked(problem=f"{service} does not say now how it stands ({error.kind}{waits})")
+
+
+def _stands(looked: Looked, name: str) -> str:
+    if looked.issue is not None:
+        issue = looked.issue
+        status = "archived" if issue.status.value == "ignored" else issue.status.value
+        return f"Issue {_issue_name(issue)} is {status} in Sentry, {_assigned(issue.assignee)}."
+    if looked.item is not None:
+        item = looked.item
+        where = f"{item.state} in Azure DevOps, {_assigned(item.assignee)}"
+        return f"Work item #{item.id} “{item.title}” is {where}."
+    return f"{name[0].upper()}{name[1:]}: {looked.problem}."
+
+
+def _assigned(assignee: Person | Stranger | None) -> str:
+    match assignee:
+        case Person(email):
+            return f"assigned to {email}"
+        case Stranger("team-assignee", label):
+            return f"assigned to team {label}"
+        case Stranger(_, label):
+            return f"assigned to {label or 'somebody without an address'}"
+        case _:
+            return "assigned to nobody"
+
+
+def _issue_name(issue: SentryIssue) -> str:
+    return f"{issue.short_id or issue.issue_id} “{issue.title}”"
+
+
+def _names(link: IssueLink, issues: dict[str, Looked]) -> Names:
+    looked = issues.get(link.issue_id)
+    short = looked.issue.short_id if looked is not None and looked.issue is not None else ""
+    return Names(short or link.short_id or f"issue {link.issue_id}", f"#{link.work_item_id}")
+
+
+# What is linked.
+
+
+def _of_link(services: Services, organization: Organization, link: IssueLink, names: Names) -> Iterator[str]:
+    both = f"{names.issue} and {names.item}"
+    yield f"{both} are linked. {_health(link, organization)}"
+    for each in apart(link, organization.configuration):
+        yield apart_because(each.field, each.reason)
+    if link.claim is not None and link.claim.until > services.clock():
+        yield "A worker is writing for this link at this moment."
+    page = services.activity.page(organization.scope, link.issue_id, link.work_item_id, None, _ENTRIES)
+    for entry in reversed(page.entries):
+        yield sentence_of(entry, names)
+    if page.continuation is not None:
+        yield f"Older entries of {both} are in their history."
+
+
+def _health(link: IssueLink, organization: Organization) -> str:
+    health = link.health
+    if health.word is HealthWord.SETTLED:
+        stand = sides(link, organization.configuration)
+        return "Both sides agree." if stand == "agree" else "Both sides differ, and were left so."
+    return (
+        f"{why(health.reason)} That has been so since {moment(health.since)}. "
+        f"{_detail(health)}{cure_of(health.reason)}"
+    )
+
+
+def _detail(health: Health) -> str:
+    return f"({health.detail}) " if health.detail else ""
+
+
+# What is not linked.
+
+
+def _ended(
+    services: Services,
+    scope: str,
+    links: Sequence[IssueLink],
+    issue_id: str | None,
+    work_item_id: int | None,
+) -> list[tuple[Side, Ended]]:
+    if links:
+        return []
+    found: list[tuple[Side, Ended]] = []
+    if issue_id is not None:
+        ended = services.activity.ended(scope, End(Side.SENTRY, issue_id))
+        found += [(Side.ADO, each) for each in ended if str(work_item_id or each.partner) == each.partner]
+    elif work_item_id is not None:
+        ended = services.activity.ended(scope, End(Side.ADO, str(work_item_id)))
+        found += [(Side.SENTRY, each) for each in ended]
+    return found
+
+
+def _not_linked(
+    issue_id: str | None,
+    work_item_id: int | None,
+    issues: dict[str, Looked],
+    ended: Sequence[tuple[Side, Ended]],
+) -> Iterator[str]:
+    issue = issues[issue_id].issue if issue_id in issues else None
+    name = (issue.short_id if issue is not None else "") or f"issue {issue_id}"
+    if issue_id is not None and work_item_id is not None:
+        yield f"{name} and #{work_item_id} are not linked."
+    else:
+        yield f"{name if issue_id is not None else f'#{work_item_id}'} is not linked."
+    if not ended:
+        yield "It has not been linked in the last 90 days."
+    for side, each in ended:
+        partner = f"#{each.partner}" if side is Side.ADO else f"issue {each.partner}"
+        ways = {
+            "replaced": "when a newer link of the form in Sentry replaced it",
+            "removed-in-sentry": "when somebody removed the link in Sentry",
+        }
+        way = ways.get(each.reason or "", "when the link was removed")
+        yield f"It was linked to {partner} until {moment(each.at)}, {way}."
+
+
+def _counts(services: Services, scope: str, side: Side) -> Iterator[str]:
+    now = services.clock()
+    counts: Counts = total(within_a_day(services.traffic.hours(scope, now), now).values()).on(side)
+    service = NAMES[side]
+    yield (
+        f"Deliveries without news are counted, and not kept one by one: of {counts.taken} from {service} in "
+        f"the last 24 hours, {counts.not_linked} were about something that is not linked, and "
+        f"{counts.nothing_to_do} held nothing to sync."
+    )
+    if counts.refused:
+        yield f"{counts.refused} more were refused, since their secret or signature was missing or wrong."
+    if not counts.taken_at:
+        yield f"Nothing has come from {service} in the last 24 hours."
+
+
+# What waits, and what is wrong with the organization.
+
+
+def _put_off(
+    services: Services,
+    scope: str,
+    issue_id: str | None,
+    work_item_id: int | None,
+    links: Sequence[IssueLink],
+) -> Iterator[str]:
+    """Tell of a message that was put back and not handled since: the newest word about a link counts."""
+    if not links:
+        return
+    newest: dict[tuple[str | None, int | None], Event] = {}
+    for event in services.traffic.events(scope, None, _EVENTS).events:
+        is_about = event.issue_id == issue_id if issue_id is not None else event.work_item_id == work_item_id
+        if is_about and event.kind != PROBLEM:
+            newest.setdefault((event.issue_id, event.work_item_id), event)
+    for event in newest.values():
+        if event.outcome in {Happening.PUT_BACK, Happening.RETRY}:
+            yield f"{moment(event.at)}: a message about it was put off. {why(event.reason or '')}"
+
+
+def _switches(organization: Organization) -> Iterator[str]:
+    configuration = organization.configuration
+    if not configuration.issue_sync:
+        yield "The whole sync is switched off in the organization's document (issue_sync)."
+        return
+    directions = (
+        (configuration.sync_status_forward, "Status does not travel to Azure DevOps (sync_status_forward)."),
+        (configuration.sync_status_reverse, "Status does not travel to Sentry (sync_status_reverse)."),
+        (
+            configuration.sync_forward_assignment,
+            "Assignees do not travel to Azure DevOps (sync_forward_assignment).",
+        ),
+        (
+            configuration.sync_reverse_assignment,
+            "Assignees do not travel to Sentry (sync_reverse_assignment).",
+        ),
+    )
+    yield from (sentence for is_on, sentence in directions if not is_on)
+
+
+def _problem(trouble: Trouble) -> str:
+    since = f" since {moment(trouble.since)}" if trouble.since is not None else ""
+    return f"A problem of the organization{since}: {trouble.detail}. {trouble.cure}"
+
+
+def _next(
+    services: Services,
+    organization: Organization,
+    links: Sequence[IssueLink],
+    problems: Sequence[Trouble],
+) -> str:
+    now = services.clock()
+    if not links:
+        return "Nothing, until the two are linked: by the form in Sentry, or POST …/links."
+    due = [each for each in links if each.health.word is not HealthWord.SETTLED]
+    if due:
+        at = min(each.health.due or now for each in due)
+        when = moment(max(at, now)) if at > now else "within five minutes"
+        return f"The link is tried again {'at ' if at > now else ''}{when}, or at once by POST …/reconcile."
+    if any(sides(each, organization.configuration) == "apart" for each in links):
+        return (
+            "Nothing, until somebody changes either side. To make both agree now: "
+            "POST …/links/{issue}/{work item}/copy, from the side that is right."
+        )
+    if problems:
+        return "A change is found by the reconciler within five minutes, if no hook tells of it before."
+    return "The next change on either side is carried over within seconds."

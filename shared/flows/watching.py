@@ -1,0 +1,139 @@
+"""What an operator sees of an organization: its traffic, its links, and its problems with their cures."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from shared.domain.errors import MissingSetting
+from shared.domain.model import IssueLink, Side
+from shared.domain.rules.apart import sides
+from shared.domain.rules.links import link_troubles
+from shared.domain.rules.problems import CHANGES_UNTOLD, Facts, Trouble, troubles_of
+from shared.domain.subscriptions import HookRecord, HookState
+from shared.domain.traffic import Hour, total, within_a_day
+from shared.services import Services
+from shared.store.organizations import Organization
+from shared.store.progress import LinkTally, Told
+from shared.store.traffic import Nobodys
+
+# More links than that are counted by the reconciler's passes alone: whoever looks does not wait for them.
+_MOST_COUNTED = 20_000
+_TIMER = 300.0  # seconds between two runs: the schedule of ``reconcile`` in function_app.py
+
+
+class Status(msgspec.Struct, frozen=True):
+    """``hours`` are those of the last day; ``last`` has the latest moments within a week."""
+
+    organization: Organization
+    hours: Mapping[int, Hour]
+    last: Hour
+    record: HookRecord
+    last_run: float | None
+    next_run: float
+    links: LinkTally
+    problems: list[Trouble]
+
+    @property
+    def day(self) -> Hour:
+        return total(self.hours.values())
+
+
+def status_of(services: Services, organization: Organization) -> Status:
+    services.ledger.flush()
+    now, scope = services.clock(), organization.scope
+    told, hours = services.progress.get(scope), services.traffic.hours(scope, now)
+    record = services.hooks.get(scope)
+    links, attention = _links(services, organization, told.links)
+    return Status(
+        organization=organization,
+        hours=within_a_day(hours, now),
+        last=total(hours.values()),
+        record=record,
+        last_run=told.last_run.began or None,
+        next_run=(now // _TIMER + 1) * _TIMER,
+        links=links,
+        problems=[*troubles_of(_facts(services, organization, told, hours, record)), *attention],
+    )
+
+
+def troubles_in_short(services: Services, organization: Organization, told: Told) -> list[Trouble]:
+    """Return the problems that the doors and both services show, as cheaply as a look at all needs it."""
+    scope, now = organization.scope, services.clock()
+    hours = services.traffic.hours(scope, now)
+    facts = Facts(now=now, parts=told.problems, hours=hours, known=told.known)
+    if any(each.kind == CHANGES_UNTOLD for each in troubles_of(facts)):
+        facts = msgspec.structs.replace(facts, is_watched=_is_watched(services.hooks.get(scope)))
+    return troubles_of(facts)
+
+
+def _is_watched(record: HookRecord) -> bool:
+    """Tell whether the subscriptions were looked at, so that they tell of a lost hook themselves."""
+    states = {each.state for each in record.events.values()}
+    return bool(states) and HookState.UNKNOWN not in states
+
+
+def nobodys(services: Services) -> list[Nobodys]:
+    """Return the genuine deliveries of the last day to slugs under which nothing is connected now."""
+    connected = set(services.organizations.slugs())
+    return [each for each in services.traffic.nobodys(services.clock()) if each.slug not in connected]
+
+
+def troubles(services: Services, organization: Organization, told: Told) -> list[Trouble]:
+    """Return the problems of the organization itself; its links tell theirs."""
+    scope = organization.scope
+    hours = services.traffic.hours(scope, services.clock())
+    return troubles_of(_facts(services, organization, told, hours, services.hooks.get(scope)))
+
+
+def _facts(
+    services: Services,
+    organization: Organization,
+    told: Told,
+    hours: Mapping[int, Hour],
+    record: HookRecord,
+) -> Facts:
+    slug = organization.slug
+    refusing = frozenset(services.organizations.refused_by(slug)) & frozenset(Side)
+    return Facts(
+        now=services.clock(),
+        parts=told.problems,
+        refusing=frozenset(Side(each) for each in refusing),
+        forbidding={Side(each): since for each, since in services.forbidden.since(slug).items()},
+        foreign=services.foreign.count_of(slug),
+        hours=hours,
+        is_watched=_is_watched(record),
+        subscriptions=record.problem,
+        missing=_missing(services, slug),
+        unreadable=told.unreadable_links.last + told.unreadable_entries.last,
+        known=told.known,
+    )
+
+
+def _missing(services: Services, slug: str) -> list[tuple[Side, str]]:
+    settings, found = services.settings, []
+    for side, ask in (
+        (Side.ADO, settings.ado_webhook_secrets),
+        (Side.SENTRY, settings.sentry_client_secrets),
+        (Side.SENTRY, settings.sentry_token),
+    ):
+        try:
+            ask(slug)
+        except MissingSetting as error:
+            found.append((side, error.detail))
+    return found
+
+
+def _links(
+    services: Services, organization: Organization, counted: LinkTally
+) -> tuple[LinkTally, list[Trouble]]:
+    """Count the links, and gather what keeps some of them from being settled, by its cause."""
+    tally, ill = LinkTally(), list[IssueLink]()
+    for place, passed in enumerate(services.links.walk(organization.scope)):
+        if place == _MOST_COUNTED:
+            return counted, link_troubles(ill)
+        if passed.stored is not None:
+            link = passed.stored.link
+            tally = tally.counted(link.health.word, sides(link, organization.configuration))
+            if link.health.reason and sides(link, organization.configuration) is None:
+                ill.append(link)
+    return tally, link_troubles(ill)

@@ -1,0 +1,3 @@
+"""The version of the app, in one place: CHANGELOG.md has what is in it."""
+
+VERSION = "0.9.0"

@@ -1,0 +1,176 @@
+"""Every outcome and reason has its sentence: what the source can write is what is looked for here."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.domain.errors import SyncError
+from shared.domain.failures import reason_of
+from shared.domain.model import ActivityEntry
+from shared.domain.rules.apart import REASONS
+from shared.domain.rules.deciding import Outcome
+from shared.domain.rules.links import cure_of
+from shared.domain.sentences import SENTENCES, SKIPPED, WHY, Names, sentence_of, why
+from tests.unit.error_tree import EVERY_ERROR
+
+ROOT = Path(__file__).parents[3]
+NAMES = Names("FE-1", "#31")
+AT = 1_800_000_000.0
+LEFT = "#31 was set to Closed. FE-1 was left alone: "
+TREES = {
+    path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shared").rglob("*.py"))
+}
+
+
+def constants() -> dict[str, str]:
+    """Return every constant of the source that is a text, by its name."""
+    found: dict[str, str] = {}
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign):
+                targets, values = node.targets[0], node.value
+                names = targets.elts if isinstance(targets, ast.Tuple) else [targets]
+                texts = values.elts if isinstance(values, ast.Tuple) else [values]
+                for name, text in zip(names, texts, strict=False):
+                    if (
+                        isinstance(name, ast.Name)
+                        and isinstance(text, ast.Constant)
+                        and isinstance(text.value, str)
+                    ):
+                        found[name.id] = text.value
+    return found
+
+
+CONSTANTS = constants()
+
+
+def texts_of(node: ast.expr) -> Iterator[str]:
+    """Yield the texts that an expression may be, as far as it says so."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.Name) and node.id in CONSTANTS:
+        yield CONSTANTS[node.id]
+    elif isinstance(node, ast.IfExp):
+        yield from texts_of(node.body)
+        yield from texts_of(node.orelse)
+
+
+def arguments(name: str, place: int, keyword: str) -> set[str]:
+    """Return what the calls of a function or class give for one of its arguments."""
+    found: set[str] = set()
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name:
+                given = [each.value for each in node.keywords if each.arg == keyword]
+                given += node.args[place : place + 1]
+                found |= {text for each in given for text in texts_of(each)}
+    return found
+
+
+def test_every_outcome_of_an_entry_has_its_sentence() -> None:
+    written = arguments("ActivityEntry", 1, "outcome")
+    assert {"linked", "unlinked", "refused", "failed", "recovered"} <= written
+    written |= {str(each) for each in Outcome} | arguments("_entry", 0, "outcome")
+    written |= {CONSTANTS[each] for each in ("COMMENTED", "ALREADY_THERE", "GONE")}
+    fields = {"status", "assignee"}  # what _entry of the activity begins with
+    assert written - fields - SENTENCES.keys() == set()
+
+
+def test_every_reason_for_leaving_a_side_alone_has_its_sentence() -> None:
+    written = arguments("Choice", 2, "reason")
+    assert {"archived", "removed", "waits-for-others"} <= written
+    written |= (
+        arguments("_unless_apart", 1, "reason")
+        | {"outbound-off", "inbound-off"}
+        | arguments("Stranger", 0, "reason") - {"initial", ""}
+    )
+    written -= {"copied"}
+    assert written - SKIPPED.keys() == set()
+    assert written - REASONS == set()
+
+
+def test_every_error_and_every_thing_that_is_missing_has_its_sentence() -> None:
+    kinds = (
+        {each.kind for each in EVERY_ERROR}
+        | arguments("NotFound", 1, "kind")
+        | arguments("Undecidable", 1, "kind")
+    )
+    reasons = {reason_of(each) for each in map(_of_kind, kinds)}
+    assert (kinds | reasons) - WHY.keys() == set()
+    assert {each for each in reasons if not cure_of(each)} == set()
+
+
+def _of_kind(kind: str) -> SyncError:
+    error = SyncError("")
+    error.kind = kind
+    return error
+
+
+def test_a_reason_that_nobody_knows_is_told_all_the_same() -> None:
+    assert "of-tomorrow" in why("of-tomorrow")
+
+
+@pytest.mark.parametrize("outcome", SENTENCES)
+@pytest.mark.parametrize("field", ["status", "assignee", "comment", None])
+@pytest.mark.parametrize("direction", ["inbound", "outbound", None])
+@pytest.mark.parametrize("reason", [None, "archived", "refused: no such transition", "copied"])
+def test_every_sentence_has_its_moment_and_its_end(
+    outcome: str, field: str | None, direction: str | None, reason: str | None
+) -> None:
+    entry = ActivityEntry(AT, outcome, direction=direction, field=field, reason=reason, told_by="hook")
+    said = sentence_of(entry, NAMES)
+    assert said.startswith("2027-01-15 08:00:00 UTC: ")
+    assert said.endswith("A hook told of it.")
+    assert "None" not in said
+    assert "{" not in said
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (
+            ActivityEntry(AT, "linked", reason="rule: New errors"),
+            "FE-1 and #31 were linked by the alert rule 'New errors', which had #31 created.",
+        ),
+        (
+            ActivityEntry(AT, "already-linked", reason="rule: New errors"),
+            "The alert rule 'New errors' fired for FE-1, which is linked to #31, so nothing was created.",
+        ),
+        (
+            ActivityEntry(AT, "applied", "inbound", "status", reason="resolved-now: No release data"),
+            "FE-1 was resolved at once, and in no release: Sentry knows none. No release data.",
+        ),
+        (
+            ActivityEntry(AT, "applied", "outbound", "status", "New", "Closed", told_by="hook"),
+            "FE-1 had changed, so #31 was set to Closed (it was New). A hook told of it.",
+        ),
+        (
+            ActivityEntry(AT, "applied", "inbound", "assignee", None, "ann@x", told_by="reconciler"),
+            "#31 had changed, so FE-1 was assigned to ann@x. No hook told of it; the reconciler found it.",
+        ),
+        (
+            ActivityEntry(AT, "applied", "inbound", "status", "unresolved", "resolved", reason="copied"),
+            "Somebody had #31 copied over: FE-1 was set to resolved (it was unresolved).",
+        ),
+        (
+            ActivityEntry(AT, "skipped", "outbound", "status", "unresolved", "ignored", reason="archived"),
+            "FE-1 was set to ignored. #31 was left alone: archived is not done.",
+        ),
+        (
+            ActivityEntry(AT, "skipped", "inbound", "status", "New", "Closed", reason="archived"),
+            f"{LEFT}an archived issue stays archived until somebody unarchives it.",
+        ),
+        (
+            ActivityEntry(AT, "unlinked", reason="removed-in-sentry"),
+            "The link between FE-1 and #31 was removed in Sentry.",
+        ),
+        (
+            ActivityEntry(AT, "forbidden", "outbound", "comment", reason="comment-7: not yours"),
+            "A comment on FE-1 could not be carried over. Our credentials do not reach this one thing.",
+        ),
+    ],
+)
+def test_sentences_as_people_read_them(entry: ActivityEntry, said: str) -> None:
+    assert sentence_of(entry, NAMES) == f"2027-01-15 08:00:00 UTC: {said}"

@@ -1,0 +1,197 @@
+"""Taking note costs no call; what was noted is written soon, together, by nobody who waits."""
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.domain.errors import Unavailable
+from shared.domain.model import Side
+from shared.domain.traffic import HOUR, Counts, Event, Hour, hour_of, of_side, taken
+from shared.store.ledger import COUNTS_EVERY, EVENTS_EVERY, Ledger
+from shared.store.tables import Operation
+from shared.store.traffic import TrafficStore
+from tests.doubles.tables import MemoryTable
+
+SCOPE = "fabrikam!e1"
+START = 500_000 * HOUR + 60.0
+
+
+class CountedTable(MemoryTable):
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+        self.is_down = False
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        if self.is_down:
+            raise Unavailable("storage", "down")
+        self.writes += 1
+        return super().apply(partition, *operations)
+
+
+class World:
+    """A ledger on a clock that a test moves, with a timer that goes by it."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.table = CountedTable()
+        self.store = TrafficStore(self.table, self._token)
+        self.looks = self._tokens = 0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.organizations = {"fabrikam": SCOPE}
+        self.ledger = self.instance("a")
+
+    def instance(self, name: str) -> Ledger:
+        return Ledger(lambda: self.store, self._scopes, lambda: self.now, name, self._later)
+
+    def _token(self) -> str:
+        self._tokens += 1
+        return f"{self._tokens:08d}"
+
+    def _scopes(self) -> dict[str, str]:
+        self.looks += 1
+        return dict(self.organizations)
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        self.timers.append((self.now + seconds, call))
+
+    def live(self, seconds: float) -> None:
+        end = self.now + seconds
+        while due := [each for each in self.timers if each[0] <= end]:
+            first = min(due, key=lambda each: each[0])
+            self.timers.remove(first)
+            self.now = max(self.now, first[0])
+            first[1]()
+        self.now = end
+
+    def counts(self, side: Side = Side.ADO) -> Counts:
+        return self.store.hours(SCOPE, self.now).get(hour_of(self.now), Hour()).on(side)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def note(world: World, *events: Event) -> None:
+    world.ledger.count(SCOPE, of_side(Side.ADO, taken(world.now)), *events)
+
+
+def an_event(world: World) -> Event:
+    return Event(world.now, Side.ADO, "updated", "applied")
+
+
+def test_no_delivery_costs_a_table_call(world: World) -> None:
+    for _ in range(1_000):
+        note(world)
+        world.ledger.count_refused("fabrikam", Side.ADO)
+        world.ledger.count_refused("nobody", Side.ADO)
+        world.ledger.count_nobodys("gone", Side.ADO)
+    assert (world.table.writes, world.looks) == (0, 0)
+
+
+def test_the_first_of_a_quiet_organization_is_written_at_once_and_the_rest_in_a_minute(world: World) -> None:
+    note(world)
+    world.live(0.0)
+    assert world.counts().taken == 1
+    for _ in range(59):
+        note(world)
+        world.live(1.0)
+    assert (world.table.writes, world.counts().taken) == (1, 1)
+    world.live(COUNTS_EVERY)
+    assert (world.table.writes, world.counts().taken) == (2, 60)
+
+
+def test_a_busy_organization_is_written_once_a_minute(world: World) -> None:
+    for _ in range(600):
+        note(world)
+        world.live(1.0)
+    assert world.table.writes <= 11
+
+
+def test_events_come_sooner(world: World) -> None:
+    note(world, an_event(world))
+    world.live(0.0)
+    note(world, an_event(world))
+    world.live(EVENTS_EVERY)
+    assert len(world.store.events(SCOPE, None, 10).events) == 2
+
+
+def test_nothing_more_is_written_when_nothing_more_comes(world: World) -> None:
+    note(world)
+    world.live(10 * COUNTS_EVERY)
+    assert (world.table.writes, world.timers) == (1, [])
+
+
+def test_what_storage_does_not_take_is_kept_and_counted_once(world: World) -> None:
+    world.table.is_down = True
+    note(world, an_event(world))
+    world.live(30.0)
+    world.table.is_down = False
+    note(world)
+    world.live(COUNTS_EVERY)
+    assert world.counts().taken == 2
+    assert len(world.store.events(SCOPE, None, 10).events) == 1
+
+
+def test_two_instances_count_together(world: World) -> None:
+    other = world.instance("b")
+    note(world)
+    other.count(SCOPE, of_side(Side.ADO, taken(world.now)))
+    for each in (world.ledger, other):
+        each.flush()
+    assert world.counts().taken == 2
+
+
+def test_the_next_hour_has_its_own_count(world: World) -> None:
+    note(world)
+    world.live(HOUR)
+    note(world)
+    world.live(COUNTS_EVERY)
+    hours = world.store.hours(SCOPE, world.now)
+    assert [hours[each].ado.taken for each in sorted(hours)] == [1, 1]
+
+
+# Who is turned away.
+
+
+def test_a_refusal_is_counted_for_whoever_is_connected(world: World) -> None:
+    for _ in range(5):
+        world.ledger.count_refused("fabrikam", Side.SENTRY)
+    world.ledger.flush()
+    assert (world.counts(Side.SENTRY).refused, world.counts(Side.SENTRY).refused_at) == (5, world.now)
+
+
+def test_a_stranger_fills_nothing(world: World) -> None:
+    for number in range(10_000):
+        world.ledger.count_refused(f"made-up-{number}", Side.ADO)
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    world.ledger.flush()
+    assert world.table.writes <= 1
+    assert len(world.ledger._refused) == 0
+    # Now that it is known who is connected, made-up names cannot crowd anybody out.
+    for number in range(10_000):
+        world.ledger.count_refused(f"made-up-{number}", Side.ADO)
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    world.live(2 * COUNTS_EVERY)
+    assert world.counts().refused >= 1
+    assert world.looks <= 4
+
+
+def test_an_organization_that_was_connected_a_moment_ago_is_counted_too(world: World) -> None:
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    world.ledger.flush()
+    world.organizations["contoso"] = "contoso!e2"
+    world.ledger.count_refused("contoso", Side.ADO)
+    world.ledger.flush()
+    assert world.store.hours("contoso!e2", world.now)[hour_of(world.now)].ado.refused == 1
+
+
+def test_without_a_thread_nothing_fails(world: World) -> None:
+    def none_left(_seconds: float, _call: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ledger = Ledger(lambda: world.store, world._scopes, lambda: world.now, "a", none_left)
+    ledger.count(SCOPE, of_side(Side.ADO, taken(world.now)))
+    ledger.flush()
+    assert world.counts().taken == 1
