@@ -122,7 +122,11 @@ class Facts:
 
     def agree(self, name: str, values: Values, issue: SentryIssue, item: WorkItem) -> bool:
         if name == STATUS:
-            return values[ISSUE] is values[ITEM]
+            mapping = self.configuration.project_mapping(item.project_id)
+            is_state = mapping is not None and mapping.on_archive == item.state
+            # Whoever resolves an issue finds an item that is done, for whatever reason.
+            done = not is_state and values == (IssueStatus.RESOLVED, IssueStatus.IGNORED)
+            return done or values[ISSUE] is values[ITEM]
         return self.same_person(item.assignee, issue.assignee)
 
     def find_issue(self, issue_id: str) -> SentryIssue | None:
