@@ -41,6 +41,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             event.event,
             event.snapshot,
             organization.epoch,
+            comment=event.comment,
             told_at=services.clock(),
         )
     )
@@ -54,16 +55,17 @@ def _read(
 ) -> tuple[Organization, WorkItemEvent | Uninteresting | Foreign]:
     """Read a delivery as one to the organization that is remembered, or that has just been connected."""
     organization = services.organizations.recent(slug)
-    event = _parse(body, organization)
+    event = _parsed(organization, body)
     if isinstance(event, Foreign):
         organization = services.organizations.recent(slug, within=_JUST_NOW)
-        event = _parse(body, organization)
+        event = _parsed(organization, body)
     return organization, event
 
 
-def _parse(body: bytes, organization: Organization) -> WorkItemEvent | Uninteresting | Foreign:
-    reads_reasons = bool(organization.configuration.archive_reasons)
-    return parse(body, organization.ado, reads_reasons=reads_reasons)
+def _parsed(organization: Organization, body: bytes) -> WorkItemEvent | Uninteresting | Foreign:
+    configuration = organization.configuration
+    reads_reasons = bool(configuration.archive_reasons)
+    return parse(body, organization.ado, configuration.sync_comments_reverse, reads_reasons=reads_reasons)
 
 
 def _learn(services: Services, organization: Organization, event: WorkItemEvent) -> None:

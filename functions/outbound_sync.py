@@ -1,4 +1,4 @@
-"""Settles an issue's links, copies a new comment to its work items, or creates one as an alert rule asks."""
+"""Settles an issue's links, carries a comment over to its work items, or creates one as a rule asks."""
 
 import logging
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.flows.commenting import sync_comment
 from shared.flows.creating import create_by_rule
+from shared.flows.regressing import tell_of_regression
 from shared.flows.syncing import sync_outbound
 from shared.services import Services
 
@@ -26,14 +27,16 @@ def handle(message: func.QueueMessage, services: Services) -> None:
         logger.error(line("drop", queue="outbound-sync", kind=error.kind, why=error.detail))  # noqa: TRY400
         return
     try:
-        outcomes = _handler_of(sync)(sync, services)
+        outcomes = _flow_of(sync)(sync, services)
     except SyncError as error:
         finish(services.outbound, sync, error)
         return
     logger.info(line(",".join(outcomes), **subject_of(sync)))
 
 
-def _handler_of(message: OutboundMessage) -> Callable[[OutboundMessage, Services], list[str]]:
+def _flow_of(message: OutboundMessage) -> Callable[[OutboundMessage, Services], list[str]]:
     if message.action is not None:
         return create_by_rule
+    if message.regression is not None:
+        return tell_of_regression
     return sync_outbound if message.comment_id is None else sync_comment

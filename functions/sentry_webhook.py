@@ -28,6 +28,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             hint.comment_id,
             connected.epoch,
             action=hint.action,
+            comment=hint.comment,
             told_at=services.clock(),
         )
     )

@@ -233,9 +233,9 @@ class FakeSentry:
     def _actor(self, actor: str | Actor) -> Actor:
         return self.directory.person(actor) if isinstance(actor, str) else actor
 
-    def regress(self, issue_id: str) -> None:
+    def regress(self, issue_id: str, *, release: str | None = None, environment: str | None = None) -> None:
         """Let the error happen again: a resolved issue regresses, an archived one escalates; rules fire."""
-        self.issues.new_event(issue_id)
+        self.issues.new_event(issue_id, release=release, environment=environment)
         self.fire_rules(issue_id)
 
     def auto_resolve(self, issue_id: str) -> None:
