@@ -63,7 +63,9 @@ def _read(
 
 
 def _parsed(organization: Organization, body: bytes) -> WorkItemEvent | Uninteresting | Foreign:
-    return parse(body, organization.ado, organization.configuration.sync_comments_reverse)
+    configuration = organization.configuration
+    reads_reasons = bool(configuration.archive_reasons)
+    return parse(body, organization.ado, configuration.sync_comments_reverse, reads_reasons=reads_reasons)
 
 
 def _learn(services: Services, organization: Organization, event: WorkItemEvent) -> None:

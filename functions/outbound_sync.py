@@ -1,4 +1,4 @@
-"""Settles the links of an issue that may have changed, or carries a comment over to its work items."""
+"""Settles an issue's links, carries a comment over to its work items, or creates one as a rule asks."""
 
 from collections.abc import Callable
 
@@ -9,6 +9,7 @@ from functions.log import line, logger_for, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.flows.commenting import sync_comment
+from shared.flows.creating import create_by_rule
 from shared.flows.regressing import tell_of_regression
 from shared.flows.syncing import sync_outbound
 from shared.services import Services
@@ -33,6 +34,8 @@ def handle(message: func.QueueMessage, services: Services) -> None:
 
 
 def _flow_of(message: OutboundMessage) -> Callable[[OutboundMessage, Services], list[str]]:
+    if message.action is not None:
+        return create_by_rule
     if message.regression is not None:
         return tell_of_regression
     return sync_outbound if message.comment_id is None else sync_comment

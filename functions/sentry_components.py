@@ -12,12 +12,15 @@ from shared.ado.creation import NewWorkItem
 from shared.domain.decoding import decode
 from shared.domain.errors import Malformed, NotFound, Rejected
 from shared.domain.ids import issue_id_from
+from shared.domain.messages import RuleAction
 from shared.domain.model import IssueLink
+from shared.flows.creatable import choices_needed, verify_action
 from shared.flows.creating import create_and_link, link_by_form
 from shared.flows.linking import initial_from
 from shared.flows.naming import work_item_named
 from shared.flows.resubmitting import link_of_earlier, remember
-from shared.sentry.hook import verify_signature
+from shared.sentry.component_schema import MOST_REQUIRED
+from shared.sentry.hook import settings_in, verify_signature
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -30,6 +33,12 @@ class _Submitted(msgspec.Struct, rename="camel"):
 
     fields: dict[str, Any]
     issue_id: int | str
+
+
+class _Saved(msgspec.Struct, rename="camel"):
+    """What Sentry sends when a rule with our action is saved."""
+
+    fields: list[Any] | dict[str, Any]
 
 
 @component_boundary
@@ -106,6 +115,18 @@ def _places(
     return _options((path, path) for path in paths if typed in path.casefold())
 
 
+def _required(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
+    """Offer the values of the required field in this place, each with the name of its field."""
+    project, kind = _dependent(request, "project"), _dependent(request, "work_item_type")
+    place = int(request.route_params["name"].removeprefix("required-"))
+    needed = choices_needed(services, organization, project, kind) if project and kind else []
+    return _options(
+        (f"{field.reference_name}={value}", f"{field.name}: {value}")
+        for field in needed[place - 1 : place]
+        for value in field.allowed
+    )
+
+
 def _options(options: Any) -> func.HttpResponse:
     return answer([{"value": value, "label": label} for value, label in options])
 
@@ -147,6 +168,7 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
         iteration_path=_text(submitted, "iteration_path", required=False),
         tags=_text(submitted, "tags", required=False),
         parent=work_item_named(organization, parent, "parent") if parent else None,
+        fields=_further_fields(submitted),
     )
     initial = initial_from(_text(submitted, "initial", required=False) or None)
     link_of_earlier(
@@ -158,6 +180,38 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
 
 def _signature(request: func.HttpRequest) -> str:
     return (request.headers.get(SIGNATURE_HEADER) or "").strip().lower()
+
+
+def _further_fields(submitted: _Submitted) -> dict[str, str]:
+    """Return what is chosen for required fields, and the lines of other fields, each "name = value"."""
+    chosen = [_text(submitted, f"required_{each}", required=False) for each in range(1, MOST_REQUIRED + 1)]
+    lines = [*filter(None, chosen), *_text(submitted, "other_fields", required=False).splitlines()]
+    fields: dict[str, str] = {}
+    for line in filter(str.strip, lines):
+        name, sign, value = line.partition("=")
+        if not sign or not name.strip() or not value.strip():
+            raise Rejected(f'other_fields: {line.strip()[:80]!r} is not "name = value"')
+        fields[name.strip()] = value.strip()
+    return fields
+
+
+def _save_rule(
+    request: func.HttpRequest, organization: Organization, services: Services
+) -> func.HttpResponse:
+    """Check the settings of our action in an alert rule; Sentry shows the message and saves the rule or not.
+
+    https://docs.sentry.io/organization/integrations/integration-platform/ui-components/alert-rule-action/
+    """
+    settings = settings_in(read(body_of(request, LARGEST_FORM), _Saved).fields)
+    action = RuleAction(
+        "",
+        settings.get("project", ""),
+        settings.get("work_item_type", ""),
+        settings.get("area_path", ""),
+        settings.get("tags", ""),
+    )
+    project = verify_action(services, organization, action)
+    return answer({"message": f"Work items will be created in {project}."})
 
 
 def _submitted(request: func.HttpRequest) -> _Submitted:
@@ -199,4 +253,6 @@ _SERVED: dict[tuple[str, str], Callable[[func.HttpRequest, Organization, Service
     ("GET", "options/iterations"): _iterations,
     ("POST", "issue-link/link"): _link,
     ("POST", "issue-link/create"): _create,
+    ("POST", "alert-rule/save"): _save_rule,
+    **{("GET", f"options/required-{each}"): _required for each in range(1, MOST_REQUIRED + 1)},
 }

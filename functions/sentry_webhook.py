@@ -29,6 +29,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             hint.issue_id,
             hint.comment_id,
             connected.epoch,
+            action=hint.action,
             comment=hint.comment,
             told_at=services.clock(),
         )

@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 from shared.ado.auth import SCOPE as ADO_SCOPE
 from shared.ado.auth import EntraAuth, NoToken, personal_access_token
 from shared.ado.client import AdoClient
+from shared.ado.fields import FieldCache
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
@@ -83,6 +84,7 @@ class Services:
         self.seats = Seats(settings.threads)
         self.form_pace = Pace(clock)
         self.processes = ProcessCache()
+        self.fields = FieldCache()
         self._given_credential = credential
         self._members = MemberCache()
         self._presence = Presence()

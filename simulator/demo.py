@@ -35,6 +35,11 @@ class StepFailed(Exception):
     """A change did not arrive, or one did that should not have."""
 
 
+def _save_a_rule_and_fail(at: Hands) -> None:
+    at.sentry.save_rule("Fabrikam-Fiber", "Bug")
+    at.sentry.report("KeyError: 'street'")
+
+
 def _unassign_and_reconcile(at: Hands) -> None:
     at.sentry.assign("101", None)
     at.app.reconcile("101", 32)
@@ -218,6 +223,29 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             "both its work items are done: #31 is Closed, #34 is Done",
             lambda at: (at.ado.state(31), at.ado.state(34)),
             ("Closed", "Done"),
+        ),
+    ),
+    "By a rule, and what kind of done": (
+        Step(
+            "Olive saves an alert rule that creates a Bug, and a new error makes issue 106",
+            _save_a_rule_and_fail,
+            "#38 is created and linked",
+            lambda at: at.app.linked_to("106"),
+            [38],
+        ),
+        Step(
+            "Ann closes #38 as a Duplicate in Azure DevOps",
+            lambda at: at.ado.move(38, "Closed", "Duplicate"),
+            "issue 106 is archived in Sentry",
+            lambda at: at.sentry.status("106"),
+            "ignored",
+        ),
+        Step(
+            "Ann reopens #38 in Azure DevOps",
+            lambda at: at.ado.move(38, "Active"),
+            "issue 106 is unresolved in Sentry",
+            lambda at: at.sentry.status("106"),
+            "unresolved",
         ),
     ),
 }

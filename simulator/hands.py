@@ -66,8 +66,8 @@ class AdoHands:
         self._caller = _Caller(stack.ado_url)
         self._auth = ("", stack.secrets.ado_token)
 
-    def move(self, work_item_id: int, state: str) -> None:
-        self._edit(work_item_id, "System.State", state)
+    def move(self, work_item_id: int, state: str, reason: str = "") -> None:
+        self._edit(work_item_id, "System.State", state, reason)
 
     def assign(self, work_item_id: int, address: str | None) -> None:
         self._edit(work_item_id, "System.AssignedTo", address or "")
@@ -95,8 +95,9 @@ class AdoHands:
         subscriptions: list[Json] = self._api("GET", "hooks/subscriptions").json()["value"]
         return [each["eventType"] for each in subscriptions]
 
-    def _edit(self, work_item_id: int, name: str, value: str) -> None:
-        self._caller.ask("POST", "/edit", data={"id": work_item_id, "field": name, "value": value})
+    def _edit(self, work_item_id: int, name: str, value: str, reason: str = "") -> None:
+        form = {"id": work_item_id, "field": name, "value": value, "reason": reason}
+        self._caller.ask("POST", "/edit", data=form)
 
     def _fields(self, work_item_id: int) -> Json:
         fields: Json = self._api("GET", f"wit/workitems/{work_item_id}").json()["fields"]
@@ -154,6 +155,14 @@ class SentryHands:
     def create(self, issue_id: str, project: str, work_item_type: str, title: str) -> None:
         choices = {"project": self._project(issue_id, project), "work_item_type": work_item_type}
         self._submit(f"/link/create/{issue_id}", {**choices, "title": title})
+
+    def save_rule(self, project: str, work_item_type: str) -> None:
+        """Save an alert rule that creates a work item; its form offers the same projects as an issue's."""
+        self._submit("/rules", {"project": self._project("100", project), "work_item_type": work_item_type})
+
+    def report(self, title: str) -> None:
+        """Send the first event of a new error."""
+        self._submit("/errors", {"title": title})
 
     def linked(self, issue_id: str) -> list[str]:
         """Return how Sentry names what an issue is linked to."""
@@ -219,6 +228,10 @@ class AppHands:
         entries: list[Json] = self._ask("GET", f"links/{issue_id}/{work_item_id}/activity").json()["activity"]
         return entries
 
+    def linked_to(self, issue_id: str) -> list[int]:
+        links: list[Json] = self._ask("GET", "links", params={"issue_id": issue_id}).json()["links"]
+        return [each["work_item_id"] for each in links]
+
     def is_connected(self) -> bool:
         path = f"/organizations/{SLUG}/links"
         return self._caller.ask_once("GET", path, headers=self._headers).ok
@@ -268,6 +281,7 @@ class Hands:
                     "ann@corp.example": "ann@acme.example",
                     "bob@corp.example": "bob@acme.example",
                 },
+                "archive_reasons": ["Duplicate"],
             }
         )
 

@@ -349,6 +349,7 @@ class AdoClient:
             assignee=assignee_from_identity(fields.assigned_to),
             title=fields.title or "",
             area_path=fields.area_path or "",
+            reasons=fields.reasons,
         )
 
     def _same_item(self, answer: WorkItemAnswer, work_item_id: int) -> WorkItem:

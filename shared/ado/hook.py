@@ -42,6 +42,8 @@ _LONGEST_NAME = 400  # characters of an id or an address
 _STATE = "System.State"
 _ASSIGNED_TO = "System.AssignedTo"
 _PROJECT = "System.TeamProject"
+_REASON = "System.Reason"
+_READ = (_STATE, _ASSIGNED_TO, _PROJECT)
 
 
 class WorkItemEvent(msgspec.Struct, frozen=True):
@@ -93,13 +95,18 @@ def verify_secret(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
 
 
 def parse(
-    body: bytes, known: Identity = NOBODY, comments: InboundComments = InboundComments.OFF
+    body: bytes,
+    known: Identity = NOBODY,
+    comments: InboundComments = InboundComments.OFF,
+    *,
+    reads_reasons: bool = False,
 ) -> WorkItemEvent | Uninteresting | Foreign:
     """Read an authenticated delivery; raise Malformed only for a body that no service hook sends.
 
     A genuine event always yields a value: an error would put the subscription on probation and stop the
     events of every project of the organization. ``known`` is the organization whose events are expected, and
-    ``comments`` says which comments are.
+    ``comments`` says which comments are; ``reads_reasons`` says that a change of the reason for a state is of
+    interest there.
     """
     delivery = decode_delivery(body)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("eventType"), str):
@@ -116,7 +123,7 @@ def parse(
     try:
         match event:
             case "updated":
-                read = _updated(delivery)
+                read = _updated(delivery, (*_READ, _REASON) if reads_reasons else _READ)
             case "commented":
                 read = _commented(delivery, comments)
             case _:
@@ -156,18 +163,18 @@ def _is_canned(delivery: Mapping[str, Any]) -> bool:
     return not isinstance(value, bool) and value in (0, "0")
 
 
-def _updated(delivery: Mapping[str, Any]) -> WorkItemEvent | Uninteresting:
+def _updated(delivery: Mapping[str, Any], read: tuple[str, ...]) -> WorkItemEvent | Uninteresting:
     # ADO quirk: in an update, resource.id is the number of the update, not of the work item.
     resource = _object(delivery.get("resource"), "resource")
     work_item_id = _number(resource.get("workItemId"), "resource.workItemId")
     rev = _number(resource.get("rev"), "resource.rev")
     fields = resource.get("fields")
     changes = {} if fields is None else _object(fields, "resource.fields")
-    for name in (_STATE, _ASSIGNED_TO, _PROJECT):
+    for name in read:
         if name in changes:
             _object(changes[name], f"resource.fields['{name}']")
     stripped = fields is None and resource.get("relations") is None
-    if not stripped and not any(name in changes for name in (_STATE, _ASSIGNED_TO, _PROJECT)):
+    if not stripped and not any(name in changes for name in read):
         return Uninteresting("nothing-to-sync", work_item_id=work_item_id)
     return WorkItemEvent("updated", work_item_id, rev, _snapshot(delivery, work_item_id, rev, changes))
 
@@ -236,6 +243,7 @@ def _snapshot(
         assignee=assignee,
         title=fields.title or "",
         area_path=fields.area_path or "",
+        reasons=fields.reasons,
     )
 
 

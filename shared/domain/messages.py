@@ -44,10 +44,21 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         return "reconciler" if self.again else "hook"
 
 
+class RuleAction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an alert rule in Sentry asks for by our action: what was checked when it was saved."""
+
+    rule: str
+    project: str
+    work_item_type: str
+    area_path: str = ""
+    tags: str = ""
+
+
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
-    With ``comment_id``, the message carries that comment over; without it, it settles status and assignee.
+    With ``comment_id``, the message carries that comment over; with ``action``, it has a rule create a work
+    item for the issue; without either, it settles status and assignee.
     ``comment`` is what the hook told of the comment; an older version of the app writes none. ``since`` is
     when (epoch seconds) such a comment began to wait for a link. With ``regression``, the activity of that id
     is one, and the work item that ``only`` names is told of it. ``again``, ``returned``, ``only`` and
@@ -62,6 +73,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     returned: bool = False
     only: tuple[Digits, ...] = ()
     since: float = 0.0
+    action: RuleAction | None = None
     comment: SaidInSentry | None = None
     regression: Digits | None = None
     told_at: float = 0.0

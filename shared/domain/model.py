@@ -35,6 +35,7 @@ NO_SUCH_STATE = "no-such-state"
 STATE_UNREACHABLE = "state-unreachable"
 WAITS_FOR_OTHERS = "waits-for-others"
 SIBLING = "sibling"
+ARCHIVED = "archived"
 
 # Who noticed that something may have changed.
 ToldBy = Literal["hook", "reconciler"]
@@ -57,6 +58,14 @@ class IssueStatus(StrEnum):
     RESOLVED = "resolved"
     UNRESOLVED = "unresolved"
     IGNORED = "ignored"
+
+
+class ResolveIn(StrEnum):
+    """In which release an issue counts as resolved once its work item is done."""
+
+    NOW = "now"
+    NEXT_RELEASE = "next_release"
+    CURRENT_RELEASE = "current_release"
 
 
 class Category(StrEnum):
@@ -127,7 +136,8 @@ class ItemSide(msgspec.Struct, frozen=True):
     """The synced fields of a work item at ``rev``; ``status`` is what the state counted as when read.
 
     ``status`` is None if no category was known for the state. ``removed`` says that the state's category
-    is Removed.
+    is Removed, and nothing else is meant by it. ``reasons`` are those for which the item is in its state, as
+    Azure DevOps names them; None if they were not read.
     """
 
     rev: int
@@ -135,11 +145,12 @@ class ItemSide(msgspec.Struct, frozen=True):
     status: IssueStatus | None
     assignee: Assignee = None
     removed: bool = False
+    reasons: tuple[str, ...] | None = None
 
     @property
     def may_be_written(self) -> bool:
         """A removed item is left alone, unless its organization counts being removed as being done."""
-        return not self.removed or self.status is IssueStatus.RESOLVED
+        return not self.removed or self.status in {IssueStatus.RESOLVED, IssueStatus.IGNORED}
 
     def shown(self, field: str) -> str | Assignee:
         """Return a field as people see it there: the state's name, not what it counts as."""
@@ -172,13 +183,17 @@ class ExternalIssue(msgspec.Struct, frozen=True):
     web_url: str
 
 
+# How we archive: until its work item is reopened, however often it happens again.
+OUR_ARCHIVE = "archived_forever"
+
+
 class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
     ``external_issues`` are read with many issues at once only, and are empty otherwise. ``short_id`` is the
-    name that people know it by, such as FE-1. ``regression`` is the id of the activity by which Sentry itself
-    unresolved it, if that was its last change of status; it is read with one issue only, as is the ``count``
-    of events.
+    name that people know it by, such as FE-1. ``substatus`` says in which way it is archived, and is empty
+    where Sentry does not say so. ``regression`` is the id of the activity by which Sentry itself unresolved
+    it, if that was its last change of status; it is read with one issue only, as is the ``count`` of events.
     """
 
     issue_id: str
@@ -192,6 +207,7 @@ class SentryIssue(msgspec.Struct, frozen=True):
     short_id: str = ""
     regression: str = ""
     count: int = 0
+    substatus: str = ""
 
     @property
     def side(self) -> IssueSide:
@@ -226,7 +242,10 @@ class SentryComment(msgspec.Struct, frozen=True):
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A work item at ``rev``. ``project_id`` is the project's GUID: unlike the name, it survives a rename."""
+    """A work item at ``rev``. ``project_id`` is the project's GUID: unlike the name, it survives a rename.
+
+    ``reasons`` are why it is in its state; None where they were not read.
+    """
 
     id: int
     rev: int
@@ -236,6 +255,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     assignee: Assignee = None
     title: str = ""
     area_path: str = ""
+    reasons: tuple[str, ...] | None = None
 
 
 class FoundWorkItems(msgspec.Struct, frozen=True):
@@ -319,7 +339,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One value to be written to one side; ``field`` is STATUS or ASSIGNEE.
 
     ``via`` are the states on the way to ``state``, each written by itself. ``others`` are the person's other
-    names, of which each is tried if the service does not know the one before.
+    names, of which each is tried if the service does not know the one before. ``resolve_in`` is the release
+    in which an issue is to be resolved; None is now.
     """
 
     side: Side
@@ -329,6 +350,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     assignee: Assignee = None
     via: tuple["Intent", ...] = ()
     others: tuple[Assignee, ...] = ()
+    resolve_in: ResolveIn | None = None
 
     @property
     def value(self) -> IssueStatus | str | Assignee:

@@ -43,6 +43,9 @@ def _applied(entry: ActivityEntry, names: Names) -> str:
     target, source = names.target(entry), names.source(entry)
     verb = "was assigned" if entry.field == ASSIGNEE else "was set"
     before = f" (it was {entry.before})" if entry.before else ""
+    if (entry.reason or "").startswith("resolved-now: "):
+        detail = _sentence((entry.reason or "").partition(": ")[2])
+        return f"{target} was resolved at once, and in no release: Sentry knows none. {detail}"
     if entry.reason == "copied":
         return f"Somebody had {source} copied over: {target} {verb} {_value(entry, entry.after)}{before}."
     return f"{source} had changed, so {target} {verb} {_value(entry, entry.after)}{before}."
@@ -168,6 +171,23 @@ def _unlinked(entry: ActivityEntry, names: Names) -> str:
     return f"The link between {names.issue} and {names.item} {ways.get(entry.reason or '', 'was removed')}."
 
 
+def _linked(entry: ActivityEntry, names: Names) -> str:
+    rule = _rule(entry)
+    by = f" by the alert rule {rule!r}, which had {names.item} created" if rule else ""
+    return f"{names.issue} and {names.item} were linked{by}."
+
+
+def _already_linked(entry: ActivityEntry, names: Names) -> str:
+    rule = _rule(entry)
+    which = f"The alert rule {rule!r}" if rule else "An alert rule"
+    return f"{which} fired for {names.issue}, which is linked to {names.item}, so nothing was created."
+
+
+def _rule(entry: ActivityEntry) -> str:
+    word, _, rule = (entry.reason or "").partition(": ")
+    return rule if word == "rule" else ""
+
+
 def _moved(entry: ActivityEntry, names: Names) -> str:
     old = (entry.reason or "").removeprefix("merged-from-")
     return f"Issue {old} was merged into {names.issue} in Sentry, and its link followed."
@@ -179,7 +199,8 @@ def _recovered(entry: ActivityEntry, _names: Names) -> str:
 
 # One for every outcome of an entry: tests/unit/domain/test_sentences.py holds that none lacks.
 SENTENCES: Mapping[str, Sentence] = {
-    "linked": lambda _e, n: f"{n.issue} and {n.item} were linked.",
+    "linked": _linked,
+    "already-linked": _already_linked,
     "unlinked": _unlinked,
     "moved": _moved,
     "applied": _applied,

@@ -57,13 +57,15 @@ def link(
     *,
     form: FormEntry | None = None,
     created: bool = False,
+    reason: str | None = None,
 ) -> IssueLink:
     """Link the two and record their current ends; ``form`` says that Sentry's form asked for it.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
     side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
     once. An item that was just ``created`` for the issue gets its assignee. Where nobody knows what the work
-    item's state counts as, the link says so. ``ado`` is the client of a caller who links many.
+    item's state counts as, the link says so. ``ado`` is the client of a caller who links many; ``reason`` is
+    what the activity says of why the link was made.
     """
     ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
@@ -77,7 +79,7 @@ def link(
             raise
         except Conflict:
             continue  # We wrote to one of the ends at this moment: read them again.
-        began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev)
+        began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev, reason=reason)
         entries = (began, *([] if pair.problem is None else [failure_entry(pair.problem, services.clock())]))
         services.activity.add(organization.scope, stored.link.issue_id, work_item_id, *entries)
         if seen != pair.link.seen:
@@ -116,7 +118,9 @@ def _read(
     types = services.processes.types_with(
         ado, organization.slug, item.project_id, item.work_item_type, item.state
     )
-    side, health, problem = ItemSide(item.rev, item.state, None, item.assignee), Health(), None
+    reasons = item.reasons if organization.configuration.archive_reasons else None
+    side = ItemSide(item.rev, item.state, None, item.assignee, reasons=reasons)
+    health, problem = Health(), None
     try:
         side = counted(organization.configuration, item.project_id, item.work_item_type, side, types)
     except Undecidable as error:

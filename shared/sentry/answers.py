@@ -110,6 +110,8 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     permalink: str | None = None
     project: ProjectAnswer | None = None
     level: str | None = None
+    # No more than a hint, which older versions do not give.
+    substatus: Any = None
     external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
     short_id: str | None = field(name="shortId", default=None)
     # Neither a count nor a history in another shape may keep an issue from being read.
@@ -126,6 +128,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             permalink=self.permalink or "",
             project_slug=(self.project.slug if self.project else None) or "",
             level=self.level or "",
+            substatus=self.substatus if isinstance(self.substatus, str) else "",
             external_issues=tuple(each.external_issue for each in self.external_issues or ()),
             short_id=self.short_id or "",
             regression=_regression_in(self.activity),

@@ -15,11 +15,13 @@ from shared.domain.errors import Forbidden, NotAssignable, NotFound, Organizatio
 from shared.domain.model import (
     ASSIGNEE_AMBIGUOUS,
     ASSIGNEE_NOT_FOUND,
+    OUR_ARCHIVE,
     Assignee,
     FoundIssues,
     Integration,
     IssueStatus,
     Person,
+    ResolveIn,
     SentryComment,
     SentryEvent,
     SentryIssue,
@@ -45,6 +47,10 @@ _MOST_CACHED = 10_000
 # Parts of an issue that the sync does not use and that cost Sentry time.
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
 _BRIEF = {"detailed": "0"}
+_RELEASES: dict[ResolveIn, dict[str, Any]] = {
+    ResolveIn.NEXT_RELEASE: {"inNextRelease": True},
+    ResolveIn.CURRENT_RELEASE: {"inRelease": "latest"},
+}
 LARGEST_BATCH = 100
 _ALREADY_POSTED = "already posted"
 
@@ -204,8 +210,19 @@ class SentryClient:
         return FoundIssues(found, frozenset(unreadable - found.keys()))
 
     # https://docs.sentry.io/api/events/update-an-issue/
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
-        return self._issue("PUT", issue_id, json={"status": status.value})
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
+        """Write a status. What we archive stays so until its work item is reopened, however often it happens.
+
+        https://docs.sentry.io/product/issues/states-triage/
+        """
+        body: dict[str, Any] = {"status": status.value}
+        if status is IssueStatus.IGNORED:
+            body["substatus"] = OUR_ARCHIVE
+        if status is IssueStatus.RESOLVED and resolve_in in _RELEASES:
+            body["statusDetails"] = _RELEASES[resolve_in]
+        return self._issue("PUT", issue_id, json=body)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         if not isinstance(assignee, Person):
@@ -419,4 +436,6 @@ def _problem_of(content: Any) -> str:
     if detail:
         return str(detail)
     (field, problems), *_ = content.items()
+    if isinstance(problems, dict):
+        (_, problems), *_ = problems.items()
     return f"{field}: {problems[0]}"

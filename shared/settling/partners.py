@@ -26,9 +26,9 @@ class Partners:
     inbound: Callable[[], Queue]
     outbound: Callable[[], Queue]
 
-    def all_done(self, link: IssueLink, side: Side) -> bool:
-        """Tell whether all other partners of the link's end on ``side`` are done, or left out."""
-        return all_done(self._siblings(link.issue_id, link.work_item_id, side), side)
+    def all_done(self, link: IssueLink, side: Side, *, archives: bool) -> bool:
+        """Tell whether all other partners of the link's end on ``side`` let it be done, or be archived."""
+        return all_done(self._siblings(link.issue_id, link.work_item_id, side), side, archives=archives)
 
     def settle_later(self, before: IssueLink, after: IssueLink) -> None:
         """Have an end settled that waited for this link's partner, once that keeps it open no more."""

@@ -6,7 +6,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.activity import decision_entries, failure_entry, refusal_entry, step_entry
+from shared.domain.activity import (
+    decision_entries,
+    failure_entry,
+    refusal_entry,
+    resolved_now_entry,
+    step_entry,
+)
 from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Undecidable
 from shared.domain.failures import health_after, reason_of, unwell
 from shared.domain.failures import waiting as waiting_health
@@ -169,6 +175,8 @@ def _entries(
         for entry in decision_entries(observation.told_from, observation.now, decision, now)
         if entry.outcome != Outcome.CONFLICT_RESOLVED and _happened(entry, decision, written)
     ]
+    if written.resolved_now is not None:
+        entries += [resolved_now_entry(written.resolved_now, now)]
     entries += [
         refusal_entry(name, each, decision, now, **(_where(written) if name == STATUS else {}))
         for name, each in written.refused.items()

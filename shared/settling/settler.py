@@ -139,9 +139,14 @@ class Settler:
             raise error
         if goes_on:
             return None
-        if link.waiting and not decision.completes and self.partners.all_done(link, link.waiting):
+        if link.waiting and not decision.completes and self._may_become_done(link, link.waiting):
             raise Conflict("the last of the other partners became done in the meantime")
         return REFUSED if written.refused else decision.outcome
+
+    def _may_become_done(self, link: IssueLink, side: Side) -> bool:
+        """Tell whether a side that waits may become what its partner is by now."""
+        archives = link.seen.counts_as(side.other) is IssueStatus.IGNORED
+        return self.partners.all_done(link, side, archives=archives)
 
     # Observe
 
@@ -200,7 +205,11 @@ class Settler:
                 decision = self._decided(observation, kept_open=None, copies=copies)
         side = decision.completes
         needs_all = self.configuration.done_when is DoneWhen.ALL and copies is None
-        if side and needs_all and not self.partners.all_done(observation.link, side):
+        if (
+            side
+            and needs_all
+            and not self.partners.all_done(observation.link, side, archives=decision.archives)
+        ):
             decision = self._decided(observation, kept_open=side)
         if decision.intents:
             verify_calm(observation.link, self.clock())
@@ -230,6 +239,7 @@ class Settler:
             kept_open=kept_open,
             acquaintance=observation.acquaintance,
             copies=copies,
+            own_archive=observation.own_archive,
         )
 
     # Announce and write

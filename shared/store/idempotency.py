@@ -1,5 +1,6 @@
 """Idempotency records: claimed before an action and marked after it, so that a crash in between shows."""
 
+import hashlib
 import secrets
 from contextlib import suppress
 
@@ -140,6 +141,16 @@ class IdempotencyStore:
 def creation_of(issue_id: str) -> str:
     """Return the name of the action that creates a work item for an issue."""
     return f"create-for-{issue_id}"
+
+
+def rule_of(issue_id: str) -> str:
+    """Return the name of what a rule does for an issue: one work item, whatever rules fire, and how often."""
+    return f"rule-for-{issue_id}"
+
+
+def told_of(rule: str, issue_id: str) -> str:
+    """Return the name of telling that a rule fired for an issue that was linked by then."""
+    return f"told-{hashlib.blake2b(rule.encode(), digest_size=8).hexdigest()}-{issue_id}"
 
 
 def comment_of(comment_id: str, work_item_id: int) -> str:

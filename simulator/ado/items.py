@@ -9,6 +9,7 @@ from typing import Any
 from simulator.ado.catalog import Catalog, Person
 from simulator.ado.errors import bad_request, broken_rule, disabled_type, no_comment, no_work_item
 from simulator.ado.patch import Fields, Patch, Relation, Value, revised
+from simulator.ado.processes import default_reason
 from simulator.ado.text import check_text
 
 Clock = Callable[[], datetime]
@@ -18,6 +19,7 @@ REVERSED_LINKS = {
     "System.LinkTypes.Dependency-Forward": "System.LinkTypes.Dependency-Reverse",
 }
 REVERSED_LINKS |= {reverse: forward for forward, reverse in REVERSED_LINKS.items()}
+RESOLVED_REASON = "Microsoft.VSTS.Common.ResolvedReason"
 LINK_NAMES = {"Forward": "Child", "Reverse": "Parent"}
 
 
@@ -313,7 +315,7 @@ class WorkItems:
     def _stamp_state(self, old: Fields, new: dict[str, Value], by: Person, at: datetime) -> None:
         state = str(new["System.State"])
         if new.get("System.Reason") == old.get("System.Reason"):
-            new["System.Reason"] = f"Moved to state {state}" if old else "New"
+            new["System.Reason"] = default_reason(state) if old else "New"
         new["Microsoft.VSTS.Common.StateChangeDate"] = instant(at)
         found = (
             self._catalog.project(str(new["System.TeamProject"]))
@@ -324,6 +326,11 @@ class WorkItems:
         if stamp:
             new[f"Microsoft.VSTS.Common.{stamp}Date"] = instant(at)
             new[f"Microsoft.VSTS.Common.{stamp}By"] = by
+        # Until it is open again, it is known why an item was resolved.
+        if stamp == "Resolved":
+            new[RESOLVED_REASON] = new["System.Reason"]
+        elif stamp != "Closed":
+            new.pop(RESOLVED_REASON, None)
         if stamp != "Closed":
             new.pop("Microsoft.VSTS.Common.ClosedDate", None)
             new.pop("Microsoft.VSTS.Common.ClosedBy", None)

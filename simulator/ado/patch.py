@@ -13,7 +13,7 @@ from simulator.ado.errors import (
     unknown_identity,
     unsupported_value,
 )
-from simulator.ado.processes import FIELDS, Field, WorkItemType
+from simulator.ado.processes import FIELDS, PICKLISTS, Field, WorkItemType, reasons_for
 from simulator.ado.text import check_text, check_title, tags_in
 
 Value = str | int | float | bool | Person
@@ -139,6 +139,8 @@ def revised(catalog: Catalog, old: Fields, patch: Patch, *, rules: bool = True) 
     if rules:
         _check_paths(new, project)
         _check_state(kind, old, new)
+        _check_reason(kind, new, patch)
+        _check_picklists(new, patch)
         _check_required(kind, new)
         _check_remaining_work(kind, old, new, patch)
     return new
@@ -200,6 +202,25 @@ def _check_state(kind: WorkItemType, old: Fields, new: dict[str, Value]) -> None
     if state is None or state not in allowed:
         raise unsupported_value("System.State", "State", wanted)
     new["System.State"] = state.name
+
+
+def _check_reason(kind: WorkItemType, new: Fields, patch: Patch) -> None:
+    state = kind.find_state(str(new["System.State"]))
+    wanted = patch.fields.get("System.Reason")
+    if state is not None and wanted is not None and wanted not in reasons_for(state):
+        raise unsupported_value("System.Reason", "Reason", wanted)
+
+
+def _check_picklists(new: Fields, patch: Patch) -> None:
+    for name in patch.fields:
+        allowed, _ = PICKLISTS.get(name, ((), None))
+        value = new.get(name)
+        if (
+            allowed
+            and value is not None
+            and str(value).casefold() not in {str(each).casefold() for each in allowed}
+        ):
+            raise unsupported_value(name, field_named(name).name, value)
 
 
 def _check_required(kind: WorkItemType, new: Fields) -> None:

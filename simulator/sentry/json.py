@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection
 
 from simulator.sentry.issues import Issues
 from simulator.sentry.model import (
     Actor,
+    AlertRule,
     Assignee,
     Comment,
     Event,
@@ -132,6 +134,33 @@ def external_issue_json(link: ExternalIssue) -> Json:
         "serviceType": link.service_type,
         "displayName": link.display_name,
         "webUrl": link.web_url,
+    }
+
+
+def alert_content(issues: Issues, issue: Issue, rule: AlertRule) -> Json:
+    """Show what a rule's hook says of the event that it fired for.
+
+    https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/
+    """
+    site = issues.site
+    return {
+        "event": {
+            "event_id": uuid.uuid4().hex,
+            "project": int(issue.project.id),
+            "title": issue.title,
+            "level": "error",
+            "platform": issue.project.platform,
+            "issue_id": issue.id,
+            "issue_url": f"{site.url}/api/0/organizations/{site.organization}/issues/{issue.id}/",
+            "web_url": permalink(site, issue),
+        },
+        "triggered_rule": rule.name,
+        "issue_alert": {
+            "id": "1",
+            "title": rule.name,
+            "sentry_app_id": 1,
+            "settings": [{"name": name, "value": value} for name, value in rule.fields.items()],
+        },
     }
 
 

@@ -184,6 +184,14 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class AlertRule:
+    """An issue alert with our integration's action; ``fields`` are what its form was filled in with."""
+
+    name: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class StatusActivity:
     """How an issue got a status. It is numbered together with the comments (sentry: models/activity.py)."""
 

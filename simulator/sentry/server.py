@@ -24,11 +24,12 @@ from simulator.sentry.directory import DEFAULT_PROJECT, OWNER
 from simulator.sentry.gate import ALL_SCOPES, CONCURRENT_LIMIT, Fault, Gate, usual_body
 from simulator.sentry.hooks import CALM, Delivery, HookSender, Weather
 from simulator.sentry.issues import Issues
-from simulator.sentry.json import comment_json, external_issue_json, issue_json
+from simulator.sentry.json import alert_content, comment_json, external_issue_json, issue_json
 from simulator.sentry.model import (
     APPLICATION,
     SENTRY,
     Actor,
+    AlertRule,
     Hook,
     Integration,
     Issue,
@@ -104,6 +105,7 @@ class FakeSentry:
         site = Site(self.url, organization, organization_id)
         self.issues = Issues(site=site, notify=self.hooks.put, modes=modes, clock=clock)
         self.directory = self.issues.directory
+        self.rules: list[AlertRule] = []
         self._gate = Gate(
             self.issues.lock,
             token=token,
@@ -249,8 +251,9 @@ class FakeSentry:
         return self.directory.person(actor) if isinstance(actor, str) else actor
 
     def regress(self, issue_id: str, *, release: str | None = None, environment: str | None = None) -> None:
-        """Let the error happen again: a resolved issue regresses, an archived one escalates."""
+        """Let the error happen again: a resolved issue regresses, an archived one escalates; rules fire."""
         self.issues.new_event(issue_id, release=release, environment=environment)
+        self.fire_rules(issue_id)
 
     def auto_resolve(self, issue_id: str) -> None:
         """Let an old issue look resolved before any task has resolved it."""
@@ -281,6 +284,24 @@ class FakeSentry:
     def add_project(self, slug: str) -> None:
         with self.issues.lock:
             self.directory.add_project(slug)
+
+    def add_release(self, slug: str, version: str = "1.0.0") -> None:
+        with self.issues.lock:
+            self.directory.add_release(slug, version)
+
+    def save_rule(self, uri: str, fields: Mapping[str, Any], name: str = "New errors") -> None:
+        """Save an alert rule with our action, or raise ComponentFailed with what its form would show."""
+        self._components.save_rule(self.webhook_url, uri, fields)
+        self.rules = [each for each in self.rules if each.name != name]
+        self.rules.append(AlertRule(name, dict(fields)))
+
+    def fire_rules(self, issue_id: str) -> None:
+        """Let every saved rule fire for a new event of an issue."""
+        with self.issues.lock:
+            issue = self.issues.find(issue_id)
+            for rule in self.rules:
+                content = alert_content(self.issues, issue, rule)
+                self.hooks.put(Hook("event_alert", "triggered", SENTRY, issue.id, content))
 
     def forbid_project(self, slug: str) -> None:
         """Keep our token out of a project, and of the issues in it."""

@@ -123,7 +123,46 @@ def test_a_work_item_is_read_with_all_that_the_sync_knows_of_it(bench: Bench) ->
         assignee=Person(ANN),
         title="Fix login",
         area_path="Fabrikam-Fiber",
+        reasons=("New",),
     )
+
+
+def test_an_item_says_for_what_reason_it_is_in_its_state(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.State": "Resolved", "System.Reason": "Duplicate"})
+    assert bench.ado.get_work_item(31).reasons == ("Duplicate",)
+    bench.people.edit(31, **{"System.State": "Closed"})
+    # For what it was resolved, it keeps once it is closed.
+    assert bench.ado.get_work_item(31).reasons == ("Moved to state Closed", "Duplicate")
+    bench.people.edit(31, **{"System.Reason": "Obsolete"})
+    assert bench.ado.get_work_item(31).reasons == ("Obsolete", "Duplicate")
+    item = bench.ado.update_work_item(31, bench.ado.get_work_item(31).rev, state="Active")
+    assert item.reasons == ("Moved to state Active",)
+    assert [each.snapshot and each.snapshot.reasons for each in reasons_read(bench)] == [
+        ("Duplicate",),
+        ("Moved to state Closed", "Duplicate"),
+        ("Obsolete", "Duplicate"),
+        ("Moved to state Active",),
+    ]
+
+
+def reasons_read(bench: Bench) -> list[WorkItemEvent]:
+    read = (parse(body, reads_reasons=True) for body in bench.deliveries())
+    return [each for each in read if isinstance(each, WorkItemEvent)]
+
+
+def test_the_reason_alone_is_news_only_where_reasons_are_read(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.Reason": "Approved"})
+    [body] = bench.deliveries()
+    assert parse(body) == Uninteresting("nothing-to-sync", work_item_id=31)
+    assert isinstance(parse(body, reads_reasons=True), WorkItemEvent)
+
+
+def test_a_reason_that_a_state_cannot_have_is_refused(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    with pytest.raises((Refused, FakeRefused)):
+        bench.people.edit(31, **{"System.Reason": "Duplicate"})
 
 
 def test_what_is_not_there_or_was_deleted_is_not_found(bench: Bench) -> None:
@@ -142,7 +181,9 @@ def test_a_batch_holds_those_that_exist(bench: Bench) -> None:
         bench.people.add_item("Fix login", number, **{"System.AssignedTo": ANN})
     bench.people.delete(32)
     found = bench.ado.find_work_items([31, 32, 33, 34])
-    assert found == FoundWorkItems({31: bench.ado.get_work_item(31), 33: bench.ado.get_work_item(33)})
+    # A list does not show the reasons.
+    expected = {number: replace(bench.ado.get_work_item(number), reasons=None) for number in (31, 33)}
+    assert found == FoundWorkItems(expected)
     assert bench.ado.find_work_items([]) == FoundWorkItems()
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Forbidden, NotFound, Refused
-from shared.domain.model import TEAM_ASSIGNEE, FoundIssues, IssueStatus, Person, SentryEvent, Stranger
+from shared.domain.model import (
+    OUR_ARCHIVE,
+    TEAM_ASSIGNEE,
+    FoundIssues,
+    IssueStatus,
+    Person,
+    ResolveIn,
+    SentryEvent,
+    Stranger,
+)
 from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.sentry.comments import note_of
@@ -268,6 +277,25 @@ def test_some_plans_do_not_list_several_projects_at_once(bench: Bench) -> None:
     with pytest.raises(Refused) as raised:
         bench.sentry.find_issues(["100"])
     assert "multi project stream" in raised.value.told
+
+
+def test_it_is_told_in_which_way_an_issue_is_archived(bench: Bench) -> None:
+    bench.people.archive("100")
+    assert bench.sentry.get_issue("100").substatus == "archived_until_escalating"
+    # What is archived already stays archived in its way.
+    assert bench.sentry.set_status("100", IGNORED).substatus == "archived_until_escalating"
+    bench.sentry.set_status("100", UNRESOLVED)
+    assert bench.sentry.set_status("100", IGNORED).substatus == OUR_ARCHIVE
+
+
+@pytest.mark.parametrize("resolve_in", [ResolveIn.NEXT_RELEASE, ResolveIn.CURRENT_RELEASE])
+def test_an_issue_is_resolved_in_a_release_where_there_is_one(bench: Bench, resolve_in: ResolveIn) -> None:
+    with pytest.raises(Refused) as refused:
+        bench.sentry.set_status("100", RESOLVED, resolve_in)
+    assert "No release data" in refused.value.told
+    assert bench.sentry.get_issue("100").status is UNRESOLVED
+    bench.people.add_release("fe", "2.0.0")
+    assert bench.sentry.set_status("100", RESOLVED, resolve_in).status is RESOLVED
 
 
 def test_a_comment_of_ours_is_found_by_the_page_that_it_names(bench: Bench) -> None:

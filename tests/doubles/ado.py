@@ -34,7 +34,7 @@ from shared.domain.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
 from simulator.ado.errors import Refused as FakeRefused
 from simulator.ado.processes import State as ProcessState
-from simulator.ado.processes import WorkItemType
+from simulator.ado.processes import WorkItemType, default_reason, reasons_for
 from simulator.ado.revisions import FeedModes, RevisionLog
 from simulator.ado.text import check_text, check_title
 
@@ -47,6 +47,7 @@ BASE_URL = "https://dev.azure.com/fabrikam/"
 class Revision:
     item: WorkItem
     by: str
+    resolved_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,11 @@ class MemoryAdo:
     def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         found = ((each, self._entries.get(each)) for each in work_item_ids)
         return FoundWorkItems(
-            {each: entry.item for each, entry in found if entry is not None and not entry.is_deleted}
+            {
+                each: replace(entry.item, reasons=None)
+                for each, entry in found
+                if entry is not None and not entry.is_deleted
+            }
         )
 
     def update_work_item(
@@ -312,6 +317,7 @@ class MemoryAdo:
             assignee=self._known(fields.get("System.AssignedTo", "")),
             title=title,
             area_path=home.name,
+            reasons=("New",),
         )
         self._entries[work_item_id] = _Entry([Revision(item, actor)])
         self.revision_log.write(work_item_id, item.rev)
@@ -320,16 +326,18 @@ class MemoryAdo:
     def edit(self, work_item_id: int, *, actor: str = ANN, **fields: str) -> WorkItem:
         """Change fields by their reference names, with all rules; an empty text empties a field."""
         entry = self._live(work_item_id)
-        wanted = entry.item
+        wanted, reason = entry.item, ""
         for name, value in fields.items():
             if name == "System.State":
                 wanted = replace(wanted, state=self._reachable(wanted, value))
+            elif name == "System.Reason":
+                reason = value
             elif name == "System.AssignedTo":
                 wanted = replace(wanted, assignee=self._known(value))
             else:
                 _check(value, is_title=True)
                 wanted = replace(wanted, title=value)
-        return self._revise(entry, wanted, actor)
+        return self._revise(entry, wanted, actor, reason)
 
     def comment(self, work_item_id: int, text: str, *, actor: str = ANN) -> int:
         """Add a comment and return its id."""
@@ -430,16 +438,28 @@ class MemoryAdo:
             raise NotFound(f"TF401232: Work item {work_item_id} does not exist", kind="work-item-not-found")
         return entry
 
-    def _revise(self, entry: _Entry, wanted: WorkItem, by: str) -> WorkItem:
+    def _revise(self, entry: _Entry, wanted: WorkItem, by: str, reason: str = "") -> WorkItem:
         """Store a new revision, unless nothing would be new in it."""
-        before = entry.item
+        before, resolved_reason = entry.item, entry.revisions[-1].resolved_reason
+        state = self.kind_of(wanted).find_state(wanted.state)
+        if reason and (state is None or reason not in reasons_for(state)):
+            raise Refused("ado", f"The field 'Reason' contains the value {reason!r}")
+        if wanted.state != before.state:
+            reason = reason or default_reason(wanted.state)
+            category = state.category if state else ""
+            kept = resolved_reason if category == "Completed" else ""
+            resolved_reason = reason if category == "Resolved" else kept
+        if reason:
+            reasons = (reason, resolved_reason)
+            wanted = replace(wanted, reasons=tuple(dict.fromkeys(each for each in reasons if each)))
         if wanted != before:
-            self._append(entry, wanted, by)
+            self._append(entry, wanted, by, resolved_reason)
             self.announce(Event("updated", entry.item, before))
         return entry.item
 
-    def _append(self, entry: _Entry, wanted: WorkItem, by: str) -> None:
-        entry.revisions.append(Revision(replace(wanted, rev=entry.item.rev + 1), by))
+    def _append(self, entry: _Entry, wanted: WorkItem, by: str, resolved_reason: str | None = None) -> None:
+        kept = entry.revisions[-1].resolved_reason if resolved_reason is None else resolved_reason
+        entry.revisions.append(Revision(replace(wanted, rev=entry.item.rev + 1), by, kept))
         self.revision_log.write(entry.item.id, entry.item.rev)
 
     def _reachable(self, item: WorkItem, state: str) -> str:
@@ -465,6 +485,10 @@ class MemoryAdo:
             "System.State": item.state,
             "System.Title": item.title,
         }
+        if item.reasons:
+            fields["System.Reason"], *resolved = item.reasons
+            if resolved:
+                fields["Microsoft.VSTS.Common.ResolvedReason"] = resolved[0]
         match item.assignee:
             case Person(email):
                 fields["System.AssignedTo"] = f"{self._names[email]} <{email}>"

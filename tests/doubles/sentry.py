@@ -11,6 +11,7 @@ from shared.domain.comments import is_ours_in_sentry
 from shared.domain.errors import Forbidden, NotAssignable, NotFound, Refused
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
+    OUR_ARCHIVE,
     TEAM_ASSIGNEE,
     Assignee,
     ExternalIssue,
@@ -18,6 +19,7 @@ from shared.domain.model import (
     Integration,
     IssueStatus,
     Person,
+    ResolveIn,
     SentryComment,
     SentryEvent,
     SentryIssue,
@@ -76,6 +78,8 @@ class MemorySentry:
         self._external: dict[str, ExternalIssue] = {}
         self._comments: dict[str, SentryComment] = {}
         self._commented: dict[str, str] = {}
+        self.releases: dict[str, str] = {}
+        self.resolved_in: dict[str, ResolveIn] = {}
         self._activity_ids = itertools.count(1)
         self._regressions: dict[str, str] = {}
         self._counts: dict[str, int] = {}
@@ -142,7 +146,14 @@ class MemorySentry:
         external = self._external.get(issue.issue_id)
         return issue if external is None else replace(issue, external_issues=(external,))
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
+        issue = self.get_issue(issue_id)
+        in_release = status is IssueStatus.RESOLVED and resolve_in is not ResolveIn.NOW
+        if in_release and issue.project_slug not in self.releases:
+            raise Refused("sentry", "statusDetails: No release data present in the system")
+        self.resolved_in[issue.issue_id] = resolve_in
         return self._set_status(issue_id, status, APPLICATION)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
@@ -202,6 +213,9 @@ class MemorySentry:
     ) -> None:
         self._in_a_team[email] = bool(tuple(teams))
         self._primary |= dict.fromkeys(other_emails, email)
+
+    def add_release(self, slug: str, version: str = "1.0.0") -> None:
+        self.releases[slug] = version
 
     def add_project(self, slug: str) -> None:
         self._projects.add(slug)
@@ -336,7 +350,10 @@ class MemorySentry:
         if status is issue.status:
             return issue
         self._regressions[issue.issue_id] = regression
-        changed = self._change(issue, replace(issue, status=status), by)
+        # Whoever presses the button archives until it escalates.
+        ways = {APPLICATION: OUR_ARCHIVE}
+        way = ways.get(by, "archived_until_escalating") if status is IssueStatus.IGNORED else ""
+        changed = self._change(issue, replace(issue, status=status, substatus=way), by)
         # Sentry quirk: nobody is told of an un-archiving (docs/vendor_quirks.md#sentry-hooks).
         if not (issue.status is IssueStatus.IGNORED and status is IssueStatus.UNRESOLVED):
             self.announce(Event(status.value, issue.issue_id))

@@ -323,6 +323,39 @@ def _backups(seed: int, chance: random.Random) -> Schedule:
     return schedule if chance.random() < 0.7 else _troubled(chance, schedule)
 
 
+def _kinds(seed: int, chance: random.Random) -> Schedule:
+    """Items are done as duplicates, people archive by themselves, and whoever did it takes it back or not."""
+    schedule = _several(seed, chance, chance.choice((1, 1, 1, 2, 3, 4)))
+    settings = ["archive_reasons=Duplicate"]
+    if chance.random() < 0.4:
+        settings.append("on_archive=Removed")
+    actions: list[Action] = []
+    for _ in range(chance.randint(3, 8)):
+        issue, item = chance.choice(schedule.links)
+        _, project = schedule.kind_of(item)
+        done = "Closed:Duplicate" if chance.random() < 0.6 else "Closed"
+        actions.append(
+            chance.choice(
+                (
+                    Action("set-state", item=item, value=done),
+                    Action("set-state", item=item, value=STATES[project][0]),
+                    Action("archive", issue),
+                    Action("unresolve", issue),
+                    _edit(chance, schedule),
+                )
+            )
+        )
+        if chance.random() < 0.4:
+            actions.append(chance.choice((REST, Action("pass", value="300"))))
+    schedule = replace(
+        schedule,
+        settings=(*schedule.settings, *settings),
+        actions=tuple(actions),
+        workers=chance.choice((1, 2, 3)),
+    )
+    return schedule if chance.random() < 0.5 else _troubled(chance, schedule)
+
+
 def _unheard(seed: int, chance: random.Random) -> Schedule:
     """Hardly a hook arrives, and whatever the reconciler goes by instead lags, is lost, or is refused."""
     schedule = _several(seed, chance, chance.choice((1, 2, 3, 4, 6)))
@@ -373,6 +406,7 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "forbidden": (3, _forbidden),
     "backups": (2, _backups),
     "unheard": (7, _unheard),
+    "kinds": (6, _kinds),
 }
 
 

@@ -129,8 +129,10 @@ class People:
         if action.what == "rename":
             after = ado.edit(action.item, **{"System.Title": f"Title {before.rev}"})
         else:
-            name = "System.State" if action.what == "set-state" else "System.AssignedTo"
-            after = ado.edit(action.item, **{name: action.value})
+            name = "System.AssignedTo" if action.what == "assign-item" else "System.State"
+            state, _, reason = action.value.partition(":")
+            why = {"System.Reason": reason} if reason else {}
+            after = ado.edit(action.item, **{name: state}, **why)
         self._world.witness.person_changed_item(before, after)
 
     def _comment(self, action: Action) -> None:
@@ -317,6 +319,12 @@ class People:
             project = self._world.ado.catalog.project("CMMI Works").id
             mapping = ProjectMapping(on_resolve="Resolved", on_unresolve="Active")
             return replace(configuration, status_mapping={project: mapping} if value == "on" else {})
+        if name == "archive_reasons":
+            return replace(configuration, archive_reasons=(value,) if value else ())
+        if name == "on_archive":
+            project = self._world.ado.catalog.project("Fabrikam-Fiber").id
+            mapping = ProjectMapping(on_archive=value or None)
+            return replace(configuration, status_mapping={project: mapping})
         if name == "done_when":
             return replace(configuration, done_when=DoneWhen(value))
         if name == "sync_comments_reverse":

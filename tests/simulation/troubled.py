@@ -15,6 +15,7 @@ from shared.domain.model import (
     FoundWorkItems,
     Integration,
     IssueStatus,
+    ResolveIn,
     RevisionPage,
     SentryComment,
     SentryEvent,
@@ -331,11 +332,13 @@ class TroubledSentry:
     def event_url(self, issue_id: str, event_id: str) -> str:
         return self._sentry.event_url(issue_id, event_id)
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")
         self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
-        return self._written(issue_id, before, self._sentry.set_status(issue_id, status), trouble)
+        return self._written(issue_id, before, self._sentry.set_status(issue_id, status, resolve_in), trouble)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")

@@ -20,6 +20,7 @@ from shared.domain.model import (
     Integration,
     IssueLink,
     IssueStatus,
+    ResolveIn,
     RevisionPage,
     SentryComment,
     SentryEvent,
@@ -200,9 +201,11 @@ class WatchedSentry:
         with self.calls.one("find_issues"):
             return self.real.find_issues(issue_ids)
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
         with self.calls.one("set_status"):
-            return self._written(issue_id, lambda: self.real.set_status(issue_id, status))
+            return self._written(issue_id, lambda: self.real.set_status(issue_id, status, resolve_in))
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         with self.calls.one("set_assignee"):

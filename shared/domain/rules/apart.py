@@ -7,6 +7,7 @@ import msgspec
 
 from shared.domain.configuration import Configuration
 from shared.domain.model import (
+    ARCHIVED,
     ASSIGNEE,
     ASSIGNEE_NOT_FOUND,
     FIELDS,
@@ -23,7 +24,7 @@ from shared.domain.rules.deciding import Decision, Outcome
 from shared.domain.rules.people import same_person
 
 DIFFERED_WHEN_LINKED = "differed-when-linked"
-ARCHIVED, REMOVED = "archived", "removed"
+REMOVED = "removed"
 
 
 class Sides(StrEnum):
@@ -43,7 +44,10 @@ class Apart(msgspec.Struct, frozen=True):
 def differs(field: str, ends: Ends, configuration: Configuration) -> bool:
     """Tell whether both sides show different things; a state that counts as nothing we know differs not."""
     if field == STATUS:
-        return ends.item.status is not None and ends.item.status is not ends.issue.status
+        item, issue = ends.item.status, ends.issue.status
+        # Done for a reason that archives is done as well.
+        both_done = (item, issue) == (IssueStatus.IGNORED, IssueStatus.RESOLVED)
+        return item is not None and item is not issue and not both_done
     return not same_person(configuration, ends.item.assignee, ends.issue.assignee)
 
 

@@ -76,8 +76,8 @@ MUTANTS = (
     _mutant(
         "treat archived as any other status",
         "domain/rules/deciding.py",
-        "    if now.issue.status is IssueStatus.IGNORED and copies is not Side.ADO and (",
-        "    if now.issue.status is None and copies is not Side.ADO and (",
+        "    if stays_archived and not agree and (",
+        "    if False and not agree and (",
     ),
     Mutant(
         "believe late snapshots",
@@ -139,8 +139,8 @@ MUTANTS = (
     _mutant(
         "correct a hand-made state",
         "domain/rules/deciding.py",
-        "        agree=now.issue.status is now.item.status,\n",
-        "        agree=False,\n",
+        "    agree = now.issue.status is now.item.status or (\n",
+        "    agree = False and (\n",
     ),
     _mutant(
         "let a person who is not known block a status",
@@ -494,7 +494,7 @@ MUTANTS = (
     _mutant(
         "be done as soon as one partner is",
         "domain/rules/partners.py",
-        "    return all(standing(link, side.other) is not Standing.OPEN for link in others)",
+        "    return all(standing(link, side.other) in allowed for link in others)",
         "    return any(True for link in (side, *others))",
         theme="at-rest",
     ),
@@ -624,7 +624,7 @@ MUTANTS = (
     _mutant(
         "walk through what is Removed",
         "domain/rules/done.py",
-        " and each not in goals and each not in removed]",
+        " and each not in goals and each not in closed]",
         " and each not in goals]",
         tests=("tests/unit/settling/test_workflows.py",),
     ),
@@ -676,5 +676,33 @@ MUTANTS = (
         "            if left < 1.0:",
         "            if left < 0.0:",
         tests=("tests/unit/functions/test_strangers.py",),
+    ),
+    _mutant(
+        "take a person's archiving for ours",
+        "settling/observing.py",
+        "(self.end(link.end(Side.SENTRY), unit).record, STATUS, now.issue.status) is not None",
+        "(self.end(link.end(Side.SENTRY), unit).record, STATUS, now.issue.status) is not unit",
+        theme="kinds",
+    ),
+    _mutant(
+        "leave an archiving of ours when its item is reopened",
+        "domain/rules/deciding.py",
+        "    if archive.is_ours and not issue_changed",
+        "    if archive.is_ours and issue_changed",
+        theme="kinds",
+    ),
+    _mutant(
+        "archive as soon as one of several items says so",
+        "domain/rules/partners.py",
+        "    allowed = {Standing.LEFT_OUT} if archives else {Standing.LEFT_OUT, Standing.DONE}\n",
+        "    allowed = set(Standing) if archives else {Standing.LEFT_OUT, Standing.DONE}\n",
+        tests=("tests/unit/settling/test_kinds_of_done.py",),
+    ),
+    _mutant(
+        "believe a list that shows no reason",
+        "settling/observing.py",
+        "(item.reasons is not None or not self.configuration.archive_reasons)",
+        "(item.reasons is not None or True)",
+        tests=("tests/unit/settling/test_kinds_of_done.py",),
     ),
 )

@@ -76,11 +76,17 @@ SNAPSHOT = WorkItem(
     assignee=ANN,
     title="Fix login",
     area_path="Fabrikam-Fiber",
+    reasons=("Moved to state Resolved",),
 )
 
 
 def updated(rev: int, state: str, assignee: Assignee) -> WorkItemEvent:
-    return WorkItemEvent("updated", 31, rev, replace(SNAPSHOT, rev=rev, state=state, assignee=assignee))
+    return WorkItemEvent("updated", 31, rev, _at(rev, state, assignee))
+
+
+def _at(rev: int, state: str, assignee: Assignee) -> WorkItem:
+    reasons = (f"Moved to state {state}",)
+    return replace(SNAPSHOT, rev=rev, state=state, assignee=assignee, reasons=reasons)
 
 
 READ_AS = {

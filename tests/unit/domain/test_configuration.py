@@ -46,6 +46,9 @@ WHOLE = {
     "people": {"ann@corp.example": "ann@home.example"},
     "on_conflict": "ado",
     "done_when": "all",
+    "archive_reasons": [],
+    "resolve_in": "now",
+    "create": {},
 }
 
 

@@ -21,7 +21,15 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.model import Assignee, FoundIssues, IssueStatus, Person, SentryIssue, Stranger
+from shared.domain.model import (
+    Assignee,
+    FoundIssues,
+    IssueStatus,
+    Person,
+    ResolveIn,
+    SentryIssue,
+    Stranger,
+)
 from shared.http import BackOff, Presence, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 
@@ -124,7 +132,25 @@ def test_a_status_is_put_by_its_own_word(
 ) -> None:
     vendor.put(ISSUE_URL, json={**ISSUE_JSON, "status": status.value})
     assert sentry.set_status("100", status).status is status
-    assert sent(vendor) == ("PUT", ISSUE_URL, [], {"status": status.value})
+    # Whatever happens again, it stays in the archive.
+    details = {"substatus": "archived_forever"} if status is IssueStatus.IGNORED else {}
+    assert sent(vendor) == ("PUT", ISSUE_URL, [], {"status": status.value, **details})
+
+
+@pytest.mark.parametrize(
+    ("resolve_in", "details"),
+    [
+        (ResolveIn.NOW, {}),
+        (ResolveIn.NEXT_RELEASE, {"statusDetails": {"inNextRelease": True}}),
+        (ResolveIn.CURRENT_RELEASE, {"statusDetails": {"inRelease": "latest"}}),
+    ],
+)
+def test_an_issue_is_resolved_in_the_release_that_is_wanted(
+    vendor: responses.RequestsMock, sentry: SentryClient, resolve_in: ResolveIn, details: dict[str, Any]
+) -> None:
+    vendor.put(ISSUE_URL, json={**ISSUE_JSON, "status": "resolved"})
+    sentry.set_status("100", IssueStatus.RESOLVED, resolve_in)
+    assert sent(vendor) == ("PUT", ISSUE_URL, [], {"status": "resolved", **details})
 
 
 def test_nobody_is_put_as_an_empty_text(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
