@@ -1,7 +1,8 @@
 """The links table: two rows for each link, by issue and by work item, always written together.
 
 The row by work item holds the link; the row by issue is an index. Beside them, one row for each end that we
-wrote to says what we wrote, for all links of that end. Each organization is a partition, and each epoch of
+wrote to says what we wrote, for all links of that end, and one for each link that ended what it may have left
+there. Each organization is a partition, and each epoch of
 its connection another one: callers name it by ``Organization.scope``. A row that cannot be read is passed
 over, and the link that it was can be removed by its key.
 """
@@ -14,7 +15,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound, Undecidable
-from shared.domain.model import End, EndRecord, IssueLink, Side
+from shared.domain.model import End, EndRecord, IssueLink, Remnant, Side
 from shared.store.keys import escaped, number
 from shared.store.tables import (
     LARGEST_PAGE,
@@ -29,7 +30,7 @@ from shared.store.tables import (
     remove_rows,
 )
 
-_ITEM, _ISSUE, _WRITTEN = "item", "issue", "end"
+_ITEM, _ISSUE, _WRITTEN, _REMNANT = "item", "issue", "end", "remnant"
 _END = "~"  # sorts after everything that follows the "!" in a key
 # Rows to read for each work item that is looked for. Most have one link.
 _ROWS_FOR_EACH = 10
@@ -48,6 +49,13 @@ class StoredEnd(msgspec.Struct, frozen=True):
     end: End
     record: EndRecord = EndRecord()
     etag: str | None = None
+
+
+class StoredRemnant(msgspec.Struct, frozen=True):
+    """What an ended link may have left on its ends, and the ETag of the version that was read."""
+
+    remnant: Remnant
+    etag: str
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -238,7 +246,8 @@ class LinkStore:
                 existing = self.get(moved.scope, issue_id, moved.work_item_id)
             except NotFound:
                 raise conflict from None  # The old link changed.
-            self._change(stored, *_delete(stored), *map(_put, ends))
+            left = [] if stored.link.back_links is None else [_left(stored.link.remnant(due=0.0))]
+            self._change(stored, *_delete(stored), *map(_put, ends), *left)
             return existing
         return StoredLink(moved, etags[2])
 
@@ -248,6 +257,36 @@ class LinkStore:
             return self._table.apply(escaped(link.scope), *operations)
         except NotFound as error:
             raise _not_linked(link.issue_id, link.work_item_id) from error
+
+    # What ended links may have left
+
+    def leave(self, organization: str, remnant: Remnant) -> None:
+        """Note what is to be taken away from the ends of a link. Done before the link is removed."""
+        key = _remnant_key(remnant.issue_id, remnant.work_item_id)
+        self._table.apply(escaped(organization), Replace(key, _text(remnant), None))
+
+    def find_remnant(self, organization: str, issue_id: str, work_item_id: int) -> StoredRemnant | None:
+        try:
+            row = self._table.get(escaped(organization), _remnant_key(issue_id, work_item_id))
+        except NotFound:
+            return None
+        # A row that cannot be read says at least that there is one.
+        return StoredRemnant(readable(row, Remnant) or Remnant(issue_id, work_item_id, 0.0), row.etag)
+
+    def remnants(self, organization: str) -> Iterator[StoredRemnant]:
+        """Yield what ended links may have left, ordered by work item."""
+        for row in self._table.scan(escaped(organization), f"{_REMNANT}!", f"{_REMNANT}!{_END}"):
+            remnant = readable(row, Remnant)
+            if remnant is not None:
+                yield StoredRemnant(remnant, row.etag)
+
+    def replace_remnant(self, organization: str, stored: StoredRemnant, remnant: Remnant | None) -> None:
+        """Replace what was read, or remove it; raise Conflict if it changed, NotFound if it is gone."""
+        key = _remnant_key(stored.remnant.issue_id, stored.remnant.work_item_id)
+        change: Operation = Delete(key, stored.etag)
+        if remnant is not None:
+            change = Replace(key, _text(remnant), stored.etag)
+        self._table.apply(escaped(organization), change)
 
     def remove_some(self, organization: str, limit: int) -> int:
         """Remove at most ``limit`` rows, also half a link of an older version; return how many there were."""
@@ -287,12 +326,20 @@ def _end_key(end: End) -> str:
     return f"{_WRITTEN}!{_ISSUE}!{escaped(end.id)}"
 
 
+def _remnant_key(issue_id: str, work_item_id: int) -> str:
+    return f"{_REMNANT}!{number(work_item_id)}!{escaped(issue_id)}"
+
+
+def _left(remnant: Remnant) -> Replace:
+    return Replace(_remnant_key(remnant.issue_id, remnant.work_item_id), _text(remnant), None)
+
+
 def _put(stored: StoredEnd) -> Insert | Replace:
     key, text = _end_key(stored.end), _text(stored.record)
     return Insert(key, text) if stored.etag is None else Replace(key, text, stored.etag)
 
 
-def _text(value: IssueLink | EndRecord) -> str:
+def _text(value: IssueLink | EndRecord | Remnant) -> str:
     return msgspec.json.encode(value).decode()
 
 

@@ -139,7 +139,7 @@ class WorkItems:
         self._by_id: dict[int, WorkItem] = {}
         self._comment_ids = itertools.count(1)
         self._watermarks = itertools.count(1)
-        # Whether a change of hyperlinks alone makes a revision was not confirmed: a test may have it either way.
+        # Whether a change of hyperlinks alone makes a revision was not confirmed: a test has it either way.
         self.hyperlinks_make_revisions = True
 
     def all(self) -> list[WorkItem]:

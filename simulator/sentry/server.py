@@ -154,6 +154,15 @@ class FakeSentry:
         self.issues.modes = modes
 
     @property
+    def scopes(self) -> frozenset[str]:
+        """What our token may do."""
+        return self._gate.scopes
+
+    @scopes.setter
+    def scopes(self, scopes: frozenset[str]) -> None:
+        self._gate.scopes = scopes
+
+    @property
     def calls(self) -> list[tuple[str, str, int]]:
         """Every call of the API that was answered, as (method, path, status)."""
         with self.issues.lock:
