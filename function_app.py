@@ -5,6 +5,7 @@ import azure.functions as func
 from functions import (
     activity,
     admin,
+    adopt,
     ado_webhook,
     copy_link,
     events,
@@ -16,6 +17,7 @@ from functions import (
     org_config,
     organizations,
     outbound_sync,
+    rebuild,
     reconcile,
     search,
     sentry_components,
@@ -129,6 +131,18 @@ def list_activity(req: func.HttpRequest) -> func.HttpResponse:
 )
 def copy_one_side(req: func.HttpRequest) -> func.HttpResponse:
     return copy_link.handle(req, services())
+
+
+@app.function_name("adopt")
+@app.route("organizations/{organization}/adopt", methods=["POST"], auth_level=FUNCTION)
+def adopt_links(req: func.HttpRequest) -> func.HttpResponse:
+    return adopt.handle(req, services())
+
+
+@app.function_name("rebuild")
+@app.route("organizations/{organization}/rebuild", methods=["POST"], auth_level=FUNCTION)
+def rebuild_links(req: func.HttpRequest) -> func.HttpResponse:
+    return rebuild.handle(req, services())
 
 
 @app.function_name("explain")
