@@ -59,8 +59,8 @@ from shared.store.organizations import Organization
 SHOWN, TAKEN_AWAY, AS_IT_SHOULD_BE = "shown", "taken-away", "settled"
 NOT_SHOWN, NOT_YET = "refused", "not-yet"
 ENTRY_STAYS = "entry-stays"
-# A message that leaves no trace for so long (seconds) is put again by the reconciler.
-LOST_AFTER = 3600.0
+# A message that leaves no trace for so long (seconds) is put again by the reconciler; two do no harm.
+LOST_AFTER = 300.0
 _MERGED_LINKS_MOVE_WITHIN = 300.0  # seconds
 # How long (seconds) a worker may still write that read a link before it ended: longer than its calls take.
 _WRITES_WITHIN = 120.0
@@ -78,7 +78,8 @@ def back_links_of(organization: Organization, now: float) -> BackLinks | None:
 
 def look_later(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
     """Have a worker look at a pair. Should the message be lost, the row says what is owed."""
-    message = OutboundMessage(organization.slug, issue_id, epoch=organization.epoch, shown_on=work_item_id)
+    slug, epoch = organization.slug, organization.epoch
+    message = OutboundMessage(slug, issue_id, epoch=epoch, again=True, shown_on=work_item_id)
     with suppress(SyncError):
         services.outbound.put(message)
 

@@ -64,7 +64,9 @@ def test_all_links_come_back_after_the_tables_are_lost(connected: Pair) -> None:
     ended, unlinked = linked_by(pair, "api")
     assert pair.ask("DELETE", f"links/{ended}/{unlinked}").status_code == 204
     # The two ends of one pair stand apart, and are left so.
-    pair.ask("PUT", "config", json=pair.document(issue_sync=False), headers={"If-Match": "*"})
+    pair.ask(
+        "PUT", "config", json=pair.document(issue_sync=False, back_links=True), headers={"If-Match": "*"}
+    )
     pair.settle()
     pair.sentry.resolve(ways["form"][0])
     pair.settle()
@@ -74,7 +76,7 @@ def test_all_links_come_back_after_the_tables_are_lost(connected: Pair) -> None:
     wipe(pair)
     pair.settle()
     assert pair.ask("GET", "links").status_code == 404
-    assert pair.configure().status_code == 201
+    assert pair.configure(back_links=True).status_code == 201
     assert pair.links() == []
     since = count(pair)
     found = all_of(pair, "rebuild")
@@ -122,7 +124,7 @@ def test_a_rebuild_passes_over_what_is_gone(connected: Pair) -> None:
     connected.link(other, wiped)
     connected.settle()
     wipe(connected)
-    connected.configure()
+    connected.configure(back_links=True)
     connected.ado.delete(wiped)
     found = all_of(connected, "rebuild")
     assert (other, wiped, "work-item-not-found") in found
@@ -132,7 +134,7 @@ def test_a_rebuild_passes_over_what_is_gone(connected: Pair) -> None:
 def test_a_rebuild_goes_on_where_it_was_stopped(connected: Pair) -> None:
     linked = [linked_by(connected, "api") for _ in range(3)]
     wipe(connected)
-    connected.configure()
+    connected.configure(back_links=True)
     connected.ado.fail_next(1, http_status=503, path=rf"/workitems/{linked[1][1]}")
     first = connected.ask("POST", "rebuild").json()
     assert first["stopped"] == "unavailable"
