@@ -5,8 +5,8 @@ import azure.functions as func
 from functions import (
     activity,
     admin,
-    adopt,
     ado_webhook,
+    adopt,
     copy_link,
     events,
     explain,
