@@ -18,7 +18,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.model import ExternalIssue, IntegrationIssue, IssueStatus, Person, Stranger
+from shared.domain.model import ExternalIssue, IntegrationIssue, IssueStatus, Person, SentryIssue, Stranger
 from shared.http import BackOff, new_session
 from shared.sentry.client import LARGEST_BATCH, BearerAuth, MemberCache, SentryClient
 from simulator.sentry import FakeSentry, Modes
@@ -325,7 +325,8 @@ def test_linked_issues_come_in_pages_with_all_that_they_show(connect: Connect) -
     with FakeSentry(page_size=2) as fake:
         for number in range(100, 105):
             fake.add_issue("TypeError", issue_id=str(number), announce=False)
-        client, found, after, pages = connect(fake), {}, None, 0
+        client, after, pages = connect(fake), None, 0
+        found: dict[str, SentryIssue] = {}
         client.put_entry("100", "https://dev.azure.com/fabrikam/_workitems/edit/1", "F", "1")
         for number in range(101, 104):
             fake.link_by_integration(str(number), number)
