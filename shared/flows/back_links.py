@@ -84,14 +84,14 @@ def look_later(services: Services, organization: Organization, issue_id: str, wo
         services.outbound.put(message)
 
 
-def leave_remnant(services: Services, link: IssueLink) -> None:
-    """Note what a link may leave on its ends, before it ends."""
+def remnant_of(services: Services, link: IssueLink) -> Remnant | None:
+    """Return what a link may leave on its ends if it ends now, to be stored as it is removed."""
     if link.back_links is None:
-        return
+        return None
     now = services.clock()
     # If it is owed, a worker may be at it that knows nothing of the end to come.
     watched_until = 0.0 if link.back_links.due is None else now + _WRITES_WITHIN
-    services.links.leave(link.scope, link.remnant(now + LOST_AFTER, watched_until))
+    return link.remnant(now + LOST_AFTER, watched_until)
 
 
 class Queued(msgspec.Struct, frozen=True):
@@ -124,7 +124,7 @@ def look_at_pair(message: OutboundMessage, services: Services) -> list[str]:
     organization = addressee_of(services, message)
     if organization is None or message.shown_on is None:
         return [OTHER_CONNECTION]
-    pair = _Pair(services, organization, message.issue_id, message.shown_on)
+    pair = _Pair(services, organization, message.issue_id, message.shown_on, has_waited=message.returned)
     for _ in range(_ATTEMPTS):
         try:
             return [_look(pair)]
@@ -160,6 +160,7 @@ class _Pair:
     organization: Organization
     issue_id: str
     work_item_id: int
+    has_waited: bool
 
     @cached_property
     def ado(self) -> AdoClient:
@@ -214,7 +215,7 @@ def _show(pair: _Pair, stored: StoredLink, owed: BackLinks) -> str:
     except _LASTING as error:
         return _note(pair, stored, owed, error)
     except Upstream as error:
-        _verify_may_wait(error)
+        _verify_may_wait(pair, error)
         with suppress(NotFound, Conflict):
             services.links.replace(stored, replace(link, back_links=_put_off(owed, services.clock())))
         return NOT_YET
@@ -228,10 +229,19 @@ def _show(pair: _Pair, stored: StoredLink, owed: BackLinks) -> str:
     return SHOWN
 
 
-def _verify_may_wait(error: Upstream) -> None:
-    """Raise what a message is to wait for. What a service is in trouble with, the row remembers."""
-    if error.service == "storage" or (isinstance(error, Throttled) and not error.silent):
+def _verify_may_wait(pair: "_Pair", error: Upstream) -> None:
+    """Raise what the message is to wait for: storage, and once a service that asks us to wait.
+
+    Whatever else a service is in trouble with, the row remembers.
+    """
+    is_asked_to_wait = isinstance(error, Throttled) and not error.silent and not pair.has_waited
+    if error.service == "storage" or is_asked_to_wait:
         raise error
+
+
+def _wait(reason: str, before: str) -> float:
+    """Return the seconds after which what was refused is tried again: somebody may have allowed it."""
+    return DAILY if reason == before else BACKOFF[-1]
 
 
 def _put_off(owed: BackLinks, now: float) -> BackLinks:
@@ -290,7 +300,7 @@ def _wait_for_move(pair: _Pair, stored: StoredLink, owed: BackLinks) -> str:
 
 
 def _note(pair: _Pair, stored: StoredLink, owed: BackLinks, error: SyncError) -> str:
-    """Tell once why a link cannot be shown, and have it tried again in a day."""
+    """Tell once why a link cannot be shown, and have it tried again: in an hour, and then daily."""
     link, now = stored.link, pair.services.clock()
     reason = reason_of(error)
     if isinstance(error, Forbidden):
@@ -298,7 +308,7 @@ def _note(pair: _Pair, stored: StoredLink, owed: BackLinks, error: SyncError) ->
     if reason != owed.reason:
         entry = replace(failure_entry(error, now), field="back-link")
         pair.services.activity.add(link.scope, link.issue_id, link.work_item_id, entry)
-    noted = replace(owed, due=now + DAILY, reason=reason)
+    noted = replace(owed, due=now + _wait(reason, owed.reason), reason=reason)
     with suppress(NotFound):
         pair.services.links.replace(stored, replace(link, back_links=noted))
     return NOT_SHOWN
@@ -360,12 +370,13 @@ def _take_away(pair: _Pair, stored: StoredRemnant) -> str:
         is_done = _take_away_both(pair, remnant)
     except Upstream as error:
         if not isinstance(error, Forbidden | Refused):
-            _verify_may_wait(error)
+            _verify_may_wait(pair, error)
             _keep(pair, stored, replace(remnant, due=now + BACKOFF[0]))
             return NOT_YET
         if remnant.reason != reason_of(error):
             _tell(pair, replace(failure_entry(error, now), field="back-link"))
-        _keep(pair, stored, replace(remnant, reason=reason_of(error), due=now + DAILY))
+        reason = reason_of(error)
+        _keep(pair, stored, replace(remnant, reason=reason, due=now + _wait(reason, remnant.reason)))
         return NOT_SHOWN
     if not is_done:
         _tell(pair, ActivityEntry(now, "failed", field="back-link", reason=ENTRY_STAYS))

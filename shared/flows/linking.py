@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.domain.activity import failure_entry
-from shared.domain.errors import AlreadyLinked, Busy, Conflict, Rejected, Undecidable
+from shared.domain.errors import AlreadyLinked, Busy, Conflict, NotFound, Rejected, Undecidable
 from shared.domain.failures import health_after
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import (
@@ -29,7 +29,7 @@ from shared.domain.model import (
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import as_if_edited
 from shared.domain.rules.partners import may_have_changed, still_shown
-from shared.flows.back_links import back_links_of, leave_remnant, look_later
+from shared.flows.back_links import back_links_of, look_later, remnant_of
 from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.settling.observing import shown_title
@@ -198,16 +198,17 @@ def unlink(services: Services, organization: Organization, issue_id: str, work_i
 
     One that cannot be read can be removed as well.
     """
-    with suppress(Undecidable):
-        leave_remnant(services, services.links.get(organization.scope, issue_id, work_item_id).link)
-    services.links.discard(organization.scope, issue_id, work_item_id)
+    remnant = None
+    with suppress(Undecidable, NotFound):
+        stored = services.links.get(organization.scope, issue_id, work_item_id)
+        remnant = remnant_of(services, stored.link)
+    services.links.discard(organization.scope, issue_id, work_item_id, remnant)
     _end(services, organization, issue_id, work_item_id, None)
 
 
 def part(services: Services, organization: Organization, stored: StoredLink, reason: str) -> None:
     """Remove a link that a person ended in Sentry; raise Conflict if it changed, NotFound if it is gone."""
-    leave_remnant(services, stored.link)
-    services.links.remove(stored)
+    services.links.remove(stored, remnant_of(services, stored.link))
     _end(services, organization, stored.link.issue_id, stored.link.work_item_id, reason)
 
 

@@ -212,18 +212,31 @@ class LinkStore:
         kept = (msgspec.structs.replace(end, etag=each) for end, each in zip(ends, etags, strict=True))
         return StoredLink(link, etag), tuple(kept)
 
-    def remove(self, stored: StoredLink) -> None:
-        """Remove the link that was read; raise Conflict if it changed, NotFound if it is gone."""
-        self._change(stored, *_delete(stored))
+    def remove(self, stored: StoredLink, remnant: Remnant | None = None) -> None:
+        """Remove the link that was read, and note at once what it may leave on its ends.
 
-    def discard(self, organization: str, issue_id: str, work_item_id: int) -> None:
-        """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound."""
+        Raises Conflict if it changed, NotFound if it is gone.
+        """
+        self._change(stored, *_delete(stored), *_left(remnant))
+
+    def discard(
+        self, organization: str, issue_id: str, work_item_id: int, remnant: Remnant | None = None
+    ) -> None:
+        """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound.
+
+        What it may leave on its ends is noted at once.
+        """
         partition = escaped(organization)
         keys = (_item_key(work_item_id, issue_id), _issue_key(issue_id, work_item_id))
         present = [key for key in keys if self._has(partition, key)]
         if not present:
             raise _not_linked(issue_id, work_item_id)
-        remove_rows(self._table, partition, present)
+        try:
+            self._table.apply(partition, *map(Delete, present), *_left(remnant))
+        except NotFound:  # Somebody else removes it at this moment.
+            remove_rows(self._table, partition, present)
+            if remnant is not None:
+                self.leave(organization, remnant)
 
     def _has(self, partition: str, key: str) -> bool:
         try:
@@ -246,8 +259,8 @@ class LinkStore:
                 existing = self.get(moved.scope, issue_id, moved.work_item_id)
             except NotFound:
                 raise conflict from None  # The old link changed.
-            left = [] if stored.link.back_links is None else [_left(stored.link.remnant(due=0.0))]
-            self._change(stored, *_delete(stored), *map(_put, ends), *left)
+            remnant = None if stored.link.back_links is None else stored.link.remnant(due=0.0)
+            self._change(stored, *_delete(stored), *map(_put, ends), *_left(remnant))
             return existing
         return StoredLink(moved, etags[2])
 
@@ -261,7 +274,7 @@ class LinkStore:
     # What ended links may have left
 
     def leave(self, organization: str, remnant: Remnant) -> None:
-        """Note what is to be taken away from the ends of a link. Done before the link is removed."""
+        """Note what is to be taken away from the ends of a link that is removed."""
         key = _remnant_key(remnant.issue_id, remnant.work_item_id)
         self._table.apply(escaped(organization), Replace(key, _text(remnant), None))
 
@@ -330,8 +343,10 @@ def _remnant_key(issue_id: str, work_item_id: int) -> str:
     return f"{_REMNANT}!{number(work_item_id)}!{escaped(issue_id)}"
 
 
-def _left(remnant: Remnant) -> Replace:
-    return Replace(_remnant_key(remnant.issue_id, remnant.work_item_id), _text(remnant), None)
+def _left(remnant: Remnant | None) -> list[Replace]:
+    if remnant is None:
+        return []
+    return [Replace(_remnant_key(remnant.issue_id, remnant.work_item_id), _text(remnant), None)]
 
 
 def _put(stored: StoredEnd) -> Insert | Replace:

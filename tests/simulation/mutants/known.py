@@ -605,8 +605,8 @@ MUTANTS = (
     _mutant(
         "forget what an ended link left",
         "flows/linking.py",
-        "leave_remnant(services, services.links.get(organization.scope, issue_id, work_item_id).link)",
-        "services.links.get(organization.scope, issue_id, work_item_id)",
+        "services.links.discard(organization.scope, issue_id, work_item_id, remnant)",
+        "services.links.discard(organization.scope, issue_id, work_item_id)",
     ),
     _mutant(
         "show a link that nobody asks to be shown again",

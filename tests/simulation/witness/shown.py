@@ -21,7 +21,9 @@ class Shown:
         there = {
             pair_of(link)
             for link in links
+            # What is refused is told, and tried again in a day.
             if link.back_links is not None
+            and not link.back_links.reason
             and facts.find_issue(link.issue_id) is not None
             and facts.find_item(link.work_item_id) is not None
         }
