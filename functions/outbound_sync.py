@@ -1,4 +1,4 @@
-"""Settles an issue's links, copies a new comment to its work items, or has a link show on both its ends."""
+"""Settles an issue's links, carries a comment over, or has a link show on both its ends."""
 
 import logging
 from collections.abc import Callable
@@ -11,16 +11,11 @@ from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.flows.back_links import look_at_pair
 from shared.flows.commenting import sync_comment
+from shared.flows.regressing import tell_of_regression
 from shared.flows.syncing import sync_outbound
 from shared.services import Services
 
 logger = logging.getLogger(__name__)
-
-
-def _flow_of(message: OutboundMessage) -> Callable[[OutboundMessage, Services], list[str]]:
-    if message.shown_on is not None:
-        return look_at_pair
-    return sync_outbound if message.comment_id is None else sync_comment
 
 
 def handle(message: func.QueueMessage, services: Services) -> None:
@@ -37,3 +32,11 @@ def handle(message: func.QueueMessage, services: Services) -> None:
         finish(services.outbound, sync, error)
         return
     logger.info(line(",".join(outcomes), **subject_of(sync)))
+
+
+def _flow_of(message: OutboundMessage) -> Callable[[OutboundMessage, Services], list[str]]:
+    if message.shown_on is not None:
+        return look_at_pair
+    if message.regression is not None:
+        return tell_of_regression
+    return sync_outbound if message.comment_id is None else sync_comment

@@ -51,7 +51,7 @@ from shared.domain.rules.back_links import (
 from shared.domain.text import is_web_address
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.sentry.client import SentryClient
-from shared.sentry.names import name_in_address
+from shared.sentry.names import is_address, is_within, name_in_address
 from shared.services import Services
 from shared.store.links import StoredLink, StoredRemnant
 from shared.store.organizations import Organization
@@ -197,7 +197,8 @@ def issue_in(organization: Organization, url: str) -> str | None:
     """Return the id or short id in the address of an issue's page of the organization, or None."""
     configuration = organization.configuration
     slug = configuration.sentry_organization or organization.slug
-    return name_in_address(url, configuration.sentry_url, slug)
+    is_ours = is_address(url) and is_within(url, configuration.sentry_url, slug)
+    return name_in_address(url) if is_ours else None
 
 
 # Showing

@@ -44,7 +44,7 @@ class Shown:
         found: Counter[Pair] = Counter()
         for item in items:
             for url, comment in self._facts.ado.hyperlinks(item):
-                issue_id = name_in_address(url, "https://sentry.io/", "acme")
+                issue_id = name_in_address(url)
                 if issue_id is not None and comment == str(Mark.LINKED):
                     found[issue_id, item] += 1
         return found
