@@ -8,6 +8,7 @@ from functions.edge import finish
 from functions.log import line, logger_for, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import OutboundMessage, decode_outbound
+from shared.flows.back_links import look_at_pair
 from shared.flows.commenting import sync_comment
 from shared.flows.creating import create_by_rule
 from shared.flows.regressing import tell_of_regression
@@ -36,6 +37,8 @@ def handle(message: func.QueueMessage, services: Services) -> None:
 def _flow_of(message: OutboundMessage) -> Callable[[OutboundMessage, Services], list[str]]:
     if message.action is not None:
         return create_by_rule
+    if message.shown_on is not None:
+        return look_at_pair
     if message.regression is not None:
         return tell_of_regression
     return sync_outbound if message.comment_id is None else sync_comment

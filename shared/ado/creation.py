@@ -20,6 +20,7 @@ from shared.ado.text import html_of, tags_of, title_of
 from shared.domain.configuration import CreateDefaults
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.model import WorkItem
+from shared.domain.rules.back_links import PLAIN
 from shared.domain.rules.creating import TypeField, Value, find_field, lacking, problem_with
 from shared.domain.text import legible, one_line
 
@@ -35,7 +36,8 @@ _PRIORITIES = {"fatal": 1, "error": 2, "warning": 3, "info": 4, "debug": 4}
 class NewWorkItem(msgspec.Struct, frozen=True):
     """What a form or a rule asks for, and what Sentry says about the issue: its level and its address.
 
-    The address becomes the link back, by which the work item can be found again. ``fields`` are further ones,
+    The address becomes the link back, by which the work item can be found again, and whose comment says whose
+    it is. ``fields`` are further ones,
     by their reference names or by those that people see. ``defaults`` are the document's.
     """
 
@@ -51,6 +53,7 @@ class NewWorkItem(msgspec.Struct, frozen=True):
     parent: int | None = None
     fields: Mapping[str, Value] = {}
     defaults: CreateDefaults = CreateDefaults()
+    link_comment: str = PLAIN
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/create
@@ -75,7 +78,7 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
     patch: list[dict[str, Any]] = [
         {"op": "add", "path": f"/fields/{reference}", "value": value} for reference, value in values.items()
     ]
-    patch.append(_relation("Hyperlink", new.issue_url, "Sentry issue"))
+    patch.append(_relation("Hyperlink", new.issue_url, new.link_comment))
     if new.parent is not None:
         url = ado.work_item_url(new.parent)
         patch.append(_relation("System.LinkTypes.Hierarchy-Reverse", url, "from Sentry"))

@@ -95,6 +95,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     people: dict[str, str] = {}
     on_conflict: Side = Side.ADO
     done_when: DoneWhen = DoneWhen.ALL
+    back_links: bool = True
     sync_comments_reverse: InboundComments = InboundComments.OFF
     # What kind of done, and how a new work item looks.
     archive_reasons: tuple[str, ...] = ()

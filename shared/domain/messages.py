@@ -58,7 +58,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
     With ``comment_id``, the message carries that comment over; with ``action``, it has a rule create a work
-    item for the issue; without either, it settles status and assignee.
+    item for the issue; with ``shown_on``, somebody looks whether the link to that work item shows on both its
+    ends, or on neither once it has ended; without any of these, it settles status and assignee.
     ``comment`` is what the hook told of the comment; an older version of the app writes none. ``since`` is
     when (epoch seconds) such a comment began to wait for a link. With ``regression``, the activity of that id
     is one, and the work item that ``only`` names is told of it. ``again``, ``returned``, ``only`` and
@@ -77,6 +78,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     comment: SaidInSentry | None = None
     regression: Digits | None = None
     told_at: float = 0.0
+    shown_on: int | None = None
 
     @property
     def told_by(self) -> ToldBy:

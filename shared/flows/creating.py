@@ -26,6 +26,7 @@ from shared.domain.failures import ISSUE_GONE
 from shared.domain.ids import is_guid
 from shared.domain.messages import OutboundMessage, RuleAction
 from shared.domain.model import ActivityEntry, FormEntry, IssueLink, SentryIssue, Side
+from shared.domain.rules.back_links import PLAIN, Mark
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
 from shared.flows.copying import copy_one
@@ -169,7 +170,8 @@ def _completed(
     if organization.configuration.create:
         project_id = new.project if is_guid(new.project) else ado.get_project(new.project).id
         defaults = organization.configuration.creation(project_id, new.work_item_type)
-    return replace(new, level=issue.level, issue_url=url, defaults=defaults)
+    mark = Mark.CREATED if organization.configuration.back_links else PLAIN
+    return replace(new, level=issue.level, issue_url=url, link_comment=str(mark), defaults=defaults)
 
 
 def _create_once(

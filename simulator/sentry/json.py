@@ -14,6 +14,7 @@ from simulator.sentry.model import (
     Event,
     ExternalIssue,
     Integration,
+    IntegrationIssue,
     Issue,
     Json,
     Member,
@@ -161,6 +162,19 @@ def alert_content(issues: Issues, issue: Issue, rule: AlertRule) -> Json:
             "sentry_app_id": 1,
             "settings": [{"name": name, "value": value} for name, value in rule.fields.items()],
         },
+    }
+
+
+def integration_issue_json(link: IntegrationIssue) -> Json:
+    """Write a link of one of Sentry's own integrations (sentry: ExternalIssueSerializer)."""
+    return {
+        "id": link.id,
+        "key": link.key,
+        "title": link.title,
+        "description": None,
+        "displayName": link.display_name,
+        "integrationKey": link.provider,
+        "integrationName": link.name,
     }
 
 

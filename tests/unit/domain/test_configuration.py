@@ -49,6 +49,7 @@ WHOLE = {
     "archive_reasons": [],
     "resolve_in": "now",
     "create": {},
+    "back_links": True,
 }
 
 
