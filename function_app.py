@@ -6,6 +6,7 @@ from functions import (
     activity,
     admin,
     ado_webhook,
+    adopt,
     copy_link,
     doctor,
     events,
@@ -17,6 +18,7 @@ from functions import (
     org_config,
     organizations,
     outbound_sync,
+    rebuild,
     reconcile,
     search,
     sentry_components,
@@ -130,6 +132,18 @@ def list_activity(req: func.HttpRequest) -> func.HttpResponse:
 )
 def copy_one_side(req: func.HttpRequest) -> func.HttpResponse:
     return copy_link.handle(req, services())
+
+
+@app.function_name("adopt")
+@app.route("organizations/{organization}/adopt", methods=["POST"], auth_level=FUNCTION)
+def adopt_links(req: func.HttpRequest) -> func.HttpResponse:
+    return adopt.handle(req, services())
+
+
+@app.function_name("rebuild")
+@app.route("organizations/{organization}/rebuild", methods=["POST"], auth_level=FUNCTION)
+def rebuild_links(req: func.HttpRequest) -> func.HttpResponse:
+    return rebuild.handle(req, services())
 
 
 @app.function_name("explain")

@@ -18,6 +18,7 @@ from functions.edge import (
 )
 from functions.shown import FILTERS, described, filter_in, listed, side_in
 from shared.domain.errors import Rejected
+from shared.flows.back_links import look_at_all
 from shared.flows.bulk import Linked, link_all, pairs_from_csv, pairs_from_json
 from shared.flows.copying import copy_all
 from shared.flows.linking import initial_from, link, unlink
@@ -29,7 +30,8 @@ from shared.store.organizations import Organization
 _PAGE_SIZE = 100  # links
 
 
-COPY = "copy"  # Stands where an issue's id may stand, and is none.
+# They stand where an issue's id may stand, and are none.
+COPY, BACK_LINK = "copy", "back-link"
 
 
 class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,6 +50,12 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             "work_item_id"
         ):
             return _copy(request, body, organization, services)
+        case "POST" if request.route_params.get("issue_id") == BACK_LINK and not request.route_params.get(
+            "work_item_id"
+        ):
+            verify_parameters(request, "continuation")
+            queued = look_at_all(services, organization, continuation_of(request))
+            return answer({"queued": queued.queued, "continuation": queued.continuation})
         case "POST":
             return _add(request, body, organization, services)
         case "DELETE":

@@ -140,7 +140,13 @@ class QueryAnswer(msgspec.Struct, frozen=True):
 
 
 class Relation(msgspec.Struct, frozen=True):
+    rel: str = ""
     url: str | None = None
+    attributes: dict[str, Any] | None = None
+
+    @property
+    def comment(self) -> str:
+        return str((self.attributes or {}).get("comment") or "")
 
 
 class RelatedAnswer(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient
 from shared.ado.text import html_of, tags_of, title_of
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.model import WorkItem
+from shared.domain.rules.back_links import PLAIN
 from shared.domain.text import one_line
 
 _CLOCKS_DIFFER_BY = 300.0  # seconds
@@ -26,7 +27,8 @@ _PRIORITIES = {"fatal": 1, "error": 2, "warning": 3, "info": 4, "debug": 4}
 class NewWorkItem(msgspec.Struct, frozen=True):
     """A submitted form, and what Sentry says about the issue: its level and its address.
 
-    The address becomes the link back, by which the work item can be found again.
+    The address becomes the link back, by which the work item can be found again; its comment says whose it
+    is.
     """
 
     project: str
@@ -39,6 +41,7 @@ class NewWorkItem(msgspec.Struct, frozen=True):
     iteration_path: str = ""
     tags: str = ""
     parent: int | None = None
+    link_comment: str = PLAIN
 
 
 class _TypeField(msgspec.Struct, frozen=True):
@@ -78,7 +81,7 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
     patch: list[dict[str, Any]] = [
         {"op": "add", "path": f"/fields/{reference}", "value": value} for reference, value in values.items()
     ]
-    patch.append(_relation("Hyperlink", new.issue_url, "Sentry issue"))
+    patch.append(_relation("Hyperlink", new.issue_url, new.link_comment))
     if new.parent is not None:
         url = ado.work_item_url(new.parent)
         patch.append(_relation("System.LinkTypes.Hierarchy-Reverse", url, "from Sentry"))

@@ -9,7 +9,7 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Iterable
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
@@ -233,6 +233,15 @@ def search_url_for(ado_url: str) -> str:
     if host.endswith(_VISUAL_STUDIO):
         return f"https://{host.removesuffix(_VISUAL_STUDIO)}.almsearch{_VISUAL_STUDIO}/"
     return ado_url  # On Azure DevOps Server the search extension answers under the collection itself.
+
+
+def ado_name(ado_url: str) -> str:
+    """Return the name of the organization or collection that an address leads to."""
+    parts = urlsplit(ado_url)
+    host = _bare(parts.hostname)
+    if host.endswith(_VISUAL_STUDIO):
+        return host.removesuffix(_VISUAL_STUDIO)
+    return unquote((_segments(parts.path) or [""])[-1])
 
 
 def is_loopback_url(url: str) -> bool:

@@ -75,6 +75,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     people: dict[str, str] = {}
     on_conflict: Side = Side.ADO
     done_when: DoneWhen = DoneWhen.ALL
+    back_links: bool = True
 
     @classmethod
     def from_json(cls, body: bytes, policy: AddressPolicy) -> "Configuration":

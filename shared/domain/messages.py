@@ -41,7 +41,9 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
-    With ``comment_id``, the message copies that new comment; without it, it settles status and assignee.
+    With ``comment_id``, the message copies that new comment; with ``shown_on``, it has somebody look whether
+    the link to that work item shows on both its ends, or on neither once it has ended; without either, it
+    settles status and assignee.
     ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again``, ``returned``,
     ``only`` and ``told_at`` are as above; ``only`` names work items.
     """
@@ -55,6 +57,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     only: tuple[str, ...] = ()
     since: float = 0.0
     told_at: float = 0.0
+    shown_on: int | None = None
 
     @property
     def told_by(self) -> ToldBy:

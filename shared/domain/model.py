@@ -172,11 +172,20 @@ class ExternalIssue(msgspec.Struct, frozen=True):
     web_url: str
 
 
+class IntegrationIssue(msgspec.Struct, frozen=True):
+    """A link that one of Sentry's own integrations made; ``key`` names the other end within the provider."""
+
+    key: str
+    display_name: str
+    provider: str
+    integration: str
+
+
 class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
-    ``external_issues`` are read with many issues at once only, and are empty otherwise. ``short_id`` is the
-    name that people know it by, such as FE-1.
+    ``external_issues`` and ``integration_issues`` are read where they are needed, and empty otherwise.
+    ``short_id`` is the name that people know it by, such as FE-1.
     """
 
     issue_id: str
@@ -188,10 +197,22 @@ class SentryIssue(msgspec.Struct, frozen=True):
     level: str = ""
     external_issues: tuple[ExternalIssue, ...] = ()
     short_id: str = ""
+    integration_issues: tuple[IntegrationIssue, ...] = ()
 
     @property
     def side(self) -> IssueSide:
         return IssueSide(self.status, self.assignee)
+
+
+class IssuePage(msgspec.Struct, frozen=True):
+    """Some of the issues that are linked to anything; ``after`` names the next page, None: this is the last.
+
+    Of the ``unreadable`` rows nothing is known.
+    """
+
+    issues: tuple[SentryIssue, ...]
+    after: str | None
+    unreadable: int = 0
 
 
 class FoundIssues(msgspec.Struct, frozen=True):
@@ -388,6 +409,33 @@ class FormEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         return bool(self.url)
 
 
+class BackLinks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That a link is to show on both its ends: as a hyperlink on the item, and on the issue's page.
+
+    ``due`` is when (epoch seconds) the reconciler has somebody look whether it does; None: it does.
+    ``reason`` is why it could not be shown, once that was told. ``merged`` are ids that the issue had before
+    it was merged, under which a hyperlink may still stand.
+    """
+
+    due: float | None = None
+    reason: str = ""
+    merged: tuple[str, ...] = ()
+
+
+class Remnant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a link that ended may have left on its ends; ``due``, ``reason``, ``merged`` as of its back-links.
+
+    Until ``watched_until`` a worker that took the link for a living one may still be putting something there.
+    """
+
+    issue_id: str
+    work_item_id: int
+    due: float
+    reason: str = ""
+    merged: tuple[str, ...] = ()
+    watched_until: float = 0.0
+
+
 class PassedOver(msgspec.Struct, frozen=True):
     """The states that Azure DevOps refused for a work item of this type at this revision.
 
@@ -410,7 +458,8 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     other partners are. ``form`` is None for a link that was made in another way than by Sentry's form.
     ``passed_over`` are states that were refused, and are not asked for again at once. ``apart`` says for each
     field why both sides were left different, by the reason of the last decision about it. ``short_id`` and
-    ``issue_title`` are the issue's, as it was last read.
+    ``issue_title`` are the issue's, as it was last read. ``linked_at`` is when (epoch seconds) it was made; 0
+    for a link of an older version. ``back_links`` is None for a link that does not show on its ends.
     """
 
     organization: str
@@ -434,11 +483,21 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     apart: Mapping[str, str] = {}
     short_id: str = ""
     issue_title: str = ""
+    linked_at: float = 0.0
+    back_links: BackLinks | None = None
 
     def moved_to(self, issue_id: str) -> "IssueLink":
         """Return the link with the issue into which its own was merged, which shows entries of its own."""
         form = None if self.form is None else FormEntry(self.form.at)
-        return msgspec.structs.replace(self, issue_id=issue_id, form=form)
+        shown = self.back_links
+        if shown is not None:
+            shown = BackLinks(due=0.0, merged=(*shown.merged, self.issue_id))
+        return msgspec.structs.replace(self, issue_id=issue_id, form=form, back_links=shown)
+
+    def remnant(self, due: float, watched_until: float = 0.0) -> Remnant:
+        """Return what is to be taken away once this link has ended."""
+        merged = self.back_links.merged if self.back_links else ()
+        return Remnant(self.issue_id, self.work_item_id, due, merged=merged, watched_until=watched_until)
 
     @property
     def scope(self) -> str:

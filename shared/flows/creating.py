@@ -9,6 +9,7 @@ from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound, SyncError, Throttled, Unavailable
 from shared.domain.model import FormEntry, IssueLink
+from shared.domain.rules.back_links import PLAIN, Mark
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
 from shared.flows.linking import Initial, link, part
@@ -35,7 +36,8 @@ def create_and_link(
     ado, sentry = services.ado_at_once(organization), services.sentry(organization)
     issue = sentry.get_issue(issue_id)
     url = issue.permalink if is_web_address(issue.permalink) else sentry.web_url(issue_id)
-    new = replace(new, level=issue.level, issue_url=url)
+    mark = Mark.CREATED if organization.configuration.back_links else PLAIN
+    new = replace(new, level=issue.level, issue_url=url, link_comment=str(mark))
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
     claim = _claim_or_link(services, organization, issue_id, new.work_item_type)
     if isinstance(claim, IssueLink):

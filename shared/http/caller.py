@@ -83,12 +83,14 @@ class Caller:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         quota: str = "",
+        heard: Callable[[Mapping[str, str]], None] = lambda _headers: None,
     ) -> Shape:
         """Make one call and return its answer as a ``kind``; raise NotFound, Conflict or an Upstream error.
 
         ``about`` names the one thing that the call concerns, if it concerns one: a 403 then says nothing of
         any other. ``missing`` is the kind of NotFound. ``quota`` names calls of one kind that come one after
         the other: once the service says that it grants no more for now, they wait, and are not refused.
+        ``heard`` gets the headers of an answer that is a success, such as those that name the next page.
         """
         operation = f"{method} {url.partition('?')[0]}"
         self.back_off.verify(self.service, quota)
@@ -98,6 +100,7 @@ class Caller:
             if quota and _is_used_up(response.headers):
                 self.back_off.spent(quota, _until_reset(response.headers))
             self._verify_success(operation, response, about, missing)
+            heard(response.headers)
             return self._value(operation, response, kind)
 
     def deliver(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:

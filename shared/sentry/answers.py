@@ -12,6 +12,7 @@ from shared.domain.model import (
     TEAM_ASSIGNEE,
     Assignee,
     ExternalIssue,
+    IntegrationIssue,
     IssueStatus,
     Person,
     SentryIssue,
@@ -96,6 +97,35 @@ class ExternalIssueAnswer(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
+class IntegrationIssueAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """A link that one of Sentry's own integrations made: which one, and what it calls the other end."""
+
+    key: str | int | None = None
+    display_name: str | None = None
+    integration_key: str | None = None
+    integration_name: str | None = None
+
+    @property
+    def integration_issue(self) -> IntegrationIssue:
+        return IntegrationIssue(
+            key="" if self.key is None else str(self.key),
+            display_name=unescape(self.display_name or ""),
+            provider=self.integration_key or "",
+            integration=self.integration_name or "",
+        )
+
+
+class InstalledApp(msgspec.Struct, frozen=True):
+    slug: str
+
+
+class InstallationAnswer(msgspec.Struct, frozen=True):
+    """An integration of the organization's, by whatever vendor."""
+
+    uuid: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,64}\Z")]
+    app: InstalledApp
+
+
 class IssueAnswer(msgspec.Struct, frozen=True):
     """An issue. While Sentry merges, deletes or reprocesses it, its status is none of ours: no answer."""
 
@@ -108,6 +138,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     level: str | None = None
     external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
     short_id: str | None = field(name="shortId", default=None)
+    integration_issues: list[IntegrationIssueAnswer] | None = field(name="integrationIssues", default=None)
 
     @property
     def issue(self) -> SentryIssue:
@@ -121,6 +152,7 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             level=self.level or "",
             external_issues=tuple(each.external_issue for each in self.external_issues or ()),
             short_id=self.short_id or "",
+            integration_issues=tuple(each.integration_issue for each in self.integration_issues or ()),
         )
 
 

@@ -1,9 +1,11 @@
 """The Sentry REST client: one method for each call, named after its meaning."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 import requests
@@ -15,8 +17,10 @@ from shared.domain.model import (
     ASSIGNEE_AMBIGUOUS,
     ASSIGNEE_NOT_FOUND,
     Assignee,
+    ExternalIssue,
     FoundIssues,
     Integration,
+    IssuePage,
     IssueStatus,
     Person,
     SentryComment,
@@ -28,8 +32,10 @@ from shared.sentry.accounts import Account, holders, meant
 from shared.sentry.answers import (
     Acknowledged,
     CommentAnswer,
+    ExternalIssueAnswer,
     Identified,
     IndexAnswer,
+    InstallationAnswer,
     IssueAnswer,
     MemberAnswer,
     OrganizationAnswer,
@@ -43,6 +49,9 @@ _MOST_CACHED = 10_000
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
 _BRIEF = {"detailed": "0"}
 LARGEST_BATCH = 100
+_CURSOR = re.compile(r'cursor="([0-9:]{1,60})"')
+
+Answered = TypeVar("Answered")
 
 
 class BearerAuth(AuthBase):
@@ -60,6 +69,7 @@ class MemberCache:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kept: dict[tuple[str, str], tuple[tuple[Account, ...], float]] = {}
+        self._installed: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
     def find(self, base_url: str, email: str) -> tuple[Account, ...]:
@@ -76,6 +86,14 @@ class MemberCache:
     def forget(self, base_url: str, email: str) -> None:
         with self._lock:
             self._kept.pop((base_url, email), None)
+
+    def installation(self, base_url: str) -> str | None:
+        """Return the installed app as which a call succeeded, if any did."""
+        uuid, at = self._installed.get(base_url, (None, 0.0))
+        return uuid if self._clock() - at < _CACHED_FOR else None
+
+    def note_installation(self, base_url: str, uuid: str) -> None:
+        self._installed[base_url] = (uuid, self._clock())
 
 
 class SentryClient:
@@ -98,6 +116,7 @@ class SentryClient:
         self._base_url = f"{below(base_url, 'api', '0', 'organizations', organization)}/"
         self._index_url = f"{below(base_url, 'api', '0')}/"
         self._project_url = f"{below(base_url, 'api', '0', 'projects', organization)}/"
+        self._app_url = f"{below(base_url, 'api', '0', 'sentry-app-installations')}/"
         self._web_url = f"{below(base_url, 'organizations', organization)}/"
         self._settings_url = f"{below(base_url, 'settings', organization, 'developer-settings')}/"
         self._members = members
@@ -198,6 +217,90 @@ class SentryClient:
                 issue_id = _id_of(row)
                 unreadable |= wanted if issue_id is None else {issue_id} & wanted
         return FoundIssues(found, frozenset(unreadable - found.keys()))
+
+    # https://docs.sentry.io/api/events/list-an-organizations-issues/
+    def linked_issues(self, after: str | None) -> IssuePage:
+        """Return the next page of the issues that are linked to anything, with all that they show of it.
+
+        Sentry quirk: it lists what was seen within 90 days, and no more (docs/vendor_quirks.md#sentry-rest).
+        """
+        query = {
+            "query": "is:linked",
+            "project": "-1",
+            "collapse": "stats",
+            "expand": ["sentryAppIssues", "integrationIssues"],
+            **({} if after is None else {"cursor": after}),
+        }
+        links: list[str] = []
+        rows = self._call(
+            "GET",
+            self._url("issues"),
+            list[Any],
+            about="the linked issues",
+            params=query,
+            quota="lists of issues",
+            heard=lambda headers: links.append(headers.get("Link", "")),
+        )
+        issues = [_find_readable(row) for row in rows]
+        read = tuple(each for each in issues if each is not None)
+        return IssuePage(read, _next_page("".join(links)), len(issues) - len(read))
+
+    # Entries on an issue's page
+
+    def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
+        return self._issue("GET", issue_id, params={**_LIGHT, "expand": "sentryAppIssues"})
+
+    # https://docs.sentry.io/api/integration/create-or-update-an-external-issue/
+    def put_entry(self, issue_id: str, url: str, project: str, identifier: str) -> ExternalIssue:
+        """Show one thing on an issue's page as our link, in place of the one before.
+
+        Only the app to which our token belongs may do that. Raises Forbidden if no installed one is that.
+        """
+        body = {"issueId": int(issue_id), "webUrl": url, "project": project, "identifier": identifier}
+
+        def put(uuid: str) -> ExternalIssue:
+            return self._of_app(
+                "POST", (uuid,), ExternalIssueAnswer, issue_id, missing="issue-not-found", json=body
+            ).external_issue
+
+        return self._as_our_app(put)
+
+    # https://docs.sentry.io/api/integration/delete-an-external-issue/
+    def remove_entry(self, entry: ExternalIssue, issue_id: str) -> None:
+        """Take an entry of ours away, whether it is still there or not, or raise Forbidden."""
+
+        def remove(uuid: str) -> None:
+            with suppress(NotFound):
+                self._of_app("DELETE", (uuid, entry.id), type(None), issue_id)
+
+        self._as_our_app(remove)
+
+    def _of_app(
+        self, method: str, segments: tuple[str, ...], kind: type[Shape], issue_id: str, **sent: Any
+    ) -> Shape:
+        uuid, *entry = segments
+        url = f"{below(self._app_url, uuid, 'external-issues', *entry)}/"
+        return self._call(method, url, kind, about=f"the entries of issue {issue_id}", **sent)
+
+    def _as_our_app(self, call: Callable[[str], Answered]) -> Answered:
+        """Make a call as the installed app that our token belongs to, which nothing but an answer tells."""
+        known = self._members.installation(self._base_url)
+        refused: Forbidden | None = None
+        for uuid in [known] if known else self._installations():
+            try:
+                answered = call(uuid)
+            except Forbidden as error:
+                refused = error
+            else:
+                self._members.note_installation(self._base_url, uuid)
+                return answered
+        detail = "no integration of the organization is the one that SENTRY_TOKEN belongs to"
+        raise refused or Forbidden("sentry", detail, about="the integration")
+
+    def _installations(self) -> list[str]:
+        url = self._url("sentry-app-installations")
+        listed = self._call("GET", url, list[InstallationAnswer], about="the integrations")
+        return [each.uuid for each in listed]
 
     # https://docs.sentry.io/api/events/update-an-issue/
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
@@ -317,6 +420,18 @@ class SentryClient:
 
     def _url(self, *segments: str) -> str:
         return f"{below(self._base_url, *segments)}/"
+
+
+def _next_page(link: str) -> str | None:
+    """Return the cursor of the next page, or None if this is the last.
+
+    Sentry quirk: a next page is always named, and says whether it holds anything.
+    https://docs.sentry.io/api/pagination/
+    """
+    for part in link.split(","):
+        if 'rel="next"' in part and 'results="true"' in part and (found := _CURSOR.search(part)):
+            return found[1]
+    return None
 
 
 def _find_readable(row: Any) -> SentryIssue | None:

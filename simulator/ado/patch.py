@@ -1,5 +1,6 @@
 """A work item patch: the document read into values, and the rules that turn old fields into new."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +21,7 @@ Value = str | int | float | bool | Person
 Fields = Mapping[str, Value]
 
 NOT_A_PATCH = "You must pass a valid patch document in the body of the request."
+_COMMENT_PATH = re.compile("([0-9]+)/attributes/comment")
 REMAINING_WORK = "Microsoft.VSTS.Scheduling.RemainingWork"
 
 
@@ -33,6 +35,14 @@ class Relation:
     def joins_work_items(self) -> bool:
         return self.rel.startswith("System.LinkTypes.")
 
+    @property
+    def is_hyperlink(self) -> bool:
+        return self.rel == "Hyperlink"
+
+    def is_same_as(self, other: "Relation") -> bool:
+        """Tell whether both lead to the same, by the same kind of link; comments make no difference."""
+        return (self.rel, self.url.casefold()) == (other.rel, other.url.casefold())
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -43,6 +53,7 @@ class Patch:
     tags_replaced: bool = False
     added: tuple[Relation, ...] = ()
     removed: tuple[int, ...] = ()
+    commented: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, document: Any) -> "Patch":
@@ -68,10 +79,13 @@ class Patch:
                 wanted = "" if op == "remove" or value is None else value
                 replaced = self.tags_replaced or (op == "replace" and reference_name == "System.Tags")
                 return replace(self, fields={**self.fields, reference_name: wanted}, tags_replaced=replaced)
-            case ("add", "relations"):
+            case ("add", "relations") if rest == "-":
                 return replace(self, added=(*self.added, _relation(value)))
             case ("remove", "relations") if rest.isdigit():
                 return replace(self, removed=(*self.removed, int(rest)))
+            # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/update#update-a-link
+            case ("add" | "replace", "relations") if found := _COMMENT_PATH.fullmatch(rest):
+                return replace(self, commented={**self.commented, int(found[1]): str(value)})
             case ("add" | "replace", "id" | "multilinefieldsformat"):
                 return self
             case _:
@@ -83,7 +97,7 @@ class Patch:
         history = self.fields.get("System.History")
         formatted = (history.get("text"),) if isinstance(history, dict) else ()
         links = (value for each in self.added for value in (each.url, each.attributes.get("comment")))
-        return (*self.fields.values(), *formatted, *links)
+        return (*self.fields.values(), *formatted, *links, *self.commented.values())
 
     def check(self, rev: int, fields: Fields) -> None:
         """Raise the 412 of the first "test" that does not hold."""

@@ -229,6 +229,7 @@ FIELDS = _fields(
     "System.RevisedDate | Revised Date | dateTime!",
     "System.IsDeleted | Is Deleted | boolean!",
     "System.CommentCount | Comment Count | integer!",
+    "System.HyperLinkCount | Hyperlink Count | integer!",
     "System.Title | Title | string",
     "System.Description | Description | html",
     "System.History | History | history",

@@ -15,6 +15,7 @@ from simulator.sentry.json import (
     comment_json,
     external_issue_json,
     installation_json,
+    integration_issue_json,
     issue_json,
     member_json,
     organization_json,
@@ -176,6 +177,9 @@ class RestApi:
                 full.pop(key, None)
         if "sentryAppIssues" in request.args.getlist("expand"):
             full["sentryAppIssues"] = self._links(issue)
+        if "integrationIssues" in request.args.getlist("expand"):
+            links = self._issues.integration_issues_of(issue.id)
+            full["integrationIssues"] = [integration_issue_json(each) for each in links]
         return full
 
     def update_issue(self, issue_id: str) -> Response:
@@ -241,7 +245,7 @@ class RestApi:
             return False
         for word in query.split():
             if word == "is:linked":
-                if not self._links(issue):
+                if not self._links(issue) and not self._issues.integration_issues_of(issue.id):
                     return False
             elif word.startswith("is:"):
                 wanted = {"archived": "ignored"}.get(word[3:], word[3:])

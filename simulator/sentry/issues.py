@@ -18,6 +18,7 @@ from simulator.sentry.model import (
     Comment,
     ExternalIssue,
     Hook,
+    IntegrationIssue,
     Issue,
     Missing,
     Modes,
@@ -63,6 +64,7 @@ class Issues:
         self._short_ids: dict[str, str] = {}
         self._merged: dict[str, str] = {}
         self._external: dict[tuple[str, str], ExternalIssue] = {}
+        self._of_integrations: list[IntegrationIssue] = []
         self._comments: dict[int, Comment] = {}
         self._next_issue_id = 100
         self._next_external_id = 1
@@ -316,6 +318,21 @@ class Issues:
             external = ExternalIssue(external_id, issue.id, service_type, name, web_url)
             self._external[(issue.id, service_type)] = external
             return external
+
+    def link_by_integration(
+        self, issue_id: str, key: str, *, provider: str, name: str, display_name: str
+    ) -> IntegrationIssue:
+        """Link an issue as one of Sentry's own integrations does."""
+        with self.lock:
+            issue = self.find(issue_id)
+            number = str(len(self._of_integrations) + 1)
+            link = IntegrationIssue(number, issue.id, key, display_name, issue.title, provider, name)
+            self._of_integrations.append(link)
+            return link
+
+    def integration_issues_of(self, issue_id: str) -> list[IntegrationIssue]:
+        with self.lock:
+            return [link for link in self._of_integrations if link.issue_id == issue_id]
 
     def unlink(self, external_id: str) -> None:
         """Remove a link; no hook is sent."""

@@ -11,6 +11,7 @@ from simulator.sentry.model import (
     Comment,
     ExternalIssue,
     Integration,
+    IntegrationIssue,
     Issue,
     Json,
     Member,
@@ -129,6 +130,19 @@ def external_issue_json(link: ExternalIssue) -> Json:
         "serviceType": link.service_type,
         "displayName": link.display_name,
         "webUrl": link.web_url,
+    }
+
+
+def integration_issue_json(link: IntegrationIssue) -> Json:
+    """Write a link of one of Sentry's own integrations (sentry: ExternalIssueSerializer)."""
+    return {
+        "id": link.id,
+        "key": link.key,
+        "title": link.title,
+        "description": None,
+        "displayName": link.display_name,
+        "integrationKey": link.provider,
+        "integrationName": link.name,
     }
 
 

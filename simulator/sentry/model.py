@@ -172,6 +172,19 @@ class ExternalIssue:
 
 
 @dataclass(frozen=True)
+class IntegrationIssue:
+    """A link that one of Sentry's own integrations made; its ``key`` names the thing elsewhere."""
+
+    id: str
+    issue_id: str
+    key: str
+    display_name: str
+    title: str
+    provider: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Comment:
     """A note below an issue."""
 

@@ -171,6 +171,15 @@ class FakeSentry:
         self.issues.modes = modes
 
     @property
+    def scopes(self) -> frozenset[str]:
+        """What our token may do."""
+        return self._gate.scopes
+
+    @scopes.setter
+    def scopes(self, scopes: frozenset[str]) -> None:
+        self._gate.scopes = scopes
+
+    @property
     def calls(self) -> list[tuple[str, str, int]]:
         """Every call of the API that was answered, as (method, path, status)."""
         with self.issues.lock:
@@ -188,6 +197,21 @@ class FakeSentry:
 
     def external_issues(self, issue_id: str) -> list[Json]:
         return [external_issue_json(link) for link in self.issues.links_of(self.issues.find(issue_id).id)]
+
+    def link_by_integration(
+        self,
+        issue_id: str,
+        work_item_id: int,
+        *,
+        provider: str = "vsts",
+        name: str = "fabrikam",
+        area: str = "Fabrikam-Fiber",
+    ) -> None:
+        """Link an issue as Sentry's own Azure DevOps integration does, or another of its integrations."""
+        key = str(work_item_id)
+        self.issues.link_by_integration(
+            issue_id, key, provider=provider, name=name, display_name=f"{area}#{key}"
+        )
 
     def comments(self, issue_id: str) -> list[Json]:
         with self.issues.lock:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
 from shared.ado.auth import personal_access_token
+from shared.ado.back_links import change_hyperlinks, get_related
 from shared.ado.client import AdoClient
 from shared.ado.comments import add_comment
 from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse
@@ -19,6 +20,7 @@ from shared.domain.connection import Identity
 from shared.domain.errors import Conflict, NotFound, Refused
 from shared.domain.model import Category, FoundWorkItems, Person, State, Stranger, WorkItem
 from shared.domain.ports import UNSET
+from shared.domain.rules.back_links import HyperlinkChange, Mark
 from shared.http import BackOff, new_session
 from simulator.ado import FakeAdo
 from simulator.ado.errors import Refused as FakeRefused
@@ -342,3 +344,62 @@ def test_of_racing_writers_at_one_revision_exactly_one_wins(bench: Bench) -> Non
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(write, ("Active", "Resolved", "Closed")))
     assert [bench.ado.get_work_item(31).state] == won
+
+
+# Hyperlinks
+
+PAGE = "https://acme.sentry.io/issues/100/"
+
+
+@pytest.mark.parametrize("makes_revision", [True, False])
+def test_a_hyperlink_is_added_once_and_removed_by_its_place(bench: Bench, *, makes_revision: bool) -> None:
+    _make_revisions(bench, on=makes_revision)
+    bench.people.add_item("Fix login", 31)
+    before = get_related(client_of(bench), 31)
+    assert (before.item, before.relations) == (bench.ado.get_work_item(31), ())
+    added = change_hyperlinks(client_of(bench), before, HyperlinkChange(add=True), PAGE)
+    assert [(each.rel, each.url, each.comment) for each in added.relations] == [
+        ("Hyperlink", PAGE, str(Mark.LINKED))
+    ]
+    assert added.item.rev == (2 if makes_revision else 1)
+    assert (added.item.state, added.item.assignee) == (before.item.state, before.item.assignee)
+    unmarked = change_hyperlinks(client_of(bench), added, HyperlinkChange(unmark=(0,)), "")
+    assert [each.comment for each in unmarked.relations] == ["Sentry issue"]
+    assert change_hyperlinks(client_of(bench), unmarked, HyperlinkChange(remove=(0,)), "").relations == ()
+
+
+def test_a_hyperlink_that_somebody_added_meanwhile_is_a_conflict(bench: Bench) -> None:
+    _make_revisions(bench, on=False)
+    bench.people.add_item("Fix login", 31)
+    read = get_related(client_of(bench), 31)
+    change_hyperlinks(client_of(bench), read, HyperlinkChange(add=True), PAGE)
+    with pytest.raises(Conflict):
+        change_hyperlinks(client_of(bench), read, HyperlinkChange(add=True), PAGE)
+    assert len(get_related(client_of(bench), 31).relations) == 1
+
+
+def test_hyperlinks_are_changed_as_they_were_read_or_not_at_all(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    read = get_related(client_of(bench), 31)
+    bench.people.edit(31, **{"System.State": "Active"})
+    with pytest.raises(Conflict):
+        change_hyperlinks(client_of(bench), read, HyperlinkChange(add=True), PAGE)
+    assert get_related(client_of(bench), 31).relations == ()
+
+
+def test_a_change_of_hyperlinks_is_an_update_without_news(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    change_hyperlinks(client_of(bench), get_related(client_of(bench), 31), HyperlinkChange(add=True), PAGE)
+    assert events(bench) == [Uninteresting("nothing-to-sync", work_item_id=31)]
+
+
+def client_of(bench: Bench) -> AdoClient:
+    """Return the client, or the double, which answers what these calls ask of it."""
+    return cast("AdoClient", bench.ado)
+
+
+def _make_revisions(bench: Bench, *, on: bool) -> None:
+    if isinstance(bench.people, FakeAdo):
+        bench.people.work_items.hyperlinks_make_revisions = on
+    else:
+        bench.people.hyperlinks_make_revisions = on

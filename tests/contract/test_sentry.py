@@ -14,6 +14,7 @@ from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
 from simulator.sentry import FakeSentry, Modes
+from simulator.sentry.gate import ALL_SCOPES
 from tests.doubles.sentry import MemorySentry
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
@@ -267,3 +268,41 @@ def test_some_plans_do_not_list_several_projects_at_once(bench: Bench) -> None:
     with pytest.raises(Refused) as raised:
         bench.sentry.find_issues(["100"])
     assert "multi project stream" in raised.value.told
+
+
+# Entries on an issue's page
+
+TICKET = "https://dev.azure.com/fabrikam/_workitems/edit/31"
+
+
+def test_an_entry_takes_the_place_of_the_one_before(bench: Bench) -> None:
+    bench.sentry.put_entry("100", TICKET, "Fabrikam", "31")
+    put = bench.sentry.put_entry("100", f"{TICKET}2", "Fabrikam", "312")
+    assert (put.web_url, put.display_name) == (f"{TICKET}2", "Fabrikam#312")
+    assert bench.sentry.get_issue_with_entries("100").external_issues == (put,)
+    assert bench.sentry.get_issue_with_entries("101").external_issues == ()
+    assert bench.sentry.get_issue("100").external_issues == ()
+
+
+def test_an_entry_is_removed_whether_it_is_there_or_not(bench: Bench) -> None:
+    put = bench.sentry.put_entry("100", TICKET, "Fabrikam", "31")
+    for _ in range(2):
+        bench.sentry.remove_entry(put, "100")
+    assert bench.sentry.get_issue_with_entries("100").external_issues == ()
+
+
+def test_an_entry_is_not_removed_without_event_admin(bench: Bench) -> None:
+    put = bench.sentry.put_entry("100", TICKET, "Fabrikam", "31")
+    if isinstance(bench.people, FakeSentry):
+        bench.people.scopes = ALL_SCOPES - {"event:admin"}
+    else:
+        bench.people.may_remove_entries = False
+    with pytest.raises(Forbidden):
+        bench.sentry.remove_entry(put, "100")
+    assert bench.sentry.get_issue_with_entries("100").external_issues == (put,)
+
+
+def test_no_entry_is_put_for_an_issue_that_is_not_there(bench: Bench) -> None:
+    with pytest.raises(NotFound) as refusal:
+        bench.sentry.put_entry("404", TICKET, "Fabrikam", "31")
+    assert refusal.value.kind == "issue-not-found"

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from shared.ado.answers import Relation, WorkItemAnswer
 from shared.ado.client import Project
 from shared.ado.identity import name_of
 from shared.domain.decoding import Shape
@@ -63,6 +64,7 @@ class _Entry:
     revisions: list[Revision] = field(default_factory=list)
     is_deleted: bool = False
     comments: list[str] = field(default_factory=list)
+    relations: list[Relation] = field(default_factory=list)
 
     @property
     def item(self) -> WorkItem:
@@ -89,6 +91,8 @@ class MemoryAdo:
         self.unlisted: frozenset[str] = frozenset()
         # By so many seconds its clock is ahead of ours; None: it does not say.
         self.ahead: float | None = None
+        # Whether a change of hyperlinks alone makes a revision was not confirmed.
+        self.hyperlinks_make_revisions = True
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
 
@@ -192,16 +196,20 @@ class MemoryAdo:
         kind: type[Shape],
         *,
         about: str = "",
+        missing: str = "",  # as the client has it
         json: Any = None,
         params: Any = None,
+        headers: Any = None,  # likewise
     ) -> Shape:
-        """Answer the two requests of a discussion, which is all that the sync spells as a path.
+        """Answer what the sync spells as a path: the requests of a discussion, and those of hyperlinks.
 
         ADO quirk: comments, unlike work items, are only found under their project.
         """
         match path:
             case (project_id, "_apis", "wit", "workItems", work_item_id, "comments"):
                 entry = self._live(int(work_item_id))
+            case ("_apis", "wit", "workitems", work_item_id):
+                return self._answer_about_relations(method, self._live(int(work_item_id)), kind, json)
             case _:
                 raise ValueError(f"the double knows no {method} {path}")
         if entry.item.project_id != project_id:
@@ -210,6 +218,45 @@ class MemoryAdo:
             _check(json["text"])
             entry.comments.append(json["text"])
         return msgspec.convert({"comments": [{"text": each} for each in reversed(entry.comments)]}, kind)
+
+    def _answer_about_relations(self, method: str, entry: _Entry, kind: type[Shape], patch: Any) -> Shape:
+        if method == "PATCH":
+            self._change_relations(entry, patch)
+        item = entry.item
+        fields = {"System.WorkItemType": item.work_item_type, "System.State": item.state}
+        relations = [msgspec.to_builtins(each) for each in entry.relations]
+        answer = {"id": item.id, "rev": item.rev, "fields": fields, "relations": relations}
+        return msgspec.convert(answer, kind)
+
+    def _change_relations(self, entry: _Entry, patch: list[dict[str, Any]]) -> None:
+        """Change the hyperlinks of a work item, which makes a revision unless a test has it otherwise."""
+        relations = list(entry.relations)
+        for each in patch:
+            match each["op"], each["path"].split("/")[1:]:
+                case "test", ["rev"]:
+                    if each["value"] != entry.item.rev:
+                        raise Conflict(f"VS403351: rev is {entry.item.rev}, not {each['value']}")
+                case "add", ["relations", "-"]:
+                    added = msgspec.convert(each["value"], Relation)
+                    if any((one.rel, one.url) == (added.rel, added.url) for one in relations):
+                        raise Refused("ado", "Relation already exists.")
+                    relations.append(added)
+                case "remove", ["relations", place]:
+                    del relations[int(place)]
+                case "replace", ["relations", place, "attributes", "comment"]:
+                    old = relations[int(place)]
+                    comment = {**(old.attributes or {}), "comment": each["value"]}
+                    relations[int(place)] = replace(old, attributes=comment)
+                case what:
+                    raise ValueError(f"the double knows no {what}")
+        entry.relations = relations
+        if self.hyperlinks_make_revisions:
+            before = entry.item
+            self._append(entry, entry.item, SERVICE)
+            self.announce(Event("updated", entry.item, before))
+
+    def work_item_from(self, answer: WorkItemAnswer) -> WorkItem:
+        return self._live(answer.id).item
 
     @property
     def base_url(self) -> str:
@@ -306,6 +353,10 @@ class MemoryAdo:
     def discussion(self, work_item_id: int) -> Sequence[str]:
         """Return the comments of a work item, oldest first."""
         return self._entries[work_item_id].comments
+
+    def hyperlinks(self, work_item_id: int) -> list[tuple[str, str]]:
+        """Return the address and the comment of each hyperlink."""
+        return [(each.url or "", each.comment) for each in self._entries[work_item_id].relations]
 
     def is_deleted(self, work_item_id: int) -> bool:
         return self._entries[work_item_id].is_deleted

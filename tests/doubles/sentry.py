@@ -26,6 +26,7 @@ from simulator.sentry.model import Modes
 OWNER = "owner@acme.example"
 APPLICATION = "application"
 ORGANIZATION_ID = "1"
+OUR_APP = "azure-devops-sync"
 TEAMS = {"frontend": "45"}
 
 
@@ -70,6 +71,7 @@ class MemorySentry:
         self._forbidden: set[str] = set()
         self._pending: set[str] = set()
         self._external: dict[str, ExternalIssue] = {}
+        self.may_remove_entries = True
         self._comments: dict[str, SentryComment] = {}
         self._commented: dict[str, str] = {}
         self._in_a_team: dict[str, bool] = {OWNER: True}
@@ -130,6 +132,20 @@ class MemorySentry:
     def _linked(self, issue: SentryIssue) -> SentryIssue:
         external = self._external.get(issue.issue_id)
         return issue if external is None else replace(issue, external_issues=(external,))
+
+    def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
+        return self._linked(self.get_issue(issue_id))
+
+    def put_entry(self, issue_id: str, url: str, project: str, identifier: str) -> ExternalIssue:
+        issue_id = self.get_issue(issue_id).issue_id
+        entry = ExternalIssue(f"e{issue_id}", OUR_APP, f"{project}#{identifier}", url)
+        self._external[issue_id] = entry
+        return entry
+
+    def remove_entry(self, entry: ExternalIssue, issue_id: str) -> None:
+        if not self.may_remove_entries:
+            raise Forbidden("sentry", "HTTP 403", about=f"the entries of issue {issue_id}")
+        self._external = {name: each for name, each in self._external.items() if each.id != entry.id}
 
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         return self._set_status(issue_id, status, APPLICATION)
@@ -228,6 +244,11 @@ class MemorySentry:
         del self._issues[self.get_issue(issue_id).issue_id]
 
     # What a test inspects.
+
+    def entry(self, issue_id: str) -> str | None:
+        """Return the address to which the entry on an issue's page leads."""
+        found = self._external.get(issue_id)
+        return None if found is None else found.web_url
 
     def knows(self, email: str) -> bool:
         """Tell whether somebody is a member, and in a team that has the project."""

@@ -217,6 +217,8 @@ class Pair:
             "ado_search_url": self.ado.search_url,
             "sentry_url": self.sentry.url,
             "sentry_organization": self.sentry.organization,
+            # Showing links on their ends makes calls of its own: tests/e2e/test_back_links.py.
+            "back_links": False,
         }
         return {**needed, **changes}
 

@@ -11,6 +11,7 @@ from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, U
 from shared.domain.messages import Message
 from shared.domain.model import (
     Assignee,
+    ExternalIssue,
     FoundIssues,
     FoundWorkItems,
     Integration,
@@ -144,6 +145,7 @@ class TroubledAdo:
         self._place = place
         self._ado = place.ado
         self.web_url = place.ado.web_url
+        self.work_item_from = place.ado.work_item_from
 
     def instance_id(self) -> str:
         trouble = self._stage.before_call(ADO, "GET connectionData")
@@ -222,13 +224,15 @@ class TroubledAdo:
         kind: type[Shape],
         *,
         about: str = "",
+        missing: str = "",  # the double raises what the client would
         json: Any = None,
         params: Any = None,
+        headers: Any = None,  # likewise
     ) -> Shape:
-        """Make one of the two calls about a discussion."""
+        """Make one of the calls about a discussion, or about hyperlinks."""
         trouble = self._stage.before_call(ADO, f"{method} {about}")
-        number = int(path[-2])
-        self._stage.verify_allowed(f"item {number}", writes=method == "POST")
+        number = int(path[-2] if path[-1] == "comments" else path[-1])
+        self._stage.verify_allowed(f"item {number}", writes=method != "GET")
         answer = self._ado.call(method, path, kind, about=about, json=json, params=params)
         if method == "POST":
             self._stage.commented(number, json["text"])
@@ -244,6 +248,7 @@ class TroubledSentry:
     def __init__(self, stage: Stage, sentry: MemorySentry) -> None:
         self._stage = stage
         self._sentry = sentry
+        self.web_url = sentry.web_url
 
     def organization_id(self) -> str:
         trouble = self._stage.before_call(SENTRY, "GET the organization")
@@ -280,6 +285,24 @@ class TroubledSentry:
         self._stage.observed(issue_id, issue)
         self._finish(trouble)
         return issue
+
+    def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
+        trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id} with its entries")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=False)
+        issue = self._sentry.get_issue_with_entries(issue_id)
+        self._finish(trouble)
+        return issue
+
+    def put_entry(self, issue_id: str, url: str, project: str, identifier: str) -> ExternalIssue:
+        trouble = self._stage.before_call(SENTRY, f"POST an entry of issue {issue_id}: {identifier}")
+        entry = self._sentry.put_entry(issue_id, url, project, identifier)
+        self._finish(trouble)
+        return entry
+
+    def remove_entry(self, entry: ExternalIssue, issue_id: str) -> None:
+        trouble = self._stage.before_call(SENTRY, f"DELETE an entry of issue {issue_id}")
+        self._sentry.remove_entry(entry, issue_id)
+        self._finish(trouble)
 
     def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
         trouble = self._stage.before_call(LISTS, f"GET {len(issue_ids)} issues")

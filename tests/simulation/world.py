@@ -445,10 +445,16 @@ class World:
             writes = self.witness.writes
             self.let_pass(EVERY)
             complaints = [*self.witness.violations, *self.witness.complaints()]
+            complaints += self.witness.not_shown(all_told=self._all_links_are_told)
             if self.witness.violations or (not complaints and self._is_quiet(writes)):
                 return complaints or self._too_late(self.now - EVERY - well_since)
             if self.now > well_since + PATIENCE:
                 return complaints or ["it still writes, long after every hook was delivered"]
+
+    @property
+    def _all_links_are_told(self) -> bool:
+        """Tell whether every link is in a row that can be read, and under the connection there is now."""
+        return self._parted_at == 0.0 and all(each.what != "damage" for each in self.schedule.actions)
 
     def _is_quiet(self, writes: int) -> bool:
         return self.witness.writes == writes and self.outages.over_at < self.now

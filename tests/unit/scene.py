@@ -226,7 +226,9 @@ class Scene:
             lambda: self.now,
             pause=self._wait,
         )
-        self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
+        # Links that show on their ends are tested in tests/unit/flows/test_back_links.py.
+        configuration = Configuration(ado_url=BASE_URL, back_links=False)
+        self.services.organizations.add(SLUG, configuration, KNOWN)
         for email in (ANN, BOB):
             self.sentry.add_member(email)
         self.link()

@@ -43,6 +43,7 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     ),
     "admin": Http("organizations/{organization}/admin", "GET", "FUNCTION"),
     "ado_webhook": Http("ado/{organization}/webhook", "POST", "ANONYMOUS"),
+    "adopt": Http("organizations/{organization}/adopt", "POST", "FUNCTION"),
     "copy_link": Http(
         "organizations/{organization}/links/{issue_id}/{work_item_id}/copy", "POST", "FUNCTION"
     ),
@@ -59,6 +60,7 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "org_config": Http("organizations/{organization}/config", "DELETE GET PUT", "FUNCTION"),
     "organizations": Http("organizations", "GET", "FUNCTION"),
     "outbound_sync": Queue("outbound-sync"),
+    "rebuild": Http("organizations/{organization}/rebuild", "POST", "FUNCTION"),
     "reconcile": Timer("0 */5 * * * *"),
     "reconcile_now": Http("organizations/{organization}/reconcile", "POST", "FUNCTION"),
     "search": Http("organizations/{organization}/search", "GET", "FUNCTION"),

@@ -595,4 +595,23 @@ MUTANTS = (
         "types)",
         tests=("tests/unit/settling/test_workflows.py",),
     ),
+    _mutant(
+        "show a link once more",
+        "domain/rules/back_links.py",
+        "    return HyperlinkChange(add=not shows, remove=old)\n",
+        "    return HyperlinkChange(add=True, remove=old)\n",
+        tests=("tests/unit/domain/test_back_links.py",),
+    ),
+    _mutant(
+        "forget what an ended link left",
+        "flows/linking.py",
+        "services.links.discard(organization.scope, issue_id, work_item_id, remnant)",
+        "services.links.discard(organization.scope, issue_id, work_item_id)",
+    ),
+    _mutant(
+        "show a link that nobody asks to be shown again",
+        "flows/reconciling/waiting.py",
+        "        if owed is not None and owed.due is not None and (owed.due <= run.now or run.everything):\n",
+        "        if owed is not None and owed.due is not None and run.everything:\n",
+    ),
 )

@@ -37,6 +37,7 @@ WHOLE = {
     "people": {"ann@corp.example": "ann@home.example"},
     "on_conflict": "ado",
     "done_when": "all",
+    "back_links": True,
 }
 
 

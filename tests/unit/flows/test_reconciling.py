@@ -275,7 +275,7 @@ def reconcile_worker(scene: Scene, body: bytes) -> None:
 
 def add_organization(scene: Scene, slug: str) -> None:
     """Connect another organization that links the same two."""
-    configuration = Configuration(ado_url="https://dev.azure.com/fabrikam/")
+    configuration = Configuration(ado_url="https://dev.azure.com/fabrikam/", back_links=False)
     organization = scene.services.organizations.add(slug, configuration)
     link(scene.services, organization, ISSUE, ITEM, None)
     scene.calls.made.clear()
