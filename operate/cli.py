@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from operate.commands import connect, doctor, hooks, looking, mending, moving, replay, settings
+from operate.commands import connect, doctor, hooks, looking, mending, moving, replay, settings, taking_over
 from operate.desk import operating
 from shared.version import VERSION
 
@@ -29,6 +29,9 @@ COMMANDS: tuple[tuple[str, str, Command], ...] = (
     (MEND, "copy", mending.copy),
     (MOVE, "export", moving.export),
     (MOVE, "import", moving.import_),
+    (MOVE, "adopt", taking_over.adopt),
+    (MOVE, "rebuild", taking_over.rebuild),
+    (MOVE, "back-link", taking_over.back_link),
 )
 GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
     (
