@@ -201,8 +201,9 @@ class SentryIssue(msgspec.Struct, frozen=True):
 
     ``external_issues`` and ``integration_issues`` are read where they are needed, and empty otherwise.
     ``short_id`` is the name that people know it by, such as FE-1. ``substatus`` says in which way it is
-    archived, and is empty where Sentry does not say so. ``regression`` is the id of the activity by
-    which Sentry itself unresolved it, if that was its last change of status; it is read with one issue only, as is the ``count`` of events.
+    archived, and is empty where Sentry does not say so. ``regression`` is the id of the activity by which
+    Sentry itself unresolved it, if that was its last change of status; it is read with one issue only, as is
+    the ``count`` of events.
     """
 
     issue_id: str
