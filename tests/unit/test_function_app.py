@@ -41,7 +41,7 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "activity": Http(
         "organizations/{organization}/links/{issue_id}/{work_item_id}/activity", "GET", "FUNCTION"
     ),
-    "admin": Http("organizations/{organization}/admin", "GET", "FUNCTION"),
+    "admin": Http("organizations/{organization}/admin", "GET", "ANONYMOUS"),
     "ado_webhook": Http("ado/{organization}/webhook", "POST", "ANONYMOUS"),
     "copy_link": Http(
         "organizations/{organization}/links/{issue_id}/{work_item_id}/copy", "POST", "FUNCTION"
