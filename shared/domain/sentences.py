@@ -115,6 +115,7 @@ WHY: Mapping[str, str] = {
     "assignee-ambiguous": "Several people on the other side have the assignee's address.",
     "unknown-state": "No category is known for the work item's state, so nobody can say what it counts as.",
     "no-such-state": "No state of the work item's type counts as the wanted status.",
+    "state-unreachable": "The process allows no way of at most three steps to a state of the wanted status.",
     "flapping": "We wrote 20 times within an hour: something keeps changing the link back.",
     "forbidden": "Our credentials do not reach this one thing.",
     "unauthorized": "Our credentials are not accepted.",

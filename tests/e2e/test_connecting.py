@@ -359,10 +359,11 @@ def test_an_invalid_connection_string_is_named() -> None:
 def test_a_new_mapping_has_what_needs_attention_settled_at_once(pair: Pair) -> None:
     pair.connect()
     issue_id, work_item_id = pair.linked()
-    pair.ado.fail_next(http_status=400, method="PATCH")
+    pair.ado.fail_next(100, http_status=400, method="PATCH")
     pair.sentry.resolve(issue_id)
     pair.settle()
     assert pair.health(issue_id, work_item_id)[0] == "attention"
+    pair.ado.faults.clear()
     pair.configure(**mapped(pair, on_resolve="Resolved"))
     pair.app.run_now("reconcile")
     eventually(lambda: pair.health(issue_id, work_item_id)[0] == "settled")

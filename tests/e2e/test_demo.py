@@ -248,7 +248,7 @@ def test_a_second_organization_is_connected_by_hand_as_the_page_says(playground:
     assert '"sentry_organization": "acme"' in typed
     assert typed.count('"state": "enabled"') == 3, typed
     assert typed.count('"outcome": "linked"') >= 2, typed
-    assert '{"status": "ok", "problems": []}' in typed
+    assert '"status": "ok"' in typed
     _, sentry, _, _ = addresses_in(said)
     with session() as asked:
         url = f"{known['APP']}/api/sentry/fabrikam/webhook"

@@ -110,7 +110,7 @@ def test_both_services_are_trusted_by_an_authority_of_the_house(house: House) ->
     answer = pair.ask("POST", "reconcile", json={"issue_id": issue_id, "work_item_id": work_item_id})
     assert answer.json() == {"outcome": "applied"}
     assert pair.state(work_item_id) == "Closed"
-    assert pair.app.ask("GET", "health").json() == {"status": "ok", "problems": []}
+    assert pair.app.ask("GET", "health").json()["status"] == "ok"
 
 
 @pytest.mark.parametrize("named", ["", "nowhere.pem", "empty.pem"])

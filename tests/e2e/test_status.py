@@ -165,10 +165,12 @@ def test_all_organizations_are_listed(pair: Pair) -> None:
 
 
 def test_a_sentry_organization_that_does_not_exist_is_named(pair: Pair) -> None:
-    pair.configure(sentry_organization="nope")
+    pair.connect()
+    pair.sentry.rename("elsewhere")
+    pair.ask("POST", "reconcile")
     assert kinds(pair) == [("organization-not-found", "sentry")]
     turns_red(pair, "Sentry knows no organization")
-    pair.connect()
+    pair.configure(sentry_organization="elsewhere")
     assert kinds(pair) == []
 
 

@@ -70,7 +70,6 @@ def reconcile(
     if everything:
         progress = replace(progress, links_after=None, links_so_far=LinkTally(), everything=True)
     run = Run(services, organization, progress, run_for)
-    ask_who_is_there(run)
     if everything:
         want_look(run)
     if _has_links(run):
@@ -80,6 +79,7 @@ def reconcile(
         run.attempt(Part.ISSUES, read_issues)
     else:
         run.begin_anew()
+    ask_who_is_there(run)
     run.attempt(Part.ACTIVITY, prune)
     fill_in(services, organization)
     tell_problems(run)

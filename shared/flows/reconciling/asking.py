@@ -1,4 +1,4 @@
-"""Asking both services who they are, links or not, so that a trouble is told before it matters."""
+"""Hearing from both services once an hour, links or not, so that a trouble is told before it matters."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,12 +12,15 @@ _EVERY = 3600.0  # seconds
 
 
 def ask_who_is_there(run: Run) -> None:
-    """Ask once an hour, after each change of the document, and in each run while one does not answer."""
+    """Ask once an hour, after each change of the document, on request, and while one does not answer.
+
+    A service that has answered another question of this run is not asked: it accepts our credentials.
+    """
     progress = run.progress
     is_due = not 0.0 <= run.now - progress.asked_at < _EVERY
     is_new = run.organization.connection.changed_at > progress.asked_at
     is_broken = any(part in progress.problems for part in (Part.ADO, Part.SENTRY))
-    if not (is_due or is_new or is_broken):
+    if not (is_due or is_new or is_broken or run.everything):
         return
     run.progress = replace(progress, asked_at=run.now)
     services, organization = run.services, run.organization
@@ -31,6 +34,8 @@ def ask_who_is_there(run: Run) -> None:
 
 def _ask(run: Run, ask: Callable[[], str], service: str) -> None:
     """Ask one service; one that asks us to wait is well, and says who it is another time."""
+    if service in run.heard:
+        return
     with suppress(Throttled):
         ask()
         run.was_answered(service, allowed=False)
