@@ -36,7 +36,7 @@ export function showErrors(errors) {
   const unplaced = [];
   for (const [path, message] of Object.entries(errors)) {
     const element = fieldFor(path, fields);
-    if (element) showError(element, capitalized(message));
+    if (element) showError(meantIn(element, message), capitalized(message));
     else unplaced.push(`${path}: ${message}`);
   }
   const count = Object.keys(errors).length;
@@ -62,6 +62,16 @@ function fieldFor(path, fields) {
   return null;
 }
 
+/**
+ * Return the text field of a row that an error is about, if it repeats what stands in it; else the row.
+ * @param {HTMLElement} element
+ * @param {string} message
+ */
+function meantIn(element, message) {
+  const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll(":scope > .row > input"));
+  return [...inputs].find(({ value }) => value.trim() && message.includes(value.trim())) ?? element;
+}
+
 /** @param {string} path */
 const outerOf = (path) => path.slice(0, Math.max(path.lastIndexOf("."), path.lastIndexOf("["), 0));
 
@@ -76,7 +86,7 @@ function showError(element, message) {
   describe(element, ...descriptionsOf(element), id);
   if (isControl(element)) {
     element.setAttribute("aria-invalid", "true");
-    element.after(error);
+    (element.closest(".row") ?? element).after(error);
   } else {
     const title = element.querySelector(":scope > :is(legend, summary, h2)");
     if (title) title.after(error);

@@ -1,9 +1,10 @@
 /* The top of the page: what needs somebody, by its cause and with its cure; then how the sync does. */
 
-/** @import { Door, Hooks, Link, Problem, Status } from "./shapes.js" */
+/** @import { Door, Hooks, Link, Problem, Status, Subscription } from "./shapes.js" */
 import { ask } from "./api.js";
 import { ago, build, button, byId, capitalized, clock, closed, counted, inputById, onClick, say, show } from "./dom.js";
 import { linksInNeed, showLinks, syncNow } from "./links.js";
+import { changeDocument } from "./settings.js";
 import { open } from "./tabs.js";
 import { SERVICES, subscriptionInWords } from "./words.js";
 
@@ -119,7 +120,7 @@ function drawTrouble(first) {
   if (isOfLinks)
     buttons.push(
       retry,
-      button("Show", said, () => showThem(trouble), { "aria-label": `Show: ${titleOf(problem)}` }),
+      button("Show links", said, () => showThem(trouble), { "aria-label": `Show links: ${titleOf(problem)}` }),
     );
   if (HOOKS.has(problem.kind) && problem.side === "ado")
     buttons.push(button("Repair hooks", said, () => repairHooks(said)));
@@ -184,7 +185,7 @@ async function mapPerson(trouble) {
   const other = inputById("person").value.trim();
   if (!other) return say(byId("trouble-said"), "Nothing was changed: no address was given.", "warn");
   const people = isInSentry ? { [person]: other } : { [other]: person };
-  await ask("PATCH", "/config", { body: { people } });
+  await changeDocument({ people });
   await retryAll(trouble);
 }
 
@@ -254,12 +255,22 @@ function traffic({ hours }) {
 const lasted = (seconds) =>
   seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds)} s`;
 
+/**
+ * Say how the subscriptions are, those that are alike together.
+ * @param {Subscription[]} subscriptions
+ */
+function hooksInShort(subscriptions) {
+  /** @type {Map<string, string[]>} */
+  const events = new Map();
+  for (const { event, state } of subscriptions) {
+    events.set(state, [...(events.get(state) ?? []), event.replace("workitem.", "")]);
+  }
+  return [...events].map(([state, names]) => `${names.join(", ")} ${subscriptionInWords(state)}`).join(" · ");
+}
+
 /** @param {Status} status */
 function drawFacts({ ado, sentry, reconciler, delay, links, version }) {
-  const hooks = ado.subscriptions
-    .map(({ event, state }) => `${event.replace("workitem.", "")} ${subscriptionInWords(state)}`)
-    .join(", ");
-  show(byId("from-ado"), `last event ${ago(ado.last_event)} · ${hooks}`);
+  show(byId("from-ado"), `last event ${ago(ado.last_event)} · ${hooksInShort(ado.subscriptions)}`);
   show(byId("from-ado-day"), traffic(ado));
   show(byId("from-sentry"), `last event ${ago(sentry.last_event)}`);
   show(byId("from-sentry-day"), traffic(sentry));
@@ -281,7 +292,7 @@ function drawFacts({ ado, sentry, reconciler, delay, links, version }) {
   drawSubscriptions(ado.subscriptions);
 }
 
-/** @param {Status["ado"]["subscriptions"]} subscriptions */
+/** @param {Subscription[]} subscriptions */
 function drawSubscriptions(subscriptions) {
   const lines = subscriptions.map(({ event, state, since }) =>
     build(

@@ -75,6 +75,21 @@ export async function loadDocument() {
   draw(await fetchDocument());
 }
 
+/**
+ * Change some keys at once, beside whatever somebody is editing in the form.
+ * @param {Record<string, unknown>} patch
+ */
+export async function changeDocument(patch) {
+  try {
+    const answer = await ask("PATCH", "/config", { body: patch });
+    if (isDirty()) etag = answer.etag;
+    else await loadDocument();
+  } catch (refusal) {
+    const errors = refusal instanceof Refusal ? Object.values(refusal.errors) : [];
+    throw errors.length ? new Refusal(400, { detail: `nothing was saved: ${errors.join("; ")}` }) : refusal;
+  }
+}
+
 /** @param {Loaded} document_ */
 function draw(document_) {
   loaded = document_;
