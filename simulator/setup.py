@@ -192,7 +192,7 @@ def node_steps(folder: Path, *, is_whole: bool = True) -> "Iterator[Step]":
     """
     whole, emulator = _node_stamps()
     # Whoever can check can also run.
-    if _is_stamped(folder, whole) or not is_whole and _is_stamped(folder, emulator):
+    if _is_stamped(folder, whole) or (not is_whole and _is_stamped(folder, emulator)):
         return
     # Each is pinned, so what the cache knows of it holds.
     npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefer-offline", *([] if is_whole else ["--omit=dev"])]

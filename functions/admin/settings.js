@@ -33,6 +33,8 @@ const LABELS = {
   on_conflict: "conflicts",
   done_when: "several links",
 };
+// Somebody stored, made or removed the document meanwhile.
+const CONFLICTS = new Set(["precondition-failed", "precondition-required", "unknown-organization"]);
 /** @type {Loaded} */
 const NEW_DOCUMENT = {
   config: {
@@ -325,7 +327,7 @@ async function attempt(choices) {
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
     if (refusal.kind === "connection-changed") return leadElsewhere(refusal, choices);
-    if (["precondition-failed", "precondition-required"].includes(refusal.kind ?? "")) await showConflict();
+    if (CONFLICTS.has(refusal.kind ?? "")) await showConflict();
     else if (isEmpty(refusal.errors)) throw refusal;
     else showErrors(refusal.errors);
     return null;
@@ -456,9 +458,11 @@ export function startSettings(drawn, connected) {
   onClick("load-theirs", "document-said", loadTheirs);
   onClick("keep-mine", "document-said", keepMine);
   byId("issue_sync").addEventListener("change", markAvailable);
-  byId("document").addEventListener("input", ({ target }) => {
-    if (target !== byId("project")) touch();
-  });
+  for (const event of ["input", "change"]) {
+    byId("document").addEventListener(event, ({ target }) => {
+      if (target !== byId("project")) touch();
+    });
+  }
   addEventListener("beforeunload", (event) => {
     if (isConnected() && isDirty()) event.preventDefault();
   });

@@ -284,8 +284,9 @@ def test_a_mapping_that_cannot_be_checked_is_not_saved_and_not_lost(connected: P
     mapped(connected, on_resolve="Closed", on_unresolve="Active")
     before = connected.config
     browser = connected.open("Settings")
-    connected.pair.ado.fail_next(20, http_status=503)
+    browser.choose("When unresolved, set", "New (Proposed)", inside=connected.project())
     browser.press(COMMENTS)
+    connected.pair.ado.fail_next(20, http_status=503)
     browser.press("Save")
     browser.read("Azure DevOps cannot be reached")
     assert browser.control(COMMENTS).is_selected()
