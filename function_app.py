@@ -94,7 +94,7 @@ def serve_sentry_form(req: func.HttpRequest) -> func.HttpResponse:
 @app.function_name("org_config")
 @app.route(
     "organizations/{organization}/config",
-    methods=["GET", "PUT", "DELETE"],
+    methods=["GET", "PUT", "PATCH", "DELETE"],
     auth_level=FUNCTION,
 )
 def configure_organization(req: func.HttpRequest) -> func.HttpResponse:

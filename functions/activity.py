@@ -5,9 +5,9 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.edge import answer, api_boundary, continuation_of, log_unreadable, shown_at
+from functions.edge import answer, api_boundary, continuation_of, log_unreadable, shown_at, verify_parameters
 from shared.domain.model import ActivityEntry
-from shared.flows.naming import link_named
+from shared.flows.naming import link_of
 from shared.services import Services
 
 _PAGE_SIZE = 100  # entries
@@ -16,10 +16,9 @@ _PAGE_SIZE = 100  # entries
 @api_boundary
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
+    verify_parameters(request, "continuation")
     route = request.route_params
-    issue_id, work_item_id = link_named(
-        services, organization, route.get("issue_id"), route.get("work_item_id")
-    )
+    issue_id, work_item_id = link_of(services, organization, route)
     page = services.activity.page(
         organization.scope, issue_id, work_item_id, continuation_of(request), _PAGE_SIZE
     )

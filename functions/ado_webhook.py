@@ -41,6 +41,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             event.event,
             event.snapshot,
             organization.epoch,
+            comment=event.comment,
             told_at=services.clock(),
         )
     )
@@ -54,11 +55,15 @@ def _read(
 ) -> tuple[Organization, WorkItemEvent | Uninteresting | Foreign]:
     """Read a delivery as one to the organization that is remembered, or that has just been connected."""
     organization = services.organizations.recent(slug)
-    event = parse(body, organization.ado)
+    event = _parsed(organization, body)
     if isinstance(event, Foreign):
         organization = services.organizations.recent(slug, within=_JUST_NOW)
-        event = parse(body, organization.ado)
+        event = _parsed(organization, body)
     return organization, event
+
+
+def _parsed(organization: Organization, body: bytes) -> WorkItemEvent | Uninteresting | Foreign:
+    return parse(body, organization.ado, organization.configuration.sync_comments_reverse)
 
 
 def _learn(services: Services, organization: Organization, event: WorkItemEvent) -> None:

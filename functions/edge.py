@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
+import msgspec
 
 from functions.log import level_of_failure, line, reason_of_refusal, subject_of, subject_of_request
 from shared.domain.decoding import Shape, decode
@@ -25,10 +27,12 @@ from shared.domain.errors import (
     Conflict,
     Forbidden,
     InvalidConfiguration,
+    InvalidList,
     Malformed,
     MissingSetting,
     NotFound,
     OrganizationGone,
+    PreconditionRequired,
     Refused,
     Rejected,
     StalePrecondition,
@@ -40,11 +44,13 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
     Unreadable,
+    Untried,
     Upstream,
 )
 from shared.domain.failures import Disposition, disposition_of, has_nothing_left, put_back
 from shared.domain.messages import Message
 from shared.domain.ports import Queue
+from shared.domain.shapes import faults
 from shared.services import Services
 
 logger = logging.getLogger(__name__)
@@ -57,6 +63,8 @@ _STATUSES: dict[type[SyncError], int] = {
     TooLarge: 413,
     Rejected: 400,
     InvalidConfiguration: 400,
+    InvalidList: 400,
+    PreconditionRequired: 428,
     NotFound: 404,
     AlreadyLinked: 409,
     StalePrecondition: 412,
@@ -68,6 +76,7 @@ _STATUSES: dict[type[SyncError], int] = {
     Forbidden: 502,
     OrganizationGone: 502,
     Unauthorized: 502,
+    Untried: 503,
     Throttled: 503,
     Unavailable: 503,
     Upstream: 503,
@@ -117,6 +126,7 @@ _CODE = re.compile(r"\b(?:TF|VS)[0-9]{5,6}\b")
 _VENDORS_OWN = frozenset({400, 401, 404, 413, 503})
 _LONGEST_CONTINUATION = 1024  # characters
 _LONGEST_TEXT = 1_000  # characters
+_MOST_FAULTS = 10  # that one sentence names
 # A function's key may be given in the query, with the client's name.
 # https://learn.microsoft.com/azure/azure-functions/function-keys-how-to
 _OF_THE_HOST = frozenset({"code", "clientId"})
@@ -151,16 +161,19 @@ def refusal(error: SyncError, **more: str) -> func.HttpResponse:
     """
     status = status_of(error)
     content: dict[str, Any] = {"error": _kind(error), "detail": sentence_of(error), **more}
-    if isinstance(error, InvalidConfiguration):
+    if isinstance(error, InvalidConfiguration | InvalidList):
         content["errors"] = error.errors
     headers = {}
     if status == 503:
-        seconds = error.retry_after if isinstance(error, Throttled | Busy) else _RETRY_AFTER
+        cause = error.cause if isinstance(error, Untried) else error
+        seconds = cause.retry_after if isinstance(cause, Throttled | Busy) else _RETRY_AFTER
         headers["Retry-After"] = str(math.ceil(seconds))
     return answer(content, status, headers)
 
 
 def _kind(error: SyncError) -> str:
+    if isinstance(error, Untried):
+        return _kind(error.cause)
     word = next((word for kind, word in _REFUSALS.items() if isinstance(error, kind)), None)
     if word is not None and isinstance(error, Upstream) and error.service != "storage":
         return f"{error.service}-{word}"
@@ -173,6 +186,8 @@ def name_of(service: str) -> str:
 
 def sentence_of(error: SyncError) -> str:
     """Return a sentence for the caller; in our own words wherever the error's detail may quote a vendor."""
+    if isinstance(error, Untried):
+        return sentence_of(error.cause)
     if isinstance(error, Upstream):
         name = name_of(error.service)
         sentences: dict[type[Upstream], str] = {
@@ -294,10 +309,22 @@ def continuation_of(request: func.HttpRequest) -> str | None:
 
 def verify_parameters(request: func.HttpRequest, *known: str) -> None:
     """Raise Rejected for a parameter that nobody reads: a misspelled filter would show everything."""
-    unknown = sorted(set(request.params) - {*known, *_OF_THE_HOST})
+    unknown = sorted((set(request.params) | _blanks(request)) - {*known, *_OF_THE_HOST})
     if unknown:
         these = f"known are {', '.join(known)}" if known else "there are none"
         raise Rejected(f"{unknown[0][:40]!r} is no parameter of this request: {these}")
+
+
+def parameter_in(request: func.HttpRequest, name: str) -> str | None:
+    """Return a parameter's value, "" if it has none, or None if it is absent."""
+    text: str | None = request.params.get(name)
+    return "" if text is None and name in _blanks(request) else text
+
+
+def _blanks(request: func.HttpRequest) -> set[str]:
+    """Return the parameters without a value, which the Functions worker does not hand on."""
+    pairs = parse_qsl(urlsplit(request.url or "").query, keep_blank_values=True)
+    return {name for name, value in pairs if not value}
 
 
 def choice_in(request: func.HttpRequest, name: str, kind: type[Word]) -> Word | None:
@@ -335,12 +362,19 @@ def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str
 def read(body: bytes, kind: type[Shape]) -> Shape:
     """Return a request's body as a value of ``kind``; an empty body reads as ``{}``.
 
-    Raises Rejected if the body does not have that shape.
+    Raises Rejected, in sentences for people, if the body does not have that shape.
     """
     try:
-        return decode(body or b"{}", kind)
+        content = decode(body or b"{}", object)
     except Malformed as error:
         raise Rejected(f"the body cannot be read: {error.detail}") from error
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        wrong = [f"{path or 'the body'} {problem}" for path, problem in faults(content, kind).items()]
+        more = [f"and {len(wrong) - _MOST_FAULTS} more"] if len(wrong) > _MOST_FAULTS else []
+        sentences = [*wrong[:_MOST_FAULTS], *more] or ["the body has another shape than this request reads"]
+        raise Rejected("; ".join(sentences)) from error
 
 
 def log_unreadable(organization: str, keys: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import azure.functions as func
 
 from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, seated
 from shared.domain.errors import Busy, SyncError
-from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent
+from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent, needed
 from shared.flows.subscribing import Watched, commands, watch, watch_all
 from shared.services import Services
 from shared.store.organizations import Organization
@@ -56,7 +56,10 @@ def _told(services: Services, organization: Organization, record: HookRecord) ->
     return {
         "organization": organization.slug,
         "checked_at": _moment(record.checked_at),
-        "subscriptions": [_described(event, record.events.get(event, WatchedEvent())) for event in HookEvent],
+        "subscriptions": [
+            _described(event, record.events.get(event, WatchedEvent()))
+            for event in needed(organization.configuration.sync_comments_reverse)
+        ],
         "problem": problem
         and {
             "kind": problem.kind,

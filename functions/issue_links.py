@@ -1,5 +1,6 @@
 """Links an issue to a work item, lists links with their health, and removes them. docs/api.md#issue_links."""
 
+import codecs
 from typing import Any
 
 import azure.functions as func
@@ -16,20 +17,18 @@ from functions.edge import (
     seated,
     verify_parameters,
 )
-from functions.shown import FILTERS, described, filter_in, listed, side_in
-from shared.domain.errors import Rejected
-from shared.flows.bulk import Linked, link_all, pairs_from_csv, pairs_from_json
+from functions.shown import COPY, FILTERS, described, filter_in, listed, side_in
+from shared.domain.errors import NotFound, Rejected
+from shared.flows.bulk import Linked, is_csv, link_all, pairs_from_csv, pairs_from_json
 from shared.flows.copying import copy_all
 from shared.flows.linking import initial_from, link, unlink
 from shared.flows.listing import page_of
-from shared.flows.naming import link_named
+from shared.flows.naming import link_named, link_of
 from shared.services import Services
 from shared.store.organizations import Organization
 
 _PAGE_SIZE = 100  # links
-
-
-COPY = "copy"  # Stands where an issue's id may stand, and is none.
+_IDS = ("issue_id", "work_item_id")
 
 
 class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,16 +43,18 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     body = body_of(request, LARGEST_LIST)
     organization = services.organizations.get(request.route_params["organization"])
     match request.method:
-        case "POST" if request.route_params.get("issue_id") == COPY and not request.route_params.get(
-            "work_item_id"
-        ):
+        case "POST" if request.route_params.get("work_item_id"):
+            raise NotFound("a link is made by POST to links, with its two ids in the body")
+        case "POST" if request.route_params.get("issue_id") == COPY:
             return _copy(request, body, organization, services)
+        case "POST" if request.route_params.get("issue_id"):
+            raise NotFound("a link is made by POST to links, with its two ids in the body")
         case "POST":
             return _add(request, body, organization, services)
         case "DELETE":
-            route = request.route_params
-            issue_id, work_item_id = link_named(
-                services, organization, route.get("issue_id"), route.get("work_item_id")
+            verify_parameters(request, *_IDS)
+            issue_id, work_item_id = link_of(
+                services, organization, {**request.params, **request.route_params}
             )
             unlink(services, organization, issue_id, work_item_id)
             return func.HttpResponse(status_code=204)
@@ -64,10 +65,11 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 def _add(
     request: func.HttpRequest, body: bytes, organization: Organization, services: Services
 ) -> func.HttpResponse:
-    is_csv = "csv" in request.headers.get("Content-Type", "").lower()
-    if is_csv or body.lstrip()[:1] == b"[":
-        pairs = pairs_from_csv(body) if is_csv else pairs_from_json(body)
-        return _answer_all(list(link_all(services, organization, pairs)))
+    verify_parameters(request)
+    if is_csv(body, request.headers.get("Content-Type", "")):
+        return _answer_all(list(link_all(services, organization, pairs_from_csv(body, organization))))
+    if body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
+        return _answer_all(list(link_all(services, organization, pairs_from_json(body, organization))))
     wanted = read(body, _LinkRequest)
     issue_id, work_item_id = link_named(services, organization, wanted.issue_id, wanted.work_item_id)
     made = link(services, organization, issue_id, work_item_id, initial_from(wanted.initial))
@@ -88,7 +90,7 @@ def _answer_all(results: list[Linked]) -> func.HttpResponse:
 
 
 def _list(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
-    verify_parameters(request, "issue_id", "work_item_id", "continuation", *FILTERS)
+    verify_parameters(request, *_IDS, "continuation", *FILTERS)
     wanted = filter_in(request, organization, services)
     page = page_of(services, organization, wanted, continuation_of(request), _PAGE_SIZE)
     log_unreadable(organization.slug, page.unreadable)
@@ -101,7 +103,7 @@ def _copy(
     request: func.HttpRequest, body: bytes, organization: Organization, services: Services
 ) -> func.HttpResponse:
     """Copy one side of all links that a filter names over to the other."""
-    verify_parameters(request, "continuation", *FILTERS)
+    verify_parameters(request, *_IDS, "continuation", *FILTERS)
     wanted, side = filter_in(request, organization, services), side_in(body)
     if wanted.is_empty:
         raise Rejected("name the links by a filter; sides=apart are all whose sides differ")

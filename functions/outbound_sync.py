@@ -1,14 +1,16 @@
-"""Settles the links of an issue that may have changed, or copies a new comment to its work items."""
+"""Settles the links of an issue that may have changed, or carries a comment over to its work items."""
 
 import logging
+from collections.abc import Callable
 
 import azure.functions as func
 
 from functions.edge import finish
 from functions.log import line, subject_of
 from shared.domain.errors import Malformed, SyncError
-from shared.domain.messages import decode_outbound
+from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.flows.commenting import sync_comment
+from shared.flows.regressing import tell_of_regression
 from shared.flows.syncing import sync_outbound
 from shared.services import Services
 
@@ -24,9 +26,14 @@ def handle(message: func.QueueMessage, services: Services) -> None:
         logger.error(line("drop", queue="outbound-sync", kind=error.kind, why=error.detail))  # noqa: TRY400
         return
     try:
-        sync_one = sync_outbound if sync.comment_id is None else sync_comment
-        outcomes = sync_one(sync, services)
+        outcomes = _flow_of(sync)(sync, services)
     except SyncError as error:
         finish(services.outbound, sync, error)
         return
     logger.info(line(",".join(outcomes), **subject_of(sync)))
+
+
+def _flow_of(message: OutboundMessage) -> Callable[[OutboundMessage, Services], list[str]]:
+    if message.regression is not None:
+        return tell_of_regression
+    return sync_outbound if message.comment_id is None else sync_comment

@@ -5,7 +5,16 @@ import logging
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, log_unreadable, read, seated
+from functions.edge import (
+    LARGEST_FORM,
+    answer,
+    api_boundary,
+    body_of,
+    log_unreadable,
+    read,
+    seated,
+    verify_parameters,
+)
 from functions.log import level_of, line, reason_of_refusal
 from shared.domain.errors import SyncError
 from shared.flows.connecting import remove_what_ended
@@ -58,6 +67,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     """Settle the named link and answer with its outcome; without one, queue all links that need settling."""
     body = body_of(request, LARGEST_FORM)
     organization = services.organizations.get(request.route_params["organization"])
+    verify_parameters(request)
     wanted = read(body, _Wanted)
     services.end_refusals(organization.slug)
     if wanted.issue_id is None and wanted.work_item_id is None:

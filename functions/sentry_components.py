@@ -9,11 +9,12 @@ import msgspec
 from functions.edge import LARGEST_FORM, answer, body_of, component_boundary, read, seated, secrets_or_refusal
 from shared.ado.creation import NewWorkItem
 from shared.domain.decoding import decode
-from shared.domain.errors import NotFound, Rejected
-from shared.domain.ids import issue_id_from, work_item_id_from
+from shared.domain.errors import Malformed, NotFound, Rejected
+from shared.domain.ids import issue_id_from
 from shared.domain.model import IssueLink
 from shared.flows.creating import create_and_link, link_by_form
 from shared.flows.linking import initial_from
+from shared.flows.naming import work_item_named
 from shared.sentry.hook import verify_signature
 from shared.services import Services
 from shared.store.organizations import Organization
@@ -98,7 +99,11 @@ def _options(options: Any) -> func.HttpResponse:
 
 def _dependent(request: func.HttpRequest, name: str) -> str | None:
     """Return the value of the form's field ``name`` on which these options depend, if one is chosen."""
-    value = decode(request.params.get("dependentData") or "{}", dict[str, Any]).get(name)
+    try:
+        chosen = decode(request.params.get("dependentData") or "{}", dict[str, Any])
+    except Malformed as error:
+        raise Malformed("dependentData must be a JSON object") from error
+    value = chosen.get(name)
     return value if isinstance(value, str) and value else None
 
 
@@ -107,7 +112,7 @@ def _dependent(request: func.HttpRequest, name: str) -> str | None:
 
 def _link(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
     submitted = _submitted(request)
-    work_item_id = work_item_id_from(_text(submitted, "work_item"), "work_item")
+    work_item_id = work_item_named(organization, _text(submitted, "work_item"), "work_item")
     initial = initial_from(_text(submitted, "initial", required=False) or None)
     linked = link_by_form(services, organization, _issue_id(submitted), work_item_id, initial)
     return _linked(linked, organization, services)
@@ -116,7 +121,7 @@ def _link(request: func.HttpRequest, organization: Organization, services: Servi
 def _create(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
     submitted = _submitted(request)
     issue_id = _issue_id(submitted)
-    parent = _text(submitted, "parent", required=False).removeprefix("AB").removeprefix("#")
+    parent = _text(submitted, "parent", required=False)
     new = NewWorkItem(
         project=_text(submitted, "project"),
         work_item_type=_text(submitted, "work_item_type"),
@@ -125,7 +130,7 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
         area_path=_text(submitted, "area_path", required=False),
         iteration_path=_text(submitted, "iteration_path", required=False),
         tags=_text(submitted, "tags", required=False),
-        parent=work_item_id_from(parent, "parent") if parent else None,
+        parent=work_item_named(organization, parent, "parent") if parent else None,
     )
     initial = initial_from(_text(submitted, "initial", required=False) or None)
     linked = create_and_link(services, organization, issue_id, new, initial)

@@ -23,7 +23,12 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         return outcome("ignored", organization=organization, issue=hint.issue_id if hint else None)
     services.outbound.put(
         OutboundMessage(
-            organization, hint.issue_id, hint.comment_id, connected.epoch, told_at=services.clock()
+            organization,
+            hint.issue_id,
+            hint.comment_id,
+            connected.epoch,
+            comment=hint.comment,
+            told_at=services.clock(),
         )
     )
     note_taken(services, connected.scope, Side.SENTRY)

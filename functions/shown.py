@@ -15,6 +15,7 @@ from shared.flows.naming import issue_named, work_item_named
 from shared.services import Services
 from shared.store.organizations import Organization
 
+COPY = "copy"  # Stands in a route where an issue's id may stand, and is none.
 FILTERS = ("health", "sides", "reason", "project", "q")
 
 
@@ -29,11 +30,11 @@ def side_in(body: bytes) -> Side:
 
 def filter_in(request: func.HttpRequest, organization: Organization, services: Services) -> Filter:
     """Return which links a request names, by its route and its query; raise Rejected for a wrong value."""
-    named = {**request.params, **request.route_params}
+    route = {name: each for name, each in request.route_params.items() if each != COPY}
+    named = {**request.params, **route}
     issue, item = named.get("issue_id"), named.get("work_item_id")
-    is_copy = issue == "copy"
     return Filter(
-        issue_id=None if issue is None or is_copy else issue_named(services, organization, issue, "issue_id"),
+        issue_id=None if issue is None else issue_named(services, organization, issue, "issue_id"),
         work_item_id=None if item is None else work_item_named(organization, item, "work_item_id"),
         health=choice_in(request, "health", HealthWord),
         sides=choice_in(request, "sides", Sides),

@@ -52,9 +52,9 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
         Step(
             "… and subscribes the app to work items that are updated, deleted, restored",
             lambda at: at.subscribe(),
-            "Azure DevOps has three subscriptions",
+            "Azure DevOps has four subscriptions",
             lambda at: len(at.ado.subscribed_events()),
-            3,
+            4,
         ),
         Step(
             "Ann sets #33 to Done in Azure DevOps, before anything is linked",
@@ -146,6 +146,22 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             "#32 is nobody's in Azure DevOps",
             lambda at: at.ado.assignee(32),
             None,
+        ),
+    ),
+    "Comments, there and back": (
+        Step(
+            "Olive comments on issue 101 in Sentry",
+            lambda at: at.sentry.comment("101", "Is it the **cache**?"),
+            "the discussion of #32 has it, under her name",
+            lambda at: at.ado.comments("Fabrikam-Fiber", 32),
+            ["Olive Owner wrote in Sentry:Is it the cache?"],
+        ),
+        Step(
+            "Ann answers in the discussion of #32",
+            lambda at: at.ado.comment(32, "<div>No, <b>DNS</b>.</div>"),
+            "issue 101 has the answer, and none of the two comes back",
+            lambda at: at.sentry.comments("101"),
+            ["> No, **DNS**.", "Is it the **cache**?"],
         ),
     ),
     "What stays as it is": (

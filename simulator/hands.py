@@ -19,6 +19,8 @@ _API_VERSION = {"api-version": "6.0"}
 LINKS = (("100", 31), ("101", 32), ("102", 33))
 _OPTION = re.compile(r'<option value="([^"]*)"[^>]*>([^<]*)</option>')
 
+_TAGS = re.compile(r"<[^<>]*>")
+
 Json = dict[str, Any]
 
 
@@ -70,6 +72,15 @@ class AdoHands:
     def assign(self, work_item_id: int, address: str | None) -> None:
         self._edit(work_item_id, "System.AssignedTo", address or "")
 
+    def comment(self, work_item_id: int, html: str) -> None:
+        self._edit(work_item_id, "System.History", html)
+
+    def comments(self, project: str, work_item_id: int) -> list[str]:
+        """Return what was said, newest first, as text."""
+        path = f"/{ADO_ORGANIZATION}/{project}/_apis/wit/workItems/{work_item_id}/comments"
+        answer = self._caller.ask("GET", path, params={"api-version": "7.1-preview.4"}, auth=self._auth)
+        return [_TAGS.sub("", each["text"]) for each in answer.json()["comments"]]
+
     def state(self, work_item_id: int) -> str:
         return str(self._fields(work_item_id)["System.State"])
 
@@ -112,6 +123,14 @@ class SentryHands:
 
     def archive(self, issue_id: str) -> None:
         self._press("archive", issue_id)
+
+    def comment(self, issue_id: str, text: str) -> None:
+        self._press("comment", issue_id, text=text)
+
+    def comments(self, issue_id: str) -> list[str]:
+        """Return the last line of each comment, newest first."""
+        found: list[Json] = self._api(f"issues/{issue_id}/comments/").json()
+        return [each["data"]["text"].rpartition("\n")[2] for each in found]
 
     def assign(self, issue_id: str, address: str | None) -> None:
         self._press("assign", issue_id, to=f"user:{self._user_id(address)}" if address else "")
@@ -243,6 +262,8 @@ class Hands:
                 "ado_url": self._stack.ado_organization_url,
                 "sentry_url": f"{self._stack.sentry_url}/",
                 "sentry_organization": SENTRY_ORGANIZATION,
+                "sync_comments": True,
+                "sync_comments_reverse": "all",
                 "people": {
                     "ann@corp.example": "ann@acme.example",
                     "bob@corp.example": "bob@acme.example",

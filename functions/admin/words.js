@@ -156,9 +156,13 @@ export function describeEntry({ outcome, direction, field, from, to, reason }) {
     case "moved":
       return `Sentry merged the issue; the link follows it${reason ? ` (${inWords(reason)})` : ""}.`;
     case "commented":
-      return "A comment was copied to the work item.";
+      return `A comment was copied to ${target}.`;
+    case "comment-edited":
+      return "The copy of a comment was changed, as the comment was.";
+    case "comment-deleted":
+      return "The copy of a comment was removed, as the comment was.";
     case "already-commented":
-      return "The comment was already on the work item.";
+      return `The comment was already in ${target}.`;
     case "failed": {
       const [word = "", ...detail] = (reason ?? "").split(": ");
       return `Failed: ${inWords(word)}.${detail.length ? ` (${detail.join(": ")})` : ""}`;

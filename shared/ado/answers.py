@@ -157,8 +157,19 @@ class FoundAnswer(msgspec.Struct, frozen=True):
     info_code: int = field(name="infoCode", default=0)
 
 
-class CommentAnswer(msgspec.Struct, frozen=True):
+class CommentAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """A comment. ADO quirk: old versions call its id ``commentId`` (docs/vendor_quirks.md#rest)."""
+
+    id: Number | None = None
+    comment_id: Number | None = None
     text: str | None = None
+    format: str | None = None
+    # A person comes in several shapes.
+    created_by: Any = None
+
+    @property
+    def number(self) -> int | None:
+        return self.id or self.comment_id
 
 
 class CommentsAnswer(msgspec.Struct, frozen=True):

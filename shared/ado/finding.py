@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
@@ -15,6 +15,7 @@ from shared.domain.text import one_line, units
 
 _NUMBER = re.compile(r"(?:AB)?#?([0-9]{1,15})", re.IGNORECASE)
 _EDIT_PATH = re.compile(r"/(?:_workitems/edit|_apis/wit/workitems)/([0-9]{1,15})\b", re.IGNORECASE)
+_OLD_PATH = re.compile(r"/_workitems(?:/index)?/?\Z", re.IGNORECASE)
 # ADO quirk: of the search service, 6.0 is a preview (docs/vendor_quirks.md#rest).
 _VERSION = {"api-version": "6.0-preview.1"}
 # The infoCode values of a complete answer; any other means a partial one (SearchCode in its REST reference).
@@ -33,16 +34,35 @@ def number_in(query: str, base_url: str) -> int | None:
     query = query.strip()
     if found := _NUMBER.fullmatch(query):
         return int(found[1]) or None
-    try:
-        if not _is_url(query) or _organization_in(query) != _organization_in(base_url):
-            return None
-    except ValueError:
-        return None  # It starts like a URL but is not one.
+    if not is_url(query) or not is_within_organization(query, base_url):
+        return None
     parts = urlsplit(query)
     if found := _EDIT_PATH.search(parts.path):
         return int(found[1])
-    [text] = (parse_qs(parts.query).get("workitem") or [""])[:1]
+    # A board shows a work item over itself; an old page names it by its id.
+    name = "id" if _OLD_PATH.search(parts.path) else "workitem"
+    [text] = (parse_qs(parts.query).get(name) or [""])[:1]
     return number_in(text, base_url) if _NUMBER.fullmatch(text) else None
+
+
+def is_url(text: str) -> bool:
+    return text.strip().lower().startswith(("https://", "http://"))
+
+
+def is_within_organization(url: str, base_url: str) -> bool:
+    """Tell whether a URL leads into the organization at ``base_url``, or on a Server into its collection."""
+    try:
+        parts, base = urlsplit(url.strip()), urlsplit(base_url)
+        if ".." in _segments(parts):
+            return False
+        ours, theirs = _organization_in(base), _organization_in(parts)
+        if ours or theirs:
+            return ours == theirs
+        collection = _segments(base)
+        is_there = _segments(parts)[: len(collection)] == collection
+        return bool(base.hostname) and is_there and _server(parts) == _server(base)
+    except ValueError:
+        return False  # It starts like a URL but is not one.
 
 
 class WorkItemFinder:
@@ -56,7 +76,7 @@ class WorkItemFinder:
     def find(self, query: str, project: str | None, limit: int) -> list[Hit]:
         """Return the best hits first: the item with that number or address, then items with the words."""
         named = self._named(query, project)
-        by_words = [] if _is_url(query) else self._by_words(one_line(query), project, limit)
+        by_words = [] if is_url(query) else self._by_words(one_line(query), project, limit)
         # The index may still hold an older title of the named item.
         known = {hit.id for hit in named}
         hits = [*named, *(hit for hit in by_words if hit.id not in known)]
@@ -154,18 +174,20 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _is_url(text: str) -> bool:
-    return text.strip().lower().startswith(("https://", "http://"))
-
-
-def _organization_in(url: str) -> str:
-    """Return the organization that a URL of either form names, otherwise its server and collection."""
-    parts = urlsplit(url.strip())
+def _organization_in(parts: SplitResult) -> str:
+    """Return the organization of Azure DevOps Services that a URL of either form names, or ""."""
     host = (parts.hostname or "").lower()
-    first = unquote(next((each for each in parts.path.split("/") if each), "")).lower()
     if host.endswith(".visualstudio.com"):
         return host.removesuffix(".visualstudio.com")
-    return first if host == "dev.azure.com" else f"{parts.netloc.lower()}/{first}"
+    return next(iter(_segments(parts)), "/") if host == "dev.azure.com" else ""
+
+
+def _server(parts: SplitResult) -> tuple[str, int | None]:
+    return (parts.hostname or "").lower(), None if parts.port in {80, 443} else parts.port
+
+
+def _segments(parts: SplitResult) -> list[str]:
+    return [unquote(each).lower() for each in parts.path.split("/") if each]
 
 
 def _find_hit(result: Any) -> Hit | None:

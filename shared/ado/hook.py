@@ -12,7 +12,8 @@ from typing import Any, cast
 import msgspec
 
 from shared.ado.answers import WorkItemFields
-from shared.ado.identity import assignee_from_identity
+from shared.ado.identity import assignee_from_identity, name_from_identity
+from shared.domain.comments import InboundComments, SaidInAdo, author_of, carried, may_be_marked
 from shared.domain.connection import NOBODY, Identity, ado_place, is_foreign
 from shared.domain.decoding import decode_delivery
 from shared.domain.errors import Malformed, Unauthenticated
@@ -26,6 +27,7 @@ _EVENTS = {
     "workitem.updated": "updated",
     "workitem.deleted": "deleted",
     "workitem.restored": "restored",
+    "workitem.commented": "commented",
 }
 # ADO quirk: the "Test" button sends canned events with these ids about a work item that does not exist.
 _CANNED_EVENT_IDS = frozenset(
@@ -33,6 +35,7 @@ _CANNED_EVENT_IDS = frozenset(
         "27646e0e-b520-4d2b-9411-bba7524947cd",
         "72da0ade-0709-40ee-beb7-104287bf7e84",
         "1ca023d6-6cff-49dd-b3d1-302b69311810",
+        "fb2617ed-60df-4518-81fa-749faa6c5cd6",
     }
 )
 _LONGEST_NAME = 400  # characters of an id or an address
@@ -42,13 +45,17 @@ _PROJECT = "System.TeamProject"
 
 
 class WorkItemEvent(msgspec.Struct, frozen=True):
-    """A genuine event to queue; ``snapshot`` is None if the delivery's own is missing or contradictory."""
+    """A genuine event to queue; ``snapshot`` is None if the delivery's own is missing or contradictory.
+
+    ``comment`` is set if the event is one.
+    """
 
     event: InboundEvent
     work_item_id: int
     rev: int
     snapshot: WorkItem | None
     origin: Identity = NOBODY
+    comment: SaidInAdo | None = None
 
 
 class Uninteresting(msgspec.Struct, frozen=True):
@@ -84,17 +91,20 @@ def verify_secret(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
         raise Unauthenticated(f"{SECRET_HEADER} or the Basic password is missing or wrong")
 
 
-def parse(body: bytes, known: Identity = NOBODY) -> WorkItemEvent | Uninteresting | Foreign:
+def parse(
+    body: bytes, known: Identity = NOBODY, comments: InboundComments = InboundComments.OFF
+) -> WorkItemEvent | Uninteresting | Foreign:
     """Read an authenticated delivery; raise Malformed only for a body that no service hook sends.
 
     A genuine event always yields a value: an error would put the subscription on probation and stop the
-    events of every project of the organization. ``known`` is the organization whose events are expected.
+    events of every project of the organization. ``known`` is the organization whose events are expected, and
+    ``comments`` says which comments are.
     """
     delivery = decode_delivery(body)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("eventType"), str):
         raise Malformed("the body is not a service hook event: no eventType")
     event = _EVENTS.get(delivery["eventType"])
-    if event is None:
+    if event is None or (event == "commented" and comments is InboundComments.OFF):
         return Uninteresting("ignored")
     if _is_canned(delivery):
         return Uninteresting("test")
@@ -103,7 +113,13 @@ def parse(body: bytes, known: Identity = NOBODY) -> WorkItemEvent | Uninterestin
         whose = (*origin.places, *origin.delivered)[0]
         return Foreign(f"it comes from {whose}, which is not the Azure DevOps organization connected here")
     try:
-        read = _updated(delivery) if event == "updated" else _deleted_or_restored(delivery, event)
+        match event:
+            case "updated":
+                read = _updated(delivery)
+            case "commented":
+                read = _commented(delivery, comments)
+            case _:
+                read = _deleted_or_restored(delivery, event)
     except _Unusable as error:
         return Uninteresting("unusable", f"cannot read {error}")
     return msgspec.structs.replace(read, origin=origin) if isinstance(read, WorkItemEvent) else read
@@ -160,6 +176,37 @@ def _deleted_or_restored(delivery: Mapping[str, Any], event: str) -> WorkItemEve
     work_item_id = _number(resource.get("id"), "resource.id")
     rev = _number(resource.get("rev"), "resource.rev")
     return WorkItemEvent(cast("InboundEvent", event), work_item_id, rev, None)
+
+
+def _commented(delivery: Mapping[str, Any], wanted: InboundComments) -> WorkItemEvent | Uninteresting:
+    """Read a comment: the whole of it, if the delivery holds it and a message can carry it."""
+    resource = _object(delivery.get("resource"), "resource")
+    work_item_id = _number(resource.get("id"), "resource.id")
+    rev = _number(resource.get("rev"), "resource.rev")
+    text = _dig(resource, "fields", "System.History")
+    is_whole = isinstance(text, str) and bool(text.strip())
+    comment_id = _dig(resource, "commentVersionRef", "commentId")
+    # An old server may tell of no id; each comment makes a revision of its own.
+    if comment_id is None and is_whole:
+        key = f"rev-{rev}"
+    else:
+        key = str(_number(comment_id, "resource.commentVersionRef.commentId"))
+        is_whole = is_whole and not carried(text)[1]
+    if isinstance(text, str) and wanted is InboundComments.MARKED and not may_be_marked(text):
+        return Uninteresting("nothing-to-sync", work_item_id=work_item_id)
+    said = SaidInAdo(
+        key,
+        author_of(name_from_identity(_dig(resource, "fields", "System.ChangedBy")), ""),
+        carried(text)[0] if is_whole else None,
+        is_markdown=_is_markdown(resource),
+    )
+    return WorkItemEvent("commented", work_item_id, rev, None, comment=said)
+
+
+def _is_markdown(resource: Mapping[str, Any]) -> bool:
+    """Tell whether a comment is Markdown; where a delivery says nothing of that, it is HTML."""
+    told = _dig(resource, "multilineFieldsFormat", "System.History")
+    return isinstance(told, str) and told.lower() == "markdown"
 
 
 def _snapshot(

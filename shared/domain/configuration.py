@@ -13,18 +13,20 @@ from shared.domain.addresses import (
     normalized_ado_url,
     normalized_sentry_url,
 )
-from shared.domain.decoding import decode
+from shared.domain.comments import InboundComments
+from shared.domain.decoding import decode_document
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
+from shared.domain.merging import changed_paths, merged
 from shared.domain.model import Category, Side
 from shared.domain.names import address_in, name_in
 from shared.domain.paths import verify_segment
+from shared.domain.shapes import below, faults, listed, quoted, shown
 
 DEFAULT_SENTRY_URL = "https://sentry.io/"
 HALF_A_MAPPING = "Resolve and unresolve status are required."
 _MAY_BE_DONE = frozenset({Category.RESOLVED, Category.COMPLETED, Category.REMOVED})
 USUALLY_DONE = (Category.RESOLVED, Category.COMPLETED)
 _LONGEST_TEXT = 1024
-_LONGEST_PROBLEM = 200  # characters; it may quote what was sent
 
 
 class StatusMapping(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,18 +77,20 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     people: dict[str, str] = {}
     on_conflict: Side = Side.ADO
     done_when: DoneWhen = DoneWhen.ALL
+    sync_comments_reverse: InboundComments = InboundComments.OFF
 
     @classmethod
     def from_json(cls, body: bytes, policy: AddressPolicy) -> "Configuration":
         """Parse a submitted document, or raise InvalidConfiguration with every error under its path."""
-        try:
-            document = decode(body, dict[str, Any])
-        except Malformed as error:
-            raise InvalidConfiguration({"$": "must be a JSON object"}) from error
-        errors: dict[str, str] = {}
+        return cls.from_submitted(Submitted.from_json(body), policy)
+
+    @classmethod
+    def from_submitted(cls, submitted: "Submitted", policy: AddressPolicy) -> "Configuration":
+        """Return a submitted document with its defaults, or raise InvalidConfiguration as ``from_json``."""
+        document, errors = submitted.document, dict(submitted.errors)
         values = _convert_fields(cls, document, "", errors)
         values["status_mapping"] = _mappings(document.get("status_mapping", {}), errors)
-        values["people"] = _people(values.get("people", {}), errors)
+        values["people"] = _people(document.get("people", {}), errors)
         _check_done_categories(values, errors)
         _check_addresses(values, policy, errors)
         _check_sentry_organization(values.get("sentry_organization"), errors)
@@ -94,16 +98,19 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidConfiguration(errors)
         return cls(**values)
 
-    @staticmethod
-    def names_page(body: bytes) -> bool:
-        """Tell whether a submitted document has a page's address for a Server, whose base is not certain."""
-        url = decode(body, dict[str, Any]).get("ado_url")
-        return isinstance(url, str) and may_name_project(url)
-
     @classmethod
     def from_stored(cls, text: str) -> "Configuration":
         """Read a document that any version of this app stored; unknown keys are ignored."""
         return msgspec.json.decode(text, type=cls)
+
+    def changed_from(self, before: "Configuration | None") -> list[str]:
+        """Return the paths at which it differs from an earlier document, or from one of defaults alone."""
+        return changed_paths((before or Configuration()).to_document(), self.to_document())
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        document: dict[str, Any] = msgspec.json.decode(self.to_json())
+        return document
 
     def to_json(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -122,6 +129,60 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         return {sentry: ado for ado, sentry in self.people.items()}
 
 
+class Submitted(msgspec.Struct, frozen=True):
+    """A document as somebody sent it; ``errors`` are those that only its text shows, by their path."""
+
+    document: Mapping[str, Any]
+    errors: Mapping[str, str] = {}
+
+    @classmethod
+    def from_json(cls, body: bytes) -> "Submitted":
+        try:
+            document, repeated = decode_document(body)
+        except Malformed as error:
+            raise InvalidConfiguration({"$": "must be a JSON object"}) from error
+        return cls(document, dict.fromkeys(repeated, "is there twice"))
+
+    def applied_to(self, stored: Configuration) -> "Submitted":
+        """Return the document that it makes of a stored one, as a JSON merge patch."""
+        errors = dict(self.errors)
+        patch = {
+            key: _respelled(value, key, _SPELLED[key], errors)
+            if key in _SPELLED and isinstance(value, Mapping)
+            else value
+            for key, value in self.document.items()
+        }
+        return Submitted(merged(stored.to_document(), patch), errors)
+
+    @property
+    def names_page(self) -> bool:
+        """Tell whether its address is that of a Server's page, whose base is not certain."""
+        url = self.document.get("ado_url")
+        return isinstance(url, str) and may_name_project(url)
+
+
+# How the keys of an object are spelled once they are stored.
+_SPELLED: Mapping[str, Callable[[str], str]] = {
+    "status_mapping": str.lower,
+    "people": lambda ado: name_in(ado) or ado,
+}
+
+
+def _respelled(
+    patch: Mapping[str, Any], path: str, spell: Callable[[str], str], errors: dict[str, str]
+) -> dict[str, Any]:
+    """Return a patch whose keys are spelled as they are stored, so that it meets what it means."""
+    respelled: dict[str, Any] = {}
+    for key, value in patch.items():
+        if spell(key) in respelled:
+            errors[below(path, key)] = "is there a second time, in another spelling"
+        respelled[spell(key)] = value
+    return respelled
+
+
+_APART = frozenset({"status_mapping", "types", "people"})  # Each of their entries is converted on its own.
+
+
 def _convert_fields(
     struct: type[msgspec.Struct], document: Mapping[str, Any], path: str, errors: dict[str, str]
 ) -> dict[str, Any]:
@@ -129,35 +190,37 @@ def _convert_fields(
     fields = {each.name: each.type for each in msgspec.structs.fields(struct)}
     values: dict[str, Any] = {}
     for key, value in document.items():
+        where = below(path, key)
         if key not in fields:
-            errors[f"{path}{_shown(key)}"] = "is not a known key"
-        elif key not in {"status_mapping", "types"}:
-            try:
-                values[key] = msgspec.convert(value, fields[key])
-            except msgspec.ValidationError as error:
-                problem, _, where = str(error).partition(" - at `$")
-                errors[f"{path}{key}{where.removesuffix('`')}"] = problem[:_LONGEST_PROBLEM]
+            errors[where] = "is not a known key"
+        elif key not in _APART:
+            wrong = faults(value, fields[key], where)
+            if wrong:
+                errors |= wrong
+            elif isinstance(value, str) and not (0 < len(value) <= _LONGEST_TEXT and value.isprintable()):
+                errors[where] = f"must have 1 to {_LONGEST_TEXT} printable characters"
             else:
-                if isinstance(value, str) and not (0 < len(value) <= _LONGEST_TEXT and value.isprintable()):
-                    errors[f"{path}{key}"] = f"must have 1 to {_LONGEST_TEXT} printable characters"
+                values[key] = _converted(value, fields[key], where, errors)
     return values
 
 
+def _converted(value: object, kind: Any, path: str, errors: dict[str, str]) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        errors[path] = "has another value than this key takes"
+        return None
+
+
 def _mappings(document: object, errors: dict[str, str]) -> dict[str, ProjectMapping]:
-    if not isinstance(document, dict):
-        errors["status_mapping"] = "Expected `object`"
-        return {}
     mappings = {}
-    for project_id, entry in document.items():
-        path = f"status_mapping.{_shown(project_id)}"
+    for project_id, entry in _entries(document, "status_mapping", errors).items():
+        path = below("status_mapping", project_id)
         values = _mapping(ProjectMapping, entry, path, errors)
         types = entry.get("types", {}) if isinstance(entry, dict) else {}
-        if not isinstance(types, dict):
-            errors[f"{path}.types"] = "Expected `object`"
-            types = {}
         values["types"] = {
-            name: StatusMapping(**_mapping(StatusMapping, each, f"{path}.types.{_shown(name)}", errors))
-            for name, each in types.items()
+            name: StatusMapping(**_mapping(StatusMapping, each, below(f"{path}.types", name), errors))
+            for name, each in _entries(types, f"{path}.types", errors).items()
         }
         if project_id.lower() in mappings:
             errors[path] = "names a project a second time"
@@ -166,50 +229,74 @@ def _mappings(document: object, errors: dict[str, str]) -> dict[str, ProjectMapp
 
 
 def _mapping(struct: type[StatusMapping], entry: object, path: str, errors: dict[str, str]) -> dict[str, Any]:
-    if not isinstance(entry, dict):
-        errors[path] = "Expected `object`"
-        return {}
-    values = _convert_fields(struct, entry, f"{path}.", errors)
-    if bool(entry.get("on_resolve")) != bool(entry.get("on_unresolve")):
+    document = _entries(entry, path, errors)
+    values = _convert_fields(struct, document, path, errors)
+    if bool(document.get("on_resolve")) != bool(document.get("on_unresolve")):
         errors[path] = HALF_A_MAPPING
     return values
 
 
-def _people(people: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]:
+def _entries(value: object, path: str, errors: dict[str, str]) -> Mapping[str, Any]:
+    """Return the entries of an object, or none of something else, which is an error."""
+    errors |= faults(value, dict[str, Any], path)
+    return value if isinstance(value, dict) else {}
+
+
+def _people(document: object, errors: dict[str, str]) -> dict[str, str]:
     """Return the aliases lower-cased; refuse duplicates, which would make the reverse direction ambiguous."""
     aliases: dict[str, str] = {}
     taken: dict[str, str] = {}
-    for ado, sentry in people.items():
-        path = f"people.{_shown(ado)}"
-        ado_name, sentry_address = name_in(ado), address_in(sentry)
-        ado_address = ado_name or ado
+    for ado, sentry in _entries(document, "people", errors).items():
+        path = below("people", ado)
+        ado_name, sentry_address = name_in(ado), address_in(sentry) if isinstance(sentry, str) else None
         if ado_name is None:
-            errors[path] = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's"
+            errors[path] = (
+                f"{_quoted(ado)} is no e-mail address, and no DOMAIN\\user: a bare name may be anybody's"
+                if ado.strip()
+                else "must be an e-mail address, or DOMAIN\\user: a bare name may be anybody's"
+            )
         elif sentry_address is None:
-            errors[path] = "must map to an e-mail address"
-        elif ado_address in aliases:
+            errors[path] = (
+                f"{_quoted(sentry)} is no e-mail address"
+                if isinstance(sentry, str) and sentry.strip()
+                else "must map to an e-mail address"
+            )
+        elif ado_name in aliases:
             errors[path] = "names an Azure DevOps person a second time"
         elif sentry_address in taken:
             errors[path] = f"{sentry_address} already stands for {taken[sentry_address]}"
-        aliases[ado_address] = sentry_address or sentry
-        taken.setdefault(sentry_address or sentry, ado_address)
+        else:
+            taken[sentry_address] = ado_name
+        aliases[ado_name or ado] = sentry_address or ""
     return aliases
 
 
+def _quoted(text: str) -> str:
+    return quoted(shown(text))
+
+
 def _check_done_categories(values: Mapping[str, Any], errors: dict[str, str]) -> None:
+    allowed = [each.value for each in Category if each in _MAY_BE_DONE]
+    for path in errors:
+        if path == "done_categories":
+            errors[path] = f"must be a list of {listed(allowed)}"
+        elif path.startswith("done_categories["):
+            errors[path] = f"must be {listed(allowed)}"
     categories = values.get("done_categories")
     if categories is None:
         return
     if not categories:
-        errors["done_categories"] = "must name at least one category"
+        errors["done_categories"] = f"must name at least one category: {listed(allowed)}"
     elif strange := [each for each in categories if each not in _MAY_BE_DONE]:
-        errors["done_categories"] = f"{strange[0].value} cannot mean done"
+        errors["done_categories"] = (
+            f"{strange[0].value} cannot mean done: choose among {listed(allowed, 'and')}"
+        )
 
 
 def _check_addresses(values: dict[str, Any], policy: AddressPolicy, errors: dict[str, str]) -> None:
     account, ado_url = values.get("ado_account_id"), values.get("ado_url")
     if ado_url is None and account is None:
-        errors.setdefault("ado_url", "give the address, or ado_account_id")
+        errors.setdefault("ado_url", "give the address or the account id (ado_account_id)")
     elif ado_url is not None and account is not None and is_bare_host(ado_url):
         pass  # Looked up on first use; the result is checked like any other address.
     elif ado_url is not None:
@@ -236,8 +323,3 @@ def _check_address(
         values[key] = normalize(values[key])
     except Rejected as error:
         errors.setdefault(key, error.detail)
-
-
-def _shown(key: str) -> str:
-    """Return a key in a form fit for an error: printable, and at most 80 characters."""
-    return "".join(character if character.isprintable() else "�" for character in key)[:80]

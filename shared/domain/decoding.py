@@ -3,14 +3,17 @@
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
 from shared.domain.errors import Malformed
+from shared.domain.shapes import below
 
 Shape = TypeVar("Shape")
 
+_DEEPEST = 50  # levels; a document has five
 _HALF = 120  # characters; half of the longest explanation
 # What decoding foreign JSON can raise; RecursionError comes from a body nested a thousand levels deep.
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
@@ -25,6 +28,37 @@ def decode(body: bytes | str, kind: type[Shape]) -> Shape:
         return msgspec.json.decode(body, type=kind)
     except _UNREADABLE as error:
         raise Malformed(_explained(error)) from error
+
+
+class _Members(list[tuple[str, Any]]):
+    """The members of a JSON object as they were sent."""
+
+
+def decode_document(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Read a JSON object, and the paths of keys that it holds twice; or raise Malformed.
+
+    Decoders keep the last of several members with one key, and say nothing:
+    https://www.rfc-editor.org/rfc/rfc8259#section-4
+    """
+    body = body.removeprefix(codecs.BOM_UTF8)
+    document = decode(body, dict[str, Any])
+    members = json.loads(body, object_pairs_hook=_Members, parse_int=str, parse_float=str)
+    return document, tuple(dict.fromkeys(_repeated(members, "", _DEEPEST)))
+
+
+def _repeated(value: Any, path: str, depth: int) -> Iterator[str]:
+    if depth == 0:
+        raise Malformed("it is nested too deeply")
+    if isinstance(value, _Members):
+        known = set[str]()
+        for key, inner in value:
+            if key in known:
+                yield below(path, key)
+            known.add(key)
+            yield from _repeated(inner, below(path, key), depth - 1)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _repeated(inner, f"{path}[{place}]", depth - 1)
 
 
 def decode_delivery(body: bytes) -> Any:

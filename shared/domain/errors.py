@@ -5,7 +5,9 @@ SyncError
 │   ├── Unauthenticated       it did not prove who it is
 │   ├── TooLarge              it sent more than we read
 │   ├── Malformed             it sent something we cannot read
-│   └── InvalidConfiguration  the document breaks rules, each named by its path
+│   ├── InvalidConfiguration  the document breaks rules, each named by its path
+│   ├── InvalidList           lines or entries of a list are wrong, each named by its place
+│   └── PreconditionRequired  it did not say which version of the document it means
 ├── NotFound                  the thing does not exist (any more)
 ├── Conflict                  the thing changed since it was read: read it and decide again
 │   ├── AlreadyLinked         the link that the caller asked for already exists
@@ -19,6 +21,7 @@ SyncError
 │   │   └── NotAssignable     it knows no such person, or more than one, or cannot let them be assigned
 │   ├── Forbidden             it does not let us do this with this one thing
 │   ├── OrganizationGone      it knows no organization or collection at the address: nothing in it is gone
+│   ├── Untried               it does not let us ask whether a document may be stored: it was not
 │   ├── FeedLost              it has no feed of revisions for us, or none from this point on
 │   ├── Unauthorized          it does not accept our credentials
 │   ├── Throttled             it asks us to wait a known time
@@ -81,6 +84,20 @@ class InvalidConfiguration(Rejected):
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{path}: {problem}" for path, problem in errors.items()))
         self.errors = dict(errors)
+
+
+class InvalidList(Rejected):
+    """Places of a list are wrong; ``errors`` maps each, such as ``line 3``, to what is wrong there."""
+
+    def __init__(self, detail: str, errors: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.errors = dict(errors)
+
+
+class PreconditionRequired(Rejected):
+    """The document is there already, and the caller does not say that it knows."""
+
+    kind = "precondition-required"
 
 
 class NotFound(SyncError):
@@ -179,6 +196,17 @@ class OrganizationGone(Upstream):
     """The organization, or the collection, was renamed or deleted; what was asked for may well exist."""
 
     kind = "organization-gone"
+
+
+class Untried(Upstream):
+    """A document is not stored, as our credentials do not reach what it has to be checked against."""
+
+    kind = "unavailable"
+
+    def __init__(self, cause: Upstream) -> None:
+        super().__init__(cause.service, cause.detail, advice=cause.advice, quoted=cause.quoted)
+        self.kind = cause.kind
+        self.cause = cause
 
 
 class FeedLost(Upstream):

@@ -1,7 +1,6 @@
 """The ids that others send: Sentry's id of an issue, a work item's number, a project's GUID."""
 
 import re
-from collections.abc import Mapping
 
 from shared.domain.errors import Rejected
 
@@ -28,11 +27,3 @@ def work_item_id_from(text: str, name: str) -> int:
 def is_guid(text: str) -> bool:
     """Tell whether a text can be the id of a project: nothing else is believed to be one."""
     return re.fullmatch(GUID, text, re.IGNORECASE) is not None
-
-
-def named_link(route: Mapping[str, str]) -> tuple[str, int]:
-    """Return the issue and the work item that a route names, or raise Rejected."""
-    return (
-        issue_id_from(route.get("issue_id", ""), "issue_id"),
-        work_item_id_from(route.get("work_item_id", ""), "work_item_id"),
-    )

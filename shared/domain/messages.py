@@ -6,10 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from shared.domain.comments import SaidInAdo, SaidInSentry
 from shared.domain.decoding import decode
 from shared.domain.model import ToldBy, WorkItem
 
-InboundEvent = Literal["updated", "deleted", "restored"]
+InboundEvent = Literal["updated", "deleted", "restored", "commented"]
 
 
 class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,7 +20,7 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     marks a look of the reconciler's own, which carries no news, and ``returned`` one that was put back as a
     service asked us to wait. ``only`` names the issues whose links an earlier unit of work left; empty means
     all. ``told_at`` is when (epoch seconds) a hook told of the change; 0 in all other messages, and in those
-    of an older version.
+    of an older version. With ``comment``, the message carries that comment over, and settles nothing.
     """
 
     organization: str
@@ -31,6 +32,7 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     again: bool = False
     returned: bool = False
     only: tuple[str, ...] = ()
+    comment: SaidInAdo | None = None
     told_at: float = 0.0
 
     @property
@@ -41,9 +43,11 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
-    With ``comment_id``, the message copies that new comment; without it, it settles status and assignee.
-    ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again``, ``returned``,
-    ``only`` and ``told_at`` are as above; ``only`` names work items.
+    With ``comment_id``, the message carries that comment over; without it, it settles status and assignee.
+    ``comment`` is what the hook told of the comment; an older version of the app writes none. ``since`` is
+    when (epoch seconds) such a comment began to wait for a link. With ``regression``, the activity of that id
+    is one, and the work item that ``only`` names is told of it. ``again``, ``returned``, ``only`` and
+    ``told_at`` are as above; ``only`` names work items.
     """
 
     organization: str
@@ -54,6 +58,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     returned: bool = False
     only: tuple[str, ...] = ()
     since: float = 0.0
+    comment: SaidInSentry | None = None
+    regression: str | None = None
     told_at: float = 0.0
 
     @property

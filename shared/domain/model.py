@@ -176,7 +176,9 @@ class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
     ``external_issues`` are read with many issues at once only, and are empty otherwise. ``short_id`` is the
-    name that people know it by, such as FE-1.
+    name that people know it by, such as FE-1. ``regression`` is the id of the activity by which Sentry itself
+    unresolved it, if that was its last change of status; it is read with one issue only, as is the ``count``
+    of events.
     """
 
     issue_id: str
@@ -188,6 +190,8 @@ class SentryIssue(msgspec.Struct, frozen=True):
     level: str = ""
     external_issues: tuple[ExternalIssue, ...] = ()
     short_id: str = ""
+    regression: str = ""
+    count: int = 0
 
     @property
     def side(self) -> IssueSide:
@@ -202,6 +206,14 @@ class FoundIssues(msgspec.Struct, frozen=True):
 
     found: Mapping[str, SentryIssue] = {}
     unreadable: frozenset[str] = frozenset()
+
+
+class SentryEvent(msgspec.Struct, frozen=True):
+    """One event of an issue; what Sentry does not tell is empty."""
+
+    id: str = ""
+    release: str = ""
+    environment: str = ""
 
 
 class SentryComment(msgspec.Struct, frozen=True):

@@ -134,6 +134,7 @@ WHY: Mapping[str, str] = {
     "not-found": "What was asked for does not exist.",
     "already-linked": "The two are linked already.",
     "precondition-failed": "Somebody else changed the document.",
+    "precondition-required": "A whole document was sent without naming the version that it replaces.",
     "connection-changed": "The document leads elsewhere than the links.",
     "unreadable-document": "The stored document cannot be read.",
     "unreadable-link": "The stored link cannot be read by this version of the app.",

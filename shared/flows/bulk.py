@@ -1,17 +1,22 @@
 """Linking many pairs in one request: each pair gets an outcome, and a repeated request continues the work."""
 
+import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.domain.decoding import decode
 from shared.domain.errors import (
     AlreadyLinked,
     Forbidden,
+    InvalidList,
     Malformed,
     NotFound,
     Refused,
@@ -19,8 +24,10 @@ from shared.domain.errors import (
     SyncError,
     Undecidable,
 )
-from shared.domain.ids import issue_id_from, work_item_id_from
+from shared.domain.shapes import faults
 from shared.flows.linking import link
+from shared.flows.naming import issue_name, work_item_named
+from shared.sentry.names import is_id
 from shared.services import Services
 from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
 
@@ -29,11 +36,26 @@ _TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 # What is wrong with one pair alone.
 _FINAL = (NotFound, Forbidden, Refused, Undecidable)
 LINKED, ALREADY_LINKED, NOT_YET = "linked", "already-linked", "not-yet"
+_MOST_NAMED = 20  # wrong places that one answer names
+_SEPARATORS = (",", ";", "\t")
+_COLUMNS = ("issue_id", "work_item_id")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what Excel calls Unicode text
+_LINE_ENDS_LOST = (
+    "line 1 has more than two columns, and is the only one: curl -d @links.csv strips the line ends of a "
+    "file; send it with --data-binary @links.csv"
+)
 
 
-class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Pair(msgspec.Struct, frozen=True):
+    """``issue_id`` may be a short id, until the pair is linked."""
+
     issue_id: str
     work_item_id: int
+
+
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    issue_id: str | int
+    work_item_id: str | int
 
 
 class Linked(msgspec.Struct, frozen=True):
@@ -47,37 +69,61 @@ class Linked(msgspec.Struct, frozen=True):
     is_final: bool = True
 
 
-def pairs_from_json(body: bytes) -> list[Pair]:
-    """Read an array of 1 to 10,000 pairs, or raise Rejected naming the first wrong one."""
+def is_csv(body: bytes, content_type: str) -> bool:
+    """Tell a list in CSV from JSON, also where a client does not say so: to curl, each body is a form."""
+    first, kind = body.removeprefix(codecs.BOM_UTF8).lstrip()[:1], content_type.lower()
+    if "csv" in kind:
+        return first not in {b"{", b"["}
+    return "json" not in kind and first not in {b"", b"{", b"["}
+
+
+def pairs_from_json(body: bytes, organization: Organization) -> list[Pair]:
+    """Read an array of 1 to 10,000 pairs, or raise Rejected naming the wrong ones."""
     try:
-        pairs = decode(body, list[Pair])
+        entries = decode(body.removeprefix(codecs.BOM_UTF8), list[Any])
     except Malformed as error:
         raise Rejected(f"the body is not a list of links to make: {error.detail}") from error
-    _verify_count(len(pairs))
-    return [
-        _pair(each.issue_id, str(each.work_item_id), f"link {place}") for place, each in enumerate(pairs, 1)
-    ]
+    _verify_count(len(entries))
+    places = ((f"link {place}", each) for place, each in enumerate(entries, 1))
+    return _pairs(organization, places, "must be an object with issue_id and work_item_id")
 
 
-def pairs_from_csv(body: bytes) -> list[Pair]:
+def pairs_from_csv(body: bytes, organization: Organization) -> list[Pair]:
     """Read 1 to 10,000 lines of ``issue_id,work_item_id`` after an optional header line of these names.
 
-    Raises Rejected naming the first wrong line.
+    The separator is a comma, a semicolon or a tab: spreadsheets choose it by their user's language. Raises
+    Rejected naming the wrong lines.
     """
     try:
-        reader = csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True)
+        text = body.decode("utf-16" if body[:2] in _UTF_16 else "utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=None), strict=True, delimiter=_separator_in(text))
         # One line more than there may be, and the header: the rest is not read.
         filled = islice(filter(None, reader), MOST_PAIRS + 2)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in filled]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise Rejected(f"the body is not CSV: {error}") from error
-    if rows and rows[0][1] == ["issue_id", "work_item_id"]:
+        problem = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise Rejected(f"the body is not CSV: {problem}") from error
+    if len(rows) == 1 and len(rows[0][1]) > len(_COLUMNS) and len(text.strip().splitlines()) == 1:
+        raise Rejected(_LINE_ENDS_LOST)
+    if rows and _is_header(rows[0][1]):
         rows = rows[1:]
     _verify_count(len(rows))
-    for line, row in rows:
-        if len(row) != 2:
-            raise Rejected(f"line {line} must have two columns: issue_id,work_item_id")
-    return [_pair(row[0], row[1], f"line {line}") for line, row in rows]
+    places = (
+        (f"line {line}", dict(zip(_COLUMNS, row, strict=True)) if len(row) == len(_COLUMNS) else None)
+        for line, row in rows
+    )
+    return _pairs(organization, places, f"must have two columns: {','.join(_COLUMNS)}")
+
+
+def _separator_in(text: str) -> str:
+    """Return the separator that makes two columns of the first line with text, or else one that is there."""
+    first = next(filter(str.strip, text.splitlines()), "")
+    likely = (each for each in _SEPARATORS if first.count(each) == 1)
+    return next(itertools.chain(likely, (each for each in _SEPARATORS if each in first)), _SEPARATORS[0])
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    return tuple(cell.lower().replace(" ", "_") for cell in row) == _COLUMNS
 
 
 def _verify_count(count: int) -> None:
@@ -86,31 +132,68 @@ def _verify_count(count: int) -> None:
         raise Rejected(f"a request may hold 1 to {MOST_PAIRS} links, this one holds {found}")
 
 
-def _pair(issue_id: str, work_item_id: str, where: str) -> Pair:
-    return Pair(
-        issue_id_from(issue_id, f"issue_id of {where}"),
-        work_item_id_from(work_item_id, f"work_item_id of {where}"),
-    )
+def _pairs(organization: Organization, entries: Iterable[tuple[str, object]], misfit: str) -> list[Pair]:
+    """Return each entry as a pair, or raise InvalidList; ``misfit`` says what is wrong with no object."""
+    pairs: list[Pair] = []
+    errors: dict[str, str] = {}
+    for place, entry in entries:
+        if not isinstance(entry, dict):
+            errors[place] = f"{place} {misfit}"
+            continue
+        try:
+            pairs.append(_pair(organization, entry, place))
+        except Rejected as error:
+            errors[place] = error.detail
+    if not errors:
+        return pairs
+    named = dict(list(errors.items())[:_MOST_NAMED])
+    more = [f"and {len(errors) - len(named)} more are wrong"] if len(errors) > len(named) else []
+    raise InvalidList("; ".join([*named.values(), *more, "nothing was linked"]), named)
+
+
+def _pair(organization: Organization, entry: dict[str, Any], place: str) -> Pair:
+    """Return an entry as a pair, or raise Rejected with all that is wrong with it."""
+    try:
+        named = msgspec.convert(entry, _Entry)
+    except msgspec.ValidationError as error:
+        wrong = (f"{path} of {place} {problem}" for path, problem in faults(entry, _Entry).items())
+        raise Rejected("; ".join(wrong)) from error
+    problems: list[str] = []
+    issue, item = "", 0
+    try:
+        issue = issue_name(organization, named.issue_id, f"issue_id of {place}")
+    except Rejected as error:
+        problems.append(error.detail)
+    try:
+        item = work_item_named(organization, named.work_item_id, f"work_item_id of {place}")
+    except Rejected as error:
+        problems.append(error.detail)
+    if problems:
+        raise Rejected("; ".join(problems))
+    return Pair(issue, item)
 
 
 def link_all(services: Services, organization: Organization, pairs: Sequence[Pair]) -> Iterator[Linked]:
     """Yield a result for each pair in order; pairs left over after a minute are ``not-yet``.
 
-    One scan of the table finds the existing links, before the minute begins. So each request makes progress
-    at any speed of the table, and a second request with the same list reaches the pairs that are left. All
-    pairs share the organization's back-off.
+    One scan of the table finds the existing links by their ids, another one those by short ids, before the
+    minute begins. So each request makes progress at any speed of the table, and a second request with the
+    same list reaches the pairs that are left. All pairs share the organization's back-off.
     """
-    wanted = {(pair.issue_id, pair.work_item_id) for pair in pairs}
+    wanted = {(pair.issue_id, pair.work_item_id) for pair in pairs if is_id(pair.issue_id)}
+    short = {(pair.issue_id, pair.work_item_id) for pair in pairs if not is_id(pair.issue_id)}
     linked = services.links.linked_among(organization.scope, wanted)
+    known = services.links.by_short_id(organization.scope, short)
     services.end_refusals(organization.slug)
     run = _Run(services, organization, services.clock() + _TIME_LIMIT)
     for pair in pairs:
-        if (pair.issue_id, pair.work_item_id) in linked:
-            yield Linked(pair, ALREADY_LINKED)
+        named = (pair.issue_id, pair.work_item_id)
+        if named in linked or named in known:
+            yield Linked(replace(pair, issue_id=known.get(named, pair.issue_id)), ALREADY_LINKED)
         else:
             result = run.link(pair)
             if result.outcome == LINKED:
-                linked.add((pair.issue_id, pair.work_item_id))
+                linked |= {named, (result.pair.issue_id, pair.work_item_id)}
             yield result
 
 
@@ -127,12 +210,19 @@ class _Run:
         if self._is_over or self.services.clock() > self.stop_at:
             return Linked(pair, NOT_YET, is_final=False)
         try:
+            pair = self._with_id(pair)
             return Linked(pair, self._link(pair))
         except SyncError as error:
             # The next pair would fail in the same way; do not call a failing service ten thousand times.
             is_final = isinstance(error, _FINAL) and error.kind != UNKNOWN_ORGANIZATION
             self._is_over = not is_final
             return Linked(pair, error.kind, is_final)
+
+    def _with_id(self, pair: Pair) -> Pair:
+        if is_id(pair.issue_id):
+            return pair
+        issue_id = self.services.sentry(self.organization).find_issue_id(pair.issue_id)
+        return replace(pair, issue_id=issue_id)
 
     def _link(self, pair: Pair) -> str:
         services, organization = self.services, self.organization

@@ -19,7 +19,17 @@ from shared.domain.connection import (
     gravest,
     slug_of,
 )
-from shared.domain.errors import ConnectionChanged, InvalidConfiguration, NotFound, SyncError, Unavailable
+from shared.domain.errors import (
+    ConnectionChanged,
+    Forbidden,
+    InvalidConfiguration,
+    NotFound,
+    SyncError,
+    Unauthorized,
+    Unavailable,
+    Untried,
+    Upstream,
+)
 from shared.domain.ids import is_guid
 from shared.domain.model import Side
 from shared.domain.rules.done import mapping_errors
@@ -68,6 +78,7 @@ def check(
     choice: Choice | None = None,
     *,
     of_page: bool = False,
+    with_mapping: bool = True,
 ) -> Checked:
     """Try a document: both services are asked who they are, and whether every mapped state exists.
 
@@ -75,7 +86,9 @@ def check(
     the stored one, the existing links do not follow: ``choice`` says whether to drop them, or that it is the
     same place under a new name. Without it, raises ConnectionChanged, or Unavailable if nobody can tell. Also
     raises InvalidConfiguration for a wrong mapping and for an organization that a service does not know, and
-    Unavailable if Azure DevOps does not answer about a mapping.
+    Untried or Unavailable if Azure DevOps does not tell about a mapping. ``with_mapping`` says that the
+    author wrote it: without, one that stands as it was checked before is a warning then, so that a switch can
+    be turned at any time.
     """
     etag = current.etag if current else ""
     configuration, account, warnings = _located(services, configuration)
@@ -88,7 +101,12 @@ def check(
     if current is None or configuration != current.configuration:
         connection = replace(connection, changed_at=services.clock())
     wanted = Organization(slug, configuration, etag, connection)
-    verify_mapping(services, wanted)
+    try:
+        verify_mapping(services, wanted)
+    except Upstream as error:
+        if with_mapping or not _has_checked_mapping(wanted, current):
+            raise _untried(error) from error
+        warnings["status_mapping"] = error
     return Checked(wanted, current, warnings, met)
 
 
@@ -111,6 +129,18 @@ def keep(services: Services, checked: Checked) -> Organization:
             services.organizations.note_cure(slug)
     note_met(services, stored, met)
     return stored
+
+
+def _untried(error: SyncError) -> SyncError:
+    """Return what keeps a mapping from being stored: credentials that are refused may be accepted later."""
+    return Untried(error) if isinstance(error, Unauthorized | Forbidden) else error
+
+
+def _has_checked_mapping(wanted: Organization, current: Organization | None) -> bool:
+    if current is None or wanted.epoch != current.epoch:
+        return False
+    new, old = wanted.configuration, current.configuration
+    return (new.status_mapping, new.done_categories) == (old.status_mapping, old.done_categories)
 
 
 def _without_project(services: Services, asked: Organization, met: Met) -> tuple[Configuration, Met]:
@@ -172,7 +202,7 @@ def _located(
         return services.located(configuration), account, {}
     except SyncError as error:
         if configuration.status_mapping:
-            raise
+            raise _untried(error) from error
         return configuration, account, {"ado_account_id": error}
 
 

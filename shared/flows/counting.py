@@ -139,9 +139,13 @@ def _was_to_be_told(settled: Settled, message: Message) -> bool:
 
 
 def note_comment(
-    services: Services, scope: str, issue_id: str, work_item_id: int, outcome: str, reason: str | None
+    services: Services,
+    scope: str,
+    issue_id: str,
+    work_item_id: int,
+    outcome: str,
+    reason: str | None,
+    side: Side = Side.SENTRY,
 ) -> None:
-    event = Event(
-        services.clock(), Side.SENTRY, COMMENT, outcome, issue_id, work_item_id, reason, told_by="hook"
-    )
+    event = Event(services.clock(), side, COMMENT, outcome, issue_id, work_item_id, reason, told_by="hook")
     services.ledger.count(scope, Hour(), event)

@@ -42,7 +42,8 @@ def trouble_with_connection(
             return NotTrusted(service, f"{operation}: {problem}", kind=kind, advice=problem)
     if problem := _passing_problem(causes, place):
         return Unavailable(service, f"{operation}: {problem}", advice=problem)
-    return Unavailable(service, f"{operation}: {type(error).__name__}")
+    said = "did not answer in time" if isinstance(error, requests.Timeout) else "gave no whole answer"
+    return Unavailable(service, f"{place} {said} ({operation}: {type(error).__name__})")
 
 
 def place_of(url: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
+from shared.domain.comments import is_ours_in_sentry
 from shared.domain.decoding import Shape
 from shared.domain.errors import Forbidden, NotAssignable, NotFound, OrganizationGone, Refused, Unauthorized
 from shared.domain.model import (
@@ -19,6 +20,7 @@ from shared.domain.model import (
     IssueStatus,
     Person,
     SentryComment,
+    SentryEvent,
     SentryIssue,
 )
 from shared.domain.paths import below
@@ -27,6 +29,7 @@ from shared.sentry.accounts import Account, holders, meant
 from shared.sentry.answers import (
     Acknowledged,
     CommentAnswer,
+    EventAnswer,
     Identified,
     IssueAnswer,
     MemberAnswer,
@@ -40,6 +43,7 @@ _MOST_CACHED = 10_000
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
 _BRIEF = {"detailed": "0"}
 LARGEST_BATCH = 100
+_ALREADY_POSTED = "already posted"
 
 
 class BearerAuth(AuthBase):
@@ -218,18 +222,65 @@ class SentryClient:
 
         Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
-        comments = self._call(
+        for each in self._comments(issue_id):
+            if str(each.id) == comment_id:
+                author, text = each.user and each.user.name, each.data and each.data.text
+                url = self.activity_url(issue_id, comment_id)
+                return SentryComment(comment_id, author or "Somebody", text or "", url)
+        raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
+
+    def _comments(self, issue_id: str) -> list[CommentAnswer]:
+        return self._call(
             "GET",
             self._url("issues", issue_id, "comments"),
             list[CommentAnswer],
             about=f"the comments of issue {issue_id}",
         )
-        for each in comments:
-            if str(each.id) == comment_id:
-                author, text = each.user and each.user.name, each.data and each.data.text
-                url = f"{self.web_url(issue_id)}activity/#event_{comment_id}"
-                return SentryComment(comment_id, author or "Somebody", text or "", url)
-        raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
+
+    def find_comment(self, issue_id: str, url: str) -> str | None:
+        """Return the id of the first comment of ours that begins with a link to ``url``, or None.
+
+        Only the latest ones are looked at: as many as Sentry lists at once.
+        """
+        for each in reversed(self._comments(issue_id)):
+            text = (each.data.text if each.data else None) or ""
+            if is_ours_in_sentry(text) and f"]({url}):" in text.strip().partition("\n")[0]:
+                return str(each.id)
+        return None
+
+    def add_comment(self, issue_id: str, text: str) -> str | None:
+        """Add a comment and return its id, or None if Sentry says that it is there already.
+
+        Sentry quirk: no documented call adds one (docs/vendor_quirks.md#sentry-rest).
+        """
+        try:
+            answer = self._call(
+                "POST",
+                self._url("issues", issue_id, "comments"),
+                CommentAnswer,
+                about=f"the comments of issue {issue_id}",
+                missing="issue-not-found",
+                json={"text": text},
+            )
+        except Refused as error:
+            # It takes no text twice from one author within an hour.
+            if _ALREADY_POSTED in error.quoted:
+                return None
+            raise
+        return str(answer.id)
+
+    # https://docs.sentry.io/api/events/retrieve-an-issue-event/
+    def latest_event(self, issue_id: str) -> SentryEvent:
+        """Return the newest event of an issue; an empty one if there is none to be had."""
+        try:
+            return self._call(
+                "GET",
+                self._url("issues", issue_id, "events", "latest"),
+                EventAnswer,
+                about=f"the events of issue {issue_id}",
+            ).event
+        except (NotFound, Forbidden, Refused):
+            return SentryEvent()
 
     def _user_id(self, email: str, issue_id: str) -> str:
         """Return the id for an assignment, or raise NotAssignable if it is not clear whose address this is.
@@ -241,7 +292,10 @@ class SentryClient:
         if len(found) > 1:
             found = meant(found, email, self._assignable(issue_id))
         if not found:
-            detail = "nobody in the organization has this address, or has verified it"
+            detail = (
+                f"nobody in the organization has the address {email}, or has verified it; invite them, or "
+                "map the address under people"
+            )
             raise NotAssignable("sentry", detail, kind=ASSIGNEE_NOT_FOUND)
         if len(found) > 1:
             detail = f"{len(found)} accounts have this address, and nothing tells which one is meant"
@@ -278,6 +332,13 @@ class SentryClient:
 
     def web_url(self, issue_id: str) -> str:
         return f"{below(self._web_url, 'issues', issue_id)}/"
+
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        """Return where the page of an issue shows a comment, or another activity."""
+        return f"{self.web_url(issue_id)}activity/#event_{activity_id}"
+
+    def event_url(self, issue_id: str, event_id: str) -> str:
+        return f"{below(self._web_url, 'issues', issue_id, 'events', event_id)}/"
 
     def _url(self, *segments: str) -> str:
         return f"{below(self._base_url, *segments)}/"

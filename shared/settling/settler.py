@@ -16,10 +16,12 @@ from shared.domain.errors import Busy, Conflict, NotFound, SyncError, Undecidabl
 from shared.domain.model import (
     NO_SUCH_STATE,
     STATE_UNREACHABLE,
+    STATUS,
     ActivityEntry,
     Claim,
     End,
     IssueLink,
+    IssueStatus,
     Side,
 )
 from shared.domain.ports import Ado, Sentry
@@ -121,6 +123,7 @@ class Settler:
             for side in Side:
                 if decision.for_side(side):
                     unit.verify_heard(side.value)
+            self._tell_of_regression(observation.link, decision, unit)
             claimed = self._announce(stored, observation, decision, unit)
             written = self._write(claimed, observation, decision, unit)
             goes_on = tried < _MOST_STATES - 1 and self._has_another_way(observation, written)
@@ -230,6 +233,19 @@ class Settler:
         )
 
     # Announce and write
+
+    def _tell_of_regression(self, link: IssueLink, decision: Decision, unit: UnitOfWork) -> None:
+        """Have the work item told why it is reopened, if Sentry itself unresolved the issue.
+
+        This comes before the write: a worker that dies in between cannot leave it without a reason. Whoever
+        gets the message waits until the work item is open.
+        """
+        regression = self.observer.issue(link.issue_id, unit).regression
+        if regression and any(
+            each.field == STATUS and each.status is IssueStatus.UNRESOLVED
+            for each in decision.for_side(Side.ADO)
+        ):
+            self.partners.tell_of_regression(link, regression)
 
     def _announce(
         self, stored: StoredLink, observation: Observation, decision: Decision, unit: UnitOfWork

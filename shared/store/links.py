@@ -109,6 +109,21 @@ class LinkStore:
         rows = self._table.scan(escaped(organization), min(keys), f"{max(keys)}{_END}")
         return {keys[row.key] for row in rows if row.key in keys}
 
+    def by_short_id(
+        self, organization: str, pairs: Collection[tuple[str, int]]
+    ) -> dict[tuple[str, int], str]:
+        """Return the issue's id for each of these pairs of short id and work item that is linked."""
+        if not pairs:
+            return {}
+        numbers = [work_item_id for _, work_item_id in pairs]
+        start, end = (f"{_ITEM}!{number(each)}!" for each in (min(numbers), max(numbers)))
+        links = (stored.link for stored in self._scan(organization, start, end + _END))
+        return {
+            (link.short_id.upper(), link.work_item_id): link.issue_id
+            for link in links
+            if (link.short_id.upper(), link.work_item_id) in pairs
+        }
+
     def for_work_item(self, organization: str, work_item_id: int) -> list[StoredLink]:
         prefix = f"{_ITEM}!{number(work_item_id)}!"
         return list(self._scan(organization, prefix, prefix + _END))

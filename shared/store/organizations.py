@@ -103,6 +103,13 @@ def is_slug(text: str) -> bool:
     return _SLUG.fullmatch(text) is not None
 
 
+def unreadable(slug: str) -> Unreadable:
+    return Unreadable(
+        f"the stored document of {slug} cannot be read: a newer version of the app, or somebody by hand, may "
+        "have written it; replace it by PUT with If-Match: *, or DELETE it"
+    )
+
+
 def verify_slug(slug: str) -> None:
     """Raise NotFound unless ``slug`` matches ``[a-z0-9][a-z0-9-]{0,62}``."""
     if not is_slug(slug):
@@ -125,10 +132,7 @@ class OrganizationStore:
         if not organization.is_readable:
             with suppress(SyncError):
                 self.note_refusal(slug, DOCUMENT)
-            raise Unreadable(
-                f"the stored document of {slug} cannot be read: a newer version of the app, or somebody by "
-                "hand, may have written it; replace it by PUT with If-Match: *, or DELETE it"
-            )
+            raise unreadable(slug)
         return self._remembered(organization)
 
     def find(self, slug: str) -> Organization | None:

@@ -153,6 +153,16 @@ class Organization:
         with self.lock:
             return self.work_items.comment(self.work_items.get(work_item_id), text, self._wish(actor))
 
+    def edit_comment(self, work_item_id: int, comment_id: int, text: str, *, actor: str = ANN) -> Comment:
+        with self.lock:
+            work_item = self.work_items.get(work_item_id)
+            return self.work_items.edit_comment(work_item, comment_id, text, self._wish(actor))
+
+    def delete_comment(self, work_item_id: int, comment_id: int, *, actor: str = ANN) -> None:
+        with self.lock:
+            work_item = self.work_items.get(work_item_id)
+            self.work_items.delete_comment(work_item, comment_id, self._wish(actor))
+
     def delete(self, work_item_id: int, *, actor: str = ANN) -> None:
         with self.lock:
             self.work_items.delete(self.work_items.get(work_item_id), self._wish(actor).by)

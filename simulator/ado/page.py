@@ -139,7 +139,7 @@ def add_page(app: Flask, organization: Organization) -> None:
         if origin not in {None, request.host_url.rstrip("/")}:
             raise Forbidden
         form = request.form
-        if form.get("field") not in {"System.State", "System.AssignedTo"}:
+        if form.get("field") not in {"System.State", "System.AssignedTo", "System.History"}:
             raise Forbidden
         try:
             organization.edit(

@@ -12,7 +12,9 @@ from flask import Blueprint, Response, jsonify, request
 from simulator.sentry.gate import API, FORBIDDEN, NOT_FOUND, Gate, refusal
 from simulator.sentry.issues import Issues
 from simulator.sentry.json import (
+    activity_json,
     comment_json,
+    event_json,
     external_issue_json,
     installation_json,
     issue_json,
@@ -63,6 +65,9 @@ ROUTES = (
     ("POST", f"{ISSUE}/comments/", "add_comment", WRITE_ISSUES),
     ("GET", f"{ISSUE}/notes/", "comments", READ_ISSUES),
     ("POST", f"{ISSUE}/notes/", "add_comment", WRITE_ISSUES),
+    ("PUT", f"{ISSUE}/comments/<comment_id>/", "edit_comment", WRITE_ISSUES),
+    ("DELETE", f"{ISSUE}/comments/<comment_id>/", "delete_comment", WRITE_ISSUES),
+    ("GET", f"{ISSUE}/events/<event_id>/", "event", READ_ISSUES),
     ("GET", f"{ISSUE}/external-issues/", "external_issues", READ_ISSUES),
     ("GET", f"{ORGANIZATION}/shortids/<short_id>/", "short_id", READ_ISSUES),
     ("GET", f"{ORGANIZATION}/members/", "members", READ_MEMBERS),
@@ -135,7 +140,7 @@ class RestApi:
         issue = self._find(issue_id)
         full: Json = {
             **issue_json(self._issues, issue),
-            "activity": self._notes(issue),
+            "activity": self._activity(issue),
             "seenBy": [],
             "participants": [],
             "userReportCount": 0,
@@ -252,6 +257,32 @@ class RestApi:
     def add_comment(self, issue_id: str) -> Response:
         comment = self._issues.add_comment(issue_id, _json_body().get("text"), APPLICATION)
         return _answer(comment_json(self._issues, comment), 201)
+
+    def edit_comment(self, issue_id: str, comment_id: str) -> Response:
+        comment = self._issues.own_comment(issue_id, comment_id, APPLICATION)
+        edited = self._issues.edit_comment(comment.id, _json_body().get("text"), APPLICATION)
+        return _answer(comment_json(self._issues, edited))
+
+    def delete_comment(self, issue_id: str, comment_id: str) -> Response:
+        self._issues.delete_comment(
+            self._issues.own_comment(issue_id, comment_id, APPLICATION).id, APPLICATION
+        )
+        return Response(status=204)
+
+    def _activity(self, issue: Issue) -> list[Json]:
+        """Write the last hundred things that happened to an issue, the newest first."""
+        changes = [activity_json(each) for each in self._issues.activities(issue.id)]
+        happened = [*self._notes(issue), *changes]
+        return sorted(happened, key=lambda each: (each["dateCreated"], int(each["id"])), reverse=True)[:100]
+
+    def event(self, issue_id: str, event_id: str) -> Response:
+        issue = self._find(issue_id)
+        events = self._issues.events(issue.id)
+        named = {"latest": events[-1:], "oldest": events[:1], "recommended": events[-1:]}
+        found = named.get(event_id, [each for each in events if each.id == event_id])
+        if not found:
+            raise Missing(event_id)
+        return _answer(event_json(issue, found[0]))
 
     def external_issues(self, issue_id: str) -> Response:
         return _answer(self._links(self._issues.find(issue_id)))

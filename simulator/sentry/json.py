@@ -7,6 +7,7 @@ from simulator.sentry.model import (
     Actor,
     Assignee,
     Comment,
+    Event,
     ExternalIssue,
     Integration,
     Issue,
@@ -14,6 +15,7 @@ from simulator.sentry.model import (
     Member,
     Project,
     Site,
+    StatusActivity,
     Team,
     User,
     written,
@@ -62,7 +64,8 @@ def issue_json(issues: Issues, issue: Issue) -> Json:
         "issueCategory": "error",
         "priority": "medium",
         "priorityLockedAt": None,
-        "count": "1",
+        # Sentry quirk: this number is a text, the one below is not.
+        "count": str(issue.count),
         "userCount": 1,
         "firstSeen": written(issue.first_seen),
         "lastSeen": written(issue.last_seen),
@@ -138,6 +141,33 @@ def comment_json(issues: Issues, comment: Comment) -> Json:
         "user": user_json(author) if author else None,
         "data": {"text": comment.text},
         "dateCreated": written(comment.at),
+    }
+
+
+def activity_json(activity: StatusActivity) -> Json:
+    return {
+        "id": str(activity.id),
+        "type": activity.type,
+        "user": None,
+        "data": {},
+        "dateCreated": written(activity.at),
+    }
+
+
+def event_json(issue: Issue, event: Event) -> Json:
+    """Write an event as far as anybody here reads it.
+
+    https://docs.sentry.io/api/events/retrieve-an-issue-event/
+    """
+    tags = {"release": event.release, "environment": event.environment, "level": "error"}
+    return {
+        "id": event.id,
+        "eventID": event.id,
+        "groupID": issue.id,
+        "title": issue.title,
+        "dateCreated": written(event.at),
+        "tags": [{"key": key, "value": value} for key, value in tags.items() if value is not None],
+        "release": None if event.release is None else {"version": event.release},
     }
 
 

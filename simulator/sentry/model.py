@@ -156,6 +156,7 @@ class Issue:
     assignee: Assignee | None = None
     shown_as: Status | None = None
     pending: Pending | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,27 @@ class Comment:
     actor: Actor
     text: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class StatusActivity:
+    """How an issue got a status. It is numbered together with the comments (sentry: models/activity.py)."""
+
+    id: int
+    issue_id: str
+    type: str
+    actor: Actor
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Event:
+    """One occurrence of an issue."""
+
+    id: str
+    at: datetime
+    release: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True)

@@ -231,9 +231,9 @@ class FakeSentry:
     def _actor(self, actor: str | Actor) -> Actor:
         return self.directory.person(actor) if isinstance(actor, str) else actor
 
-    def regress(self, issue_id: str) -> None:
+    def regress(self, issue_id: str, *, release: str | None = None, environment: str | None = None) -> None:
         """Let the error happen again: a resolved issue regresses, an archived one escalates."""
-        self.issues.new_event(issue_id)
+        self.issues.new_event(issue_id, release=release, environment=environment)
 
     def auto_resolve(self, issue_id: str) -> None:
         """Let an old issue look resolved before any task has resolved it."""

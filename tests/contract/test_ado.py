@@ -12,12 +12,29 @@ from msgspec.structs import replace
 
 from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient
-from shared.ado.comments import add_comment
+from shared.ado.comments import (
+    FoundComment,
+    add_comment,
+    delete_comment,
+    edit_comment,
+    find_comment_with,
+    get_comment,
+    rendered,
+)
 from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse
 from shared.domain.addresses import AddressPolicy
+from shared.domain.comments import InboundComments, SaidInAdo
 from shared.domain.connection import Identity
 from shared.domain.errors import Conflict, NotFound, Refused
-from shared.domain.model import Category, FoundWorkItems, Person, State, Stranger, WorkItem
+from shared.domain.model import (
+    Category,
+    FoundWorkItems,
+    Person,
+    SentryComment,
+    State,
+    Stranger,
+    WorkItem,
+)
 from shared.domain.ports import UNSET
 from shared.http import BackOff, new_session
 from simulator.ado import FakeAdo
@@ -72,7 +89,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         yield memory()
         return
     with FakeAdo() as fake:
-        for kind in ("updated", "deleted", "restored"):
+        for kind in ("updated", "deleted", "restored", "commented"):
             fake.subscribe("http://127.0.0.1:9/nobody-listens", f"workitem.{kind}")
         yield over_http(fake)
 
@@ -80,7 +97,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 def events(bench: Bench) -> list[WorkItemEvent | Uninteresting]:
     """Return what is delivered; each names the organization that answers when it is asked who it is."""
     known = Identity(ids=(bench.ado.instance_id(),))
-    return [_without_origin(parse(body, known)) for body in bench.deliveries()]
+    return [_without_origin(parse(body, known, InboundComments.ALL)) for body in bench.deliveries()]
 
 
 def _without_origin(event: WorkItemEvent | Uninteresting | Foreign) -> WorkItemEvent | Uninteresting:
@@ -141,6 +158,43 @@ def test_a_comment_that_xml_cannot_hold_is_refused(bench: Bench, text: str) -> N
     with pytest.raises(Refused):
         add_comment(ado, bench.project_id("Fabrikam-Fiber"), 31, text)
     assert ado.get_work_item(31).rev == 1
+
+
+def test_a_comment_is_added_read_edited_and_removed_by_its_id(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    ado: Any = bench.ado
+    project = bench.project_id("Fabrikam-Fiber")
+    url = "https://sentry.io/organizations/acme/issues/100/activity/#event_5"
+    ours = rendered(SentryComment("5", "Ann", "Hello", url), url)
+    bench.people.comment(31, f"<div>See {ours}</div>")
+    number = add_comment(ado, project, 31, ours)
+    assert number is not None
+    assert get_comment(ado, project, 31, number).text == ours
+    assert find_comment_with(ado, project, 31, url) == FoundComment(number)
+    edit_comment(ado, project, 31, number, ours.replace("Hello", "Bye"))
+    assert "Bye" in (get_comment(ado, project, 31, number).text or "")
+    delete_comment(ado, project, 31, number)
+    assert find_comment_with(ado, project, 31, url) is None
+    for call in (
+        lambda: get_comment(ado, project, 31, number),
+        lambda: delete_comment(ado, project, 31, number),
+        lambda: edit_comment(ado, project, 31, number, "text"),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert ado.get_work_item(31).rev == 5
+
+
+def test_a_comment_is_an_event_once_and_a_revision_each_time(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    number = getattr(bench.people.comment(31, "<div>Hello</div>"), "id", 1)
+    bench.people.edit_comment(31, number, "<div>Bye</div>")
+    bench.people.delete_comment(31, number)
+    told = [each for each in events(bench) if isinstance(each, WorkItemEvent)]
+    said = SaidInAdo(str(number), "Ann", "<div>Hello</div>")
+    assert told == [WorkItemEvent("commented", 31, 2, None, comment=said)]
+    others = [each for each in events(bench) if not isinstance(each, WorkItemEvent)]
+    assert [each.outcome for each in others] == ["nothing-to-sync"] * 3
 
 
 def test_a_comment_longer_than_a_long_text_is_refused(bench: Bench) -> None:

@@ -249,6 +249,23 @@ def test_which_of_many_pairs_are_linked_is_found_by_one_look(new_table: Callable
     assert links.linked_among("acme", set()) == set()
 
 
+def test_which_pairs_of_short_id_and_work_item_are_linked_is_found_by_one_look(
+    new_table: Callable[[], Table],
+) -> None:
+    links = LinkStore(new_table())
+    for issue_id, work_item_id, short_id in (
+        ("100", 31, "FE-1"),
+        ("100", 32, "fe-1"),
+        ("7", 31, ""),
+        ("8", 9, "FE-8"),
+    ):
+        links.add(replace(link("", issue_id, work_item_id), short_id=short_id))
+    asked = {("FE-1", 31), ("FE-1", 32), ("FE-1", 33), ("FE-2", 31), ("", 30)}
+    assert links.by_short_id("acme", asked) == {("FE-1", 31): "100", ("FE-1", 32): "100"}
+    assert links.by_short_id("acme", {("FE-8", 9)}) == {("FE-8", 9): "8"}
+    assert links.by_short_id("acme", set()) == {}
+
+
 # What is over, and what is not ours
 
 

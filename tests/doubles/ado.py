@@ -1,5 +1,6 @@
 """Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
+import itertools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,13 +56,21 @@ class Event:
     item: WorkItem
     before: WorkItem | None = None
     number: int = 0
+    comment: "Comment | None" = None
+
+
+@dataclass(frozen=True)
+class Comment:
+    id: int
+    text: str
+    by: str
 
 
 @dataclass
 class _Entry:
     revisions: list[Revision] = field(default_factory=list)
     is_deleted: bool = False
-    comments: list[str] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
 
     @property
     def item(self) -> WorkItem:
@@ -88,6 +97,7 @@ class MemoryAdo:
         self.unlisted: frozenset[str] = frozenset()
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
+        self._comment_ids = itertools.count(1)
 
     # What the sync asks.
 
@@ -180,24 +190,67 @@ class MemoryAdo:
         kind: type[Shape],
         *,
         about: str = "",
+        missing: str = "not-found",
         json: Any = None,
         params: Any = None,
     ) -> Shape:
-        """Answer the two requests of a discussion, which is all that the sync spells as a path.
+        """Answer the requests of a discussion, which is all that the sync spells as a path.
 
         ADO quirk: comments, unlike work items, are only found under their project.
         """
         match path:
-            case (project_id, "_apis", "wit", "workItems", work_item_id, "comments"):
+            case (project_id, "_apis", "wit", "workItems", work_item_id, "comments", *comment_id):
                 entry = self._live(int(work_item_id))
             case _:
                 raise ValueError(f"the double knows no {method} {path}")
         if entry.item.project_id != project_id:
-            raise NotFound("TF401232: the work item is in another project", kind="work-item-not-found")
-        if method == "POST":
-            _check(json["text"])
-            entry.comments.append(json["text"])
-        return msgspec.convert({"comments": [{"text": each} for each in reversed(entry.comments)]}, kind)
+            raise NotFound("TF401232: the work item is in another project", kind=missing)
+        return msgspec.convert(self._discuss(method, entry, [int(each) for each in comment_id], json), kind)
+
+    def _discuss(self, method: str, entry: _Entry, comment_id: list[int], json: Any) -> object:
+        match method, comment_id:
+            case "GET", []:
+                return {"comments": [_shown(each) for each in reversed(entry.comments)]}
+            case "GET", [number]:
+                return _shown(self._comment(entry, number))
+            case "POST", []:
+                return _shown(self._say(entry, json["text"], SERVICE))
+            case "PATCH", [number]:
+                return _shown(self._say_anew(entry, number, json["text"], SERVICE))
+            case "DELETE", [number]:
+                entry.comments.remove(self._comment(entry, number))
+                self._announce_revision(entry, SERVICE)
+                return None
+        raise ValueError(f"the double knows no {method} of a comment")
+
+    def _comment(self, entry: _Entry, comment_id: int) -> Comment:
+        for each in entry.comments:
+            if each.id == comment_id:
+                return each
+        raise NotFound(f"there is no comment {comment_id}", kind="comment-not-found")
+
+    def _say(self, entry: _Entry, text: str, by: str) -> Comment:
+        _check(text)
+        comment = Comment(next(self._comment_ids), text, by)
+        entry.comments.append(comment)
+        self._announce_revision(entry, by)
+        self.announce(Event("commented", entry.item, comment=comment))
+        return comment
+
+    def _say_anew(self, entry: _Entry, comment_id: int, text: str, by: str) -> Comment:
+        """Edit a comment; nobody hears of another one, since there is none."""
+        _check(text)
+        before = self._comment(entry, comment_id)
+        comment = Comment(before.id, text, before.by)
+        entry.comments[entry.comments.index(before)] = comment
+        self._announce_revision(entry, by)
+        return comment
+
+    def _announce_revision(self, entry: _Entry, by: str) -> None:
+        """Make a revision in which nothing is new that anybody syncs."""
+        before = entry.item
+        self._append(entry, before, by)
+        self.announce(Event("updated", entry.item, before))
 
     @property
     def base_url(self) -> str:
@@ -266,6 +319,18 @@ class MemoryAdo:
                 wanted = replace(wanted, title=value)
         return self._revise(entry, wanted, actor)
 
+    def comment(self, work_item_id: int, text: str, *, actor: str = ANN) -> int:
+        """Add a comment and return its id."""
+        return self._say(self._live(work_item_id), text, actor).id
+
+    def edit_comment(self, work_item_id: int, comment_id: int, text: str, *, actor: str = ANN) -> None:
+        self._say_anew(self._live(work_item_id), comment_id, text, actor)
+
+    def delete_comment(self, work_item_id: int, comment_id: int, *, actor: str = ANN) -> None:
+        entry = self._live(work_item_id)
+        entry.comments.remove(self._comment(entry, comment_id))
+        self._announce_revision(entry, actor)
+
     def move(self, work_item_id: int, project: str, *, actor: str = ANN) -> WorkItem:
         home, entry = self.catalog.project(project), self._live(work_item_id)
         return self._revise(entry, replace(entry.item, project_id=home.id, area_path=home.name), actor)
@@ -291,9 +356,12 @@ class MemoryAdo:
 
     # What a test inspects.
 
+    def comments_of_people(self, work_item_id: int) -> list[int]:
+        return [each.id for each in self._entries[work_item_id].comments if each.by != SERVICE]
+
     def discussion(self, work_item_id: int) -> Sequence[str]:
         """Return the comments of a work item, oldest first."""
-        return self._entries[work_item_id].comments
+        return [each.text for each in self._entries[work_item_id].comments]
 
     def is_deleted(self, work_item_id: int) -> bool:
         return self._entries[work_item_id].is_deleted
@@ -324,6 +392,11 @@ class MemoryAdo:
                 "fields": _changes(self._fields(before), fields) | {"System.Rev": {"newValue": item.rev}},
                 "revision": {"id": item.id, "rev": item.rev, "fields": fields},
             }
+        if event.comment is not None:
+            by = self._names.get(event.comment.by, event.comment.by)
+            said = {"System.History": event.comment.text, "System.ChangedBy": f"{by} <{event.comment.by}>"}
+            resource["fields"] = {**fields, **said}
+            resource["commentVersionRef"] = {"commentId": event.comment.id, "version": 1}
         return msgspec.json.encode(
             {
                 "id": f"{event.kind}-{item.id}-{item.rev}",
@@ -387,6 +460,15 @@ class MemoryAdo:
                 name = next((shown for known, shown in self._names.items() if known.lower() == label), label)
                 fields["System.AssignedTo"] = f"{name} <{label}>" if "\\" in label else label
         return fields
+
+
+def _shown(comment: Comment) -> dict[str, object]:
+    return {
+        "id": comment.id,
+        "text": comment.text,
+        "createdBy": {"displayName": comment.by},
+        "format": "html",
+    }
 
 
 def _check(text: str, *, is_title: bool = False) -> None:

@@ -216,7 +216,12 @@ class Pair:
         return self.app.ask(method, f"organizations/{self.slug}/{path}", **options)
 
     def configure(self, **changes: Any) -> requests.Response:
-        return self.ask("PUT", "config", json=self.document(**changes))
+        """Store a document, whatever is there."""
+        document = self.document(**changes)
+        answer = self.ask("PUT", "config", json=document)
+        if answer.status_code == 428:
+            answer = self.ask("PUT", "config", json=document, headers={"If-Match": "*"})
+        return answer
 
     def connect(self, **changes: Any) -> Self:
         """Configure the organization and let the hooks of both sides reach the app."""
@@ -227,7 +232,7 @@ class Pair:
         return self
 
     def subscribe(self, **inputs: str) -> None:
-        for event in ("updated", "deleted", "restored"):
+        for event in ("updated", "deleted", "restored", "commented"):
             self.ado.subscribe(f"{self.app.url}/api/{self.ado_route}", f"workitem.{event}", **inputs)
 
     def link(self, issue_id: str, work_item_id: int, **choices: str) -> dict[str, Any]:

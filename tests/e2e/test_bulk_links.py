@@ -144,13 +144,18 @@ def test_csv_is_recognized_by_its_type(connected: Pair, content_type: str) -> No
         ("100", "line 1 "),
         ("100,31,32", "line 1 "),
         ("issue_id,work_item_id\n100;31", "line 2 "),
+        ("issue_id,work_item_id100,31101,32", "--data-binary @links.csv"),
+        ("100;31101;32", "--data-binary @links.csv"),
         ("100,31\n\n101,x\n", "line 3"),
         ("100,31\n100,0\n", "line 2"),
-        ("100,31\nJAVASCRIPT-1,31\n", "line 2"),
+        ("100,31\nJAVASCRIPT,31\n", "line 2"),
+        ("100,31\nhttps://other.sentry.io/issues/100/,31\n", "line 2"),
+        ("100,31\n100,https://dev.azure.com/contoso/_workitems/edit/31\n", "line 2"),
         ("100,31\n,31\n", "line 2"),
         ("100,31\n100,=31\n", "line 2"),
         ('100,"31', "not CSV"),
-        (b"\xff\xfe1\x00", "not CSV"),
+        (b"\xff\xfe1", "not CSV"),
+        (b"\xe4,31", "not CSV"),
     ],
 )
 def test_csv_that_cannot_be_read_is_refused_by_its_line(
@@ -160,6 +165,75 @@ def test_csv_that_cannot_be_read_is_refused_by_its_line(
     assert (answer.status_code, answer.json()["error"]) == (400, "bad-request")
     assert said in answer.json()["detail"]
     assert connected.links() == []
+
+
+def test_all_bad_lines_are_named_at_once_and_nothing_is_linked(connected: Pair) -> None:
+    [(issue_id, item)] = some(connected, 1)
+    text = f"{issue_id},{item}\n{issue_id},x\n\n{issue_id}\n?,-1\n{issue_id},{item},5\n"
+    answer = post_csv(connected, text)
+    content = answer.json()
+    assert (answer.status_code, content["error"]) == (400, "bad-request")
+    assert list(content["errors"]) == ["line 2", "line 4", "line 5", "line 6"]
+    for place, problem in content["errors"].items():
+        assert f"{place} " in problem
+        assert problem in content["detail"]
+    assert "issue_id of line 5" in content["errors"]["line 5"]
+    assert "work_item_id of line 5" in content["errors"]["line 5"]
+    assert content["detail"].endswith("nothing was linked")
+    assert connected.links() == []
+
+
+def test_very_many_bad_lines_are_counted_and_not_all_told(connected: Pair) -> None:
+    content = post_csv(connected, "x,y\n" * 1_000).json()
+    assert list(content["errors"]) == [f"line {number}" for number in range(1, 21)]
+    assert "and 980 more are wrong" in content["detail"]
+
+
+@pytest.mark.parametrize(
+    ("write", "encoding", "headers"),
+    [
+        ("{0};{1}\n{2};{3}\n", "utf-8", {"Content-Type": "text/csv"}),
+        ("Issue ID;Work item ID\r\n{0};#{1}\r\n{2};AB#{3}\r\n", "utf-8-sig", {"Content-Type": "text/csv"}),
+        ("{0}\t{1}\n{2}\t{3}\n", "utf-16", {"Content-Type": "text/csv"}),
+        ("{0},{1}\n{2},{3}\n", "utf-8", {}),
+        ("\n{0},{1}\n{2},{3}\n", "utf-8-sig", {"Content-Type": "application/x-www-form-urlencoded"}),
+        ("{0},{1}\r{2},{3}\r", "utf-8", {"Content-Type": "text/plain"}),
+    ],
+)
+def test_csv_is_taken_as_programs_of_people_write_and_send_it(
+    connected: Pair, write: str, encoding: str, headers: dict[str, str]
+) -> None:
+    pairs = some(connected, 2)
+    body = write.format(*pairs[0], *pairs[1]).encode(encoding)
+    assert outcomes(connected.ask("POST", "links", data=body, headers=headers)) == ["linked", "linked"]
+    assert sorted(linked(connected)) == sorted(pairs)
+
+
+def test_a_list_names_issues_and_items_as_people_do(connected: Pair) -> None:
+    pairs = some(connected, 3)
+    names = [connected.sentry.issue(issue_id)["shortId"] for issue_id, _ in pairs]
+    item_page = f"{connected.ado.organization_url}_workitems/edit/{pairs[2][1]}"
+    text = (
+        f"{names[0]},{pairs[0][1]}\n"
+        f"{connected.sentry.url}/organizations/{connected.sentry.organization}/issues/{pairs[1][0]}/,{pairs[1][1]}\n"
+        f"{names[2].lower()},{item_page}\n"
+    )
+    answer = post_csv(connected, text)
+    assert outcomes(answer) == ["linked"] * 3
+    assert [(each["issue_id"], each["work_item_id"]) for each in answer.json()["links"]] == pairs
+    # Sent again, they are known by what is stored: that costs no call.
+    with connected.calls() as calls:
+        assert outcomes(post_csv(connected, text)) == ["already-linked"] * 3
+    assert (calls.ado, calls.sentry) == ([], [])
+
+
+def test_a_short_id_of_nobody_stops_no_other(connected: Pair) -> None:
+    [(issue_id, item), other] = some(connected, 2)
+    answer = post_csv(connected, f"NOWHERE-1,{item}\n{other[0]},{other[1]}\n")
+    assert outcomes(answer) == ["issue-not-found", "linked"]
+    assert answer.json()["remaining"] == 0
+    assert linked(connected) == [other]
+    assert issue_id
 
 
 # JSON.
@@ -175,13 +249,12 @@ GOOD = {"issue_id": "100", "work_item_id": 31}
         [GOOD, 5],
         [GOOD, []],
         [GOOD, {}],
-        [GOOD, {**GOOD, "issue_id": 100}],
         [GOOD, {**GOOD, "issue_id": ""}],
         [GOOD, {**GOOD, "issue_id": "../1"}],
         [GOOD, {**GOOD, "work_item_id": 0}],
         [GOOD, {**GOOD, "work_item_id": -31}],
         [GOOD, {**GOOD, "work_item_id": True}],
-        [GOOD, {**GOOD, "work_item_id": "31"}],
+        [GOOD, {**GOOD, "work_item_id": "FE-1"}],
         [GOOD, {**GOOD, "work_item_id": 10**16}],
         [GOOD, {**GOOD, "initial": "ado"}],
         [GOOD] * 10_001,

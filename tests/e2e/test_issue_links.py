@@ -99,6 +99,115 @@ def test_a_body_that_is_not_a_link_is_refused(bystander: Pair, body: bytes) -> N
     assert said(bystander.ask("POST", "links", data=body)) == (400, "bad-request")
 
 
+def named(pair: Pair, issue_id: str, item: int) -> list[tuple[object, object]]:
+    """Return the names that people have for an issue and a work item, form by form."""
+    base, slug = pair.sentry.url, pair.sentry.organization
+    boards = f"{pair.ado.organization_url}Fabrikam-Fiber/_boards/board/t/Team/Stories/"
+    return [
+        (int(issue_id), str(item)),
+        (f" {issue_id} ", f"#{item}"),
+        (pair.sentry.issue(issue_id)["shortId"], f"AB#{item}"),
+        (
+            f"{base}/organizations/{slug}/issues/{issue_id}/?project=1",
+            f"{pair.ado.organization_url}_workitems/edit/{item}/",
+        ),
+        (f"{base}/organizations/{slug}/issues/{issue_id}/events/9f/", f"{boards}?workitem={item}"),
+    ]
+
+
+def test_both_ends_are_named_as_people_have_them_at_every_door(connected: Pair) -> None:
+    issue_id, item = connected.sentry.add_issue(announce=False).id, connected.ado.add_item().id
+    for issue, work_item in named(connected, issue_id, item):
+        made = connected.post_link(issue, work_item)
+        assert made.status_code == 201, made.text
+        assert (made.json()["issue_id"], made.json()["work_item_id"]) == (issue_id, item)
+        both = {"issue_id": issue, "work_item_id": work_item}
+        for params in (both, {"issue_id": issue}, {"work_item_id": work_item}):
+            [found] = connected.ask("GET", "links", params=params).json()["links"]
+            assert (found["issue_id"], found["work_item_id"]) == (issue_id, item)
+        assert connected.ask("POST", "reconcile", json=both).json() == {"outcome": "settled"}
+        copied = connected.ask("POST", "links/copy", params=both, json={"from": "ado"})
+        assert [each["issue_id"] for each in copied.json()["links"]] == [issue_id], copied.text
+        assert connected.ask("GET", "explain", params=both).status_code == 200
+        assert connected.ask("DELETE", "links", params=both).status_code == 204
+        assert connected.links() == []
+
+
+def test_a_route_takes_what_a_route_can_hold(connected: Pair) -> None:
+    issue_id, item = connected.linked()
+    short_id = connected.sentry.issue(issue_id)["shortId"]
+    assert connected.ask("GET", f"links/{short_id}/AB%23{item}/activity").status_code == 200
+    assert connected.ask("GET", f"links/{short_id.lower()}/%23{item}").status_code == 200
+    copied = connected.ask("POST", f"links/{short_id}/%23{item}/copy", json={"from": "ado"})
+    assert copied.status_code == 200, copied.text
+    assert connected.ask("DELETE", f"links/{short_id}/{item}").status_code == 204
+
+
+def test_an_address_of_another_organization_is_refused_and_its_number_never_taken(connected: Pair) -> None:
+    issue_id, item = connected.linked()
+    host = connected.sentry.url.split("://")[1]
+    foreign_issues = [
+        f"https://other.sentry.io/issues/{issue_id}/",
+        f"{connected.sentry.url}/organizations/other/issues/{issue_id}/",
+        f"http://evil.example/{host}/organizations/{connected.sentry.organization}/issues/{issue_id}/",
+        f"{connected.sentry.url}/organizations/{connected.sentry.organization}/issues/?query=x",
+    ]
+    foreign_items = [
+        f"https://dev.azure.com/contoso/_workitems/edit/{item}",
+        connected.ado.organization_url.rstrip("/") + f"-other/_workitems/edit/{item}",
+        f"{connected.ado.organization_url}_queries/query/{item}/",
+    ]
+    named = [(issue, item) for issue in foreign_issues] + [
+        (issue_id, work_item) for work_item in foreign_items
+    ]
+    for issue, work_item in named:
+        both = {"issue_id": issue, "work_item_id": work_item}
+        for answer in (
+            connected.ask("POST", "links", json=both),
+            connected.ask("POST", "links", json=[both]),
+            connected.ask("GET", "links", params=both),
+            connected.ask("DELETE", "links", params=both),
+            connected.ask("POST", "reconcile", json=both),
+            connected.ask("POST", "links/copy", params=both, json={"from": "ado"}),
+            connected.ask("GET", "explain", params=both),
+        ):
+            assert said(answer) == (400, "bad-request"), (both, answer.text)
+            assert "address" in answer.json()["detail"]
+    assert len(connected.links()) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "issue_id is required; work_item_id is required"),
+        ({"issue_id": "1"}, "work_item_id is required"),
+        ({"issue_id": True, "work_item_id": 1}, "issue_id must be a text or a whole number"),
+        (
+            {"issue_id": "1", "work_item_id": 31, "x": 1},
+            "x is not a known key: known are issue_id, work_item_id and initial",
+        ),
+        ("x", "the body must be an object"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_in_sentences(bystander: Pair, body: object, detail: str) -> None:
+    answer = bystander.ask("POST", "links", json=body)
+    assert (answer.status_code, answer.json()["detail"]) == (400, detail)
+
+
+def test_a_parameter_that_nobody_reads_does_nothing(connected: Pair) -> None:
+    issue_id, item = connected.linked()
+    both = {"issue_id": issue_id, "work_item_id": item}
+    for method, path, options in (
+        ("POST", "links", {"json": both, "params": {"dry_run": "1"}}),
+        ("DELETE", f"links/{issue_id}/{item}", {"params": {"dry_run": "1"}}),
+        ("POST", "reconcile", {"params": both}),
+        ("GET", "links", {"params": {"limit": "1"}}),
+    ):
+        answer = connected.ask(method, path, **options)
+        assert said(answer) == (400, "bad-request"), (method, path, answer.text)
+    assert len(connected.links()) == 1
+
+
 def test_linking_needs_both_services(connected: Pair) -> None:
     issue_id = connected.sentry.add_issue(announce=False).id
     work_item_id = connected.ado.add_item().id
@@ -158,7 +267,9 @@ def test_nothing_is_copied_where_both_sides_agree(connected: Pair, initial: str)
 def test_only_one_of_the_two_sides_can_be_copied(bystander: Pair, initial: str) -> None:
     issue_id = bystander.sentry.add_issue(announce=False).id
     work_item_id = bystander.ado.add_item().id
-    assert said(bystander.post_link(issue_id, work_item_id, initial=initial)) == (400, "bad-request")
+    answer = bystander.post_link(issue_id, work_item_id, initial=initial)
+    assert said(answer) == (400, "bad-request")
+    assert answer.json()["detail"] == 'initial must be "ado" or "sentry"'
 
 
 # Lists.

@@ -1,5 +1,6 @@
 """An organization's configuration over HTTP: the form, the document, every error at once, and its removal."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,14 +69,15 @@ def test_what_is_left_out_takes_its_default_again(pair: Pair) -> None:
 def test_what_get_shows_can_be_put_back(pair: Pair) -> None:
     pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"), done_categories=["Completed"])
     config = pair.ask("GET", "config").json()["config"]
-    answer = pair.ask("PUT", "config", json=config)
+    answer = pair.ask("PUT", "config", json=config, headers={"If-Match": "*"})
     assert (answer.status_code, answer.json()["config"]) == (200, config)
+    assert answer.json()["changed"] == []
 
 
 def test_a_stale_etag_changes_nothing(pair: Pair) -> None:
     old = pair.configure().headers["ETag"]
     current = pair.configure(on_conflict="sentry").headers["ETag"]
-    for method in ("PUT", "DELETE"):
+    for method in ("PUT", "PATCH", "DELETE"):
         answer = pair.ask(method, "config", json=pair.document(), headers={"If-Match": old})
         assert (answer.status_code, answer.json()["error"]) == (412, "precondition-failed")
     assert pair.ask("GET", "config").headers["ETag"] == current
@@ -96,9 +98,9 @@ def test_the_current_etag_lets_a_change_through(pair: Pair) -> None:
     assert pair.ask("DELETE", "config", headers=current).status_code == 204
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_an_unconnected_organization_is_unknown(pair: Pair, method: str) -> None:
-    answer = pair.ask(method, "config")
+    answer = pair.ask(method, "config", json={"sync_comments": True})
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown-organization")
 
 
@@ -106,6 +108,191 @@ def test_an_unconnected_organization_is_unknown(pair: Pair, method: str) -> None
 def test_no_organization_can_be_created_under_another_kind_of_slug(pair: Pair, slug: str) -> None:
     answer = pair.app.ask("PUT", f"organizations/{slug}/config", json=pair.document())
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown-organization")
+
+
+# PUT names what it replaces, PATCH changes keys.
+
+
+def test_a_short_document_never_wipes_a_long_one_unasked(pair: Pair) -> None:
+    etag = pair.configure(people={"ann@corp.example": "ann@home.example"}).headers["ETag"]
+    answer = pair.ask("PUT", "config", json=pair.document())
+    assert (answer.status_code, answer.json()["error"]) == (428, "precondition-required")
+    assert "If-Match: *" in answer.json()["detail"]
+    assert pair.ask("GET", "config").headers["ETag"] == etag
+    for version in ("{0}", '"other", {0}', "*"):
+        headers = {"If-Match": version.format(etag)}
+        replaced = pair.ask("PUT", "config", json=pair.document(), headers=headers)
+        assert replaced.status_code == 200
+        etag = replaced.headers["ETag"]
+
+
+def test_a_put_says_what_it_changed(pair: Pair) -> None:
+    created = pair.configure(sync_comments=True, people={"ann@corp.example": "ann@home.example"})
+    assert created.json()["changed"] == [
+        "ado_search_url",
+        "ado_url",
+        "people.ann@corp.example",
+        "sentry_organization",
+        "sentry_url",
+        "sync_comments",
+    ]
+    people = {"ann@corp.example": "ann@other.example", "bob@corp.example": "bob@home.example"}
+    replaced = pair.configure(people=people, done_categories=["Completed"])
+    assert replaced.json()["changed"] == [
+        "done_categories",
+        "people.ann@corp.example",
+        "people.bob@corp.example",
+        "sync_comments",
+    ]
+
+
+@pytest.mark.parametrize("media_type", ["application/merge-patch+json", "application/json", None])
+def test_a_patch_changes_what_it_names_and_says_so(pair: Pair, media_type: str | None) -> None:
+    pair.configure(
+        sync_comments=True, people={"ann@corp.example": "ann@home.example", "bob@corp.example": "b@c"}
+    )
+    before = pair.ask("GET", "config")
+    patch = {
+        "on_conflict": "sentry",
+        "sync_comments": None,
+        "people": {"BOB@corp.example": None, "c@d": "e@f"},
+    }
+    answer = pair.ask(
+        "PATCH",
+        "config",
+        data=json.dumps(patch).encode(),
+        headers={"Content-Type": media_type} if media_type else {},
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.text.endswith("}\n")
+    assert answer.json()["changed"] == [
+        "on_conflict",
+        "people.bob@corp.example",
+        "people.c@d",
+        "sync_comments",
+    ]
+    after = pair.ask("GET", "config")
+    assert answer.headers["ETag"] == after.headers["ETag"] != before.headers["ETag"]
+    assert (
+        answer.json()["config"]
+        == after.json()["config"]
+        == {
+            **before.json()["config"],
+            "on_conflict": "sentry",
+            "sync_comments": False,
+            "people": {"ann@corp.example": "ann@home.example", "c@d": "e@f"},
+        }
+    )
+
+
+def test_a_patch_with_the_current_etag_or_whatever_is_there(pair: Pair) -> None:
+    etag = pair.configure().headers["ETag"]
+    for version in (etag, "*"):
+        answer = pair.ask("PATCH", "config", json={"sync_comments": True}, headers={"If-Match": version})
+        assert answer.status_code == 200
+    assert answer.json()["changed"] == []
+
+
+@pytest.mark.parametrize(
+    ("patch", "paths"),
+    [
+        ({"on_conflict": "both", "colour": "red"}, ["colour", "on_conflict"]),
+        ({"ado_url": None}, ["ado_url"]),
+        ({"people": {"ann@corp.example": "carol"}}, ["people.ann@corp.example"]),
+        ({"status_mapping": {"11111111-2222-3333-4444-555555555555": {}}}, ["status_mapping.1"]),
+        ([{"op": "remove", "path": "/people"}], ["$"]),
+    ],
+)
+def test_a_patch_that_breaks_the_document_stores_nothing(pair: Pair, patch: object, paths: list[str]) -> None:
+    etag = pair.configure().headers["ETag"]
+    answer = pair.ask("PATCH", "config", json=patch)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid-configuration")
+    found = sorted(answer.json()["errors"])
+    assert all(path.startswith(start) for path, start in zip(found, paths, strict=True)), found
+    assert pair.ask("GET", "config").headers["ETag"] == etag
+
+
+def test_a_switch_is_turned_while_azure_devops_is_down(pair: Pair) -> None:
+    """The mapping was checked when it was stored: whoever stops the sync does not wait for it."""
+    pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"))
+    pair.ado.fail_next(2, http_status=503)
+    answer = pair.ask("PATCH", "config", json={"issue_sync": False})
+    assert (answer.status_code, answer.json()["changed"]) == (200, ["issue_sync"])
+    assert "status_mapping" in answer.json()["warnings"]
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_mapping_in_a_patch_is_not_stored_unasked(pair: Pair, status: int) -> None:
+    etag = pair.configure().headers["ETag"]
+    pair.ado.fail_next(http_status=status, path="workitemtypes")
+    patch = mapped(pair, on_resolve="Closed", on_unresolve="Active")
+    answer = pair.ask("PATCH", "config", json=patch)
+    assert answer.status_code == 503
+    assert pair.ask("GET", "config").headers["ETag"] == etag
+
+
+# A dry run.
+
+
+def test_a_dry_run_creates_nothing(pair: Pair) -> None:
+    answer = pair.ask("PUT", "config", params={"dry_run": "1"}, json=pair.document())
+    assert answer.status_code == 201
+    assert "ado_url" in answer.json()["changed"]
+    assert "ETag" not in answer.headers
+    assert pair.ask("GET", "config").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_dry_run_answers_as_it_would_and_changes_nothing(pair: Pair, method: str) -> None:
+    etag = pair.configure().headers["ETag"]
+    document = pair.document(sync_comments=True, on_conflict="sentry")
+    pair.sentry.fail_next(1, 401)
+    answer = pair.ask(method, "config", params={"dry_run": "1"}, json=document)
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert said["changed"] == ["on_conflict", "sync_comments"]
+    assert "sentry_organization" in said["warnings"]
+    assert (said["config"]["on_conflict"], said["dry_run"]) == ("sentry", True)
+    assert answer.headers["ETag"] == etag
+    assert pair.ask("GET", "config").headers["ETag"] == etag
+    refused = pair.ask(method, "config", params={"dry_run": "1"}, json={**document, "on_conflict": "both"})
+    assert (refused.status_code, list(refused.json()["errors"])) == (400, ["on_conflict"])
+    stale = pair.ask(
+        method, "config", params={"dry_run": "1"}, json=document, headers={"If-Match": '"stale"'}
+    )
+    assert stale.status_code == 412
+
+
+@pytest.mark.parametrize("value", ["", "0", "true", "yes", "2"])
+def test_a_dry_run_is_asked_for_by_one_value(pair: Pair, value: str) -> None:
+    answer = pair.ask("PUT", "config", params={"dry_run": value}, json=pair.document())
+    assert (answer.status_code, answer.json()["detail"]) == (400, "dry_run must be 1, or be left out")
+    assert pair.ask("GET", "config").status_code == 404
+
+
+def test_a_parameter_that_nobody_reads_is_refused(pair: Pair) -> None:
+    etag = pair.configure().headers["ETag"]
+    for method, name in (
+        ("PUT", "dryrun"),
+        ("PATCH", "project"),
+        ("GET", "dry_run"),
+        ("DELETE", "dry_run"),
+    ):
+        answer = pair.ask(method, "config", params={name: "1"}, json=pair.document(sync_comments=True))
+        assert (answer.status_code, answer.json()["error"]) == (400, "bad-request"), (method, name)
+        assert name in answer.json()["detail"]
+    assert pair.ask("GET", "config").headers["ETag"] == etag
+
+
+def test_a_key_twice_is_an_error_by_its_path(pair: Pair) -> None:
+    body = json.dumps(pair.document()).replace(
+        "{", '{"people": {"a@b": "c@d", "a@b": "e@f"}, "ado_url": "x", '
+    )
+    answer = pair.ask("PUT", "config", data=body.encode())
+    assert (answer.status_code, answer.json()["errors"]) == (
+        400,
+        {"people.a@b": "is there twice", "ado_url": "is there twice"},
+    )
 
 
 # Errors.
@@ -230,8 +417,10 @@ def test_each_service_is_asked_once_who_it_is_and_need_not_answer(pair: Pair) ->
 def test_an_error_says_nothing_of_a_token(pair: Pair) -> None:
     pair.ado.fail_next(http_status=401, path="workitemtypes")
     answer = pair.configure(**mapped(pair, on_resolve="Closed", on_unresolve="Active"))
-    assert (answer.status_code, answer.json()["error"]) == (502, "ado-refused-us")
+    assert (answer.status_code, answer.json()["error"]) == (503, "ado-refused-us")
+    assert int(answer.headers["Retry-After"]) > 0
     assert "token" not in answer.text
+    assert pair.ask("GET", "config").status_code == 404
 
 
 # The form.

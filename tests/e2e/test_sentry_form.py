@@ -220,6 +220,15 @@ def test_linking_twice_is_no_error(connected: Pair) -> None:
     assert len(connected.links()) == 1
 
 
+@pytest.mark.parametrize("name", ["31", 31, " #31 ", "AB#31", "{ado}_workitems/edit/31"])
+def test_the_forms_take_a_work_item_as_people_have_it(connected: Pair, name: str | int) -> None:
+    text = name.format(ado=connected.ado.organization_url) if isinstance(name, str) else name
+    linked = submit(connected, "link", new_issue(connected), work_item=text)
+    assert linked["webUrl"].endswith("/_workitems/edit/31")
+    made = submit(connected, "create", new_issue(connected), **filled(connected, parent=text))
+    assert not made["webUrl"].endswith("/31")
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "said"),
     [
@@ -230,6 +239,7 @@ def test_linking_twice_is_no_error(connected: Pair) -> None:
         ({"work_item": "0"}, 400, "work_item must be the number"),
         ({"work_item": "31/../32"}, 400, "work_item must be the number"),
         ({"work_item": "404"}, 404, "the work item does not exist"),
+        ({"work_item": "https://dev.azure.com/contoso/_workitems/edit/31"}, 400, "outside the connected"),
     ],
 )
 def test_what_cannot_be_linked_is_said_in_the_form(
@@ -335,6 +345,7 @@ def test_two_issues_of_one_title_get_a_work_item_each(connected: Pair) -> None:
         ({"in_project": TAILORED, "work_item_type": "Customer Request"}, 400, "Customer Impact"),
         ({"area_path": r"Fabrikam-Fiber\Nowhere"}, 502, "TF401347"),
         ({"parent": "404"}, 404, "does not exist"),
+        ({"parent": "https://dev.azure.com/contoso/_workitems/edit/31"}, 400, "outside the connected"),
     ],
 )
 def test_what_cannot_be_created_is_said_in_the_form_and_costs_nothing(

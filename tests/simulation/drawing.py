@@ -187,11 +187,14 @@ def _outage(chance: random.Random) -> Action:
 
 
 def _comments(seed: int, chance: random.Random) -> Schedule:
-    """Comments travel, while their issues are merged, linked and parted."""
+    """Comments travel both ways, are edited and deleted, while their issues are merged, linked and parted."""
     schedule = _several(seed, chance, chance.choice((1, 1, 2, 2, 3, 4)))
     actions = [_edit(chance, schedule) for _ in range(chance.randint(0, 3))]
     for _ in range(chance.randint(1, 4)):
-        said = [Action("comment", chance.choice(schedule.issues))]
+        said = _said(chance, schedule)
+        if chance.random() < 0.2:
+            issue = chance.choice(schedule.issues)
+            said += [Action("resolve", issue), Action("rest"), Action("regress", issue)]
         if chance.random() < 0.3:
             said.insert(chance.randint(0, 1), Action("merge", chance.choice(schedule.issues)))
         actions = list(_inserted(chance, actions, said))
@@ -199,11 +202,21 @@ def _comments(seed: int, chance: random.Random) -> Schedule:
         actions = list(_inserted(chance, actions, [_outage(chance)]))
     schedule = replace(
         schedule,
-        settings=("sync_comments=on",),
+        settings=("sync_comments=on", *(["sync_comments_reverse=all"] if chance.random() < 0.7 else [])),
         actions=tuple(actions),
         workers=chance.choice((1, 2, 3)),
     )
     return schedule if chance.random() < 0.4 else _troubled(chance, schedule)
+
+
+def _said(chance: random.Random, schedule: Schedule) -> list[Action]:
+    """Draw a comment on either side, and perhaps what becomes of it."""
+    if chance.random() < 0.4:
+        item, in_ado = chance.choice(schedule.items), ("edit-item-comment", "delete-item-comment")
+        then = [Action(each, item=item) for each in in_ado if chance.random() < 0.2]
+        return [Action("comment-item", item=item), *then]
+    issue, in_sentry = chance.choice(schedule.issues), ("edit-comment", "edit-comment", "delete-comment")
+    return [Action("comment", issue), *(Action(each, issue) for each in in_sentry if chance.random() < 0.3)]
 
 
 def _connections(seed: int, chance: random.Random) -> Schedule:

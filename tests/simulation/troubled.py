@@ -15,6 +15,7 @@ from shared.domain.model import (
     IssueStatus,
     RevisionPage,
     SentryComment,
+    SentryEvent,
     SentryIssue,
     WorkItem,
     WorkItemTypes,
@@ -57,6 +58,7 @@ class Stage(Protocol):
     def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None: ...
     def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None: ...
     def commented(self, work_item_id: int, html: str) -> None: ...
+    def noted(self, text: str) -> None: ...
     def put(self, name: str, number: int, message: Message) -> None: ...
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
 
@@ -212,15 +214,16 @@ class TroubledAdo:
         kind: type[Shape],
         *,
         about: str = "",
+        missing: str = "not-found",
         json: Any = None,
         params: Any = None,
     ) -> Shape:
-        """Make one of the two calls about a discussion."""
+        """Make one of the calls about a discussion."""
         trouble = self._stage.before_call(ADO, f"{method} {about}")
-        number = int(path[-2])
-        self._stage.verify_allowed(f"item {number}", writes=method == "POST")
-        answer = self._ado.call(method, path, kind, about=about, json=json, params=params)
-        if method == "POST":
+        number = int(path[4])
+        self._stage.verify_allowed(f"item {number}", writes=method != "GET")
+        answer = self._ado.call(method, path, kind, about=about, missing=missing, json=json, params=params)
+        if method in {"POST", "PATCH"}:
             self._stage.commented(number, json["text"])
         self._finish(trouble)
         return answer
@@ -265,6 +268,36 @@ class TroubledSentry:
         comment = self._sentry.get_comment(issue_id, comment_id)
         self._finish(trouble)
         return comment
+
+    def find_comment(self, issue_id: str, url: str) -> str | None:
+        trouble = self._stage.before_call(SENTRY, f"GET the comments of issue {issue_id}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=False)
+        found = self._sentry.find_comment(issue_id, url)
+        self._finish(trouble)
+        return found
+
+    def add_comment(self, issue_id: str, text: str) -> str | None:
+        trouble = self._stage.before_call(SENTRY, f"POST a comment of issue {issue_id}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=True)
+        comment_id = self._sentry.add_comment(issue_id, text)
+        self._stage.noted(text)
+        self._finish(trouble)
+        return comment_id
+
+    def latest_event(self, issue_id: str) -> SentryEvent:
+        trouble = self._stage.before_call(SENTRY, f"GET the latest event of issue {issue_id}")
+        event = self._sentry.latest_event(issue_id)
+        self._finish(trouble)
+        return event
+
+    def web_url(self, issue_id: str) -> str:
+        return self._sentry.web_url(issue_id)
+
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        return self._sentry.activity_url(issue_id, activity_id)
+
+    def event_url(self, issue_id: str, event_id: str) -> str:
+        return self._sentry.event_url(issue_id, event_id)
 
     def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")

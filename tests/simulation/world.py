@@ -143,6 +143,7 @@ class World:
             people={"ann@corp.example": "ann@home.example"},
         )
         self.sentry = MemorySentry()
+        self.sentry.takes_twice = True
         self.troubled_ado = {address: TroubledAdo(self, place) for address, place in self.places.items()}
         self.troubled_sentry = TroubledSentry(self, self.sentry)
         self.plain = {name: MemoryTable() for name in _TABLES}
@@ -360,6 +361,12 @@ class World:
         if self.now - task.began > SLOW:
             self.witness.comments.stood_still(html, work_item_id)
         self._after_write(ADO)
+
+    def noted(self, text: str) -> None:
+        task = self.current
+        if self.now - task.began > SLOW:
+            self.witness.comments.stood_still_in_sentry(text)
+        self._after_write(SENTRY)
 
     def _after_write(self, service: str) -> None:
         number, self._write_calls = self._write_calls, self._write_calls + 1

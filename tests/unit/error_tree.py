@@ -4,12 +4,15 @@ from shared.domain.errors import (
     Busy,
     FeedLost,
     InvalidConfiguration,
+    InvalidList,
     MissingSetting,
     NotAssignable,
     NotTrusted,
     SyncError,
     Throttled,
+    Unauthorized,
     Undecidable,
+    Untried,
     Upstream,
 )
 
@@ -26,6 +29,10 @@ def an_error(kind: type[SyncError], service: str = "ado") -> SyncError:
     detail = "secret words of a vendor"
     if issubclass(kind, InvalidConfiguration):
         return kind({"people": detail})
+    if issubclass(kind, InvalidList):
+        return kind("line 3 is wrong", {"line 3": detail})
+    if issubclass(kind, Untried):
+        return kind(Unauthorized(service, "HTTP 400", quoted=detail))
     if issubclass(kind, MissingSetting):
         return kind("SENTRY_TOKEN", detail)
     if issubclass(kind, Undecidable):

@@ -8,6 +8,7 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
+from shared.domain.decoding import Shape
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import (
     ActivityEntry,
@@ -18,6 +19,8 @@ from shared.domain.model import (
     IssueLink,
     IssueStatus,
     RevisionPage,
+    SentryComment,
+    SentryEvent,
     SentryIssue,
     WorkItem,
     WorkItemTypes,
@@ -125,6 +128,14 @@ class WatchedAdo:
         with self._one("find_project_ids"):
             return self.real.find_project_ids(names)
 
+    def call(self, method: str, path: tuple[str, ...], kind: type[Shape], **sent: Any) -> Shape:
+        """Make a call about a discussion, named by its method and what it is about."""
+        with self._one(f"{method} {'comment' if path[-1].isdigit() else 'comments'}"):
+            return self.real.call(method, path, kind, **sent)
+
+    def web_url(self, project_id: str, work_item_id: int) -> str:
+        return self.real.web_url(project_id, work_item_id)
+
     @contextmanager
     def _one(self, name: str) -> Iterator[None]:
         self.slow()
@@ -167,6 +178,28 @@ class WatchedSentry:
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         with self.calls.one("set_assignee"):
             return self._written(issue_id, lambda: self.real.set_assignee(issue_id, assignee))
+
+    def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
+        with self.calls.one("get_comment"):
+            return self.real.get_comment(issue_id, comment_id)
+
+    def find_comment(self, issue_id: str, url: str) -> str | None:
+        with self.calls.one("find_comment"):
+            return self.real.find_comment(issue_id, url)
+
+    def add_comment(self, issue_id: str, text: str) -> str | None:
+        with self.calls.one("add_comment"):
+            return self.real.add_comment(issue_id, text)
+
+    def latest_event(self, issue_id: str) -> SentryEvent:
+        with self.calls.one("latest_event"):
+            return self.real.latest_event(issue_id)
+
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        return self.real.activity_url(issue_id, activity_id)
+
+    def event_url(self, issue_id: str, event_id: str) -> str:
+        return self.real.event_url(issue_id, event_id)
 
     def addresses_of(self, email: str) -> tuple[str, ...]:
         with self.calls.one("addresses_of"):

@@ -55,7 +55,7 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "issue_links": Http(
         "organizations/{organization}/links/{issue_id?}/{work_item_id?}", "DELETE GET POST", "FUNCTION"
     ),
-    "org_config": Http("organizations/{organization}/config", "DELETE GET PUT", "FUNCTION"),
+    "org_config": Http("organizations/{organization}/config", "DELETE GET PATCH PUT", "FUNCTION"),
     "organizations": Http("organizations", "GET", "FUNCTION"),
     "outbound_sync": Queue("outbound-sync"),
     "reconcile": Timer("0 */5 * * * *"),

@@ -340,10 +340,50 @@ MUTANTS = (
     ),
     _mutant(
         "add a comment without a claim",
-        "flows/commenting.py",
-        "    if isinstance(claim, str):\n        return ALREADY_THERE\n    try:\n",
-        "    if isinstance(claim, str):\n        claim = ClaimedRecord('', '')\n    try:\n",
+        "flows/carrying.py",
+        "    if isinstance(claim, str):\n        known = Carried.from_result(claim)\n",
+        "    claim = ClaimedRecord('', '')\n"
+        "    if isinstance(claim, str):\n        known = Carried.from_result(claim)\n",
         theme="comments",
+    ),
+    _mutant(
+        "add a comment without looking whether a dead worker had added it",
+        "flows/carrying.py",
+        "        if not is_there and (was_carried or self._claim.since is not None):\n",
+        "        if not is_there and was_carried:\n",
+        theme="comments",
+    ),
+    _mutant(
+        "carry what is ours back to Azure DevOps",
+        "flows/commenting.py",
+        "    if _is_ours(services, organization, message):\n        return [ECHO]\n",
+        "",
+        theme="comments",
+    ),
+    _mutant(
+        "carry a comment to Sentry without looking whether it is there",
+        "flows/commenting_inbound.py",
+        "sentry.find_comment(issue_id, url) if is_unsure else None",
+        "None",
+        theme="comments",
+    ),
+    _mutant(
+        "forget that a comment was deleted",
+        "flows/carrying.py",
+        "            return GONE, Carried(is_gone=True)\n",
+        '            raise NotFound("there is nothing to delete", kind="comment-not-found")\n',
+        tests=("tests/unit/flows/test_carrying.py",),
+    ),
+    _mutant(
+        "tell of a regression after the write",
+        "settling/settler.py",
+        "            self._tell_of_regression(observation.link, decision, unit)\n"
+        "            claimed = self._announce(stored, observation, decision, unit)\n"
+        "            written = self._write(claimed, observation, decision, unit)\n",
+        "            claimed = self._announce(stored, observation, decision, unit)\n"
+        "            written = self._write(claimed, observation, decision, unit)\n"
+        "            self._tell_of_regression(observation.link, decision, unit)\n",
+        tests=("tests/unit/flows/test_regressing.py",),
     ),
     _mutant(
         "begin again at a batch that cannot be read",

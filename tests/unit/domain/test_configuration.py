@@ -3,10 +3,18 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.domain.addresses import AddressPolicy
-from shared.domain.configuration import HALF_A_MAPPING, Configuration, DoneWhen, ProjectMapping, StatusMapping
+from shared.domain.configuration import (
+    HALF_A_MAPPING,
+    Configuration,
+    DoneWhen,
+    ProjectMapping,
+    StatusMapping,
+    Submitted,
+)
 from shared.domain.errors import InvalidConfiguration
 from shared.domain.model import Category, Side
 
@@ -25,6 +33,7 @@ WHOLE = {
     "sync_forward_assignment": True,
     "sync_reverse_assignment": True,
     "sync_comments": False,
+    "sync_comments_reverse": "off",
     "done_categories": ["Resolved", "Completed"],
     "status_mapping": {
         PROJECT: {
@@ -47,6 +56,8 @@ def configured(**changes: Any) -> Configuration:
 def errors_of(body: bytes) -> dict[str, str]:
     with pytest.raises(InvalidConfiguration) as refusal:
         Configuration.from_json(body, DEPLOYED)
+    for problem in refusal.value.errors.values():
+        assert not any(mark in problem for mark in ("Expected", "got `", "Invalid enum")), problem
     return refusal.value.errors
 
 
@@ -114,9 +125,11 @@ def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
 
 UNKNOWN = "is not a known key"
 TEXT = "must have 1 to 1024 printable characters"
-OBJECT = "Expected `object`"
-PERSON = "must map to an e-mail address"
-NAME = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's"
+OBJECT = "must be an object"
+PERSON = '"Ann" is no e-mail address'
+NAME = "is no e-mail address, and no DOMAIN\\user: a bare name may be anybody's"
+MAPPED = "must map to an e-mail address"
+CATEGORIES = "Resolved, Completed or Removed"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +137,7 @@ NAME = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's
     [
         ({"ado_ulr": "https://dev.azure.com/x/"}, "ado_ulr", UNKNOWN),
         ({"": 1}, "", UNKNOWN),
-        ({"ado_url": 5}, "ado_url", "Expected `str | null`, got `int`"),
+        ({"ado_url": 5}, "ado_url", "must be a text or null"),
         ({"ado_url": ""}, "ado_url", TEXT),
         ({"ado_url": "https://dev.azure.com/" + "x" * 1024}, "ado_url", TEXT),
         ({"ado_url": "http://dev.azure.com/fabrikam/"}, "ado_url", "must start with https://"),
@@ -148,7 +161,7 @@ NAME = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's
             "ado_url",
             "loopback addresses are for local runs only",
         ),
-        ({"ado_url": None}, "ado_url", "give the address, or ado_account_id"),
+        ({"ado_url": None}, "ado_url", "give the address or the account id (ado_account_id)"),
         ({"ado_account_id": "a" * 1025}, "ado_account_id", TEXT),
         ({"ado_account_id": ""}, "ado_account_id", TEXT),
         (
@@ -157,23 +170,34 @@ NAME = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's
             "10.0.0.1: a private address needs the host name in ALLOWED_PRIVATE_HOSTS",
         ),
         ({"sentry_url": "sentry.io"}, "sentry_url", "must be a URL of the form https://…/"),
-        ({"sentry_url": None}, "sentry_url", "Expected `str`, got `null`"),
+        ({"sentry_url": None}, "sentry_url", "must be a text"),
         ({"sentry_organization": ""}, "sentry_organization", TEXT),
-        ({"issue_sync": "true"}, "issue_sync", "Expected `bool`, got `str`"),
-        ({"issue_sync": 1}, "issue_sync", "Expected `bool`, got `int`"),
-        ({"sync_comments": None}, "sync_comments", "Expected `bool`, got `null`"),
-        ({"done_categories": []}, "done_categories", "must name at least one category"),
-        ({"done_categories": None}, "done_categories", "Expected `array`, got `null`"),
-        ({"done_categories": "Resolved"}, "done_categories", "Expected `array`, got `str`"),
+        ({"issue_sync": "true"}, "issue_sync", "must be true or false"),
+        ({"issue_sync": 1}, "issue_sync", "must be true or false"),
+        ({"sync_comments": None}, "sync_comments", "must be true or false"),
+        ({"sync_comments_reverse": True}, "sync_comments_reverse", 'must be "off", "marked" or "all"'),
+        ({"sync_comments_reverse": "some"}, "sync_comments_reverse", 'must be "off", "marked" or "all"'),
+        ({"sync_comments_reverse": "All"}, "sync_comments_reverse", 'must be "off", "marked" or "all"'),
+        ({"done_categories": []}, "done_categories", f"must name at least one category: {CATEGORIES}"),
+        ({"done_categories": None}, "done_categories", f"must be a list of {CATEGORIES}"),
+        ({"done_categories": "Resolved"}, "done_categories", f"must be a list of {CATEGORIES}"),
         (
             {"done_categories": ["Resolved", "Complete"]},
             "done_categories[1]",
-            "Invalid enum value 'Complete'",
+            f"must be {CATEGORIES}",
         ),
-        ({"done_categories": ["InProgress"]}, "done_categories", "InProgress cannot mean done"),
-        ({"done_categories": ["Completed", "Proposed"]}, "done_categories", "Proposed cannot mean done"),
-        ({"on_conflict": "both"}, "on_conflict", "Invalid enum value 'both'"),
-        ({"done_when": "most"}, "done_when", "Invalid enum value 'most'"),
+        (
+            {"done_categories": ["InProgress"]},
+            "done_categories",
+            f"InProgress cannot mean done: choose among {CATEGORIES}".replace(" or ", " and "),
+        ),
+        (
+            {"done_categories": ["Completed", "Proposed"]},
+            "done_categories",
+            f"Proposed cannot mean done: choose among {CATEGORIES}".replace(" or ", " and "),
+        ),
+        ({"on_conflict": "both"}, "on_conflict", 'must be "ado" or "sentry"'),
+        ({"done_when": "most"}, "done_when", 'must be "all" or "any"'),
         ({"status_mapping": []}, "status_mapping", OBJECT),
         ({"status_mapping": None}, "status_mapping", OBJECT),
         ({"status_mapping": {"p": None}}, "status_mapping.p", OBJECT),
@@ -181,12 +205,12 @@ NAME = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's
         (
             {"status_mapping": {"p": {"done_states": "Closed"}}},
             "status_mapping.p.done_states",
-            "Expected `array`, got `str`",
+            "must be a list",
         ),
         (
             {"status_mapping": {"p": {"done_states": ["Closed", 5]}}},
             "status_mapping.p.done_states[1]",
-            "Expected `str`, got `int`",
+            "must be a text",
         ),
         ({"status_mapping": {"p": {"types": []}}}, "status_mapping.p.types", OBJECT),
         ({"status_mapping": {"p": {"types": {"Bug": 5}}}}, "status_mapping.p.types.Bug", OBJECT),
@@ -201,11 +225,17 @@ NAME = r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's
             f"status_mapping.{PROJECT.upper()}",
             "names a project a second time",
         ),
-        ({"people": []}, "people", "Expected `object`, got `array`"),
-        ({"people": {"ann@corp.example": 5}}, "people[...]", "Expected `str`, got `int`"),
+        ({"people": []}, "people", OBJECT),
+        ({"people": {"ann@corp.example": 5}}, "people.ann@corp.example", MAPPED),
+        ({"people": {"ann@corp.example": None}}, "people.ann@corp.example", MAPPED),
         ({"people": {"ann@corp.example": "Ann"}}, "people.ann@corp.example", PERSON),
-        ({"people": {"Ann": "ann@home.example"}}, "people.Ann", NAME),
-        ({"people": {"": ""}}, "people.", NAME),
+        ({"people": {"Ann": "ann@home.example"}}, "people.Ann", f'"Ann" {NAME}'),
+        (
+            {"people": {"": ""}},
+            "people.",
+            r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's",
+        ),
+        ({"people": {"ann@corp.example": " "}}, "people.ann@corp.example", MAPPED),
     ],
 )
 def test_one_thing_wrong_is_named_by_its_path(changes: dict[str, Any], path: str, problem: str) -> None:
@@ -247,6 +277,113 @@ def test_a_mapping_with_both_states_or_neither_is_taken(mapping: dict[str, Any])
 def test_an_empty_state_is_no_state() -> None:
     found = errors(status_mapping={"p": {"on_resolve": "", "on_unresolve": ""}})
     assert list(found) == ["status_mapping.p.on_resolve", "status_mapping.p.on_unresolve"]
+
+
+# A key twice
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        (b'{"ado_url": "https://dev.azure.com/a/", "ado_url": "https://dev.azure.com/b/"}', ["ado_url"]),
+        (b'{"ado_account_id": "x", "people": {"a@b": "c@d", "a@b": "c@d", "a@b": "e@f"}}', ["people.a@b"]),
+        (
+            b'{"ado_account_id": "x", "status_mapping": {"p": {"types": {"Bug": {}, "Bug": {}}}}}',
+            ["status_mapping.p.types.Bug"],
+        ),
+        (b'{"ado_account_id": "x", "sync_comments": true, "sync_c\\u006fmments": true}', ["sync_comments"]),
+        (
+            b'{"ado_account_id": "x", "on_conflict": "both", "issue_sync": 1, "issue_sync": true}',
+            ["issue_sync", "on_conflict"],
+        ),
+    ],
+)
+def test_a_key_that_is_there_twice_is_an_error_by_its_path(body: bytes, paths: list[str]) -> None:
+    found = errors_of(body)
+    assert sorted(found) == paths
+    assert found[paths[0]] == "is there twice"
+
+
+def test_one_key_in_two_objects_is_there_once_in_each() -> None:
+    mapping = {"on_resolve": "Closed", "on_unresolve": "Active"}
+    assert configured(status_mapping={"p": mapping, "q": {**mapping, "types": {"on_resolve": mapping}}})
+
+
+def test_a_mark_before_the_document_is_no_part_of_it() -> None:
+    body = "\ufeff".encode() + json.dumps(SMALLEST).encode()
+    assert Configuration.from_json(body, DEPLOYED) == configured()
+
+
+# A patch
+
+
+def patched(patch: dict[str, Any], **stored: Any) -> dict[str, Any]:
+    submitted = Submitted.from_json(json.dumps(patch).encode()).applied_to(configured(**stored))
+    return dict(msgspec.to_builtins(Configuration.from_submitted(submitted, DEPLOYED)))
+
+
+def test_a_patch_changes_what_it_names_and_leaves_the_rest() -> None:
+    before = msgspec.to_builtins(configured(**WHOLE))
+    assert patched({}, **WHOLE) == before
+    assert patched({"issue_sync": False, "on_conflict": "sentry"}, **WHOLE) == {
+        **before,
+        "issue_sync": False,
+        "on_conflict": "sentry",
+    }
+
+
+def test_null_gives_a_key_its_default_again() -> None:
+    assert patched({"sync_comments": None, "people": None}, **{**WHOLE, "sync_comments": True}) == {
+        **msgspec.to_builtins(configured(**WHOLE)),
+        "sync_comments": False,
+        "people": {},
+    }
+
+
+def test_a_patch_meets_entries_in_whatever_spelling_they_are_named() -> None:
+    assert patched({"people": {"ANN@Corp.Example": None}}, **WHOLE)["people"] == {}
+    assert patched({"people": {" Ann <ann@corp.example> ": "x@y.example"}}, **WHOLE)["people"] == {
+        "ann@corp.example": "x@y.example"
+    }
+    assert patched({"status_mapping": {PROJECT.upper(): None}}, **WHOLE)["status_mapping"] == {}
+    changed = patched({"status_mapping": {PROJECT.upper(): {"types": {"Task": None}}}}, **WHOLE)
+    assert changed["status_mapping"][PROJECT]["on_resolve"] == "Closed"
+    assert "types" not in changed["status_mapping"][PROJECT]
+
+
+@pytest.mark.parametrize(
+    ("patch", "path", "problem"),
+    [
+        (
+            {"people": {"a@b": "c@d", "A@B": None}},
+            "people.A@B",
+            "is there a second time, in another spelling",
+        ),
+        ({"ado_url": None}, "ado_url", "give the address or the account id (ado_account_id)"),
+        ({"people": []}, "people", "must be an object"),
+        ({"status_mapping": {PROJECT: {"on_resolve": None}}}, f"status_mapping.{PROJECT}", HALF_A_MAPPING),
+        ({"colour": "red"}, "colour", "is not a known key"),
+    ],
+)
+def test_what_a_patch_makes_of_a_document_has_to_be_one(
+    patch: dict[str, Any], path: str, problem: str
+) -> None:
+    with pytest.raises(InvalidConfiguration) as refusal:
+        patched(patch, **WHOLE)
+    assert refusal.value.errors == {path: problem}
+
+
+def test_what_differs_is_named_by_its_path() -> None:
+    small, whole = configured(), configured(**WHOLE)
+    assert whole.changed_from(whole) == []
+    assert whole.changed_from(small) == [
+        "people.ann@corp.example",
+        "sentry_organization",
+        f"status_mapping.{PROJECT}",
+    ]
+    assert small.changed_from(None) == ["ado_url"]
+    other = configured(**{**WHOLE, "done_categories": ["Completed"], "people": {"ann@corp.example": "a@b"}})
+    assert other.changed_from(whole) == ["done_categories", "people.ann@corp.example"]
 
 
 # Everything wrong

@@ -11,12 +11,14 @@ from shared.domain.errors import (
     FeedLost,
     Forbidden,
     InvalidConfiguration,
+    InvalidList,
     Malformed,
     MissingSetting,
     NotAssignable,
     NotFound,
     NotTrusted,
     OrganizationGone,
+    PreconditionRequired,
     Refused,
     Rejected,
     StalePrecondition,
@@ -28,6 +30,7 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
     Unreadable,
+    Untried,
     UnusableSetting,
     Upstream,
 )
@@ -61,6 +64,9 @@ CONSEQUENCES = {
     TooLarge: Consequence(DROP),
     Malformed: Consequence(DROP),
     InvalidConfiguration: Consequence(DROP),
+    InvalidList: Consequence(DROP),
+    PreconditionRequired: Consequence(DROP),
+    Untried: Consequence(RETRY, PENDING, due=True),  # no message is about a document
     NotFound: Consequence(DROP, ATTENTION),  # deleted: only a person can cure that
     Conflict: Consequence(RETRY, PENDING, due=True),
     AlreadyLinked: Consequence(RETRY, PENDING, due=True),

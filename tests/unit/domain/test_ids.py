@@ -3,10 +3,7 @@
 import pytest
 
 from shared.domain.errors import Rejected
-from shared.domain.ids import is_guid, issue_id_from, named_link, work_item_id_from
-
-NO_ISSUE = "issue_id must be Sentry's numeric id of the issue"
-NO_WORK_ITEM = "work_item_id must be the number of a work item"
+from shared.domain.ids import is_guid, issue_id_from, work_item_id_from
 
 
 @pytest.mark.parametrize("text", ["0", "4501234567", "9" * 20])
@@ -46,25 +43,3 @@ def test_what_is_no_number_of_a_work_item_is_refused_by_its_name(text: str) -> N
 )
 def test_a_project_is_known_by_a_guid_in_any_case(text: str, is_one: bool) -> None:
     assert is_guid(text) is is_one
-
-
-def test_a_route_names_a_link() -> None:
-    assert named_link({"issue_id": "100", "work_item_id": "31"}) == ("100", 31)
-
-
-@pytest.mark.parametrize(
-    ("route", "problem"),
-    [
-        ({}, NO_ISSUE),
-        ({"work_item_id": "31"}, NO_ISSUE),
-        ({"issue_id": "x", "work_item_id": "31"}, NO_ISSUE),
-        ({"issue_id": "100"}, NO_WORK_ITEM),
-        ({"issue_id": "100", "work_item_id": "x"}, NO_WORK_ITEM),
-    ],
-)
-def test_a_route_that_names_no_link_is_refused_with_what_it_lacks(
-    route: dict[str, str], problem: str
-) -> None:
-    with pytest.raises(Rejected) as raised:
-        named_link(route)
-    assert raised.value.detail == problem

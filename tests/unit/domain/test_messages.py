@@ -84,7 +84,7 @@ def test_a_message_holds_only_what_it_needs() -> None:
         b'{"organization": "acme", "work_item_id": 31, "rev": 3.5}',
         b'{"organization": "acme", "work_item_id": 31, "rev": true}',
         b'{"organization": null, "work_item_id": 31, "rev": 3}',
-        b'{"organization": "acme", "work_item_id": 31, "rev": 3, "event": "commented"}',
+        b'{"organization": "acme", "work_item_id": 31, "rev": 3, "event": "destroyed"}',
         b'{"organization": "acme", "work_item_id": 31, "rev": 3, "snapshot": {"id": 31}}',
     ],
 )

@@ -105,7 +105,7 @@ def listing_links(scene: Scene) -> None:
 
 def storing_a_document(scene: Scene) -> None:
     body = b'{"ado_url": "https://dev.azure.com/fabrikam/", "on_conflict": "sentry"}'
-    assert call(org_config.handle, scene, "PUT", body)[0] == 200
+    assert call(org_config.handle, scene, "PATCH", body)[0] == 200
 
 
 def telling_activity(scene: Scene) -> None:

@@ -180,6 +180,17 @@ def test_each_trouble_below_http_has_its_sentence(error: Exception, kind: str, s
     assert "secret" not in trouble.told
 
 
+def test_silence_is_told_in_words_before_the_call_that_met_it() -> None:
+    silent = trouble_with_connection(
+        "sentry", "GET https://s.example/x/", requests.ReadTimeout(), host="s.example"
+    )
+    assert silent.detail == "s.example did not answer in time (GET https://s.example/x/: ReadTimeout)"
+    cut = trouble_with_connection(
+        "sentry", "GET /", requests.exceptions.ChunkedEncodingError(), host="s.example"
+    )
+    assert cut.detail == "s.example gave no whole answer (GET /: ChunkedEncodingError)"
+
+
 def test_errors_that_lead_back_to_each_other_come_to_an_end() -> None:
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
