@@ -155,6 +155,7 @@ export async function listLinks() {
   byId("links").replaceChildren();
   continuation = found.next;
   place(found.links);
+  say(byId("links-said"), "");
   showCount();
 }
 
@@ -218,7 +219,7 @@ function showCount() {
   const more = continuation === null ? "" : ", and there are more";
   const which = isEmpty(filter()) ? "" : " that the filter names";
   const text = `${rows.size ? counted(rows.size, "link") : "No links"}${which}${more}.`;
-  if (byId("links-said").textContent !== text) say(byId("links-said"), text);
+  show(byId("links-count"), text);
   byId("more-links").hidden = continuation === null;
   byId("copy-shown").hidden = inputById("filter-stand").value !== "apart" || rows.size === 0;
 }

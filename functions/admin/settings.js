@@ -33,6 +33,14 @@ const LABELS = {
   on_conflict: "conflicts",
   done_when: "several links",
 };
+/** Keys that are simple enough for a control, though the app's form does not describe them. @type {Record<string, Partial<Field>>} */
+const KNOWN = {
+  sync_comments_reverse: {
+    label: "Sync Azure DevOps comments to Sentry",
+    help: "“marked” are those that begin with /sentry, which is cut off.",
+    choices: ["off", "marked", "all"],
+  },
+};
 // Somebody stored, made or removed the document meanwhile.
 const CONFLICTS = new Set(["precondition-failed", "precondition-required", "unknown-organization"]);
 /** @type {Loaded} */
@@ -137,6 +145,7 @@ function drawFields(fields) {
         disabled: false,
         disabled_reason: null,
         default: null,
+        ...KNOWN[name],
       }),
     ),
   );

@@ -39,9 +39,9 @@ def _play(pair: Pair) -> None:
     """Let people do what leaves one link of each kind."""
     pair.connect()
     links = []
-    for issue, item in ISSUES:
+    for issue, title in ISSUES:
         issue_id = pair.sentry.add_issue(title=issue, announce=False).id
-        work_item_id = pair.ado.add_item(item, project="Fabrikam-Fiber", kind="Bug").id
+        work_item_id = pair.ado.add_item(title, project="Fabrikam-Fiber", kind="Bug").id
         pair.link(issue_id, work_item_id)
         links.append((issue_id, work_item_id))
     pair.ask("POST", "reconcile")

@@ -239,6 +239,7 @@ def test_a_state_that_is_gone_meanwhile_is_refused_at_its_field(connected: Page)
     browser = mapped(connected, types={"Bug": bug}).open("Settings")
     browser.read("resolved → Resolved · unresolved → Active")
     inside = f'{connected.project()} details[data-path$=".types.Bug"]'
+    browser.choose("When unresolved, set", "New (Proposed)", inside=inside)
     browser.press_element(browser.find_all(f"{inside} > summary")[0])  # closes it
     take_away(connected, "Resolved")
     browser.press("Save")
@@ -249,6 +250,7 @@ def test_a_state_that_is_gone_meanwhile_is_refused_at_its_field(connected: Page)
 
 def test_an_error_about_one_of_several_states_is_shown_with_them(connected: Page) -> None:
     browser = mapped(connected, types={"Bug": {"done_states": ["Resolved"]}}).open("Settings")
+    browser.press("Removed", inside='[data-path="done_categories"]')
     take_away(connected, "Resolved")
     browser.press("Save")
     browser.read("Nothing was saved: correct one error.")
@@ -399,6 +401,13 @@ def test_no_key_of_the_document_is_lost_or_hidden(connected: Page) -> None:
     browser = connected.open("Settings")
     shown = "return [...document.querySelectorAll('#document [data-path]')].map((each) => each.dataset.path)"
     assert set(connected.config) <= set(browser.run(shown))
+
+
+def test_comments_the_other_way_are_chosen(connected: Page) -> None:
+    browser = connected.open("Settings")
+    browser.choose("Sync Azure DevOps comments to Sentry", "marked")
+    connected.saved()
+    assert connected.config["sync_comments_reverse"] == "marked"
 
 
 def test_an_error_on_another_tab_opens_that_tab(connected: Page) -> None:

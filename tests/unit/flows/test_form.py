@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.configuration import Configuration, StatusMapping
+from shared.domain.configuration import Configuration, ProjectMapping
 from shared.domain.model import Category, State
 from shared.flows.form import SWITCHED_OFF, ProjectStates, described_fields
 
@@ -69,8 +69,8 @@ def test_the_choice_mapper_lists_projects_with_the_states_asked_for() -> None:
 
 
 def test_what_is_written_by_category_needs_no_mapping_and_may_be_nothing() -> None:
-    mapping = StatusMapping(on_resolve="Closed", on_unresolve="New")
-    configuration = Configuration(status_mapping={"p1": mapping}, done_categories=["Removed"])
+    mapping = ProjectMapping(on_resolve="Closed", on_unresolve="New")
+    configuration = Configuration(status_mapping={"p1": mapping}, done_categories=(Category.REMOVED,))
     [project, _] = fields(configuration)["status_mapping"]["projects"]
     assert project["by_category"] == {"Bug": {"resolved": None, "unresolved": "New"}}
 

@@ -116,7 +116,7 @@ def types_said(checkout: Path) -> tuple[int, str]:
 
 
 def lint_said(checkout: Path) -> tuple[int, str]:
-    command = [TOOLS / "biome", "ci", "--error-on-warnings", "--colors=off"]
+    command = [str(TOOLS / "biome"), "ci", "--error-on-warnings", "--colors=off"]
     ended = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
     return ended.returncode, ended.stdout + ended.stderr
 
