@@ -96,8 +96,8 @@ def main() -> int:
         with _alone():
             chains = [python_steps(ROOT / ".venv", sys.executable, purpose.requirements)]
             if purpose.has_node:
-                verify_node()
                 is_whole = purpose.requirements == DEVELOPMENT
+                verify_node(is_whole=is_whole)
                 chains.append(node_steps(ROOT / "node_modules", is_whole=is_whole))
             run_side_by_side(*chains)
             if purpose.is_test:
@@ -145,7 +145,7 @@ def _verify_python() -> None:
         )
 
 
-def verify_node() -> None:
+def verify_node(*, is_whole: bool = True) -> None:
     """Raise SetUpError unless Node is there, and npm too if something is left to install with it."""
     node = shutil.which("node")
     where = f"Install Node {OLDEST_NODE} or newer: https://nodejs.org"
@@ -157,7 +157,7 @@ def verify_node() -> None:
         raise SetUpError(
             f"Node {OLDEST_NODE} or newer is needed, and `node --version` says {said!r}. {where}"
         )
-    if shutil.which("npm") is None and not _is_stamped(ROOT / "node_modules", *_node_stamps()):
+    if shutil.which("npm") is None and not _has_node_packages(ROOT / "node_modules", is_whole=is_whole):
         raise SetUpError(
             "npm was not found, though node was. It comes with Node from https://nodejs.org; "
             "Debian and Ubuntu have it as a package of its own: apt install npm"
@@ -190,15 +190,20 @@ def node_steps(folder: Path, *, is_whole: bool = True) -> "Iterator[Step]":
 
     Only the whole has what checks the admin page; what runs needs the storage emulator alone.
     """
-    whole, emulator = _node_stamps()
-    # Whoever can check can also run.
-    if _is_stamped(folder, whole) or (not is_whole and _is_stamped(folder, emulator)):
+    if _has_node_packages(folder, is_whole=is_whole):
         return
     # Each is pinned, so what the cache knows of it holds.
     npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefer-offline", *([] if is_whole else ["--omit=dev"])]
     more = ", and what checks the page" if is_whole else ""
     yield Step(f"{folder.name}: Azurite, the storage emulator{more}", npm)
+    whole, emulator = _node_stamps()
     _put_stamp(folder, whole if is_whole else emulator)
+
+
+def _has_node_packages(folder: Path, *, is_whole: bool) -> bool:
+    whole, emulator = _node_stamps()
+    # Whoever can check can also run.
+    return _is_stamped(folder, whole) or (not is_whole and _is_stamped(folder, emulator))
 
 
 def _node_stamps() -> "tuple[str, str]":
