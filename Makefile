@@ -65,6 +65,7 @@ lock: ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=
 	@$(PYTHON) simulator/setup.py tools
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-demo.in --output-file requirements-demo.txt
+	@$(LOCK) requirements-operate.in --constraint requirements.txt --output-file requirements-operate.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 	@$(LOCK) requirements-models.in --output-file requirements-models.txt
 
@@ -90,5 +91,5 @@ mutation: set-up ## Change each expression of the core in turn, for an hour or t
 	@$(RUN) tests.mutation $(MODULES)
 
 clean: ## Remove everything that was installed or generated
-	rm -rf .venv .venv-3.13 .venv-models node_modules .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-3.13 .venv-models node_modules build *.egg-info .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

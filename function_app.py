@@ -7,6 +7,7 @@ from functions import (
     admin,
     ado_webhook,
     copy_link,
+    doctor,
     events,
     explain,
     health,
@@ -74,7 +75,7 @@ def watch_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001  # th
 
 
 @app.function_name("hooks")
-@app.route("organizations/{organization}/hooks", methods=["GET", "POST"], auth_level=FUNCTION)
+@app.route("organizations/{organization}/hooks", methods=["GET", "POST", "DELETE"], auth_level=FUNCTION)
 def show_subscriptions(req: func.HttpRequest) -> func.HttpResponse:
     return hook_watchdog.handle(req, services())
 
@@ -147,6 +148,12 @@ def list_organizations(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("organizations/{organization}/status", methods=["GET"], auth_level=FUNCTION)
 def show_status(req: func.HttpRequest) -> func.HttpResponse:
     return status.handle(req, services())
+
+
+@app.function_name("doctor")
+@app.route("organizations/{organization}/doctor", methods=["GET"], auth_level=FUNCTION)
+def examine_organization(req: func.HttpRequest) -> func.HttpResponse:
+    return doctor.handle(req, services())
 
 
 @app.function_name("events")

@@ -1,12 +1,11 @@
 """Settles the links of an issue that may have changed, or carries a comment over to its work items."""
 
-import logging
 from collections.abc import Callable
 
 import azure.functions as func
 
 from functions.edge import finish
-from functions.log import line, subject_of
+from functions.log import line, logger_for, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.flows.commenting import sync_comment
@@ -14,7 +13,7 @@ from shared.flows.regressing import tell_of_regression
 from shared.flows.syncing import sync_outbound
 from shared.services import Services
 
-logger = logging.getLogger(__name__)
+logger = logger_for(__name__)
 
 
 def handle(message: func.QueueMessage, services: Services) -> None:

@@ -1,12 +1,13 @@
 """Serves Sentry's "Link issue" form: its options and its two buttons. docs/api.md#sentry_components."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_FORM, answer, body_of, component_boundary, read, seated, secrets_or_refusal
+from functions.edge import LARGEST_FORM, answer, body_of, component_boundary, read, seated, verify_sender
 from shared.ado.creation import NewWorkItem
 from shared.domain.decoding import decode
 from shared.domain.errors import Malformed, NotFound, Rejected
@@ -15,6 +16,7 @@ from shared.domain.model import IssueLink
 from shared.flows.creating import create_and_link, link_by_form
 from shared.flows.linking import initial_from
 from shared.flows.naming import work_item_named
+from shared.flows.resubmitting import link_of_earlier, remember
 from shared.sentry.hook import verify_signature
 from shared.services import Services
 from shared.store.organizations import Organization
@@ -31,22 +33,33 @@ class _Submitted(msgspec.Struct, rename="camel"):
 
 
 @component_boundary
-@seated("forms")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    route, body = request.route_params, body_of(request, LARGEST_FORM)
+    """Serve whoever proves to be Sentry. Only they take a seat, and each organization's share of the pace.
+
+    Whoever has seen one request for options can repeat it for as long as the secret lasts
+    (docs/security.md#what-a-stranger-may-try).
+    """
+    _verify_sender(request, services)
+    return _serve(request, services)
+
+
+def _verify_sender(request: func.HttpRequest, services: Services) -> None:
+    # Sentry quirk: requests for options sign the empty string, whatever the query contains.
+    body = body_of(request, LARGEST_FORM)
+    signed = b"" if request.method == "GET" else body
+    is_signed = partial(verify_signature, signed, request.headers.get(SIGNATURE_HEADER))
+    verify_sender(services.settings.sentry_client_secrets, request.route_params["organization"], is_signed)
+
+
+@seated("forms")
+def _serve(request: func.HttpRequest, services: Services) -> func.HttpResponse:
+    route = request.route_params
     served = _SERVED.get((request.method, f"{route['area']}/{route['name']}"))
-    _verify_sender(request, body, route["organization"], services)
     organization = services.organizations.get(route["organization"])
     if served is None:
         raise NotFound("the form has no such part", kind="not-found")
+    services.form_pace.verify(organization.slug)
     return served(request, organization, services)
-
-
-def _verify_sender(request: func.HttpRequest, body: bytes, organization: str, services: Services) -> None:
-    secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
-    # Sentry quirk: requests for options sign the empty string, whatever the query contains.
-    signed = b"" if request.method == "GET" else body
-    verify_signature(signed, request.headers.get(SIGNATURE_HEADER), secrets)
 
 
 # Options
@@ -114,8 +127,11 @@ def _link(request: func.HttpRequest, organization: Organization, services: Servi
     submitted = _submitted(request)
     work_item_id = work_item_named(organization, _text(submitted, "work_item"), "work_item")
     initial = initial_from(_text(submitted, "initial", required=False) or None)
-    linked = link_by_form(services, organization, _issue_id(submitted), work_item_id, initial)
-    return _linked(linked, organization, services)
+    issue_id = _issue_id(submitted)
+    linked = link_of_earlier(services, organization, _signature(request))
+    if linked is None:
+        linked = link_by_form(services, organization, issue_id, work_item_id, initial)
+    return _linked(linked, request, organization, services)
 
 
 def _create(request: func.HttpRequest, organization: Organization, services: Services) -> func.HttpResponse:
@@ -133,8 +149,15 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
         parent=work_item_named(organization, parent, "parent") if parent else None,
     )
     initial = initial_from(_text(submitted, "initial", required=False) or None)
+    link_of_earlier(
+        services, organization, _signature(request)
+    )  # Where it stands, creating is no second time.
     linked = create_and_link(services, organization, issue_id, new, initial)
-    return _linked(linked, organization, services)
+    return _linked(linked, request, organization, services)
+
+
+def _signature(request: func.HttpRequest) -> str:
+    return (request.headers.get(SIGNATURE_HEADER) or "").strip().lower()
 
 
 def _submitted(request: func.HttpRequest) -> _Submitted:
@@ -153,8 +176,11 @@ def _text(submitted: _Submitted, name: str, *, required: bool = True) -> str:
     return text
 
 
-def _linked(linked: IssueLink, organization: Organization, services: Services) -> func.HttpResponse:
+def _linked(
+    linked: IssueLink, request: func.HttpRequest, organization: Organization, services: Services
+) -> func.HttpResponse:
     """Answer the three strings that Sentry's schema requires; Sentry stores its own copy of the link."""
+    remember(services, organization, _signature(request), linked)
     ado = services.ado_at_once(organization)
     return answer(
         {

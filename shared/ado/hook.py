@@ -88,7 +88,8 @@ def verify_secret(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
         hmac.compare_digest(_digest(one), _digest(secret)) for one in offered for secret in secrets if secret
     ]
     if not any(matches):
-        raise Unauthenticated(f"{SECRET_HEADER} or the Basic password is missing or wrong")
+        why = "wrong-proof" if offered else "no-proof"
+        raise Unauthenticated(f"{SECRET_HEADER} or the Basic password is missing or wrong", why=why)
 
 
 def parse(

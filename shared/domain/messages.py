@@ -2,15 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from shared.domain.comments import SaidInAdo, SaidInSentry
 from shared.domain.decoding import decode
+from shared.domain.ids import LARGEST_NUMBER, Digits, Positive, Slug
 from shared.domain.model import ToldBy, WorkItem
 
 InboundEvent = Literal["updated", "deleted", "restored", "commented"]
+Epoch = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{0,64}\Z")]
+Revision = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
 
 class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -23,15 +27,15 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     of an older version. With ``comment``, the message carries that comment over, and settles nothing.
     """
 
-    organization: str
-    work_item_id: int
-    rev: int
+    organization: Slug
+    work_item_id: Positive
+    rev: Revision
     event: InboundEvent = "updated"
     snapshot: WorkItem | None = None
-    epoch: str = ""
+    epoch: Epoch = ""
     again: bool = False
     returned: bool = False
-    only: tuple[str, ...] = ()
+    only: tuple[Digits, ...] = ()
     comment: SaidInAdo | None = None
     told_at: float = 0.0
 
@@ -50,16 +54,16 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     ``told_at`` are as above; ``only`` names work items.
     """
 
-    organization: str
-    issue_id: str
-    comment_id: str | None = None
-    epoch: str = ""
+    organization: Slug
+    issue_id: Digits
+    comment_id: Digits | None = None
+    epoch: Epoch = ""
     again: bool = False
     returned: bool = False
-    only: tuple[str, ...] = ()
+    only: tuple[Digits, ...] = ()
     since: float = 0.0
     comment: SaidInSentry | None = None
-    regression: str | None = None
+    regression: Digits | None = None
     told_at: float = 0.0
 
     @property
@@ -68,9 +72,10 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 Message = InboundMessage | OutboundMessage
-# So many names take 26 KiB. A queue takes 64 KiB of base64, and the snapshot needs a part of that.
+# A queue takes 64 KiB of base64.
 # https://learn.microsoft.com/azure/storage/queues/scalability-targets
-MOST_NAMED = 2_000
+LARGEST_MESSAGE = 48 * 1024  # bytes
+MOST_NAMED = 2_000  # They take up to half of that; the snapshot needs a part, too.
 
 
 def parts_of(message: Message, left: Sequence[str]) -> list[Message]:
@@ -89,7 +94,11 @@ def spread(message: Message) -> float:
 
 
 def encode(message: Message) -> bytes:
-    return msgspec.json.encode(message)
+    """Return a message as a queue takes it, without a snapshot that does not fit: the reader asks then."""
+    body = msgspec.json.encode(message)
+    if len(body) > LARGEST_MESSAGE and isinstance(message, InboundMessage) and message.snapshot is not None:
+        return msgspec.json.encode(msgspec.structs.replace(message, snapshot=None))
+    return body
 
 
 def decode_inbound(body: bytes) -> InboundMessage:

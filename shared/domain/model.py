@@ -480,3 +480,12 @@ class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     rev: int | None = None
     reason: str | None = None
     told_by: ToldBy | None = None
+
+
+class Integration(msgspec.Struct, frozen=True):
+    """An integration of the Sentry organization: where it sends its webhooks, and of which resources."""
+
+    name: str
+    slug: str
+    url: str
+    events: tuple[str, ...]

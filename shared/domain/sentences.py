@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from shared.domain import untrusted
 from shared.domain.activity import INBOUND
 from shared.domain.model import ASSIGNEE, ActivityEntry
 
@@ -122,7 +123,7 @@ WHY: Mapping[str, str] = {
     "missing-setting": "A setting of the app is missing.",
     "throttled": "The service asked us to wait.",
     "unavailable": "The service did not answer.",
-    "not-trusted": "The service's certificate or name cannot be verified.",
+    **untrusted.WHY,
     "conflict": "Somebody else was faster, five times in a row.",
     "waits-for-others": "The other end becomes done as soon as all that it is linked to is.",
     "busy": "Another worker was writing for the link.",
@@ -134,6 +135,7 @@ WHY: Mapping[str, str] = {
     "not-found": "What was asked for does not exist.",
     "already-linked": "The two are linked already.",
     "precondition-failed": "Somebody else changed the document.",
+    "submitted-before": "The same form was sent before, and its link has been removed since.",
     "precondition-required": "A whole document was sent without naming the version that it replaces.",
     "connection-changed": "The document leads elsewhere than the links.",
     "unreadable-document": "The stored document cannot be read.",
@@ -227,6 +229,7 @@ APART: Mapping[str, str] = {
     "assignee-not-found": "the other side knows nobody with the assignee's address",
     "assignee-ambiguous": "several people on the other side have the assignee's address",
     "assignee-unreadable": "the assignee is shown without an e-mail address",
+    "refused": "the other side refused the assignment",
     "team-assignee": "the assignee is a team in Sentry, and no person",
     "removed": "the work item is Removed, and a removed work item is not written to",
     "differed-when-linked": "they differed when they were linked, and nobody has changed them since",

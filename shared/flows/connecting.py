@@ -299,6 +299,7 @@ def remove(services: Services, organization: Organization) -> str:
     with suppress(SyncError):
         services.foreign.forget(organization.slug)
         services.forbidden.end_all(organization.slug)
+        services.examinations.remove(organization.scope)
         while _remove_rows(services, organization.scope) and services.clock() < stop_at:
             continue
     return left

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.domain.errors import Busy, NotFound, SyncError, Unauthenticated
 from shared.domain.failures import Disposition, disposition_of, reason_of
+from shared.domain.ids import is_slug
 from shared.domain.messages import InboundMessage, Message
 from shared.domain.model import ActivityEntry, IssueSide, Side
 from shared.domain.rules.deciding import Outcome
@@ -25,7 +26,7 @@ from shared.domain.traffic import (
 )
 from shared.services import Services
 from shared.settling.settler import ECHO
-from shared.store.organizations import UNKNOWN_ORGANIZATION, is_slug
+from shared.store.organizations import UNKNOWN_ORGANIZATION
 
 ISSUE, COMMENT = "issue", "comment"
 _NO_NEWS = frozenset({str(Outcome.SETTLED), ECHO})

@@ -7,10 +7,19 @@ from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
-from shared.domain.errors import AlreadyLinked, Conflict, NotFound, SyncError, Throttled, Unavailable
-from shared.domain.model import FormEntry, IssueLink
+from shared.domain.errors import (
+    AlreadyLinked,
+    Conflict,
+    NotFound,
+    SyncError,
+    Throttled,
+    Unavailable,
+    Undecidable,
+)
+from shared.domain.model import FormEntry, IssueLink, SentryIssue, Side
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
+from shared.flows.copying import copy_one
 from shared.flows.linking import Initial, link, part
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
@@ -34,7 +43,7 @@ def create_and_link(
     """
     ado, sentry = services.ado_at_once(organization), services.sentry(organization)
     issue = sentry.get_issue(issue_id)
-    url = issue.permalink if is_web_address(issue.permalink) else sentry.web_url(issue_id)
+    url = _address_of(services, issue, organization) or sentry.web_url(issue_id)
     new = replace(new, level=issue.level, issue_url=url)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
     claim = _claim_or_link(services, organization, issue_id, new.work_item_type)
@@ -47,6 +56,13 @@ def create_and_link(
     return link_by_form(services, organization, issue_id, work_item_id, initial, created=True)
 
 
+def _address_of(services: Services, issue: SentryIssue, organization: Organization) -> str | None:
+    """Return where Sentry says that an issue's page is, if it may say so."""
+    page, server = issue.permalink, organization.configuration.sentry_url
+    is_theirs = is_web_address(page) and services.settings.addresses.leads_to(page, server)
+    return page if is_theirs else None
+
+
 def link_by_form(
     services: Services,
     organization: Organization,
@@ -56,7 +72,7 @@ def link_by_form(
     *,
     created: bool = False,
 ) -> IssueLink:
-    """Link the two, or return the existing link: the form may be submitted twice.
+    """Link the two, or return the existing link: the form may be submitted twice, and ``initial`` counts.
 
     Sentry shows one link for each issue and integration. So an earlier one that the form made ends.
     """
@@ -64,7 +80,12 @@ def link_by_form(
     try:
         made = link(services, organization, issue_id, work_item_id, initial, form=form, created=created)
     except AlreadyLinked:
+        # It stands under the id of the issue into which this one may have been merged.
+        issue_id = services.sentry(organization).get_issue(issue_id).issue_id
         made = _marked(services, organization, issue_id, work_item_id, form)
+        if initial is not None:
+            with suppress(Undecidable):  # The link says so, as a new one does.
+                copy_one(services, organization, issue_id, work_item_id, Side(initial))
     for stored in services.links.for_issue(organization.scope, made.issue_id, but=work_item_id):
         if stored.link.form is not None and stored.link.form.at <= form.at:
             with suppress(

@@ -30,6 +30,7 @@ from shared.domain.rules.partners import may_have_changed, still_shown
 from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.settling.observing import shown_title
+from shared.store.activity import UNLINKED
 from shared.store.idempotency import creation_of
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization, unknown
@@ -205,6 +206,6 @@ def _end(
 ) -> None:
     """Let all end that ends with a link: also that its work item was created for the issue."""
     services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
-    entry = ActivityEntry(services.clock(), "unlinked", reason=reason)
+    entry = ActivityEntry(services.clock(), UNLINKED, reason=reason)
     services.activity.add(organization.scope, issue_id, work_item_id, entry)
     services.partners(organization).unlinked(issue_id, work_item_id)

@@ -45,6 +45,25 @@ class OrganizationAnswer(Identified, frozen=True):
     """An organization of which no more is read."""
 
 
+class AuthAnswer(msgspec.Struct, frozen=True):
+    scopes: list[str] | None = None
+
+
+class IndexAnswer(msgspec.Struct, frozen=True):
+    """What our token may do."""
+
+    auth: AuthAnswer | None = None
+
+
+class SentryAppAnswer(msgspec.Struct, frozen=True):
+    """An integration of the organization: where it sends its webhooks, and which."""
+
+    name: str
+    slug: str
+    webhook_url: str | None = field(name="webhookUrl", default=None)
+    events: list[str] | None = None
+
+
 class Assigned(msgspec.Struct, frozen=True):
     type: str | None = None
     id: str | int | None = None

@@ -17,6 +17,7 @@ from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
     Assignee,
     FoundIssues,
+    Integration,
     IssueStatus,
     Person,
     SentryComment,
@@ -31,9 +32,11 @@ from shared.sentry.answers import (
     CommentAnswer,
     EventAnswer,
     Identified,
+    IndexAnswer,
     IssueAnswer,
     MemberAnswer,
     OrganizationAnswer,
+    SentryAppAnswer,
     ShortIdAnswer,
 )
 
@@ -97,8 +100,10 @@ class SentryClient:
     ) -> None:
         # Sentry quirk: routes without an organization are deprecated, and every path ends with a slash.
         self._base_url = f"{below(base_url, 'api', '0', 'organizations', organization)}/"
+        self._index_url = f"{below(base_url, 'api', '0')}/"
         self._project_url = f"{below(base_url, 'api', '0', 'projects', organization)}/"
         self._web_url = f"{below(base_url, 'organizations', organization)}/"
+        self._settings_url = f"{below(base_url, 'settings', organization, 'developer-settings')}/"
         self._members = members
         self._presence = presence
         self._caller = Caller(
@@ -119,6 +124,37 @@ class SentryClient:
         answer = self._caller.call("GET", self._base_url, OrganizationAnswer, params=_BRIEF)
         return str(int(answer.id))
 
+    def clock_ahead(self) -> float | None:
+        """Return by how many seconds its clock is ahead of ours, or None if it has not said."""
+        return self._caller.clock_ahead(self._base_url)
+
+    def scopes(self) -> frozenset[str] | None:
+        """Return the scopes of our token, or None if Sentry does not tell them.
+
+        Sentry quirk: not documented, and what its own command ``sentry-cli info`` asks
+        (docs/vendor_quirks.md#sentry-rest).
+        """
+        auth = self._caller.call("GET", self._index_url, IndexAnswer, about="our token").auth
+        return None if auth is None or auth.scopes is None else frozenset(auth.scopes)
+
+    # https://docs.sentry.io/api/integration/retrieve-the-custom-integrations-created-by-an-organization/
+    def integrations(self) -> list[Integration]:
+        rows = self._caller.call("GET", self._url("sentry-apps"), list[SentryAppAnswer], about="integrations")
+        return [
+            Integration(each.name, each.slug, each.webhook_url or "", tuple(each.events or ()))
+            for each in rows
+        ]
+
+    @property
+    def settings_url(self) -> str:
+        """Return the address of the page where integrations are set up."""
+        return self._settings_url
+
+    # https://docs.sentry.io/api/organizations/list-an-organizations-members/
+    def is_member(self, email: str) -> bool:
+        """Tell whether somebody in the organization has this address."""
+        return bool(self._holders(email))
+
     # https://docs.sentry.io/api/events/retrieve-an-issue/
     def get_issue(self, issue_id: str) -> SentryIssue:
         return self._issue("GET", issue_id, params=_LIGHT)
@@ -126,7 +162,7 @@ class SentryClient:
     # https://docs.sentry.io/api/organizations/resolve-a-short-id/
     def find_issue_id(self, short_id: str) -> str:
         """Return the id of the issue that people call so, such as FE-1, or raise NotFound."""
-        answer = self._caller.call(
+        answer = self._call(
             "GET",
             self._url("shortids", short_id),
             ShortIdAnswer,

@@ -39,7 +39,8 @@ def verify_signature(body: bytes, signature: str | None, secrets: Sequence[str])
     offered = (signature or "").strip().lower().encode("utf-8", "surrogatepass")
     matches = [hmac.compare_digest(offered, sign(body, secret)) for secret in secrets if secret]
     if not any(matches):
-        raise Unauthenticated("the signature is missing or wrong")
+        why = "wrong-proof" if offered else "no-proof"
+        raise Unauthenticated("the signature is missing or wrong", why=why)
 
 
 def sign(body: bytes, secret: str) -> bytes:

@@ -54,6 +54,7 @@ from shared.store.links import LinkStore, StoredEnd
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
 _NOT_ASKED: WorkItemTypes = {}
+_MOST_UNSEEN_EDITS = 1_000
 _RETRY_AFTER = 2.0  # seconds; most writes finish within this time
 _LONGEST_TITLE = 200  # characters
 
@@ -393,6 +394,15 @@ def is_of_link(item: WorkItem, link: IssueLink) -> bool:
     Two organizations count alike, and so their work items have the same numbers.
     """
     return item.project_id == link.project_id
+
+
+def is_plausible(rev: int, link: IssueLink) -> bool:
+    """Tell whether a message may tell the truth of a link's revision.
+
+    One far ahead of what is known would, if it were believed, let everything genuine look old. An item may
+    have been edited that often while nobody looked; so whoever doubts asks.
+    """
+    return rev - max(link.seen.item.rev, link.health.rev) <= _MOST_UNSEEN_EDITS
 
 
 def is_newer(item: WorkItem, link: IssueLink) -> bool:

@@ -80,7 +80,9 @@ def record_of(
         claim=left,
         writes=(*recent_writes(observation.link, now), now) if has_written else observation.link.writes,
         passed_over=_passed_over(observation, written),
-        apart=reasons_after(observation.link, decision, written.refused.keys()),
+        apart=reasons_after(
+            observation.link, decision, {name: each.kind for name, each in written.refused.items()}
+        ),
     )
     return Record(link, tuple(_entries(observation, decision, written, health, now)))
 

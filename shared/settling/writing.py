@@ -154,7 +154,7 @@ def _walk(
             item = ado.update_work_item(work_item_id, written.now.item.rev, state=step.state or UNSET)
         except Refused as refused:
             written.uncertain = ()
-            written.refused[STATUS], written.refused_state = refused, step.state
+            written.refused[STATUS], written.refused_state = _about_nobody(refused), step.state
             return False
         written.uncertain = ()
         written.item = item
@@ -202,8 +202,15 @@ def _try(
         _patch(ado, work_item_id, intents, name, written)
     except Refused as refused:
         written.uncertain = ()
-        return refused
+        return _about_nobody(refused) if name is None else refused
     return None
+
+
+def _about_nobody(refused: Refused) -> Refused:
+    """Return the refusal of a write that assigns nobody: whoever it names is no person whom we looked for."""
+    if not isinstance(refused, NotAssignable):
+        return refused
+    return Refused(refused.service, refused.detail, quoted=refused.quoted)
 
 
 def _patch(
@@ -263,7 +270,7 @@ def _write_issue(sentry: Sentry, issue_id: str, intent: Intent, written: Written
         else:
             issue = sentry.set_assignee(issue_id, intent.assignee)
     except Refused as refused:
-        written.refused[intent.field] = refused
+        written.refused[intent.field] = _about_nobody(refused) if intent.assignee is None else refused
     else:
         written.issue = issue
         # The answer of an issue that ours was merged into a moment ago shows nothing of what was before.

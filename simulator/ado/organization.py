@@ -71,6 +71,8 @@ class Organization:
         self.allowance = Allowance(now=lambda: now().timestamp())
         self.faults = Faults()
         self.calls: list[Call] = []
+        # By so many seconds the server's clock is ahead, as its answers date themselves.
+        self.clock_ahead = 0.0
         self._courier = Courier(
             self.lock, self.hooks, time_scale=time_scale, workers=delivery_workers, seed=seed
         )

@@ -21,6 +21,7 @@ from simulator.sentry.json import (
     member_json,
     organization_json,
     project_json,
+    sentry_app_json,
     team_json,
     user_json,
 )
@@ -50,12 +51,18 @@ READ_MEMBERS = frozenset({"member:read", "member:write", "member:admin"})
 READ_PROJECTS = frozenset({"project:read", "project:write", "project:admin", "org:read"})
 READ_TEAMS = frozenset({"team:read", "team:write", "team:admin", "org:read"})
 
+ANY: frozenset[str] = frozenset()
+
 ORGANIZATION = "/organizations/<organization>"
 ISSUE = f"{ORGANIZATION}/issues/<issue_id>"
 LINKS = "/sentry-app-installations/<installation>/external-issues"
 
 # Sentry quirk: notes answer under both names (sentry: issues/endpoints/group_notes.py).
 ROUTES = (
+    # Whose token it is; any may ask (sentry: api/endpoints/index.py).
+    ("GET", "/", "index", ANY),
+    # https://docs.sentry.io/api/integration/retrieve-the-custom-integrations-created-by-an-organization/
+    ("GET", f"{ORGANIZATION}/sentry-apps/", "integrations", READ_ORGANIZATION),
     ("GET", f"{ORGANIZATION}/", "organization", READ_ORGANIZATION),
     ("GET", f"{ORGANIZATION}/issues/", "issues", READ_ISSUES),
     ("GET", f"{ISSUE}/", "issue", READ_ISSUES),
@@ -84,12 +91,21 @@ ROUTES = (
 class RestApi:
     """Answers each route of the table, under the one lock of the issues."""
 
-    def __init__(self, issues: Issues, integration: Integration, gate: Gate, *, page_size: int) -> None:
+    def __init__(
+        self,
+        issues: Issues,
+        integration: Integration,
+        gate: Gate,
+        *,
+        page_size: int,
+        webhook_url: Callable[[], str | None],
+    ) -> None:
         self._issues = issues
         self._directory = issues.directory
         self._integration = integration
         self._gate = gate
         self._page_size = page_size
+        self._webhook_url = webhook_url
 
     def blueprint(self) -> Blueprint:
         blueprint = Blueprint("sentry", __name__, url_prefix=API.rstrip("/"))
@@ -102,7 +118,7 @@ class RestApi:
 
     def _guarded(self, view: Callable[..., Response], scopes: frozenset[str]) -> Callable[..., Response]:
         def guarded(**names: str) -> Response:
-            if not scopes & self._gate.scopes:
+            if scopes and not scopes & self._gate.scopes:
                 return refusal(403, FORBIDDEN)
             if not self._is_here(names):
                 return refusal(404, NOT_FOUND)
@@ -126,6 +142,13 @@ class RestApi:
             organization in {site.organization, str(site.organization_id)}
             and installation == self._integration.installation_uuid
         )
+
+    def index(self) -> Response:
+        return _answer({"version": "0", "auth": {"scopes": sorted(self._gate.scopes)}, "user": None})
+
+    def integrations(self) -> Response:
+        shown = sentry_app_json(self._integration, self._webhook_url(), self._gate.scopes)
+        return _answer([shown])
 
     def organization(self) -> Response:
         return _answer(organization_json(self._issues.site, detailed=request.args.get("detailed") != "0"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from simulator.sentry.issues import Issues
 from simulator.sentry.model import (
     Actor,
@@ -193,6 +195,22 @@ def installation_json(integration: Integration, site: Site) -> Json:
         "status": "installed",
         "app": {"uuid": integration.uuid, "slug": integration.slug, "sentryAppId": 1},
         "organization": {"slug": site.organization, "id": site.organization_id},
+    }
+
+
+def sentry_app_json(integration: Integration, url: str | None, scopes: Collection[str]) -> Json:
+    return {
+        "uuid": integration.uuid,
+        "slug": integration.slug,
+        "name": integration.name,
+        "status": "internal",
+        "webhookUrl": url,
+        "events": sorted(integration.events),
+        "scopes": sorted(scopes),
+        "clientSecret": "**********",
+        "verifyInstall": False,
+        "isAlertable": True,
+        "schema": {},
     }
 
 

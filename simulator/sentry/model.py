@@ -67,6 +67,8 @@ class Integration:
     slug: str = "azure-devops-sync"
     name: str = "Azure DevOps Sync"
     installation_uuid: str = "1b9e8c52-7d40-4f4e-8f1b-2a6a3d1c0e02"
+    # What is ticked under Webhooks: of other resources no hook is sent.
+    events: set[str] = field(default_factory=lambda: {"issue", "comment"}, compare=False)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any, Self
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from simulator.clock import dated
 from simulator.kept import Kept, KeptError
 from simulator.sentry.api import RestApi
 from simulator.sentry.components import ComponentCaller
@@ -85,13 +86,19 @@ class FakeSentry:
         self.token = token
         self.client_secret = client_secret
         self.organization = organization
+        # By so many seconds its clock is ahead, as its answers date themselves.
+        self.clock_ahead = 0.0
         self.integration = Integration(client_secret)
         self.hooks = HookSender(
             self.integration, webhook_url=webhook_url, timeout=webhook_timeout, weather=weather, seed=seed
         )
         app = Flask(__name__)
         self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", port, app, threaded=True, request_handler=_Handler
+            "127.0.0.1",
+            port,
+            app,
+            threaded=True,
+            request_handler=dated(_Handler, lambda: self.clock_ahead),
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         site = Site(self.url, organization, organization_id)
@@ -108,7 +115,13 @@ class FakeSentry:
         self._components = ComponentCaller(self.integration, self.issues, timeout=component_timeout)
         self._gate.guard(app)
         app.register_blueprint(
-            RestApi(self.issues, self.integration, self._gate, page_size=page_size).blueprint()
+            RestApi(
+                self.issues,
+                self.integration,
+                self._gate,
+                page_size=page_size,
+                webhook_url=lambda: self.webhook_url,
+            ).blueprint()
         )
         app.register_blueprint(page(self))
         self._thread = threading.Thread(
@@ -144,6 +157,10 @@ class FakeSentry:
     @weather.setter
     def weather(self, weather: Weather) -> None:
         self.hooks.weather = weather
+
+    def grant(self, scopes: frozenset[str]) -> None:
+        """Have the token carry these scopes from now on, as if somebody had edited the integration."""
+        self._gate.scopes = scopes
 
     @property
     def modes(self) -> Modes:

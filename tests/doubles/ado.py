@@ -2,13 +2,14 @@
 
 import itertools
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from shared.ado.client import Project
 from shared.ado.identity import name_of
 from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, FeedLost, NotAssignable, NotFound, Refused, Unavailable
@@ -95,6 +96,8 @@ class MemoryAdo:
         self.announce: Callable[[Event], None] = _nobody_listens
         # States that the processes do not have yet, or no longer: nobody can set them, no list shows them.
         self.unlisted: frozenset[str] = frozenset()
+        # By so many seconds its clock is ahead of ours; None: it does not say.
+        self.ahead: float | None = None
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
         self._comment_ids = itertools.count(1)
@@ -103,6 +106,12 @@ class MemoryAdo:
 
     def instance_id(self) -> str:
         return self.catalog.account_id
+
+    def clock_ahead(self) -> float | None:
+        return self.ahead
+
+    def try_to_write(self, item: WorkItem) -> None:
+        self._live(item.id)
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         return self._live(work_item_id).item
@@ -179,6 +188,9 @@ class MemoryAdo:
     def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
         known = {project.name.casefold(): project.id for project in self.catalog.projects.values()}
         return {name: known[name.casefold()] for name in names if name.casefold() in known}
+
+    def projects(self) -> Iterator[Project]:
+        return (Project(each.id, each.name) for each in self.catalog.projects.values())
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)

@@ -15,6 +15,7 @@ from shared.domain.model import (
     Assignee,
     ExternalIssue,
     FoundIssues,
+    Integration,
     IssueStatus,
     Person,
     SentryComment,
@@ -22,6 +23,7 @@ from shared.domain.model import (
     SentryIssue,
     Stranger,
 )
+from simulator.sentry.gate import ALL_SCOPES
 from simulator.sentry.model import Modes
 
 OWNER = "owner@acme.example"
@@ -61,6 +63,10 @@ class MemorySentry:
     def __init__(self) -> None:
         self.announce: Callable[[Event], None] = _nobody_listens
         self.changes: list[Change] = []
+        # By so many seconds its clock is ahead of ours; None: it does not say.
+        self.ahead: float | None = None
+        self.granted = ALL_SCOPES
+        self.installed: list[Integration] = []
         self._issues: dict[str, SentryIssue] = {}
         self._merged: dict[str, str] = {}
         self.modes = Modes()
@@ -83,6 +89,22 @@ class MemorySentry:
 
     def organization_id(self) -> str:
         return ORGANIZATION_ID
+
+    def clock_ahead(self) -> float | None:
+        return self.ahead
+
+    def scopes(self) -> frozenset[str]:
+        return self.granted
+
+    def integrations(self) -> list[Integration]:
+        return list(self.installed)
+
+    @property
+    def settings_url(self) -> str:
+        return "https://sentry.io/settings/acme/developer-settings/"
+
+    def is_member(self, email: str) -> bool:
+        return email in self._in_a_team
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         """Sentry quirk: a merged issue's id finds the one it became (docs/vendor_quirks.md#sentry-rest)."""

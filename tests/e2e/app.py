@@ -1,5 +1,6 @@
 """The app as it is deployed, for tests: a host process on a real Azurite, and fakes of both vendors."""
 
+import base64
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any, Literal, Self
 
 import azure.functions as func
 import requests
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
 from functions import health
@@ -158,6 +159,13 @@ class App:
     def messages(self, suffix: str = "") -> int:
         """Count what is on the two queues: waiting, put back or being worked on."""
         return sum(self._length(name + suffix) for name in QUEUES)
+
+    def poison(self, queue: str, body: bytes) -> None:
+        """Put a message where the host puts one that failed five times."""
+        poisoned = self._queue(f"{queue}-poison")
+        with suppress(ResourceExistsError):
+            poisoned.create_queue()
+        poisoned.send_message(base64.b64encode(body).decode())
 
     def clear(self) -> None:
         """Delete what a test left, so that it cannot affect the next one."""

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from shared.ado.client import Project
 from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
@@ -12,6 +13,7 @@ from shared.domain.model import (
     Assignee,
     FoundIssues,
     FoundWorkItems,
+    Integration,
     IssueStatus,
     RevisionPage,
     SentryComment,
@@ -150,6 +152,9 @@ class TroubledAdo:
         self._finish(trouble)
         return self._place.identity
 
+    def clock_ahead(self) -> float | None:
+        return self._ado.clock_ahead()
+
     def get_work_item(self, work_item_id: int) -> WorkItem:
         trouble = self._stage.before_call(ADO, f"GET work item {work_item_id}")
         self._stage.asked_ado(self._place, [work_item_id])
@@ -201,6 +206,11 @@ class TroubledAdo:
         self._finish(trouble)
         return item
 
+    def projects(self) -> Iterator[Project]:
+        trouble = self._stage.before_call(ADO, "GET projects")
+        self._finish(trouble)
+        return self._ado.projects()
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         trouble = self._stage.before_call(ADO, "GET work item types")
         types = self._ado.get_work_item_types(project_id)
@@ -243,6 +253,28 @@ class TroubledSentry:
         organization_id = self._sentry.organization_id()
         self._finish(trouble)
         return organization_id
+
+    def clock_ahead(self) -> float | None:
+        return self._sentry.clock_ahead()
+
+    def scopes(self) -> frozenset[str]:
+        trouble = self._stage.before_call(SENTRY, "GET the scopes")
+        self._finish(trouble)
+        return self._sentry.scopes()
+
+    def integrations(self) -> list[Integration]:
+        trouble = self._stage.before_call(SENTRY, "GET the integrations")
+        self._finish(trouble)
+        return self._sentry.integrations()
+
+    @property
+    def settings_url(self) -> str:
+        return self._sentry.settings_url
+
+    def is_member(self, email: str) -> bool:
+        trouble = self._stage.before_call(SENTRY, f"GET member {email}")
+        self._finish(trouble)
+        return self._sentry.is_member(email)
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")

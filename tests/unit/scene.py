@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
+from shared.ado.client import Project
 from shared.domain.configuration import Configuration
 from shared.domain.decoding import Shape
 from shared.domain.messages import InboundMessage, OutboundMessage
@@ -16,6 +17,7 @@ from shared.domain.model import (
     FoundIssues,
     FoundWorkItems,
     Health,
+    Integration,
     IssueLink,
     IssueStatus,
     RevisionPage,
@@ -87,9 +89,19 @@ class WatchedAdo:
     deaf: bool = False
     unreadable: frozenset[int] = frozenset()
 
+    def web_url(self, project_id: str, work_item_id: int) -> str:
+        return self.real.web_url(project_id, work_item_id)
+
     def instance_id(self) -> str:
         with self._one("instance_id"):
             return self.real.instance_id()
+
+    def clock_ahead(self) -> float | None:
+        return self.real.clock_ahead()
+
+    def try_to_write(self, item: WorkItem) -> None:
+        with self._one("try_to_write"):
+            self.real.try_to_write(item)
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         with self._one("get_work_item"):
@@ -116,6 +128,10 @@ class WatchedAdo:
             self.rule(item)
             return self.real.item(work_item_id)
 
+    def projects(self) -> Iterator[Project]:
+        with self._one("projects"):
+            return self.real.projects()
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         with self._one("get_work_item_types"):
             return self.real.get_work_item_types(project_id)
@@ -132,9 +148,6 @@ class WatchedAdo:
         """Make a call about a discussion, named by its method and what it is about."""
         with self._one(f"{method} {'comment' if path[-1].isdigit() else 'comments'}"):
             return self.real.call(method, path, kind, **sent)
-
-    def web_url(self, project_id: str, work_item_id: int) -> str:
-        return self.real.web_url(project_id, work_item_id)
 
     @contextmanager
     def _one(self, name: str) -> Iterator[None]:
@@ -158,6 +171,22 @@ class WatchedSentry:
 
     def web_url(self, issue_id: str) -> str:
         return self.real.web_url(issue_id)
+
+    def clock_ahead(self) -> float | None:
+        return self.real.clock_ahead()
+
+    def scopes(self) -> frozenset[str]:
+        return self.real.scopes()
+
+    def integrations(self) -> list[Integration]:
+        return self.real.integrations()
+
+    @property
+    def settings_url(self) -> str:
+        return self.real.settings_url
+
+    def is_member(self, email: str) -> bool:
+        return self.real.is_member(email)
 
     def find_issue_id(self, short_id: str) -> str:
         with self.calls.one("find_issue_id"):

@@ -46,11 +46,12 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "copy_link": Http(
         "organizations/{organization}/links/{issue_id}/{work_item_id}/copy", "POST", "FUNCTION"
     ),
+    "doctor": Http("organizations/{organization}/doctor", "GET", "FUNCTION"),
     "events": Http("organizations/{organization}/events", "GET", "FUNCTION"),
     "explain": Http("organizations/{organization}/explain", "GET", "FUNCTION"),
     "health": Http("health", "GET", "ANONYMOUS"),
     "hook_watchdog": Timer("0 2/15 * * * *"),
-    "hooks": Http("organizations/{organization}/hooks", "GET POST", "FUNCTION"),
+    "hooks": Http("organizations/{organization}/hooks", "DELETE GET POST", "FUNCTION"),
     "inbound_sync": Queue("inbound-sync"),
     "issue_links": Http(
         "organizations/{organization}/links/{issue_id?}/{work_item_id?}", "DELETE GET POST", "FUNCTION"

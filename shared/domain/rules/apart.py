@@ -1,6 +1,6 @@
 """Whether both sides of a link agree, and why they were left different if they were."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -75,16 +75,16 @@ def _reason(field: str, link: IssueLink) -> str:
             return ARCHIVED
         return REMOVED if link.seen.item.removed else DIFFERED_WHEN_LINKED
     if link.owed is not None:
-        return ASSIGNEE_NOT_FOUND
+        return link.owed_reason or ASSIGNEE_NOT_FOUND  # An older version did not say why.
     strangers = (each.assignee for each in (link.seen.issue, link.seen.item))
     found = (each.reason for each in strangers if isinstance(each, Stranger) and each.label)
     return next(found, DIFFERED_WHEN_LINKED)
 
 
-def reasons_after(link: IssueLink, decision: Decision, refused: Set[str]) -> dict[str, str]:
+def reasons_after(link: IssueLink, decision: Decision, refused: Mapping[str, str]) -> dict[str, str]:
     """Return why each field is left different after a decision, as far as that has a reason of its own.
 
-    A field that nobody changed keeps its reason. ``refused`` are the fields that the other side refused; of
+    A field that nobody changed keeps its reason. ``refused`` says why the other side refused some fields; of
     a state, the health of the link tells.
     """
     reasons = dict(link.apart)
@@ -92,7 +92,7 @@ def reasons_after(link: IssueLink, decision: Decision, refused: Set[str]) -> dic
         if choice.outcome is Outcome.SKIPPED:
             reasons[field] = choice.reason or ""
         elif field == ASSIGNEE and field in refused:
-            reasons[field] = ASSIGNEE_NOT_FOUND
+            reasons[field] = refused[field]
         elif choice.outcome not in {Outcome.SETTLED, Outcome.UNDECIDED}:
             reasons.pop(field, None)
     if decision.waiting is not None and decision.status.outcome is Outcome.SETTLED:
@@ -112,6 +112,7 @@ REASONS = frozenset(
         "team-assignee",
         "assignee-unreadable",
         "assignee-ambiguous",
+        "refused",
         REMOVED,
         DIFFERED_WHEN_LINKED,
     }

@@ -161,6 +161,8 @@ def test_ours_is_what_leads_to_our_address(url: str, is_it: bool) -> None:
         ("https://acme.example/?code=1", None),
         ("https://acme.example/#top", None),
         ("https://acme .example/", None),
+        ("https://<app>.azurewebsites.net/", None),
+        ("https://${APP}.azurewebsites.net/", None),
         ("https://acme.example:port/", None),
         ("@Microsoft.KeyVault(SecretUri=https://v)", None),
     ],

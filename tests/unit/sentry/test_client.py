@@ -13,6 +13,7 @@ from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import (
     Forbidden,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     SyncError,
@@ -21,7 +22,7 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.model import Assignee, FoundIssues, IssueStatus, Person, SentryIssue, Stranger
-from shared.http import BackOff, new_session
+from shared.http import BackOff, Presence, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 
 SENTRY = "https://sentry.io/"
@@ -578,3 +579,19 @@ def test_an_organization_without_an_id_is_not_known(
     vendor.get(BASE, json=answer)
     with pytest.raises(Unavailable):
         sentry.organization_id()
+
+
+# An organization that is gone.
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_short_id_is_unknown_only_where_there_is_an_organization(
+    vendor: responses.RequestsMock, is_there: bool
+) -> None:
+    vendor.get(f"{BASE}shortids/FE-1/", status=404, json={"detail": "The requested resource does not exist"})
+    vendor.get(BASE, status=200 if is_there else 404, json={"id": "1"})
+    session, members = new_session(POLICY), MemberCache()
+    presence = Presence(lambda: 0.0)
+    client = SentryClient(SENTRY, "acme", session, BearerAuth("token"), BackOff(), members, presence)
+    with pytest.raises(NotFound if is_there else OrganizationGone):
+        client.find_issue_id("FE-1")
