@@ -358,6 +358,8 @@ class World:
 
     def commented(self, work_item_id: int, html: str) -> None:
         task = self.current
+        # It makes a revision, which no hook of a change tells.
+        self.unheard.upset(self.now + self.ado.revision_log.lag)
         if self.now - task.began > SLOW:
             self.witness.comments.stood_still(html, work_item_id)
         self._after_write(ADO)
