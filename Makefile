@@ -46,23 +46,27 @@ test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
 	@$(PYTHON) simulator/setup.py test
 	@$(RUN) pytest -q -n 4 --dist loadfile $(PYTEST_OPTIONS)
 
-check: ## Check format, lint, types, the direction of imports, and what deploys the app
+check: ## Check format, lint and types (the page's too), the direction of imports, and what deploys the app
 	@$(PYTHON) simulator/setup.py check
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
 	@$(RUN) tests.infra
+	@node_modules/.bin/tsc
+	@node_modules/.bin/biome ci --error-on-warnings
 
-format: ## Format the code and fix what the linter can fix
+format: ## Format the code and fix what the linters can fix
 	@$(PYTHON) simulator/setup.py check
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
+	@node_modules/.bin/biome check --write
 
 lock: ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=--upgrade)
-	@$(PYTHON) simulator/setup.py check
+	@$(PYTHON) simulator/setup.py tools
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-demo.in --output-file requirements-demo.txt
+	@$(LOCK) requirements-operate.in --constraint requirements.txt --output-file requirements-operate.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 	@$(LOCK) requirements-models.in --output-file requirements-models.txt
 
@@ -88,7 +92,7 @@ chaos: set-up ## Kill, cut off and overload the running app, and check that both
 	@$(RUN) tests.chaos
 
 simulate: ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0, or SEED=clock)
-	@$(PYTHON) simulator/setup.py check
+	@$(PYTHON) simulator/setup.py tools
 	@$(RUN) tests.simulation --schedules $(SCHEDULES) --seed $(SEED)
 
 fuzz: set-up ## Send damaged and hostile input to every parser and route (SEED=0 MINUTES=30)
@@ -101,5 +105,5 @@ mutation: set-up ## Change each expression of the core in turn, for an hour or t
 	@$(RUN) tests.mutation $(MODULES)
 
 clean: ## Remove everything that was installed or generated
-	rm -rf .venv .venv-3.13 .venv-models node_modules .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-3.13 .venv-models node_modules build *.egg-info .local .set-up-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,7 +6,9 @@ from functions import (
     activity,
     admin,
     ado_webhook,
+    adopt,
     copy_link,
+    doctor,
     events,
     explain,
     health,
@@ -17,6 +19,7 @@ from functions import (
     org_config,
     organizations,
     outbound_sync,
+    rebuild,
     reconcile,
     search,
     sentry_components,
@@ -75,7 +78,7 @@ def watch_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001  # th
 
 
 @app.function_name("hooks")
-@app.route("organizations/{organization}/hooks", methods=["GET", "POST"], auth_level=FUNCTION)
+@app.route("organizations/{organization}/hooks", methods=["GET", "POST", "DELETE"], auth_level=FUNCTION)
 def show_subscriptions(req: func.HttpRequest) -> func.HttpResponse:
     return hook_watchdog.handle(req, services())
 
@@ -132,6 +135,18 @@ def copy_one_side(req: func.HttpRequest) -> func.HttpResponse:
     return copy_link.handle(req, services())
 
 
+@app.function_name("adopt")
+@app.route("organizations/{organization}/adopt", methods=["POST"], auth_level=FUNCTION)
+def adopt_links(req: func.HttpRequest) -> func.HttpResponse:
+    return adopt.handle(req, services())
+
+
+@app.function_name("rebuild")
+@app.route("organizations/{organization}/rebuild", methods=["POST"], auth_level=FUNCTION)
+def rebuild_links(req: func.HttpRequest) -> func.HttpResponse:
+    return rebuild.handle(req, services())
+
+
 @app.function_name("explain")
 @app.route("organizations/{organization}/explain", methods=["GET"], auth_level=FUNCTION)
 def explain_one(req: func.HttpRequest) -> func.HttpResponse:
@@ -150,6 +165,12 @@ def show_status(req: func.HttpRequest) -> func.HttpResponse:
     return status.handle(req, services())
 
 
+@app.function_name("doctor")
+@app.route("organizations/{organization}/doctor", methods=["GET"], auth_level=FUNCTION)
+def examine_organization(req: func.HttpRequest) -> func.HttpResponse:
+    return doctor.handle(req, services())
+
+
 @app.function_name("events")
 @app.route("organizations/{organization}/events", methods=["GET"], auth_level=FUNCTION)
 def list_events(req: func.HttpRequest) -> func.HttpResponse:
@@ -157,7 +178,7 @@ def list_events(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("admin")
-@app.route("organizations/{organization}/admin", methods=["GET"], auth_level=FUNCTION)
+@app.route("organizations/{organization}/admin", methods=["GET"], auth_level=ANONYMOUS)
 def show_admin_page(req: func.HttpRequest) -> func.HttpResponse:
     return admin.handle(req, services())
 

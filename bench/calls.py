@@ -102,6 +102,7 @@ class Desk:
             "sentry_url": self.sentry.url,
             "sentry_organization": self.sentry.organization,
             "sync_comments": True,
+            "back_links": False,
         }
         stored = "" if not self.services.tables else "*"
         headers = {"Content-Type": "application/json", **({"If-Match": stored} if stored else {})}

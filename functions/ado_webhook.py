@@ -1,11 +1,12 @@
 """Takes an Azure DevOps service hook delivery: verify, read, queue, answer. docs/api.md#ado_webhook."""
 
 from contextlib import suppress
+from functools import partial
 
 import azure.functions as func
 import msgspec
 
-from functions.edge import LARGEST_HOOK, body_of, outcome, secrets_or_refusal, webhook_boundary
+from functions.edge import LARGEST_HOOK, body_of, outcome, verify_sender, webhook_boundary
 from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse, verify_secret
 from shared.domain.connection import teaches
 from shared.domain.errors import SyncError
@@ -22,8 +23,7 @@ _JUST_NOW = 1.0  # seconds
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     slug, body = request.route_params["organization"], body_of(request, LARGEST_HOOK)
     with door(services, slug, Side.ADO):
-        secrets = secrets_or_refusal(services.settings.ado_webhook_secrets, slug)
-        verify_secret(request.headers, secrets)
+        verify_sender(services.settings.ado_webhook_secrets, slug, partial(verify_secret, request.headers))
         organization, event = _read(services, slug, body)
     if isinstance(event, Foreign):
         with suppress(SyncError):  # Who counts it is no concern of whoever sent it.
@@ -41,6 +41,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             event.event,
             event.snapshot,
             organization.epoch,
+            comment=event.comment,
             told_at=services.clock(),
         )
     )
@@ -54,11 +55,17 @@ def _read(
 ) -> tuple[Organization, WorkItemEvent | Uninteresting | Foreign]:
     """Read a delivery as one to the organization that is remembered, or that has just been connected."""
     organization = services.organizations.recent(slug)
-    event = parse(body, organization.ado)
+    event = _parsed(organization, body)
     if isinstance(event, Foreign):
         organization = services.organizations.recent(slug, within=_JUST_NOW)
-        event = parse(body, organization.ado)
+        event = _parsed(organization, body)
     return organization, event
+
+
+def _parsed(organization: Organization, body: bytes) -> WorkItemEvent | Uninteresting | Foreign:
+    configuration = organization.configuration
+    reads_reasons = bool(configuration.archive_reasons)
+    return parse(body, organization.ado, configuration.sync_comments_reverse, reads_reasons=reads_reasons)
 
 
 def _learn(services: Services, organization: Organization, event: WorkItemEvent) -> None:

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import re
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,7 +20,15 @@ from urllib.parse import parse_qsl, urlsplit
 import azure.functions as func
 import msgspec
 
-from functions.log import level_of_failure, line, reason_of_refusal, subject_of, subject_of_request
+from functions.log import (
+    level_of_failure,
+    line,
+    logger_for,
+    reason_of_refusal,
+    subject_of,
+    subject_of_request,
+)
+from functions.strangers import refused_strangers
 from shared.domain.decoding import Shape, decode
 from shared.domain.errors import (
     AlreadyLinked,
@@ -53,7 +62,7 @@ from shared.domain.ports import Queue
 from shared.domain.shapes import faults
 from shared.services import Services
 
-logger = logging.getLogger(__name__)
+logger = logger_for(__name__)
 
 HttpHandler = Callable[[func.HttpRequest, Services], func.HttpResponse]
 
@@ -102,6 +111,7 @@ _SENTENCES = {
     "project-not-found": "the project does not exist, or our credentials may not see it",
     "not-found": "the request names something that does not exist",
     "conflict": "somebody else changed it at the same moment; try again",
+    "unauthenticated": "the request does not prove that it comes from the service that is connected here",
 }
 # Which keys of the document lead to an organization.
 _ADDRESSES = {"ado": "ado_url", "sentry": "sentry_organization and sentry_url", "storage": ""}
@@ -131,6 +141,8 @@ _MOST_FAULTS = 10  # that one sentence names
 # https://learn.microsoft.com/azure/azure-functions/function-keys-how-to
 _OF_THE_HOST = frozenset({"code", "clientId"})
 Word = TypeVar("Word", bound=StrEnum)
+# Stands in for a secret that is not set. It is made anew for each process, and leaves it nowhere.
+_NOBODYS = secrets.token_hex(32)
 _RETRY_AFTER = 10.0  # seconds, when the error names no time
 
 
@@ -139,7 +151,7 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = 
         json.dumps(content, ensure_ascii=False) + "\n",
         status_code=status,
         mimetype="application/json",
-        headers={**(headers or {}), "X-Content-Type-Options": "nosniff"},
+        headers={"Cache-Control": "no-store", **(headers or {}), "X-Content-Type-Options": "nosniff"},
     )
 
 
@@ -268,7 +280,7 @@ def _bounded(
         try:
             return handler(request, services)
         except SyncError as error:
-            _log_refusal(error, handler, request)
+            _log_refusal(error, handler, request, services)
             return refuse(error)
         except Exception:
             logger.exception(line("bug", **_asked(handler, request)))
@@ -281,14 +293,24 @@ def _unavailable() -> Unavailable:
     return Unavailable("storage", "something unexpected happened")
 
 
-def _log_refusal(error: SyncError, handler: HttpHandler, request: func.HttpRequest) -> None:
+def _log_refusal(
+    error: SyncError, handler: HttpHandler, request: func.HttpRequest, services: Services
+) -> None:
+    if isinstance(error, Unauthenticated | TooLarge):
+        # Anybody may cause these, and as many as they like.
+        refused_strangers(services).note(_function(handler), getattr(error, "why", error.kind))
+        return
     level = logging.INFO if has_nothing_left(error) else logging.WARNING
     logger.log(level, line("refused", **_asked(handler, request), **reason_of_refusal(error)))
 
 
 def _asked(handler: HttpHandler, request: func.HttpRequest) -> dict[str, Any]:
     """Return which function was asked, and about what."""
-    return {"function": handler.__module__.rpartition(".")[2], **subject_of_request(request)}
+    return {"function": _function(handler), **subject_of_request(request)}
+
+
+def _function(handler: HttpHandler) -> str:
+    return handler.__module__.rpartition(".")[2]
 
 
 def body_of(request: func.HttpRequest, most: int) -> bytes:
@@ -351,12 +373,26 @@ def shown_at(at: float | None) -> str | None:
     return None if not at else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
-def secrets_or_refusal(find: Callable[[str], tuple[str, ...]], organization: str) -> tuple[str, ...]:
-    """Return the organization's secrets; raise Unauthenticated if none is set, so that nobody gets in."""
+def verify_sender(
+    find: Callable[[str], tuple[str, ...]], organization: str, verify: Callable[[tuple[str, str]], None]
+) -> None:
+    """Raise Unauthenticated unless ``verify`` accepts one of the organization's secrets.
+
+    It always compares with two of them: where one is not set, with one that nobody knows. So whoever is
+    refused learns, and waits for, the same, whether or not there is such an organization.
+    """
+    missing: MissingSetting | None = None
     try:
-        return find(organization)
+        current, previous = (*find(organization), _NOBODYS)[:2]
     except MissingSetting as error:
-        raise Unauthenticated(error.detail) from error
+        current, previous, missing = _NOBODYS, _NOBODYS, error
+    try:
+        verify((current, previous))
+    except Unauthenticated:
+        if missing is None:
+            raise
+    if missing is not None:
+        raise Unauthenticated(missing.detail, why="no-secret") from None
 
 
 def read(body: bytes, kind: type[Shape]) -> Shape:

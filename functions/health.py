@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -11,26 +11,31 @@ import azure.functions as func
 
 from functions.edge import answer, api_boundary, name_of, sentence_of
 from shared.domain.errors import OrganizationGone, SyncError
+from shared.domain.rules.diagnosing import (
+    CLOCK,
+    HOOK,
+    MAPPING,
+    PEOPLE,
+    POISON,
+    SCOPE_MISSING,
+    TEST_EVENT,
+)
+from shared.domain.rules.diagnosing import STORAGE as STORAGE_ROLE
 from shared.domain.rules.problems import (
     CHANGES_UNTOLD,
     DELIVERIES_REFUSED,
+    FORBIDDEN,
     MISSING_SETTING,
     ORGANIZATION_NOT_FOUND,
     PART_FAILED,
+    SUBSCRIPTIONS,
     UNAUTHORIZED,
 )
+from shared.domain.untrusted import cure_in_passing
 from shared.flows.watching import nobodys, troubles_in_short
-from shared.http.trouble import (
-    EXPIRED_CERTIFICATE,
-    NO_TLS,
-    OTHER_NAME,
-    UNKNOWN_AUTHORITY,
-    UNKNOWN_NAME,
-    UNSUPPORTED_VERSION,
-    UNUSABLE_CERTIFICATE,
-)
 from shared.services import Services
 from shared.settings import STORAGE
+from shared.store.examinations import Examined
 from shared.store.organizations import DOCUMENT, gone
 from shared.store.progress import Told
 from shared.version import VERSION
@@ -42,6 +47,7 @@ _PARTS = {
     "full-look": "the linked work items cannot be looked at",
     "issues": "the linked issues cannot be read",
     "activity": "old activity cannot be removed",
+    "examination": "what the sync needs cannot be tried",
     "hooks": "the service hook subscriptions in Azure DevOps are not in order",
 }
 _SERVICES = frozenset({"ado", "sentry"})
@@ -51,7 +57,26 @@ _SHOWN = {
     ORGANIZATION_NOT_FOUND: "{service} knows no organization of the name or at the address in the document",
     MISSING_SETTING: "a setting for {service} is missing",
     DELIVERIES_REFUSED: "deliveries from {service} are refused, as their secret or signature is wrong,",
+    CLOCK: "the clocks of the app and {service} differ: set the one that is wrong (NTP),",
+    FORBIDDEN: "{service} forbids what the app needs: give it the rights of docs/permissions.md,",
+    HOOK: "{service} does not send us its webhooks: tick issue in the integration, with the app's address,",
+    MAPPING: "a state of the mapping does not exist or fit any more: map one that there is,",
+    PEOPLE: "assignees of work items are nobody in Sentry: invite them, or map their addresses under People,",
+    POISON: "messages on a poison queue: look at them with sentry-ado replay,",
+    SCOPE_MISSING: "a scope of the token is missing in {service}: add it to the integration's permissions,",
+    STORAGE_ROLE: "a role in the storage account is missing: see docs/permissions.md,",
+    SUBSCRIPTIONS: "a subscription in {service} is not in order: sentry-ado hooks repair,",
+    TEST_EVENT: "PUBLIC_URL does not lead to the app: correct it,",
     CHANGES_UNTOLD: "the reconciler found changes in {service} that no hook told: look at the hooks,",
+}
+# How those are mended of which the name does not say it already.
+_MENDED_BY = {
+    (UNAUTHORIZED, "ado"): "give ADO_PAT a token that is valid, or the app's identity access",
+    (UNAUTHORIZED, "sentry"): "give SENTRY_TOKEN a token that is valid",
+    (ORGANIZATION_NOT_FOUND, "ado"): "correct ado_url in the document",
+    (ORGANIZATION_NOT_FOUND, "sentry"): "correct sentry_organization in the document",
+    (DELIVERIES_REFUSED, "ado"): "give the subscriptions the secret in ADO_WEBHOOK_SECRET",
+    (DELIVERIES_REFUSED, "sentry"): "set SENTRY_CLIENT_SECRET to the integration's client secret",
 }
 # So many organizations are looked at one by one, which takes a call or two each.
 _MOST_LOOKED_AT = 100
@@ -63,18 +88,6 @@ _WAYS = {
 }
 
 _GONE = {gone(service): service for service in ("ado", "sentry")}
-
-
-# What will not cure itself, by the kind of the error.
-_CURES = {
-    UNKNOWN_AUTHORITY: "name the authority's certificate in REQUESTS_CA_BUNDLE",
-    EXPIRED_CERTIFICATE: "renew the certificate of that server, or set its clock",
-    OTHER_NAME: "use the name that the certificate is for",
-    UNUSABLE_CERTIFICATE: "replace the certificate of that server",
-    NO_TLS: "check scheme and port of the address",
-    UNKNOWN_NAME: "check the address, and the app's DNS servers",
-    UNSUPPORTED_VERSION: "Azure DevOps Server 2020 or a newer one is needed",
-}
 
 
 class _Look(NamedTuple):
@@ -107,22 +120,25 @@ def _is_old(look: _Look | None, services: Services) -> bool:
 def _looked_at(services: Services) -> dict[str, Any]:
     missing = services.settings.missing()
     problems = [error.detail for error in missing]
+    stood_in_for = [error.detail for error in services.settings.stood_in_for()]
     notes: list[str] = []
     if services.trust.problem:
         problems.append(services.trust.problem)
     if not any(error.name.startswith(STORAGE) for error in missing):
-        found, notes = _in_storage(services)
+        found, notes = _in_storage(services, {*problems, *stood_in_for})
         problems += found
-    stood_in_for = (error.detail for error in services.settings.stood_in_for())
     problems += [each for each in stood_in_for if each not in problems]
     content = {"status": "degraded" if problems else "ok", "version": VERSION, "problems": problems}
     return {**content, "notes": notes} if notes else content
 
 
-def _in_storage(services: Services) -> tuple[list[str], list[str]]:
-    """Return what storage tells of problems and notes, and what is wrong with itself, tables and queues."""
+def _in_storage(services: Services, told: Set[str]) -> tuple[list[str], list[str]]:
+    """Return what storage tells of problems and notes, and what is wrong with itself, tables and queues.
+
+    ``told`` is what the settings have told already.
+    """
     try:
-        problems, notes = _noted(services)
+        problems, notes = _noted(services, told)
     except SyncError as error:
         problems, notes = [f"the tables cannot be used: {sentence_of(error)}"], []
     try:
@@ -133,17 +149,22 @@ def _in_storage(services: Services) -> tuple[list[str], list[str]]:
     return problems, notes
 
 
-def _noted(services: Services) -> tuple[list[str], list[str]]:
+def _noted(services: Services, settings: Set[str]) -> tuple[list[str], list[str]]:
     """Return what keeps us from our work, and what only makes it dearer."""
     by_scope = services.progress.told()
     told = [*by_scope.values(), *services.hooks.told()]
     problems = [
         *_refusals(services),
-        *_troubles(services, by_scope),
+        *_troubles(services, by_scope, settings),
         *_parts(told, are_notes=False),
         *_unreadable(told),
     ]
-    return problems, list(_parts(told, are_notes=True))
+    return problems, [*_parts(told, are_notes=True), *_left_over(services)]
+
+
+def _left_over(services: Services) -> Iterator[str]:
+    for name in services.rotations.left_over(services.settings.kept_previous, services.clock()):
+        yield f"{name} has been set for a week, and still opens the door: remove it if its rotation is over"
 
 
 def _refusals(services: Services) -> Iterator[str]:
@@ -170,30 +191,41 @@ def _refusals(services: Services) -> Iterator[str]:
         )
 
 
-def _troubles(services: Services, told: Mapping[str, Told]) -> Iterator[str]:
-    """Say what the doors and the answers of both services show; name no organization, as anybody may ask."""
+def _troubles(services: Services, told: Mapping[str, Told], settings: Set[str]) -> Iterator[str]:
+    """Say what the doors and the answers of both services show; name no organization, as anybody may ask.
+
+    ``settings`` is what has been said of settings by their names.
+    """
     services.ledger.flush()
     refusing = services.organizations.refusals()
+    examined = services.examinations.all()
     since: dict[tuple[str, str], list[float]] = {}
     for organization in itertools.islice(services.organizations.all(), _MOST_LOOKED_AT):
-        for each in troubles_in_short(services, organization, told.get(organization.scope, Told())):
+        scope = organization.scope
+        found = examined.get(scope, Examined()).troubles
+        for each in troubles_in_short(services, organization, told.get(scope, Told()), found):
             # A refusal that a worker has met as well is told once, and so is an organization that is gone.
-            is_told = (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0) or (
-                each.kind == ORGANIZATION_NOT_FOUND and refusing[gone(str(each.side))] > 0
+            is_told = (
+                (each.kind == UNAUTHORIZED and refusing[str(each.side)] > 0)
+                or (each.kind == ORGANIZATION_NOT_FOUND and refusing[gone(str(each.side))] > 0)
+                or (each.kind == MISSING_SETTING and each.detail in settings)
             )
             if not is_told and not each.kind.endswith(PART_FAILED):
                 since.setdefault((each.kind, str(each.side)), []).append(each.since or services.clock())
     for (kind, side), moments in sorted(since.items()):
         what = _SHOWN.get(kind, "{service} did not answer when it was asked who it is ({kind})")
-        yield (
-            f"{what.format(service=name_of(side), kind=kind)} for {len(moments)} organization(s) since "
-            f"{_minute(min(moments))}"
-        )
+        told_of = what.format(service=name_of(side) if side in _SERVICES else "the app", kind=kind)
+        cure = _cured_by(kind, side)
+        yield f"{told_of} for {len(moments)} organization(s) since {_minute(min(moments))}{cure}"
     if slugs := {each.slug for each in nobodys(services)}:
         yield (
             f"deliveries with our secret come for {len(slugs)} organization(s) that are not connected: "
             "delete the subscriptions that GET /api/organizations names"
         )
+
+
+def _cured_by(kind: str, side: str) -> str:
+    return f": {_MENDED_BY[kind, side]}" if (kind, side) in _MENDED_BY else cure_in_passing(kind)
 
 
 def _minute(at: float) -> str:
@@ -222,5 +254,4 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     for (part, kind), moments in sorted(since.items()):
         begun = _minute(min(moments))
         what = (_WAYS if are_notes else _PARTS).get(part, part)
-        cure = f" ({_CURES[kind]})" if kind in _CURES else ""
-        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure}"
+        yield f"{what} for {len(moments)} organization(s) since {begun}: {kind}{cure_in_passing(kind)}"

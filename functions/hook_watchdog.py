@@ -1,19 +1,19 @@
 """Looks after the service hook subscriptions: on a timer, and on request. docs/api.md#hooks."""
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 
 from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, seated
+from functions.log import logger_for
 from shared.domain.errors import Busy, SyncError
-from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent
-from shared.flows.subscribing import Watched, commands, watch, watch_all
+from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent, needed
+from shared.flows.subscribing import Watched, commands, unsubscribe, watch, watch_all
 from shared.services import Services
 from shared.store.organizations import Organization
 
-logger = logging.getLogger(__name__)
+logger = logger_for(__name__)
 
 
 def handle_timer(services: Services) -> None:
@@ -39,9 +39,13 @@ def _log(slug: str, watched: Watched) -> None:
 @api_boundary
 @seated("checks")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
-    """Tell how the subscriptions were seen last; asked by POST, look after them first."""
+    """Tell how the subscriptions were seen last; by POST, look after them first; by DELETE, remove them."""
     body_of(request, LARGEST_FORM)
     organization = services.organizations.get(request.route_params["organization"])
+    if request.method == "DELETE":
+        left = unsubscribe(services, organization)
+        services.hooks.forget(organization.scope)
+        return answer({"organization": organization.slug, "left": left or None})
     if request.method != "POST":
         return answer(_told(services, organization, services.hooks.get(organization.scope)))
     services.end_refusals(organization.slug)
@@ -56,7 +60,10 @@ def _told(services: Services, organization: Organization, record: HookRecord) ->
     return {
         "organization": organization.slug,
         "checked_at": _moment(record.checked_at),
-        "subscriptions": [_described(event, record.events.get(event, WatchedEvent())) for event in HookEvent],
+        "subscriptions": [
+            _described(event, record.events.get(event, WatchedEvent()))
+            for event in needed(organization.configuration.sync_comments_reverse)
+        ],
         "problem": problem
         and {
             "kind": problem.kind,

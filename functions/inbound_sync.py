@@ -1,17 +1,16 @@
-"""Settles the links of a work item that changed."""
-
-import logging
+"""Settles the links of a work item that changed, or carries a comment over to its issues."""
 
 import azure.functions as func
 
 from functions.edge import finish
-from functions.log import line, subject_of
+from functions.log import line, logger_for, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import decode_inbound
+from shared.flows.commenting_inbound import sync_ado_comment
 from shared.flows.syncing import sync_inbound
 from shared.services import Services
 
-logger = logging.getLogger(__name__)
+logger = logger_for(__name__)
 
 
 def handle(message: func.QueueMessage, services: Services) -> None:
@@ -23,7 +22,8 @@ def handle(message: func.QueueMessage, services: Services) -> None:
         logger.error(line("drop", queue="inbound-sync", kind=error.kind, why=error.detail))  # noqa: TRY400
         return
     try:
-        outcomes = sync_inbound(sync, services)
+        sync_one = sync_inbound if sync.comment is None else sync_ado_comment
+        outcomes = sync_one(sync, services)
     except SyncError as error:
         finish(services.inbound, sync, error)
         return

@@ -19,6 +19,7 @@ from functions.edge import (
 )
 from functions.shown import COPY, FILTERS, described, filter_in, listed, side_in
 from shared.domain.errors import NotFound, Rejected
+from shared.flows.back_links import look_at_all
 from shared.flows.bulk import Linked, is_csv, link_all, pairs_from_csv, pairs_from_json
 from shared.flows.copying import copy_all
 from shared.flows.linking import initial_from, link, unlink
@@ -29,6 +30,8 @@ from shared.store.organizations import Organization
 
 _PAGE_SIZE = 100  # links
 _IDS = ("issue_id", "work_item_id")
+# It stands where an issue's id may stand, and is none.
+BACK_LINK = "back-link"
 
 
 class _LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,6 +50,10 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             raise NotFound("a link is made by POST to links, with its two ids in the body")
         case "POST" if request.route_params.get("issue_id") == COPY:
             return _copy(request, body, organization, services)
+        case "POST" if request.route_params.get("issue_id") == BACK_LINK:
+            verify_parameters(request, "continuation")
+            queued = look_at_all(services, organization, continuation_of(request))
+            return answer({"queued": queued.queued, "continuation": queued.continuation})
         case "POST" if request.route_params.get("issue_id"):
             raise NotFound("a link is made by POST to links, with its two ids in the body")
         case "POST":

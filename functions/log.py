@@ -2,6 +2,8 @@
 
 import json
 import logging
+import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import azure.functions as func
@@ -22,6 +24,44 @@ from shared.domain.messages import InboundMessage, Message
 _LONGEST_VALUE = 200  # characters
 # How the parts of a route are called in the log.
 _ROUTE = {"organization": "organization", "issue_id": "issue", "work_item_id": "work_item"}
+
+
+class _OneLine(logging.Filter):
+    """Lets nothing into a record that does not print: not even an error's own words can begin a line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = printable(record.getMessage()), None
+        if record.exc_info and record.exc_info[1] is not None:
+            # Whoever formats the record takes this text, and makes none.
+            error = traceback.TracebackException.from_exception(record.exc_info[1])
+            record.exc_text = "\n".join(_told(error))
+        return True
+
+
+def logger_for(module: str) -> logging.Logger:
+    """Return a module's logger, whose records hold nothing but what prints."""
+    logger = logging.getLogger(module)
+    if not any(isinstance(each, _OneLine) for each in logger.filters):
+        logger.addFilter(_OneLine())
+    return logger
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes in the place of what does not print."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _told(error: traceback.TracebackException) -> Iterator[str]:
+    """Yield the lines of a traceback, each error's words on one."""
+    cause, context = error.__cause__, None if error.__suppress_context__ else error.__context__
+    if cause is not None:
+        yield from (*_told(cause), "The above was the direct cause of:")
+    elif context is not None:
+        yield from (*_told(context), "While that was handled:")
+    yield "Traceback (most recent call last):"
+    for frame in error.stack.format():
+        yield from frame.rstrip("\n").split("\n")
+    yield printable("".join(error.format_exception_only()).rstrip("\n"))
 
 
 def line(outcome: str, **facts: Any) -> str:

@@ -1,7 +1,5 @@
 """Finds the links that no hook reported and queues them: on a timer, and on request."""
 
-import logging
-
 import azure.functions as func
 import msgspec
 
@@ -15,7 +13,7 @@ from functions.edge import (
     seated,
     verify_parameters,
 )
-from functions.log import level_of, line, reason_of_refusal
+from functions.log import level_of, line, logger_for, reason_of_refusal
 from shared.domain.errors import SyncError
 from shared.flows.connecting import remove_what_ended
 from shared.flows.naming import link_named
@@ -23,7 +21,7 @@ from shared.flows.reconciling import Found, Part, reconcile, reconcile_all
 from shared.flows.syncing import settle_patiently
 from shared.services import Services
 
-logger = logging.getLogger(__name__)
+logger = logger_for(__name__)
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,8 +1,10 @@
 """Takes a Sentry delivery within its one second: verify, read, queue, answer. docs/api.md#sentry_webhook."""
 
+from functools import partial
+
 import azure.functions as func
 
-from functions.edge import LARGEST_HOOK, body_of, outcome, secrets_or_refusal, webhook_boundary
+from functions.edge import LARGEST_HOOK, body_of, outcome, verify_sender, webhook_boundary
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import Side
 from shared.flows.counting import door, note_taken
@@ -14,8 +16,8 @@ from shared.services import Services
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization, body = request.route_params["organization"], body_of(request, LARGEST_HOOK)
     with door(services, organization, Side.SENTRY):
-        secrets = secrets_or_refusal(services.settings.sentry_client_secrets, organization)
-        verify_signature(body, request.headers.get(SIGNATURE_HEADER), secrets)
+        is_signed = partial(verify_signature, body, request.headers.get(SIGNATURE_HEADER))
+        verify_sender(services.settings.sentry_client_secrets, organization, is_signed)
         connected = services.organizations.recent(organization)
     hint = parse(request.headers, body)
     if hint is None or (hint.comment_id and not connected.configuration.sync_comments):
@@ -23,7 +25,13 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         return outcome("ignored", organization=organization, issue=hint.issue_id if hint else None)
     services.outbound.put(
         OutboundMessage(
-            organization, hint.issue_id, hint.comment_id, connected.epoch, told_at=services.clock()
+            organization,
+            hint.issue_id,
+            hint.comment_id,
+            connected.epoch,
+            action=hint.action,
+            comment=hint.comment,
+            told_at=services.clock(),
         )
     )
     note_taken(services, connected.scope, Side.SENTRY)

@@ -12,6 +12,7 @@ from shared.domain.rules.apart import Sides, apart, differs, sides
 from shared.domain.rules.listing import Filter
 from shared.domain.rules.problems import Trouble
 from shared.flows.naming import issue_named, work_item_named
+from shared.flows.pages_of_pairs import PageOfPairs
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -118,3 +119,9 @@ def shown_work_item(item: WorkItem, organization: Organization, services: Servic
         "state": item.state,
         "assignee": named(item.assignee),
     }
+
+
+def page_of_pairs(page: PageOfPairs) -> dict[str, Any]:
+    """Show what became of the pairs of one request, and where the next one goes on."""
+    links = [msgspec.to_builtins(each) for each in page.links]
+    return {"links": links, "continuation": page.continuation, "stopped": page.stopped}

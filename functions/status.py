@@ -7,8 +7,9 @@ import azure.functions as func
 
 from functions.edge import answer, api_boundary, shown_at, verify_parameters
 from functions.shown import shown_trouble
+from shared.domain.comments import InboundComments
 from shared.domain.model import Side
-from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent
+from shared.domain.subscriptions import HookRecord, WatchedEvent, needed
 from shared.domain.traffic import HOUR, Counts, Hour, rounded
 from shared.flows.watching import status_of
 from shared.services import Services
@@ -27,7 +28,9 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             "version": VERSION,
             "ado": {
                 **_door(Side.ADO, status.hours, status.last),
-                "subscriptions": _subscriptions(status.record),
+                "subscriptions": _subscriptions(
+                    status.record, organization.configuration.sync_comments_reverse
+                ),
             },
             "sentry": _door(Side.SENTRY, status.hours, status.last),
             "reconciler": {
@@ -68,8 +71,8 @@ def _counted(counts: Counts) -> dict[str, int]:
     }
 
 
-def _subscriptions(record: HookRecord) -> list[dict[str, Any]]:
-    found = [(event, record.events.get(event, WatchedEvent())) for event in HookEvent]
+def _subscriptions(record: HookRecord, comments: InboundComments) -> list[dict[str, Any]]:
+    found = [(event, record.events.get(event, WatchedEvent())) for event in needed(comments)]
     return [
         {"event": event.value, "state": watched.state.value, "since": shown_at(watched.since)}
         for event, watched in found

@@ -5,9 +5,10 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from azure.core.pipeline.transport import RequestsTransport
@@ -17,6 +18,7 @@ from requests.auth import AuthBase
 from shared.ado.auth import SCOPE as ADO_SCOPE
 from shared.ado.auth import EntraAuth, NoToken, personal_access_token
 from shared.ado.client import AdoClient
+from shared.ado.fields import FieldCache
 from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
@@ -25,8 +27,9 @@ from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import MissingSetting, StalePrecondition
 from shared.domain.ports import AdoHooks, Queue
-from shared.http import BackOff, Presence, Session, new_session
+from shared.http import BackOff, Caller, Presence, Session, new_session
 from shared.http.credential import Credential, new_credential
+from shared.http.pace import Pace
 from shared.http.seats import Seats
 from shared.http.trust import Trust, trust_in
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
@@ -36,6 +39,7 @@ from shared.settling.observing import Observer, UnitOfWork
 from shared.settling.partners import Partners
 from shared.settling.settler import Settler
 from shared.store.activity import ActivityStore
+from shared.store.examinations import ExaminationStore
 from shared.store.forbidden import ForbiddenStore
 from shared.store.foreign import ForeignStore
 from shared.store.hooks import HookStore
@@ -44,8 +48,10 @@ from shared.store.ledger import Later, Ledger, start_later
 from shared.store.links import LinkStore
 from shared.store.organizations import Organization, OrganizationStore
 from shared.store.progress import ProgressStore
-from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, AzureQueue, queue_client
+from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE, POISON, AzureQueue, queue_client
+from shared.store.rotations import RotationStore
 from shared.store.scopes import ScopeStore
+from shared.store.submissions import SubmissionStore
 from shared.store.tables import SCOPE as STORAGE_SCOPE
 from shared.store.tables import AzureTable, Table, table_service
 from shared.store.traffic import TrafficStore
@@ -76,7 +82,9 @@ class Services:
         self.clock = clock
         self.pause = pause
         self.seats = Seats(settings.threads)
+        self.form_pace = Pace(clock)
         self.processes = ProcessCache()
+        self.fields = FieldCache()
         self._given_credential = credential
         self._members = MemberCache()
         self._presence = Presence()
@@ -87,7 +95,7 @@ class Services:
         # When the check of a document's mapping began that took longer than one request.
         self.unfinished_checks: dict[str, float] = {}
         self._asked_at: dict[str, float] = {}
-        self._later = later
+        self.later = later
 
     @cached_property
     def organizations(self) -> OrganizationStore:
@@ -106,8 +114,16 @@ class Services:
         return ForeignStore(self._table("organizations"), self.clock)
 
     @cached_property
+    def examinations(self) -> ExaminationStore:
+        return ExaminationStore(self._table("organizations"), self.clock)
+
+    @cached_property
     def hooks(self) -> HookStore:
         return HookStore(self._table("organizations"), self.clock)
+
+    @cached_property
+    def rotations(self) -> RotationStore:
+        return RotationStore(self._table("organizations"))
 
     @cached_property
     def progress(self) -> ProgressStore:
@@ -122,6 +138,10 @@ class Services:
         return IdempotencyStore(self._table("links"))
 
     @cached_property
+    def submissions(self) -> SubmissionStore:
+        return SubmissionStore(self._table("links"))
+
+    @cached_property
     def activity(self) -> ActivityStore:
         return ActivityStore(self._table("activity"), self.new_token)
 
@@ -132,7 +152,7 @@ class Services:
     @cached_property
     def ledger(self) -> Ledger:
         instance = secrets.token_hex(8)
-        return Ledger(lambda: self.traffic, self._scopes, self.clock, instance, self._later)
+        return Ledger(lambda: self.traffic, self._scopes, self.clock, instance, self.later)
 
     def _scopes(self) -> dict[str, str]:
         return self.organizations.scopes()
@@ -144,6 +164,20 @@ class Services:
     @cached_property
     def outbound(self) -> Queue:
         return self._queue(OUTBOUND_QUEUE)
+
+    @property
+    def waiting(self) -> list["Waiting"]:
+        """Return the queues of which an examination tells: those that are worked on, and their poison."""
+        names = (INBOUND_QUEUE, OUTBOUND_QUEUE)
+        return [Waiting(name, self._azure_queue(name), self._azure_queue(name + POISON)) for name in names]
+
+    def try_webhook(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+        """Deliver something to ourselves as a service would; return the status and what was answered.
+
+        Raises an Upstream error if nothing comes back.
+        """
+        caller = Caller("app", self._session, None, {"Accept": "application/json"}, lambda _: "")
+        return caller.deliver(url, headers, body)
 
     def ado(self, organization: Organization) -> AdoClient:
         """Return a client that respects the organization's back-off; may first look up its address."""
@@ -299,6 +333,9 @@ class Services:
         return self._tables(self.settings.table_prefix + name)
 
     def _queue(self, name: str) -> Queue:
+        return self._azure_queue(name)
+
+    def _azure_queue(self, name: str) -> AzureQueue:
         return AzureQueue(
             queue_client(self.settings.storage, name, self._storage_credential, self._transport)
         )
@@ -328,6 +365,14 @@ class Services:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         return self._back_offs.setdefault((organization.slug, service, origin), BackOff())
+
+
+class Waiting(NamedTuple):
+    """A queue by its name, and that of the messages which failed too often."""
+
+    name: str
+    queue: AzureQueue
+    poison: AzureQueue
 
 
 _building = threading.Lock()

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from shared.domain.addresses import AddressPolicy, hosts_in, is_loopback_url
 from shared.domain.errors import MissingSetting, UnusableSetting
+from shared.domain.ids import is_slug
 from shared.domain.placeholders import find_flaw, usable
 
 STORAGE = "AzureWebJobsStorage"
@@ -25,6 +26,7 @@ _PURPOSES = {
 
 _NO_ACCOUNT_NAME = "must be the account's name alone: 3 to 24 lower-case letters and digits"
 _SECRETS = ("ADO_PAT", "ADO_WEBHOOK_SECRET", "SENTRY_CLIENT_SECRET", "SENTRY_TOKEN")
+_PREVIOUS = re.compile(r"(?:ADO_WEBHOOK_SECRET|SENTRY_CLIENT_SECRET)_PREVIOUS(?:__.+)?", re.DOTALL)
 _OURS = re.compile(f"({'|'.join(_SECRETS)})(?:_PREVIOUS)?(?:__.+)?", re.DOTALL)
 
 
@@ -232,17 +234,23 @@ class Settings:
             if _OURS.fullmatch(name) and find_flaw(value)
         ]
 
+    @property
+    def kept_previous(self) -> list[str]:
+        """Return the names of all previous secrets: each of them still opens what it opened."""
+        return sorted(
+            name for name, value in self.environment.items() if _PREVIOUS.fullmatch(name) and usable(value)
+        )
+
     def _secrets(self, name: str, organization: str) -> tuple[str, ...]:
         """Return the current and the previous secret; never an empty tuple, never an empty secret.
 
         The organization's own secret wins even if it is empty, and then the general previous secret does
         not apply.
         """
-        suffix = _suffix(organization)
-        if f"{name}{suffix}" in self.environment:
-            chosen, previous_names = f"{name}{suffix}", [f"{name}_PREVIOUS{suffix}"]
-        else:
-            chosen, previous_names = name, [f"{name}_PREVIOUS{suffix}", f"{name}_PREVIOUS"]
+        chosen = self._name_for(name, organization)
+        previous_names = [f"{name}_PREVIOUS{chosen.removeprefix(name) or _suffix(organization)}"]
+        if chosen == name:
+            previous_names.append(f"{name}_PREVIOUS")
         current = self._secret(chosen)
         given = (self.environment[each] for each in previous_names if each in self.environment)
         previous = usable(next(given, ""))
@@ -288,4 +296,8 @@ def _is_service_url(url: str) -> bool:
 
 
 def _suffix(organization: str) -> str:
-    return "__" + organization.upper().replace("-", "_")
+    """Return what an organization's own settings end with; nothing for what no organization can be called.
+
+    A stranger may have chosen it, and the capitals of some letters are those of others.
+    """
+    return "__" + organization.upper().replace("-", "_") if is_slug(organization) else ""

@@ -35,6 +35,11 @@ class StepFailed(Exception):
     """A change did not arrive, or one did that should not have."""
 
 
+def _save_a_rule_and_fail(at: Hands) -> None:
+    at.sentry.save_rule("Fabrikam-Fiber", "Bug")
+    at.sentry.report("KeyError: 'street'")
+
+
 def _unassign_and_reconcile(at: Hands) -> None:
     at.sentry.assign("101", None)
     at.app.reconcile("101", 32)
@@ -52,9 +57,9 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
         Step(
             "… and subscribes the app to work items that are updated, deleted, restored",
             lambda at: at.subscribe(),
-            "Azure DevOps has three subscriptions",
+            "Azure DevOps has four subscriptions",
             lambda at: len(at.ado.subscribed_events()),
-            3,
+            4,
         ),
         Step(
             "Ann sets #33 to Done in Azure DevOps, before anything is linked",
@@ -148,6 +153,22 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             None,
         ),
     ),
+    "Comments, there and back": (
+        Step(
+            "Olive comments on issue 101 in Sentry",
+            lambda at: at.sentry.comment("101", "Is it the **cache**?"),
+            "the discussion of #32 has it, under her name",
+            lambda at: at.ado.comments("Fabrikam-Fiber", 32),
+            ["Olive Owner wrote in Sentry:Is it the cache?"],
+        ),
+        Step(
+            "Ann answers in the discussion of #32",
+            lambda at: at.ado.comment(32, "<div>No, <b>DNS</b>.</div>"),
+            "issue 101 has the answer, and none of the two comes back",
+            lambda at: at.sentry.comments("101"),
+            ["> No, **DNS**.", "Is it the **cache**?"],
+        ),
+    ),
     "What stays as it is": (
         Step(
             "Olive resolves issue 102 in Sentry",
@@ -202,6 +223,29 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             "both its work items are done: #31 is Closed, #34 is Done",
             lambda at: (at.ado.state(31), at.ado.state(34)),
             ("Closed", "Done"),
+        ),
+    ),
+    "By a rule, and what kind of done": (
+        Step(
+            "Olive saves an alert rule that creates a Bug, and a new error makes issue 106",
+            _save_a_rule_and_fail,
+            "#38 is created and linked",
+            lambda at: at.app.linked_to("106"),
+            [38],
+        ),
+        Step(
+            "Ann closes #38 as a Duplicate in Azure DevOps",
+            lambda at: at.ado.move(38, "Closed", "Duplicate"),
+            "issue 106 is archived in Sentry",
+            lambda at: at.sentry.status("106"),
+            "ignored",
+        ),
+        Step(
+            "Ann reopens #38 in Azure DevOps",
+            lambda at: at.ado.move(38, "Active"),
+            "issue 106 is unresolved in Sentry",
+            lambda at: at.sentry.status("106"),
+            "unresolved",
         ),
     ),
 }

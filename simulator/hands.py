@@ -19,6 +19,8 @@ _API_VERSION = {"api-version": "6.0"}
 LINKS = (("100", 31), ("101", 32), ("102", 33))
 _OPTION = re.compile(r'<option value="([^"]*)"[^>]*>([^<]*)</option>')
 
+_TAGS = re.compile(r"<[^<>]*>")
+
 Json = dict[str, Any]
 
 
@@ -64,11 +66,20 @@ class AdoHands:
         self._caller = _Caller(stack.ado_url)
         self._auth = ("", stack.secrets.ado_token)
 
-    def move(self, work_item_id: int, state: str) -> None:
-        self._edit(work_item_id, "System.State", state)
+    def move(self, work_item_id: int, state: str, reason: str = "") -> None:
+        self._edit(work_item_id, "System.State", state, reason)
 
     def assign(self, work_item_id: int, address: str | None) -> None:
         self._edit(work_item_id, "System.AssignedTo", address or "")
+
+    def comment(self, work_item_id: int, html: str) -> None:
+        self._edit(work_item_id, "System.History", html)
+
+    def comments(self, project: str, work_item_id: int) -> list[str]:
+        """Return what was said, newest first, as text."""
+        path = f"/{ADO_ORGANIZATION}/{project}/_apis/wit/workItems/{work_item_id}/comments"
+        answer = self._caller.ask("GET", path, params={"api-version": "7.1-preview.4"}, auth=self._auth)
+        return [_TAGS.sub("", each["text"]) for each in answer.json()["comments"]]
 
     def state(self, work_item_id: int) -> str:
         return str(self._fields(work_item_id)["System.State"])
@@ -84,8 +95,9 @@ class AdoHands:
         subscriptions: list[Json] = self._api("GET", "hooks/subscriptions").json()["value"]
         return [each["eventType"] for each in subscriptions]
 
-    def _edit(self, work_item_id: int, name: str, value: str) -> None:
-        self._caller.ask("POST", "/edit", data={"id": work_item_id, "field": name, "value": value})
+    def _edit(self, work_item_id: int, name: str, value: str, reason: str = "") -> None:
+        form = {"id": work_item_id, "field": name, "value": value, "reason": reason}
+        self._caller.ask("POST", "/edit", data=form)
 
     def _fields(self, work_item_id: int) -> Json:
         fields: Json = self._api("GET", f"wit/workitems/{work_item_id}").json()["fields"]
@@ -113,6 +125,14 @@ class SentryHands:
     def archive(self, issue_id: str) -> None:
         self._press("archive", issue_id)
 
+    def comment(self, issue_id: str, text: str) -> None:
+        self._press("comment", issue_id, text=text)
+
+    def comments(self, issue_id: str) -> list[str]:
+        """Return the last line of each comment, newest first."""
+        found: list[Json] = self._api(f"issues/{issue_id}/comments/").json()
+        return [each["data"]["text"].rpartition("\n")[2] for each in found]
+
     def assign(self, issue_id: str, address: str | None) -> None:
         self._press("assign", issue_id, to=f"user:{self._user_id(address)}" if address else "")
 
@@ -135,6 +155,14 @@ class SentryHands:
     def create(self, issue_id: str, project: str, work_item_type: str, title: str) -> None:
         choices = {"project": self._project(issue_id, project), "work_item_type": work_item_type}
         self._submit(f"/link/create/{issue_id}", {**choices, "title": title})
+
+    def save_rule(self, project: str, work_item_type: str) -> None:
+        """Save an alert rule that creates a work item; its form offers the same projects as an issue's."""
+        self._submit("/rules", {"project": self._project("100", project), "work_item_type": work_item_type})
+
+    def report(self, title: str) -> None:
+        """Send the first event of a new error."""
+        self._submit("/errors", {"title": title})
 
     def linked(self, issue_id: str) -> list[str]:
         """Return how Sentry names what an issue is linked to."""
@@ -200,6 +228,10 @@ class AppHands:
         entries: list[Json] = self._ask("GET", f"links/{issue_id}/{work_item_id}/activity").json()["activity"]
         return entries
 
+    def linked_to(self, issue_id: str) -> list[int]:
+        links: list[Json] = self._ask("GET", "links", params={"issue_id": issue_id}).json()["links"]
+        return [each["work_item_id"] for each in links]
+
     def is_connected(self) -> bool:
         path = f"/organizations/{SLUG}/links"
         return self._caller.ask_once("GET", path, headers=self._headers).ok
@@ -243,10 +275,13 @@ class Hands:
                 "ado_url": self._stack.ado_organization_url,
                 "sentry_url": f"{self._stack.sentry_url}/",
                 "sentry_organization": SENTRY_ORGANIZATION,
+                "sync_comments": True,
+                "sync_comments_reverse": "all",
                 "people": {
                     "ann@corp.example": "ann@acme.example",
                     "bob@corp.example": "bob@acme.example",
                 },
+                "archive_reasons": ["Duplicate"],
             }
         )
 

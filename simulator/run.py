@@ -177,7 +177,7 @@ def _welcome(stack: Stack, choices: Choices, *, goes_on: bool) -> str:
 {"It goes on where the last run ended. Its pages:" if goes_on else first}
   Azure DevOps  {stack.ado_url}/
   Sentry        {stack.sentry_url}/
-  admin page    {api}/{SLUG}/admin?code={quote(known.function_key, safe="")}
+  admin page    {api}/{SLUG}/admin#key={quote(known.function_key, safe="")}
   health        {stack.app_url}/api/health
 
 Ask the app:

@@ -71,7 +71,8 @@ class Purpose(NamedTuple):
 
 PURPOSES = {
     "demo": Purpose(DEMONSTRATION, has_node=True),
-    "check": Purpose(DEVELOPMENT),
+    "tools": Purpose(DEVELOPMENT),
+    "check": Purpose(DEVELOPMENT, has_node=True),
     "work": Purpose(DEVELOPMENT, has_node=True),
     "test": Purpose(DEVELOPMENT, has_node=True, is_test=True),
 }
@@ -95,8 +96,9 @@ def main() -> int:
         with _alone():
             chains = [python_steps(ROOT / ".venv", sys.executable, purpose.requirements)]
             if purpose.has_node:
-                verify_node()
-                chains.append(node_steps(ROOT / "node_modules"))
+                is_whole = purpose.requirements == DEVELOPMENT
+                verify_node(is_whole=is_whole)
+                chains.append(node_steps(ROOT / "node_modules", is_whole=is_whole))
             run_side_by_side(*chains)
             if purpose.is_test:
                 _set_up_runtime()
@@ -143,7 +145,7 @@ def _verify_python() -> None:
         )
 
 
-def verify_node() -> None:
+def verify_node(*, is_whole: bool = True) -> None:
     """Raise SetUpError unless Node is there, and npm too if something is left to install with it."""
     node = shutil.which("node")
     where = f"Install Node {OLDEST_NODE} or newer: https://nodejs.org"
@@ -155,7 +157,7 @@ def verify_node() -> None:
         raise SetUpError(
             f"Node {OLDEST_NODE} or newer is needed, and `node --version` says {said!r}. {where}"
         )
-    if shutil.which("npm") is None and not _is_stamped(ROOT / "node_modules", _stamp(NODE_PACKAGES)):
+    if shutil.which("npm") is None and not _has_node_packages(ROOT / "node_modules", is_whole=is_whole):
         raise SetUpError(
             "npm was not found, though node was. It comes with Node from https://nodejs.org; "
             "Debian and Ubuntu have it as a package of its own: apt install npm"
@@ -183,15 +185,31 @@ def python_steps(folder: Path, python: str, requirements: str = DEVELOPMENT) -> 
     _put_stamp(folder, stamp)
 
 
-def node_steps(folder: Path) -> "Iterator[Step]":
-    """Install the pinned packages of Node, unless they were installed from the same files."""
-    stamp = _stamp(NODE_PACKAGES)
-    if _is_stamped(folder, stamp):
+def node_steps(folder: Path, *, is_whole: bool = True) -> "Iterator[Step]":
+    """Install the pinned packages of Node, unless they were installed from the same files.
+
+    Only the whole has what checks the admin page; what runs needs the storage emulator alone.
+    """
+    if _has_node_packages(folder, is_whole=is_whole):
         return
     # Each is pinned, so what the cache knows of it holds.
-    npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefer-offline"]
-    yield Step(f"{folder.name}: Azurite, the storage emulator", npm)
-    _put_stamp(folder, stamp)
+    npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefer-offline", *([] if is_whole else ["--omit=dev"])]
+    more = ", and what checks the page" if is_whole else ""
+    yield Step(f"{folder.name}: Azurite, the storage emulator{more}", npm)
+    whole, emulator = _node_stamps()
+    _put_stamp(folder, whole if is_whole else emulator)
+
+
+def _has_node_packages(folder: Path, *, is_whole: bool) -> bool:
+    whole, emulator = _node_stamps()
+    # Whoever can check can also run.
+    return _is_stamped(folder, whole) or (not is_whole and _is_stamped(folder, emulator))
+
+
+def _node_stamps() -> "tuple[str, str]":
+    """Return the stamp of all packages, and that of those without which nothing runs."""
+    stamp = _stamp(NODE_PACKAGES)
+    return stamp, f"{stamp} without tools"
 
 
 def _set_up_runtime() -> None:

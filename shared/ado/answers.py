@@ -1,5 +1,6 @@
 """The shapes of Azure DevOps' answers, as far as they are read: anything else in their place is no answer."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 
 from shared.domain.ids import GUID, LARGEST_NUMBER
 from shared.domain.model import Category, State
+from shared.domain.rules.creating import TypeField
 
 Each = TypeVar("Each")
 
@@ -16,6 +18,9 @@ Guid = Annotated[str, Meta(pattern=rf"^(?i:{GUID})\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 # Titles and paths end long before that. A longer one could not be stored.
 Text = Annotated[str, Meta(max_length=4096)]
+
+
+_LONGEST_REASON = 255  # characters
 
 
 class Listed(msgspec.Struct, Generic[Each], frozen=True):
@@ -43,6 +48,20 @@ class WorkItemFields(msgspec.Struct, frozen=True):
     title: Text | None = field(name="System.Title", default=None)
     area_path: Text | None = field(name="System.AreaPath", default=None)
     project: Name | None = field(name="System.TeamProject", default=None)
+    # Why an item is in its state matters to some; one that cannot be read is none.
+    reason: Any = field(name="System.Reason", default=None)
+    resolved_reason: Any = field(name="Microsoft.VSTS.Common.ResolvedReason", default=None)
+
+    @property
+    def reasons(self) -> tuple[str, ...] | None:
+        """Return why the item is in its state, and why it was resolved before; None where neither is shown.
+
+        Every item has a reason. A list shows what it was asked for, and a Server whose processes lack the
+        field of the other one refuses to be asked for it.
+        """
+        both = (self.reason, self.resolved_reason)
+        texts = (each.strip() for each in both if isinstance(each, str) and len(each) <= _LONGEST_REASON)
+        return tuple(dict.fromkeys(each for each in texts if each)) or None
 
 
 class WorkItemAnswer(msgspec.Struct, frozen=True):
@@ -123,6 +142,27 @@ class FieldAnswer(msgspec.Struct, frozen=True, rename="camel"):
     name: Name | None = None
     always_required: bool | None = None
     default_value: Any = None
+    allowed_values: list[Any] | None = None
+
+    def field(self, read_only: Collection[str]) -> TypeField:
+        """Return the field; ``read_only`` are the reference names of those that nobody writes."""
+        return TypeField(
+            self.reference_name,
+            self.name or self.reference_name,
+            required=bool(self.always_required),
+            has_default=self.default_value not in (None, ""),
+            read_only=self.reference_name in read_only,
+            allowed=tuple(
+                str(each) for each in self.allowed_values or () if isinstance(each, str | int | float)
+            ),
+        )
+
+
+class AnyFieldAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """A field of the organization, whatever types have it."""
+
+    reference_name: Name
+    read_only: bool | None = None
 
 
 class Numbered(msgspec.Struct, frozen=True):
@@ -140,7 +180,13 @@ class QueryAnswer(msgspec.Struct, frozen=True):
 
 
 class Relation(msgspec.Struct, frozen=True):
+    rel: str = ""
     url: str | None = None
+    attributes: dict[str, Any] | None = None
+
+    @property
+    def comment(self) -> str:
+        return str((self.attributes or {}).get("comment") or "")
 
 
 class RelatedAnswer(msgspec.Struct, frozen=True):
@@ -157,8 +203,19 @@ class FoundAnswer(msgspec.Struct, frozen=True):
     info_code: int = field(name="infoCode", default=0)
 
 
-class CommentAnswer(msgspec.Struct, frozen=True):
+class CommentAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """A comment. ADO quirk: old versions call its id ``commentId`` (docs/vendor_quirks.md#rest)."""
+
+    id: Number | None = None
+    comment_id: Number | None = None
     text: str | None = None
+    format: str | None = None
+    # A person comes in several shapes.
+    created_by: Any = None
+
+    @property
+    def number(self) -> int | None:
+        return self.id or self.comment_id
 
 
 class CommentsAnswer(msgspec.Struct, frozen=True):

@@ -120,6 +120,24 @@ class AdoClient:
             return True
         return True
 
+    def clock_ahead(self) -> float | None:
+        """Return by how many seconds its clock is ahead of ours, or None if it has not said."""
+        return self._caller.clock_ahead(self._base_url)
+
+    # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/update
+    def try_to_write(self, item: WorkItem) -> None:
+        """Have a write of what is there already validated, and nothing stored; raise what a write would."""
+        self.call(
+            "PATCH",
+            (*_WORK_ITEMS, str(item.id)),
+            object,
+            about=f"work item {item.id}",
+            missing="work-item-not-found",
+            json=[{"op": "add", "path": "/fields/System.State", "value": item.state}],
+            params={"validateOnly": "true"},
+            headers=JSON_PATCH,
+        )
+
     # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/get-work-item
     def get_work_item(self, work_item_id: int) -> WorkItem:
         answer = self.call(
@@ -331,6 +349,7 @@ class AdoClient:
             assignee=assignee_from_identity(fields.assigned_to),
             title=fields.title or "",
             area_path=fields.area_path or "",
+            reasons=fields.reasons,
         )
 
     def _same_item(self, answer: WorkItemAnswer, work_item_id: int) -> WorkItem:

@@ -1,18 +1,28 @@
 """Creating a work item: the fields of its type, its area and iteration, its parent, and its link back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 import msgspec
 
-from shared.ado.answers import FieldAnswer, Listed, QueryAnswer, RelatedAnswer, WorkItemAnswer
+from shared.ado.answers import (
+    AnyFieldAnswer,
+    FieldAnswer,
+    Listed,
+    QueryAnswer,
+    RelatedAnswer,
+    WorkItemAnswer,
+)
 from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient
 from shared.ado.text import html_of, tags_of, title_of
+from shared.domain.configuration import CreateDefaults
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.model import WorkItem
-from shared.domain.text import one_line
+from shared.domain.rules.back_links import PLAIN
+from shared.domain.rules.creating import TypeField, Value, find_field, lacking, problem_with
+from shared.domain.text import legible, one_line
 
 _CLOCKS_DIFFER_BY = 300.0  # seconds
 _MOST_FOUND = 19_999
@@ -24,9 +34,11 @@ _PRIORITIES = {"fatal": 1, "error": 2, "warning": 3, "info": 4, "debug": 4}
 
 
 class NewWorkItem(msgspec.Struct, frozen=True):
-    """A submitted form, and what Sentry says about the issue: its level and its address.
+    """What a form or a rule asks for, and what Sentry says about the issue: its level and its address.
 
-    The address becomes the link back, by which the work item can be found again.
+    The address becomes the link back, by which the work item can be found again, and whose comment says whose
+    it is. ``fields`` are further ones,
+    by their reference names or by those that people see. ``defaults`` are the document's.
     """
 
     project: str
@@ -39,12 +51,9 @@ class NewWorkItem(msgspec.Struct, frozen=True):
     iteration_path: str = ""
     tags: str = ""
     parent: int | None = None
-
-
-class _TypeField(msgspec.Struct, frozen=True):
-    name: str
-    required: bool
-    has_default: bool
+    fields: Mapping[str, Value] = {}
+    defaults: CreateDefaults = CreateDefaults()
+    link_comment: str = PLAIN
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/create
@@ -60,25 +69,16 @@ def create_work_item(ado: AdoClient, new: NewWorkItem, patch: list[dict[str, Any
 
 def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
     """Return the document that creates a work item, or raise Rejected naming what the form lacks."""
-    fields = _type_fields(ado, new.project, new.work_item_type)
+    fields = type_fields(ado, new.project, new.work_item_type)
     values = _values(new, fields)
     if "System.Title" not in values:
         raise Rejected("title is required")
-    missing = [
-        field.name
-        for reference, field in fields.items()
-        if field.required
-        and not field.has_default
-        and reference not in values
-        # Azure DevOps fills in the system fields that every type requires.
-        and not reference.startswith("System.")
-    ]
-    if missing:
-        raise Rejected(f"a {new.work_item_type} requires fields that this form lacks: {', '.join(missing)}")
+    if missing := lacking(fields, values):
+        raise Rejected(lacks(new.work_item_type, missing))
     patch: list[dict[str, Any]] = [
         {"op": "add", "path": f"/fields/{reference}", "value": value} for reference, value in values.items()
     ]
-    patch.append(_relation("Hyperlink", new.issue_url, "Sentry issue"))
+    patch.append(_relation("Hyperlink", new.issue_url, new.link_comment))
     if new.parent is not None:
         url = ado.work_item_url(new.parent)
         patch.append(_relation("System.LinkTypes.Hierarchy-Reverse", url, "from Sentry"))
@@ -114,38 +114,77 @@ def _created_since(ado: AdoClient, moment: datetime) -> list[int]:
     return ado.call("POST", ("_apis", "wit", "wiql"), QueryAnswer, json={"query": wiql}, params=params).ids
 
 
+def lacks(work_item_type: str, missing: Iterable[TypeField]) -> str:
+    """Say what a new work item still needs, and where to give it."""
+    names = ", ".join(each.name for each in missing)
+    advice = 'choose them below, write "name = value" under other fields, or name them under create'
+    return f"a {work_item_type} requires fields that are lacking here ({advice}): {names}"
+
+
+# https://learn.microsoft.com/rest/api/azure/devops/wit/fields/list
+def read_only_fields(ado: AdoClient) -> frozenset[str]:
+    """Return the reference names of the organization's fields that nobody can write."""
+    answer = ado.call("GET", ("_apis", "wit", "fields"), Listed[AnyFieldAnswer], about="the fields")
+    return frozenset(each.reference_name for each in answer.value if each.read_only)
+
+
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types-field/list
-def _type_fields(ado: AdoClient, project: str, work_item_type: str) -> dict[str, _TypeField]:
+def type_fields(
+    ado: AdoClient, project: str, work_item_type: str, read_only: Collection[str] = ()
+) -> tuple[TypeField, ...]:
+    """Return the fields of a type, with what they are limited to, or raise Rejected if there is no such type.
+
+    Which are ``read_only`` only the list of all fields shows.
+    """
     path = (project, "_apis", "wit", "workitemtypes", work_item_type, "fields")
     about = f"project {project}"
     try:
         answer = ado.call("GET", path, Listed[FieldAnswer], about=about, params={"$expand": "all"})
     except NotFound as error:
         raise Rejected(f"the project has no work item type {work_item_type[:80]!r}") from error
-    return {
-        each.reference_name: _TypeField(
-            each.name or each.reference_name,
-            bool(each.always_required),
-            each.default_value not in (None, ""),
-        )
-        for each in answer.value
-    }
+    return tuple(each.field(read_only) for each in answer.value)
 
 
-def _values(new: NewWorkItem, fields: Mapping[str, _TypeField]) -> dict[str, Any]:
-    """Return the values to write by field reference, without the empty ones."""
+def _values(new: NewWorkItem, fields: Collection[TypeField]) -> dict[str, Any]:
+    """Return the values to write by field reference, without the empty ones; the form's come first."""
+    known = {each.reference_name for each in fields}
     # ADO quirk: a bug's form shows its repro steps and hides its description.
-    body = _REPRO_STEPS if _REPRO_STEPS in fields and new.work_item_type == "Bug" else _DESCRIPTION
+    body = _REPRO_STEPS if _REPRO_STEPS in known and new.work_item_type == "Bug" else _DESCRIPTION
+    defaults = new.defaults
     wanted: dict[str, Any] = {
         "System.Title": title_of(new.title),
         body: _html(new),
-        "System.AreaPath": one_line(new.area_path),
-        "System.IterationPath": one_line(new.iteration_path),
-        "System.Tags": tags_of(new.tags),
+        "System.AreaPath": one_line(new.area_path) or one_line(defaults.area_path),
+        "System.IterationPath": one_line(new.iteration_path) or one_line(defaults.iteration_path),
+        "System.Tags": tags_of(new.tags) or tags_of(defaults.tags),
     }
     values = {reference: value for reference, value in wanted.items() if value}
-    if _PRIORITY in fields and new.level in _PRIORITIES:
+    if _PRIORITY in known and new.level in _PRIORITIES:
         values[_PRIORITY] = _PRIORITIES[new.level]
+    return {**values, **_by_reference(defaults.fields, fields, new), **_chosen(new, fields)}
+
+
+def _by_reference(
+    given: Mapping[str, Value], fields: Collection[TypeField], new: NewWorkItem
+) -> dict[str, Value]:
+    """Return values by the reference names of their fields, or raise Rejected for what is no field."""
+    values: dict[str, Value] = {}
+    for name, value in given.items():
+        field = find_field(fields, name)
+        if field is None:
+            raise Rejected(f"a {new.work_item_type} has no field {name[:80]!r}")
+        values[field.reference_name] = legible(value) if isinstance(value, str) else value
+    return values
+
+
+def _chosen(new: NewWorkItem, fields: Collection[TypeField]) -> dict[str, Value]:
+    """Return what the form gives for further fields, or raise Rejected for a value that one cannot have."""
+    values = _by_reference(new.fields, fields, new)
+    for field in fields:
+        if field.reference_name in values:
+            problem = problem_with(field, values[field.reference_name])
+            if problem is not None:
+                raise Rejected(problem)
     return values
 
 

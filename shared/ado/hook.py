@@ -12,7 +12,8 @@ from typing import Any, cast
 import msgspec
 
 from shared.ado.answers import WorkItemFields
-from shared.ado.identity import assignee_from_identity
+from shared.ado.identity import assignee_from_identity, name_from_identity
+from shared.domain.comments import InboundComments, SaidInAdo, author_of, carried, may_be_marked
 from shared.domain.connection import NOBODY, Identity, ado_place, is_foreign
 from shared.domain.decoding import decode_delivery
 from shared.domain.errors import Malformed, Unauthenticated
@@ -26,6 +27,7 @@ _EVENTS = {
     "workitem.updated": "updated",
     "workitem.deleted": "deleted",
     "workitem.restored": "restored",
+    "workitem.commented": "commented",
 }
 # ADO quirk: the "Test" button sends canned events with these ids about a work item that does not exist.
 _CANNED_EVENT_IDS = frozenset(
@@ -33,22 +35,29 @@ _CANNED_EVENT_IDS = frozenset(
         "27646e0e-b520-4d2b-9411-bba7524947cd",
         "72da0ade-0709-40ee-beb7-104287bf7e84",
         "1ca023d6-6cff-49dd-b3d1-302b69311810",
+        "fb2617ed-60df-4518-81fa-749faa6c5cd6",
     }
 )
 _LONGEST_NAME = 400  # characters of an id or an address
 _STATE = "System.State"
 _ASSIGNED_TO = "System.AssignedTo"
 _PROJECT = "System.TeamProject"
+_REASON = "System.Reason"
+_READ = (_STATE, _ASSIGNED_TO, _PROJECT)
 
 
 class WorkItemEvent(msgspec.Struct, frozen=True):
-    """A genuine event to queue; ``snapshot`` is None if the delivery's own is missing or contradictory."""
+    """A genuine event to queue; ``snapshot`` is None if the delivery's own is missing or contradictory.
+
+    ``comment`` is set if the event is one.
+    """
 
     event: InboundEvent
     work_item_id: int
     rev: int
     snapshot: WorkItem | None
     origin: Identity = NOBODY
+    comment: SaidInAdo | None = None
 
 
 class Uninteresting(msgspec.Struct, frozen=True):
@@ -81,20 +90,29 @@ def verify_secret(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
         hmac.compare_digest(_digest(one), _digest(secret)) for one in offered for secret in secrets if secret
     ]
     if not any(matches):
-        raise Unauthenticated(f"{SECRET_HEADER} or the Basic password is missing or wrong")
+        why = "wrong-proof" if offered else "no-proof"
+        raise Unauthenticated(f"{SECRET_HEADER} or the Basic password is missing or wrong", why=why)
 
 
-def parse(body: bytes, known: Identity = NOBODY) -> WorkItemEvent | Uninteresting | Foreign:
+def parse(
+    body: bytes,
+    known: Identity = NOBODY,
+    comments: InboundComments = InboundComments.OFF,
+    *,
+    reads_reasons: bool = False,
+) -> WorkItemEvent | Uninteresting | Foreign:
     """Read an authenticated delivery; raise Malformed only for a body that no service hook sends.
 
     A genuine event always yields a value: an error would put the subscription on probation and stop the
-    events of every project of the organization. ``known`` is the organization whose events are expected.
+    events of every project of the organization. ``known`` is the organization whose events are expected, and
+    ``comments`` says which comments are; ``reads_reasons`` says that a change of the reason for a state is of
+    interest there.
     """
     delivery = decode_delivery(body)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("eventType"), str):
         raise Malformed("the body is not a service hook event: no eventType")
     event = _EVENTS.get(delivery["eventType"])
-    if event is None:
+    if event is None or (event == "commented" and comments is InboundComments.OFF):
         return Uninteresting("ignored")
     if _is_canned(delivery):
         return Uninteresting("test")
@@ -103,7 +121,13 @@ def parse(body: bytes, known: Identity = NOBODY) -> WorkItemEvent | Uninterestin
         whose = (*origin.places, *origin.delivered)[0]
         return Foreign(f"it comes from {whose}, which is not the Azure DevOps organization connected here")
     try:
-        read = _updated(delivery) if event == "updated" else _deleted_or_restored(delivery, event)
+        match event:
+            case "updated":
+                read = _updated(delivery, (*_READ, _REASON) if reads_reasons else _READ)
+            case "commented":
+                read = _commented(delivery, comments)
+            case _:
+                read = _deleted_or_restored(delivery, event)
     except _Unusable as error:
         return Uninteresting("unusable", f"cannot read {error}")
     return msgspec.structs.replace(read, origin=origin) if isinstance(read, WorkItemEvent) else read
@@ -139,18 +163,18 @@ def _is_canned(delivery: Mapping[str, Any]) -> bool:
     return not isinstance(value, bool) and value in (0, "0")
 
 
-def _updated(delivery: Mapping[str, Any]) -> WorkItemEvent | Uninteresting:
+def _updated(delivery: Mapping[str, Any], read: tuple[str, ...]) -> WorkItemEvent | Uninteresting:
     # ADO quirk: in an update, resource.id is the number of the update, not of the work item.
     resource = _object(delivery.get("resource"), "resource")
     work_item_id = _number(resource.get("workItemId"), "resource.workItemId")
     rev = _number(resource.get("rev"), "resource.rev")
     fields = resource.get("fields")
     changes = {} if fields is None else _object(fields, "resource.fields")
-    for name in (_STATE, _ASSIGNED_TO, _PROJECT):
+    for name in read:
         if name in changes:
             _object(changes[name], f"resource.fields['{name}']")
     stripped = fields is None and resource.get("relations") is None
-    if not stripped and not any(name in changes for name in (_STATE, _ASSIGNED_TO, _PROJECT)):
+    if not stripped and not any(name in changes for name in read):
         return Uninteresting("nothing-to-sync", work_item_id=work_item_id)
     return WorkItemEvent("updated", work_item_id, rev, _snapshot(delivery, work_item_id, rev, changes))
 
@@ -160,6 +184,37 @@ def _deleted_or_restored(delivery: Mapping[str, Any], event: str) -> WorkItemEve
     work_item_id = _number(resource.get("id"), "resource.id")
     rev = _number(resource.get("rev"), "resource.rev")
     return WorkItemEvent(cast("InboundEvent", event), work_item_id, rev, None)
+
+
+def _commented(delivery: Mapping[str, Any], wanted: InboundComments) -> WorkItemEvent | Uninteresting:
+    """Read a comment: the whole of it, if the delivery holds it and a message can carry it."""
+    resource = _object(delivery.get("resource"), "resource")
+    work_item_id = _number(resource.get("id"), "resource.id")
+    rev = _number(resource.get("rev"), "resource.rev")
+    text = _dig(resource, "fields", "System.History")
+    is_whole = isinstance(text, str) and bool(text.strip())
+    comment_id = _dig(resource, "commentVersionRef", "commentId")
+    # An old server may tell of no id; each comment makes a revision of its own.
+    if comment_id is None and is_whole:
+        key = f"rev-{rev}"
+    else:
+        key = str(_number(comment_id, "resource.commentVersionRef.commentId"))
+        is_whole = is_whole and not carried(text)[1]
+    if isinstance(text, str) and wanted is InboundComments.MARKED and not may_be_marked(text):
+        return Uninteresting("nothing-to-sync", work_item_id=work_item_id)
+    said = SaidInAdo(
+        key,
+        author_of(name_from_identity(_dig(resource, "fields", "System.ChangedBy")), ""),
+        carried(text)[0] if is_whole else None,
+        is_markdown=_is_markdown(resource),
+    )
+    return WorkItemEvent("commented", work_item_id, rev, None, comment=said)
+
+
+def _is_markdown(resource: Mapping[str, Any]) -> bool:
+    """Tell whether a comment is Markdown; where a delivery says nothing of that, it is HTML."""
+    told = _dig(resource, "multilineFieldsFormat", "System.History")
+    return isinstance(told, str) and told.lower() == "markdown"
 
 
 def _snapshot(
@@ -188,6 +243,7 @@ def _snapshot(
         assignee=assignee,
         title=fields.title or "",
         area_path=fields.area_path or "",
+        reasons=fields.reasons,
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads the assignee from any of the shapes in which Azure DevOps writes an identity."""
+"""Reads a person from any of the shapes in which Azure DevOps writes an identity."""
 
 from typing import Any
 
@@ -21,6 +21,17 @@ def assignee_from_identity(identity: Any) -> Assignee:
     # A text without brackets is a name, even if it looks like an address.
     person = _person(identity) if isinstance(identity, str) and identity.strip().endswith(">") else None
     return person or _stranger(str(identity))
+
+
+def name_from_identity(identity: Any) -> str:
+    """Return the name under which people know somebody; empty if there is none, and never an address."""
+    if isinstance(identity, dict):
+        identity = next((identity[key] for key in ("displayName", "name") if identity.get(key)), "")
+    if not isinstance(identity, str):
+        return ""
+    text = identity.strip()
+    name = text[: text.rfind("<")].strip() if text.endswith(">") and "<" in text else text
+    return name if "@" not in name else name.partition("@")[0]
 
 
 def name_of(assignee: Assignee) -> str:

@@ -70,6 +70,12 @@ def step_entry(now: Ends, step: Intent, decision: Decision, at: float) -> Activi
     )
 
 
+def resolved_now_entry(refused: Refused, at: float) -> ActivityEntry:
+    """Return an entry about an issue that was to be resolved in a release, where there is none."""
+    reason = f"resolved-now: {refused.told}"
+    return ActivityEntry(at, str(Outcome.APPLIED), direction=INBOUND, field=STATUS, reason=reason)
+
+
 def failure_entry(error: SyncError, at: float) -> ActivityEntry:
     return ActivityEntry(at, "failed", reason=f"{reason_of(error)}: {error.told}")
 

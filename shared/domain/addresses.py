@@ -8,8 +8,8 @@ address at each connection.
 import ipaddress
 import itertools
 import re
-from collections.abc import Iterable
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Callable, Iterable
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
@@ -33,8 +33,9 @@ _KNOWN_BELOW = re.compile(
 # What the addresses of Sentry's pages and of its API begin with.
 _SENTRY_PAGES = frozenset(
     (
-        *("alerts", "api", "auth", "dashboards", "discover", "explore", "extensions", "insights", "issues"),
-        *("manage", "onboarding", "organizations", "performance", "profiling", "projects", "releases"),
+        *("activity", "alerts", "api", "auth", "crons", "dashboards", "discover", "explore", "extensions"),
+        *("feedback", "getting-started", "insights", "issues", "manage", "monitors", "onboarding"),
+        *("organizations", "performance", "prevent", "profiling", "projects", "releases"),
         *("replays", "settings", "stats", "teams", "traces", "user-feedback"),
     )
 )
@@ -44,6 +45,14 @@ _INGEST = "ingest"  # where clients of Sentry send events, as everybody may
 # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 _FORBIDDEN = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "168.63.129.16", "fd00:ec2::254")))
 
+# What belongs to one link, to a group or to nobody; and this machine.
+_NEVER = tuple(
+    map(
+        ipaddress.ip_network,
+        ("0.0.0.0/32", "169.254.0.0/16", "224.0.0.0/4", "::/128", "fe80::/10", "ff00::/8"),
+    )
+)
+_LOOPBACK = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "::1/128")))
 # What is not reached through the public internet. Python's own tables change between patch releases.
 # https://www.iana.org/assignments/iana-ipv4-special-registry
 _PRIVATE_IPV4 = tuple(
@@ -67,6 +76,9 @@ _IPV4_AT_THE_END = tuple(
         ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"),
     )
 )
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_6TO4 = ipaddress.IPv6Network("2002::/16")
+_TEREDO = ipaddress.IPv6Network("2001::/32")
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # https://www.rfc-editor.org/rfc/rfc5214#section-6.1
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
@@ -85,7 +97,7 @@ class AddressPolicy(msgspec.Struct, frozen=True):
         """Raise Rejected unless a connection to ``host``, which resolves to ``address``, is allowed."""
         ip = ipaddress.ip_address(address.partition("%")[0])
         inner = _ipv4_inside(ip)
-        if any(each.is_loopback for each in (ip, *inner)):
+        if any(_is_in(each, _LOOPBACK) for each in (ip, *inner)):
             if not self.loopback:
                 raise Rejected(f"{host}: loopback addresses are for local runs only")
         elif any(_is_forbidden(each) for each in (ip, *inner)):
@@ -132,6 +144,27 @@ class AddressPolicy(msgspec.Struct, frozen=True):
         port = f":{parts.port}" if parts.port is not None else ""
         return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}/"
 
+    def leads_to(self, url: str, base_url: str) -> bool:
+        """Tell whether an address that a server names as its own is: people click it.
+
+        It is, at the host of ``base_url`` or at one with one label before it, or at a host that the operator
+        named: the address that an API is called by may be another than people's.
+        """
+        try:
+            parts, base = _split(url), _split(base_url)
+        except Rejected:
+            return False
+        host, ours = _bare(parts.hostname), _bare(base.hostname)
+        if "@" in parts.netloc or not (_HOST.fullmatch(host) or _literal(host)):
+            return False
+        if parts.scheme == "https" and host in self.trusted_hosts | self.private_hosts:
+            return True
+        label, _, rest = host.partition(".")
+        is_ours = (
+            host == ours or (label != "" and rest == ours) or (_is_loopback(host) and _is_loopback(ours))
+        )
+        return is_ours and (parts.scheme, parts.port) == (base.scheme, base.port)
+
     def _is_local(self, host: str) -> bool:
         """Tell whether a host is this machine; raise Rejected if it is and this is no local run."""
         if not _is_loopback(host):
@@ -155,7 +188,7 @@ def normalized_ado_url(url: str, policy: AddressPolicy) -> str:
 
     https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls
     """
-    verified = policy.verify_url(url)
+    verified = policy.verify_url(_page_alone(url, _is_ado_page))
     parts = urlsplit(verified)
     host = _bare(parts.hostname)
     segments = _above_pages(parts.path)
@@ -196,11 +229,31 @@ def normalized_sentry_url(url: str, policy: AddressPolicy) -> str:
     Sentry answers at the root of its host, https://develop.sentry.dev/self-hosted/. Raises Rejected for a
     URL that the policy forbids, or whose path is none of Sentry's pages.
     """
-    parts = urlsplit(policy.verify_url(url))
+    parts = urlsplit(policy.verify_url(_page_alone(url, _is_sentry_page)))
     segments = _segments(parts.path)
     if segments and segments[0] not in _SENTRY_PAGES:
         raise Rejected("must name a host and no path: Sentry answers at the root of its host")
     return _at(parts, [])
+
+
+def _page_alone(url: str, is_page: Callable[[SplitResult], bool]) -> str:
+    """Return a page's address without query and fragment, which belong to the page and are cut with it."""
+    parts = _split(url)
+    if _UNFIT.search(url) or not is_page(parts):
+        return url
+    return parts._replace(query="", fragment="").geturl()
+
+
+def _is_ado_page(parts: SplitResult) -> bool:
+    host, segments = _bare(parts.hostname), _segments(parts.path)
+    if host.endswith(_VISUAL_STUDIO):
+        return bool(segments)
+    return len(segments) > (1 if host == _DEV_AZURE else len(_above_pages(parts.path)))
+
+
+def _is_sentry_page(parts: SplitResult) -> bool:
+    segments = _segments(parts.path)
+    return bool(segments) and segments[0] in _SENTRY_PAGES
 
 
 def _segments(path: str) -> list[str]:
@@ -235,6 +288,15 @@ def search_url_for(ado_url: str) -> str:
     return ado_url  # On Azure DevOps Server the search extension answers under the collection itself.
 
 
+def ado_name(ado_url: str) -> str:
+    """Return the name of the organization or collection that an address leads to."""
+    parts = urlsplit(ado_url)
+    host = _bare(parts.hostname)
+    if host.endswith(_VISUAL_STUDIO):
+        return host.removesuffix(_VISUAL_STUDIO)
+    return unquote((_segments(parts.path) or [""])[-1])
+
+
 def is_loopback_url(url: str) -> bool:
     return _is_loopback(_bare(urlsplit(url).hostname))
 
@@ -267,7 +329,7 @@ def _literal(host: str) -> Address | None:
 
 def _is_loopback(host: str) -> bool:
     literal = _literal(host)
-    return host == "localhost" or (literal is not None and literal.is_loopback)
+    return host == "localhost" or (literal is not None and _is_in(literal, _LOOPBACK))
 
 
 def _ipv4_inside(ip: Address) -> list[ipaddress.IPv4Address]:
@@ -283,11 +345,21 @@ def _ipv4_inside(ip: Address) -> list[ipaddress.IPv4Address]:
         # https://www.rfc-editor.org/rfc/rfc6052#section-2.2
         behind = ipaddress.IPv4Address((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF)
         inside += [each for each in (last, behind) if int(each)]
-    return [*inside, *([ip.sixtofour] if ip.sixtofour else ()), *(ip.teredo or ())]
+    if ip in _6TO4:  # https://www.rfc-editor.org/rfc/rfc3056#section-2
+        inside.append(ipaddress.IPv4Address(bits >> 80 & 0xFFFFFFFF))
+    if (
+        ip in _TEREDO
+    ):  # Its server, and its client in complement: https://www.rfc-editor.org/rfc/rfc4380#section-4
+        inside += [ipaddress.IPv4Address(bits >> 64 & 0xFFFFFFFF), ipaddress.IPv4Address(~bits & 0xFFFFFFFF)]
+    return inside
+
+
+def _is_in(ip: Address, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    return any(ip in network for network in networks)
 
 
 def _is_forbidden(ip: Address) -> bool:
-    return ip in _FORBIDDEN or ip.is_link_local or ip.is_multicast or ip.is_unspecified
+    return ip in _FORBIDDEN or _is_in(ip, _NEVER)
 
 
 def _is_public(ip: Address, inside: Iterable[ipaddress.IPv4Address]) -> bool:
@@ -295,10 +367,10 @@ def _is_public(ip: Address, inside: Iterable[ipaddress.IPv4Address]) -> bool:
         return _is_public_ipv4(ip)
     if not all(map(_is_public_ipv4, inside)):
         return False
-    if ip in _NAT64 or ip.ipv4_mapped:  # The address inside is the one that is reached.
+    if ip in _NAT64 or ip in _MAPPED:  # The address inside is the one that is reached.
         return True
-    return ip in _PUBLIC_IPV6 and not any(ip in network for network in _PRIVATE_IPV6)
+    return ip in _PUBLIC_IPV6 and not _is_in(ip, _PRIVATE_IPV6)
 
 
 def _is_public_ipv4(ip: ipaddress.IPv4Address) -> bool:
-    return not any(ip in network for network in _PRIVATE_IPV4)
+    return not _is_in(ip, _PRIVATE_IPV4)

@@ -1,6 +1,6 @@
 """The configuration document of one organization: its shape, its defaults, and all its errors at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -13,10 +13,11 @@ from shared.domain.addresses import (
     normalized_ado_url,
     normalized_sentry_url,
 )
+from shared.domain.comments import InboundComments
 from shared.domain.decoding import decode_document
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.merging import changed_paths, merged
-from shared.domain.model import Category, Side
+from shared.domain.model import Category, ResolveIn, Side
 from shared.domain.names import address_in, name_in
 from shared.domain.paths import verify_segment
 from shared.domain.shapes import below, faults, listed, quoted, shown
@@ -26,12 +27,18 @@ HALF_A_MAPPING = "Resolve and unresolve status are required."
 _MAY_BE_DONE = frozenset({Category.RESOLVED, Category.COMPLETED, Category.REMOVED})
 USUALLY_DONE = (Category.RESOLVED, Category.COMPLETED)
 _LONGEST_TEXT = 1024
+_LONGEST_NAME = 255  # characters of a value that Azure DevOps keeps as one line
 
 
-class StatusMapping(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a project, or one of its work item types, spells the two statuses.
+class _Archiving(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    on_archive: str | None = None
 
-    The app writes the ``on_…`` states; both are set or neither. ``done_states`` count as resolved.
+
+class StatusMapping(_Archiving, frozen=True, omit_defaults=True):
+    """How a project, or one of its work item types, spells the statuses.
+
+    The app writes the ``on_…`` states; the first two are both set or neither. ``done_states`` count as
+    resolved, and ``on_archive`` counts as archived.
     """
 
     on_resolve: str | None = None
@@ -57,6 +64,18 @@ class DoneWhen(StrEnum):
     ANY = "any"
 
 
+class CreateDefaults(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a new work item of a type gets where the form, or the rule, says nothing else.
+
+    ``fields`` are values by the reference name of the field.
+    """
+
+    fields: dict[str, str | int | float | bool] = {}
+    area_path: str = ""
+    iteration_path: str = ""
+    tags: str = ""
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """A valid document (docs/glossary.md#the-document); ``people`` maps lower-cased ADO names."""
 
@@ -76,6 +95,12 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     people: dict[str, str] = {}
     on_conflict: Side = Side.ADO
     done_when: DoneWhen = DoneWhen.ALL
+    back_links: bool = True
+    sync_comments_reverse: InboundComments = InboundComments.OFF
+    # What kind of done, and how a new work item looks.
+    archive_reasons: tuple[str, ...] = ()
+    resolve_in: ResolveIn = ResolveIn.NOW
+    create: dict[str, dict[str, CreateDefaults]] = {}
 
     @classmethod
     def from_json(cls, body: bytes, policy: AddressPolicy) -> "Configuration":
@@ -89,7 +114,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         values = _convert_fields(cls, document, "", errors)
         values["status_mapping"] = _mappings(document.get("status_mapping", {}), errors)
         values["people"] = _people(document.get("people", {}), errors)
+        values["create"] = _creations(document.get("create", {}), errors)
         _check_done_categories(values, errors)
+        _check_archive_reasons(values, errors)
         _check_addresses(values, policy, errors)
         _check_sentry_organization(values.get("sentry_organization"), errors)
         if errors:
@@ -120,6 +147,17 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     def project_mapping(self, project_id: str) -> ProjectMapping | None:
         return self.status_mapping.get(project_id.lower())
+
+    def creation(self, project_id: str, work_item_type: str) -> CreateDefaults:
+        """Return what a new work item gets by default; the name of its type may be in any case."""
+        types = self.create.get(project_id.lower(), {})
+        wanted = work_item_type.casefold()
+        return next((each for name, each in types.items() if name.casefold() == wanted), CreateDefaults())
+
+    def archives(self, reasons: Iterable[str]) -> bool:
+        """Tell whether a work item that is done for one of these reasons archives its issue."""
+        wanted = {each.casefold() for each in self.archive_reasons}
+        return any(each.strip().casefold() in wanted for each in reasons)
 
     @property
     def ado_people(self) -> Mapping[str, str]:
@@ -162,6 +200,7 @@ class Submitted(msgspec.Struct, frozen=True):
 # How the keys of an object are spelled once they are stored.
 _SPELLED: Mapping[str, Callable[[str], str]] = {
     "status_mapping": str.lower,
+    "create": str.lower,
     "people": lambda ado: name_in(ado) or ado,
 }
 
@@ -178,7 +217,9 @@ def _respelled(
     return respelled
 
 
-_APART = frozenset({"status_mapping", "types", "people"})  # Each of their entries is converted on its own.
+_APART = frozenset(
+    {"status_mapping", "types", "people", "create"}
+)  # Each of their entries is converted on its own.
 
 
 def _convert_fields(
@@ -232,6 +273,35 @@ def _mapping(struct: type[StatusMapping], entry: object, path: str, errors: dict
     if bool(document.get("on_resolve")) != bool(document.get("on_unresolve")):
         errors[path] = HALF_A_MAPPING
     return values
+
+
+def _creations(document: object, errors: dict[str, str]) -> dict[str, dict[str, CreateDefaults]]:
+    """Return the defaults of new work items; that Azure DevOps takes them is checked when they are stored."""
+    creations: dict[str, dict[str, CreateDefaults]] = {}
+    for project_id, types in _entries(document, "create", errors).items():
+        path = below("create", project_id)
+        if project_id.lower() in creations:
+            errors[path] = "names a project a second time"
+        kinds = creations.setdefault(project_id.lower(), {})
+        for name, entry in _entries(types, path, errors).items():
+            where = below(path, name)
+            if name.casefold() in {each.casefold() for each in kinds}:
+                errors[where] = "names a type a second time"
+            values = _entries(entry, where, errors)
+            kinds[name] = CreateDefaults(**_convert_fields(CreateDefaults, values, where, errors))
+    return creations
+
+
+def _check_archive_reasons(values: dict[str, Any], errors: dict[str, str]) -> None:
+    reasons = tuple(each.strip() for each in values.get("archive_reasons", ()))
+    for index, reason in enumerate(reasons):
+        path = f"archive_reasons[{index}]"
+        if not (0 < len(reason) <= _LONGEST_NAME and reason.isprintable()):
+            errors[path] = f"must have 1 to {_LONGEST_NAME} printable characters"
+        elif reason.casefold() in {each.casefold() for each in reasons[:index]}:
+            errors[path] = f"names {reason!r} a second time"
+    if "archive_reasons" in values:
+        values["archive_reasons"] = reasons
 
 
 def _entries(value: object, path: str, errors: dict[str, str]) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ SyncError
 │   ├── AlreadyLinked         the link that the caller asked for already exists
 │   ├── StalePrecondition     the caller's If-Match names an older version
 │   ├── ConnectionChanged     the caller's document leads elsewhere than the existing links
+│   ├── SubmittedBefore       the same request came before, and what it led to was undone
 │   └── Busy                  others hold the claim, or the threads: try again in a moment
 ├── Unreadable                what is stored cannot be read: replace it or remove it
 ├── Undecidable               a fact for a decision is missing: never guess
@@ -48,6 +49,8 @@ class SyncError(Exception):
     left: tuple[str, ...] = ()
 
     def __init__(self, detail: str, *, quoted: str = "") -> None:
+        # The host writes what a queue's function raises to the log: a line's end in it could begin another.
+        detail = "".join(each if each.isprintable() else "?" for each in detail)
         super().__init__(detail)
         self.detail = detail
         self.quoted = quoted
@@ -65,7 +68,16 @@ class Rejected(SyncError):
 
 
 class Unauthenticated(Rejected):
+    """The caller did not prove who it is. ``why`` is one of a few words, for the log alone.
+
+    Whoever asks is told the same in every case: another answer would tell who is connected.
+    """
+
     kind = "unauthenticated"
+
+    def __init__(self, detail: str, *, why: str = "wrong-proof") -> None:
+        super().__init__(detail)
+        self.why = why
 
 
 class TooLarge(Rejected):
@@ -126,6 +138,12 @@ class StalePrecondition(Conflict):
 
 class ConnectionChanged(Conflict):
     kind = "connection-changed"
+
+
+class SubmittedBefore(Conflict):
+    """The same request was acted on before, and what it led to was undone since."""
+
+    kind = "submitted-before"
 
 
 class Busy(Conflict):

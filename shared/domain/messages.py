@@ -2,14 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
+from shared.domain.comments import SaidInAdo, SaidInSentry
 from shared.domain.decoding import decode
+from shared.domain.ids import LARGEST_NUMBER, Digits, Positive, Slug
 from shared.domain.model import ToldBy, WorkItem
 
-InboundEvent = Literal["updated", "deleted", "restored"]
+InboundEvent = Literal["updated", "deleted", "restored", "commented"]
+Epoch = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{0,64}\Z")]
+Revision = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
 
 class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,18 +24,19 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     marks a look of the reconciler's own, which carries no news, and ``returned`` one that was put back as a
     service asked us to wait. ``only`` names the issues whose links an earlier unit of work left; empty means
     all. ``told_at`` is when (epoch seconds) a hook told of the change; 0 in all other messages, and in those
-    of an older version.
+    of an older version. With ``comment``, the message carries that comment over, and settles nothing.
     """
 
-    organization: str
-    work_item_id: int
-    rev: int
+    organization: Slug
+    work_item_id: Positive
+    rev: Revision
     event: InboundEvent = "updated"
     snapshot: WorkItem | None = None
-    epoch: str = ""
+    epoch: Epoch = ""
     again: bool = False
     returned: bool = False
-    only: tuple[str, ...] = ()
+    only: tuple[Digits, ...] = ()
+    comment: SaidInAdo | None = None
     told_at: float = 0.0
 
     @property
@@ -38,23 +44,41 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         return "reconciler" if self.again else "hook"
 
 
+class RuleAction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an alert rule in Sentry asks for by our action: what was checked when it was saved."""
+
+    rule: str
+    project: str
+    work_item_type: str
+    area_path: str = ""
+    tags: str = ""
+
+
 class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An issue may have changed. Sentry has no revisions, so the message does not say how; the reader asks.
 
-    With ``comment_id``, the message copies that new comment; without it, it settles status and assignee.
-    ``since`` is when (epoch seconds) such a comment began to wait for a link. ``again``, ``returned``,
-    ``only`` and ``told_at`` are as above; ``only`` names work items.
+    With ``comment_id``, the message carries that comment over; with ``action``, it has a rule create a work
+    item for the issue; with ``shown_on``, somebody looks whether the link to that work item shows on both its
+    ends, or on neither once it has ended; without any of these, it settles status and assignee.
+    ``comment`` is what the hook told of the comment; an older version of the app writes none. ``since`` is
+    when (epoch seconds) such a comment began to wait for a link. With ``regression``, the activity of that id
+    is one, and the work item that ``only`` names is told of it. ``again``, ``returned``, ``only`` and
+    ``told_at`` are as above; ``only`` names work items.
     """
 
-    organization: str
-    issue_id: str
-    comment_id: str | None = None
-    epoch: str = ""
+    organization: Slug
+    issue_id: Digits
+    comment_id: Digits | None = None
+    epoch: Epoch = ""
     again: bool = False
     returned: bool = False
-    only: tuple[str, ...] = ()
+    only: tuple[Digits, ...] = ()
     since: float = 0.0
+    action: RuleAction | None = None
+    comment: SaidInSentry | None = None
+    regression: Digits | None = None
     told_at: float = 0.0
+    shown_on: int | None = None
 
     @property
     def told_by(self) -> ToldBy:
@@ -62,9 +86,10 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 Message = InboundMessage | OutboundMessage
-# So many names take 26 KiB. A queue takes 64 KiB of base64, and the snapshot needs a part of that.
+# A queue takes 64 KiB of base64.
 # https://learn.microsoft.com/azure/storage/queues/scalability-targets
-MOST_NAMED = 2_000
+LARGEST_MESSAGE = 48 * 1024  # bytes
+MOST_NAMED = 2_000  # They take up to half of that; the snapshot needs a part, too.
 
 
 def parts_of(message: Message, left: Sequence[str]) -> list[Message]:
@@ -83,7 +108,11 @@ def spread(message: Message) -> float:
 
 
 def encode(message: Message) -> bytes:
-    return msgspec.json.encode(message)
+    """Return a message as a queue takes it, without a snapshot that does not fit: the reader asks then."""
+    body = msgspec.json.encode(message)
+    if len(body) > LARGEST_MESSAGE and isinstance(message, InboundMessage) and message.snapshot is not None:
+        return msgspec.json.encode(msgspec.structs.replace(message, snapshot=None))
+    return body
 
 
 def decode_inbound(body: bytes) -> InboundMessage:

@@ -35,6 +35,7 @@ NO_SUCH_STATE = "no-such-state"
 STATE_UNREACHABLE = "state-unreachable"
 WAITS_FOR_OTHERS = "waits-for-others"
 SIBLING = "sibling"
+ARCHIVED = "archived"
 
 # Who noticed that something may have changed.
 ToldBy = Literal["hook", "reconciler"]
@@ -57,6 +58,14 @@ class IssueStatus(StrEnum):
     RESOLVED = "resolved"
     UNRESOLVED = "unresolved"
     IGNORED = "ignored"
+
+
+class ResolveIn(StrEnum):
+    """In which release an issue counts as resolved once its work item is done."""
+
+    NOW = "now"
+    NEXT_RELEASE = "next_release"
+    CURRENT_RELEASE = "current_release"
 
 
 class Category(StrEnum):
@@ -127,7 +136,8 @@ class ItemSide(msgspec.Struct, frozen=True):
     """The synced fields of a work item at ``rev``; ``status`` is what the state counted as when read.
 
     ``status`` is None if no category was known for the state. ``removed`` says that the state's category
-    is Removed.
+    is Removed, and nothing else is meant by it. ``reasons`` are those for which the item is in its state, as
+    Azure DevOps names them; None if they were not read.
     """
 
     rev: int
@@ -135,11 +145,12 @@ class ItemSide(msgspec.Struct, frozen=True):
     status: IssueStatus | None
     assignee: Assignee = None
     removed: bool = False
+    reasons: tuple[str, ...] | None = None
 
     @property
     def may_be_written(self) -> bool:
         """A removed item is left alone, unless its organization counts being removed as being done."""
-        return not self.removed or self.status is IssueStatus.RESOLVED
+        return not self.removed or self.status in {IssueStatus.RESOLVED, IssueStatus.IGNORED}
 
     def shown(self, field: str) -> str | Assignee:
         """Return a field as people see it there: the state's name, not what it counts as."""
@@ -172,11 +183,27 @@ class ExternalIssue(msgspec.Struct, frozen=True):
     web_url: str
 
 
+# How we archive: until its work item is reopened, however often it happens again.
+OUR_ARCHIVE = "archived_forever"
+
+
+class IntegrationIssue(msgspec.Struct, frozen=True):
+    """A link that one of Sentry's own integrations made; ``key`` names the other end within the provider."""
+
+    key: str
+    display_name: str
+    provider: str
+    integration: str
+
+
 class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
-    ``external_issues`` are read with many issues at once only, and are empty otherwise. ``short_id`` is the
-    name that people know it by, such as FE-1.
+    ``external_issues`` and ``integration_issues`` are read where they are needed, and empty otherwise.
+    ``short_id`` is the name that people know it by, such as FE-1. ``substatus`` says in which way it is
+    archived, and is empty where Sentry does not say so. ``regression`` is the id of the activity by which
+    Sentry itself unresolved it, if that was its last change of status; it is read with one issue only, as is
+    the ``count`` of events.
     """
 
     issue_id: str
@@ -188,10 +215,25 @@ class SentryIssue(msgspec.Struct, frozen=True):
     level: str = ""
     external_issues: tuple[ExternalIssue, ...] = ()
     short_id: str = ""
+    integration_issues: tuple[IntegrationIssue, ...] = ()
+    regression: str = ""
+    count: int = 0
+    substatus: str = ""
 
     @property
     def side(self) -> IssueSide:
         return IssueSide(self.status, self.assignee)
+
+
+class IssuePage(msgspec.Struct, frozen=True):
+    """Some of the issues that are linked to anything; ``after`` names the next page, None: this is the last.
+
+    Of the ``unreadable`` rows nothing is known.
+    """
+
+    issues: tuple[SentryIssue, ...]
+    after: str | None
+    unreadable: int = 0
 
 
 class FoundIssues(msgspec.Struct, frozen=True):
@@ -204,6 +246,14 @@ class FoundIssues(msgspec.Struct, frozen=True):
     unreadable: frozenset[str] = frozenset()
 
 
+class SentryEvent(msgspec.Struct, frozen=True):
+    """One event of an issue; what Sentry does not tell is empty."""
+
+    id: str = ""
+    release: str = ""
+    environment: str = ""
+
+
 class SentryComment(msgspec.Struct, frozen=True):
     """A comment on an issue; ``url`` leads to this comment and to no other."""
 
@@ -214,7 +264,10 @@ class SentryComment(msgspec.Struct, frozen=True):
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A work item at ``rev``. ``project_id`` is the project's GUID: unlike the name, it survives a rename."""
+    """A work item at ``rev``. ``project_id`` is the project's GUID: unlike the name, it survives a rename.
+
+    ``reasons`` are why it is in its state; None where they were not read.
+    """
 
     id: int
     rev: int
@@ -224,6 +277,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     assignee: Assignee = None
     title: str = ""
     area_path: str = ""
+    reasons: tuple[str, ...] | None = None
 
 
 class FoundWorkItems(msgspec.Struct, frozen=True):
@@ -307,7 +361,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One value to be written to one side; ``field`` is STATUS or ASSIGNEE.
 
     ``via`` are the states on the way to ``state``, each written by itself. ``others`` are the person's other
-    names, of which each is tried if the service does not know the one before.
+    names, of which each is tried if the service does not know the one before. ``resolve_in`` is the release
+    in which an issue is to be resolved; None is now.
     """
 
     side: Side
@@ -317,6 +372,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     assignee: Assignee = None
     via: tuple["Intent", ...] = ()
     others: tuple[Assignee, ...] = ()
+    resolve_in: ResolveIn | None = None
 
     @property
     def value(self) -> IssueStatus | str | Assignee:
@@ -388,6 +444,33 @@ class FormEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         return bool(self.url)
 
 
+class BackLinks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That a link is to show on both its ends: as a hyperlink on the item, and on the issue's page.
+
+    ``due`` is when (epoch seconds) the reconciler has somebody look whether it does; None: it does.
+    ``reason`` is why it could not be shown, once that was told. ``merged`` are ids that the issue had before
+    it was merged, under which a hyperlink may still stand.
+    """
+
+    due: float | None = None
+    reason: str = ""
+    merged: tuple[str, ...] = ()
+
+
+class Remnant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a link that ended may have left on its ends; ``due``, ``reason``, ``merged`` as of its back-links.
+
+    Until ``watched_until`` a worker that took the link for a living one may still be putting something there.
+    """
+
+    issue_id: str
+    work_item_id: int
+    due: float
+    reason: str = ""
+    merged: tuple[str, ...] = ()
+    watched_until: float = 0.0
+
+
 class PassedOver(msgspec.Struct, frozen=True):
     """The states that Azure DevOps refused for a work item of this type at this revision.
 
@@ -410,7 +493,8 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     other partners are. ``form`` is None for a link that was made in another way than by Sentry's form.
     ``passed_over`` are states that were refused, and are not asked for again at once. ``apart`` says for each
     field why both sides were left different, by the reason of the last decision about it. ``short_id`` and
-    ``issue_title`` are the issue's, as it was last read.
+    ``issue_title`` are the issue's, as it was last read. ``linked_at`` is when (epoch seconds) it was made; 0
+    for a link of an older version. ``back_links`` is None for a link that does not show on its ends.
     """
 
     organization: str
@@ -434,11 +518,21 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     apart: Mapping[str, str] = {}
     short_id: str = ""
     issue_title: str = ""
+    linked_at: float = 0.0
+    back_links: BackLinks | None = None
 
     def moved_to(self, issue_id: str) -> "IssueLink":
         """Return the link with the issue into which its own was merged, which shows entries of its own."""
         form = None if self.form is None else FormEntry(self.form.at)
-        return msgspec.structs.replace(self, issue_id=issue_id, form=form)
+        shown = self.back_links
+        if shown is not None:
+            shown = BackLinks(due=0.0, merged=(*shown.merged, self.issue_id))
+        return msgspec.structs.replace(self, issue_id=issue_id, form=form, back_links=shown)
+
+    def remnant(self, due: float, watched_until: float = 0.0) -> Remnant:
+        """Return what is to be taken away once this link has ended."""
+        merged = self.back_links.merged if self.back_links else ()
+        return Remnant(self.issue_id, self.work_item_id, due, merged=merged, watched_until=watched_until)
 
     @property
     def scope(self) -> str:
@@ -468,3 +562,12 @@ class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     rev: int | None = None
     reason: str | None = None
     told_by: ToldBy | None = None
+
+
+class Integration(msgspec.Struct, frozen=True):
+    """An integration of the Sentry organization: where it sends its webhooks, and of which resources."""
+
+    name: str
+    slug: str
+    url: str
+    events: tuple[str, ...]

@@ -22,17 +22,24 @@ def below(base_url: str, *segments: str) -> str:
 
 def verify_path(path: str) -> None:
     """Raise Rejected for a path that leads out of itself, however its dots are spelled, or has gaps."""
-    segments = _SLASHES.split(unquote(path.removeprefix("/")))
+    segments = _SLASHES.split(_read(path.removeprefix("/")))
     if path and any(_is_step(each) for each in segments):
         raise Rejected("must not contain empty segments, . or ..")
 
 
 def verify_segment(segment: str) -> None:
     """Raise Rejected for a name that cannot be one segment of a path."""
-    if any(_is_step(each) for each in _SLASHES.split(segment)):
+    if any(_is_step(each) for each in _SLASHES.split(_read(segment))):
         raise Rejected("a name must not be empty, and must not consist of dots")
     if len(segment) > _LONGEST_SEGMENT or not segment.isprintable():
         raise Rejected(f"a name must have at most {_LONGEST_SEGMENT} printable characters")
+
+
+def _read(text: str) -> str:
+    """Return a text as it reads in the end: each server on the way may undo one more quoting."""
+    while (read := unquote(text)) != text:
+        text = read
+    return text
 
 
 def _is_step(segment: str) -> bool:

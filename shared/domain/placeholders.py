@@ -18,6 +18,7 @@ _PLACEHOLDER = "is a placeholder and no secret"
 # Whole texts only: a secret may well hold one of these words.
 _STANDS_IN = re.compile(
     r"<.*>"  # <your secret>
+    r"|\$(?:env:\w+|(?-i:[A-Z_][A-Z0-9_]*))"  # variables of a shell that nobody filled in
     r"|\$\(.*\)|\$?\{.*\}|#\{.*\}#|%.*%|__.*__"  # variables of a pipeline or a template that nobody filled in
     r"|change[-_ ]?(?:me|it|this)!?|replace[-_ ]?(?:me|it|this|with[-_ ].*)|insert[-_ ].*[-_ ]here"
     r"|your[-_ ].+|put[-_ ].*[-_ ]here|placeholder"

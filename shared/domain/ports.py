@@ -12,6 +12,7 @@ from shared.domain.model import (
     FoundIssues,
     FoundWorkItems,
     IssueStatus,
+    ResolveIn,
     RevisionPage,
     SentryIssue,
     WorkItem,
@@ -108,8 +109,10 @@ class Sentry(Protocol):
         """Return the current issue, under its new id if it was merged, or raise NotFound."""
         ...
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
-        """Write and return the issue, or raise NotFound."""
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
+        """Write and return the issue, or raise NotFound, or Refused if its project has no such release."""
         ...
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:

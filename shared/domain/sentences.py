@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from shared.domain import untrusted
 from shared.domain.activity import INBOUND
 from shared.domain.model import ASSIGNEE, ActivityEntry
 
@@ -42,6 +43,9 @@ def _applied(entry: ActivityEntry, names: Names) -> str:
     target, source = names.target(entry), names.source(entry)
     verb = "was assigned" if entry.field == ASSIGNEE else "was set"
     before = f" (it was {entry.before})" if entry.before else ""
+    if (entry.reason or "").startswith("resolved-now: "):
+        detail = _sentence((entry.reason or "").partition(": ")[2])
+        return f"{target} was resolved at once, and in no release: Sentry knows none. {detail}"
     if entry.reason == "copied":
         return f"Somebody had {source} copied over: {target} {verb} {_value(entry, entry.after)}{before}."
     return f"{source} had changed, so {target} {verb} {_value(entry, entry.after)}{before}."
@@ -122,7 +126,7 @@ WHY: Mapping[str, str] = {
     "missing-setting": "A setting of the app is missing.",
     "throttled": "The service asked us to wait.",
     "unavailable": "The service did not answer.",
-    "not-trusted": "The service's certificate or name cannot be verified.",
+    **untrusted.WHY,
     "conflict": "Somebody else was faster, five times in a row.",
     "waits-for-others": "The other end becomes done as soon as all that it is linked to is.",
     "busy": "Another worker was writing for the link.",
@@ -134,6 +138,7 @@ WHY: Mapping[str, str] = {
     "not-found": "What was asked for does not exist.",
     "already-linked": "The two are linked already.",
     "precondition-failed": "Somebody else changed the document.",
+    "submitted-before": "The same form was sent before, and its link has been removed since.",
     "precondition-required": "A whole document was sent without naming the version that it replaces.",
     "connection-changed": "The document leads elsewhere than the links.",
     "unreadable-document": "The stored document cannot be read.",
@@ -166,6 +171,23 @@ def _unlinked(entry: ActivityEntry, names: Names) -> str:
     return f"The link between {names.issue} and {names.item} {ways.get(entry.reason or '', 'was removed')}."
 
 
+def _linked(entry: ActivityEntry, names: Names) -> str:
+    rule = _rule(entry)
+    by = f" by the alert rule {rule!r}, which had {names.item} created" if rule else ""
+    return f"{names.issue} and {names.item} were linked{by}."
+
+
+def _already_linked(entry: ActivityEntry, names: Names) -> str:
+    rule = _rule(entry)
+    which = f"The alert rule {rule!r}" if rule else "An alert rule"
+    return f"{which} fired for {names.issue}, which is linked to {names.item}, so nothing was created."
+
+
+def _rule(entry: ActivityEntry) -> str:
+    word, _, rule = (entry.reason or "").partition(": ")
+    return rule if word == "rule" else ""
+
+
 def _moved(entry: ActivityEntry, names: Names) -> str:
     old = (entry.reason or "").removeprefix("merged-from-")
     return f"Issue {old} was merged into {names.issue} in Sentry, and its link followed."
@@ -177,7 +199,8 @@ def _recovered(entry: ActivityEntry, _names: Names) -> str:
 
 # One for every outcome of an entry: tests/unit/domain/test_sentences.py holds that none lacks.
 SENTENCES: Mapping[str, Sentence] = {
-    "linked": lambda _e, n: f"{n.issue} and {n.item} were linked.",
+    "linked": _linked,
+    "already-linked": _already_linked,
     "unlinked": _unlinked,
     "moved": _moved,
     "applied": _applied,
@@ -227,6 +250,7 @@ APART: Mapping[str, str] = {
     "assignee-not-found": "the other side knows nobody with the assignee's address",
     "assignee-ambiguous": "several people on the other side have the assignee's address",
     "assignee-unreadable": "the assignee is shown without an e-mail address",
+    "refused": "the other side refused the assignment",
     "team-assignee": "the assignee is a team in Sentry, and no person",
     "removed": "the work item is Removed, and a removed work item is not written to",
     "differed-when-linked": "they differed when they were linked, and nobody has changed them since",

@@ -1,7 +1,7 @@
 """Service hook subscriptions in Azure DevOps: one as it is listed, and what is kept of ours.
 
 ``services.hooks.get(organization.scope)`` returns the HookRecord of an organization: what ``hook_watchdog``
-saw last, for each of the three events. Whoever shows or judges it asks Azure DevOps nothing.
+saw last, for each event that is needed. Whoever shows or judges it asks Azure DevOps nothing.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from shared.domain.comments import InboundComments
 from shared.domain.problems import Problem
 
 
@@ -18,6 +19,13 @@ class HookEvent(StrEnum):
     UPDATED = "workitem.updated"
     DELETED = "workitem.deleted"
     RESTORED = "workitem.restored"
+    COMMENTED = "workitem.commented"
+
+
+def needed(comments: InboundComments) -> tuple[HookEvent, ...]:
+    """Return the events that are needed; that of comments, only where comments travel to Sentry."""
+    always = (HookEvent.UPDATED, HookEvent.DELETED, HookEvent.RESTORED)
+    return always if comments is InboundComments.OFF else (*always, HookEvent.COMMENTED)
 
 
 class SubscriptionStatus(StrEnum):

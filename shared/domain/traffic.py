@@ -9,7 +9,6 @@ import msgspec
 from shared.domain.model import IssueSide, IssueStatus, Side, ToldBy
 
 HOUR = 3600.0  # seconds
-DAY = 24 * HOUR
 # A delay is counted in the bucket whose upper end is the next power of this base.
 _BASE, _SHORTEST, _BUCKETS = 1.1, 0.01, 160
 

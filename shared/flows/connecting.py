@@ -33,6 +33,7 @@ from shared.domain.errors import (
 from shared.domain.ids import is_guid
 from shared.domain.model import Side
 from shared.domain.rules.done import mapping_errors
+from shared.flows.creatable import verify_creations
 from shared.flows.form import ProjectStates
 from shared.flows.identifying import Met, fill_in, meet, note_met
 from shared.flows.subscribing import unsubscribe
@@ -101,12 +102,7 @@ def check(
     if current is None or configuration != current.configuration:
         connection = replace(connection, changed_at=services.clock())
     wanted = Organization(slug, configuration, etag, connection)
-    try:
-        verify_mapping(services, wanted)
-    except Upstream as error:
-        if with_mapping or not _has_checked_mapping(wanted, current):
-            raise _untried(error) from error
-        warnings["status_mapping"] = error
+    _try_out(services, wanted, current, warnings, with_mapping=with_mapping)
     return Checked(wanted, current, warnings, met)
 
 
@@ -134,6 +130,29 @@ def keep(services: Services, checked: Checked) -> Organization:
 def _untried(error: SyncError) -> SyncError:
     """Return what keeps a mapping from being stored: credentials that are refused may be accepted later."""
     return Untried(error) if isinstance(error, Unauthorized | Forbidden) else error
+
+
+def _try_out(
+    services: Services,
+    wanted: Organization,
+    current: Organization | None,
+    warnings: dict[str, SyncError],
+    *,
+    with_mapping: bool,
+) -> None:
+    """Try what only Azure DevOps can tell; what was checked before may stay while it does not answer."""
+    before = current if current is not None and wanted.epoch == current.epoch else None
+    was_created = before is not None and before.configuration.create == wanted.configuration.create
+    for key, verify, was_checked in (
+        ("status_mapping", verify_mapping, _has_checked_mapping(wanted, current)),
+        ("create", verify_creations, was_created),
+    ):
+        try:
+            verify(services, wanted)
+        except Upstream as error:
+            if with_mapping or not was_checked:
+                raise _untried(error) from error
+            warnings[key] = error
 
 
 def _has_checked_mapping(wanted: Organization, current: Organization | None) -> bool:
@@ -201,7 +220,7 @@ def _located(
     try:
         return services.located(configuration), account, {}
     except SyncError as error:
-        if configuration.status_mapping:
+        if configuration.status_mapping or configuration.create:
             raise _untried(error) from error
         return configuration, account, {"ado_account_id": error}
 
@@ -299,6 +318,7 @@ def remove(services: Services, organization: Organization) -> str:
     with suppress(SyncError):
         services.foreign.forget(organization.slug)
         services.forbidden.end_all(organization.slug)
+        services.examinations.remove(organization.scope)
         while _remove_rows(services, organization.scope) and services.clock() < stop_at:
             continue
     return left

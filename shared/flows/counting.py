@@ -7,6 +7,7 @@ import msgspec
 
 from shared.domain.errors import Busy, NotFound, SyncError, Unauthenticated
 from shared.domain.failures import Disposition, disposition_of, reason_of
+from shared.domain.ids import is_slug
 from shared.domain.messages import InboundMessage, Message
 from shared.domain.model import ActivityEntry, IssueSide, Side
 from shared.domain.rules.deciding import Outcome
@@ -25,7 +26,7 @@ from shared.domain.traffic import (
 )
 from shared.services import Services
 from shared.settling.settler import ECHO
-from shared.store.organizations import UNKNOWN_ORGANIZATION, is_slug
+from shared.store.organizations import UNKNOWN_ORGANIZATION
 
 ISSUE, COMMENT = "issue", "comment"
 _NO_NEWS = frozenset({str(Outcome.SETTLED), ECHO})
@@ -139,9 +140,13 @@ def _was_to_be_told(settled: Settled, message: Message) -> bool:
 
 
 def note_comment(
-    services: Services, scope: str, issue_id: str, work_item_id: int, outcome: str, reason: str | None
+    services: Services,
+    scope: str,
+    issue_id: str,
+    work_item_id: int,
+    outcome: str,
+    reason: str | None,
+    side: Side = Side.SENTRY,
 ) -> None:
-    event = Event(
-        services.clock(), Side.SENTRY, COMMENT, outcome, issue_id, work_item_id, reason, told_by="hook"
-    )
+    event = Event(services.clock(), side, COMMENT, outcome, issue_id, work_item_id, reason, told_by="hook")
     services.ledger.count(scope, Hour(), event)

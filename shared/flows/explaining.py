@@ -81,6 +81,8 @@ def explain(
         sentences += _of_link(services, organization, link, names)
     if not links:
         sentences += _not_linked(issue_id, work_item_id, issues, ended)
+    sentences += _was_linked(ended)
+    if not links:
         sentences += _counts(services, scope, Side.ADO if work_item_id is not None else Side.SENTRY)
     sentences += _put_off(services, scope, issue_id, work_item_id, links)
     sentences += _switches(organization)
@@ -205,8 +207,8 @@ def _ended(
     issue_id: str | None,
     work_item_id: int | None,
 ) -> list[tuple[Side, Ended]]:
-    if links:
-        return []
+    """Return the links that are over, but for those of two that were linked anew."""
+    linked = {name for each in links for name in (each.issue_id, str(each.work_item_id))}
     found: list[tuple[Side, Ended]] = []
     if issue_id is not None:
         ended = services.activity.ended(scope, End(Side.SENTRY, issue_id))
@@ -214,7 +216,7 @@ def _ended(
     elif work_item_id is not None:
         ended = services.activity.ended(scope, End(Side.ADO, str(work_item_id)))
         found += [(Side.SENTRY, each) for each in ended]
-    return found
+    return [(side, each) for side, each in found if each.partner not in linked]
 
 
 def _not_linked(
@@ -231,6 +233,9 @@ def _not_linked(
         yield f"{name if issue_id is not None else f'#{work_item_id}'} is not linked."
     if not ended:
         yield "It has not been linked in the last 90 days."
+
+
+def _was_linked(ended: Sequence[tuple[Side, Ended]]) -> Iterator[str]:
     for side, each in ended:
         partner = f"#{each.partner}" if side is Side.ADO else f"issue {each.partner}"
         ways = {
@@ -271,7 +276,7 @@ def _put_off(
         return
     newest: dict[tuple[str | None, int | None], Event] = {}
     for event in services.traffic.events(scope, None, _EVENTS).events:
-        is_about = event.issue_id == issue_id if issue_id is not None else event.work_item_id == work_item_id
+        is_about = issue_id in {None, event.issue_id} and work_item_id in {None, event.work_item_id}
         if is_about and event.kind != PROBLEM:
             newest.setdefault((event.issue_id, event.work_item_id), event)
     for event in newest.values():
@@ -318,6 +323,11 @@ def _next(
         at = min(each.health.due or now for each in due)
         when = moment(max(at, now)) if at > now else "within five minutes"
         return f"The link is tried again {'at ' if at > now else ''}{when}, or at once by POST …/reconcile."
+    if not organization.configuration.issue_sync:
+        return (
+            "Nothing, until the sync is switched on again (issue_sync in the organization's document). To "
+            "make up for what changes until then: POST …/links/{issue}/{work item}/copy, from the right side."
+        )
     if any(sides(each, organization.configuration) == "apart" for each in links):
         return (
             "Nothing, until somebody changes either side. To make both agree now: "

@@ -6,8 +6,11 @@ from typing import Any
 import msgspec
 
 from shared.domain.configuration import Configuration
-from shared.domain.model import WorkItemTypes
+from shared.domain.errors import Undecidable
+from shared.domain.model import IssueStatus, WorkItemTypes
+from shared.domain.rules.done import states_for_status
 
+_WRITTEN = (IssueStatus.RESOLVED, IssueStatus.UNRESOLVED)
 SWITCHED_OFF = "Issue sync is switched off for this organization (issue_sync)."
 
 
@@ -82,16 +85,18 @@ def described_fields(
             "default": {} if is_mapper else defaults[field.name].default,
         }
         if is_mapper:
-            entry["projects"] = [_project(each) for each in projects]
+            entry["projects"] = [_project(each, configuration) for each in projects]
         described.append(entry)
     return described
 
 
-def _project(project: ProjectStates) -> dict[str, Any]:
+def _project(project: ProjectStates, configuration: Configuration) -> dict[str, Any]:
+    types = project.types
     return {
         "id": project.id,
         "name": project.name,
-        "types": None if project.types is None else _types(project.types),
+        "types": None if types is None else _types(types),
+        "by_category": None if types is None else _by_category(project.id, types, configuration),
     }
 
 
@@ -100,3 +105,23 @@ def _types(types: WorkItemTypes) -> Mapping[str, Any]:
         name: [{"name": state.name, "category": state.category} for state in states]
         for name, states in types.items()
     }
+
+
+def _by_category(
+    project_id: str, types: WorkItemTypes, configuration: Configuration
+) -> Mapping[str, Mapping[str, str | None]]:
+    """Return for each type what is written for each status where nobody has chosen a state."""
+    unmapped = msgspec.structs.replace(configuration, status_mapping={})
+    return {
+        name: {status.value: _written(unmapped, project_id, name, status, types) for status in _WRITTEN}
+        for name in types
+    }
+
+
+def _written(
+    configuration: Configuration, project_id: str, name: str, status: IssueStatus, types: WorkItemTypes
+) -> str | None:
+    try:
+        return states_for_status(configuration, project_id, name, status, None, types)[0]
+    except Undecidable:
+        return None

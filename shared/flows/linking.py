@@ -1,6 +1,7 @@
 """Linking an issue to a work item, and unlinking them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -8,12 +9,13 @@ from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.domain.activity import failure_entry
-from shared.domain.errors import AlreadyLinked, Busy, Conflict, Rejected, Undecidable
+from shared.domain.errors import AlreadyLinked, Busy, Conflict, NotFound, Rejected, Undecidable
 from shared.domain.failures import health_after
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import (
     NOT_SEEN,
     ActivityEntry,
+    BackLinks,
     Ends,
     FormEntry,
     Health,
@@ -27,9 +29,11 @@ from shared.domain.model import (
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import as_if_edited
 from shared.domain.rules.partners import may_have_changed, still_shown
+from shared.flows.back_links import back_links_of, look_later, remnant_of
 from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.settling.observing import shown_title
+from shared.store.activity import UNLINKED
 from shared.store.idempotency import creation_of
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization, unknown
@@ -56,13 +60,16 @@ def link(
     *,
     form: FormEntry | None = None,
     created: bool = False,
+    reason: str | None = None,
+    rebuilt: bool = False,
 ) -> IssueLink:
     """Link the two and record their current ends; ``form`` says that Sentry's form asked for it.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
     side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
     once. An item that was just ``created`` for the issue gets its assignee. Where nobody knows what the work
-    item's state counts as, the link says so. ``ado`` is the client of a caller who links many.
+    item's state counts as, the link says so. ``ado`` is the client of a caller who links many; ``reason`` is
+    what the activity says of why the link was made. One that is ``rebuilt`` shows on its ends already.
     """
     ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
@@ -70,15 +77,18 @@ def link(
         seen = _first_seen(pair.link.seen, initial, created=created)
         verify_connected(services, organization)
         try:
-            made = replace(pair.link, seen=seen, form=form)
+            shown = BackLinks() if rebuilt else back_links_of(organization, services.clock())
+            made = replace(pair.link, seen=seen, form=form, linked_at=services.clock(), back_links=shown)
             stored = services.links.add(made, list(_edited_ends(services, pair)))
         except AlreadyLinked:
             raise
         except Conflict:
             continue  # We wrote to one of the ends at this moment: read them again.
-        began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev)
+        began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev, reason=reason)
         entries = (began, *([] if pair.problem is None else [failure_entry(pair.problem, services.clock())]))
         services.activity.add(organization.scope, stored.link.issue_id, work_item_id, *entries)
+        if stored.link.back_links is not None and not rebuilt:
+            look_later(services, organization, stored.link.issue_id, work_item_id)
         if seen != pair.link.seen:
             _copy(services, organization, stored, pair)
         fill_in(services, organization)
@@ -115,7 +125,9 @@ def _read(
     types = services.processes.types_with(
         ado, organization.slug, item.project_id, item.work_item_type, item.state
     )
-    side, health, problem = ItemSide(item.rev, item.state, None, item.assignee), Health(), None
+    reasons = item.reasons if organization.configuration.archive_reasons else None
+    side = ItemSide(item.rev, item.state, None, item.assignee, reasons=reasons)
+    health, problem = Health(), None
     try:
         side = counted(organization.configuration, item.project_id, item.work_item_type, side, types)
     except Undecidable as error:
@@ -188,15 +200,19 @@ def _first_seen(now: Ends, initial: Initial | None, *, created: bool) -> Ends:
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
     """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too.
 
-    Nothing is read of it but its key, so that a link which cannot be read can be removed as well.
+    One that cannot be read can be removed as well.
     """
-    services.links.discard(organization.scope, issue_id, work_item_id)
+    remnant = None
+    with suppress(Undecidable, NotFound):
+        stored = services.links.get(organization.scope, issue_id, work_item_id)
+        remnant = remnant_of(services, stored.link)
+    services.links.discard(organization.scope, issue_id, work_item_id, remnant)
     _end(services, organization, issue_id, work_item_id, None)
 
 
 def part(services: Services, organization: Organization, stored: StoredLink, reason: str) -> None:
     """Remove a link that a person ended in Sentry; raise Conflict if it changed, NotFound if it is gone."""
-    services.links.remove(stored)
+    services.links.remove(stored, remnant_of(services, stored.link))
     _end(services, organization, stored.link.issue_id, stored.link.work_item_id, reason)
 
 
@@ -205,6 +221,8 @@ def _end(
 ) -> None:
     """Let all end that ends with a link: also that its work item was created for the issue."""
     services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
-    entry = ActivityEntry(services.clock(), "unlinked", reason=reason)
+    entry = ActivityEntry(services.clock(), UNLINKED, reason=reason)
     services.activity.add(organization.scope, issue_id, work_item_id, entry)
     services.partners(organization).unlinked(issue_id, work_item_id)
+    if services.links.find_remnant(organization.scope, issue_id, work_item_id) is not None:
+        look_later(services, organization, issue_id, work_item_id)

@@ -1,16 +1,18 @@
 """Ids as people have them: a number or a text, a short id, ``AB#31``, the address of either page."""
 
 from collections.abc import Mapping
+from itertools import islice
 from urllib.parse import unquote
 
 from shared.ado.finding import is_url, is_within_organization, number_in
-from shared.domain.errors import Rejected
+from shared.domain.errors import Rejected, SyncError
 from shared.domain.ids import work_item_id_from
 from shared.sentry.names import is_address, is_id, is_short_id, is_within, name_in_address
 from shared.services import Services
 from shared.store.organizations import Organization
 
 _LONGEST = 1_000  # characters
+_MOST_LINKS = 10_000  # that are looked through for a name, which takes about two seconds
 Named = str | int | None
 
 
@@ -20,7 +22,16 @@ def issue_named(services: Services, organization: Organization, text: Named, nam
 
 
 def _looked_up(services: Services, organization: Organization, name: str) -> str:
-    return name if is_id(name) else services.sentry_at_once(organization).find_issue_id(name)
+    """Return the id behind a name; of an issue that Sentry does not show, a link may know it."""
+    if is_id(name):
+        return name
+    try:
+        return services.sentry_at_once(organization).find_issue_id(name)
+    except SyncError:
+        for passed in islice(services.links.walk(organization.scope), _MOST_LINKS):
+            if passed.stored is not None and passed.stored.link.short_id.upper() == name:
+                return passed.stored.link.issue_id
+        raise
 
 
 def issue_name(organization: Organization, text: Named, name: str) -> str:
@@ -40,7 +51,7 @@ def issue_name(organization: Organization, text: Named, name: str) -> str:
                 "page's address"
             )
     if is_id(wanted):
-        return wanted
+        return wanted.lstrip("0") or "0"
     if is_short_id(wanted):
         return wanted.upper()
     raise Rejected(f"{name} must be an issue's number, its short id such as FE-1, or the address of its page")

@@ -34,6 +34,7 @@ from shared.domain.subscriptions import (
     Subscription,
     SubscriptionStatus,
     WatchedEvent,
+    needed,
 )
 from shared.flows.reconciling import reconcile
 from shared.services import Services
@@ -112,6 +113,7 @@ class _Look:
         self._organization = organization
         self._turn = turn
         self._known = turn.record
+        self._needed = needed(organization.configuration.sync_comments_reverse)
         self._events: dict[str, WatchedEvent] = {}
         self._error: SyncError | None = None
         self.made = self.removed = 0
@@ -122,10 +124,10 @@ class _Look:
             url, secret, listed, hooks = self._gathered()
         except SyncError as error:
             self._error = error
-            for event in HookEvent:
+            for event in self._needed:
                 self._see(event, HookState.UNKNOWN)
         else:
-            for event in HookEvent:
+            for event in self._needed:
                 self._look_after(event, url, secret, listed, hooks)
         return self._record()
 
@@ -253,7 +255,7 @@ class _Look:
 
     def _record(self) -> HookRecord:
         now = self._services.clock()
-        states = {event: self._events[event].state for event in HookEvent}
+        states = {event: self._events[event].state for event in self._needed}
         problem = problem_of(states, self._error, _cure(self._error), now)
         problem = problem and problem.after(self._known.problem)
         return HookRecord(now, self._events, problem)
@@ -279,7 +281,11 @@ def _cure(error: SyncError | None) -> str:
 def commands(services: Services, organization: Organization, record: HookRecord) -> list[str]:
     """Return what somebody with the right to it can run, for each event that is not delivered to us."""
     well = {HookState.ENABLED, HookState.DISABLED_BY_USER}
-    events = [event for event in HookEvent if record.events.get(event, WatchedEvent()).state not in well]
+    events = [
+        event
+        for event in needed(organization.configuration.sync_comments_reverse)
+        if record.events.get(event, WatchedEvent()).state not in well
+    ]
     try:
         url = hook_url(services.settings.public_url, organization.slug, services.settings.addresses)
     except SyncError:

@@ -18,11 +18,10 @@ from shared.domain.errors import (
 )
 from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
-from shared.domain.model import WorkItem
 from shared.flows.counting import Settled, note_not_linked, note_settled
 from shared.flows.identifying import fill_in
 from shared.services import Services
-from shared.settling.observing import UnitOfWork, is_of_link
+from shared.settling.observing import UnitOfWork, is_of_link, is_plausible
 from shared.settling.recording import record_failure
 from shared.settling.settler import Settler
 from shared.store.links import StoredLink
@@ -61,7 +60,7 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
 
     def load(issue_id: str) -> StoredLink:
         stored = services.links.get(scope, issue_id, work_item_id)
-        _believe(message.snapshot, [stored], unit)
+        _believe(message, [stored], unit)
         return stored
 
     def others(names: Sequence[str]) -> list[str]:
@@ -77,18 +76,20 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
         waiting = _Waiting(message.only, load, is_rest=True, others=others)
     else:
         links = {each.link.issue_id: each for each in services.links.for_work_item(scope, work_item_id)}
-        _believe(message.snapshot, links.values(), unit)
+        _believe(message, links.values(), unit)
         waiting = _Waiting(
             _least_tried_first(links), lambda name: links.get(name) or load(name), others=others
         )
     return _settle_waiting(services, organization, waiting, unit, message)
 
 
-def _believe(snapshot: WorkItem | None, links: Iterable[StoredLink], unit: UnitOfWork) -> None:
-    """Believe what came along only as long as it is the linked work item, and no other's of that number."""
-    if snapshot is None or snapshot.id in unit.doubted:
-        return
-    if not all(is_of_link(snapshot, each.link) for each in links):
+def _believe(message: InboundMessage, links: Iterable[StoredLink], unit: UnitOfWork) -> None:
+    """Believe what came along only as long as it may be so, and is the linked work item of that number."""
+    known, snapshot = [each.link for each in links], message.snapshot
+    if not all(is_plausible(message.rev, each) for each in known):
+        unit.revs.pop(message.work_item_id, None)
+        unit.doubt(message.work_item_id)
+    elif snapshot is not None and not all(is_of_link(snapshot, each) for each in known):
         unit.doubt(snapshot.id)
 
 

@@ -1,6 +1,6 @@
 """What an operator sees of an organization: its traffic, its links, and its problems with their cures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -56,11 +56,13 @@ def status_of(services: Services, organization: Organization) -> Status:
     )
 
 
-def troubles_in_short(services: Services, organization: Organization, told: Told) -> list[Trouble]:
+def troubles_in_short(
+    services: Services, organization: Organization, told: Told, examined: Sequence[Trouble] = ()
+) -> list[Trouble]:
     """Return the problems that the doors and both services show, as cheaply as a look at all needs it."""
     scope, now = organization.scope, services.clock()
     hours = services.traffic.hours(scope, now)
-    facts = Facts(now=now, parts=told.problems, hours=hours, known=told.known)
+    facts = Facts(now=now, parts=told.problems, hours=hours, known=told.known, examined=examined)
     if any(each.kind == CHANGES_UNTOLD for each in troubles_of(facts)):
         facts = msgspec.structs.replace(facts, is_watched=_is_watched(services.hooks.get(scope)))
     return troubles_of(facts)
@@ -106,6 +108,7 @@ def _facts(
         missing=_missing(services, slug),
         unreadable=told.unreadable_links.last + told.unreadable_entries.last,
         known=told.known,
+        examined=services.examinations.get(organization.scope).troubles,
     )
 
 
@@ -113,6 +116,7 @@ def _missing(services: Services, slug: str) -> list[tuple[Side, str]]:
     settings, found = services.settings, []
     for side, ask in (
         (Side.ADO, settings.ado_webhook_secrets),
+        (Side.ADO, settings.ado_pat),
         (Side.SENTRY, settings.sentry_client_secrets),
         (Side.SENTRY, settings.sentry_token),
     ):

@@ -31,10 +31,11 @@ from shared.domain.errors import (
 )
 from shared.domain.model import ASSIGNEE_AMBIGUOUS, ASSIGNEE_NOT_FOUND
 from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
+from shared.domain.untrusted import UNSUPPORTED_VERSION
 from shared.http.back_off import BackOff
 from shared.http.body import BodyUnreadable, read_body
-from shared.http.session import TIMEOUT, Session
-from shared.http.trouble import UNSUPPORTED_VERSION, place_of, trouble_with_connection
+from shared.http.session import TIMEOUT, Session, origin_of
+from shared.http.trouble import place_of, trouble_with_connection
 
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, decompressed
 _LARGEST_PROBLEM = 64 * 1024  # bytes of an answer that says what went wrong
@@ -83,12 +84,14 @@ class Caller:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         quota: str = "",
+        heard: Callable[[Mapping[str, str]], None] = lambda _headers: None,
     ) -> Shape:
         """Make one call and return its answer as a ``kind``; raise NotFound, Conflict or an Upstream error.
 
         ``about`` names the one thing that the call concerns, if it concerns one: a 403 then says nothing of
         any other. ``missing`` is the kind of NotFound. ``quota`` names calls of one kind that come one after
         the other: once the service says that it grants no more for now, they wait, and are not refused.
+        ``heard`` gets the headers of an answer that is a success, such as those that name the next page.
         """
         operation = f"{method} {url.partition('?')[0]}"
         self.back_off.verify(self.service, quota)
@@ -98,7 +101,26 @@ class Caller:
             if quota and _is_used_up(response.headers):
                 self.back_off.spent(quota, _until_reset(response.headers))
             self._verify_success(operation, response, about, missing)
+            heard(response.headers)
             return self._value(operation, response, kind)
+
+    def deliver(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+        """Post a body as a webhook does, and return the status and the decoded answer, None if it is no JSON.
+
+        Raises Upstream errors only for what keeps an answer from coming.
+        """
+        operation = f"POST {url.partition('?')[0]}"
+        request = requests.Request("POST", url, headers={**self.headers, **headers}, data=body)
+        with self._translated(operation, url), self._sent(request) as response:
+            problem = _problem_in(response)
+            try:
+                return response.status_code, decode_delivery(problem or b"")
+            except Malformed:
+                return response.status_code, None
+
+    def clock_ahead(self, url: str) -> float | None:
+        """Return by how many seconds the clock behind ``url`` is ahead of ours; None if it did not say."""
+        return self.session.clocks.get(origin_of(url))
 
     def _sent(self, request: requests.Request) -> requests.Response:
         try:

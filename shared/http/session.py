@@ -5,17 +5,26 @@ import io
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Rejected
@@ -23,6 +32,7 @@ from shared.domain.secrecy import spellings_of
 
 CALL_TIME = 30.0  # seconds from the request to the last byte of its answer
 BETWEEN_BYTES = 10.0  # seconds
+_PUBLIC = "1.1.1.1"  # some public address, to which nothing connects
 TIMEOUT = (3.05, BETWEEN_BYTES)  # seconds to connect, and between two bytes
 
 
@@ -62,19 +72,53 @@ class _HurriedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_HurriedReader(self.fp.detach(), connection, deadline))
 
 
-class _VerifiedConnection:
-    """Verifies the address after name resolution and before any byte is sent; limits the time of a call.
+class _Resolving:
+    """Finds the addresses of a host."""
 
-    urllib3 has no public place for this, so a method of its own is overridden, and ``new_session`` tries it.
+    _dns_host: str  # urllib3's own: the name that it looks up
+
+    def _addresses(self) -> list[str]:
+        """Return the addresses that the host's name leads to, in the order in which they are to be tried."""
+        host, port = self._dns_host.strip("[]"), self.port  # type: ignore[attr-defined]  # both bases have it
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(host, self, error) from error  # type: ignore[arg-type]  # it is one
+        except UnicodeError:
+            raise LocationParseError(f"{host!r}, label empty or too long") from None
+        return list(dict.fromkeys(str(place[0]) for *_, place in found))
+
+
+class _VerifiedConnection:
+    """Verifies every address of a host before it connects to one of them; limits the time of a call.
+
+    An address that is refused is never connected to: otherwise an answer would tell which of its ports are
+    open. urllib3 has no public place for this, so a method of its own is overridden, and ``new_session``
+    tries it.
     """
 
     policy = AddressPolicy()
+    _dns_host: str
 
     def _new_conn(self) -> socket.socket:
-        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
+        name, addresses = self._dns_host, self._addresses()  # type: ignore[attr-defined]  # what stands below finds them
+        for each in addresses:
+            self.policy.verify_address(name, each)
+        *earlier, last = addresses
+        for each in earlier:
+            with suppress(ConnectTimeoutError, NewConnectionError):
+                return self._connected(name, each)
+        return self._connected(name, last)
+
+    def _connected(self, name: str, address: str) -> socket.socket:
+        """Return a connection to one of the addresses, and not to what the name leads to by now."""
+        self._dns_host = address
         try:
-            # Both bases have a host as well.
-            self.policy.verify_address(self.host, connection.getpeername()[0])  # type: ignore[attr-defined]
+            connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # both bases have it
+        finally:
+            self._dns_host = name  # The certificate is to be the name's.
+        try:
+            self.policy.verify_address(name, connection.getpeername()[0])
         except (Rejected, OSError):
             connection.close()
             raise
@@ -86,7 +130,10 @@ class _VerifiedConnection:
 
 
 class _LedAstray:
-    """Stands below the check, in a trial, and lets every name lead to an address that no policy allows."""
+    """Stands below the check, in a trial: a verified address, and a connection that no policy allows."""
+
+    def _addresses(self) -> list[str]:
+        return [_PUBLIC]
 
     def _new_conn(self) -> "_LedAstray":
         _ = super()._new_conn  # type: ignore[misc]  # what the check builds on has to be there
@@ -100,7 +147,7 @@ class _LedAstray:
 
 
 def _pool_classes(policy: AddressPolicy, *below: type) -> dict[str, type[HTTPConnectionPool]]:
-    checks, holding = (_VerifiedConnection, *below), {"policy": policy}
+    checks, holding = (_VerifiedConnection, *below, _Resolving), {"policy": policy}
     plain = type("VerifiedHTTPConnection", (*checks, HTTPConnection), holding)
     secure = type("VerifiedHTTPSConnection", (*checks, HTTPSConnection), holding)
     return {
@@ -138,6 +185,11 @@ class VerifyingAdapter(HTTPAdapter):
         return super().send(request if auth is None else auth(request), **options)
 
 
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 class Session(requests.Session):
     """A session that ignores proxies, .netrc and cookies, and never looks where a redirect leads.
 
@@ -156,6 +208,8 @@ class Session(requests.Session):
         super().__init__()
         self.verify = bundle or True
         self.spellings = spellings_of(secrets)
+        # By how many seconds the clock of each origin is ahead of ours, as its last answer dated itself.
+        self.clocks: dict[str, float] = {}
         self.trust_env = False
         self.cookies.set_policy(
             DefaultCookiePolicy(allowed_domains=[])
@@ -163,6 +217,22 @@ class Session(requests.Session):
         adapter = VerifyingAdapter(policy, connections=connections)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        began = time.time()
+        response = super().send(request, **options)
+        self._note_clock(request.url or "", response.headers.get("Date"), (began + time.time()) / 2)
+        return response
+
+    def _note_clock(self, url: str, dated: str | None, now: float) -> None:
+        """Compare clocks: an answer names the second in which it was begun.
+
+        https://www.rfc-editor.org/rfc/rfc9110#field.date
+        """
+        with suppress(TypeError, ValueError, OverflowError):
+            # A proxy may have added its own before it.
+            last = (dated or "").removesuffix(" GMT").rpartition(" GMT, ")[2]
+            self.clocks[origin_of(url)] = parsedate_to_datetime(f"{last} GMT").timestamp() + 0.5 - now
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  # the base's signature
         """Return None. Otherwise the library reads the whole body of a redirect, however large it is."""

@@ -9,14 +9,14 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
 
 from shared.domain.errors import NotTrusted, Unavailable
-
-UNKNOWN_AUTHORITY = "unknown-certificate-authority"
-EXPIRED_CERTIFICATE = "expired-certificate"
-OTHER_NAME = "certificate-of-another-name"
-UNUSABLE_CERTIFICATE = "unusable-certificate"
-UNSUPPORTED_VERSION = "unsupported-version"
-NO_TLS = "no-tls"
-UNKNOWN_NAME = "unknown-host-name"
+from shared.domain.untrusted import (
+    EXPIRED_CERTIFICATE,
+    NO_TLS,
+    OTHER_NAME,
+    UNKNOWN_AUTHORITY,
+    UNKNOWN_NAME,
+    UNUSABLE_CERTIFICATE,
+)
 
 # OpenSSL's numbers: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/#error-codes
 _AUTHORITY_CODES = frozenset({2, 18, 19, 20, 21, 24, 26, 27})

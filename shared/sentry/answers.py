@@ -1,7 +1,9 @@
 """The shapes of Sentry's answers, as far as they are read: anything else in their place is no answer."""
 
+import re
+from contextlib import suppress
 from html import unescape
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, field
@@ -12,11 +14,14 @@ from shared.domain.model import (
     TEAM_ASSIGNEE,
     Assignee,
     ExternalIssue,
+    IntegrationIssue,
     IssueStatus,
     Person,
+    SentryEvent,
     SentryIssue,
     Stranger,
 )
+from shared.domain.text import one_line
 from shared.sentry.accounts import Account
 
 # Sentry quirk: ids are texts in one place and numbers in another.
@@ -39,6 +44,25 @@ class ShortIdAnswer(msgspec.Struct, frozen=True):
 
 class OrganizationAnswer(Identified, frozen=True):
     """An organization of which no more is read."""
+
+
+class AuthAnswer(msgspec.Struct, frozen=True):
+    scopes: list[str] | None = None
+
+
+class IndexAnswer(msgspec.Struct, frozen=True):
+    """What our token may do."""
+
+    auth: AuthAnswer | None = None
+
+
+class SentryAppAnswer(msgspec.Struct, frozen=True):
+    """An integration of the organization: where it sends its webhooks, and which."""
+
+    name: str
+    slug: str
+    webhook_url: str | None = field(name="webhookUrl", default=None)
+    events: list[str] | None = None
 
 
 class Assigned(msgspec.Struct, frozen=True):
@@ -77,6 +101,35 @@ class ExternalIssueAnswer(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
+class IntegrationIssueAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """A link that one of Sentry's own integrations made: which one, and what it calls the other end."""
+
+    key: str | int | None = None
+    display_name: str | None = None
+    integration_key: str | None = None
+    integration_name: str | None = None
+
+    @property
+    def integration_issue(self) -> IntegrationIssue:
+        return IntegrationIssue(
+            key="" if self.key is None else str(self.key),
+            display_name=unescape(self.display_name or ""),
+            provider=self.integration_key or "",
+            integration=self.integration_name or "",
+        )
+
+
+class InstalledApp(msgspec.Struct, frozen=True):
+    slug: str
+
+
+class InstallationAnswer(msgspec.Struct, frozen=True):
+    """An integration of the organization's, by whatever vendor."""
+
+    uuid: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,64}\Z")]
+    app: InstalledApp
+
+
 class IssueAnswer(msgspec.Struct, frozen=True):
     """An issue. While Sentry merges, deletes or reprocesses it, its status is none of ours: no answer."""
 
@@ -87,8 +140,14 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     permalink: str | None = None
     project: ProjectAnswer | None = None
     level: str | None = None
+    # No more than a hint, which older versions do not give.
+    substatus: Any = None
     external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
     short_id: str | None = field(name="shortId", default=None)
+    integration_issues: list[IntegrationIssueAnswer] | None = field(name="integrationIssues", default=None)
+    # Neither a count nor a history in another shape may keep an issue from being read.
+    count: Any = None
+    activity: Any = None
 
     @property
     def issue(self) -> SentryIssue:
@@ -100,8 +159,73 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             permalink=self.permalink or "",
             project_slug=(self.project.slug if self.project else None) or "",
             level=self.level or "",
+            substatus=self.substatus if isinstance(self.substatus, str) else "",
             external_issues=tuple(each.external_issue for each in self.external_issues or ()),
             short_id=self.short_id or "",
+            integration_issues=tuple(each.integration_issue for each in self.integration_issues or ()),
+            regression=_regression_in(self.activity),
+            count=_number(self.count),
+        )
+
+
+class ActivityAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    id: Id
+    type: str
+    date_created: str
+
+
+# What says how an issue got the status that it has. https://github.com/getsentry/sentry (types/activity.py)
+_REGRESSION = "set_regression"
+_STATUS_ACTIVITY = re.compile("set_(resolved|unresolved|ignored|escalating|regression)")
+
+
+def _regression_in(activity: Any) -> str:
+    """Return the id of the last change of status in a history if it is a regression, or nothing.
+
+    Sentry quirk: an issue that a person unresolved has the substatus of a regression as well
+    (docs/vendor_quirks.md#sentry-rest).
+    """
+    changes = []
+    for each in activity if isinstance(activity, list) else ():
+        with suppress(msgspec.ValidationError):
+            changes.append(msgspec.convert(each, ActivityAnswer))
+    changes = [each for each in changes if _STATUS_ACTIVITY.match(each.type)]
+    last = max(changes, key=lambda each: (each.date_created, int(each.id)), default=None)
+    return str(last.id) if last is not None and last.type == _REGRESSION else ""
+
+
+def _number(value: Any) -> int:
+    """Sentry quirk: counts are texts."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
+class Release(msgspec.Struct, frozen=True):
+    version: str | None = None
+
+
+class Tag(msgspec.Struct, frozen=True):
+    key: str | None = None
+    value: str | None = None
+
+
+class EventAnswer(msgspec.Struct, frozen=True):
+    """An event: its release is an object, or a tag as its environment is."""
+
+    event_id: Annotated[str, Meta(pattern=r"^[0-9a-fA-F-]{1,36}\Z")] | None = field(
+        name="eventID", default=None
+    )
+    release: Release | str | None = None
+    tags: list[Tag] | None = None
+
+    @property
+    def event(self) -> SentryEvent:
+        tags = {each.key: each.value or "" for each in self.tags or ()}
+        named = self.release.version if isinstance(self.release, Release) else self.release
+        return SentryEvent(
+            id=self.event_id or "",
+            release=one_line(named or tags.get("release", "")),
+            environment=one_line(tags.get("environment", "")),
         )
 
 

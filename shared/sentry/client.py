@@ -1,24 +1,33 @@
 """The Sentry REST client: one method for each call, named after its meaning."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 import requests
 from requests.auth import AuthBase
 
+from shared.domain.comments import is_ours_in_sentry
 from shared.domain.decoding import Shape
 from shared.domain.errors import Forbidden, NotAssignable, NotFound, OrganizationGone, Refused, Unauthorized
 from shared.domain.model import (
     ASSIGNEE_AMBIGUOUS,
     ASSIGNEE_NOT_FOUND,
+    OUR_ARCHIVE,
     Assignee,
+    ExternalIssue,
     FoundIssues,
+    Integration,
+    IssuePage,
     IssueStatus,
     Person,
+    ResolveIn,
     SentryComment,
+    SentryEvent,
     SentryIssue,
 )
 from shared.domain.paths import below
@@ -27,10 +36,15 @@ from shared.sentry.accounts import Account, holders, meant
 from shared.sentry.answers import (
     Acknowledged,
     CommentAnswer,
+    EventAnswer,
+    ExternalIssueAnswer,
     Identified,
+    IndexAnswer,
+    InstallationAnswer,
     IssueAnswer,
     MemberAnswer,
     OrganizationAnswer,
+    SentryAppAnswer,
     ShortIdAnswer,
 )
 
@@ -39,7 +53,15 @@ _MOST_CACHED = 10_000
 # Parts of an issue that the sync does not use and that cost Sentry time.
 _LIGHT = {"collapse": ["release", "tags", "stats"]}
 _BRIEF = {"detailed": "0"}
+_RELEASES: dict[ResolveIn, dict[str, Any]] = {
+    ResolveIn.NEXT_RELEASE: {"inNextRelease": True},
+    ResolveIn.CURRENT_RELEASE: {"inRelease": "latest"},
+}
 LARGEST_BATCH = 100
+_CURSOR = re.compile(r'cursor="([0-9:]{1,60})"')
+
+Answered = TypeVar("Answered")
+_ALREADY_POSTED = "already posted"
 
 
 class BearerAuth(AuthBase):
@@ -57,6 +79,7 @@ class MemberCache:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kept: dict[tuple[str, str], tuple[tuple[Account, ...], float]] = {}
+        self._installed: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
     def find(self, base_url: str, email: str) -> tuple[Account, ...]:
@@ -73,6 +96,14 @@ class MemberCache:
     def forget(self, base_url: str, email: str) -> None:
         with self._lock:
             self._kept.pop((base_url, email), None)
+
+    def installation(self, base_url: str) -> str | None:
+        """Return the installed app as which a call succeeded, if any did."""
+        uuid, at = self._installed.get(base_url, (None, 0.0))
+        return uuid if self._clock() - at < _CACHED_FOR else None
+
+    def note_installation(self, base_url: str, uuid: str) -> None:
+        self._installed[base_url] = (uuid, self._clock())
 
 
 class SentryClient:
@@ -93,8 +124,11 @@ class SentryClient:
     ) -> None:
         # Sentry quirk: routes without an organization are deprecated, and every path ends with a slash.
         self._base_url = f"{below(base_url, 'api', '0', 'organizations', organization)}/"
+        self._index_url = f"{below(base_url, 'api', '0')}/"
         self._project_url = f"{below(base_url, 'api', '0', 'projects', organization)}/"
+        self._app_url = f"{below(base_url, 'api', '0', 'sentry-app-installations')}/"
         self._web_url = f"{below(base_url, 'organizations', organization)}/"
+        self._settings_url = f"{below(base_url, 'settings', organization, 'developer-settings')}/"
         self._members = members
         self._presence = presence
         self._caller = Caller(
@@ -115,6 +149,37 @@ class SentryClient:
         answer = self._caller.call("GET", self._base_url, OrganizationAnswer, params=_BRIEF)
         return str(int(answer.id))
 
+    def clock_ahead(self) -> float | None:
+        """Return by how many seconds its clock is ahead of ours, or None if it has not said."""
+        return self._caller.clock_ahead(self._base_url)
+
+    def scopes(self) -> frozenset[str] | None:
+        """Return the scopes of our token, or None if Sentry does not tell them.
+
+        Sentry quirk: not documented, and what its own command ``sentry-cli info`` asks
+        (docs/vendor_quirks.md#sentry-rest).
+        """
+        auth = self._caller.call("GET", self._index_url, IndexAnswer, about="our token").auth
+        return None if auth is None or auth.scopes is None else frozenset(auth.scopes)
+
+    # https://docs.sentry.io/api/integration/retrieve-the-custom-integrations-created-by-an-organization/
+    def integrations(self) -> list[Integration]:
+        rows = self._caller.call("GET", self._url("sentry-apps"), list[SentryAppAnswer], about="integrations")
+        return [
+            Integration(each.name, each.slug, each.webhook_url or "", tuple(each.events or ()))
+            for each in rows
+        ]
+
+    @property
+    def settings_url(self) -> str:
+        """Return the address of the page where integrations are set up."""
+        return self._settings_url
+
+    # https://docs.sentry.io/api/organizations/list-an-organizations-members/
+    def is_member(self, email: str) -> bool:
+        """Tell whether somebody in the organization has this address."""
+        return bool(self._holders(email))
+
     # https://docs.sentry.io/api/events/retrieve-an-issue/
     def get_issue(self, issue_id: str) -> SentryIssue:
         return self._issue("GET", issue_id, params=_LIGHT)
@@ -122,7 +187,7 @@ class SentryClient:
     # https://docs.sentry.io/api/organizations/resolve-a-short-id/
     def find_issue_id(self, short_id: str) -> str:
         """Return the id of the issue that people call so, such as FE-1, or raise NotFound."""
-        answer = self._caller.call(
+        answer = self._call(
             "GET",
             self._url("shortids", short_id),
             ShortIdAnswer,
@@ -163,9 +228,104 @@ class SentryClient:
                 unreadable |= wanted if issue_id is None else {issue_id} & wanted
         return FoundIssues(found, frozenset(unreadable - found.keys()))
 
+    # https://docs.sentry.io/api/events/list-an-organizations-issues/
+    def linked_issues(self, after: str | None) -> IssuePage:
+        """Return the next page of the issues that are linked to anything, with all that they show of it.
+
+        Sentry quirk: it lists what was seen within 90 days, and no more (docs/vendor_quirks.md#sentry-rest).
+        """
+        query = {
+            "query": "is:linked",
+            "project": "-1",
+            "collapse": "stats",
+            "expand": ["sentryAppIssues", "integrationIssues"],
+            **({} if after is None else {"cursor": after}),
+        }
+        links: list[str] = []
+        rows = self._call(
+            "GET",
+            self._url("issues"),
+            list[Any],
+            about="the linked issues",
+            params=query,
+            quota="lists of issues",
+            heard=lambda headers: links.append(headers.get("Link", "")),
+        )
+        issues = [_find_readable(row) for row in rows]
+        read = tuple(each for each in issues if each is not None)
+        return IssuePage(read, _next_page("".join(links)), len(issues) - len(read))
+
+    # Entries on an issue's page
+
+    def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
+        return self._issue("GET", issue_id, params={**_LIGHT, "expand": "sentryAppIssues"})
+
+    # https://docs.sentry.io/api/integration/create-or-update-an-external-issue/
+    def put_entry(self, issue_id: str, url: str, project: str, identifier: str) -> ExternalIssue:
+        """Show one thing on an issue's page as our link, in place of the one before.
+
+        Only the app to which our token belongs may do that. Raises Forbidden if no installed one is that.
+        """
+        body = {"issueId": int(issue_id), "webUrl": url, "project": project, "identifier": identifier}
+
+        def put(uuid: str) -> ExternalIssue:
+            return self._of_app(
+                "POST", (uuid,), ExternalIssueAnswer, issue_id, missing="issue-not-found", json=body
+            ).external_issue
+
+        return self._as_our_app(put)
+
+    # https://docs.sentry.io/api/integration/delete-an-external-issue/
+    def remove_entry(self, entry: ExternalIssue, issue_id: str) -> None:
+        """Take an entry of ours away, whether it is still there or not, or raise Forbidden."""
+
+        def remove(uuid: str) -> None:
+            with suppress(NotFound):
+                self._of_app("DELETE", (uuid, entry.id), type(None), issue_id)
+
+        self._as_our_app(remove)
+
+    def _of_app(
+        self, method: str, segments: tuple[str, ...], kind: type[Shape], issue_id: str, **sent: Any
+    ) -> Shape:
+        uuid, *entry = segments
+        url = f"{below(self._app_url, uuid, 'external-issues', *entry)}/"
+        return self._call(method, url, kind, about=f"the entries of issue {issue_id}", **sent)
+
+    def _as_our_app(self, call: Callable[[str], Answered]) -> Answered:
+        """Make a call as the installed app that our token belongs to, which nothing but an answer tells."""
+        known = self._members.installation(self._base_url)
+        refused: Forbidden | None = None
+        for uuid in [known] if known else self._installations():
+            try:
+                answered = call(uuid)
+            except Forbidden as error:
+                refused = error
+            else:
+                self._members.note_installation(self._base_url, uuid)
+                return answered
+        detail = "no integration of the organization is the one that SENTRY_TOKEN belongs to"
+        raise refused or Forbidden("sentry", detail, about="the integration")
+
+    def _installations(self) -> list[str]:
+        url = self._url("sentry-app-installations")
+        listed = self._call("GET", url, list[InstallationAnswer], about="the integrations")
+        return [each.uuid for each in listed]
+
     # https://docs.sentry.io/api/events/update-an-issue/
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
-        return self._issue("PUT", issue_id, json={"status": status.value})
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
+        """Write a status. What we archive stays so until its work item is reopened, however often it happens.
+
+        https://docs.sentry.io/product/issues/states-triage/
+        """
+        body: dict[str, Any] = {"status": status.value}
+        if status is IssueStatus.IGNORED:
+            body["substatus"] = OUR_ARCHIVE
+        if status is IssueStatus.RESOLVED and resolve_in in _RELEASES:
+            body["statusDetails"] = _RELEASES[resolve_in]
+        return self._issue("PUT", issue_id, json=body)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         if not isinstance(assignee, Person):
@@ -218,18 +378,65 @@ class SentryClient:
 
         Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
-        comments = self._call(
+        for each in self._comments(issue_id):
+            if str(each.id) == comment_id:
+                author, text = each.user and each.user.name, each.data and each.data.text
+                url = self.activity_url(issue_id, comment_id)
+                return SentryComment(comment_id, author or "Somebody", text or "", url)
+        raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
+
+    def _comments(self, issue_id: str) -> list[CommentAnswer]:
+        return self._call(
             "GET",
             self._url("issues", issue_id, "comments"),
             list[CommentAnswer],
             about=f"the comments of issue {issue_id}",
         )
-        for each in comments:
-            if str(each.id) == comment_id:
-                author, text = each.user and each.user.name, each.data and each.data.text
-                url = f"{self.web_url(issue_id)}activity/#event_{comment_id}"
-                return SentryComment(comment_id, author or "Somebody", text or "", url)
-        raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
+
+    def find_comment(self, issue_id: str, url: str) -> str | None:
+        """Return the id of the first comment of ours that begins with a link to ``url``, or None.
+
+        Only the latest ones are looked at: as many as Sentry lists at once.
+        """
+        for each in reversed(self._comments(issue_id)):
+            text = (each.data.text if each.data else None) or ""
+            if is_ours_in_sentry(text) and f"]({url}):" in text.strip().partition("\n")[0]:
+                return str(each.id)
+        return None
+
+    def add_comment(self, issue_id: str, text: str) -> str | None:
+        """Add a comment and return its id, or None if Sentry says that it is there already.
+
+        Sentry quirk: no documented call adds one (docs/vendor_quirks.md#sentry-rest).
+        """
+        try:
+            answer = self._call(
+                "POST",
+                self._url("issues", issue_id, "comments"),
+                CommentAnswer,
+                about=f"the comments of issue {issue_id}",
+                missing="issue-not-found",
+                json={"text": text},
+            )
+        except Refused as error:
+            # It takes no text twice from one author within an hour.
+            if _ALREADY_POSTED in error.quoted:
+                return None
+            raise
+        return str(answer.id)
+
+    # https://docs.sentry.io/api/events/retrieve-an-issue-event/
+    def latest_event(self, issue_id: str) -> SentryEvent:
+        """Return the newest event of an issue; an empty one if there is none to be had."""
+        try:
+            return self._call(
+                "GET",
+                self._url("issues", issue_id, "events", "latest"),
+                EventAnswer,
+                about=f"the events of issue {issue_id}",
+            ).event
+        except (NotFound, Forbidden, Refused):
+            return SentryEvent()
 
     def _user_id(self, email: str, issue_id: str) -> str:
         """Return the id for an assignment, or raise NotAssignable if it is not clear whose address this is.
@@ -282,8 +489,27 @@ class SentryClient:
     def web_url(self, issue_id: str) -> str:
         return f"{below(self._web_url, 'issues', issue_id)}/"
 
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        """Return where the page of an issue shows a comment, or another activity."""
+        return f"{self.web_url(issue_id)}activity/#event_{activity_id}"
+
+    def event_url(self, issue_id: str, event_id: str) -> str:
+        return f"{below(self._web_url, 'issues', issue_id, 'events', event_id)}/"
+
     def _url(self, *segments: str) -> str:
         return f"{below(self._base_url, *segments)}/"
+
+
+def _next_page(link: str) -> str | None:
+    """Return the cursor of the next page, or None if this is the last.
+
+    Sentry quirk: a next page is always named, and says whether it holds anything.
+    https://docs.sentry.io/api/pagination/
+    """
+    for part in link.split(","):
+        if 'rel="next"' in part and 'results="true"' in part and (found := _CURSOR.search(part)):
+            return found[1]
+    return None
 
 
 def _find_readable(row: Any) -> SentryIssue | None:
@@ -325,4 +551,6 @@ def _problem_of(content: Any) -> str:
     if detail:
         return str(detail)
     (field, problems), *_ = content.items()
+    if isinstance(problems, dict):
+        (_, problems), *_ = problems.items()
     return f"{field}: {problems[0]}"

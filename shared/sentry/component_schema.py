@@ -7,6 +7,8 @@ import json
 import sys
 from typing import Any
 
+# So many required fields of a type can be chosen in the form; others are written as lines.
+MOST_REQUIRED = 3
 # Left empty, nothing is written until one side changes.
 _INITIAL = {
     "type": "select",
@@ -56,6 +58,12 @@ def component_schema(organization: str) -> dict[str, Any]:
                             "name": "description",
                             "default": "issue.description",
                         },
+                        *_required(base),
+                        {
+                            "type": "textarea",
+                            "label": "Other fields, as name = value",
+                            "name": "other_fields",
+                        },
                         _select("Area", "area_path", f"{base}/options/areas"),
                         _select("Iteration", "iteration_path", f"{base}/options/iterations"),
                         {"type": "text", "label": "Tags", "name": "tags"},
@@ -63,9 +71,40 @@ def component_schema(organization: str) -> dict[str, Any]:
                         _INITIAL,
                     ],
                 },
-            }
+            },
+            {
+                "type": "alert-rule-action",
+                "title": "Create an Azure DevOps work item",
+                "settings": {
+                    "type": "alert-rule-settings",
+                    "uri": f"{base}/alert-rule/save",
+                    "description": "One work item for each issue, linked to it.",
+                    "required_fields": [
+                        project,
+                        _select("Type", "work_item_type", f"{base}/options/work-item-types"),
+                    ],
+                    "optional_fields": [
+                        _select("Area", "area_path", f"{base}/options/areas"),
+                        {"type": "text", "label": "Tags", "name": "tags"},
+                    ],
+                },
+            },
         ]
     }
+
+
+def _required(base: str) -> list[dict[str, Any]]:
+    """Return a choice for each of the first fields that a type still needs, if its values are limited.
+
+    Sentry's schema does not change with the type that is chosen, so each is offered in its turn.
+    """
+    return [
+        {
+            **_select(f"Required field {place}", f"required_{place}", f"{base}/options/required-{place}"),
+            "depends_on": ["project", "work_item_type"],
+        }
+        for place in range(1, MOST_REQUIRED + 1)
+    ]
 
 
 def _select(label: str, name: str, uri: str) -> dict[str, Any]:

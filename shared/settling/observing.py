@@ -27,6 +27,7 @@ from shared.domain.ids import is_guid
 from shared.domain.model import (
     FIELDS,
     NOT_SEEN,
+    OUR_ARCHIVE,
     STATUS,
     ActivityEntry,
     Claim,
@@ -52,8 +53,9 @@ from shared.domain.rules.people import NO_MORE, Acquaintance, same_person
 from shared.settling.names import NameCache
 from shared.store.links import LinkStore, StoredEnd
 
-RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
+RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
 _NOT_ASKED: WorkItemTypes = {}
+_MOST_UNSEEN_EDITS = 1_000
 _RETRY_AFTER = 2.0  # seconds; most writes finish within this time
 _LONGEST_TITLE = 200  # characters
 
@@ -154,7 +156,8 @@ class Observation(msgspec.Struct, frozen=True):
     known what the item's state counts as. ``siblings`` are the fields of each side that we wrote through
     another link, which ``seen`` has already and ``was`` has not; ``edited`` are those that a person changed.
     ``reopened`` is the side that we reopened so, although the partner of this link is done.
-    ``ends`` are the rows of the sides on which something had changed.
+    ``ends`` are the rows of the sides on which something had changed. ``own_archive`` says that the issue is
+    archived because we archived it.
     """
 
     link: IssueLink
@@ -169,6 +172,7 @@ class Observation(msgspec.Struct, frozen=True):
     reopened: Side | None = None
     ends: Mapping[Side, StoredEnd] = {}
     acquaintance: Acquaintance = NO_MORE
+    own_archive: bool = False
 
     @property
     def told_from(self) -> Ends:
@@ -203,9 +207,11 @@ class Observer:
         item = self._item(link, unit)
         if item is not None:
             link = _updated(link, item)
+        reads_reasons = bool(self.configuration.archive_reasons)
+        item_side = _item_side(link.seen.item, item, reads_reasons=reads_reasons)
         issue = self.issue(link.issue_id, unit)
         link = named_as(link, issue)
-        now = Ends(issue.side, _item_side(link.seen.item, item))
+        now = Ends(issue.side, item_side)
         seen, repeats = link.seen, False
         if claim := link.claim:
             seen = seen_after_crash(seen, claim, now)
@@ -273,7 +279,17 @@ class Observer:
             edited=frozenset(edited),
             reopened=self._reopened(link, seen, siblings, unit),
             ends=ends,
+            own_archive=self._is_own_archive(link, seen, now, unit),
         )
+
+    def _is_own_archive(self, link: IssueLink, seen: Ends, now: Ends, unit: UnitOfWork) -> bool:
+        """Tell whether we archived the issue, if that may matter: when the work item moved meanwhile."""
+        if now.issue.status is not IssueStatus.IGNORED or not state_moved(seen, now):
+            return False
+        # Archived in another way, a person took it out of the archive and put it back.
+        if self.issue(link.issue_id, unit).substatus not in {"", OUR_ARCHIVE}:
+            return False
+        return own_write(self.end(link.end(Side.SENTRY), unit).record, STATUS, now.issue.status) is not None
 
     def _reopened(
         self, link: IssueLink, seen: Ends, siblings: Set[tuple[Side, str]], unit: UnitOfWork
@@ -322,6 +338,9 @@ class Observer:
         try:
             types = self._types(observation, unit)
             item = counted(self.configuration, link.project_id, link.work_item_type, now.item, types)
+            if not state_moved(seen, now) and (seen.item.status, item.status) == (RESOLVED, IGNORED):
+                # We resolved it ourselves, and a rule of its process chose the reason.
+                item = replace(item, status=RESOLVED)
         except Conflict:
             raise
         except SyncError as error:
@@ -339,9 +358,12 @@ class Observer:
         is_behind = unit.rows_come_late and item is not None and item.rev < link.seen.item.rev
         if link.work_item_id in unit.asked_for and not is_behind:
             return item
-        if item is not None and is_newer(item, link) and link.claim is None:
+        # A list does not show the reasons: what it found is asked for where they matter.
+        is_whole = item is not None and (item.reasons is not None or not self.configuration.archive_reasons)
+        is_news = item is not None and is_newer(item, link) and link.claim is None
+        if is_news and is_whole:
             return item
-        if is_doubtful(link) or link.work_item_id in unit.doubted:
+        if is_news or is_doubtful(link) or link.work_item_id in unit.doubted:
             unit.verify_heard("ado")
             asked_at = self.clock()
             item = self.ado.get_work_item(link.work_item_id)
@@ -395,6 +417,15 @@ def is_of_link(item: WorkItem, link: IssueLink) -> bool:
     return item.project_id == link.project_id
 
 
+def is_plausible(rev: int, link: IssueLink) -> bool:
+    """Tell whether a message may tell the truth of a link's revision.
+
+    One far ahead of what is known would, if it were believed, let everything genuine look old. An item may
+    have been edited that often while nobody looked; so whoever doubts asks.
+    """
+    return rev - max(link.seen.item.rev, link.health.rev) <= _MOST_UNSEEN_EDITS
+
+
 def is_newer(item: WorkItem, link: IssueLink) -> bool:
     """Tell whether a work item that came along is newer than what is known of it.
 
@@ -440,8 +471,9 @@ def shown_title(title: str) -> str:
     return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 
-def _item_side(seen: ItemSide, item: WorkItem | None) -> ItemSide:
+def _item_side(seen: ItemSide, item: WorkItem | None, *, reads_reasons: bool) -> ItemSide:
     """Return the work item's side; its status is the last seen one, which the caller updates if it moved."""
     if item is None:
         return seen
-    return replace(seen, rev=item.rev, state=item.state, assignee=item.assignee)
+    reasons = item.reasons if reads_reasons else None
+    return replace(seen, rev=item.rev, state=item.state, assignee=item.assignee, reasons=reasons)

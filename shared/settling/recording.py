@@ -6,7 +6,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.activity import decision_entries, failure_entry, refusal_entry, step_entry
+from shared.domain.activity import (
+    decision_entries,
+    failure_entry,
+    refusal_entry,
+    resolved_now_entry,
+    step_entry,
+)
 from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Undecidable
 from shared.domain.failures import health_after, reason_of, unwell
 from shared.domain.failures import waiting as waiting_health
@@ -80,7 +86,9 @@ def record_of(
         claim=left,
         writes=(*recent_writes(observation.link, now), now) if has_written else observation.link.writes,
         passed_over=_passed_over(observation, written),
-        apart=reasons_after(observation.link, decision, written.refused.keys()),
+        apart=reasons_after(
+            observation.link, decision, {name: each.kind for name, each in written.refused.items()}
+        ),
     )
     return Record(link, tuple(_entries(observation, decision, written, health, now)))
 
@@ -167,6 +175,8 @@ def _entries(
         for entry in decision_entries(observation.told_from, observation.now, decision, now)
         if entry.outcome != Outcome.CONFLICT_RESOLVED and _happened(entry, decision, written)
     ]
+    if written.resolved_now is not None:
+        entries += [resolved_now_entry(written.resolved_now, now)]
     entries += [
         refusal_entry(name, each, decision, now, **(_where(written) if name == STATUS else {}))
         for name, each in written.refused.items()

@@ -16,10 +16,12 @@ from shared.domain.errors import Busy, Conflict, NotFound, SyncError, Undecidabl
 from shared.domain.model import (
     NO_SUCH_STATE,
     STATE_UNREACHABLE,
+    STATUS,
     ActivityEntry,
     Claim,
     End,
     IssueLink,
+    IssueStatus,
     Side,
 )
 from shared.domain.ports import Ado, Sentry
@@ -121,6 +123,7 @@ class Settler:
             for side in Side:
                 if decision.for_side(side):
                     unit.verify_heard(side.value)
+            self._tell_of_regression(observation.link, decision, unit)
             claimed = self._announce(stored, observation, decision, unit)
             written = self._write(claimed, observation, decision, unit)
             goes_on = tried < _MOST_STATES - 1 and self._has_another_way(observation, written)
@@ -136,9 +139,14 @@ class Settler:
             raise error
         if goes_on:
             return None
-        if link.waiting and not decision.completes and self.partners.all_done(link, link.waiting):
+        if link.waiting and not decision.completes and self._may_become_done(link, link.waiting):
             raise Conflict("the last of the other partners became done in the meantime")
         return REFUSED if written.refused else decision.outcome
+
+    def _may_become_done(self, link: IssueLink, side: Side) -> bool:
+        """Tell whether a side that waits may become what its partner is by now."""
+        archives = link.seen.counts_as(side.other) is IssueStatus.IGNORED
+        return self.partners.all_done(link, side, archives=archives)
 
     # Observe
 
@@ -197,7 +205,11 @@ class Settler:
                 decision = self._decided(observation, kept_open=None, copies=copies)
         side = decision.completes
         needs_all = self.configuration.done_when is DoneWhen.ALL and copies is None
-        if side and needs_all and not self.partners.all_done(observation.link, side):
+        if (
+            side
+            and needs_all
+            and not self.partners.all_done(observation.link, side, archives=decision.archives)
+        ):
             decision = self._decided(observation, kept_open=side)
         if decision.intents:
             verify_calm(observation.link, self.clock())
@@ -227,9 +239,23 @@ class Settler:
             kept_open=kept_open,
             acquaintance=observation.acquaintance,
             copies=copies,
+            own_archive=observation.own_archive,
         )
 
     # Announce and write
+
+    def _tell_of_regression(self, link: IssueLink, decision: Decision, unit: UnitOfWork) -> None:
+        """Have the work item told why it is reopened, if Sentry itself unresolved the issue.
+
+        This comes before the write: a worker that dies in between cannot leave it without a reason. Whoever
+        gets the message waits until the work item is open.
+        """
+        regression = self.observer.issue(link.issue_id, unit).regression
+        if regression and any(
+            each.field == STATUS and each.status is IssueStatus.UNRESOLVED
+            for each in decision.for_side(Side.ADO)
+        ):
+            self.partners.tell_of_regression(link, regression)
 
     def _announce(
         self, stored: StoredLink, observation: Observation, decision: Decision, unit: UnitOfWork

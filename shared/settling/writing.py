@@ -41,6 +41,7 @@ class Written:
 
     ``uncertain`` holds the intents of the one write without an answer; ``error`` says what stopped the rest.
     ``steps`` are the states on the way that were reached; ``refused_state`` is the one that was refused.
+    ``resolved_now`` is why an issue was resolved at once, and not in a release.
     """
 
     now: Ends
@@ -52,6 +53,7 @@ class Written:
     error: SyncError | None = None
     steps: list[Intent] = field(default_factory=list)
     refused_state: str | None = None
+    resolved_now: Refused | None = None
 
     @property
     def stopped_halfway(self) -> bool:
@@ -98,7 +100,7 @@ def write(
             _write_item(ado, work_item_id, intents, written, verify_time)
         for intent in decision.for_side(Side.SENTRY):
             verify_time()
-            _write_issue(sentry, issue_id, intent, written)
+            _write_issue(sentry, issue_id, intent, written, verify_time)
     except SyncError as error:
         if isinstance(error, Conflict) and not written.landed and not written.steps:
             raise
@@ -154,7 +156,7 @@ def _walk(
             item = ado.update_work_item(work_item_id, written.now.item.rev, state=step.state or UNSET)
         except Refused as refused:
             written.uncertain = ()
-            written.refused[STATUS], written.refused_state = refused, step.state
+            written.refused[STATUS], written.refused_state = _about_nobody(refused), step.state
             return False
         written.uncertain = ()
         written.item = item
@@ -202,8 +204,15 @@ def _try(
         _patch(ado, work_item_id, intents, name, written)
     except Refused as refused:
         written.uncertain = ()
-        return refused
+        return _about_nobody(refused) if name is None else refused
     return None
+
+
+def _about_nobody(refused: Refused) -> Refused:
+    """Return the refusal of a write that assigns nobody: whoever it names is no person whom we looked for."""
+    if not isinstance(refused, NotAssignable):
+        return refused
+    return Refused(refused.service, refused.detail, quoted=refused.quoted)
 
 
 def _patch(
@@ -252,18 +261,40 @@ def _after_patch(now: Ends, intents: tuple[Intent, ...], item: WorkItem) -> Ends
     if any(intent.field == ASSIGNEE for intent in intents):
         now = replace(now, item=replace(now.item, assignee=item.assignee))
     only_ours = (item.state, item.assignee) == (now.item.state, now.item.assignee)
-    return replace(now, item=replace(now.item, rev=item.rev)) if only_ours else now
+    if not only_ours:
+        return now
+    return replace(now, item=replace(now.item, rev=item.rev, reasons=item.reasons))
 
 
-def _write_issue(sentry: Sentry, issue_id: str, intent: Intent, written: Written) -> None:
+def _set_status(
+    sentry: Sentry, issue_id: str, intent: Intent, written: Written, verify_time: Callable[[], None]
+) -> SentryIssue:
+    """Write a status, in a release if that is wanted and the project has any."""
+    status = intent.status or written.now.issue.status
+    if intent.resolve_in is None:
+        return sentry.set_status(issue_id, status)
+    try:
+        return sentry.set_status(issue_id, status, intent.resolve_in)
+    except Refused as refused:
+        written.uncertain = ()
+        verify_time()
+        written.uncertain = (intent,)
+        issue = sentry.set_status(issue_id, status)
+        written.resolved_now = refused
+        return issue
+
+
+def _write_issue(
+    sentry: Sentry, issue_id: str, intent: Intent, written: Written, verify_time: Callable[[], None]
+) -> None:
     written.uncertain = (intent,)
     try:
         if intent.field == STATUS and intent.status is not None:
-            issue = sentry.set_status(issue_id, intent.status)
+            issue = _set_status(sentry, issue_id, intent, written, verify_time)
         else:
             issue = sentry.set_assignee(issue_id, intent.assignee)
     except Refused as refused:
-        written.refused[intent.field] = refused
+        written.refused[intent.field] = _about_nobody(refused) if intent.assignee is None else refused
     else:
         written.issue = issue
         # The answer of an issue that ours was merged into a moment ago shows nothing of what was before.

@@ -1,5 +1,6 @@
 """Idempotency records: claimed before an action and marked after it, so that a crash in between shows."""
 
+import hashlib
 import secrets
 from contextlib import suppress
 
@@ -17,13 +18,15 @@ class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """``result`` is the action's result once it is done; before that, the claim lasts until ``until``.
 
     ``since`` is the time of the first claim: from then on the action may have happened. Times are in
-    epoch seconds. ``token`` is the claimant's own, so that it knows its claim when it meets it.
+    epoch seconds. ``token`` is the claimant's own, so that it knows its claim when it meets it. ``before`` is
+    the result that the action is to replace.
     """
 
     since: float
     until: float
     result: str | None = None
     token: str = ""
+    before: str | None = None
 
     def is_held(self, now: float) -> bool:
         """Tell whether somebody may be at it. No claim lasts longer, whatever a row says."""
@@ -39,11 +42,13 @@ class ClaimedRecord(msgspec.Struct, frozen=True):
     """The right to perform an action.
 
     ``since`` is None for a first claim; otherwise an earlier claimant started then and recorded no result.
+    ``before`` is the last result, if there was one before the first of these claims.
     """
 
     key: str
     etag: str
     since: float | None = None
+    before: str | None = None
 
 
 class IdempotencyStore:
@@ -83,13 +88,26 @@ class IdempotencyStore:
         if record.is_held(now):
             raise _busy()
         since = record.since if record.result is None else None
-        if since is not None:
-            claimed = msgspec.structs.replace(claimed, since=since)
+        before = record.before if record.result is None else record.result
+        claimed = msgspec.structs.replace(claimed, since=since or claimed.since, before=before)
         try:
             etag = self._replace(partition, key, claimed, row.etag)
         except (Conflict, NotFound) as error:
             raise _busy() from error
-        return ClaimedRecord(key, etag, since)
+        return ClaimedRecord(key, etag, since, before)
+
+    def find(self, organization: str, name: str) -> str | None:
+        """Return the result of an action, or None if it has none yet."""
+        try:
+            return _record(self._table.get(escaped(organization), _key(name))).result
+        except NotFound:
+            return None
+
+    def note(self, organization: str, name: str, result: str) -> None:
+        """Record a result without a claim, unless there is a record already."""
+        record = IdempotencyRecord(0.0, 0.0, result)
+        with suppress(Conflict):
+            self._table.apply(escaped(organization), Insert(_key(name), _text(record)))
 
     def done(self, organization: str, claim: ClaimedRecord, result: str) -> None:
         """Record the result; raise Conflict if another worker took over the claim."""
@@ -125,9 +143,39 @@ def creation_of(issue_id: str) -> str:
     return f"create-for-{issue_id}"
 
 
+def rule_of(issue_id: str) -> str:
+    """Return the name of what a rule does for an issue: one work item, whatever rules fire, and how often."""
+    return f"rule-for-{issue_id}"
+
+
+def told_of(rule: str, issue_id: str) -> str:
+    """Return the name of telling that a rule fired for an issue that was linked by then."""
+    return f"told-{hashlib.blake2b(rule.encode(), digest_size=8).hexdigest()}-{issue_id}"
+
+
 def comment_of(comment_id: str, work_item_id: int) -> str:
     """Return the name of carrying a comment over to a work item: not to be done twice."""
     return f"comment-{comment_id}-on-{work_item_id}"
+
+
+def regression_of(activity_id: str, work_item_id: int) -> str:
+    """Return the name of telling a work item of a regression."""
+    return f"regression-{activity_id}-on-{work_item_id}"
+
+
+def our_comment(comment_id: str) -> str:
+    """Return the name under which a comment on an issue is known as one that we wrote."""
+    return f"our-comment-{comment_id}"
+
+
+def comment_in_ado(work_item_id: int, key: str) -> str:
+    """Return the name under which a comment on a work item is known: we wrote it, or it is carried over."""
+    return f"ado-comment-{work_item_id}-{key}"
+
+
+def comment_to_issue(work_item_id: int, key: str, issue_id: str) -> str:
+    """Return the name of carrying a comment on a work item over to an issue: not to be done twice."""
+    return f"ado-comment-{work_item_id}-{key}-on-{issue_id}"
 
 
 def _key(name: str) -> str:

@@ -1,7 +1,8 @@
 """The links table: two rows for each link, by issue and by work item, always written together.
 
 The row by work item holds the link; the row by issue is an index. Beside them, one row for each end that we
-wrote to says what we wrote, for all links of that end. Each organization is a partition, and each epoch of
+wrote to says what we wrote, for all links of that end, and one for each link that ended what it may have left
+there. Each organization is a partition, and each epoch of
 its connection another one: callers name it by ``Organization.scope``. A row that cannot be read is passed
 over, and the link that it was can be removed by its key.
 """
@@ -14,7 +15,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound, Undecidable
-from shared.domain.model import End, EndRecord, IssueLink, Side
+from shared.domain.model import End, EndRecord, IssueLink, Remnant, Side
 from shared.store.keys import escaped, number
 from shared.store.tables import (
     LARGEST_PAGE,
@@ -29,7 +30,7 @@ from shared.store.tables import (
     remove_rows,
 )
 
-_ITEM, _ISSUE, _WRITTEN = "item", "issue", "end"
+_ITEM, _ISSUE, _WRITTEN, _REMNANT = "item", "issue", "end", "remnant"
 _END = "~"  # sorts after everything that follows the "!" in a key
 # Rows to read for each work item that is looked for. Most have one link.
 _ROWS_FOR_EACH = 10
@@ -48,6 +49,13 @@ class StoredEnd(msgspec.Struct, frozen=True):
     end: End
     record: EndRecord = EndRecord()
     etag: str | None = None
+
+
+class StoredRemnant(msgspec.Struct, frozen=True):
+    """What an ended link may have left on its ends, and the ETag of the version that was read."""
+
+    remnant: Remnant
+    etag: str
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -219,18 +227,31 @@ class LinkStore:
         kept = (msgspec.structs.replace(end, etag=each) for end, each in zip(ends, etags, strict=True))
         return StoredLink(link, etag), tuple(kept)
 
-    def remove(self, stored: StoredLink) -> None:
-        """Remove the link that was read; raise Conflict if it changed, NotFound if it is gone."""
-        self._change(stored, *_delete(stored))
+    def remove(self, stored: StoredLink, remnant: Remnant | None = None) -> None:
+        """Remove the link that was read, and note at once what it may leave on its ends.
 
-    def discard(self, organization: str, issue_id: str, work_item_id: int) -> None:
-        """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound."""
+        Raises Conflict if it changed, NotFound if it is gone.
+        """
+        self._change(stored, *_delete(stored), *_left(remnant))
+
+    def discard(
+        self, organization: str, issue_id: str, work_item_id: int, remnant: Remnant | None = None
+    ) -> None:
+        """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound.
+
+        What it may leave on its ends is noted at once.
+        """
         partition = escaped(organization)
         keys = (_item_key(work_item_id, issue_id), _issue_key(issue_id, work_item_id))
         present = [key for key in keys if self._has(partition, key)]
         if not present:
             raise _not_linked(issue_id, work_item_id)
-        remove_rows(self._table, partition, present)
+        try:
+            self._table.apply(partition, *map(Delete, present), *_left(remnant))
+        except NotFound:  # Somebody else removes it at this moment.
+            remove_rows(self._table, partition, present)
+            if remnant is not None:
+                self.leave(organization, remnant)
 
     def _has(self, partition: str, key: str) -> bool:
         try:
@@ -253,7 +274,8 @@ class LinkStore:
                 existing = self.get(moved.scope, issue_id, moved.work_item_id)
             except NotFound:
                 raise conflict from None  # The old link changed.
-            self._change(stored, *_delete(stored), *map(_put, ends))
+            remnant = None if stored.link.back_links is None else stored.link.remnant(due=0.0)
+            self._change(stored, *_delete(stored), *map(_put, ends), *_left(remnant))
             return existing
         return StoredLink(moved, etags[2])
 
@@ -263,6 +285,36 @@ class LinkStore:
             return self._table.apply(escaped(link.scope), *operations)
         except NotFound as error:
             raise _not_linked(link.issue_id, link.work_item_id) from error
+
+    # What ended links may have left
+
+    def leave(self, organization: str, remnant: Remnant) -> None:
+        """Note what is to be taken away from the ends of a link that is removed."""
+        key = _remnant_key(remnant.issue_id, remnant.work_item_id)
+        self._table.apply(escaped(organization), Replace(key, _text(remnant), None))
+
+    def find_remnant(self, organization: str, issue_id: str, work_item_id: int) -> StoredRemnant | None:
+        try:
+            row = self._table.get(escaped(organization), _remnant_key(issue_id, work_item_id))
+        except NotFound:
+            return None
+        # A row that cannot be read says at least that there is one.
+        return StoredRemnant(readable(row, Remnant) or Remnant(issue_id, work_item_id, 0.0), row.etag)
+
+    def remnants(self, organization: str) -> Iterator[StoredRemnant]:
+        """Yield what ended links may have left, ordered by work item."""
+        for row in self._table.scan(escaped(organization), f"{_REMNANT}!", f"{_REMNANT}!{_END}"):
+            remnant = readable(row, Remnant)
+            if remnant is not None:
+                yield StoredRemnant(remnant, row.etag)
+
+    def replace_remnant(self, organization: str, stored: StoredRemnant, remnant: Remnant | None) -> None:
+        """Replace what was read, or remove it; raise Conflict if it changed, NotFound if it is gone."""
+        key = _remnant_key(stored.remnant.issue_id, stored.remnant.work_item_id)
+        change: Operation = Delete(key, stored.etag)
+        if remnant is not None:
+            change = Replace(key, _text(remnant), stored.etag)
+        self._table.apply(escaped(organization), change)
 
     def remove_some(self, organization: str, limit: int) -> int:
         """Remove at most ``limit`` rows, also half a link of an older version; return how many there were."""
@@ -302,12 +354,22 @@ def _end_key(end: End) -> str:
     return f"{_WRITTEN}!{_ISSUE}!{escaped(end.id)}"
 
 
+def _remnant_key(issue_id: str, work_item_id: int) -> str:
+    return f"{_REMNANT}!{number(work_item_id)}!{escaped(issue_id)}"
+
+
+def _left(remnant: Remnant | None) -> list[Replace]:
+    if remnant is None:
+        return []
+    return [Replace(_remnant_key(remnant.issue_id, remnant.work_item_id), _text(remnant), None)]
+
+
 def _put(stored: StoredEnd) -> Insert | Replace:
     key, text = _end_key(stored.end), _text(stored.record)
     return Insert(key, text) if stored.etag is None else Replace(key, text, stored.etag)
 
 
-def _text(value: IssueLink | EndRecord) -> str:
+def _text(value: IssueLink | EndRecord | Remnant) -> str:
     return msgspec.json.encode(value).decode()
 
 

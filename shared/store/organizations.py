@@ -1,7 +1,6 @@
 """The organizations table: each connected pair's document and connection, under its slug and an ETag."""
 
 import hashlib
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,12 +12,12 @@ from shared.domain.configuration import DEFAULT_SENTRY_URL, Configuration
 from shared.domain.connection import NOBODY, Connection, Identity, ado_place, scope_of, sentry_place
 from shared.domain.decoding import decode
 from shared.domain.errors import Conflict, Malformed, NotFound, StalePrecondition, SyncError, Unreadable
+from shared.domain.ids import is_slug
 from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
 
 UNKNOWN_ORGANIZATION = "unknown-organization"
 _PARTITION = "organizations"
 _REFUSALS = "refusals"
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _REFUSAL_NOTED_EVERY = 300.0  # seconds
 _REFUSAL_REPORTED_FOR = 1800.0  # seconds
 _KNOWN_FOR = 60.0  # seconds for which a webhook trusts that an organization still exists
@@ -96,11 +95,6 @@ class _Addresses(msgspec.Struct, frozen=True):
 
 def unknown(slug: str) -> NotFound:
     return NotFound(f"no organization {slug[:63]!r} is connected here", kind=UNKNOWN_ORGANIZATION)
-
-
-def is_slug(text: str) -> bool:
-    """Tell whether an organization can be called so."""
-    return _SLUG.fullmatch(text) is not None
 
 
 def unreadable(slug: str) -> Unreadable:

@@ -1,6 +1,7 @@
 """Azure Storage queues, written without a binding, which allows delays and typed errors for an outage."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import (
@@ -28,6 +29,8 @@ _LONGEST_DELAY = 7 * 24 * 3600 - 1  # seconds; the service allows less than seve
 # (docs/vendor_quirks.md#storage). Nothing after this one is used.
 _API_VERSION = "2025-11-05"
 _NEVER = -1
+_TRIED_FOR = 60  # seconds
+POISON = "-poison"  # behind the name of a queue: where the Functions host puts what failed five times
 
 
 def queue_client(
@@ -52,6 +55,16 @@ def queue_client(
         except ValueError as error:
             raise Unauthorized("storage", "the connection string cannot be read") from error
     return QueueClient(account.queue_url or "", name, credential=credential, **options)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ResourceNotFoundError:
+        raise
+    except AzureError as error:
+        raise trouble_with("queue", error) from error
 
 
 class AzureQueue:
@@ -80,6 +93,24 @@ class AzureQueue:
             return
         except AzureError as error:
             raise trouble_with("queue", error) from error
+
+    def try_out(self) -> None:
+        """Put a message that nobody can see and take it away again; raise Unauthorized or Unavailable."""
+        with _translated():
+            try:
+                sent = self._client.send_message(
+                    b"", visibility_timeout=_TRIED_FOR, time_to_live=_TRIED_FOR + 1
+                )
+            except ResourceNotFoundError:
+                self._create()
+                return
+            self._client.delete_message(sent.id, sent.pop_receipt)
+
+    def length(self) -> int:
+        """Return about how many messages there are; none if nobody has made the queue."""
+        with _translated(), suppress(ResourceNotFoundError):
+            return self._client.get_queue_properties().approximate_message_count or 0
+        return 0
 
     def _send(self, body: bytes, delay: int) -> None:
         self._client.send_message(body, visibility_timeout=delay, time_to_live=_NEVER)

@@ -3,8 +3,9 @@
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from shared.domain.errors import NotTrusted, Unauthorized, Unavailable, Upstream
+from shared.domain.untrusted import UNSUPPORTED_VERSION
 from shared.http.credential import IdentityUnavailable
-from shared.http.trouble import UNSUPPORTED_VERSION, trouble_with_connection
+from shared.http.trouble import trouble_with_connection
 
 _TOO_OLD = (
     "the {service} storage lacks the version of the protocol that we speak: install a newer Azurite, "

@@ -63,6 +63,12 @@ def no_work_item(work_item_id: int) -> Refused:
     )
 
 
+def no_comment(work_item_id: int, comment_id: int) -> Refused:
+    # The words of this refusal were not confirmed, only its status.
+    message = f"VS403642: Comment {comment_id} of work item {work_item_id} does not exist."
+    return Refused(404, message, "WorkItemCommentNotFoundException", assembly=SERVER, event_id=3200)
+
+
 def no_project(name: str) -> Refused:
     return Refused(
         404,

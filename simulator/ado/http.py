@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # https://learn.microsoft.com/rest/api/azure/devops: these have no release without "-preview".
-PREVIEW_ONLY = frozenset({"list_comments", "add_comment", "connection_data", "resource_area"})
+COMMENTS = frozenset({"list_comments", "add_comment", "get_comment", "edit_comment", "delete_comment"})
+PREVIEW_ONLY = COMMENTS | {"connection_data", "resource_area"}
 # Asked without credentials: the page of the simulator, and the address of an organization.
 OPEN_TO_ALL = frozenset({"page", "edit_on_page", "resource_area", "static"})
 VERSION = re.compile(r"(?P<number>\d+\.\d+)(?P<preview>-preview(\.\d+)?)?")

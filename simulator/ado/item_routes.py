@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
 from simulator.ado.errors import Refused, Unroutable, bad_request, broken_rule, no_work_item
 from simulator.ado.http import is_switched_on, json_body, listed, paged, renderer, wish
@@ -138,6 +138,29 @@ def _add_comments(app: Flask, organization: Organization) -> None:
             raise broken_rule("System.History", "History", "required", "invalidEmpty")
         comment = organization.work_items.comment(work_item, text, wish())
         return renderer(organization).comment(work_item, comment)
+
+    @app.get(f"{COMMENTS}/<int:comment_id>")
+    def get_comment(work_item_id: str, project: str, comment_id: int, **_: str) -> Json:
+        work_item = find(organization, work_item_id, project)
+        comment = organization.work_items.find_comment(work_item, comment_id)
+        return renderer(organization).comment(work_item, comment)
+
+    @app.patch(f"{COMMENTS}/<int:comment_id>")
+    def edit_comment(work_item_id: str, project: str, comment_id: int, **_: str) -> Json:
+        work_item, body = find(organization, work_item_id, project), json_body()
+        text = body.get("text") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            raise broken_rule("System.History", "History", "required", "invalidEmpty")
+        comment = organization.work_items.edit_comment(work_item, comment_id, text, wish())
+        return renderer(organization).comment(work_item, comment)
+
+    @app.delete(f"{COMMENTS}/<int:comment_id>")
+    def delete_comment(work_item_id: str, project: str, comment_id: int, **_: str) -> Response:
+        work_item = find(organization, work_item_id, project)
+        organization.work_items.delete_comment(work_item, comment_id, wish())
+        answer = Response(status=204)
+        del answer.headers["Content-Type"]
+        return answer
 
 
 def _add_queries(app: Flask, organization: Organization) -> None:

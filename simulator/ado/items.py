@@ -2,13 +2,15 @@
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from simulator.ado.catalog import Catalog, Person
-from simulator.ado.errors import bad_request, broken_rule, disabled_type, no_work_item
+from simulator.ado.errors import bad_request, broken_rule, disabled_type, no_comment, no_work_item
 from simulator.ado.patch import Fields, Patch, Relation, Value, revised
+from simulator.ado.processes import default_reason
+from simulator.ado.text import check_text
 
 Clock = Callable[[], datetime]
 STAMPS = {"InProgress": "Activated", "Resolved": "Resolved", "Completed": "Closed"}
@@ -17,6 +19,7 @@ REVERSED_LINKS = {
     "System.LinkTypes.Dependency-Forward": "System.LinkTypes.Dependency-Reverse",
 }
 REVERSED_LINKS |= {reverse: forward for forward, reverse in REVERSED_LINKS.items()}
+RESOLVED_REASON = "Microsoft.VSTS.Common.ResolvedReason"
 LINK_NAMES = {"Forward": "Child", "Reverse": "Parent"}
 
 
@@ -32,10 +35,14 @@ def instant(moment: datetime) -> str:
 
 @dataclass(frozen=True)
 class Comment:
+    """A comment as it reads now; ``edited_at`` is set once it is another version than the first."""
+
     id: int
     text: str
     by: Person
     at: datetime
+    version: int = 1
+    edited_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,8 @@ class WorkItems:
         self._by_id: dict[int, WorkItem] = {}
         self._comment_ids = itertools.count(1)
         self._watermarks = itertools.count(1)
+        # Whether a change of hyperlinks alone makes a revision was not confirmed: a test has it either way.
+        self.hyperlinks_make_revisions = True
 
     def all(self) -> list[WorkItem]:
         return [work_item for work_item in self._by_id.values() if not work_item.is_deleted]
@@ -191,14 +200,22 @@ class WorkItems:
         old = _lasting(work_item.fields)
         new = revised(self._catalog, old, patch, rules=not wish.bypass_rules)
         far_ends = self._far_ends(patch)
-        if any(index >= len(work_item.relations) for index in patch.removed):
+        if any(index >= len(work_item.relations) for index in (*patch.removed, *patch.commented)):
             raise bad_request("VS403521: The relation index is out of range.")
-        removed = tuple(work_item.relations[index] for index in patch.removed)
+        removed = tuple(work_item.relations[index] for index in (*patch.removed, *patch.commented))
+        kept = [each for each in work_item.relations if each not in removed]
+        commented = tuple(
+            replace(old, attributes={**old.attributes, "comment": patch.commented[index]})
+            for index, old in enumerate(work_item.relations)
+            if index in patch.commented
+        )
+        _check_new([*kept, *commented], patch.added)
+        added = (*commented, *patch.added)
         if wish.validate_only:
             unchanged = work_item.latest
             return WorkItem(work_item.id, [Revision(unchanged.rev, new, unchanged.by, unchanged.at)])
-        if new != old or patch.added or removed:
-            self._record(work_item, old, new, wish.by, added=patch.added, removed=removed)
+        if new != old or added or removed:
+            self._record(work_item, old, new, wish.by, added=added, removed=removed)
             self._tell("updated", work_item)
         if "System.History" in new:
             self._tell("commented", work_item, work_item.comments[-1])
@@ -210,6 +227,35 @@ class WorkItems:
             raise broken_rule("System.History", "History", "required", "invalidEmpty")
         self.patch(work_item, Patch(fields={"System.History": text}), wish)
         return work_item.comments[-1]
+
+    def edit_comment(self, work_item: WorkItem, comment_id: int, text: str, wish: Wish) -> Comment:
+        """Change what a comment says. Nobody is told that there is another comment, since there is none.
+
+        That this makes a revision, and an update of no field that people know, was not confirmed.
+        """
+        if not text.strip():
+            raise broken_rule("System.History", "History", "required", "invalidEmpty")
+        check_text([text])
+        before = self.find_comment(work_item, comment_id)
+        comment = replace(before, text=text, version=before.version + 1, edited_at=self._now())
+        work_item.comments[work_item.comments.index(before)] = comment
+        self._revise_discussion(work_item, wish.by)
+        return comment
+
+    def delete_comment(self, work_item: WorkItem, comment_id: int, wish: Wish) -> None:
+        work_item.comments.remove(self.find_comment(work_item, comment_id))
+        self._revise_discussion(work_item, wish.by)
+
+    def find_comment(self, work_item: WorkItem, comment_id: int) -> Comment:
+        for comment in work_item.comments:
+            if comment.id == comment_id:
+                return comment
+        raise no_comment(work_item.id, comment_id)
+
+    def _revise_discussion(self, work_item: WorkItem, by: Person) -> None:
+        unchanged = _lasting(work_item.fields)
+        self._record(work_item, unchanged, dict(unchanged), by, is_revised=True)
+        self._tell("updated", work_item)
 
     def delete(self, work_item: WorkItem, by: Person, *, destroy: bool = False) -> None:
         # That deleting and restoring count as revisions is not documented; updates list System.IsDeleted.
@@ -239,13 +285,15 @@ class WorkItems:
         *,
         added: tuple[Relation, ...] = (),
         removed: tuple[Relation, ...] = (),
+        is_revised: bool = False,
     ) -> None:
-        """Append one update and, when a field changed, one revision."""
+        """Append one update and, when a field or the discussion changed, one revision."""
         at = self._now()
         changes: dict[str, tuple[Value | None, Value | None]] = {}
         # ADO quirk: joining work items leaves rev and ChangedDate alone (four such patches recorded in
-        # azure-devops-cli-extension). Whether a hyperlink does was not isolated; here it does not either.
-        if new != old:
+        # azure-devops-cli-extension). Whether a hyperlink does was not isolated.
+        of_hyperlinks = any(each.is_hyperlink for each in (*added, *removed))
+        if new != old or is_revised or (of_hyperlinks and self.hyperlinks_make_revisions):
             before = work_item.rev if work_item.revisions else 0
             self._complete(work_item, old, new, by, at)
             work_item.revisions.append(Revision(before + 1, new, by, at))
@@ -278,7 +326,7 @@ class WorkItems:
     def _stamp_state(self, old: Fields, new: dict[str, Value], by: Person, at: datetime) -> None:
         state = str(new["System.State"])
         if new.get("System.Reason") == old.get("System.Reason"):
-            new["System.Reason"] = f"Moved to state {state}" if old else "New"
+            new["System.Reason"] = default_reason(state) if old else "New"
         new["Microsoft.VSTS.Common.StateChangeDate"] = instant(at)
         found = (
             self._catalog.project(str(new["System.TeamProject"]))
@@ -289,6 +337,11 @@ class WorkItems:
         if stamp:
             new[f"Microsoft.VSTS.Common.{stamp}Date"] = instant(at)
             new[f"Microsoft.VSTS.Common.{stamp}By"] = by
+        # Until it is open again, it is known why an item was resolved.
+        if stamp == "Resolved":
+            new[RESOLVED_REASON] = new["System.Reason"]
+        elif stamp != "Closed":
+            new.pop(RESOLVED_REASON, None)
         if stamp != "Closed":
             new.pop("Microsoft.VSTS.Common.ClosedDate", None)
             new.pop("Microsoft.VSTS.Common.ClosedBy", None)
@@ -315,6 +368,16 @@ class WorkItems:
 
     def _tell(self, kind: str, work_item: WorkItem, comment: Comment | None = None) -> None:
         self._announce(Event(kind, work_item.snapshot(), work_item.updates[-1].at, comment))
+
+
+def _check_new(present: list[Relation], added: tuple[Relation, ...]) -> None:
+    """Refuse a relation that is there already.
+
+    ADO quirk: the same link cannot be added twice (the exception's name is that of its client libraries).
+    """
+    for place, each in enumerate(added):
+        if any(each.is_same_as(other) for other in (*present, *added[:place])):
+            raise bad_request("Relation already exists.", "RelationAlreadyExistsException")
 
 
 def _lasting(fields: Fields) -> Fields:

@@ -71,6 +71,8 @@ class Organization:
         self.allowance = Allowance(now=lambda: now().timestamp())
         self.faults = Faults()
         self.calls: list[Call] = []
+        # By so many seconds the server's clock is ahead, as its answers date themselves.
+        self.clock_ahead = 0.0
         self._courier = Courier(
             self.lock, self.hooks, time_scale=time_scale, workers=delivery_workers, seed=seed
         )
@@ -152,6 +154,16 @@ class Organization:
     def comment(self, work_item_id: int, text: str, *, actor: str = ANN) -> Comment:
         with self.lock:
             return self.work_items.comment(self.work_items.get(work_item_id), text, self._wish(actor))
+
+    def edit_comment(self, work_item_id: int, comment_id: int, text: str, *, actor: str = ANN) -> Comment:
+        with self.lock:
+            work_item = self.work_items.get(work_item_id)
+            return self.work_items.edit_comment(work_item, comment_id, text, self._wish(actor))
+
+    def delete_comment(self, work_item_id: int, comment_id: int, *, actor: str = ANN) -> None:
+        with self.lock:
+            work_item = self.work_items.get(work_item_id)
+            self.work_items.delete_comment(work_item, comment_id, self._wish(actor))
 
     def delete(self, work_item_id: int, *, actor: str = ANN) -> None:
         with self.lock:

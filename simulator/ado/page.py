@@ -139,11 +139,12 @@ def add_page(app: Flask, organization: Organization) -> None:
         if origin not in {None, request.host_url.rstrip("/")}:
             raise Forbidden
         form = request.form
-        if form.get("field") not in {"System.State", "System.AssignedTo"}:
+        if form.get("field") not in {"System.State", "System.AssignedTo", "System.History"}:
             raise Forbidden
+        reason = {"System.Reason": form["reason"]} if form.get("reason") else {}
         try:
             organization.edit(
-                form.get("id", 0, type=int), actor=ANN, **{form["field"]: form.get("value", "")}
+                form.get("id", 0, type=int), actor=ANN, **{form["field"]: form.get("value", "")}, **reason
             )
         except Refused as refused:
             return page(refused.message), refused.http_status

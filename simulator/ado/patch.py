@@ -1,5 +1,6 @@
 """A work item patch: the document read into values, and the rules that turn old fields into new."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,13 +14,14 @@ from simulator.ado.errors import (
     unknown_identity,
     unsupported_value,
 )
-from simulator.ado.processes import FIELDS, Field, WorkItemType
+from simulator.ado.processes import FIELDS, PICKLISTS, Field, WorkItemType, reasons_for
 from simulator.ado.text import check_text, check_title, tags_in
 
 Value = str | int | float | bool | Person
 Fields = Mapping[str, Value]
 
 NOT_A_PATCH = "You must pass a valid patch document in the body of the request."
+_COMMENT_PATH = re.compile("([0-9]+)/attributes/comment")
 REMAINING_WORK = "Microsoft.VSTS.Scheduling.RemainingWork"
 
 
@@ -33,6 +35,14 @@ class Relation:
     def joins_work_items(self) -> bool:
         return self.rel.startswith("System.LinkTypes.")
 
+    @property
+    def is_hyperlink(self) -> bool:
+        return self.rel == "Hyperlink"
+
+    def is_same_as(self, other: "Relation") -> bool:
+        """Tell whether both lead to the same, by the same kind of link; comments make no difference."""
+        return (self.rel, self.url.casefold()) == (other.rel, other.url.casefold())
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -43,6 +53,7 @@ class Patch:
     tags_replaced: bool = False
     added: tuple[Relation, ...] = ()
     removed: tuple[int, ...] = ()
+    commented: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, document: Any) -> "Patch":
@@ -68,10 +79,13 @@ class Patch:
                 wanted = "" if op == "remove" or value is None else value
                 replaced = self.tags_replaced or (op == "replace" and reference_name == "System.Tags")
                 return replace(self, fields={**self.fields, reference_name: wanted}, tags_replaced=replaced)
-            case ("add", "relations"):
+            case ("add", "relations") if rest == "-":
                 return replace(self, added=(*self.added, _relation(value)))
             case ("remove", "relations") if rest.isdigit():
                 return replace(self, removed=(*self.removed, int(rest)))
+            # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/update#update-a-link
+            case ("add" | "replace", "relations") if found := _COMMENT_PATH.fullmatch(rest):
+                return replace(self, commented={**self.commented, int(found[1]): str(value)})
             case ("add" | "replace", "id" | "multilinefieldsformat"):
                 return self
             case _:
@@ -83,7 +97,7 @@ class Patch:
         history = self.fields.get("System.History")
         formatted = (history.get("text"),) if isinstance(history, dict) else ()
         links = (value for each in self.added for value in (each.url, each.attributes.get("comment")))
-        return (*self.fields.values(), *formatted, *links)
+        return (*self.fields.values(), *formatted, *links, *self.commented.values())
 
     def check(self, rev: int, fields: Fields) -> None:
         """Raise the 412 of the first "test" that does not hold."""
@@ -139,6 +153,8 @@ def revised(catalog: Catalog, old: Fields, patch: Patch, *, rules: bool = True) 
     if rules:
         _check_paths(new, project)
         _check_state(kind, old, new)
+        _check_reason(kind, new, patch)
+        _check_picklists(new, patch)
         _check_required(kind, new)
         _check_remaining_work(kind, old, new, patch)
     return new
@@ -200,6 +216,25 @@ def _check_state(kind: WorkItemType, old: Fields, new: dict[str, Value]) -> None
     if state is None or state not in allowed:
         raise unsupported_value("System.State", "State", wanted)
     new["System.State"] = state.name
+
+
+def _check_reason(kind: WorkItemType, new: Fields, patch: Patch) -> None:
+    state = kind.find_state(str(new["System.State"]))
+    wanted = patch.fields.get("System.Reason")
+    if state is not None and wanted is not None and wanted not in reasons_for(state):
+        raise unsupported_value("System.Reason", "Reason", wanted)
+
+
+def _check_picklists(new: Fields, patch: Patch) -> None:
+    for name in patch.fields:
+        allowed, _ = PICKLISTS.get(name, ((), None))
+        value = new.get(name)
+        if (
+            allowed
+            and value is not None
+            and str(value).casefold() not in {str(each).casefold() for each in allowed}
+        ):
+            raise unsupported_value(name, field_named(name).name, value)
 
 
 def _check_required(kind: WorkItemType, new: Fields) -> None:

@@ -192,12 +192,56 @@ TAILORED = Process(
 )
 
 
+# Why a work item may be done; every state has besides what the service says of the mere move.
+# https://learn.microsoft.com/azure/devops/boards/work-items/guidance/agile-process-workflow
+DONE_REASONS = (
+    "Fixed",
+    "Fixed and verified",
+    "As Designed",
+    "Cannot Reproduce",
+    "Copied to Backlog",
+    "Deferred",
+    "Duplicate",
+    "Obsolete",
+    "Won't fix",
+)
+OPEN_REASONS = (
+    "New",
+    "New defect reported",
+    "Approved",
+    "Investigate",
+    "Not fixed",
+    "Reactivated",
+    "Regression",
+)
+
+
+def default_reason(state: str) -> str:
+    return f"Moved to state {state}"
+
+
+def reasons_for(state: State) -> tuple[str, ...]:
+    is_done = state.category in {"Resolved", "Completed", "Removed"}
+    return (default_reason(state.name), *(DONE_REASONS if is_done else OPEN_REASONS))
+
+
 @dataclass(frozen=True)
 class Field:
     reference_name: str
     name: str
     kind: str
     read_only: bool = False
+
+
+# The values that a field is limited to, and the one that a new work item gets.
+PICKLISTS: Mapping[str, tuple[tuple[str | int, ...], str | int | None]] = {
+    "Microsoft.VSTS.Common.Priority": ((1, 2, 3, 4), 2),
+    "Microsoft.VSTS.Common.Severity": (
+        ("1 - Critical", "2 - High", "3 - Medium", "4 - Low"),
+        "3 - Medium",
+    ),
+    "Custom.CustomerImpact": (("Low", "Medium", "High"), None),
+}
 
 
 def _fields(*rows: str) -> dict[str, Field]:
@@ -219,6 +263,7 @@ FIELDS = _fields(
     "System.WorkItemType | Work Item Type | string",
     "System.State | State | string",
     "System.Reason | Reason | string",
+    "Microsoft.VSTS.Common.ResolvedReason | Resolved Reason | string!",
     "System.AssignedTo | Assigned To | identity",
     "System.CreatedDate | Created Date | dateTime!",
     "System.CreatedBy | Created By | identity!",
@@ -229,6 +274,7 @@ FIELDS = _fields(
     "System.RevisedDate | Revised Date | dateTime!",
     "System.IsDeleted | Is Deleted | boolean!",
     "System.CommentCount | Comment Count | integer!",
+    "System.HyperLinkCount | Hyperlink Count | integer!",
     "System.Title | Title | string",
     "System.Description | Description | html",
     "System.History | History | history",

@@ -8,7 +8,7 @@ from simulator.ado.catalog import Project, guid
 from simulator.ado.http import is_switched_on, json_body, listed, renderer
 from simulator.ado.item_routes import WIT
 from simulator.ado.organization import Organization
-from simulator.ado.processes import FIELDS, WorkItemType
+from simulator.ado.processes import FIELDS, PICKLISTS, WorkItemType
 from simulator.ado.render import Urls
 
 Json = dict[str, Any]
@@ -83,16 +83,32 @@ def _add_types(app: Flask, organization: Organization) -> None:
                 "referenceName": field.reference_name,
                 "name": field.name,
                 "alwaysRequired": field.reference_name in found.required,
-                "defaultValue": found.states[0].name if field.reference_name == "System.State" else None,
-                "allowedValues": [s.name for s in found.states]
-                if field.reference_name == "System.State"
-                else [],
+                "defaultValue": _default_of(found, field.reference_name),
+                "allowedValues": _allowed_in(found, field.reference_name),
                 "url": f"{base()}/_apis/wit/fields/{field.reference_name}",
             }
             for field in FIELDS.values()
             if not field.reference_name.startswith("Custom.") or field.reference_name in found.required
         ]
         return listed(fields)
+
+    @app.get(f"/<organization>/{WIT}/fields")
+    @app.get(f"/<organization>/<project>/{WIT}/fields")
+    def list_fields(**_: str) -> Json:
+        return listed(
+            [
+                {
+                    "name": field.name,
+                    "referenceName": field.reference_name,
+                    "type": field.kind,
+                    "usage": "workItem",
+                    "readOnly": field.read_only,
+                    "isIdentity": field.kind == "identity",
+                    "url": f"{base()}/_apis/wit/fields/{field.reference_name}",
+                }
+                for field in FIELDS.values()
+            ]
+        )
 
     @app.get(f"/<organization>/<project>/{WIT}/workitemtypecategories")
     def list_categories(project: str, **_: str) -> Json:
@@ -213,6 +229,26 @@ def project_json(project: Project, urls: Urls) -> Json:
         "visibility": "private",
         "lastUpdateTime": "2026-01-01T10:00:00Z",
     }
+
+
+def _default_of(kind: WorkItemType, reference_name: str) -> str | None:
+    if reference_name == "System.State":
+        return kind.states[0].name
+    _, default = PICKLISTS.get(reference_name, ((), None))
+    return None if default is None else str(default)
+
+
+def _allowed_in(kind: WorkItemType, reference_name: str) -> list[str]:
+    """List the values that a field is limited to, if they are asked for.
+
+    https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-types-field/list
+    """
+    if request.args.get("$expand", "none").casefold() not in {"allowedvalues", "all"}:
+        return []
+    if reference_name == "System.State":
+        return [state.name for state in kind.states]
+    allowed, _ = PICKLISTS.get(reference_name, ((), None))
+    return [str(each) for each in allowed]
 
 
 def states_json(kind: WorkItemType) -> list[Json]:

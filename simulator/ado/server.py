@@ -18,6 +18,7 @@ from simulator.ado.item_routes import add_item_routes
 from simulator.ado.organization import TOKEN, Organization
 from simulator.ado.page import add_page
 from simulator.ado.project_routes import add_project_routes
+from simulator.clock import dated
 from simulator.kept import Kept, KeptError
 
 LOOPBACK = "127.0.0.1"
@@ -53,7 +54,8 @@ class FakeAdo(Organization):
         self, name: str = "fabrikam", *, port: int = 0, url: str | None = None, **choices: Any
     ) -> None:
         super().__init__(name, **choices)
-        self._server = make_server(LOOPBACK, port, web_app(self), threaded=True, request_handler=QuietHandler)
+        handler = dated(QuietHandler, lambda: self.clock_ahead)
+        self._server = make_server(LOOPBACK, port, web_app(self), threaded=True, request_handler=handler)
         self._thread = threading.Thread(target=self._serve, name="fake-ado", daemon=True)
         self.url = (url or f"http://{LOOPBACK}:{self._server.server_port}").rstrip("/")
         self.primary_url = f"{self.url}/{name}"

@@ -43,7 +43,14 @@ def run(query: Query, work_items: Iterable[WorkItem]) -> list[WorkItem]:
 
 
 def row_of(work_item: WorkItem) -> Row:
-    return {**work_item.fields, "System.Id": work_item.id, "System.Rev": work_item.rev}
+    # https://learn.microsoft.com/azure/devops/boards/queries/linking-attachments
+    hyperlinks = sum(each.is_hyperlink for each in work_item.relations)
+    return {
+        **work_item.fields,
+        "System.Id": work_item.id,
+        "System.Rev": work_item.rev,
+        "System.HyperLinkCount": hyperlinks,
+    }
 
 
 def _sort_key(value: Value | None) -> tuple[float, str]:

@@ -114,6 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         self.send_response_only(answer.status)
+        self.send_header("Date", self.date_time_string())
         for name, value in answer.headers:
             if name.lower() not in _FRAMING:
                 self.send_header(name, value)

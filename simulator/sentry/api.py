@@ -12,13 +12,17 @@ from flask import Blueprint, Response, jsonify, request
 from simulator.sentry.gate import API, FORBIDDEN, NOT_FOUND, Gate, refusal
 from simulator.sentry.issues import Issues
 from simulator.sentry.json import (
+    activity_json,
     comment_json,
+    event_json,
     external_issue_json,
     installation_json,
+    integration_issue_json,
     issue_json,
     member_json,
     organization_json,
     project_json,
+    sentry_app_json,
     team_json,
     user_json,
 )
@@ -48,12 +52,18 @@ READ_MEMBERS = frozenset({"member:read", "member:write", "member:admin"})
 READ_PROJECTS = frozenset({"project:read", "project:write", "project:admin", "org:read"})
 READ_TEAMS = frozenset({"team:read", "team:write", "team:admin", "org:read"})
 
+ANY: frozenset[str] = frozenset()
+
 ORGANIZATION = "/organizations/<organization>"
 ISSUE = f"{ORGANIZATION}/issues/<issue_id>"
 LINKS = "/sentry-app-installations/<installation>/external-issues"
 
 # Sentry quirk: notes answer under both names (sentry: issues/endpoints/group_notes.py).
 ROUTES = (
+    # Whose token it is; any may ask (sentry: api/endpoints/index.py).
+    ("GET", "/", "index", ANY),
+    # https://docs.sentry.io/api/integration/retrieve-the-custom-integrations-created-by-an-organization/
+    ("GET", f"{ORGANIZATION}/sentry-apps/", "integrations", READ_ORGANIZATION),
     ("GET", f"{ORGANIZATION}/", "organization", READ_ORGANIZATION),
     ("GET", f"{ORGANIZATION}/issues/", "issues", READ_ISSUES),
     ("GET", f"{ISSUE}/", "issue", READ_ISSUES),
@@ -63,6 +73,9 @@ ROUTES = (
     ("POST", f"{ISSUE}/comments/", "add_comment", WRITE_ISSUES),
     ("GET", f"{ISSUE}/notes/", "comments", READ_ISSUES),
     ("POST", f"{ISSUE}/notes/", "add_comment", WRITE_ISSUES),
+    ("PUT", f"{ISSUE}/comments/<comment_id>/", "edit_comment", WRITE_ISSUES),
+    ("DELETE", f"{ISSUE}/comments/<comment_id>/", "delete_comment", WRITE_ISSUES),
+    ("GET", f"{ISSUE}/events/<event_id>/", "event", READ_ISSUES),
     ("GET", f"{ISSUE}/external-issues/", "external_issues", READ_ISSUES),
     ("GET", f"{ORGANIZATION}/shortids/<short_id>/", "short_id", READ_ISSUES),
     ("GET", f"{ORGANIZATION}/members/", "members", READ_MEMBERS),
@@ -79,12 +92,21 @@ ROUTES = (
 class RestApi:
     """Answers each route of the table, under the one lock of the issues."""
 
-    def __init__(self, issues: Issues, integration: Integration, gate: Gate, *, page_size: int) -> None:
+    def __init__(
+        self,
+        issues: Issues,
+        integration: Integration,
+        gate: Gate,
+        *,
+        page_size: int,
+        webhook_url: Callable[[], str | None],
+    ) -> None:
         self._issues = issues
         self._directory = issues.directory
         self._integration = integration
         self._gate = gate
         self._page_size = page_size
+        self._webhook_url = webhook_url
 
     def blueprint(self) -> Blueprint:
         blueprint = Blueprint("sentry", __name__, url_prefix=API.rstrip("/"))
@@ -97,7 +119,7 @@ class RestApi:
 
     def _guarded(self, view: Callable[..., Response], scopes: frozenset[str]) -> Callable[..., Response]:
         def guarded(**names: str) -> Response:
-            if not scopes & self._gate.scopes:
+            if scopes and not scopes & self._gate.scopes:
                 return refusal(403, FORBIDDEN)
             if not self._is_here(names):
                 return refusal(404, NOT_FOUND)
@@ -122,6 +144,13 @@ class RestApi:
             and installation == self._integration.installation_uuid
         )
 
+    def index(self) -> Response:
+        return _answer({"version": "0", "auth": {"scopes": sorted(self._gate.scopes)}, "user": None})
+
+    def integrations(self) -> Response:
+        shown = sentry_app_json(self._integration, self._webhook_url(), self._gate.scopes)
+        return _answer([shown])
+
     def organization(self) -> Response:
         return _answer(organization_json(self._issues.site, detailed=request.args.get("detailed") != "0"))
 
@@ -135,7 +164,7 @@ class RestApi:
         issue = self._find(issue_id)
         full: Json = {
             **issue_json(self._issues, issue),
-            "activity": self._notes(issue),
+            "activity": self._activity(issue),
             "seenBy": [],
             "participants": [],
             "userReportCount": 0,
@@ -153,6 +182,9 @@ class RestApi:
                 full.pop(key, None)
         if "sentryAppIssues" in request.args.getlist("expand"):
             full["sentryAppIssues"] = self._links(issue)
+        if "integrationIssues" in request.args.getlist("expand"):
+            links = self._issues.integration_issues_of(issue.id)
+            full["integrationIssues"] = [integration_issue_json(each) for each in links]
         return full
 
     def update_issue(self, issue_id: str) -> Response:
@@ -218,7 +250,7 @@ class RestApi:
             return False
         for word in query.split():
             if word == "is:linked":
-                if not self._links(issue):
+                if not self._links(issue) and not self._issues.integration_issues_of(issue.id):
                     return False
             elif word.startswith("is:"):
                 wanted = {"archived": "ignored"}.get(word[3:], word[3:])
@@ -252,6 +284,32 @@ class RestApi:
     def add_comment(self, issue_id: str) -> Response:
         comment = self._issues.add_comment(issue_id, _json_body().get("text"), APPLICATION)
         return _answer(comment_json(self._issues, comment), 201)
+
+    def edit_comment(self, issue_id: str, comment_id: str) -> Response:
+        comment = self._issues.own_comment(issue_id, comment_id, APPLICATION)
+        edited = self._issues.edit_comment(comment.id, _json_body().get("text"), APPLICATION)
+        return _answer(comment_json(self._issues, edited))
+
+    def delete_comment(self, issue_id: str, comment_id: str) -> Response:
+        self._issues.delete_comment(
+            self._issues.own_comment(issue_id, comment_id, APPLICATION).id, APPLICATION
+        )
+        return Response(status=204)
+
+    def _activity(self, issue: Issue) -> list[Json]:
+        """Write the last hundred things that happened to an issue, the newest first."""
+        changes = [activity_json(each) for each in self._issues.activities(issue.id)]
+        happened = [*self._notes(issue), *changes]
+        return sorted(happened, key=lambda each: (each["dateCreated"], int(each["id"])), reverse=True)[:100]
+
+    def event(self, issue_id: str, event_id: str) -> Response:
+        issue = self._find(issue_id)
+        events = self._issues.events(issue.id)
+        named = {"latest": events[-1:], "oldest": events[:1], "recommended": events[-1:]}
+        found = named.get(event_id, [each for each in events if each.id == event_id])
+        if not found:
+            raise Missing(event_id)
+        return _answer(event_json(issue, found[0]))
 
     def external_issues(self, issue_id: str) -> Response:
         return _answer(self._links(self._issues.find(issue_id)))

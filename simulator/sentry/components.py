@@ -91,6 +91,20 @@ class ComponentCaller:
             identifier=answer["identifier"],
         )
 
+    def save_rule(self, webhook_url: str | None, uri: str, fields: Mapping[str, Any]) -> None:
+        """Have the receiver check the settings of a rule's action, as Sentry does before it saves them.
+
+        Sentry quirk: unlike those of the form, its fields are a list of names and values
+        (sentry: sentry_apps/external_requests/alert_rule_action_requester.py).
+        """
+        body = compact(
+            {
+                "fields": [{"name": name, "value": value} for name, value in fields.items()],
+                "installationId": self._integration.installation_uuid,
+            }
+        )
+        self._call("POST", f"{_base(webhook_url, uri)}{uri}", signed=body, body=body)
+
     def _call(self, method: str, url: str, *, signed: bytes, body: bytes | None) -> Any:
         headers = {
             "Content-Type": "application/json",

@@ -24,6 +24,7 @@ class Directory:
         self.users: dict[int, User] = {}
         self.members: dict[str, Member] = {}
         self.forbidden: set[str] = set()
+        self.releases: dict[str, list[str]] = {}
         self.add_project(DEFAULT_PROJECT, name="FE", platform="javascript")
         self.add_team(DEFAULT_TEAM, name="Frontend", projects=(DEFAULT_PROJECT,))
         self.add_member(OWNER, name="Olive Owner", role="owner")
@@ -32,6 +33,10 @@ class Directory:
         project = Project(str(len(self.projects) + 1), slug, name or slug, platform)
         self.projects[slug] = project
         return project
+
+    def add_release(self, slug: str, version: str) -> None:
+        """Add a release of a project, newer than those that it has."""
+        self.releases.setdefault(self.projects[slug].slug, []).append(version)
 
     def forbid(self, slug: str) -> None:
         """Keep the integration's token out of a project."""

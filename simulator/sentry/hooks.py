@@ -106,7 +106,7 @@ class HookSender:
         self._thread.join()
 
     def put(self, hook: Hook) -> None:
-        if self.webhook_url is None:
+        if self.webhook_url is None or hook.resource not in self._integration.events:
             return
         with self._changed:
             due = time.monotonic() + self.weather.delay + self._random.uniform(0, self.weather.reorder)

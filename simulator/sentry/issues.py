@@ -16,8 +16,10 @@ from simulator.sentry.model import (
     Actor,
     Assignee,
     Comment,
+    Event,
     ExternalIssue,
     Hook,
+    IntegrationIssue,
     Issue,
     Missing,
     Modes,
@@ -25,6 +27,7 @@ from simulator.sentry.model import (
     Refused,
     Site,
     Status,
+    StatusActivity,
     utc_now,
     written,
 )
@@ -63,10 +66,13 @@ class Issues:
         self._short_ids: dict[str, str] = {}
         self._merged: dict[str, str] = {}
         self._external: dict[tuple[str, str], ExternalIssue] = {}
+        self._of_integrations: list[IntegrationIssue] = []
         self._comments: dict[int, Comment] = {}
         self._next_issue_id = 100
         self._next_external_id = 1
         self._next_comment_id = 1
+        self._activities: list[StatusActivity] = []
+        self._events: dict[str, list[Event]] = {}
 
     def add(
         self,
@@ -144,6 +150,7 @@ class Issues:
             shown_as=None,
         )
         self._issues[issue.id] = changed
+        self._note_activity(issue.id, f"set_{change.status}", actor)
         self._announce_status(changed, issue.status, actor)
         return self._assign_self(changed, actor)
 
@@ -216,19 +223,42 @@ class Issues:
         content["name"] = user.name
         return content if self.modes.enhanced_privacy else {**content, "email": user.email}
 
-    def new_event(self, issue_id: str) -> Issue:
+    def new_event(
+        self, issue_id: str, *, release: str | None = None, environment: str | None = None
+    ) -> Issue:
         """Let the error happen again: a resolved issue regresses, an archived one escalates."""
         with self.lock:
-            issue = replace(self.find(issue_id), last_seen=self.clock())
+            issue = self.find(issue_id)
+            issue = replace(issue, last_seen=self.clock(), count=issue.count + 1)
             self._issues[issue.id] = issue
+            number = sum(map(len, self._events.values())) + 1
+            event = Event(f"{number:032x}", issue.last_seen, release, environment)
+            self._events.setdefault(issue.id, []).append(event)
             if issue.status == "unresolved":
                 return issue
             substatus = "regressed" if issue.status == "resolved" else "escalating"
             issue = replace(issue, status="unresolved", substatus=substatus, status_details={}, shown_as=None)
             self._issues[issue.id] = issue
+            self._note_activity(
+                issue.id, "set_regression" if substatus == "regressed" else "set_escalating", SENTRY
+            )
             if self.modes.unresolved_sends_webhook:
                 self._announce(issue, "unresolved", SENTRY)
             return issue
+
+    def _note_activity(self, issue_id: str, kind: str, actor: Actor) -> None:
+        self._activities.append(StatusActivity(self._next_comment_id, issue_id, kind, actor, self.clock()))
+        self._next_comment_id += 1
+
+    def activities(self, issue_id: str) -> list[StatusActivity]:
+        """List how an issue got its status, the newest first."""
+        with self.lock:
+            return [each for each in reversed(self._activities) if each.issue_id == issue_id]
+
+    def events(self, issue_id: str) -> list[Event]:
+        """List what happened since the issue was made, the oldest first."""
+        with self.lock:
+            return list(self._events.get(issue_id, ()))
 
     def show_as(self, issue_id: str, status: Status) -> None:
         """Let an issue look different from what it is, without a hook.
@@ -248,6 +278,10 @@ class Issues:
                 raise ValueError("an issue cannot be merged into itself")
             for comment in self.comments(source.id):
                 self._comments[comment.id] = replace(comment, issue_id=target.id)
+            self._activities = [
+                replace(each, issue_id=target.id) if each.issue_id == source.id else each
+                for each in self._activities
+            ]
             del self._issues[source.id]
             self._merged[source.id] = target.id
 
@@ -278,15 +312,27 @@ class Issues:
             self._announce_comment("created", comment, actor)
             return comment
 
-    def edit_comment(self, comment_id: int, text: str, actor: Actor) -> None:
+    def edit_comment(self, comment_id: int, text: object, actor: Actor) -> Comment:
         with self.lock:
+            if not isinstance(text, str) or not text.strip():
+                raise Refused({"text": ["This field is required."]})
             comment = replace(self._comments[comment_id], text=text)
             self._comments[comment_id] = comment
             self._announce_comment("updated", comment, actor)
+            return comment
 
     def delete_comment(self, comment_id: int, actor: Actor) -> None:
         with self.lock:
             self._announce_comment("deleted", self._comments.pop(comment_id), actor)
+
+    def own_comment(self, issue_id: str, comment_id: str, actor: Actor) -> Comment:
+        """Find a comment that its author may change (sentry: issues/endpoints/group_notes_details.py)."""
+        with self.lock:
+            number = int(comment_id) if comment_id.isdecimal() else 0
+            comment = self._comments.get(number)
+            if comment is None or comment.issue_id != self.find(issue_id).id or comment.actor != actor:
+                raise Missing(f"comment {comment_id}")
+            return comment
 
     def comments(self, issue_id: str) -> list[Comment]:
         """List the newest first."""
@@ -316,6 +362,21 @@ class Issues:
             external = ExternalIssue(external_id, issue.id, service_type, name, web_url)
             self._external[(issue.id, service_type)] = external
             return external
+
+    def link_by_integration(
+        self, issue_id: str, key: str, *, provider: str, name: str, display_name: str
+    ) -> IntegrationIssue:
+        """Link an issue as one of Sentry's own integrations does."""
+        with self.lock:
+            issue = self.find(issue_id)
+            number = str(len(self._of_integrations) + 1)
+            link = IntegrationIssue(number, issue.id, key, display_name, issue.title, provider, name)
+            self._of_integrations.append(link)
+            return link
+
+    def integration_issues_of(self, issue_id: str) -> list[IntegrationIssue]:
+        with self.lock:
+            return [link for link in self._of_integrations if link.issue_id == issue_id]
 
     def unlink(self, external_id: str) -> None:
         """Remove a link; no hook is sent."""

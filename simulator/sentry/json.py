@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Collection
+
 from simulator.sentry.issues import Issues
 from simulator.sentry.model import (
     Actor,
+    AlertRule,
     Assignee,
     Comment,
+    Event,
     ExternalIssue,
     Integration,
+    IntegrationIssue,
     Issue,
     Json,
     Member,
     Project,
     Site,
+    StatusActivity,
     Team,
     User,
     written,
@@ -62,7 +69,8 @@ def issue_json(issues: Issues, issue: Issue) -> Json:
         "issueCategory": "error",
         "priority": "medium",
         "priorityLockedAt": None,
-        "count": "1",
+        # Sentry quirk: this number is a text, the one below is not.
+        "count": str(issue.count),
         "userCount": 1,
         "firstSeen": written(issue.first_seen),
         "lastSeen": written(issue.last_seen),
@@ -130,6 +138,46 @@ def external_issue_json(link: ExternalIssue) -> Json:
     }
 
 
+def alert_content(issues: Issues, issue: Issue, rule: AlertRule) -> Json:
+    """Show what a rule's hook says of the event that it fired for.
+
+    https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/
+    """
+    site = issues.site
+    return {
+        "event": {
+            "event_id": uuid.uuid4().hex,
+            "project": int(issue.project.id),
+            "title": issue.title,
+            "level": "error",
+            "platform": issue.project.platform,
+            "issue_id": issue.id,
+            "issue_url": f"{site.url}/api/0/organizations/{site.organization}/issues/{issue.id}/",
+            "web_url": permalink(site, issue),
+        },
+        "triggered_rule": rule.name,
+        "issue_alert": {
+            "id": "1",
+            "title": rule.name,
+            "sentry_app_id": 1,
+            "settings": [{"name": name, "value": value} for name, value in rule.fields.items()],
+        },
+    }
+
+
+def integration_issue_json(link: IntegrationIssue) -> Json:
+    """Write a link of one of Sentry's own integrations (sentry: ExternalIssueSerializer)."""
+    return {
+        "id": link.id,
+        "key": link.key,
+        "title": link.title,
+        "description": None,
+        "displayName": link.display_name,
+        "integrationKey": link.provider,
+        "integrationName": link.name,
+    }
+
+
 def comment_json(issues: Issues, comment: Comment) -> Json:
     author = issues.directory.users.get(comment.actor.user_id)
     return {
@@ -138,6 +186,33 @@ def comment_json(issues: Issues, comment: Comment) -> Json:
         "user": user_json(author) if author else None,
         "data": {"text": comment.text},
         "dateCreated": written(comment.at),
+    }
+
+
+def activity_json(activity: StatusActivity) -> Json:
+    return {
+        "id": str(activity.id),
+        "type": activity.type,
+        "user": None,
+        "data": {},
+        "dateCreated": written(activity.at),
+    }
+
+
+def event_json(issue: Issue, event: Event) -> Json:
+    """Write an event as far as anybody here reads it.
+
+    https://docs.sentry.io/api/events/retrieve-an-issue-event/
+    """
+    tags = {"release": event.release, "environment": event.environment, "level": "error"}
+    return {
+        "id": event.id,
+        "eventID": event.id,
+        "groupID": issue.id,
+        "title": issue.title,
+        "dateCreated": written(event.at),
+        "tags": [{"key": key, "value": value} for key, value in tags.items() if value is not None],
+        "release": None if event.release is None else {"version": event.release},
     }
 
 
@@ -163,6 +238,22 @@ def installation_json(integration: Integration, site: Site) -> Json:
         "status": "installed",
         "app": {"uuid": integration.uuid, "slug": integration.slug, "sentryAppId": 1},
         "organization": {"slug": site.organization, "id": site.organization_id},
+    }
+
+
+def sentry_app_json(integration: Integration, url: str | None, scopes: Collection[str]) -> Json:
+    return {
+        "uuid": integration.uuid,
+        "slug": integration.slug,
+        "name": integration.name,
+        "status": "internal",
+        "webhookUrl": url,
+        "events": sorted(integration.events),
+        "scopes": sorted(scopes),
+        "clientSecret": "**********",
+        "verifyInstall": False,
+        "isAlertable": True,
+        "schema": {},
     }
 
 

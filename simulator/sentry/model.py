@@ -67,6 +67,8 @@ class Integration:
     slug: str = "azure-devops-sync"
     name: str = "Azure DevOps Sync"
     installation_uuid: str = "1b9e8c52-7d40-4f4e-8f1b-2a6a3d1c0e02"
+    # What is ticked under Webhooks: of other resources no hook is sent.
+    events: set[str] = field(default_factory=lambda: {"issue", "comment"}, compare=False)
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class Issue:
     assignee: Assignee | None = None
     shown_as: Status | None = None
     pending: Pending | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,19 @@ class ExternalIssue:
 
 
 @dataclass(frozen=True)
+class IntegrationIssue:
+    """A link that one of Sentry's own integrations made; its ``key`` names the thing elsewhere."""
+
+    id: str
+    issue_id: str
+    key: str
+    display_name: str
+    title: str
+    provider: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Comment:
     """A note below an issue."""
 
@@ -178,6 +194,35 @@ class Comment:
     actor: Actor
     text: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class AlertRule:
+    """An issue alert with our integration's action; ``fields`` are what its form was filled in with."""
+
+    name: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StatusActivity:
+    """How an issue got a status. It is numbered together with the comments (sentry: models/activity.py)."""
+
+    id: int
+    issue_id: str
+    type: str
+    actor: Actor
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Event:
+    """One occurrence of an issue."""
+
+    id: str
+    at: datetime
+    release: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,19 @@ def page(sentry: FakeSentry) -> Blueprint:
         }
         return redirect(url_for("page.home", problem=_problem_of(verbs.get(verb, _nothing))), 303)
 
+    @blueprint.post("/rules")
+    def save_rule() -> Response:
+        uri = _component_uri(sentry, "alert-rule/save")
+        problem = _problem_of(lambda: sentry.save_rule(uri, request.form.to_dict()))
+        return redirect(url_for("page.home", problem=problem), 303)
+
+    @blueprint.post("/errors")
+    def report() -> Response:
+        """Take the first event of an error that is a new issue."""
+        issue = sentry.add_issue(request.form["title"])
+        sentry.fire_rules(issue.id)
+        return redirect(url_for("page.home"), 303)
+
     @blueprint.post("/integration")
     def save() -> Response:
         sentry.webhook_url = request.form.get("webhook_url") or None

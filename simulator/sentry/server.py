@@ -16,6 +16,7 @@ from typing import Any, Self
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from simulator.clock import dated
 from simulator.kept import Kept, KeptError
 from simulator.sentry.api import RestApi
 from simulator.sentry.components import ComponentCaller
@@ -23,11 +24,12 @@ from simulator.sentry.directory import DEFAULT_PROJECT, OWNER
 from simulator.sentry.gate import ALL_SCOPES, CONCURRENT_LIMIT, Fault, Gate, usual_body
 from simulator.sentry.hooks import CALM, Delivery, HookSender, Weather
 from simulator.sentry.issues import Issues
-from simulator.sentry.json import comment_json, external_issue_json, issue_json
+from simulator.sentry.json import alert_content, comment_json, external_issue_json, issue_json
 from simulator.sentry.model import (
     APPLICATION,
     SENTRY,
     Actor,
+    AlertRule,
     Hook,
     Integration,
     Issue,
@@ -85,18 +87,25 @@ class FakeSentry:
         self.token = token
         self.client_secret = client_secret
         self.organization = organization
+        # By so many seconds its clock is ahead, as its answers date themselves.
+        self.clock_ahead = 0.0
         self.integration = Integration(client_secret)
         self.hooks = HookSender(
             self.integration, webhook_url=webhook_url, timeout=webhook_timeout, weather=weather, seed=seed
         )
         app = Flask(__name__)
         self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", port, app, threaded=True, request_handler=_Handler
+            "127.0.0.1",
+            port,
+            app,
+            threaded=True,
+            request_handler=dated(_Handler, lambda: self.clock_ahead),
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         site = Site(self.url, organization, organization_id)
         self.issues = Issues(site=site, notify=self.hooks.put, modes=modes, clock=clock)
         self.directory = self.issues.directory
+        self.rules: list[AlertRule] = []
         self._gate = Gate(
             self.issues.lock,
             token=token,
@@ -108,7 +117,13 @@ class FakeSentry:
         self._components = ComponentCaller(self.integration, self.issues, timeout=component_timeout)
         self._gate.guard(app)
         app.register_blueprint(
-            RestApi(self.issues, self.integration, self._gate, page_size=page_size).blueprint()
+            RestApi(
+                self.issues,
+                self.integration,
+                self._gate,
+                page_size=page_size,
+                webhook_url=lambda: self.webhook_url,
+            ).blueprint()
         )
         app.register_blueprint(page(self))
         self._thread = threading.Thread(
@@ -145,6 +160,10 @@ class FakeSentry:
     def weather(self, weather: Weather) -> None:
         self.hooks.weather = weather
 
+    def grant(self, scopes: frozenset[str]) -> None:
+        """Have the token carry these scopes from now on, as if somebody had edited the integration."""
+        self._gate.scopes = scopes
+
     @property
     def modes(self) -> Modes:
         return self.issues.modes
@@ -152,6 +171,15 @@ class FakeSentry:
     @modes.setter
     def modes(self, modes: Modes) -> None:
         self.issues.modes = modes
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What our token may do."""
+        return self._gate.scopes
+
+    @scopes.setter
+    def scopes(self, scopes: frozenset[str]) -> None:
+        self._gate.scopes = scopes
 
     @property
     def calls(self) -> list[tuple[str, str, int]]:
@@ -171,6 +199,21 @@ class FakeSentry:
 
     def external_issues(self, issue_id: str) -> list[Json]:
         return [external_issue_json(link) for link in self.issues.links_of(self.issues.find(issue_id).id)]
+
+    def link_by_integration(
+        self,
+        issue_id: str,
+        work_item_id: int,
+        *,
+        provider: str = "vsts",
+        name: str = "fabrikam",
+        area: str = "Fabrikam-Fiber",
+    ) -> None:
+        """Link an issue as Sentry's own Azure DevOps integration does, or another of its integrations."""
+        key = str(work_item_id)
+        self.issues.link_by_integration(
+            issue_id, key, provider=provider, name=name, display_name=f"{area}#{key}"
+        )
 
     def comments(self, issue_id: str) -> list[Json]:
         with self.issues.lock:
@@ -231,9 +274,10 @@ class FakeSentry:
     def _actor(self, actor: str | Actor) -> Actor:
         return self.directory.person(actor) if isinstance(actor, str) else actor
 
-    def regress(self, issue_id: str) -> None:
-        """Let the error happen again: a resolved issue regresses, an archived one escalates."""
-        self.issues.new_event(issue_id)
+    def regress(self, issue_id: str, *, release: str | None = None, environment: str | None = None) -> None:
+        """Let the error happen again: a resolved issue regresses, an archived one escalates; rules fire."""
+        self.issues.new_event(issue_id, release=release, environment=environment)
+        self.fire_rules(issue_id)
 
     def auto_resolve(self, issue_id: str) -> None:
         """Let an old issue look resolved before any task has resolved it."""
@@ -264,6 +308,24 @@ class FakeSentry:
     def add_project(self, slug: str) -> None:
         with self.issues.lock:
             self.directory.add_project(slug)
+
+    def add_release(self, slug: str, version: str = "1.0.0") -> None:
+        with self.issues.lock:
+            self.directory.add_release(slug, version)
+
+    def save_rule(self, uri: str, fields: Mapping[str, Any], name: str = "New errors") -> None:
+        """Save an alert rule with our action, or raise ComponentFailed with what its form would show."""
+        self._components.save_rule(self.webhook_url, uri, fields)
+        self.rules = [each for each in self.rules if each.name != name]
+        self.rules.append(AlertRule(name, dict(fields)))
+
+    def fire_rules(self, issue_id: str) -> None:
+        """Let every saved rule fire for a new event of an issue."""
+        with self.issues.lock:
+            issue = self.issues.find(issue_id)
+            for rule in self.rules:
+                content = alert_content(self.issues, issue, rule)
+                self.hooks.put(Hook("event_alert", "triggered", SENTRY, issue.id, content))
 
     def forbid_project(self, slug: str) -> None:
         """Keep our token out of a project, and of the issues in it."""

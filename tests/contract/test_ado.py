@@ -5,20 +5,39 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
 from shared.ado.auth import personal_access_token
+from shared.ado.back_links import change_hyperlinks, get_related
 from shared.ado.client import AdoClient
-from shared.ado.comments import add_comment
+from shared.ado.comments import (
+    FoundComment,
+    add_comment,
+    delete_comment,
+    edit_comment,
+    find_comment_with,
+    get_comment,
+    rendered,
+)
 from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse
 from shared.domain.addresses import AddressPolicy
+from shared.domain.comments import InboundComments, SaidInAdo
 from shared.domain.connection import Identity
 from shared.domain.errors import Conflict, NotFound, Refused
-from shared.domain.model import Category, FoundWorkItems, Person, State, Stranger, WorkItem
+from shared.domain.model import (
+    Category,
+    FoundWorkItems,
+    Person,
+    SentryComment,
+    State,
+    Stranger,
+    WorkItem,
+)
 from shared.domain.ports import UNSET
+from shared.domain.rules.back_links import HyperlinkChange, Mark
 from shared.http import BackOff, new_session
 from simulator.ado import FakeAdo
 from simulator.ado.errors import Refused as FakeRefused
@@ -72,7 +91,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         yield memory()
         return
     with FakeAdo() as fake:
-        for kind in ("updated", "deleted", "restored"):
+        for kind in ("updated", "deleted", "restored", "commented"):
             fake.subscribe("http://127.0.0.1:9/nobody-listens", f"workitem.{kind}")
         yield over_http(fake)
 
@@ -80,7 +99,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 def events(bench: Bench) -> list[WorkItemEvent | Uninteresting]:
     """Return what is delivered; each names the organization that answers when it is asked who it is."""
     known = Identity(ids=(bench.ado.instance_id(),))
-    return [_without_origin(parse(body, known)) for body in bench.deliveries()]
+    return [_without_origin(parse(body, known, InboundComments.ALL)) for body in bench.deliveries()]
 
 
 def _without_origin(event: WorkItemEvent | Uninteresting | Foreign) -> WorkItemEvent | Uninteresting:
@@ -106,7 +125,46 @@ def test_a_work_item_is_read_with_all_that_the_sync_knows_of_it(bench: Bench) ->
         assignee=Person(ANN),
         title="Fix login",
         area_path="Fabrikam-Fiber",
+        reasons=("New",),
     )
+
+
+def test_an_item_says_for_what_reason_it_is_in_its_state(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.State": "Resolved", "System.Reason": "Duplicate"})
+    assert bench.ado.get_work_item(31).reasons == ("Duplicate",)
+    bench.people.edit(31, **{"System.State": "Closed"})
+    # For what it was resolved, it keeps once it is closed.
+    assert bench.ado.get_work_item(31).reasons == ("Moved to state Closed", "Duplicate")
+    bench.people.edit(31, **{"System.Reason": "Obsolete"})
+    assert bench.ado.get_work_item(31).reasons == ("Obsolete", "Duplicate")
+    item = bench.ado.update_work_item(31, bench.ado.get_work_item(31).rev, state="Active")
+    assert item.reasons == ("Moved to state Active",)
+    assert [each.snapshot and each.snapshot.reasons for each in reasons_read(bench)] == [
+        ("Duplicate",),
+        ("Moved to state Closed", "Duplicate"),
+        ("Obsolete", "Duplicate"),
+        ("Moved to state Active",),
+    ]
+
+
+def reasons_read(bench: Bench) -> list[WorkItemEvent]:
+    read = (parse(body, reads_reasons=True) for body in bench.deliveries())
+    return [each for each in read if isinstance(each, WorkItemEvent)]
+
+
+def test_the_reason_alone_is_news_only_where_reasons_are_read(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    bench.people.edit(31, **{"System.Reason": "Approved"})
+    [body] = bench.deliveries()
+    assert parse(body) == Uninteresting("nothing-to-sync", work_item_id=31)
+    assert isinstance(parse(body, reads_reasons=True), WorkItemEvent)
+
+
+def test_a_reason_that_a_state_cannot_have_is_refused(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    with pytest.raises((Refused, FakeRefused)):
+        bench.people.edit(31, **{"System.Reason": "Duplicate"})
 
 
 def test_what_is_not_there_or_was_deleted_is_not_found(bench: Bench) -> None:
@@ -125,7 +183,9 @@ def test_a_batch_holds_those_that_exist(bench: Bench) -> None:
         bench.people.add_item("Fix login", number, **{"System.AssignedTo": ANN})
     bench.people.delete(32)
     found = bench.ado.find_work_items([31, 32, 33, 34])
-    assert found == FoundWorkItems({31: bench.ado.get_work_item(31), 33: bench.ado.get_work_item(33)})
+    # A list does not show the reasons.
+    expected = {number: replace(bench.ado.get_work_item(number), reasons=None) for number in (31, 33)}
+    assert found == FoundWorkItems(expected)
     assert bench.ado.find_work_items([]) == FoundWorkItems()
 
 
@@ -141,6 +201,43 @@ def test_a_comment_that_xml_cannot_hold_is_refused(bench: Bench, text: str) -> N
     with pytest.raises(Refused):
         add_comment(ado, bench.project_id("Fabrikam-Fiber"), 31, text)
     assert ado.get_work_item(31).rev == 1
+
+
+def test_a_comment_is_added_read_edited_and_removed_by_its_id(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    ado: Any = bench.ado
+    project = bench.project_id("Fabrikam-Fiber")
+    url = "https://sentry.io/organizations/acme/issues/100/activity/#event_5"
+    ours = rendered(SentryComment("5", "Ann", "Hello", url), url)
+    bench.people.comment(31, f"<div>See {ours}</div>")
+    number = add_comment(ado, project, 31, ours)
+    assert number is not None
+    assert get_comment(ado, project, 31, number).text == ours
+    assert find_comment_with(ado, project, 31, url) == FoundComment(number)
+    edit_comment(ado, project, 31, number, ours.replace("Hello", "Bye"))
+    assert "Bye" in (get_comment(ado, project, 31, number).text or "")
+    delete_comment(ado, project, 31, number)
+    assert find_comment_with(ado, project, 31, url) is None
+    for call in (
+        lambda: get_comment(ado, project, 31, number),
+        lambda: delete_comment(ado, project, 31, number),
+        lambda: edit_comment(ado, project, 31, number, "text"),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert ado.get_work_item(31).rev == 5
+
+
+def test_a_comment_is_an_event_once_and_a_revision_each_time(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    number = getattr(bench.people.comment(31, "<div>Hello</div>"), "id", 1)
+    bench.people.edit_comment(31, number, "<div>Bye</div>")
+    bench.people.delete_comment(31, number)
+    told = [each for each in events(bench) if isinstance(each, WorkItemEvent)]
+    said = SaidInAdo(str(number), "Ann", "<div>Hello</div>")
+    assert told == [WorkItemEvent("commented", 31, 2, None, comment=said)]
+    others = [each for each in events(bench) if not isinstance(each, WorkItemEvent)]
+    assert [each.outcome for each in others] == ["nothing-to-sync"] * 3
 
 
 def test_a_comment_longer_than_a_long_text_is_refused(bench: Bench) -> None:
@@ -342,3 +439,62 @@ def test_of_racing_writers_at_one_revision_exactly_one_wins(bench: Bench) -> Non
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(write, ("Active", "Resolved", "Closed")))
     assert [bench.ado.get_work_item(31).state] == won
+
+
+# Hyperlinks
+
+PAGE = "https://acme.sentry.io/issues/100/"
+
+
+@pytest.mark.parametrize("makes_revision", [True, False])
+def test_a_hyperlink_is_added_once_and_removed_by_its_place(bench: Bench, *, makes_revision: bool) -> None:
+    _make_revisions(bench, on=makes_revision)
+    bench.people.add_item("Fix login", 31)
+    before = get_related(client_of(bench), 31)
+    assert (before.item, before.relations) == (bench.ado.get_work_item(31), ())
+    added = change_hyperlinks(client_of(bench), before, HyperlinkChange(add=True), PAGE)
+    assert [(each.rel, each.url, each.comment) for each in added.relations] == [
+        ("Hyperlink", PAGE, str(Mark.LINKED))
+    ]
+    assert added.item.rev == (2 if makes_revision else 1)
+    assert (added.item.state, added.item.assignee) == (before.item.state, before.item.assignee)
+    unmarked = change_hyperlinks(client_of(bench), added, HyperlinkChange(unmark=(0,)), "")
+    assert [each.comment for each in unmarked.relations] == ["Sentry issue"]
+    assert change_hyperlinks(client_of(bench), unmarked, HyperlinkChange(remove=(0,)), "").relations == ()
+
+
+def test_a_hyperlink_that_somebody_added_meanwhile_is_a_conflict(bench: Bench) -> None:
+    _make_revisions(bench, on=False)
+    bench.people.add_item("Fix login", 31)
+    read = get_related(client_of(bench), 31)
+    change_hyperlinks(client_of(bench), read, HyperlinkChange(add=True), PAGE)
+    with pytest.raises(Conflict):
+        change_hyperlinks(client_of(bench), read, HyperlinkChange(add=True), PAGE)
+    assert len(get_related(client_of(bench), 31).relations) == 1
+
+
+def test_hyperlinks_are_changed_as_they_were_read_or_not_at_all(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    read = get_related(client_of(bench), 31)
+    bench.people.edit(31, **{"System.State": "Active"})
+    with pytest.raises(Conflict):
+        change_hyperlinks(client_of(bench), read, HyperlinkChange(add=True), PAGE)
+    assert get_related(client_of(bench), 31).relations == ()
+
+
+def test_a_change_of_hyperlinks_is_an_update_without_news(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    change_hyperlinks(client_of(bench), get_related(client_of(bench), 31), HyperlinkChange(add=True), PAGE)
+    assert events(bench) == [Uninteresting("nothing-to-sync", work_item_id=31)]
+
+
+def client_of(bench: Bench) -> AdoClient:
+    """Return the client, or the double, which answers what these calls ask of it."""
+    return cast("AdoClient", bench.ado)
+
+
+def _make_revisions(bench: Bench, *, on: bool) -> None:
+    if isinstance(bench.people, FakeAdo):
+        bench.people.work_items.hyperlinks_make_revisions = on
+    else:
+        bench.people.hyperlinks_make_revisions = on

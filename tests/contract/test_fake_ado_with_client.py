@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.ado.auth import personal_access_token
 from shared.ado.client import LARGEST_BATCH, AdoClient, Project
@@ -84,7 +85,7 @@ def test_the_states_of_a_type_come_with_their_categories(fake: FakeAdo, ado: Ado
 def test_a_full_batch_is_one_call(fake: FakeAdo, ado: AdoClient) -> None:
     ids = range(1, LARGEST_BATCH + 1)
     found = ado.find_work_items(ids)
-    assert found.found == {31: ado.get_work_item(31)}
+    assert found.found == {31: replace(ado.get_work_item(31), reasons=None)}
     assert [call.path for call in fake.calls if call.method == "POST"] == [
         "/fabrikam/_apis/wit/workitemsbatch"
     ]

@@ -18,7 +18,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.model import ExternalIssue, IssueStatus, Person, Stranger
+from shared.domain.model import ExternalIssue, IntegrationIssue, IssueStatus, Person, SentryIssue, Stranger
 from shared.http import BackOff, new_session
 from shared.sentry.client import LARGEST_BATCH, BearerAuth, MemberCache, SentryClient
 from simulator.sentry import FakeSentry, Modes
@@ -316,3 +316,28 @@ def test_a_write_whose_answer_was_lost_has_landed_and_may_be_repeated(
     with pytest.raises(Throttled):  # It is left alone for a while, and told so.
         sentry.set_status("100", RESOLVED)
     assert connect(fake).set_status("100", RESOLVED).status is RESOLVED
+
+
+# What is linked
+
+
+def test_linked_issues_come_in_pages_with_all_that_they_show(connect: Connect) -> None:
+    with FakeSentry(page_size=2) as fake:
+        for number in range(100, 105):
+            fake.add_issue("TypeError", issue_id=str(number), announce=False)
+        client, after, pages = connect(fake), None, 0
+        found: dict[str, SentryIssue] = {}
+        client.put_entry("100", "https://dev.azure.com/fabrikam/_workitems/edit/1", "F", "1")
+        for number in range(101, 104):
+            fake.link_by_integration(str(number), number)
+        while True:
+            page = client.linked_issues(after)
+            found |= {each.issue_id: each for each in page.issues}
+            pages, after = pages + 1, page.after
+            if after is None:
+                break
+    assert (sorted(found), pages) == (["100", "101", "102", "103"], 2)
+    assert found["100"].external_issues[0].display_name == "F#1"
+    assert found["101"].integration_issues == (
+        IntegrationIssue("101", "Fabrikam-Fiber#101", "vsts", "fabrikam"),
+    )

@@ -10,9 +10,18 @@ from typing import Any, Protocol
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.queue import BinaryBase64DecodePolicy, BinaryBase64EncodePolicy, QueueClient
+from msgspec.structs import replace
 
 from shared.domain.errors import NotTrusted, Unauthorized, Unavailable
-from shared.domain.messages import InboundMessage, Message, OutboundMessage, decode_inbound, decode_outbound
+from shared.domain.messages import (
+    LARGEST_MESSAGE,
+    InboundMessage,
+    Message,
+    OutboundMessage,
+    decode_inbound,
+    decode_outbound,
+    encode,
+)
 from shared.domain.model import Person, WorkItem
 from shared.settings import StorageAccount
 from shared.store.queues import AzureQueue, queue_client
@@ -127,6 +136,15 @@ def test_a_message_arrives_as_it_was_put(bench: Bench, message: Message) -> None
     body = received(bench).body
     decoded = decode_inbound(body) if isinstance(message, InboundMessage) else decode_outbound(body)
     assert decoded == message
+
+
+def test_the_largest_message_fits_and_a_snapshot_that_does_not_is_left_out(bench: Bench) -> None:
+    room = LARGEST_MESSAGE - len(encode(InboundMessage("acme", 31, 7, snapshot=replace(SNAPSHOT, title=""))))
+    for title, arrives in (("x" * room, True), ("x" * (room + 1), False), ("x" * 200_000, False)):
+        snapshot = replace(SNAPSHOT, title=title)
+        bench.queue.put(InboundMessage("acme", 31, 7, snapshot=snapshot))
+        found = decode_inbound(received(bench).body)
+        assert found == InboundMessage("acme", 31, 7, snapshot=snapshot if arrives else None)
 
 
 def test_a_queue_that_does_not_exist_is_created_by_the_first_message(bench: Bench) -> None:

@@ -9,11 +9,22 @@ import pytest
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Forbidden, NotFound, Refused
-from shared.domain.model import TEAM_ASSIGNEE, FoundIssues, IssueStatus, Person, Stranger
+from shared.domain.model import (
+    OUR_ARCHIVE,
+    TEAM_ASSIGNEE,
+    FoundIssues,
+    IssueStatus,
+    Person,
+    ResolveIn,
+    SentryEvent,
+    Stranger,
+)
 from shared.http import BackOff, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
+from shared.sentry.comments import note_of
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
 from simulator.sentry import FakeSentry, Modes
+from simulator.sentry.gate import ALL_SCOPES
 from tests.doubles.sentry import MemorySentry
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
@@ -267,3 +278,124 @@ def test_some_plans_do_not_list_several_projects_at_once(bench: Bench) -> None:
     with pytest.raises(Refused) as raised:
         bench.sentry.find_issues(["100"])
     assert "multi project stream" in raised.value.told
+
+
+def test_it_is_told_in_which_way_an_issue_is_archived(bench: Bench) -> None:
+    bench.people.archive("100")
+    assert bench.sentry.get_issue("100").substatus == "archived_until_escalating"
+    # What is archived already stays archived in its way.
+    assert bench.sentry.set_status("100", IGNORED).substatus == "archived_until_escalating"
+    bench.sentry.set_status("100", UNRESOLVED)
+    assert bench.sentry.set_status("100", IGNORED).substatus == OUR_ARCHIVE
+
+
+@pytest.mark.parametrize("resolve_in", [ResolveIn.NEXT_RELEASE, ResolveIn.CURRENT_RELEASE])
+def test_an_issue_is_resolved_in_a_release_where_there_is_one(bench: Bench, resolve_in: ResolveIn) -> None:
+    with pytest.raises(Refused) as refused:
+        bench.sentry.set_status("100", RESOLVED, resolve_in)
+    assert "No release data" in refused.value.told
+    assert bench.sentry.get_issue("100").status is UNRESOLVED
+    bench.people.add_release("fe", "2.0.0")
+    assert bench.sentry.set_status("100", RESOLVED, resolve_in).status is RESOLVED
+
+
+# Entries on an issue's page
+
+TICKET = "https://dev.azure.com/fabrikam/_workitems/edit/31"
+
+
+def test_an_entry_takes_the_place_of_the_one_before(bench: Bench) -> None:
+    bench.sentry.put_entry("100", TICKET, "Fabrikam", "31")
+    put = bench.sentry.put_entry("100", f"{TICKET}2", "Fabrikam", "312")
+    assert (put.web_url, put.display_name) == (f"{TICKET}2", "Fabrikam#312")
+    assert bench.sentry.get_issue_with_entries("100").external_issues == (put,)
+    assert bench.sentry.get_issue_with_entries("101").external_issues == ()
+    assert bench.sentry.get_issue("100").external_issues == ()
+
+
+def test_an_entry_is_removed_whether_it_is_there_or_not(bench: Bench) -> None:
+    put = bench.sentry.put_entry("100", TICKET, "Fabrikam", "31")
+    for _ in range(2):
+        bench.sentry.remove_entry(put, "100")
+    assert bench.sentry.get_issue_with_entries("100").external_issues == ()
+
+
+def test_an_entry_is_not_removed_without_event_admin(bench: Bench) -> None:
+    put = bench.sentry.put_entry("100", TICKET, "Fabrikam", "31")
+    if isinstance(bench.people, FakeSentry):
+        bench.people.scopes = ALL_SCOPES - {"event:admin"}
+    else:
+        bench.people.may_remove_entries = False
+    with pytest.raises(Forbidden):
+        bench.sentry.remove_entry(put, "100")
+    assert bench.sentry.get_issue_with_entries("100").external_issues == (put,)
+
+
+def test_no_entry_is_put_for_an_issue_that_is_not_there(bench: Bench) -> None:
+    with pytest.raises(NotFound) as refusal:
+        bench.sentry.put_entry("404", TICKET, "Fabrikam", "31")
+    assert refusal.value.kind == "issue-not-found"
+
+
+def test_a_comment_of_ours_is_found_by_the_page_that_it_names(bench: Bench) -> None:
+    pages = [f"https://dev.azure.com/fabrikam/_workitems/edit/31#comment-{number}" for number in (1, 12)]
+    bench.people.comment("100", f"Somebody quotes **Ann** wrote in [Azure DevOps]({pages[0]}):", actor=ANN)
+    added = [bench.sentry.add_comment("100", note_of("Ann", "Hello", page)) for page in pages]
+    assert [bench.sentry.find_comment("100", page) for page in pages] == added
+    assert None not in added
+    assert bench.sentry.find_comment("100", pages[0].replace("-1", "-2")) is None
+    assert bench.sentry.find_comment("101", pages[0]) is None
+
+
+def test_a_comment_is_taken_once_within_an_hour(bench: Bench) -> None:
+    note = note_of("Ann", "Hello", "https://dev.azure.com/fabrikam/_workitems/edit/31#comment-1")
+    assert bench.sentry.add_comment("100", note) is not None
+    assert bench.sentry.add_comment("100", note) is None
+    assert bench.sentry.add_comment("101", note) is not None
+
+
+def test_comments_of_a_merged_issue_are_found_on_the_one_it_became(bench: Bench) -> None:
+    page = "https://dev.azure.com/fabrikam/_workitems/edit/31#comment-1"
+    added = bench.sentry.add_comment("100", note_of("Ann", "Hello", page))
+    bench.people.merge("100", into="101")
+    assert bench.sentry.find_comment("101", page) == bench.sentry.find_comment("100", page) == added
+
+
+def test_a_comment_on_an_issue_that_is_gone_is_not_found(bench: Bench) -> None:
+    with pytest.raises(NotFound) as raised:
+        bench.sentry.add_comment("999", "Hello")
+    assert raised.value.kind == "issue-not-found"
+
+
+def test_hooks_of_comments_bring_their_words(bench: Bench) -> None:
+    bench.deliveries()
+    comment_id = bench.people.comment("100", "First", actor=ANN)
+    bench.people.edit_comment(comment_id, "Second")
+    bench.people.delete_comment(comment_id)
+    hints = [parse({RESOURCE_HEADER: "comment"}, body) for body in bench.deliveries()]
+    told = [hint.comment for hint in hints if hint is not None and hint.comment_id == str(comment_id)]
+    assert [(each.action, each.text) for each in told if each] == [
+        ("created", "First"),
+        ("updated", "Second"),
+        ("deleted", "Second"),
+    ]
+
+
+def test_an_issue_that_happens_again_has_a_regression_and_its_event(bench: Bench) -> None:
+    bench.people.resolve("100", actor=ANN)
+    assert bench.sentry.get_issue("100").regression == ""
+    bench.people.regress("100", release="web@1.4.0", environment="production")
+    issue = bench.sentry.get_issue("100")
+    assert (issue.status, bool(issue.regression), issue.count) == (UNRESOLVED, True, 2)
+    event = bench.sentry.latest_event("100")
+    assert (event.release, event.environment, len(event.id)) == ("web@1.4.0", "production", 32)
+    bench.people.resolve("100", actor=ANN)
+    bench.people.unresolve("100", actor=ANN)
+    assert bench.sentry.get_issue("100").regression == ""
+    bench.people.resolve("100", actor=ANN)
+    bench.people.regress("100")
+    assert bench.sentry.get_issue("100").regression not in {"", issue.regression}
+
+
+def test_an_issue_without_events_has_no_latest_one(bench: Bench) -> None:
+    assert bench.sentry.latest_event("100") == bench.sentry.latest_event("999") == SentryEvent()

@@ -1,13 +1,16 @@
 """Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
+import itertools
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from shared.ado.answers import Relation, WorkItemAnswer
+from shared.ado.client import Project
 from shared.ado.identity import name_of
 from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, FeedLost, NotAssignable, NotFound, Refused, Unavailable
@@ -32,7 +35,7 @@ from shared.domain.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
 from simulator.ado.errors import Refused as FakeRefused
 from simulator.ado.processes import State as ProcessState
-from simulator.ado.processes import WorkItemType
+from simulator.ado.processes import WorkItemType, default_reason, reasons_for
 from simulator.ado.revisions import FeedModes, RevisionLog
 from simulator.ado.text import check_text, check_title
 
@@ -45,6 +48,7 @@ BASE_URL = "https://dev.azure.com/fabrikam/"
 class Revision:
     item: WorkItem
     by: str
+    resolved_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,22 @@ class Event:
     item: WorkItem
     before: WorkItem | None = None
     number: int = 0
+    comment: "Comment | None" = None
+
+
+@dataclass(frozen=True)
+class Comment:
+    id: int
+    text: str
+    by: str
 
 
 @dataclass
 class _Entry:
     revisions: list[Revision] = field(default_factory=list)
     is_deleted: bool = False
-    comments: list[str] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    relations: list[Relation] = field(default_factory=list)
 
     @property
     def item(self) -> WorkItem:
@@ -86,13 +99,24 @@ class MemoryAdo:
         self.announce: Callable[[Event], None] = _nobody_listens
         # States that the processes do not have yet, or no longer: nobody can set them, no list shows them.
         self.unlisted: frozenset[str] = frozenset()
+        # By so many seconds its clock is ahead of ours; None: it does not say.
+        self.ahead: float | None = None
+        # Whether a change of hyperlinks alone makes a revision was not confirmed.
+        self.hyperlinks_make_revisions = True
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
+        self._comment_ids = itertools.count(1)
 
     # What the sync asks.
 
     def instance_id(self) -> str:
         return self.catalog.account_id
+
+    def clock_ahead(self) -> float | None:
+        return self.ahead
+
+    def try_to_write(self, item: WorkItem) -> None:
+        self._live(item.id)
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         return self._live(work_item_id).item
@@ -100,7 +124,11 @@ class MemoryAdo:
     def find_work_items(self, work_item_ids: Sequence[int]) -> FoundWorkItems:
         found = ((each, self._entries.get(each)) for each in work_item_ids)
         return FoundWorkItems(
-            {each: entry.item for each, entry in found if entry is not None and not entry.is_deleted}
+            {
+                each: replace(entry.item, reasons=None)
+                for each, entry in found
+                if entry is not None and not entry.is_deleted
+            }
         )
 
     def update_work_item(
@@ -170,6 +198,9 @@ class MemoryAdo:
         known = {project.name.casefold(): project.id for project in self.catalog.projects.values()}
         return {name: known[name.casefold()] for name in names if name.casefold() in known}
 
+    def projects(self) -> Iterator[Project]:
+        return (Project(each.id, each.name) for each in self.catalog.projects.values())
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
 
@@ -180,24 +211,109 @@ class MemoryAdo:
         kind: type[Shape],
         *,
         about: str = "",
+        missing: str = "not-found",
         json: Any = None,
         params: Any = None,
+        headers: Any = None,  # likewise
     ) -> Shape:
-        """Answer the two requests of a discussion, which is all that the sync spells as a path.
+        """Answer what the sync spells as a path: the requests of a discussion, and those of hyperlinks.
 
         ADO quirk: comments, unlike work items, are only found under their project.
         """
         match path:
-            case (project_id, "_apis", "wit", "workItems", work_item_id, "comments"):
+            case (project_id, "_apis", "wit", "workItems", work_item_id, "comments", *comment_id):
                 entry = self._live(int(work_item_id))
+            case ("_apis", "wit", "workitems", work_item_id):
+                return self._answer_about_relations(method, self._live(int(work_item_id)), kind, json)
             case _:
                 raise ValueError(f"the double knows no {method} {path}")
         if entry.item.project_id != project_id:
-            raise NotFound("TF401232: the work item is in another project", kind="work-item-not-found")
-        if method == "POST":
-            _check(json["text"])
-            entry.comments.append(json["text"])
-        return msgspec.convert({"comments": [{"text": each} for each in reversed(entry.comments)]}, kind)
+            raise NotFound("TF401232: the work item is in another project", kind=missing)
+        return msgspec.convert(self._discuss(method, entry, [int(each) for each in comment_id], json), kind)
+
+    def _discuss(self, method: str, entry: _Entry, comment_id: list[int], json: Any) -> object:
+        match method, comment_id:
+            case "GET", []:
+                return {"comments": [_shown(each) for each in reversed(entry.comments)]}
+            case "GET", [number]:
+                return _shown(self._comment(entry, number))
+            case "POST", []:
+                return _shown(self._say(entry, json["text"], SERVICE))
+            case "PATCH", [number]:
+                return _shown(self._say_anew(entry, number, json["text"], SERVICE))
+            case "DELETE", [number]:
+                entry.comments.remove(self._comment(entry, number))
+                self._announce_revision(entry, SERVICE)
+                return None
+        raise ValueError(f"the double knows no {method} of a comment")
+
+    def _comment(self, entry: _Entry, comment_id: int) -> Comment:
+        for each in entry.comments:
+            if each.id == comment_id:
+                return each
+        raise NotFound(f"there is no comment {comment_id}", kind="comment-not-found")
+
+    def _say(self, entry: _Entry, text: str, by: str) -> Comment:
+        _check(text)
+        comment = Comment(next(self._comment_ids), text, by)
+        entry.comments.append(comment)
+        self._announce_revision(entry, by)
+        self.announce(Event("commented", entry.item, comment=comment))
+        return comment
+
+    def _say_anew(self, entry: _Entry, comment_id: int, text: str, by: str) -> Comment:
+        """Edit a comment; nobody hears of another one, since there is none."""
+        _check(text)
+        before = self._comment(entry, comment_id)
+        comment = Comment(before.id, text, before.by)
+        entry.comments[entry.comments.index(before)] = comment
+        self._announce_revision(entry, by)
+        return comment
+
+    def _announce_revision(self, entry: _Entry, by: str) -> None:
+        """Make a revision in which nothing is new that anybody syncs."""
+        before = entry.item
+        self._append(entry, before, by)
+        self.announce(Event("updated", entry.item, before))
+
+    def _answer_about_relations(self, method: str, entry: _Entry, kind: type[Shape], patch: Any) -> Shape:
+        if method == "PATCH":
+            self._change_relations(entry, patch)
+        item = entry.item
+        fields = {"System.WorkItemType": item.work_item_type, "System.State": item.state}
+        relations = [msgspec.to_builtins(each) for each in entry.relations]
+        answer = {"id": item.id, "rev": item.rev, "fields": fields, "relations": relations}
+        return msgspec.convert(answer, kind)
+
+    def _change_relations(self, entry: _Entry, patch: list[dict[str, Any]]) -> None:
+        """Change the hyperlinks of a work item, which makes a revision unless a test has it otherwise."""
+        relations = list(entry.relations)
+        for each in patch:
+            match each["op"], each["path"].split("/")[1:]:
+                case "test", ["rev"]:
+                    if each["value"] != entry.item.rev:
+                        raise Conflict(f"VS403351: rev is {entry.item.rev}, not {each['value']}")
+                case "add", ["relations", "-"]:
+                    added = msgspec.convert(each["value"], Relation)
+                    if any((one.rel, one.url) == (added.rel, added.url) for one in relations):
+                        raise Refused("ado", "Relation already exists.")
+                    relations.append(added)
+                case "remove", ["relations", place]:
+                    del relations[int(place)]
+                case "replace", ["relations", place, "attributes", "comment"]:
+                    old = relations[int(place)]
+                    comment = {**(old.attributes or {}), "comment": each["value"]}
+                    relations[int(place)] = replace(old, attributes=comment)
+                case what:
+                    raise ValueError(f"the double knows no {what}")
+        entry.relations = relations
+        if self.hyperlinks_make_revisions:
+            before = entry.item
+            self._append(entry, entry.item, SERVICE)
+            self.announce(Event("updated", entry.item, before))
+
+    def work_item_from(self, answer: WorkItemAnswer) -> WorkItem:
+        return self._live(answer.id).item
 
     @property
     def base_url(self) -> str:
@@ -247,6 +363,7 @@ class MemoryAdo:
             assignee=self._known(fields.get("System.AssignedTo", "")),
             title=title,
             area_path=home.name,
+            reasons=("New",),
         )
         self._entries[work_item_id] = _Entry([Revision(item, actor)])
         self.revision_log.write(work_item_id, item.rev)
@@ -255,16 +372,30 @@ class MemoryAdo:
     def edit(self, work_item_id: int, *, actor: str = ANN, **fields: str) -> WorkItem:
         """Change fields by their reference names, with all rules; an empty text empties a field."""
         entry = self._live(work_item_id)
-        wanted = entry.item
+        wanted, reason = entry.item, ""
         for name, value in fields.items():
             if name == "System.State":
                 wanted = replace(wanted, state=self._reachable(wanted, value))
+            elif name == "System.Reason":
+                reason = value
             elif name == "System.AssignedTo":
                 wanted = replace(wanted, assignee=self._known(value))
             else:
                 _check(value, is_title=True)
                 wanted = replace(wanted, title=value)
-        return self._revise(entry, wanted, actor)
+        return self._revise(entry, wanted, actor, reason)
+
+    def comment(self, work_item_id: int, text: str, *, actor: str = ANN) -> int:
+        """Add a comment and return its id."""
+        return self._say(self._live(work_item_id), text, actor).id
+
+    def edit_comment(self, work_item_id: int, comment_id: int, text: str, *, actor: str = ANN) -> None:
+        self._say_anew(self._live(work_item_id), comment_id, text, actor)
+
+    def delete_comment(self, work_item_id: int, comment_id: int, *, actor: str = ANN) -> None:
+        entry = self._live(work_item_id)
+        entry.comments.remove(self._comment(entry, comment_id))
+        self._announce_revision(entry, actor)
 
     def move(self, work_item_id: int, project: str, *, actor: str = ANN) -> WorkItem:
         home, entry = self.catalog.project(project), self._live(work_item_id)
@@ -291,9 +422,16 @@ class MemoryAdo:
 
     # What a test inspects.
 
+    def comments_of_people(self, work_item_id: int) -> list[int]:
+        return [each.id for each in self._entries[work_item_id].comments if each.by != SERVICE]
+
     def discussion(self, work_item_id: int) -> Sequence[str]:
         """Return the comments of a work item, oldest first."""
-        return self._entries[work_item_id].comments
+        return [each.text for each in self._entries[work_item_id].comments]
+
+    def hyperlinks(self, work_item_id: int) -> list[tuple[str, str]]:
+        """Return the address and the comment of each hyperlink."""
+        return [(each.url or "", each.comment) for each in self._entries[work_item_id].relations]
 
     def is_deleted(self, work_item_id: int) -> bool:
         return self._entries[work_item_id].is_deleted
@@ -324,6 +462,11 @@ class MemoryAdo:
                 "fields": _changes(self._fields(before), fields) | {"System.Rev": {"newValue": item.rev}},
                 "revision": {"id": item.id, "rev": item.rev, "fields": fields},
             }
+        if event.comment is not None:
+            by = self._names.get(event.comment.by, event.comment.by)
+            said = {"System.History": event.comment.text, "System.ChangedBy": f"{by} <{event.comment.by}>"}
+            resource["fields"] = {**fields, **said}
+            resource["commentVersionRef"] = {"commentId": event.comment.id, "version": 1}
         return msgspec.json.encode(
             {
                 "id": f"{event.kind}-{item.id}-{item.rev}",
@@ -345,16 +488,28 @@ class MemoryAdo:
             raise NotFound(f"TF401232: Work item {work_item_id} does not exist", kind="work-item-not-found")
         return entry
 
-    def _revise(self, entry: _Entry, wanted: WorkItem, by: str) -> WorkItem:
+    def _revise(self, entry: _Entry, wanted: WorkItem, by: str, reason: str = "") -> WorkItem:
         """Store a new revision, unless nothing would be new in it."""
-        before = entry.item
+        before, resolved_reason = entry.item, entry.revisions[-1].resolved_reason
+        state = self.kind_of(wanted).find_state(wanted.state)
+        if reason and (state is None or reason not in reasons_for(state)):
+            raise Refused("ado", f"The field 'Reason' contains the value {reason!r}")
+        if wanted.state != before.state:
+            reason = reason or default_reason(wanted.state)
+            category = state.category if state else ""
+            kept = resolved_reason if category == "Completed" else ""
+            resolved_reason = reason if category == "Resolved" else kept
+        if reason:
+            reasons = (reason, resolved_reason)
+            wanted = replace(wanted, reasons=tuple(dict.fromkeys(each for each in reasons if each)))
         if wanted != before:
-            self._append(entry, wanted, by)
+            self._append(entry, wanted, by, resolved_reason)
             self.announce(Event("updated", entry.item, before))
         return entry.item
 
-    def _append(self, entry: _Entry, wanted: WorkItem, by: str) -> None:
-        entry.revisions.append(Revision(replace(wanted, rev=entry.item.rev + 1), by))
+    def _append(self, entry: _Entry, wanted: WorkItem, by: str, resolved_reason: str | None = None) -> None:
+        kept = entry.revisions[-1].resolved_reason if resolved_reason is None else resolved_reason
+        entry.revisions.append(Revision(replace(wanted, rev=entry.item.rev + 1), by, kept))
         self.revision_log.write(entry.item.id, entry.item.rev)
 
     def _reachable(self, item: WorkItem, state: str) -> str:
@@ -380,6 +535,10 @@ class MemoryAdo:
             "System.State": item.state,
             "System.Title": item.title,
         }
+        if item.reasons:
+            fields["System.Reason"], *resolved = item.reasons
+            if resolved:
+                fields["Microsoft.VSTS.Common.ResolvedReason"] = resolved[0]
         match item.assignee:
             case Person(email):
                 fields["System.AssignedTo"] = f"{self._names[email]} <{email}>"
@@ -387,6 +546,15 @@ class MemoryAdo:
                 name = next((shown for known, shown in self._names.items() if known.lower() == label), label)
                 fields["System.AssignedTo"] = f"{name} <{label}>" if "\\" in label else label
         return fields
+
+
+def _shown(comment: Comment) -> dict[str, object]:
+    return {
+        "id": comment.id,
+        "text": comment.text,
+        "createdBy": {"displayName": comment.by},
+        "format": "html",
+    }
 
 
 def _check(text: str, *, is_title: bool = False) -> None:

@@ -1,29 +1,37 @@
 """Sentry in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
+import itertools
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.comments import is_ours_in_sentry
 from shared.domain.errors import Forbidden, NotAssignable, NotFound, Refused
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
+    OUR_ARCHIVE,
     TEAM_ASSIGNEE,
     Assignee,
     ExternalIssue,
     FoundIssues,
+    Integration,
     IssueStatus,
     Person,
+    ResolveIn,
     SentryComment,
+    SentryEvent,
     SentryIssue,
     Stranger,
 )
+from simulator.sentry.gate import ALL_SCOPES
 from simulator.sentry.model import Modes
 
 OWNER = "owner@acme.example"
 APPLICATION = "application"
 ORGANIZATION_ID = "1"
+OUR_APP = "azure-devops-sync"
 TEAMS = {"frontend": "45"}
 
 
@@ -34,6 +42,7 @@ class Event:
     action: str
     issue_id: str
     comment_id: str = ""
+    comment: SentryComment | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,10 @@ class MemorySentry:
     def __init__(self) -> None:
         self.announce: Callable[[Event], None] = _nobody_listens
         self.changes: list[Change] = []
+        # By so many seconds its clock is ahead of ours; None: it does not say.
+        self.ahead: float | None = None
+        self.granted = ALL_SCOPES
+        self.installed: list[Integration] = []
         self._issues: dict[str, SentryIssue] = {}
         self._merged: dict[str, str] = {}
         self.modes = Modes()
@@ -64,15 +77,40 @@ class MemorySentry:
         self._forbidden: set[str] = set()
         self._pending: set[str] = set()
         self._external: dict[str, ExternalIssue] = {}
+        self.may_remove_entries = True
         self._comments: dict[str, SentryComment] = {}
         self._commented: dict[str, str] = {}
+        self.releases: dict[str, str] = {}
+        self.resolved_in: dict[str, ResolveIn] = {}
+        self._activity_ids = itertools.count(1)
+        self._regressions: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+        self._latest: dict[str, SentryEvent] = {}
         self._in_a_team: dict[str, bool] = {OWNER: True}
+        # A comment is refused a second time within an hour only; this is what follows after one.
+        self.takes_twice = False
         self._primary: dict[str, str] = {}
 
     # What the sync asks.
 
     def organization_id(self) -> str:
         return ORGANIZATION_ID
+
+    def clock_ahead(self) -> float | None:
+        return self.ahead
+
+    def scopes(self) -> frozenset[str]:
+        return self.granted
+
+    def integrations(self) -> list[Integration]:
+        return list(self.installed)
+
+    @property
+    def settings_url(self) -> str:
+        return "https://sentry.io/settings/acme/developer-settings/"
+
+    def is_member(self, email: str) -> bool:
+        return email in self._in_a_team
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         """Sentry quirk: a merged issue's id finds the one it became (docs/vendor_quirks.md#sentry-rest)."""
@@ -82,7 +120,8 @@ class MemorySentry:
             raise NotFound(f"no issue {issue_id}", kind="issue-not-found")
         if self._issues[issue_id].project_slug in self._forbidden:
             raise Forbidden("sentry", "HTTP 403", about=f"issue {issue_id}")
-        return self._issues[issue_id]
+        regression, count = self._regressions.get(issue_id, ""), self._counts.get(issue_id, 1)
+        return replace(self._issues[issue_id], regression=regression, count=count)
 
     def web_url(self, issue_id: str) -> str:
         return f"https://acme.sentry.io/issues/{issue_id}/"
@@ -109,7 +148,28 @@ class MemorySentry:
         external = self._external.get(issue.issue_id)
         return issue if external is None else replace(issue, external_issues=(external,))
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+    def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
+        return self._linked(self.get_issue(issue_id))
+
+    def put_entry(self, issue_id: str, url: str, project: str, identifier: str) -> ExternalIssue:
+        issue_id = self.get_issue(issue_id).issue_id
+        entry = ExternalIssue(f"e{issue_id}", OUR_APP, f"{project}#{identifier}", url)
+        self._external[issue_id] = entry
+        return entry
+
+    def remove_entry(self, entry: ExternalIssue, issue_id: str) -> None:
+        if not self.may_remove_entries:
+            raise Forbidden("sentry", "HTTP 403", about=f"the entries of issue {issue_id}")
+        self._external = {name: each for name, each in self._external.items() if each.id != entry.id}
+
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
+        issue = self.get_issue(issue_id)
+        in_release = status is IssueStatus.RESOLVED and resolve_in is not ResolveIn.NOW
+        if in_release and issue.project_slug not in self.releases:
+            raise Refused("sentry", "statusDetails: No release data present in the system")
+        self.resolved_in[issue.issue_id] = resolve_in
         return self._set_status(issue_id, status, APPLICATION)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
@@ -129,8 +189,38 @@ class MemorySentry:
         """Sentry quirk: the comments of a merged issue go over to the one it became."""
         if self.get_issue(issue_id).issue_id != self._home_of(comment_id):
             raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
-        url = f"https://acme.sentry.io/issues/{issue_id}/activity/#event_{comment_id}"
-        return replace(self._comments[comment_id], url=url)
+        return replace(self._comments[comment_id], url=self.activity_url(issue_id, comment_id))
+
+    def find_comment(self, issue_id: str, url: str) -> str | None:
+        home = self.get_issue(issue_id).issue_id
+        for each in self._comments.values():
+            first = each.text.partition("\n")[0]
+            if self._home_of(each.id) == home and is_ours_in_sentry(each.text) and f"]({url}):" in first:
+                return each.id
+        return None
+
+    def add_comment(self, issue_id: str, text: str) -> str | None:
+        """Sentry quirk: no text is taken twice within an hour (docs/vendor_quirks.md#sentry-rest)."""
+        home = self.get_issue(issue_id).issue_id
+        if self.takes_twice:
+            return self.comment(issue_id, text, actor=APPLICATION)
+        same = (each for each in self._comments.values() if (each.author, each.text) == (APPLICATION, text))
+        if any(self._home_of(each.id) == home for each in same):
+            return None
+        return self.comment(issue_id, text, actor=APPLICATION)
+
+    def latest_event(self, issue_id: str) -> SentryEvent:
+        """Return nothing where there is no such issue either: what is not known is left out."""
+        try:
+            return self._latest.get(self.get_issue(issue_id).issue_id, SentryEvent())
+        except NotFound:
+            return SentryEvent()
+
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        return f"{self.web_url(issue_id)}activity/#event_{activity_id}"
+
+    def event_url(self, issue_id: str, event_id: str) -> str:
+        return f"{self.web_url(issue_id)}events/{event_id}/"
 
     # What people do.
 
@@ -139,6 +229,9 @@ class MemorySentry:
     ) -> None:
         self._in_a_team[email] = bool(tuple(teams))
         self._primary |= dict.fromkeys(other_emails, email)
+
+    def add_release(self, slug: str, version: str = "1.0.0") -> None:
+        self.releases[slug] = version
 
     def add_project(self, slug: str) -> None:
         self._projects.add(slug)
@@ -179,11 +272,29 @@ class MemorySentry:
 
     def comment(self, issue_id: str, text: str, *, actor: str = OWNER) -> str:
         """Add a comment and return its id."""
-        issue_id, comment_id = self.get_issue(issue_id).issue_id, str(len(self._comments) + 1)
-        self._comments[comment_id] = SentryComment(comment_id, actor, text, "")
+        issue_id, comment_id = self.get_issue(issue_id).issue_id, str(next(self._activity_ids))
+        comment = self._comments[comment_id] = SentryComment(comment_id, actor, text, "")
         self._commented[comment_id] = issue_id
-        self.announce(Event("created", issue_id, comment_id))
+        self.announce(Event("created", issue_id, comment_id, comment))
         return comment_id
+
+    def edit_comment(self, comment_id: str, text: str) -> None:
+        comment = self._comments[comment_id] = replace(self._comments[comment_id], text=text)
+        self.announce(Event("updated", self._home_of(comment_id) or "", comment_id, comment))
+
+    def delete_comment(self, comment_id: str) -> None:
+        home = self._home_of(comment_id) or ""
+        del self._commented[comment_id]
+        self.announce(Event("deleted", home, comment_id, self._comments.pop(comment_id)))
+
+    def regress(self, issue_id: str, *, release: str = "", environment: str = "") -> None:
+        """Let a resolved issue happen again."""
+        issue = self.get_issue(issue_id)
+        self._counts[issue.issue_id] = self._counts.get(issue.issue_id, 1) + 1
+        self._latest[issue.issue_id] = SentryEvent("e" * 32, release, environment)
+        if issue.status is IssueStatus.RESOLVED:
+            regression = str(next(self._activity_ids))
+            self._set_status(issue.issue_id, IssueStatus.UNRESOLVED, "sentry", regression)
 
     def merge(self, issue_id: str, *, into: str) -> None:
         """Merge one issue into another; no hook is sent."""
@@ -207,9 +318,22 @@ class MemorySentry:
 
     # What a test inspects.
 
+    def entry(self, issue_id: str) -> str | None:
+        """Return the address to which the entry on an issue's page leads."""
+        found = self._external.get(issue_id)
+        return None if found is None else found.web_url
+
     def knows(self, email: str) -> bool:
         """Tell whether somebody is a member, and in a team that has the project."""
         return self._in_a_team.get(self._primary.get(email, email), False)
+
+    def comments_of_people(self, issue_id: str) -> list[str]:
+        people = (each for each in self._comments.values() if each.author != APPLICATION)
+        return [each.id for each in people if self._home_of(each.id) == issue_id]
+
+    def discussion(self, issue_id: str) -> list[str]:
+        """Return the comments of an issue, oldest first."""
+        return [each.text for each in self._comments.values() if self._home_of(each.id) == issue_id]
 
     def hook_body(self, event: Event) -> bytes | None:
         """Return the delivery for an event with the issue as it stands now; None once it is gone."""
@@ -217,11 +341,15 @@ class MemorySentry:
         if issue is None:
             return None
         if event.comment_id:
+            said = event.comment or self._comments[event.comment_id]
             content: dict[str, object] = {
                 "issue_id": int(issue.issue_id),
                 "comment_id": int(event.comment_id),
+                "comment": said.text,
             }
-            return msgspec.json.encode({"action": event.action, "data": content})
+            is_app = said.author == APPLICATION
+            actor = {"type": "application" if is_app else "user", "id": 7, "name": said.author}
+            return msgspec.json.encode({"action": event.action, "data": content, "actor": actor})
         return msgspec.json.encode(
             {
                 "action": event.action,
@@ -238,11 +366,15 @@ class MemorySentry:
             issue_id = self._merged[issue_id]
         return issue_id if issue_id in self._issues else None
 
-    def _set_status(self, issue_id: str, status: IssueStatus, by: str) -> SentryIssue:
+    def _set_status(self, issue_id: str, status: IssueStatus, by: str, regression: str = "") -> SentryIssue:
         issue = self.get_issue(issue_id)
         if status is issue.status:
             return issue
-        changed = self._change(issue, replace(issue, status=status), by)
+        self._regressions[issue.issue_id] = regression
+        # Whoever presses the button archives until it escalates.
+        ways = {APPLICATION: OUR_ARCHIVE}
+        way = ways.get(by, "archived_until_escalating") if status is IssueStatus.IGNORED else ""
+        changed = self._change(issue, replace(issue, status=status, substatus=way), by)
         # Sentry quirk: nobody is told of an un-archiving (docs/vendor_quirks.md#sentry-hooks).
         if not (issue.status is IssueStatus.IGNORED and status is IssueStatus.UNRESOLVED):
             self.announce(Event(status.value, issue.issue_id))

@@ -1,15 +1,15 @@
 """The services of the app, wired to the doubles, so that handlers and settling run on them unchanged."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from shared.ado.process import ProcessCache
 from shared.domain.configuration import DEFAULT_SENTRY_URL
 from shared.domain.connection import Connection, Identity, sentry_id
 from shared.domain.ports import AdoHooks
-from shared.services import Services
+from shared.services import Services, Waiting
 from shared.settings import Settings
 from shared.store.organizations import Organization, OrganizationStore
 from simulator.ado.catalog import default_catalog
@@ -101,6 +101,13 @@ class MemoryServices(Services):
 
     def sentry_at_once(self, organization: Organization) -> "SentryClient":
         return self.sentry(organization)
+
+    @property
+    def waiting(self) -> list[Waiting]:
+        return []
+
+    def try_webhook(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+        return 400, {"error": "malformed-payload"}
 
     def new_token(self) -> str:
         return f"{next(self._tokens):08d}"

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 
 import azure.functions as func
 import requests
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueClient
 
@@ -159,8 +159,10 @@ class App:
 
     def _held(self, answer: requests.Response) -> requests.Response:
         """Fail for an answer that is not described, and for one that holds a secret."""
-        assert list(faults_of(answer)) == []
-        assert secrets_among([answer.text, str(answer.headers)], self._secrets) == []
+        faults = list(faults_of(answer))
+        assert not faults, faults
+        leaked = secrets_among([answer.text, str(answer.headers)], self._secrets)
+        assert not leaked, leaked
         return answer
 
     def health(self) -> dict[str, Any]:
@@ -198,6 +200,13 @@ class App:
     def messages(self, suffix: str = "") -> int:
         """Count what is on the two queues: waiting, put back or being worked on."""
         return sum(self._length(name + suffix) for name in QUEUES)
+
+    def poison(self, queue: str, body: bytes) -> None:
+        """Put a message where the host puts one that failed five times."""
+        poisoned = self._queue(f"{queue}-poison")
+        with suppress(ResourceExistsError):
+            poisoned.create_queue()
+        poisoned.send_message(base64.b64encode(body).decode())
 
     def clear(self) -> None:
         """Delete what a test left, so that it cannot affect the next one."""
@@ -249,6 +258,8 @@ class Pair:
             "ado_search_url": self.ado.search_url,
             "sentry_url": self.sentry.url,
             "sentry_organization": self.sentry.organization,
+            # Showing links on their ends makes calls of its own: tests/e2e/test_back_links.py.
+            "back_links": False,
         }
         return {**needed, **changes}
 
@@ -272,7 +283,7 @@ class Pair:
         return self
 
     def subscribe(self, **inputs: str) -> None:
-        for event in ("updated", "deleted", "restored"):
+        for event in ("updated", "deleted", "restored", "commented"):
             self.ado.subscribe(f"{self.app.url}/api/{self.ado_route}", f"workitem.{event}", **inputs)
 
     def link(self, issue_id: str, work_item_id: int, **choices: str) -> dict[str, Any]:

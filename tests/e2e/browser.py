@@ -1,5 +1,6 @@
 """A real Chromium for tests of pages: found by what people see, watched for what it logs and whom it asks."""
 
+import base64
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -31,7 +32,7 @@ _FLAGS = (
 )
 # Whatever a person can put the focus on, in XPath, by the words it is labelled with.
 _LABELLED = """
-//*[self::input or self::select or self::button or self::summary][
+//*[self::input or self::select or self::textarea or self::button or self::summary][
   @aria-label = {0} or @id = //label[normalize-space() = {0}]/@for
   or ancestor::label[normalize-space() = {0}]
   or (self::button or self::summary) and normalize-space() = {0}
@@ -76,9 +77,37 @@ class Browser:
         """Open a page in a view of this size, and forget what was logged before."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        # From elsewhere: an address that differs only behind its # would not be loaded again.
+        self._driver.get("about:blank")
         self.complaints()
         self.hosts_asked()
         self._driver.get(url)
+
+    def reload(self) -> None:
+        self._driver.refresh()
+
+    def forget(self) -> None:
+        """Forget what a page keeps for the tab, and leave it."""
+        self.run("if (location.protocol.startsWith('http')) sessionStorage.clear()")
+        self._driver.get("about:blank")
+
+    def prefer(self, scheme: str) -> None:
+        """Ask pages for ``light`` or ``dark`` colors, as the system's setting does."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def save_downloads_in(self, folder: Path) -> None:
+        self._driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)}
+        )
+
+    def picture(self, *, height: int) -> bytes:
+        """Return what is shown, from the top, as a PNG."""
+        size = self.run("return [window.innerWidth, window.devicePixelRatio]")
+        clip = {"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1}
+        asked = {"captureBeyondViewport": True, "clip": clip}
+        answer = self._driver.execute_cdp_cmd("Page.captureScreenshot", asked)
+        return base64.b64decode(answer["data"])
 
     @contextmanager
     def sending(self, headers: Mapping[str, str]) -> Iterator[None]:
@@ -89,6 +118,18 @@ class Browser:
             yield
         finally:
             self._driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
+
+    @contextmanager
+    def offline(self) -> Iterator[None]:
+        """Let no request of the page through."""
+        nothing = {"latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        self._driver.execute_cdp_cmd("Network.enable", {})
+        self._driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": True, **nothing})
+        try:
+            yield
+        finally:
+            limits = dict.fromkeys(nothing, -1) | {"latency": 0}
+            self._driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": False, **limits})
 
     @property
     def address(self) -> str:
@@ -126,7 +167,7 @@ class Browser:
         events = [json.loads(entry["message"])["message"] for entry in entries]
         sent = [each["params"] for each in events if each["method"] == "Network.requestWillBeSent"]
         addresses = [urlsplit(each["request"]["url"]) for each in sent]
-        return {each.netloc for each in addresses if each.scheme not in {"chrome", "data"}}
+        return {each.netloc for each in addresses if each.scheme not in {"about", "blob", "chrome", "data"}}
 
     # What people see.
 
@@ -135,7 +176,7 @@ class Browser:
         return next((each for each in self.find_all(selector)), None)
 
     def find_all(self, selector: str) -> list[WebElement]:
-        return [each for each in self._driver.find_elements(By.CSS_SELECTOR, selector) if each.is_displayed()]
+        return [each for each in self._driver.find_elements(By.CSS_SELECTOR, selector) if _is_shown(each)]
 
     def control(self, label: str, *, inside: str = "") -> WebElement:
         """Wait for the control with this label to be shown, and return it."""
@@ -145,7 +186,7 @@ class Browser:
         def is_there() -> bool:
             scope: Any = self.find(inside) if inside else self._driver
             at = scope.find_elements(By.XPATH, f".{path.strip()}") if scope else []
-            found[:] = [each for each in at if each.is_displayed()]
+            found[:] = [each for each in at if _is_shown(each)]
             return bool(found)
 
         eventually(is_there)
@@ -196,6 +237,13 @@ class Browser:
     @property
     def focused(self) -> WebElement:
         return self._driver.switch_to.active_element
+
+
+def _is_shown(element: WebElement) -> bool:
+    try:
+        return element.is_displayed()
+    except StaleElementReferenceException:
+        return False  # The page has replaced it meanwhile.
 
 
 def _quoted(text: str) -> str:

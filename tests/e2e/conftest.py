@@ -1,12 +1,15 @@
 """What the end-to-end tests share: one app for the session, a pair of fakes for each test, the host's log."""
 
 from collections.abc import Generator, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from simulator.ado import FakeAdo
 from simulator.azurite import Azurite
+from tests.e2e.admin import KEY, Page
 from tests.e2e.app import ADO_TOKEN, SECRETS, App, Pair, app_folder
+from tests.e2e.browser import Browser, missing
 
 _LAST_WORDS = 8000  # characters of the host's log that a failure shows
 
@@ -59,6 +62,41 @@ def bystander(app: App) -> Iterator[Pair]:
         yield pair.connect()
         pair.ask("DELETE", "config")
     app.clear()
+
+
+@pytest.fixture(scope="session")
+def keyed(app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A second host on the same storage, which demands a key and leaves the queues to the first."""
+    log = tmp_path_factory.mktemp("keyed") / "host.log"
+    names = ("inbound_sync", "outbound_sync")
+    own = {f"AzureWebJobs.{name}.Disabled": "true" for name in names} | {"SIMULATOR_FUNCTION_KEY": KEY}
+    with App(log, {**SECRETS, **own}, storage=app.storage) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if reason := missing():
+        pytest.skip(reason)
+    with Browser.started(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Browser, keyed: App, pair: Pair) -> Iterator[Page]:
+    """Whatever a test does there, the browser has nothing to complain of and asks nobody but the app."""
+    page = Page(chromium, keyed, pair)
+    yield page
+    assert chromium.dialog() is None
+    assert chromium.complaints() == []
+    assert chromium.hosts_asked() <= {urlsplit(keyed.url).netloc}
+    chromium.forget()
+
+
+@pytest.fixture
+def connected(page: Page) -> Page:
+    page.pair.connect()
+    return page
 
 
 _log_before: pytest.StashKey[int] = pytest.StashKey()

@@ -122,14 +122,105 @@ def test_switched_off_after_the_hook_is_switched_off(connected: Pair, services: 
     assert comments(connected, work_item_id) == []
 
 
-def test_an_edited_or_deleted_comment_says_nothing_new(connected: Pair) -> None:
+def test_an_edit_edits_and_a_deletion_deletes(connected: Pair) -> None:
     issue_id, work_item_id = connected.linked()
     comment_id = comment_and_settle(connected, issue_id, "First.")
     connected.sentry.edit_comment(comment_id, "Second.", actor=ANN)
-    connected.sentry.delete_comment(comment_id, actor=ANN)
     connected.settle()
     [comment] = comments(connected, work_item_id)
-    assert "First." in comment
+    assert "<p>Second.</p>" in comment
+    connected.sentry.delete_comment(comment_id, actor=ANN)
+    connected.settle()
+    assert comments(connected, work_item_id) == []
+    told = ["comment-deleted", "comment-edited", "commented"]
+    assert comment_outcomes(connected, issue_id, work_item_id) == told
+
+
+def test_edits_and_a_deletion_at_once_come_to_what_sentry_shows(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    with connected.sentry.hooks.held():
+        kept = connected.sentry.comment(issue_id, "First.", actor=ANN)
+        gone = connected.sentry.comment(issue_id, "Oops.", actor=ANN)
+        connected.sentry.edit_comment(kept, "Second.", actor=ANN)
+        connected.sentry.delete_comment(gone, actor=ANN)
+    connected.settle()
+    [comment] = comments(connected, work_item_id)
+    assert "<p>Second.</p>" in comment
+
+
+# The other way.
+
+
+@pytest.fixture
+def both_ways(pair: Pair) -> Pair:
+    return pair.connect(sync_comments=True, sync_comments_reverse="all")
+
+
+def notes(pair: Pair, issue_id: str) -> list[str]:
+    return [each["data"]["text"] for each in pair.sentry.comments(issue_id)]
+
+
+def test_a_comment_goes_there_and_another_one_back_and_none_twice(both_ways: Pair) -> None:
+    issue_id, work_item_id = both_ways.linked()
+    both_ways.sentry.comment(issue_id, "Is it the cache?", actor=ANN)
+    both_ways.settle()
+    both_ways.ado.comment(work_item_id, "<div>No, <b>DNS</b>.</div>", actor=ANN)
+    both_ways.settle()
+    assert len(comments(both_ways, work_item_id)) == 2
+    [answer, question] = notes(both_ways, issue_id)
+    assert question == "Is it the cache?"
+    assert answer.startswith("**Ann** wrote in [Azure DevOps](")
+    assert answer.endswith("\n\n> No, **DNS**.")
+    outcomes = comment_outcomes(both_ways, issue_id, work_item_id)
+    assert outcomes == ["commented", "commented"]
+
+
+def test_only_what_is_marked_travels_where_that_is_wanted(pair: Pair) -> None:
+    pair.connect(sync_comments_reverse="marked")
+    issue_id, work_item_id = pair.linked()
+    for text in ("<div>Among us.</div>", "<div>/sentry For all.</div>", "<p>not /sentry this</p>"):
+        pair.ado.comment(work_item_id, text, actor=ANN)
+    pair.settle()
+    [note] = notes(pair, issue_id)
+    assert note.endswith("> For all.")
+
+
+def test_without_comments_from_azure_devops_none_is_even_queued(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    with connected.calls() as calls:
+        connected.ado.comment(work_item_id, "<div>/sentry Among us.</div>", actor=ANN)
+    assert (calls.ado, calls.sentry, notes(connected, issue_id)) == ([], [], [])
+
+
+def test_a_token_that_may_not_write_is_told_with_its_words(both_ways: Pair) -> None:
+    issue_id, work_item_id = both_ways.linked()
+    with both_ways.sentry.hooks.held():
+        both_ways.ado.comment(work_item_id, "<div>Hello.</div>", actor=ANN)
+        both_ways.sentry.fail_next(1, 403)
+        both_ways.settle()
+    assert notes(both_ways, issue_id) == []
+    assert comment_outcomes(both_ways, issue_id, work_item_id) == ["forbidden"]
+
+
+def test_a_regression_is_told_once_to_the_item_that_it_reopens(connected: Pair) -> None:
+    issue_id, work_item_id = connected.linked()
+    connected.sentry.resolve(issue_id)
+    connected.settle()
+    connected.sentry.regress(issue_id, release="web@1.4.0", environment="production")
+    connected.settle()
+    assert connected.state(work_item_id) != "Closed"
+    [note] = comments(connected, work_item_id)
+    for told in (
+        "Seen again in",
+        "Release: web@1.4.0",
+        "Environment: production",
+        "Events so far: 2",
+        "/events/",
+    ):
+        assert told in note
+    connected.sentry.regress(issue_id, release="web@1.4.1")
+    connected.settle()
+    assert len(comments(connected, work_item_id)) == 1
 
 
 # Once each.
@@ -186,6 +277,7 @@ def test_a_comment_deleted_before_it_was_carried_over_stays_where_it_is(
 ) -> None:
     issue_id, work_item_id = connected.linked()
     message = held(connected, issue_id)
+    connected.sentry.webhook_url = None
     connected.sentry.delete_comment(int(str(message.comment_id)), actor=ANN)
     assert sync_comment(message, services) == ["comment-gone"]
     assert comments(connected, work_item_id) == []

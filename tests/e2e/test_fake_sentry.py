@@ -218,7 +218,8 @@ def test_an_old_issue_is_ongoing_once_it_is_unarchived(sentry: FakeSentry, api: 
     assert api.put({"status": "unresolved"}, "200").json()["substatus"] == "ongoing"
 
 
-def test_the_next_release_is_a_detail_of_resolved(api: Api) -> None:
+def test_the_next_release_is_a_detail_of_resolved(sentry: FakeSentry, api: Api) -> None:
+    sentry.add_release("fe")
     api.put({"status": "resolved", "statusDetails": {"inNextRelease": True}})
     assert api.get()["statusDetails"] == {"inNextRelease": True}
 
@@ -644,6 +645,7 @@ def test_a_hook_says_who_did_it(listening: FakeSentry, receiver: Receiver, actor
 
 
 def test_our_own_write_comes_back_as_ours(listening: FakeSentry, receiver: Receiver, api: Api) -> None:
+    listening.add_release("fe")
     api.put({"status": "resolved", "statusDetails": {"inNextRelease": True}})
     listening.hooks.drain()
     assert receiver.last["actor"]["id"] == listening.integration.uuid

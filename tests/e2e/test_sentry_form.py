@@ -716,8 +716,8 @@ def test_the_form_has_no_other_parts(guest: Pair, path: str) -> None:
 
 def test_the_schema_is_one_that_sentry_asks_by(guest: Pair) -> None:
     """Every address in the schema is served: what the form shows first is what it then can load."""
-    [component] = json.loads(json.dumps(component_schema(guest.slug)))["elements"]
-    for part in (component["link"], component["create"]):
+    component, rule = json.loads(json.dumps(component_schema(guest.slug)))["elements"]
+    for part in (component["link"], component["create"], rule["settings"]):
         for field in [*part["required_fields"], *part.get("optional_fields", [])]:
             if "uri" in field:
                 guest.sentry.load_options(field["uri"])

@@ -25,6 +25,9 @@ def test_every_module_of_the_app_is_packed() -> None:
         ".venv-models/bin/python",
         "requirements-models.txt",
         "infra/main.bicep",
+        "operate/cli.py",
+        "requirements-operate.txt",
+        "sentry_ado.egg-info/PKG-INFO",
         "shared/__pycache__/http.cpython-312.pyc",
     ],
 )

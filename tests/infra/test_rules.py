@@ -1,5 +1,6 @@
 """What deploys the app is in order; and whoever misspells something in it is told, before Azure is."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -236,3 +237,8 @@ def test_each_may_do_what_it_needs_and_no_more() -> None:
         ("operator", "Storage Table Data Contributor", "storage"),
         ("operator", "Key Vault Secrets Officer", "vault"),
     }
+
+
+def test_the_app_is_reached_by_https_alone() -> None:
+    text = (ROOT / "infra" / "app.bicep").read_text(encoding="utf-8")
+    assert re.findall(r"^ *httpsOnly: (\w+)$", text, re.MULTILINE) == ["true"]

@@ -187,11 +187,14 @@ def _outage(chance: random.Random) -> Action:
 
 
 def _comments(seed: int, chance: random.Random) -> Schedule:
-    """Comments travel, while their issues are merged, linked and parted."""
+    """Comments travel both ways, are edited and deleted, while their issues are merged, linked and parted."""
     schedule = _several(seed, chance, chance.choice((1, 1, 2, 2, 3, 4)))
     actions = [_edit(chance, schedule) for _ in range(chance.randint(0, 3))]
     for _ in range(chance.randint(1, 4)):
-        said = [Action("comment", chance.choice(schedule.issues))]
+        said = _said(chance, schedule)
+        if chance.random() < 0.2:
+            issue = chance.choice(schedule.issues)
+            said += [Action("resolve", issue), Action("rest"), Action("regress", issue)]
         if chance.random() < 0.3:
             said.insert(chance.randint(0, 1), Action("merge", chance.choice(schedule.issues)))
         actions = list(_inserted(chance, actions, said))
@@ -199,11 +202,21 @@ def _comments(seed: int, chance: random.Random) -> Schedule:
         actions = list(_inserted(chance, actions, [_outage(chance)]))
     schedule = replace(
         schedule,
-        settings=("sync_comments=on",),
+        settings=("sync_comments=on", *(["sync_comments_reverse=all"] if chance.random() < 0.7 else [])),
         actions=tuple(actions),
         workers=chance.choice((1, 2, 3)),
     )
     return schedule if chance.random() < 0.4 else _troubled(chance, schedule)
+
+
+def _said(chance: random.Random, schedule: Schedule) -> list[Action]:
+    """Draw a comment on either side, and perhaps what becomes of it."""
+    if chance.random() < 0.4:
+        item, in_ado = chance.choice(schedule.items), ("edit-item-comment", "delete-item-comment")
+        then = [Action(each, item=item) for each in in_ado if chance.random() < 0.2]
+        return [Action("comment-item", item=item), *then]
+    issue, in_sentry = chance.choice(schedule.issues), ("edit-comment", "edit-comment", "delete-comment")
+    return [Action("comment", issue), *(Action(each, issue) for each in in_sentry if chance.random() < 0.3)]
 
 
 def _connections(seed: int, chance: random.Random) -> Schedule:
@@ -310,6 +323,39 @@ def _backups(seed: int, chance: random.Random) -> Schedule:
     return schedule if chance.random() < 0.7 else _troubled(chance, schedule)
 
 
+def _kinds(seed: int, chance: random.Random) -> Schedule:
+    """Items are done as duplicates, people archive by themselves, and whoever did it takes it back or not."""
+    schedule = _several(seed, chance, chance.choice((1, 1, 1, 2, 3, 4)))
+    settings = ["archive_reasons=Duplicate"]
+    if chance.random() < 0.4:
+        settings.append("on_archive=Removed")
+    actions: list[Action] = []
+    for _ in range(chance.randint(3, 8)):
+        issue, item = chance.choice(schedule.links)
+        _, project = schedule.kind_of(item)
+        done = "Closed:Duplicate" if chance.random() < 0.6 else "Closed"
+        actions.append(
+            chance.choice(
+                (
+                    Action("set-state", item=item, value=done),
+                    Action("set-state", item=item, value=STATES[project][0]),
+                    Action("archive", issue),
+                    Action("unresolve", issue),
+                    _edit(chance, schedule),
+                )
+            )
+        )
+        if chance.random() < 0.4:
+            actions.append(chance.choice((REST, Action("pass", value="300"))))
+    schedule = replace(
+        schedule,
+        settings=(*schedule.settings, *settings),
+        actions=tuple(actions),
+        workers=chance.choice((1, 2, 3)),
+    )
+    return schedule if chance.random() < 0.5 else _troubled(chance, schedule)
+
+
 def _unheard(seed: int, chance: random.Random) -> Schedule:
     """Hardly a hook arrives, and whatever the reconciler goes by instead lags, is lost, or is refused."""
     schedule = _several(seed, chance, chance.choice((1, 2, 3, 4, 6)))
@@ -360,6 +406,7 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "forbidden": (3, _forbidden),
     "backups": (2, _backups),
     "unheard": (7, _unheard),
+    "kinds": (6, _kinds),
 }
 
 

@@ -7,7 +7,7 @@ import azure.functions as func
 
 from functions import ado_webhook, inbound_sync, outbound_sync, sentry_webhook
 from shared.domain.messages import InboundMessage, Message
-from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
+from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from shared.services import Services
 from tests.doubles import sentry as sentry_double
 from tests.doubles.queues import MemoryQueue, ReceiptLost, Received
@@ -76,12 +76,15 @@ class Host:
             if body is not None:
                 resource = "comment" if event.comment_id else "issue"
                 headers = {RESOURCE_HEADER: resource, SIGNATURE_HEADER: sign(body, SENTRY_SECRET).decode()}
+                headers[TIMESTAMP_HEADER] = str(world.now)
                 if _post(sentry_webhook.handle, headers, body, services) == 202 and event.comment_id:
-                    world.witness.comments.taken(event.comment_id)
+                    world.witness.comments.taken(event)
             return
         ado = (flight.place or world.places[HERE]).ado
         body = ado.hook_body(event)
         status = _post(ado_webhook.handle, {"Shared-Secret": ADO_SECRET}, body, services)
+        if status == 202:
+            world.witness.comments.taken_from_ado(event)
         if status == 503 and flight.attempts < MOST_DELIVERIES:
             again = Flight(world.now + REDELIVERED_AFTER, event, flight.place, flight.attempts + 1)
             self.flying.append(again)

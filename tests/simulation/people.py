@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from functions import org_config, reconcile
+from shared.domain.comments import InboundComments
 from shared.domain.configuration import Configuration, DoneWhen, ProjectMapping
 from shared.domain.errors import NotFound, Refused
 from shared.domain.model import Category, Side
@@ -42,15 +43,22 @@ class People:
         self._world = world
         self.meant_to_keep = False
         self.all_was_announced = True
+        self._comments = 0
         self._table: dict[str, Callable[[Action], None]] = {
             "resolve": self._change_issue,
             "unresolve": self._change_issue,
             "archive": self._change_issue,
+            "regress": self._change_issue,
             "assign-issue": self._change_issue,
             "set-state": self._change_item,
             "assign-item": self._change_item,
             "rename": self._change_item,
             "comment": self._comment,
+            "edit-comment": self._edit_comment,
+            "delete-comment": self._delete_comment,
+            "comment-item": self._comment_item,
+            "edit-item-comment": self._edit_item_comment,
+            "delete-item-comment": self._delete_item_comment,
             "merge": self._merge,
             "delete-issue": lambda action: world.sentry.delete(action.issue),
             "delete-item": self._delete_item,
@@ -121,14 +129,55 @@ class People:
         if action.what == "rename":
             after = ado.edit(action.item, **{"System.Title": f"Title {before.rev}"})
         else:
-            name = "System.State" if action.what == "set-state" else "System.AssignedTo"
-            after = ado.edit(action.item, **{name: action.value})
+            name = "System.AssignedTo" if action.what == "assign-item" else "System.State"
+            state, _, reason = action.value.partition(":")
+            why = {"System.Reason": reason} if reason else {}
+            after = ado.edit(action.item, **{name: state}, **why)
         self._world.witness.person_changed_item(before, after)
 
     def _comment(self, action: Action) -> None:
         issue = self._world.sentry.get_issue(action.issue)
-        comment_id = self._world.sentry.comment(issue.issue_id, "Seen again")
-        self._world.witness.comments.said(comment_id, issue.issue_id)
+        text = f"Seen again {self._number()}"
+        comment_id = self._world.sentry.comment(issue.issue_id, text)
+        self._world.witness.comments.said(comment_id, issue.issue_id, text)
+
+    def _edit_comment(self, action: Action) -> None:
+        """Edit the latest comment of a person on the issue, as far as there is one."""
+        issue_id = self._world.sentry.get_issue(action.issue).issue_id
+        if comment_id := self._latest_comment(issue_id):
+            text = f"Seen again {self._number()}"
+            self._world.sentry.edit_comment(comment_id, text)
+            self._world.witness.comments.edited(comment_id, issue_id, text)
+
+    def _delete_comment(self, action: Action) -> None:
+        issue_id = self._world.sentry.get_issue(action.issue).issue_id
+        if comment_id := self._latest_comment(issue_id):
+            self._world.sentry.delete_comment(comment_id)
+            self._world.witness.comments.taken_away(comment_id, issue_id)
+
+    def _latest_comment(self, issue_id: str) -> str | None:
+        return max(self._world.sentry.comments_of_people(issue_id), key=int, default=None)
+
+    def _comment_item(self, action: Action) -> None:
+        text = f"<div>Seen there {self._number()}</div>"
+        comment_id = self._world.ado.comment(action.item, text)
+        self._world.witness.comments.said_in_ado(comment_id, action.item, text)
+
+    def _edit_item_comment(self, action: Action) -> None:
+        """Edit a comment in Azure DevOps, of which nobody hears."""
+        ado = self._world.ado
+        for comment_id in ado.comments_of_people(action.item)[-1:]:
+            ado.edit_comment(action.item, comment_id, f"<div>Seen there {self._number()}</div>")
+
+    def _delete_item_comment(self, action: Action) -> None:
+        ado = self._world.ado
+        for comment_id in ado.comments_of_people(action.item)[-1:]:
+            ado.delete_comment(action.item, comment_id)
+
+    def _number(self) -> str:
+        """Return the next of many numbers, none of which begins with another one."""
+        self._comments += 1
+        return f"{self._comments:03d}"
 
     def _edit_there(self, action: Action) -> None:
         """Somebody of the other organization edits their own work item, numbered like one of ours."""
@@ -270,8 +319,16 @@ class People:
             project = self._world.ado.catalog.project("CMMI Works").id
             mapping = ProjectMapping(on_resolve="Resolved", on_unresolve="Active")
             return replace(configuration, status_mapping={project: mapping} if value == "on" else {})
+        if name == "archive_reasons":
+            return replace(configuration, archive_reasons=(value,) if value else ())
+        if name == "on_archive":
+            project = self._world.ado.catalog.project("Fabrikam-Fiber").id
+            mapping = ProjectMapping(on_archive=value or None)
+            return replace(configuration, status_mapping={project: mapping})
         if name == "done_when":
             return replace(configuration, done_when=DoneWhen(value))
+        if name == "sync_comments_reverse":
+            return replace(configuration, sync_comments_reverse=InboundComments(value))
         return replace(configuration, **{name: value == "on"})
 
     # What goes wrong
@@ -337,11 +394,17 @@ _LEAVES_LINKS_ALONE = frozenset(
         "resolve",
         "unresolve",
         "archive",
+        "regress",
         "assign-issue",
         "set-state",
         "assign-item",
         "rename",
         "comment",
+        "edit-comment",
+        "delete-comment",
+        "comment-item",
+        "edit-item-comment",
+        "delete-item-comment",
         "lose-tokens",
         "refuse-feed",
         "lag",

@@ -5,16 +5,21 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from shared.ado.client import Project
 from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import Message
 from shared.domain.model import (
     Assignee,
+    ExternalIssue,
     FoundIssues,
     FoundWorkItems,
+    Integration,
     IssueStatus,
+    ResolveIn,
     RevisionPage,
     SentryComment,
+    SentryEvent,
     SentryIssue,
     WorkItem,
     WorkItemTypes,
@@ -57,6 +62,7 @@ class Stage(Protocol):
     def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None: ...
     def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None: ...
     def commented(self, work_item_id: int, html: str) -> None: ...
+    def noted(self, text: str) -> None: ...
     def put(self, name: str, number: int, message: Message) -> None: ...
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
 
@@ -142,11 +148,15 @@ class TroubledAdo:
         self._place = place
         self._ado = place.ado
         self.web_url = place.ado.web_url
+        self.work_item_from = place.ado.work_item_from
 
     def instance_id(self) -> str:
         trouble = self._stage.before_call(ADO, "GET connectionData")
         self._finish(trouble)
         return self._place.identity
+
+    def clock_ahead(self) -> float | None:
+        return self._ado.clock_ahead()
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         trouble = self._stage.before_call(ADO, f"GET work item {work_item_id}")
@@ -199,6 +209,11 @@ class TroubledAdo:
         self._finish(trouble)
         return item
 
+    def projects(self) -> Iterator[Project]:
+        trouble = self._stage.before_call(ADO, "GET projects")
+        self._finish(trouble)
+        return self._ado.projects()
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         trouble = self._stage.before_call(ADO, "GET work item types")
         types = self._ado.get_work_item_types(project_id)
@@ -212,15 +227,18 @@ class TroubledAdo:
         kind: type[Shape],
         *,
         about: str = "",
+        missing: str = "not-found",
         json: Any = None,
         params: Any = None,
+        headers: Any = None,  # likewise
     ) -> Shape:
-        """Make one of the two calls about a discussion."""
+        """Make one of the calls about a discussion, or about hyperlinks."""
         trouble = self._stage.before_call(ADO, f"{method} {about}")
-        number = int(path[-2])
-        self._stage.verify_allowed(f"item {number}", writes=method == "POST")
-        answer = self._ado.call(method, path, kind, about=about, json=json, params=params)
-        if method == "POST":
+        of_hyperlinks = path[0] == "_apis"
+        number = int(path[3] if of_hyperlinks else path[4])
+        self._stage.verify_allowed(f"item {number}", writes=method != "GET")
+        answer = self._ado.call(method, path, kind, about=about, missing=missing, json=json, params=params)
+        if method in {"POST", "PATCH"} and not of_hyperlinks:
             self._stage.commented(number, json["text"])
         self._finish(trouble)
         return answer
@@ -241,6 +259,28 @@ class TroubledSentry:
         self._finish(trouble)
         return organization_id
 
+    def clock_ahead(self) -> float | None:
+        return self._sentry.clock_ahead()
+
+    def scopes(self) -> frozenset[str]:
+        trouble = self._stage.before_call(SENTRY, "GET the scopes")
+        self._finish(trouble)
+        return self._sentry.scopes()
+
+    def integrations(self) -> list[Integration]:
+        trouble = self._stage.before_call(SENTRY, "GET the integrations")
+        self._finish(trouble)
+        return self._sentry.integrations()
+
+    @property
+    def settings_url(self) -> str:
+        return self._sentry.settings_url
+
+    def is_member(self, email: str) -> bool:
+        trouble = self._stage.before_call(SENTRY, f"GET member {email}")
+        self._finish(trouble)
+        return self._sentry.is_member(email)
+
     def get_issue(self, issue_id: str) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id}")
         self._stage.verify_allowed(f"issue {issue_id}", writes=False)
@@ -248,6 +288,24 @@ class TroubledSentry:
         self._stage.observed(issue_id, issue)
         self._finish(trouble)
         return issue
+
+    def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
+        trouble = self._stage.before_call(SENTRY, f"GET issue {issue_id} with its entries")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=False)
+        issue = self._sentry.get_issue_with_entries(issue_id)
+        self._finish(trouble)
+        return issue
+
+    def put_entry(self, issue_id: str, url: str, project: str, identifier: str) -> ExternalIssue:
+        trouble = self._stage.before_call(SENTRY, f"POST an entry of issue {issue_id}: {identifier}")
+        entry = self._sentry.put_entry(issue_id, url, project, identifier)
+        self._finish(trouble)
+        return entry
+
+    def remove_entry(self, entry: ExternalIssue, issue_id: str) -> None:
+        trouble = self._stage.before_call(SENTRY, f"DELETE an entry of issue {issue_id}")
+        self._sentry.remove_entry(entry, issue_id)
+        self._finish(trouble)
 
     def find_issues(self, issue_ids: Collection[str]) -> FoundIssues:
         trouble = self._stage.before_call(LISTS, f"GET {len(issue_ids)} issues")
@@ -266,11 +324,43 @@ class TroubledSentry:
         self._finish(trouble)
         return comment
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+    def find_comment(self, issue_id: str, url: str) -> str | None:
+        trouble = self._stage.before_call(SENTRY, f"GET the comments of issue {issue_id}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=False)
+        found = self._sentry.find_comment(issue_id, url)
+        self._finish(trouble)
+        return found
+
+    def add_comment(self, issue_id: str, text: str) -> str | None:
+        trouble = self._stage.before_call(SENTRY, f"POST a comment of issue {issue_id}")
+        self._stage.verify_allowed(f"issue {issue_id}", writes=True)
+        comment_id = self._sentry.add_comment(issue_id, text)
+        self._stage.noted(text)
+        self._finish(trouble)
+        return comment_id
+
+    def latest_event(self, issue_id: str) -> SentryEvent:
+        trouble = self._stage.before_call(SENTRY, f"GET the latest event of issue {issue_id}")
+        event = self._sentry.latest_event(issue_id)
+        self._finish(trouble)
+        return event
+
+    def web_url(self, issue_id: str) -> str:
+        return self._sentry.web_url(issue_id)
+
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        return self._sentry.activity_url(issue_id, activity_id)
+
+    def event_url(self, issue_id: str, event_id: str) -> str:
+        return self._sentry.event_url(issue_id, event_id)
+
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: status {status}")
         self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
-        return self._written(issue_id, before, self._sentry.set_status(issue_id, status), trouble)
+        return self._written(issue_id, before, self._sentry.set_status(issue_id, status, resolve_in), trouble)
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")

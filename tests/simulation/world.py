@@ -143,6 +143,7 @@ class World:
             people={"ann@corp.example": "ann@home.example"},
         )
         self.sentry = MemorySentry()
+        self.sentry.takes_twice = True
         self.troubled_ado = {address: TroubledAdo(self, place) for address, place in self.places.items()}
         self.troubled_sentry = TroubledSentry(self, self.sentry)
         self.plain = {name: MemoryTable() for name in _TABLES}
@@ -357,9 +358,17 @@ class World:
 
     def commented(self, work_item_id: int, html: str) -> None:
         task = self.current
+        # It makes a revision, which no hook of a change tells.
+        self.unheard.upset(self.now + self.ado.revision_log.lag)
         if self.now - task.began > SLOW:
             self.witness.comments.stood_still(html, work_item_id)
         self._after_write(ADO)
+
+    def noted(self, text: str) -> None:
+        task = self.current
+        if self.now - task.began > SLOW:
+            self.witness.comments.stood_still_in_sentry(text)
+        self._after_write(SENTRY)
 
     def _after_write(self, service: str) -> None:
         number, self._write_calls = self._write_calls, self._write_calls + 1
@@ -445,10 +454,16 @@ class World:
             writes = self.witness.writes
             self.let_pass(EVERY)
             complaints = [*self.witness.violations, *self.witness.complaints()]
+            complaints += self.witness.not_shown(all_told=self._all_links_are_told)
             if self.witness.violations or (not complaints and self._is_quiet(writes)):
                 return complaints or self._too_late(self.now - EVERY - well_since)
             if self.now > well_since + PATIENCE:
                 return complaints or ["it still writes, long after every hook was delivered"]
+
+    @property
+    def _all_links_are_told(self) -> bool:
+        """Tell whether every link is in a row that can be read, and under the connection there is now."""
+        return self._parted_at == 0.0 and all(each.what != "damage" for each in self.schedule.actions)
 
     def _is_quiet(self, writes: int) -> bool:
         return self.witness.writes == writes and self.outages.over_at < self.now

@@ -10,8 +10,10 @@ import msgspec
 from shared.domain.configuration import Configuration
 from shared.domain.model import Category, HealthWord, IssueStatus, Side, ToldBy
 from shared.domain.rules.apart import Apart, Sides
+from shared.domain.rules.diagnosing import Finding
 from shared.domain.subscriptions import HookEvent, HookState
 from shared.flows.copying import Copied
+from shared.flows.pages_of_pairs import Tried
 
 
 class Exact(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -90,6 +92,7 @@ class FormProject(Exact):
     id: str
     name: str
     types: dict[str, list[FormState]] | None
+    by_category: dict[str, dict[str, str | None]] | None
 
 
 class FormField(Exact):
@@ -312,6 +315,10 @@ class ShownLink(Exact, rename="camel"):
     identifier: str
 
 
+class RuleChecked(Exact):
+    message: str
+
+
 class Queued(Exact):
     outcome: str
     links: int
@@ -339,6 +346,40 @@ class HookProblem(Exact):
     since: str | None
     detail: str
     is_note: bool
+
+
+class Unsubscribed(Exact):
+    organization: str
+    left: str | None
+
+
+class BackLinks(Exact):
+    queued: int
+    continuation: str | None
+
+
+class Rebuilt(Exact):
+    links: list[Tried]
+    continuation: str | None
+    stopped: str | None
+
+
+class Switch(Exact):
+    key: str
+    label: str
+
+
+class Adopted(Rebuilt):
+    dry_run: bool
+    switch_off_in_sentry: list[Switch]
+
+
+class Examination(Exact):
+    organization: str
+    version: str
+    at: str | None
+    problems: int
+    findings: list[Finding]
 
 
 class Hooks(Exact):

@@ -24,6 +24,7 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "ado_webhook": [{"hookSecret": []}, {"hookPassword": []}],
     "sentry_webhook": [{"hookSignature": []}],
     "sentry_components": [{"formSignature": []}],
+    "admin": [],
     "health": [],
 }
 _WITH_A_KEY: list[dict[str, list[str]]] = [{"functionKey": []}, {"functionKeyInQuery": []}]

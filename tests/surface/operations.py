@@ -10,7 +10,7 @@ from typing import Any
 from functions.edge import LARGEST_DOCUMENT, LARGEST_FORM, LARGEST_HOOK, LARGEST_LIST
 from functions.issue_links import _LinkRequest
 from functions.reconcile import _Wanted
-from functions.sentry_components import _Submitted
+from functions.sentry_components import _SERVED, _Saved, _Submitted
 from functions.shown import _Copy
 from shared.domain.configuration import Configuration
 from shared.domain.model import HealthWord
@@ -73,6 +73,12 @@ _IF_MATCH = _header("If-Match")
 _STORING = (_query("links", enum=["keep", "drop"]), _query("dry_run", enum=["1"]))
 _ANY_OBJECT = {"type": "object"}
 
+
+def _parts(area: str) -> list[str]:
+    """Return what the form is served in one area."""
+    return [place.partition("/")[2] for _, place in _SERVED if place.startswith(f"{area}/")]
+
+
 _ORGANIZATION = "organizations/{organization}"
 _LINKS = f"{_ORGANIZATION}/links"
 _LINK = f"{_LINKS}/{{issue_id}}/{{work_item_id}}"
@@ -110,7 +116,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Offer the options of a field of Sentry's form",
         {200: list[answers.Option]},
         query=(_query("query"), _query("dependentData")),
-        segments={"name": {"enum": ["projects", "work-items", "work-item-types", "areas", "iterations"]}},
+        segments={"name": {"enum": _parts("options")}},
     ),
     Operation(
         "sentry_components",
@@ -119,7 +125,16 @@ OPERATIONS: tuple[Operation, ...] = (
         "Link an issue by Sentry's form, or make a work item for it",
         {200: answers.ShownLink},
         body=_Submitted,
-        segments={"name": {"enum": ["link", "create"]}},
+        segments={"name": {"enum": _parts("issue-link")}},
+    ),
+    Operation(
+        "sentry_components",
+        "POST",
+        "sentry/{organization}/alert-rule/{name}",
+        "Check the settings of our action in an alert rule of Sentry",
+        {200: answers.RuleChecked},
+        body=_Saved,
+        segments={"name": {"enum": _parts("alert-rule")}},
     ),
     Operation(
         "org_config",
@@ -238,6 +253,49 @@ OPERATIONS: tuple[Operation, ...] = (
         "Copy one side of a link over to the other",
         {200: answers.Outcome},
         body=_Copy,
+        refusals=(409,),
+    ),
+    Operation(
+        "issue_links",
+        "POST",
+        f"{_LINKS}/back-link",
+        "See to it that all links show on their ends",
+        {200: answers.BackLinks},
+        query=(_PAGE,),
+        largest=LARGEST_LIST,
+        refusals=(409,),
+    ),
+    Operation(
+        "adopt",
+        "POST",
+        f"{_ORGANIZATION}/adopt",
+        "Take over the links of Sentry's own integration",
+        {200: answers.Adopted},
+        query=(_query("dry_run", enum=["0", "1"]), _query("integration", **_TEXT), _PAGE),
+        refusals=(409,),
+    ),
+    Operation(
+        "rebuild",
+        "POST",
+        f"{_ORGANIZATION}/rebuild",
+        "Make the links anew that show on their ends",
+        {200: answers.Rebuilt},
+        query=(_PAGE,),
+        refusals=(409,),
+    ),
+    Operation(
+        "doctor",
+        "GET",
+        f"{_ORGANIZATION}/doctor",
+        "Try all that the sync needs, and say how to mend it",
+        {200: answers.Examination},
+    ),
+    Operation(
+        "hooks",
+        "DELETE",
+        f"{_ORGANIZATION}/hooks",
+        "Remove the service hook subscriptions",
+        {200: answers.Unsubscribed},
         refusals=(409,),
     ),
     Operation(

@@ -29,8 +29,8 @@ def test_the_file_is_what_the_code_says() -> None:
     ("bound", "complaint"),
     [
         (
-            Binding("doctor", "organizations/{organization}/doctor", frozenset({"GET"}), is_open=False),
-            "doctor GET",
+            Binding("new", "organizations/{organization}/new", frozenset({"GET"}), is_open=False),
+            "new GET",
         ),
         (Binding("health", "health", frozenset({"GET", "HEAD"}), is_open=True), "health HEAD"),
         (Binding("health", "healthy", frozenset({"GET"}), is_open=True), "health GET health: no function"),

@@ -7,7 +7,9 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
+from shared.ado.client import Project
 from shared.domain.configuration import Configuration
+from shared.domain.decoding import Shape
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import (
     ActivityEntry,
@@ -15,9 +17,13 @@ from shared.domain.model import (
     FoundIssues,
     FoundWorkItems,
     Health,
+    Integration,
     IssueLink,
     IssueStatus,
+    ResolveIn,
     RevisionPage,
+    SentryComment,
+    SentryEvent,
     SentryIssue,
     WorkItem,
     WorkItemTypes,
@@ -84,9 +90,19 @@ class WatchedAdo:
     deaf: bool = False
     unreadable: frozenset[int] = frozenset()
 
+    def web_url(self, project_id: str, work_item_id: int) -> str:
+        return self.real.web_url(project_id, work_item_id)
+
     def instance_id(self) -> str:
         with self._one("instance_id"):
             return self.real.instance_id()
+
+    def clock_ahead(self) -> float | None:
+        return self.real.clock_ahead()
+
+    def try_to_write(self, item: WorkItem) -> None:
+        with self._one("try_to_write"):
+            self.real.try_to_write(item)
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         with self._one("get_work_item"):
@@ -113,6 +129,10 @@ class WatchedAdo:
             self.rule(item)
             return self.real.item(work_item_id)
 
+    def projects(self) -> Iterator[Project]:
+        with self._one("projects"):
+            return self.real.projects()
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         with self._one("get_work_item_types"):
             return self.real.get_work_item_types(project_id)
@@ -124,6 +144,11 @@ class WatchedAdo:
     def find_project_ids(self, names: Collection[str]) -> dict[str, str]:
         with self._one("find_project_ids"):
             return self.real.find_project_ids(names)
+
+    def call(self, method: str, path: tuple[str, ...], kind: type[Shape], **sent: Any) -> Shape:
+        """Make a call about a discussion, named by its method and what it is about."""
+        with self._one(f"{method} {'comment' if path[-1].isdigit() else 'comments'}"):
+            return self.real.call(method, path, kind, **sent)
 
     @contextmanager
     def _one(self, name: str) -> Iterator[None]:
@@ -148,6 +173,22 @@ class WatchedSentry:
     def web_url(self, issue_id: str) -> str:
         return self.real.web_url(issue_id)
 
+    def clock_ahead(self) -> float | None:
+        return self.real.clock_ahead()
+
+    def scopes(self) -> frozenset[str]:
+        return self.real.scopes()
+
+    def integrations(self) -> list[Integration]:
+        return self.real.integrations()
+
+    @property
+    def settings_url(self) -> str:
+        return self.real.settings_url
+
+    def is_member(self, email: str) -> bool:
+        return self.real.is_member(email)
+
     def find_issue_id(self, short_id: str) -> str:
         with self.calls.one("find_issue_id"):
             return self.real.find_issue_id(short_id)
@@ -160,13 +201,37 @@ class WatchedSentry:
         with self.calls.one("find_issues"):
             return self.real.find_issues(issue_ids)
 
-    def set_status(self, issue_id: str, status: IssueStatus) -> SentryIssue:
+    def set_status(
+        self, issue_id: str, status: IssueStatus, resolve_in: ResolveIn = ResolveIn.NOW
+    ) -> SentryIssue:
         with self.calls.one("set_status"):
-            return self._written(issue_id, lambda: self.real.set_status(issue_id, status))
+            return self._written(issue_id, lambda: self.real.set_status(issue_id, status, resolve_in))
 
     def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
         with self.calls.one("set_assignee"):
             return self._written(issue_id, lambda: self.real.set_assignee(issue_id, assignee))
+
+    def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
+        with self.calls.one("get_comment"):
+            return self.real.get_comment(issue_id, comment_id)
+
+    def find_comment(self, issue_id: str, url: str) -> str | None:
+        with self.calls.one("find_comment"):
+            return self.real.find_comment(issue_id, url)
+
+    def add_comment(self, issue_id: str, text: str) -> str | None:
+        with self.calls.one("add_comment"):
+            return self.real.add_comment(issue_id, text)
+
+    def latest_event(self, issue_id: str) -> SentryEvent:
+        with self.calls.one("latest_event"):
+            return self.real.latest_event(issue_id)
+
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        return self.real.activity_url(issue_id, activity_id)
+
+    def event_url(self, issue_id: str, event_id: str) -> str:
+        return self.real.event_url(issue_id, event_id)
 
     def addresses_of(self, email: str) -> tuple[str, ...]:
         with self.calls.one("addresses_of"):
@@ -197,7 +262,9 @@ class Scene:
             lambda: self.now,
             pause=self._wait,
         )
-        self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
+        # Links that show on their ends are tested in tests/unit/flows/test_back_links.py.
+        configuration = Configuration(ado_url=BASE_URL, back_links=False)
+        self.services.organizations.add(SLUG, configuration, KNOWN)
         for email in (ANN, BOB):
             self.sentry.add_member(email)
         self.link()

@@ -20,8 +20,11 @@ def modules_in(*folders: str) -> dict[str, Path]:
 
 DEPLOYED = {"function_app": ROOT / "function_app.py", **modules_in("functions", "shared")}
 SIMULATOR = modules_in("simulator")
+OPERATE = modules_in("operate")
 FUNCTIONS = [
-    name for name in DEPLOYED if re.fullmatch(r"functions\.(?!edge$|log$|shown$|__init__$)\w+", name)
+    name
+    for name in DEPLOYED
+    if re.fullmatch(r"functions\.(?!edge$|log$|shown$|strangers$|__init__$)\w+", name)
 ]
 
 
@@ -61,9 +64,12 @@ def test_only_the_functions_know_azure_functions() -> None:
 
 
 def test_the_core_knows_no_function() -> None:
-    assert importers_of("functions", DEPLOYED) - {"function_app", "functions.edge", "functions.shown"} <= {
-        *FUNCTIONS
-    }
+    assert importers_of("functions", DEPLOYED) - {
+        "function_app",
+        "functions.edge",
+        "functions.shown",
+        "functions.strangers",
+    } <= {*FUNCTIONS}
     assert importers_of("function_app", DEPLOYED) == set()
 
 
@@ -82,6 +88,11 @@ def test_every_function_is_in_the_table_of_contents(function: str) -> None:
 def test_neither_side_knows_the_other_across_the_line_to_the_simulator() -> None:
     assert importers_of("simulator", DEPLOYED) == set()
     assert importers_of("shared", SIMULATOR) | importers_of("functions", SIMULATOR) == set()
+
+
+def test_what_is_deployed_needs_no_command() -> None:
+    assert importers_of("operate", DEPLOYED) | importers_of("typer", DEPLOYED) == set()
+    assert importers_of("functions", OPERATE) | importers_of("simulator", OPERATE) == set()
 
 
 def test_nothing_that_is_deployed_needs_a_test() -> None:
@@ -126,9 +137,9 @@ def test_no_check_disappears_when_python_optimizes(module: str) -> None:
     assert lines == []
 
 
-@pytest.mark.parametrize("module", [*DEPLOYED, *SIMULATOR])
+@pytest.mark.parametrize("module", [*DEPLOYED, *OPERATE, *SIMULATOR])
 def test_the_first_line_of_a_file_says_what_it_holds(module: str) -> None:
-    path = {**DEPLOYED, **SIMULATOR}[module]
+    path = {**DEPLOYED, **OPERATE, **SIMULATOR}[module]
     if not path.read_bytes():
         return
     docstring = ast.get_docstring(tree_of(path))
@@ -139,10 +150,10 @@ def test_the_first_line_of_a_file_says_what_it_holds(module: str) -> None:
     assert not rest or rest.startswith("\n"), "the first paragraph is one line"
 
 
-@pytest.mark.parametrize("module", [*DEPLOYED, *SIMULATOR])
+@pytest.mark.parametrize("module", [*DEPLOYED, *OPERATE, *SIMULATOR])
 def test_an_exception_to_the_linters_has_its_reason_beside_it_or_above(module: str) -> None:
     above = ""
-    for line in {**DEPLOYED, **SIMULATOR}[module].read_text(encoding="utf-8").splitlines():
+    for line in {**DEPLOYED, **OPERATE, **SIMULATOR}[module].read_text(encoding="utf-8").splitlines():
         exception = re.search(r"# (?:noqa|type: ignore)\b(?:: [A-Z0-9, ]+|\[[a-z, -]+\])?(.*)", line)
         assert not exception or exception[1].strip() or above.strip().startswith("#"), line.strip()
         assert not re.search(r"#\s*(TODO|FIXME|XXX)", line), line.strip()
@@ -246,6 +257,7 @@ def test_no_section_is_about_a_setting_that_is_not() -> None:
 KEPT = ("function_app.py", "host.json", "requirements.txt", "functions", "shared")
 LEFT_OUT = (
     *("tests", "simulator", "bench", "docs", "infra", "azure.yaml", "README.md", "Makefile", ".git", ".ci"),
+    *("operate", "requirements-operate.in", "requirements-operate.txt", "build"),
     *("package.json", "package-lock.json", ".npmrc", "pyproject.toml", ".gitignore"),
     *("requirements.in", "requirements-dev.in", "requirements-dev.txt"),
     *(".venv", ".venv-3.13", "node_modules", ".set-up-lock", ".local", ".mypy_cache", "local.settings.json"),
@@ -264,7 +276,7 @@ def test_what_the_app_needs_is_deployed_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("folder", ["functions", "shared"])
-def test_of_what_is_deployed_only_caches_are_left_out(folder: str) -> None:
+def test_of_what_is_deployed_only_caches_and_declared_types_are_left_out(folder: str) -> None:
     files = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()]
-    assert {path.suffix for path in files if is_left_out(path)} <= {".pyc"}
-    assert {path.suffix for path in files if not is_left_out(path)} <= {".py", ".html"}
+    assert {path.suffix for path in files if is_left_out(path)} <= {".pyc", ".ts"}
+    assert {path.suffix for path in files if not is_left_out(path)} <= {".py", ".html", ".css", ".js"}

@@ -1,10 +1,14 @@
-"""Each report on the page of reports is held by a test that exists."""
+"""Each report on the page of reports, and each threat on that of security, is held by a test that exists."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "field_reports.md").read_text(encoding="utf-8")
+PAGE, THREATS = (
+    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("field_reports.md", "security.md")
+)
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
@@ -13,8 +17,15 @@ def is_there(path: str, name: str) -> bool:
     return source.is_file() and f"\ndef {name}(" in source.read_text(encoding="utf-8")
 
 
-def test_every_test_that_the_page_names_is_there() -> None:
-    assert [each for each in NAMED.findall(PAGE) if not is_there(*each)] == []
+@pytest.mark.parametrize("page", [PAGE, THREATS], ids=["reports", "threats"])
+def test_every_test_that_the_page_names_is_there(page: str) -> None:
+    assert [each for each in NAMED.findall(page) if not is_there(*each)] == []
+
+
+def test_every_threat_of_the_list_names_its_test() -> None:
+    rows = re.findall(r"^\| ([0-9]+) \|(.+)\|$", THREATS, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 26))
+    assert [row for _, row in rows if not NAMED.search(row) or row.count(" | ") != 2] == []
 
 
 def test_every_report_names_its_test_or_says_what_is_not_held() -> None:

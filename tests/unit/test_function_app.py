@@ -41,16 +41,18 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "activity": Http(
         "organizations/{organization}/links/{issue_id}/{work_item_id}/activity", "GET", "FUNCTION"
     ),
-    "admin": Http("organizations/{organization}/admin", "GET", "FUNCTION"),
+    "admin": Http("organizations/{organization}/admin", "GET", "ANONYMOUS"),
     "ado_webhook": Http("ado/{organization}/webhook", "POST", "ANONYMOUS"),
+    "adopt": Http("organizations/{organization}/adopt", "POST", "FUNCTION"),
     "copy_link": Http(
         "organizations/{organization}/links/{issue_id}/{work_item_id}/copy", "POST", "FUNCTION"
     ),
+    "doctor": Http("organizations/{organization}/doctor", "GET", "FUNCTION"),
     "events": Http("organizations/{organization}/events", "GET", "FUNCTION"),
     "explain": Http("organizations/{organization}/explain", "GET", "FUNCTION"),
     "health": Http("health", "GET", "ANONYMOUS"),
     "hook_watchdog": Timer("0 2/15 * * * *"),
-    "hooks": Http("organizations/{organization}/hooks", "GET POST", "FUNCTION"),
+    "hooks": Http("organizations/{organization}/hooks", "DELETE GET POST", "FUNCTION"),
     "inbound_sync": Queue("inbound-sync"),
     "issue_links": Http(
         "organizations/{organization}/links/{issue_id?}/{work_item_id?}", "DELETE GET POST", "FUNCTION"
@@ -59,6 +61,7 @@ SURFACE: dict[str, Http | Queue | Timer] = {
     "org_config": Http("organizations/{organization}/config", "DELETE GET PATCH PUT", "FUNCTION"),
     "organizations": Http("organizations", "GET", "FUNCTION"),
     "outbound_sync": Queue("outbound-sync"),
+    "rebuild": Http("organizations/{organization}/rebuild", "POST", "FUNCTION"),
     "reconcile": Timer("0 */5 * * * *"),
     "reconcile_now": Http("organizations/{organization}/reconcile", "POST", "FUNCTION"),
     "search": Http("organizations/{organization}/search", "GET", "FUNCTION"),
@@ -90,7 +93,7 @@ def test_only_functions_that_verify_their_caller_themselves_are_open_to_everybod
     open_to_everybody = {
         name for name, each in SURFACE.items() if isinstance(each, Http) and each.auth == "ANONYMOUS"
     }
-    assert open_to_everybody == {"ado_webhook", "sentry_webhook", "sentry_components", "health"}
+    assert open_to_everybody == {"admin", "ado_webhook", "sentry_webhook", "sentry_components", "health"}
 
 
 @pytest.mark.parametrize("route", [each.route for each in SURFACE.values() if isinstance(each, Http)])

@@ -67,3 +67,15 @@ def test_whatever_a_function_begins_it_ends_well_before_the_host_kills_its_worke
     assert limit / 2 >= services._UNIT_OF_WORK + 6 * CALL_TIME
     assert limit / 2 >= reconciling._RUN_FOR + connecting._SWEEP_FOR
     assert max(connecting._ASK_FOR, connecting._REMOVE_FOR) <= limit / 2
+
+
+def test_strangers_cannot_fill_the_log_and_it_holds_no_query() -> None:
+    insights = HOST_JSON["logging"]["applicationInsights"]
+    assert insights["samplingSettings"] == {"isEnabled": True, "excludedTypes": "Exception"}
+    assert insights["enableQueryStringTracing"] is False
+
+
+def test_whoever_counts_records_counts_what_each_stands_for() -> None:
+    for query in (ROOT / "infra" / "queries").glob("*.kql"):
+        text = query.read_text(encoding="utf-8")
+        assert "= count()" not in text or "where runs == 0" in text, query.name

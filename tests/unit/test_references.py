@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NOT_OURS = {"node_modules", "__pycache__"}
+NOT_OURS = {"node_modules", "__pycache__", "build"}
 TEXT = {".md", ".py", ".toml", ".json", ".html", ".txt", ""}
 
 URL = re.compile(r"https?://[^\s)>\"'`]+")

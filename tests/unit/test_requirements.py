@@ -1,5 +1,6 @@
 """What gets installed: exactly what was asked for, in one version a Python, each file known by its hash."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -14,7 +15,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 RUNTIME, DEMONSTRATION = "requirements", "requirements-demo"
 DEVELOPMENT, MODELS = "requirements-dev", "requirements-models"
-ALL = [RUNTIME, DEMONSTRATION, DEVELOPMENT, MODELS]
+OPERATE = "requirements-operate"
+ALL = [RUNTIME, DEMONSTRATION, OPERATE, DEVELOPMENT, MODELS]
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = (("linux", "posix", "Linux"), ("darwin", "posix", "Darwin"), ("win32", "nt", "Windows"))
 ADVICE = "run `make lock`"
@@ -113,7 +115,9 @@ def test_what_is_asked_for_is_what_is_pinned(name: str) -> None:
             assert requirement.specifier.contains(version_of(locked[package])), f"{requirement}; {ADVICE}"
 
 
-@pytest.mark.parametrize(("more", "less"), [(DEMONSTRATION, RUNTIME), (DEVELOPMENT, DEMONSTRATION)])
+@pytest.mark.parametrize(
+    ("more", "less"), [(DEMONSTRATION, RUNTIME), (DEVELOPMENT, DEMONSTRATION), (DEVELOPMENT, OPERATE)]
+)
 def test_what_is_shown_is_what_is_deployed_and_more_and_what_is_tested_is_both(more: str, less: str) -> None:
     assert f"-r {less}.txt" in lines_of(f"{more}.in")
     for environment, locked in everywhere(more):
@@ -125,5 +129,15 @@ def test_what_is_shown_is_what_is_deployed_and_more_and_what_is_tested_is_both(m
 @pytest.mark.parametrize("name", ALL)
 def test_a_lock_file_says_what_to_install_and_not_from_where(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text(encoding="utf-8")
-    assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", text)) <= {"--hash", "-r"}
+    assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", text)) <= {"--hash", "-r", "-c"}
     assert "/" not in text
+
+
+def test_every_development_tool_of_npm_is_known_by_its_hash() -> None:
+    packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    asked_for = packages.pop("")
+    assert asked_for["devDependencies"] == {"azurite": packages["node_modules/azurite"]["version"]}
+    assert [
+        name for name, each in packages.items() if not each.get("integrity", "").startswith("sha512-")
+    ] == []
+    assert [name for name, each in packages.items() if not each.get("dev")] == []

@@ -28,7 +28,7 @@ from functions import (
     sentry_components,
 )
 from shared.ado.client import AdoClient
-from shared.ado.comments import add_comment, has_comment_with
+from shared.ado.comments import add_comment, delete_comment, edit_comment, find_comment_with, get_comment
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
 from shared.ado.location import find_base_url
 from shared.domain.errors import SyncError
@@ -154,13 +154,19 @@ CALLS: list[Callable[[AdoClient, SentryClient], Any]] = [
     lambda ado, _: create_work_item(ado, NewWorkItem("Web", "Bug", "t", "d"), []),
     lambda ado, _: find_created(ado, "https://sentry.io/", 0.0),
     lambda ado, _: add_comment(ado, "Web", ITEM, "text"),
-    lambda ado, _: has_comment_with(ado, "Web", ITEM, "https://sentry.io/"),
+    lambda ado, _: find_comment_with(ado, "Web", ITEM, "https://sentry.io/"),
+    lambda ado, _: edit_comment(ado, "Web", ITEM, 7, "text"),
+    lambda ado, _: delete_comment(ado, "Web", ITEM, 7),
+    lambda ado, _: get_comment(ado, "Web", ITEM, 7),
     lambda _, sentry: sentry.get_issue(ISSUE),
     lambda _, sentry: sentry.find_issues([ISSUE, "200"]),
     lambda _, sentry: sentry.set_status(ISSUE, IssueStatus.RESOLVED),
     lambda _, sentry: sentry.set_assignee(ISSUE, Person("ann@corp.example")),
     lambda _, sentry: sentry.set_assignee(ISSUE, None),
     lambda _, sentry: sentry.get_comment(ISSUE, "501"),
+    lambda _, sentry: sentry.find_comment(ISSUE, "https://dev.azure.com/"),
+    lambda _, sentry: sentry.add_comment(ISSUE, "text"),
+    lambda _, sentry: sentry.latest_event(ISSUE),
 ]
 
 

@@ -342,6 +342,8 @@ STAND_INS = [
     "***",
     "$(AdoWebhookSecret)",
     "${SENTRY_CLIENT_SECRET}",
+    "$ADO_PAT",
+    "$env:ADO_PAT",
     "{{ secret }}",
     "#{secret}#",
     "%SECRET%",
@@ -374,7 +376,8 @@ def test_what_stands_in_for_a_secret_is_no_secret_and_lets_no_general_one_in(
 
 
 @pytest.mark.parametrize(
-    "text", ["@Microsoft", "password", "secret", "x", "a<b>c", "my-todo-list", "50%", "nullable"]
+    "text",
+    ["@Microsoft", "password", "secret", "x", "a<b>c", "my-todo-list", "50%", "nullable", "$ecret", "$ABC-1"],
 )
 def test_a_secret_may_look_odd_and_hold_such_words(text: str) -> None:
     given = settings(ADO_WEBHOOK_SECRET=text)
@@ -478,3 +481,23 @@ def test_every_secret_of_every_organization_is_known_as_one() -> None:
 def test_hosts_are_trusted_by_name() -> None:
     policy = Settings({"TRUSTED_HOSTS": " TFS.acme.example., errors.acme.example"}).addresses
     assert policy.trusted_hosts == {"tfs.acme.example", "errors.acme.example"}
+
+
+def test_a_previous_secret_that_is_still_set_is_known_by_its_name() -> None:
+    environ = {
+        "ADO_WEBHOOK_SECRET": "s",
+        "ADO_WEBHOOK_SECRET_PREVIOUS": "old",
+        "SENTRY_CLIENT_SECRET_PREVIOUS__ACME": "old",
+        "SENTRY_CLIENT_SECRET_PREVIOUS": "",
+        "ADO_WEBHOOK_SECRET__NO_PREVIOUS": "s",
+        "ADO_WEBHOOK_SECRET_PREVIOUS__GONE": "@Microsoft.KeyVault(SecretUri=https://v)",
+    }
+    kept = Settings.from_environ(environ).kept_previous
+    assert kept == ["ADO_WEBHOOK_SECRET_PREVIOUS", "SENTRY_CLIENT_SECRET_PREVIOUS__ACME"]
+
+
+@pytest.mark.parametrize("name", ["ACME", "acme!", "\u00df", "a/b", "-acme", "x" * 64, ""])
+def test_what_no_organization_is_called_has_no_settings_of_its_own(name: str) -> None:
+    given = {f"ADO_WEBHOOK_SECRET__{name.upper()}": "own", "ADO_WEBHOOK_SECRET__ACME": "acme's"}
+    with pytest.raises(MissingSetting):
+        Settings.from_environ(given).ado_webhook_secrets(name)

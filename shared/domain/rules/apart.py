@@ -1,12 +1,13 @@
 """Whether both sides of a link agree, and why they were left different if they were."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 
 from shared.domain.configuration import Configuration
 from shared.domain.model import (
+    ARCHIVED,
     ASSIGNEE,
     ASSIGNEE_NOT_FOUND,
     FIELDS,
@@ -23,7 +24,7 @@ from shared.domain.rules.deciding import Decision, Outcome
 from shared.domain.rules.people import same_person
 
 DIFFERED_WHEN_LINKED = "differed-when-linked"
-ARCHIVED, REMOVED = "archived", "removed"
+REMOVED = "removed"
 
 
 class Sides(StrEnum):
@@ -43,7 +44,10 @@ class Apart(msgspec.Struct, frozen=True):
 def differs(field: str, ends: Ends, configuration: Configuration) -> bool:
     """Tell whether both sides show different things; a state that counts as nothing we know differs not."""
     if field == STATUS:
-        return ends.item.status is not None and ends.item.status is not ends.issue.status
+        item, issue = ends.item.status, ends.issue.status
+        # Done for a reason that archives is done as well.
+        both_done = (item, issue) == (IssueStatus.IGNORED, IssueStatus.RESOLVED)
+        return item is not None and item is not issue and not both_done
     return not same_person(configuration, ends.item.assignee, ends.issue.assignee)
 
 
@@ -75,16 +79,16 @@ def _reason(field: str, link: IssueLink) -> str:
             return ARCHIVED
         return REMOVED if link.seen.item.removed else DIFFERED_WHEN_LINKED
     if link.owed is not None:
-        return ASSIGNEE_NOT_FOUND
+        return link.owed_reason or ASSIGNEE_NOT_FOUND  # An older version did not say why.
     strangers = (each.assignee for each in (link.seen.issue, link.seen.item))
     found = (each.reason for each in strangers if isinstance(each, Stranger) and each.label)
     return next(found, DIFFERED_WHEN_LINKED)
 
 
-def reasons_after(link: IssueLink, decision: Decision, refused: Set[str]) -> dict[str, str]:
+def reasons_after(link: IssueLink, decision: Decision, refused: Mapping[str, str]) -> dict[str, str]:
     """Return why each field is left different after a decision, as far as that has a reason of its own.
 
-    A field that nobody changed keeps its reason. ``refused`` are the fields that the other side refused; of
+    A field that nobody changed keeps its reason. ``refused`` says why the other side refused some fields; of
     a state, the health of the link tells.
     """
     reasons = dict(link.apart)
@@ -92,7 +96,7 @@ def reasons_after(link: IssueLink, decision: Decision, refused: Set[str]) -> dic
         if choice.outcome is Outcome.SKIPPED:
             reasons[field] = choice.reason or ""
         elif field == ASSIGNEE and field in refused:
-            reasons[field] = ASSIGNEE_NOT_FOUND
+            reasons[field] = refused[field]
         elif choice.outcome not in {Outcome.SETTLED, Outcome.UNDECIDED}:
             reasons.pop(field, None)
     if decision.waiting is not None and decision.status.outcome is Outcome.SETTLED:
@@ -112,6 +116,7 @@ REASONS = frozenset(
         "team-assignee",
         "assignee-unreadable",
         "assignee-ambiguous",
+        "refused",
         REMOVED,
         DIFFERED_WHEN_LINKED,
     }

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from shared.domain.configuration import Configuration, DoneWhen
 from shared.domain.errors import SyncError, Undecidable
 from shared.domain.model import (
+    ARCHIVED,
     ASSIGNEE,
     SIBLING,
     STATUS,
@@ -18,12 +19,14 @@ from shared.domain.model import (
     Intent,
     IssueLink,
     IssueStatus,
+    ItemSide,
     PassedOver,
+    ResolveIn,
     Side,
     Stranger,
     WorkItemTypes,
 )
-from shared.domain.rules.done import way_to_status
+from shared.domain.rules.done import may_archive, means_archived, way_to_status
 from shared.domain.rules.landing import with_field, with_intent
 from shared.domain.rules.people import NO_MORE, Acquaintance, in_sentry, names_in_ado, same_person
 
@@ -32,6 +35,8 @@ COPIED = "copied"
 _MOST_WRITES_AN_HOUR = 20
 _HOUR = 3600.0
 _MOST_NAMES = 5  # that are tried of one person
+# What an end of several links becomes only when all its partners are.
+DONE = frozenset({IssueStatus.RESOLVED, IssueStatus.IGNORED})
 
 
 class Outcome(StrEnum):
@@ -124,20 +129,37 @@ def _both_ways(copies: Side) -> Directions:
     return Directions(outbound=True, inbound=True, on_conflict=copies)
 
 
+class Archive(msgspec.Struct, frozen=True):
+    """How an archived issue is dealt with.
+
+    ``is_ours`` says that we archived it, on account of a work item; ``has_state`` that the work item's type
+    has a state for it, and ``stands_in_state`` that the item is in it.
+    """
+
+    is_ours: bool = False
+    has_state: bool = False
+    stands_in_state: bool = False
+
+
+PEOPLES = Archive()
+
+
 def choose_status(
     seen: Ends,
     now: Ends,
     directions: Directions,
     waiting: Side | None = None,
+    archive: Archive = PEOPLES,
     copies: Side | None = None,
 ) -> Choice:
     """Decide the status; ``waiting`` is the side that still lacks the change of the other one.
 
-    What an unknown state counts as is not guessed, but may not matter. ``copies`` is the side that a person
-    copies over, an archived issue included: that is an order, and no change that happens to be seen.
+    What an unknown state counts as is not guessed, but may not matter. ``archive`` is how an archived issue
+    is dealt with. ``copies`` is the side that a person copies over, an archived issue included: that is an
+    order, and no change that happens to be seen.
     """
     if now.item.status is None:
-        return _choose_without_category(seen, now, directions, waiting, copies)
+        return _choose_without_category(seen, now, directions, waiting, archive, copies)
     issue_changed = status_moved(seen, now)
     item_changed = state_moved(seen, now) and now.item.status is not seen.item.status
     issue_changed, item_changed = (
@@ -146,19 +168,47 @@ def choose_status(
     )
     if copies is not None:
         issue_changed, item_changed = copies is Side.SENTRY, copies is Side.ADO
-    if now.issue.status is IssueStatus.IGNORED and copies is not Side.ADO and (issue_changed or item_changed):
-        return Choice(Outcome.SKIPPED, reason="archived")
-    choice = choose(
-        issue_changed=issue_changed,
-        item_changed=item_changed,
-        agree=now.issue.status is now.item.status,
-        directions=directions,
+    agree = now.issue.status is now.item.status or (
+        # Whoever resolves an issue whose work item is done finds it done, for whatever reason.
+        now.issue.status is IssueStatus.RESOLVED
+        and now.item.status is IssueStatus.IGNORED
+        and not (item_changed or archive.stands_in_state)
     )
+    stays_archived = now.issue.status is IssueStatus.IGNORED and copies is not Side.ADO
+    if stays_archived and not agree and (issue_changed or item_changed):
+        choice = _choose_archived(
+            now, directions, archive, issue_changed=issue_changed, item_changed=item_changed
+        )
+    else:
+        choice = choose(
+            issue_changed=issue_changed, item_changed=item_changed, agree=agree, directions=directions
+        )
     return _unless_removed(choice, now)
 
 
+def _choose_archived(
+    now: Ends, directions: Directions, archive: Archive, *, issue_changed: bool, item_changed: bool
+) -> Choice:
+    """Decide about an archived issue and a work item that is not: being archived wins over any conflict.
+
+    The one exception is an archiving of ours, which ends when a person reopens the work item.
+    """
+    if issue_changed and archive.has_state:
+        if not directions.may_write(Side.ADO):
+            return Choice(Outcome.SKIPPED, reason=_switched_off(Side.ADO))
+        return Choice(Outcome.CONFLICT_RESOLVED if item_changed else Outcome.APPLIED, Side.ADO)
+    if archive.is_ours and not issue_changed and now.item.status is IssueStatus.UNRESOLVED:
+        return choose(issue_changed=False, item_changed=True, agree=False, directions=directions)
+    return Choice(Outcome.SKIPPED, reason=ARCHIVED)
+
+
 def _choose_without_category(
-    seen: Ends, now: Ends, directions: Directions, waiting: Side | None, copies: Side | None
+    seen: Ends,
+    now: Ends,
+    directions: Directions,
+    waiting: Side | None,
+    archive: Archive,
+    copies: Side | None,
 ) -> Choice:
     """Decide as for each of the two statuses that the state may stand for.
 
@@ -166,7 +216,9 @@ def _choose_without_category(
     item out of the unknown state, which is right for the one possibility and harmless for the other.
     """
     choices = [
-        choose_status(seen, replace(now, item=replace(now.item, status=status)), directions, waiting, copies)
+        choose_status(
+            seen, replace(now, item=replace(now.item, status=status)), directions, waiting, archive, copies
+        )
         for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
     ]
     if any(each.target is Side.SENTRY for each in choices):
@@ -186,12 +238,16 @@ def status_moved(seen: Ends, now: Ends) -> bool:
 
 
 def state_moved(seen: Ends, now: Ends) -> bool:
-    """Tell whether somebody changed the work item's state.
+    """Tell whether somebody changed the work item's state, or the reason for it.
 
     The same state is not a change, even if a new configuration makes it count differently: a
-    configuration is not an edit, and must not rewrite a whole tracker.
+    configuration is not an edit, and must not rewrite a whole tracker. A reason that was not read is none.
     """
-    return now.item.state != seen.item.state
+    return now.item.state != seen.item.state or _reasons_moved(seen.item, now.item)
+
+
+def _reasons_moved(seen: ItemSide, now: ItemSide) -> bool:
+    return None not in {seen.reasons, now.reasons} and seen.reasons != now.reasons
 
 
 def choose_assignee(
@@ -256,10 +312,13 @@ class Decision(msgspec.Struct, frozen=True):
     @property
     def completes(self) -> Side | None:
         """The side that becomes done by this decision, on account of its partner."""
-        done = (
-            each.side for each in self.intents if each.field == STATUS and each.status is IssueStatus.RESOLVED
-        )
+        done = (each.side for each in self.intents if each.field == STATUS and each.status in DONE)
         return next(done, None)
+
+    @property
+    def archives(self) -> bool:
+        """Tell whether an end is archived by this decision, or gets the state for it."""
+        return any(each.field == STATUS and each.status is IssueStatus.IGNORED for each in self.intents)
 
     @property
     def problem(self) -> SyncError | None:
@@ -284,6 +343,7 @@ def decide(
     kept_open: Side | None = None,
     acquaintance: Acquaintance = NO_MORE,
     copies: Side | None = None,
+    own_archive: bool = False,
 ) -> Decision:
     """Decide both fields of a link, each on its own.
 
@@ -291,21 +351,28 @@ def decide(
     known, if it is not. ``siblings`` are the fields of each side that we wrote through another link, as
     ``seen`` has them already; ``reopened`` is the side that we reopened so. ``kept_open`` is the side that
     some other partner keeps from becoming done, ``copies`` the one that a person copies over.
-    ``acquaintance`` is with the issue's assignee.
+    ``acquaintance`` is with the issue's assignee. ``own_archive`` says that an archived issue was archived by
+    us.
     """
     waiting = _waiting(link.waiting, reopened, now, configuration)
+    archive = Archive(
+        is_ours=own_archive,
+        has_state=may_archive(configuration, link.project_id, link.work_item_type, types),
+        stands_in_state=means_archived(configuration, link.project_id, link.work_item_type, now.item.state),
+    )
     directions = status_directions(configuration) if copies is None else _both_ways(copies)
-    status = choose_status(seen, now, directions, waiting, copies)
+    status = choose_status(seen, now, directions, waiting, archive, copies)
     if status.target is not waiting and status.outcome is not Outcome.UNDECIDED:
         waiting = None
     if status.outcome is Outcome.UNDECIDED:
         status = replace(status, problem=problem)
     elif status.target is not None and status.target is kept_open:
-        is_news = link.waiting is not kept_open
+        partner = kept_open.other
+        is_news = link.waiting is not kept_open or seen.counts_as(partner) is not now.counts_as(partner)
         status = Choice(Outcome.SKIPPED, reason=WAITS_FOR_OTHERS) if is_news else Choice(Outcome.SETTLED)
         waiting = kept_open
     elif any(field == STATUS for _, field in siblings) and not _status_agrees(now):
-        status = _unless_apart(status, "archived" if now.issue.status is IssueStatus.IGNORED else SIBLING)
+        status = _unless_apart(status, ARCHIVED if now.issue.status is IssueStatus.IGNORED else SIBLING)
     assigned = any(field == ASSIGNEE for _, field in siblings)
     # Whoever was assigned through another link was chosen later than the one who is owed.
     owed = None if assigned else owed
@@ -335,8 +402,8 @@ def _waiting(
     It began to wait earlier, or has just been reopened on account of another partner.
     """
     waits = {before, reopened} if configuration.done_when is DoneWhen.ALL else {before}
-    lacking = Side.ADO if now.issue.status is IssueStatus.RESOLVED else Side.SENTRY
-    if now.issue.status is IssueStatus.IGNORED or now.item.status is now.issue.status:
+    lacking = Side.ADO if now.issue.status in DONE else Side.SENTRY
+    if now.item.status is now.issue.status or {now.item.status, now.issue.status} == DONE:
         return None
     return lacking if lacking in waits else None
 
@@ -371,7 +438,9 @@ def _status_intent(
     choice: Choice, link: IssueLink, now: Ends, configuration: Configuration, types: WorkItemTypes
 ) -> Intent | None:
     if choice.target is Side.SENTRY:
-        return Intent(Side.SENTRY, STATUS, status=now.item.status)
+        release = None if configuration.resolve_in is ResolveIn.NOW else configuration.resolve_in
+        resolves = now.item.status is IssueStatus.RESOLVED
+        return Intent(Side.SENTRY, STATUS, status=now.item.status, resolve_in=release if resolves else None)
     if choice.target is Side.ADO:
         tried = frozenset(passed_over.tried) if (passed_over := _still_refused(link, now)) else frozenset()
         try:

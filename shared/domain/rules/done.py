@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 
 from msgspec.structs import replace
 
-from shared.domain.configuration import USUALLY_DONE, Configuration, StatusMapping
+from shared.domain.configuration import USUALLY_DONE, Configuration, ProjectMapping, StatusMapping
 from shared.domain.errors import Undecidable
 from shared.domain.model import (
     NO_SUCH_STATE,
@@ -24,25 +24,56 @@ from shared.domain.rules.workflow import LONGEST_WAY, find_way
 
 
 def status_of_state(
-    configuration: Configuration, project_id: str, work_item_type: str, state: str, types: WorkItemTypes
+    configuration: Configuration,
+    project_id: str,
+    work_item_type: str,
+    state: str,
+    types: WorkItemTypes,
+    reasons: Iterable[str] = (),
 ) -> IssueStatus:
-    """Return what a state counts as for a work item type; raise Undecidable if its category is unknown."""
-    mapping = configuration.project_mapping(project_id)
-    if mapping and any(state in each.done_states for each in mapping.for_type(work_item_type)):
-        return IssueStatus.RESOLVED
+    """Return what a state counts as for a work item type; raise Undecidable if its category is unknown.
+
+    ``reasons`` are why the item is in it: to be done for some of them is to be archived.
+    """
+    if means_archived(configuration, project_id, work_item_type, state):
+        return IssueStatus.IGNORED
+    if not _is_done(configuration, project_id, work_item_type, state, types):
+        return IssueStatus.UNRESOLVED
+    return IssueStatus.IGNORED if configuration.archives(reasons) else IssueStatus.RESOLVED
+
+
+def means_archived(configuration: Configuration, project_id: str, work_item_type: str, state: str) -> bool:
+    """Tell whether a mapping has a state for the work items of archived issues."""
+    return any(state == each.on_archive for each in _mappings(configuration, project_id, work_item_type))
+
+
+def _is_done(
+    configuration: Configuration, project_id: str, work_item_type: str, state: str, types: WorkItemTypes
+) -> bool:
+    if any(state in each.done_states for each in _mappings(configuration, project_id, work_item_type)):
+        return True
     category = _category_of(work_item_type, state, types)
     if category is None:
         raise Undecidable(f"no category is known for state {state!r} of {work_item_type}", kind=UNKNOWN_STATE)
-    return IssueStatus.RESOLVED if category in configuration.done_categories else IssueStatus.UNRESOLVED
+    return category in configuration.done_categories
+
+
+def _mappings(
+    configuration: Configuration, project_id: str, work_item_type: str
+) -> tuple[StatusMapping, ...]:
+    mapping = configuration.project_mapping(project_id)
+    return mapping.for_type(work_item_type) if mapping else ()
 
 
 def counted(
     configuration: Configuration, project_id: str, work_item_type: str, side: ItemSide, types: WorkItemTypes
 ) -> ItemSide:
     """Return the item's side with what its state means; raise Undecidable rather than guess."""
-    status = status_of_state(configuration, project_id, work_item_type, side.state, types)
-    category = _category_of(work_item_type, side.state, types)
-    return replace(side, status=status, removed=category is Category.REMOVED)
+    reasons = side.reasons or ()
+    status = status_of_state(configuration, project_id, work_item_type, side.state, types, reasons)
+    is_removed = _category_of(work_item_type, side.state, types) is Category.REMOVED
+    is_archive = means_archived(configuration, project_id, work_item_type, side.state)
+    return replace(side, status=status, removed=is_removed and not is_archive)
 
 
 def _category_of(work_item_type: str, state: str, types: WorkItemTypes) -> Category | None:
@@ -61,17 +92,20 @@ def states_for_status(
     status: IssueStatus,
     open_state: str | None,
     types: WorkItemTypes,
+    came_from: str | None = None,
 ) -> tuple[str, ...]:
     """Return the states to write for a status, best first: mapped for the type, for the project, by category.
 
-    A candidate that the type lacks, or that reads back as the other status, is skipped. This prevents a
-    loop even if a process changes after its mapping was checked. Raises Undecidable if no candidate is left.
+    ``came_from`` is where an item goes back to before all else, if it was written for an archived issue. For
+    an archived issue there are mapped states only. A candidate that the type lacks, or that reads back as
+    another status, is skipped. This prevents a loop even if a process changes after its mapping was checked.
+    Raises Undecidable if no candidate is left.
     """
     states = types.get(work_item_type, ())
     names = {state.name for state in states}
-    mapping = configuration.project_mapping(project_id)
-    mapped = [mapped_state(each, status) for each in mapping.for_type(work_item_type)] if mapping else []
-    wanted = (each for each in (*mapped, *_by_default(states, status, open_state)) if each in names)
+    mapped = [mapped_state(each, status) for each in _mappings(configuration, project_id, work_item_type)]
+    usual = (came_from, *mapped, *_by_default(states, status, open_state))
+    wanted = (each for each in usual if each in names)
     candidates = tuple(
         dict.fromkeys(
             each
@@ -96,19 +130,21 @@ def way_to_status(
 ) -> tuple[Intent, ...]:
     """Return the writes that bring a work item to a status, one for each step, by way of no state in ``but``.
 
-    People see each step. So none leads through a state that is Removed, which nothing is written to; and
-    through one that nobody knows, or that counts as the wanted status already, only if there is no other way.
-    Raises Undecidable if the status is out of reach.
+    People see each step. So none leads through a state that is Removed, which nothing is written to, or that
+    is for archived issues; and through one that nobody knows, or that counts as the wanted status already,
+    only if there is no other way. Raises Undecidable if the status is out of reach.
     """
     project_id, kind = link.project_id, link.work_item_type
     states = types.get(kind, ())
-    candidates = states_for_status(configuration, project_id, kind, status, link.open_state, types)
+    is_archive = means_archived(configuration, project_id, kind, now.state)
+    came_from = link.open_state if is_archive else None
+    candidates = states_for_status(configuration, project_id, kind, status, link.open_state, types, came_from)
     removed = {each.name for each in states if each.category is Category.REMOVED}
     reads = {each.name: _reads_as(configuration, project_id, kind, each.name, types) for each in states}
-    mapping = configuration.project_mapping(project_id)
-    mapped = {mapped_state(each, status) for each in mapping.for_type(kind)} if mapping else set()
+    mapped = {mapped_state(each, status) for each in _mappings(configuration, project_id, kind)}
     goals = [each for each in candidates if each not in but]
-    passable = [each for each in reads if each not in but and each not in goals and each not in removed]
+    closed = removed | {name for name, read in reads.items() if read is IssueStatus.IGNORED}
+    passable = [each for each in reads if each not in but and each not in goals and each not in closed]
     opposite = [each for each in passable if reads[each] not in {status, None}]
     detours = (opposite, passable)
     # Being removed is the last way to be done, unless a mapping says otherwise.
@@ -124,6 +160,8 @@ def way_to_status(
 
 def _by_default(states: Sequence[State], status: IssueStatus, open_state: str | None) -> Iterator[str | None]:
     """Yield the unmapped candidates: when reopening, the last open state; then the states by category."""
+    if status is IssueStatus.IGNORED:
+        return  # Without a mapping, an archived issue leaves its work items as they are.
     if status is not IssueStatus.RESOLVED:
         # A removed work item counts as open, but reopening an issue must not remove it again.
         removed = {state.name for state in states if state.category is Category.REMOVED}
@@ -133,7 +171,26 @@ def _by_default(states: Sequence[State], status: IssueStatus, open_state: str | 
 
 
 def mapped_state(mapping: StatusMapping, status: IssueStatus) -> str | None:
-    return mapping.on_resolve if status is IssueStatus.RESOLVED else mapping.on_unresolve
+    match status:
+        case IssueStatus.RESOLVED:
+            return mapping.on_resolve
+        case IssueStatus.UNRESOLVED:
+            return mapping.on_unresolve
+        case _:
+            return mapping.on_archive
+
+
+def may_archive(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+) -> bool:
+    """Tell whether a mapping has a state for the work items of archived issues, and the type has it.
+
+    A type whose states are not known may have it.
+    """
+    mappings = _mappings(configuration, project_id, work_item_type)
+    wanted = {each.on_archive for each in mappings if each.on_archive is not None}
+    states = types.get(work_item_type)
+    return bool(wanted) if states is None else any(each.name in wanted for each in states)
 
 
 def mapping_errors(configuration: Configuration, project_id: str, types: WorkItemTypes) -> dict[str, str]:
@@ -162,8 +219,37 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
         if lacking is not None:
             place = f"{path}.types.{name}" if own is not None and own.done_states else path
             problem = f"leaves {name} without a state that counts as {lacking}"
-            errors.setdefault(f"{place}.done_states", problem)
-    return errors
+            errors.setdefault(f"{_culprit(configuration, project_id, name, types, place)}", problem)
+    return errors | _twice_named(path, mapping)
+
+
+def _culprit(
+    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes, place: str
+) -> str:
+    """Return the path of the key that leaves a type without a state: the archive's, if it is that one."""
+    mapping = configuration.project_mapping(project_id)
+    if mapping is None or not may_archive(configuration, project_id, work_item_type, types):
+        return f"{place}.done_states"
+    path = f"status_mapping.{project_id}"
+    own = mapping.types.get(work_item_type)
+    special = own is not None and own.on_archive is not None
+    return f"{path}.types.{work_item_type}.on_archive" if special else f"{path}.on_archive"
+
+
+def _twice_named(path: str, mapping: ProjectMapping) -> dict[str, str]:
+    """Return the errors of states that are to count as archived and as done."""
+    places = {path: mapping, **{f"{path}.types.{name}": each for name, each in mapping.types.items()}}
+    archives = {where: each.on_archive for where, each in places.items() if each.on_archive is not None}
+    problem = "is among done_states, so it would count as done and as archived. Choose another state"
+    return {
+        f"{where}.on_archive": f"{state!r} {problem}"
+        for where, state in archives.items()
+        if any(
+            state in each.done_states
+            for place, each in places.items()
+            if place == where or path in {place, where}
+        )
+    }
 
 
 _OPEN = frozenset({Category.PROPOSED, Category.IN_PROGRESS})
@@ -222,6 +308,7 @@ def _missing_states(path: str, mapping: StatusMapping, known: set[str], owner: s
     named: list[tuple[str, str | None]] = [
         ("on_resolve", mapping.on_resolve),
         ("on_unresolve", mapping.on_unresolve),
+        ("on_archive", mapping.on_archive),
         *((f"done_states[{index}]", state) for index, state in enumerate(mapping.done_states)),
     ]
     return {
@@ -261,6 +348,9 @@ def _misreading(
 ) -> str:
     """Say how a state is read that was meant otherwise, and which to choose instead."""
     done = " or ".join(configuration.done_categories)
+    if read is IssueStatus.IGNORED:
+        advice = "Choose another state, or another one for on_archive"
+        return f"{state!r} counts as archived for {work_item_type}, by on_archive. {advice}"
     if read is None:
         return f"{state!r} of {work_item_type} has no category that is known. Choose another state"
     if read is IssueStatus.RESOLVED:

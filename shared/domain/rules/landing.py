@@ -20,8 +20,9 @@ def with_intent(ends: Ends, intent: Intent) -> Ends:
     """Return both ends after an intent has landed."""
     match intent.side, intent.field:
         case Side.ADO, "status":
-            # No state of the category Removed is ever written, unless it counts as done.
-            item = replace(ends.item, state=intent.state, status=intent.status, removed=False)
+            # No state of the category Removed is ever written, unless it counts as done, or as archived.
+            # For what reason it is in its state then, the answer to the write tells.
+            item = replace(ends.item, state=intent.state, status=intent.status, removed=False, reasons=None)
             return replace(ends, item=item)
         case Side.ADO, _:
             return replace(ends, item=replace(ends.item, assignee=intent.assignee))
@@ -35,7 +36,9 @@ def with_field(ends: Ends, field: str, source: Ends) -> Ends:
     """Return ``ends`` with one field, on both sides, taken from ``source``."""
     if field == STATUS:
         was = source.item
-        item = replace(ends.item, state=was.state, status=was.status, removed=was.removed)
+        item = replace(
+            ends.item, state=was.state, status=was.status, removed=was.removed, reasons=was.reasons
+        )
         return replace(ends, issue=replace(ends.issue, status=source.issue.status), item=item)
     item = replace(ends.item, assignee=source.item.assignee)
     return replace(ends, issue=replace(ends.issue, assignee=source.issue.assignee), item=item)
@@ -74,4 +77,6 @@ def as_if_edited(ends: Ends, side: Side) -> Ends:
         archived = ends.issue.status is IssueStatus.IGNORED
         before = (ends.item.status or IssueStatus.UNRESOLVED) if archived else IssueStatus.IGNORED
         return replace(ends, issue=IssueSide(before, NOT_SEEN))
-    return replace(ends, item=ItemSide(ends.item.rev - 1, "", IssueStatus.IGNORED, NOT_SEEN))
+    is_archived = ends.item.status is IssueStatus.IGNORED
+    other = IssueStatus.UNRESOLVED if is_archived else IssueStatus.IGNORED
+    return replace(ends, item=ItemSide(ends.item.rev - 1, "", other, NOT_SEEN))

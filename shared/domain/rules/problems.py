@@ -1,6 +1,6 @@
 """An organization's problems, as the facts show them: what is wrong, since when, and how to cure it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import msgspec
 
@@ -8,6 +8,7 @@ from shared.domain.errors import OrganizationGone
 from shared.domain.model import Side
 from shared.domain.problems import Problem
 from shared.domain.traffic import HOUR, Counts, Hour
+from shared.domain.untrusted import CURES
 
 # Fewer refusals than that in an hour are a stranger's, or somebody's typing error.
 REFUSED_IN_AN_HOUR = 5
@@ -41,7 +42,7 @@ class Facts(msgspec.Struct, frozen=True):
     credentials lately, ``forbidding`` since when a side forbids everything, ``foreign`` how many deliveries
     were another organization's, ``hours`` what arrived by the number of the hour. ``is_watched`` says that
     the subscriptions were looked at, ``subscriptions`` what is wrong with them. ``known`` is since when each
-    problem is known.
+    problem is known. ``examined`` is what the last examination found.
     """
 
     now: float
@@ -55,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True):
     missing: Sequence[tuple[Side, str]] = ()
     unreadable: int = 0
     known: Mapping[str, float] = {}
+    examined: Sequence[Trouble] = ()
 
 
 def troubles_of(facts: Facts) -> list[Trouble]:
@@ -65,8 +67,9 @@ def troubles_of(facts: Facts) -> list[Trouble]:
         *_refusing(facts),
         *_doors(facts),
         *_subscriptions(facts),
-        *_parts(facts),
     ]
+    examined = list(_examined(facts))
+    found += [*_parts(facts, {(each.kind, each.side) for each in (*found, *examined)}), *examined]
     once = {each.name: each for each in reversed(found)}
     return [
         msgspec.structs.replace(each, since=_since(each, facts)) for each in found if once[each.name] is each
@@ -78,10 +81,11 @@ def _since(trouble: Trouble, facts: Facts) -> float | None:
 
 
 def _missing(facts: Facts) -> Iterator[Trouble]:
-    for side, detail in facts.missing:
-        yield Trouble(
-            MISSING_SETTING, side, detail, "Set it in the app's settings; the app restarts by itself."
-        )
+    for side in Side:
+        if details := [detail for each, detail in facts.missing if each is side]:
+            it = "it" if len(details) == 1 else "them"
+            cure = f"Set {it} in the app's settings; the app restarts by itself."
+            yield Trouble(MISSING_SETTING, side, "; ".join(details), cure)
 
 
 _CREDENTIALS = {
@@ -121,8 +125,9 @@ def _unanswered(facts: Facts) -> Iterator[Trouble]:
             cure = "Set it in the app's settings; the app restarts by itself."
             yield Trouble(MISSING_SETTING, side, problem.detail, cure, problem.since)
         else:
-            detail = f"{NAMES[side]} did not answer when it was asked who it is: {problem.kind}"
-            yield Trouble(problem.kind, side, detail, _WAIT, problem.since)
+            asked = f"{NAMES[side]} did not answer when it was asked who it is"
+            detail = f"{asked}: {problem.kind} ({problem.detail})"
+            yield Trouble(problem.kind, side, detail, CURES.get(problem.kind, _WAIT), problem.since)
 
 
 _WAIT = "Nothing, if the service is down: the app asks again every five minutes. Else see the app's log."
@@ -217,7 +222,7 @@ def untold_since(counts: Mapping[int, Counts]) -> float | None:
 def _subscriptions(facts: Facts) -> Iterator[Trouble]:
     problem = facts.subscriptions
     if problem is not None and not problem.is_note:
-        cure = "Have them repaired, or make them by hand as docs/deploy.md says."
+        cure = "Have them repaired, or make them by hand as docs/permissions.md says."
         yield Trouble(SUBSCRIPTIONS, Side.ADO, problem.detail, cure, problem.since)
 
 
@@ -227,17 +232,37 @@ _PARTS = {
     "full-look": (Side.ADO, "the linked work items cannot be looked at"),
     "issues": (Side.SENTRY, "the linked issues cannot be read"),
     "activity": (None, "old activity cannot be removed"),
+    "examination": (None, "what the sync needs cannot be tried"),
     "progress": (None, "how far the reconciler came cannot be stored"),
 }
 
 
-def _parts(facts: Facts) -> Iterator[Trouble]:
+# Problems of a side that keep each part from it, by the kind of the part's.
+_CAUSES = {UNAUTHORIZED: UNAUTHORIZED, OrganizationGone.kind: ORGANIZATION_NOT_FOUND}
+
+
+def _parts(facts: Facts, told: Set[tuple[str, Side | None]]) -> Iterator[Trouble]:
+    """Tell which parts of the runs fail, but for those whose cause is among what has been ``told``."""
     for part, problem in facts.parts.items():
         if problem.is_note or part not in _PARTS:
             continue
         side, detail = _PARTS[part]
+        if (_CAUSES.get(problem.kind, ""), side) in told:
+            continue
         kind = f"{part}{PART_FAILED}"
-        yield Trouble(kind, side, f"{detail}: {problem.kind} ({problem.detail})", _WAIT, problem.since)
+        cure = CURES.get(problem.kind, _WAIT)
+        yield Trouble(kind, side, f"{detail}: {problem.kind} ({problem.detail})", cure, problem.since)
     if facts.unreadable:
         detail = f"{facts.unreadable} stored rows cannot be read; the log names their keys"
         yield Trouble(UNREADABLE, None, detail, "Deploy the version that wrote them, or delete them.")
+
+
+def _examined(facts: Facts) -> Iterator[Trouble]:
+    """Tell what the last examination found: one problem for each kind, however many things it is about."""
+    groups: dict[str, list[Trouble]] = {}
+    for each in facts.examined:
+        groups.setdefault(each.name, []).append(each)
+    for first, *more in groups.values():
+        detail = "; ".join(each.detail for each in (first, *more))
+        since = min((each.since for each in (first, *more) if each.since), default=None)
+        yield msgspec.structs.replace(first, detail=detail, since=since)

@@ -43,6 +43,7 @@ _STATES = {
     SubscriptionStatus.DISABLED_BY_USER: HookState.DISABLED_BY_USER,
     SubscriptionStatus.UNKNOWN: HookState.UNKNOWN,
 }
+_HOST = re.compile(r"[a-z0-9][a-z0-9.:-]*")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -77,7 +78,9 @@ def hook_url(public_url: str, slug: str, policy: AddressPolicy) -> str:
         _ = parts.port
     except ValueError as error:
         raise Rejected("PUBLIC_URL must be an address of the form https://…/") from error
-    if parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
+    # A name in angle brackets is a sample's.
+    named = _HOST.fullmatch(parts.hostname or "")
+    if parts.scheme not in _PORTS or not named or "@" in parts.netloc:
         raise Rejected("PUBLIC_URL must be an address of the form https://…/")
     if "?" in public_url or "#" in public_url or not public_url.isprintable() or " " in public_url:
         raise Rejected("PUBLIC_URL must be an address without a query, a fragment or spaces")

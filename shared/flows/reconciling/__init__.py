@@ -87,7 +87,8 @@ def reconcile(
 
 
 def _has_links(run: Run) -> bool:
-    """Tell whether there is anything to ask a service about."""
+    """Tell whether there is anything to ask a service about, be it what a link that ended has left."""
     with suppress(SyncError):
-        return any(True for _ in run.services.links.walk(run.organization.scope, page_size=1))
+        links, scope = run.services.links, run.organization.scope
+        return any(True for _ in links.walk(scope, page_size=1)) or any(True for _ in links.remnants(scope))
     return True  # Each part says for itself that storage does not answer.

@@ -23,6 +23,7 @@ _HANDLED_WITHIN = 3600.0
 # make it again. So where the issue is shown to differ, the next but one run puts another message. If nobody
 # handles messages, they are not to pile up: it takes twice as long the next time, and then half an hour.
 _SHOWN_AGAIN_AFTER = (450.0, 900.0, 1800.0)
+_PAIRS_A_RUN = 500
 # So many marks take 150 KiB of the 480 that a row holds.
 _MOST_MARKS = 4_000
 
@@ -42,7 +43,7 @@ class Messages:
         self._marks = dict(marks)
         self._everything = everything
         self._put_now: set[str] = set()
-        self.about_items = self.about_issues = 0
+        self.about_items = self.about_issues = self.about_pairs = 0
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -85,6 +86,18 @@ class Messages:
             self.about_issues += 1
             self._mark(marks, says)
         return bool(marks)
+
+    def ask_about_pair(self, issue_id: str, work_item_id: int, etag: str) -> None:
+        """Have a worker look whether a link shows on its ends, or on neither: at most so many in a run."""
+        name = f"pair {work_item_id} {issue_id} {etag}"
+        mark = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=6).hexdigest()
+        if self.about_pairs == _PAIRS_A_RUN or self._mark_that_counts(mark) is not None:
+            return
+        slug, epoch = self._organization.slug, self._organization.epoch
+        message = OutboundMessage(slug, issue_id, epoch=epoch, again=True, shown_on=work_item_id)
+        self._services.outbound.put(message, delay=self._delay())
+        self.about_pairs += 1
+        self._mark([mark], 0)
 
     # Marks
 
@@ -145,7 +158,8 @@ class Messages:
         return _mark_of("sentry", stored, self._services.clock())
 
     def _delay(self) -> float:
-        return min((self.about_items + self.about_issues) // _A_SECOND, _SPREAD_OVER)
+        put = self.about_items + self.about_issues + self.about_pairs
+        return min(put // _A_SECOND, _SPREAD_OVER)
 
 
 def _rev_shown(message: InboundMessage) -> int:

@@ -1,4 +1,4 @@
-"""Old activity and traffic: a part of it is removed in each run, until the day's pass is complete."""
+"""What is old: of activity and traffic a part is removed in each run, until the day's pass is complete."""
 
 from msgspec.structs import replace
 
@@ -13,6 +13,7 @@ def prune(run: Run) -> None:
     if 0.0 <= now - progress.pruned_at <= _EVERY:
         return
     run.services.traffic.prune(run.organization.scope, now)
+    run.services.submissions.prune(run.organization.scope, now)
     pruned = run.services.activity.prune(run.organization.scope, now, progress.pruned_until)
     is_last = pruned.continuation is None
     run.pass_over(pruned.unreadable)

@@ -34,11 +34,12 @@ class Part(StrEnum):
     ACTIVITY = "activity"
     ADO = "ado"
     SENTRY = "sentry"
+    EXAMINATION = "examination"
     PROGRESS = "progress"
 
 
 # What is done however many links there are.
-_WITHOUT_LINKS = frozenset({Part.ACTIVITY, Part.ADO, Part.SENTRY})
+_WITHOUT_LINKS = frozenset({Part.ACTIVITY, Part.ADO, Part.SENTRY, Part.EXAMINATION})
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ def take_up_waiting(run: Run) -> None:
             return
         if count % _STORED_EVERY == 0:
             run.store()
+    _look_at_remnants(run)
     run.messages.forget_old()
     tally = run.progress.unreadable_links.counted(0, ends=True)
     run.progress = replace(
@@ -49,11 +50,23 @@ def _take_up(run: Run, passed: Sequence[Passed], is_lost: Callable[[StoredLink],
     """Put a message for a work item if one of its links needs it."""
     due = [_if_due(run, each.stored) for each in passed if each.stored is not None]
     run.messages.ask_about_item(due)
+    for stored in (each.stored for each in passed if each.stored is not None):
+        owed = stored.link.back_links
+        if owed is not None and owed.due is not None and (owed.due <= run.now or run.everything):
+            run.messages.ask_about_pair(stored.link.issue_id, stored.link.work_item_id, stored.etag)
     if is_lost is not None:
         lost = [each for each, message in due if message is None and is_lost(each)]
         run.messages.ask_about_item((each, ask_about(each.link)) for each in lost)
         # Once is enough: settling a link that is as it should be may leave no trace either.
         run.messages.forget(lost)
+
+
+def _look_at_remnants(run: Run) -> None:
+    """Have what ended links may have left on their ends be taken away, where that is owed."""
+    for stored in run.services.links.remnants(run.organization.scope):
+        remnant = stored.remnant
+        if remnant.due <= run.now or run.everything:
+            run.messages.ask_about_pair(remnant.issue_id, remnant.work_item_id, stored.etag)
 
 
 def _if_due(run: Run, stored: StoredLink) -> tuple[StoredLink, InboundMessage | None]:

@@ -76,8 +76,8 @@ MUTANTS = (
     _mutant(
         "treat archived as any other status",
         "domain/rules/deciding.py",
-        "    if now.issue.status is IssueStatus.IGNORED and copies is not Side.ADO and (",
-        "    if now.issue.status is None and copies is not Side.ADO and (",
+        "    if stays_archived and not agree and (",
+        "    if False and not agree and (",
     ),
     Mutant(
         "believe late snapshots",
@@ -139,8 +139,8 @@ MUTANTS = (
     _mutant(
         "correct a hand-made state",
         "domain/rules/deciding.py",
-        "        agree=now.issue.status is now.item.status,\n",
-        "        agree=False,\n",
+        "    agree = now.issue.status is now.item.status or (\n",
+        "    agree = False and (\n",
     ),
     _mutant(
         "let a person who is not known block a status",
@@ -340,10 +340,50 @@ MUTANTS = (
     ),
     _mutant(
         "add a comment without a claim",
-        "flows/commenting.py",
-        "    if isinstance(claim, str):\n        return ALREADY_THERE\n    try:\n",
-        "    if isinstance(claim, str):\n        claim = ClaimedRecord('', '')\n    try:\n",
+        "flows/carrying.py",
+        "    if isinstance(claim, str):\n        known = Carried.from_result(claim)\n",
+        "    claim = ClaimedRecord('', '')\n"
+        "    if isinstance(claim, str):\n        known = Carried.from_result(claim)\n",
         theme="comments",
+    ),
+    _mutant(
+        "add a comment without looking whether a dead worker had added it",
+        "flows/carrying.py",
+        "        if not is_there and (was_carried or self._claim.since is not None):\n",
+        "        if not is_there and was_carried:\n",
+        theme="comments",
+    ),
+    _mutant(
+        "carry what is ours back to Azure DevOps",
+        "flows/commenting.py",
+        "    if _is_ours(services, organization, message):\n        return [ECHO]\n",
+        "",
+        theme="comments",
+    ),
+    _mutant(
+        "carry a comment to Sentry without looking whether it is there",
+        "flows/commenting_inbound.py",
+        "sentry.find_comment(issue_id, url) if is_unsure else None",
+        "None",
+        theme="comments",
+    ),
+    _mutant(
+        "forget that a comment was deleted",
+        "flows/carrying.py",
+        "            return GONE, Carried(is_gone=True)\n",
+        '            raise NotFound("there is nothing to delete", kind="comment-not-found")\n',
+        tests=("tests/unit/flows/test_carrying.py",),
+    ),
+    _mutant(
+        "tell of a regression after the write",
+        "settling/settler.py",
+        "            self._tell_of_regression(observation.link, decision, unit)\n"
+        "            claimed = self._announce(stored, observation, decision, unit)\n"
+        "            written = self._write(claimed, observation, decision, unit)\n",
+        "            claimed = self._announce(stored, observation, decision, unit)\n"
+        "            written = self._write(claimed, observation, decision, unit)\n"
+        "            self._tell_of_regression(observation.link, decision, unit)\n",
+        tests=("tests/unit/flows/test_regressing.py",),
     ),
     _mutant(
         "begin again at a batch that cannot be read",
@@ -454,7 +494,7 @@ MUTANTS = (
     _mutant(
         "be done as soon as one partner is",
         "domain/rules/partners.py",
-        "    return all(standing(link, side.other) is not Standing.OPEN for link in others)",
+        "    return all(standing(link, side.other) in allowed for link in others)",
         "    return any(True for link in (side, *others))",
         theme="at-rest",
     ),
@@ -584,7 +624,7 @@ MUTANTS = (
     _mutant(
         "walk through what is Removed",
         "domain/rules/done.py",
-        " and each not in goals and each not in removed]",
+        " and each not in goals and each not in closed]",
         " and each not in goals]",
         tests=("tests/unit/settling/test_workflows.py",),
     ),
@@ -594,5 +634,94 @@ MUTANTS = (
         "types, but=tried)",
         "types)",
         tests=("tests/unit/settling/test_workflows.py",),
+    ),
+    _mutant(
+        "believe a revision however far ahead it is",
+        "settling/observing.py",
+        "    return rev - max(link.seen.item.rev, link.health.rev) <= _MOST_UNSEEN_EDITS",
+        "    return True",
+        tests=("tests/unit/flows/test_syncing.py",),
+    ),
+    _mutant(
+        "link again what was unlinked, by a form that was sent before",
+        "flows/resubmitting.py",
+        "    if end is not None and end.reason != REMOVED_IN_SENTRY:",
+        "    if end is None:",
+        tests=("tests/unit/flows/test_resubmitting.py",),
+    ),
+    _mutant(
+        "put a snapshot of any size on the queue",
+        "domain/messages.py",
+        "    if len(body) > LARGEST_MESSAGE and",
+        "    if not body and",
+        tests=("tests/unit/domain/test_messages.py",),
+    ),
+    _mutant(
+        "connect before the addresses are verified",
+        "http/session.py",
+        "            self.policy.verify_address(name, each)\n        *earlier",
+        "            pass\n        *earlier",
+        tests=("tests/unit/http/test_caller.py",),
+    ),
+    _mutant(
+        "verify the first address of a name alone",
+        "http/session.py",
+        "        for each in addresses:\n            self.policy",
+        "        for each in addresses[:1]:\n            self.policy",
+        tests=("tests/unit/http/test_caller.py",),
+    ),
+    _mutant(
+        "give the form no pace",
+        "http/pace.py",
+        "            if left < 1.0:",
+        "            if left < 0.0:",
+        tests=("tests/unit/functions/test_strangers.py",),
+    ),
+    _mutant(
+        "take a person's archiving for ours",
+        "settling/observing.py",
+        "(self.end(link.end(Side.SENTRY), unit).record, STATUS, now.issue.status) is not None",
+        "(self.end(link.end(Side.SENTRY), unit).record, STATUS, now.issue.status) is not unit",
+        theme="kinds",
+    ),
+    _mutant(
+        "leave an archiving of ours when its item is reopened",
+        "domain/rules/deciding.py",
+        "    if archive.is_ours and not issue_changed",
+        "    if archive.is_ours and issue_changed",
+        theme="kinds",
+    ),
+    _mutant(
+        "archive as soon as one of several items says so",
+        "domain/rules/partners.py",
+        "    allowed = {Standing.LEFT_OUT} if archives else {Standing.LEFT_OUT, Standing.DONE}\n",
+        "    allowed = set(Standing) if archives else {Standing.LEFT_OUT, Standing.DONE}\n",
+        tests=("tests/unit/settling/test_kinds_of_done.py",),
+    ),
+    _mutant(
+        "believe a list that shows no reason",
+        "settling/observing.py",
+        "(item.reasons is not None or not self.configuration.archive_reasons)",
+        "(item.reasons is not None or True)",
+        tests=("tests/unit/settling/test_kinds_of_done.py",),
+    ),
+    _mutant(
+        "show a link once more",
+        "domain/rules/back_links.py",
+        "    return HyperlinkChange(add=not shows, remove=old)\n",
+        "    return HyperlinkChange(add=True, remove=old)\n",
+        tests=("tests/unit/domain/test_back_links.py",),
+    ),
+    _mutant(
+        "forget what an ended link left",
+        "flows/linking.py",
+        "services.links.discard(organization.scope, issue_id, work_item_id, remnant)",
+        "services.links.discard(organization.scope, issue_id, work_item_id)",
+    ),
+    _mutant(
+        "show a link that nobody asks to be shown again",
+        "flows/reconciling/waiting.py",
+        "        if owed is not None and owed.due is not None and (owed.due <= run.now or run.everything):\n",
+        "        if owed is not None and owed.due is not None and run.everything:\n",
     ),
 )

@@ -91,14 +91,21 @@ class Facts:
         return None if state is None else state.category
 
     def is_removed(self, item: WorkItem) -> bool:
-        return self.category_of(item) == "Removed"
+        """Tell whether a work item is Removed, and no mapping means an archived issue by that."""
+        mapping = self.configuration.project_mapping(item.project_id)
+        means_archived = mapping is not None and mapping.on_archive == item.state
+        return self.category_of(item) == "Removed" and not means_archived
 
     def status_of(self, item: WorkItem) -> IssueStatus:
         configuration = self.configuration
         mapping = configuration.project_mapping(item.project_id)
         if mapping and any(item.state in each.done_states for each in mapping.for_type(item.work_item_type)):
             return IssueStatus.RESOLVED
+        if mapping and item.state == mapping.on_archive:
+            return IssueStatus.IGNORED
         done = self.category_of(item) in [each.value for each in configuration.done_categories]
+        if done and set(item.reasons or ()) & set(configuration.archive_reasons):
+            return IssueStatus.IGNORED
         return IssueStatus.RESOLVED if done else IssueStatus.UNRESOLVED
 
     def same_person(self, in_ado: Assignee, in_sentry: Assignee) -> bool:
@@ -115,7 +122,11 @@ class Facts:
 
     def agree(self, name: str, values: Values, issue: SentryIssue, item: WorkItem) -> bool:
         if name == STATUS:
-            return values[ISSUE] is values[ITEM]
+            mapping = self.configuration.project_mapping(item.project_id)
+            is_state = mapping is not None and mapping.on_archive == item.state
+            # Whoever resolves an issue finds an item that is done, for whatever reason.
+            done = not is_state and values == (IssueStatus.RESOLVED, IssueStatus.IGNORED)
+            return done or values[ISSUE] is values[ITEM]
         return self.same_person(item.assignee, issue.assignee)
 
     def find_issue(self, issue_id: str) -> SentryIssue | None:

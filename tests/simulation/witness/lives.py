@@ -130,7 +130,8 @@ class Lives:
         self, worker: Worker, known: SentryIssue | None, before: SentryIssue, after: SentryIssue
     ) -> None:
         """Judge a write to an issue, ``known`` as the worker had read it under the id by which it wrote."""
-        if before.status is IssueStatus.IGNORED is not after.status and known and known.side == before.side:
+        came_back = before.status is IssueStatus.IGNORED is not after.status
+        if came_back and known and known.side == before.side and not self._is_own_archive(before):
             self.against(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
         for name in self._facts.changed_in_issue(before, after):
             old, new = getattr(before, name), getattr(after, name)
@@ -139,6 +140,12 @@ class Lives:
                 worker, ISSUE, issue_end(after.issue_id), name, old, new, observed=seen_before_writing
             )
         self._wrote_the_same(worker, after)
+
+    def _is_own_archive(self, issue: SentryIssue) -> bool:
+        """Tell whether an issue is archived because we archived it, and no person has touched that since."""
+        key = issue_end(issue.issue_id), STATUS
+        is_ours = self._ours.get(key) is IssueStatus.IGNORED and key not in self._by_person
+        return issue.status is IssueStatus.IGNORED and is_ours
 
     def _wrote_the_same(self, worker: Worker, after: SentryIssue) -> None:
         """Note what a person chose between our announcement of that very value and our write.
@@ -219,7 +226,8 @@ class Lives:
             return seen.issue.assignee, seen.item.assignee
         if not seen.item.state:
             return seen.issue.status, None
-        item = replace(self._facts.ado.item(link.work_item_id), state=seen.item.state)
+        shown = self._facts.ado.item(link.work_item_id)
+        item = replace(shown, state=seen.item.state, reasons=seen.item.reasons)
         return seen.issue.status, self._facts.status_of(item)
 
     def _lost(self, what: str, *, observed: bool) -> None:
@@ -338,6 +346,8 @@ class Lives:
         """A side wins a conflict if the document says so, unless its changes do not travel."""
         configuration = self._facts.configuration
         status = entry.field == STATUS
+        if status and entry.after in {each.on_archive for each in configuration.status_mapping.values()}:
+            return  # Being archived wins, whatever the document says.
         travels = {
             "outbound": configuration.sync_status_forward
             if status
@@ -437,6 +447,9 @@ class Lives:
                 continue
             if self._hops.was_settled_by_another(pair_of(link), name):
                 continue
+            reopened = name == STATUS and values[ITEM] is IssueStatus.UNRESOLVED
+            if reopened and self._is_own_archive(issue) and self._comes_back(link):
+                yield "we archived the issue, its item is open again, and it is still archived"
             # An archived issue is never copied at linking, and no news to a link that wanted to.
             copied_nothing = life.copied and values[ISSUE] is IssueStatus.IGNORED
             if (name, values) not in life.left_alone and not copied_nothing:
@@ -447,6 +460,12 @@ class Lives:
                 and self._is_known(life.refused, issue, item)
             ):
                 yield f"its assignee {values} was refused, is known by now and was not tried again"
+
+    def _comes_back(self, link: IssueLink) -> bool:
+        """Tell whether the reopening of the item is to take the issue out of the archive."""
+        configuration = self._facts.configuration
+        is_on = configuration.issue_sync and configuration.sync_status_reverse
+        return is_on and not self._facts.reconfigured and link.health.word == "settled"
 
     def _is_ambiguous(self, link: IssueLink, item: WorkItem) -> bool:
         """Tell whether the revision that was seen has been taken away, and another one has its number."""

@@ -117,7 +117,10 @@ class Partners:
             return GONE
         if self._facts.is_removed(item):
             return REMOVED
-        return DONE if self._facts.status_of(item) is IssueStatus.RESOLVED else OPEN
+        status = self._facts.status_of(item)
+        if status is IssueStatus.IGNORED:
+            return ARCHIVED
+        return DONE if status is IssueStatus.RESOLVED else OPEN
 
     # What should have become of an edit
 
@@ -146,6 +149,11 @@ class Partners:
     ) -> str | None:
         """Return how a partner should stand after an edit, or None where that is left open."""
         was, edited = before.statuses[other], now.statuses[end]
+        if ARCHIVED in {edited, before.statuses[end], was} and self._archives():
+            # With one partner there is nothing to wait for, and being archived is carried like being done.
+            alone = len(_partners_of(other, links)) == 1
+            is_done_for_it = end.startswith("item") and edited == ARCHIVED and was == OPEN
+            return ARCHIVED if alone and is_done_for_it and self._travels(end, STATUS) else None
         if was not in _COUNTED or not self._travels(end, STATUS):
             return was
         if before.statuses[end] == REMOVED or (before.statuses[end], edited) == (DONE, REMOVED):
@@ -186,6 +194,11 @@ class Partners:
             ("item", ASSIGNEE): configuration.sync_reverse_assignment,
         }
         return configuration.issue_sync and ways[end.split(maxsplit=1)[0], name]
+
+    def _archives(self) -> bool:
+        """Tell whether an item can be done in a way that archives, or an issue's archiving moves an item."""
+        mappings = self._facts.configuration.status_mapping.values()
+        return bool(self._facts.configuration.archive_reasons or any(each.on_archive for each in mappings))
 
     def _is_free(self, link: IssueLink) -> bool:
         """Tell whether nothing that is on record keeps the link from being settled."""

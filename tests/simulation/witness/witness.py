@@ -14,6 +14,7 @@ from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, issue_en
 from tests.simulation.witness.hops import Hops
 from tests.simulation.witness.lives import Lives
 from tests.simulation.witness.partners import Partners
+from tests.simulation.witness.shown import Shown
 
 
 class Witness:
@@ -33,6 +34,7 @@ class Witness:
         self.comments = Comments(self.facts, lambda: self._lives.lives)
         self._partners = Partners(self.facts)
         self.connections = Connections(self._verdicts)
+        self._shown = Shown(self.facts)
 
     @property
     def violations(self) -> list[str]:
@@ -125,6 +127,10 @@ class Witness:
         found = [*self._under(Law.SETTLED, self._lives.complaints())]
         found += self._under(Law.PARTNERS, self._partners.waiting_for_nobody(self._lives.lives))
         return [*found, *self._under(Law.COMMENTS, self.comments.complaints())]
+
+    def not_shown(self, *, all_told: bool) -> list[str]:
+        """Say which links do not show on their ends, or show although they ended."""
+        return self._under(Law.SHOWN, self._shown.complaints(all_told=all_told))
 
     def unheard(self) -> list[str]:
         """Say what the links do not know of, and would not look for by themselves."""

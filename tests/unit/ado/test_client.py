@@ -14,7 +14,14 @@ from msgspec.structs import replace
 from shared.ado import client
 from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient, Project
-from shared.ado.comments import add_comment, has_comment_with, rendered
+from shared.ado.comments import (
+    add_comment,
+    delete_comment,
+    edit_comment,
+    find_comment_with,
+    get_comment,
+    rendered,
+)
 from shared.ado.creation import NewWorkItem, create_work_item, patch_for
 from shared.ado.finding import WorkItemFinder
 from shared.domain.addresses import AddressPolicy
@@ -441,7 +448,10 @@ def test_a_name_that_leads_elsewhere_is_asked_of_nobody(ado: AdoClient, name: st
         lambda: patch_for(ado, replace(new, project="Web", work_item_type=name)),
         lambda: create_work_item(ado, new, []),
         lambda: add_comment(ado, name, 31, rendered(comment, comment.url)),
-        lambda: has_comment_with(ado, name, 31, comment.url),
+        lambda: find_comment_with(ado, name, 31, comment.url),
+        lambda: edit_comment(ado, name, 31, 7, "text"),
+        lambda: delete_comment(ado, name, 31, 7),
+        lambda: get_comment(ado, name, 31, 7),
         lambda: WorkItemFinder(ado, ado, BASE).recent(name, 5),
         lambda: WorkItemFinder(ado, ado, BASE).find("login", name, 5),
     ):
@@ -472,7 +482,7 @@ def test_a_comment_is_known_also_by_its_address_before_a_merge(
     comments = [{"text": rendered(comment, comment.url)}]
     vendor.get(f"{BASE}{PROJECT}/_apis/wit/workItems/31/comments", json={"comments": comments})
     asked_for = "https://sentry.io/organizations/acme/issues/200/activity/#event_5"
-    assert has_comment_with(ado, PROJECT, 31, asked_for) is is_there
+    assert (find_comment_with(ado, PROJECT, 31, asked_for) is not None) is is_there
 
 
 def test_a_list_of_projects_that_makes_no_progress_ends(
@@ -682,7 +692,10 @@ def test_a_refusal_quotes_azure_devops_own_sentence(
         (lambda ado: ado.places(PROJECT, "areas"), f"project {PROJECT}"),
         (lambda ado: ado.get_project("Web"), "project Web"),
         (lambda ado: add_comment(ado, PROJECT, 31, "text"), "the comments of work item 31"),
-        (lambda ado: has_comment_with(ado, PROJECT, 31, "url"), "the comments of work item 31"),
+        (lambda ado: find_comment_with(ado, PROJECT, 31, "url"), "the comments of work item 31"),
+        (lambda ado: edit_comment(ado, PROJECT, 31, 7, "text"), "the comments of work item 31"),
+        (lambda ado: delete_comment(ado, PROJECT, 31, 7), "the comments of work item 31"),
+        (lambda ado: get_comment(ado, PROJECT, 31, 7), "the comments of work item 31"),
         (lambda ado: WorkItemFinder(ado, ado, BASE).recent("Web", 5), "project Web"),
         # About no single thing.
         (lambda ado: ado.find_work_items([31]), None),
@@ -695,7 +708,7 @@ def test_what_is_forbidden_says_what_it_is_about(
     vendor: responses.RequestsMock, ado: AdoClient, call: Callable[[AdoClient], Any], about: str | None
 ) -> None:
     vendor.assert_all_requests_are_fired = False
-    for method in ("GET", "POST", "PATCH"):
+    for method in ("GET", "POST", "PATCH", "DELETE"):
         vendor.add(method, re.compile(f"{BASE}.*"), status=403, json={"message": "TF237111: no rights"})
     with pytest.raises(Unauthorized if about is None else Forbidden) as raised:
         call(ado)

@@ -69,6 +69,8 @@ def body_of(vendor: responses.RequestsMock, index: int) -> Any:
         (OLD_CLOUD, "https://dev.azure.com/fabrikam/Web/_workitems/edit/31"),
         (OLD_CLOUD, "https://fabrikam.visualstudio.com/DefaultCollection/Web/_workitems/edit/31"),
         (SERVER, "https://tfs.corp.example/tfs/Main/Web/_workitems/edit/31"),
+        (SERVER, "https://TFS.corp.example:443/tfs/main/My%20Web/_workitems/edit/31/"),
+        (SERVER, "https://tfs.corp.example/tfs/Main/Web/_workitems?id=31&_a=edit"),
         (CLOUD, "https://dev.azure.com/fabrikam/Web/_sprints/board?a=b&workitem=31"),
         (CLOUD, "https://dev.azure.com/fabrikam/_apis/wit/workItems/31"),
         (CLOUD, "  https://dev.azure.com/fabrikam/%2e/_workitems/edit/31\n"),
@@ -108,6 +110,21 @@ def test_an_item_is_named_by_number_and_by_every_address_of_its_organization(
 )
 def test_any_other_address_costs_no_call(vendor: responses.RequestsMock, address: str) -> None:
     assert finder().find(address, None, 5) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://tfs.corp.example/tfs/Other/Web/_workitems/edit/31",
+        "https://tfs.corp.example/tfs/Main2/_workitems/edit/31",
+        "https://tfs.corp.example/_workitems/edit/31",
+        "https://tfs.corp.example:8443/tfs/Main/Web/_workitems/edit/31",
+    ],
+)
+def test_another_collection_of_the_same_server_counts_for_itself(
+    vendor: responses.RequestsMock, address: str
+) -> None:
+    assert finder(SERVER).find(address, None, 5) == []
 
 
 # Words.

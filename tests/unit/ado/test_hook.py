@@ -16,6 +16,7 @@ from shared.ado.hook import (
     parse,
     verify_secret,
 )
+from shared.domain.comments import InboundComments, SaidInAdo
 from shared.domain.connection import Identity
 from shared.domain.errors import Malformed, Unauthenticated
 from shared.domain.model import Assignee, Person, Stranger, WorkItem
@@ -75,11 +76,17 @@ SNAPSHOT = WorkItem(
     assignee=ANN,
     title="Fix login",
     area_path="Fabrikam-Fiber",
+    reasons=("Moved to state Resolved",),
 )
 
 
 def updated(rev: int, state: str, assignee: Assignee) -> WorkItemEvent:
-    return WorkItemEvent("updated", 31, rev, replace(SNAPSHOT, rev=rev, state=state, assignee=assignee))
+    return WorkItemEvent("updated", 31, rev, _at(rev, state, assignee))
+
+
+def _at(rev: int, state: str, assignee: Assignee) -> WorkItem:
+    reasons = (f"Moved to state {state}",)
+    return replace(SNAPSHOT, rev=rev, state=state, assignee=assignee, reasons=reasons)
 
 
 READ_AS = {
@@ -240,6 +247,7 @@ def test_another_kind_of_event_is_ignored_whatever_it_holds(event_type: str) -> 
         "72da0ade-0709-40ee-beb7-104287bf7e84",
         "1ca023d6-6cff-49dd-b3d1-302b69311810",
         "27646E0E-B520-4D2B-9411-BBA7524947CD",
+        "fb2617ed-60df-4518-81fa-749faa6c5cd6",
     ],
 )
 def test_the_test_button_is_known_by_its_fixed_event_ids(name: str, event_id: str) -> None:
@@ -579,3 +587,108 @@ def test_what_nobody_waits_for_is_nobodys(change: Json, word: str) -> None:
 def test_whose_it_is_comes_before_what_cannot_be_read_of_it() -> None:
     delivery = {**load(CLOSED), "resource": None, "resourceContainers": {"account": CONTOSO}}
     assert isinstance(parse(json.dumps(delivery).encode(), OURS), Foreign)
+
+
+# Comments
+
+COMMENTED = "workitem.commented.active.v1.0"
+SAID = SaidInAdo("2743814", "Ann", "<div>Seen again on <b>Tuesday</b></div>")
+HISTORY, ID, BY = (
+    "resource/fields/System.History",
+    "resource/commentVersionRef/commentId",
+    "resource/fields/System.ChangedBy",
+)
+
+
+def commented(*changes: tuple[str, Any], wanted: str = "all") -> WorkItemEvent | Uninteresting | Foreign:
+    delivery = load(COMMENTED)
+    for path, value in changes:
+        put(delivery, path, value)
+    return parse(json.dumps(delivery).encode(), comments=InboundComments(wanted))
+
+
+def said(*changes: tuple[str, Any], wanted: str = "all") -> SaidInAdo | None:
+    event = commented(*changes, wanted=wanted)
+    assert isinstance(event, WorkItemEvent)
+    assert (event.event, event.work_item_id, event.rev, event.snapshot) == ("commented", 31, 4, None)
+    return event.comment
+
+
+def test_a_comment_brings_its_words_its_author_and_its_id() -> None:
+    assert said() == SAID
+
+
+def test_a_comment_is_ignored_while_none_is_wanted_even_that_of_the_test_button() -> None:
+    assert commented(wanted="off") == IGNORED
+    assert commented(("id", "fb2617ed-60df-4518-81fa-749faa6c5cd6"), wanted="off") == IGNORED
+    assert commented(("id", "fb2617ed-60df-4518-81fa-749faa6c5cd6")) == TEST
+    assert commented(("resource/id", 0)) == TEST
+
+
+@pytest.mark.parametrize(
+    ("by", "author"),
+    [
+        ("Ann Arbor <ann@corp.example>", "Ann Arbor"),
+        ("Ann (IT) [x] <ann@corp.example>", "Ann (IT) [x]"),
+        ("Ann <FABRIKAM\\ann>", "Ann"),
+        ("Jamal Hartnett", "Jamal Hartnett"),
+        ({"displayName": "Ann Arbor", "uniqueName": "ann@corp.example"}, "Ann Arbor"),
+        ({"name": "Ann <ann@corp.example>", "uniqueName": "Ann <ann@corp.example>"}, "Ann"),
+        ("ann@corp.example", "ann"),
+        ("<ann@corp.example>", ""),
+        (MISSING, ""),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_the_author_of_a_comment_is_a_name_and_never_an_address(by: Any, author: str) -> None:
+    read_as = said((BY, by))
+    assert read_as is not None
+    assert read_as.author == author
+
+
+@pytest.mark.parametrize("text", [MISSING, None, "", "  ", 5, "x" * 50_000, "日" * 20_000])
+def test_of_a_comment_that_a_message_cannot_carry_the_id_is_enough(text: Any) -> None:
+    assert said((HISTORY, text)) == SaidInAdo("2743814", "Ann")
+
+
+@pytest.mark.parametrize("absent", [MISSING, None])
+def test_a_comment_without_an_id_is_known_by_its_revision(absent: Any) -> None:
+    assert said((ID, absent)) == SaidInAdo("rev-4", "Ann", SAID.text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ([(ID, MISSING), (HISTORY, MISSING)], "resource.commentVersionRef.commentId"),
+        ([(ID, True)], "resource.commentVersionRef.commentId"),
+        ([(ID, 0)], "resource.commentVersionRef.commentId"),
+        ([(ID, "seven")], "resource.commentVersionRef.commentId"),
+        ([("resource", None)], "resource"),
+        ([("resource/id", None)], "resource.id"),
+        ([("resource/rev", True)], "resource.rev"),
+    ],
+)
+def test_a_comment_that_cannot_be_told_from_others_is_unusable(
+    changes: list[tuple[str, Any]], path: str
+) -> None:
+    assert commented(*changes) == Uninteresting("unusable", f"cannot read {path}")
+
+
+@pytest.mark.parametrize("text", ["<div>/sentry tell them</div>", "<p>see /Sentry</p>", MISSING])
+def test_what_may_be_marked_is_taken(text: Any) -> None:
+    assert said((HISTORY, text), wanted="marked") is not None
+
+
+@pytest.mark.parametrize("text", ["<div>Hello</div>", "", "sentry/"])
+def test_what_is_not_marked_is_nothing_to_sync(text: str) -> None:
+    assert commented((HISTORY, text), wanted="marked") == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("told", "is_markdown"), [("Markdown", True), ("markdown", True), ("html", False), (5, False)]
+)
+def test_a_comment_may_be_markdown(told: Any, is_markdown: bool) -> None:
+    read_as = said(("resource/multilineFieldsFormat", {"System.History": told}))
+    assert read_as is not None
+    assert read_as.is_markdown is is_markdown

@@ -1,5 +1,7 @@
 """Which addresses the app may connect to, and the one form in which each is written."""
 
+import ipaddress
+
 import pytest
 
 from shared.domain.addresses import (
@@ -255,6 +257,10 @@ def test_a_host_that_resolves_to_loopback_is_for_local_runs(address: str) -> Non
         ("https://tfs.corp.example/tfs/Main/_git/web", "https://tfs.corp.example/tfs/Main/"),
         ("https://tfs.corp.example/Main/Web/_workitems/edit/1", "https://tfs.corp.example/Main/Web/"),
         ("https://tfs.corp.example/Main/_apis/projects/_x", "https://tfs.corp.example/Main/"),
+        # What belongs to a page goes with it.
+        ("https://dev.azure.com/fabrikam/Web/_workitems?id=31&_a=edit", "https://dev.azure.com/fabrikam/"),
+        ("https://fabrikam.visualstudio.com/Web/_boards#top", "https://fabrikam.visualstudio.com/"),
+        ("https://tfs.corp.example:8443/Main/_backlogs?level=Epics", "https://tfs.corp.example:8443/Main/"),
     ],
 )
 def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: str, normalized: str) -> None:
@@ -273,6 +279,11 @@ def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: st
         ("https://tfs.corp.example/_home/About", "names no collection: https://server/tfs/{collection}/"),
         ("dev.azure.com", NO_URL),
         ("http://dev.azure.com/fabrikam/", PLAIN),
+        ("https://dev.azure.com/fabrikam/?a=b", QUERY),
+        ("https://fabrikam.visualstudio.com/#a", QUERY),
+        ("https://tfs.corp.example/Main/?a=_b", QUERY),
+        ("https://dev.azure.com/fabrikam/_boards?a=b c", QUERY),
+        ("https://ann:pat@dev.azure.com/fabrikam/_boards?a=b", CREDENTIALS),
     ],
 )
 def test_an_ado_url_that_names_no_organization_is_refused(url: str, problem: str) -> None:
@@ -316,6 +327,9 @@ def test_an_address_is_cut_by_a_segment_down_to_the_first(url: str, shorter: str
         ("https://de.sentry.io/organizations/acme/", "https://de.sentry.io/"),
         ("https://sentry.io/api/0/", "https://sentry.io/"),
         ("https://sentry.io/settings/acme/developer-settings/", "https://sentry.io/"),
+        ("https://acme.sentry.io/issues/?project=1&statsPeriod=14d", "https://acme.sentry.io/"),
+        ("https://acme.sentry.io/feedback/#1", "https://acme.sentry.io/"),
+        ("https://sentry.corp.example:9000/monitors/", "https://sentry.corp.example:9000/"),
     ],
 )
 def test_a_page_of_sentry_is_cut_to_its_server(url: str, server: str) -> None:
@@ -469,3 +483,165 @@ def test_plain_http_stays_on_this_machine(policy: AddressPolicy) -> None:
 )
 def test_a_list_of_hosts_is_read_as_people_write_it(text: str, hosts: set[str]) -> None:
     assert hosts_in(text) == hosts
+
+
+# The registries of addresses with a special purpose, row by row.
+# https://www.iana.org/assignments/iana-ipv4-special-registry
+# https://www.iana.org/assignments/iana-ipv6-special-registry
+LOCAL, NEVER_EVER, PRIVATELY, PUBLICLY = "local runs only", "never allowed", "ALLOWED_PRIVATE_HOSTS", ""
+REGISTERED = [
+    ("0.0.0.0/8", PRIVATELY),
+    ("0.0.0.0/32", NEVER_EVER),
+    ("10.0.0.0/8", PRIVATELY),
+    ("100.64.0.0/10", PRIVATELY),
+    ("127.0.0.0/8", LOCAL),
+    ("169.254.0.0/16", NEVER_EVER),
+    ("172.16.0.0/12", PRIVATELY),
+    ("192.0.0.0/24", PRIVATELY),
+    ("192.0.0.0/29", PRIVATELY),
+    ("192.0.0.8/32", PRIVATELY),
+    ("192.0.0.9/32", PRIVATELY),
+    ("192.0.0.10/32", PRIVATELY),
+    ("192.0.0.170/32", PRIVATELY),
+    ("192.0.0.171/32", PRIVATELY),
+    ("192.0.2.0/24", PRIVATELY),
+    ("192.31.196.0/24", PUBLICLY),
+    ("192.52.193.0/24", PUBLICLY),
+    ("192.88.99.0/24", PRIVATELY),
+    ("192.168.0.0/16", PRIVATELY),
+    ("192.175.48.0/24", PUBLICLY),
+    ("198.18.0.0/15", PRIVATELY),
+    ("198.51.100.0/24", PRIVATELY),
+    ("203.0.113.0/24", PRIVATELY),
+    ("224.0.0.0/4", NEVER_EVER),
+    ("240.0.0.0/4", PRIVATELY),
+    ("255.255.255.255/32", PRIVATELY),
+    ("::1/128", LOCAL),
+    ("::/128", NEVER_EVER),
+    ("100::/64", PRIVATELY),
+    ("100:0:0:1::/64", PRIVATELY),
+    ("2001:1::1/128", PRIVATELY),
+    ("2001:1::2/128", PRIVATELY),
+    ("2001:1::3/128", PRIVATELY),
+    ("2001:2::/48", PRIVATELY),
+    ("2001:3::/32", PRIVATELY),
+    ("2001:4:112::/48", PRIVATELY),
+    ("2001:10::/28", PRIVATELY),
+    ("2001:20::/28", PRIVATELY),
+    ("2001:30::/28", PRIVATELY),
+    ("2001:db8::/32", PRIVATELY),
+    ("2620:4f:8000::/48", PUBLICLY),
+    ("3fff::/20", PRIVATELY),
+    ("5f00::/16", PRIVATELY),
+    ("fc00::/7", PRIVATELY),
+    ("fe80::/10", NEVER_EVER),
+    ("ff00::/8", NEVER_EVER),
+]
+
+
+def ends_of(prefix: str) -> set[str]:
+    """Return the second address of a network, one in the middle and the last; of one alone, that."""
+    network = ipaddress.ip_network(prefix)
+    last = network.num_addresses - 1
+    return {str(network[each]) for each in (min(1, last), last // 2 or last, last)}
+
+
+def judged(address: str) -> str:
+    try:
+        AddressPolicy().verify_address("sentry.io", address)
+    except Rejected as error:
+        return next(each for each in (LOCAL, NEVER_EVER, PRIVATELY) if each in error.detail)
+    return PUBLICLY
+
+
+@pytest.mark.parametrize(("prefix", "verdict"), REGISTERED)
+def test_every_row_of_the_registries_is_judged(prefix: str, verdict: str) -> None:
+    assert {each: judged(each) for each in ends_of(prefix)} == dict.fromkeys(ends_of(prefix), verdict)
+
+
+def clothes(address: str) -> dict[str, str]:
+    """Return an IPv4 address as each prefix of the registry that embeds one would write it."""
+    bits = int(ipaddress.IPv4Address(address))
+    written = {
+        "::/96": bits,
+        "::ffff:0:0/96": 0xFFFF << 32 | bits,
+        "::ffff:0:0:0/96": 0xFFFF << 48 | bits,
+        "64:ff9b::/96": 0x64FF9B << 96 | bits,
+        "64:ff9b:1::/48, at the end": 0x64FF9B0001 << 80 | bits,
+        "64:ff9b:1::/48, behind it": 0x64FF9B0001 << 80 | (bits >> 16) << 64 | (bits & 0xFFFF) << 40,
+        "2002::/16": 0x2002 << 112 | bits << 80 | 1,
+        "2001::/32, the server": 0x20010000 << 96 | bits << 64 | 0x01010101,
+        "2001::/32, the client": 0x20010000 << 96 | 0x01010101 << 64 | bits ^ 0xFFFFFFFF,
+        "ISATAP": 0x2606470000000000 << 64 | 0x5EFE << 32 | bits,
+    }
+    return {name: str(ipaddress.IPv6Address(each)) for name, each in written.items()}
+
+
+@pytest.mark.parametrize("prefix", clothes("10.0.0.1"))
+@pytest.mark.parametrize(
+    ("address", "verdict"),
+    [
+        ("127.0.0.1", LOCAL),
+        ("169.254.169.254", NEVER_EVER),
+        ("168.63.129.16", NEVER_EVER),
+        ("224.0.0.1", NEVER_EVER),
+        ("10.1.2.3", PRIVATELY),
+        ("192.0.0.192", PRIVATELY),
+        ("100.100.100.200", PRIVATELY),
+    ],
+)
+def test_an_address_inside_another_is_judged_as_itself(address: str, verdict: str, prefix: str) -> None:
+    assert judged(clothes(address)[prefix]) == verdict
+
+
+@pytest.mark.parametrize(
+    ("prefix", "verdict"),
+    [
+        ("::/96", PRIVATELY),
+        ("::ffff:0:0/96", PUBLICLY),
+        ("64:ff9b::/96", PUBLICLY),
+        ("64:ff9b:1::/48, at the end", PRIVATELY),
+        ("2002::/16", PUBLICLY),
+        ("2001::/32, the server", PRIVATELY),
+    ],
+)
+def test_a_public_address_inside_another_is_as_public_as_its_prefix(prefix: str, verdict: str) -> None:
+    assert judged(clothes("13.107.42.20")[prefix]) == verdict
+
+
+SERVER = "https://errors.corp.example/"
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "theirs"),
+    [
+        ("https://errors.corp.example/organizations/acme/issues/1/", SERVER, True),
+        ("https://acme.errors.corp.example/issues/1/", SERVER, True),
+        ("https://ACME.Errors.Corp.Example/issues/1/", SERVER, True),
+        ("https://acme.sentry.io/issues/1/", "https://sentry.io/", True),
+        ("https://errors.corp.example:8443/issues/1/", "https://errors.corp.example:8443/", True),
+        ("http://127.0.0.1:9000/issues/1/", "http://localhost:9000/", True),
+        # Named by the operator.
+        ("https://sentry.corp.example/issues/1/", SERVER, True),
+        ("https://tfs.corp.example:8443/issues/1/", SERVER, True),
+        ("http://sentry.corp.example/issues/1/", SERVER, False),
+        ("https://a.sentry.corp.example/issues/1/", SERVER, False),
+        ("http://127.0.0.1:9001/issues/1/", "http://localhost:9000/", False),
+        ("https://a.b.errors.corp.example/issues/1/", SERVER, False),
+        ("https://evilerrors.corp.example/issues/1/", SERVER, False),
+        ("https://errors.corp.example.evil.example/issues/1/", SERVER, False),
+        ("https://corp.example/issues/1/", SERVER, False),
+        ("https://evil.example/issues/1/", SERVER, False),
+        ("https://errors.corp.example@evil.example/", SERVER, False),
+        ("https://evil.example@errors.corp.example/", SERVER, False),
+        ("https://.errors.corp.example/", SERVER, False),
+        ("https://evil.example\\.errors.corp.example/", SERVER, False),
+        ("https://errors.corp.example:8443/issues/1/", SERVER, False),
+        ("http://errors.corp.example/issues/1/", SERVER, False),
+        ("javascript://errors.corp.example/%0aalert(1)", SERVER, False),
+        ("https://[::1/", SERVER, False),
+        ("", SERVER, False),
+    ],
+)
+def test_a_page_is_a_servers_own_by_its_host(url: str, base: str, theirs: bool) -> None:
+    assert DEPLOYED.leads_to(url, base) is theirs

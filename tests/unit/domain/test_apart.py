@@ -72,6 +72,10 @@ def settled(**more: Any) -> IssueLink:
         (settled(item_assignee="bob@x"), [("assignee", "differed-when-linked")]),
         (settled(item_assignee="bob@x", owed=Side.SENTRY), [("assignee", "assignee-not-found")]),
         (
+            settled(item_assignee="bob@x", owed=Side.SENTRY, owed_reason="assignee-ambiguous"),
+            [("assignee", "assignee-ambiguous")],
+        ),
+        (
             settled(item=RESOLVED, item_assignee="bob@x", apart={"assignee": "sibling"}),
             [("status", "differed-when-linked"), ("assignee", "sibling")],
         ),
@@ -96,24 +100,38 @@ SETTLED = Choice(Outcome.SETTLED)
 @pytest.mark.parametrize(
     ("status", "assignee", "refused", "waiting", "after"),
     [
-        (SETTLED, SETTLED, set(), None, {"status": "sibling"}),  # nobody changed it
-        (Choice(Outcome.SKIPPED, reason="inbound-off"), SETTLED, set(), None, {"status": "inbound-off"}),
-        (Choice(Outcome.APPLIED, Side.ADO), SETTLED, set(), None, {}),
-        (Choice(Outcome.AGREED), SETTLED, set(), None, {}),
-        (Choice(Outcome.CONFLICT_RESOLVED, Side.ADO), SETTLED, set(), None, {}),
-        (Choice(Outcome.UNDECIDED), SETTLED, set(), None, {"status": "sibling"}),
-        (SETTLED, SETTLED, set(), Side.ADO, {"status": "waits-for-others"}),
+        (SETTLED, SETTLED, {}, None, {"status": "sibling"}),  # nobody changed it
+        (Choice(Outcome.SKIPPED, reason="inbound-off"), SETTLED, {}, None, {"status": "inbound-off"}),
+        (Choice(Outcome.APPLIED, Side.ADO), SETTLED, {}, None, {}),
+        (Choice(Outcome.AGREED), SETTLED, {}, None, {}),
+        (Choice(Outcome.CONFLICT_RESOLVED, Side.ADO), SETTLED, {}, None, {}),
+        (Choice(Outcome.UNDECIDED), SETTLED, {}, None, {"status": "sibling"}),
+        (SETTLED, SETTLED, {}, Side.ADO, {"status": "waits-for-others"}),
         (
             SETTLED,
             Choice(Outcome.APPLIED, Side.SENTRY),
-            {"assignee"},
+            {"assignee": "assignee-not-found"},
             None,
             {"status": "sibling", "assignee": "assignee-not-found"},
+        ),
+        (
+            SETTLED,
+            Choice(Outcome.APPLIED, Side.SENTRY),
+            {"assignee": "assignee-ambiguous"},
+            None,
+            {"status": "sibling", "assignee": "assignee-ambiguous"},
+        ),
+        (
+            SETTLED,
+            Choice(Outcome.APPLIED, Side.ADO),
+            {"assignee": "refused"},
+            None,
+            {"status": "sibling", "assignee": "refused"},
         ),
     ],
 )
 def test_the_last_decision_about_a_field_gives_its_reason(
-    status: Choice, assignee: Choice, refused: set[str], waiting: Side | None, after: dict[str, str]
+    status: Choice, assignee: Choice, refused: dict[str, str], waiting: Side | None, after: dict[str, str]
 ) -> None:
     link = settled(apart={"status": "sibling"})
     decision = Decision(status, assignee, (), link.seen, waiting)

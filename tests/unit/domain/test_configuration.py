@@ -33,6 +33,7 @@ WHOLE = {
     "sync_forward_assignment": True,
     "sync_reverse_assignment": True,
     "sync_comments": False,
+    "sync_comments_reverse": "off",
     "done_categories": ["Resolved", "Completed"],
     "status_mapping": {
         PROJECT: {
@@ -45,6 +46,10 @@ WHOLE = {
     "people": {"ann@corp.example": "ann@home.example"},
     "on_conflict": "ado",
     "done_when": "all",
+    "archive_reasons": [],
+    "resolve_in": "now",
+    "create": {},
+    "back_links": True,
 }
 
 
@@ -174,6 +179,9 @@ CATEGORIES = "Resolved, Completed or Removed"
         ({"issue_sync": "true"}, "issue_sync", "must be true or false"),
         ({"issue_sync": 1}, "issue_sync", "must be true or false"),
         ({"sync_comments": None}, "sync_comments", "must be true or false"),
+        ({"sync_comments_reverse": True}, "sync_comments_reverse", 'must be "off", "marked" or "all"'),
+        ({"sync_comments_reverse": "some"}, "sync_comments_reverse", 'must be "off", "marked" or "all"'),
+        ({"sync_comments_reverse": "All"}, "sync_comments_reverse", 'must be "off", "marked" or "all"'),
         ({"done_categories": []}, "done_categories", f"must name at least one category: {CATEGORIES}"),
         ({"done_categories": None}, "done_categories", f"must be a list of {CATEGORIES}"),
         ({"done_categories": "Resolved"}, "done_categories", f"must be a list of {CATEGORIES}"),

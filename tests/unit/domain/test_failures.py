@@ -22,6 +22,7 @@ from shared.domain.errors import (
     Refused,
     Rejected,
     StalePrecondition,
+    SubmittedBefore,
     SyncError,
     Throttled,
     TooLarge,
@@ -73,6 +74,7 @@ CONSEQUENCES = {
     ConnectionChanged: Consequence(RETRY, PENDING, due=True),
     Unreadable: Consequence(RETRY),
     StalePrecondition: Consequence(RETRY, PENDING, due=True),
+    SubmittedBefore: Consequence(RETRY, PENDING, due=True),
     Busy: Consequence(PUT_BACK),  # the other worker writes the link's health
     Undecidable: Consequence(DROP, ATTENTION, due=True),
     Upstream: Consequence(RETRY, PENDING, due=True),

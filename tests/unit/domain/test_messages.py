@@ -7,7 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.errors import Malformed
-from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound, encode
+from shared.domain.messages import (
+    LARGEST_MESSAGE,
+    InboundMessage,
+    OutboundMessage,
+    decode_inbound,
+    decode_outbound,
+    encode,
+)
 from shared.domain.model import Assignee, Person, Stranger, WorkItem
 from tests.unit.damage import damaged
 
@@ -84,7 +91,7 @@ def test_a_message_holds_only_what_it_needs() -> None:
         b'{"organization": "acme", "work_item_id": 31, "rev": 3.5}',
         b'{"organization": "acme", "work_item_id": 31, "rev": true}',
         b'{"organization": null, "work_item_id": 31, "rev": 3}',
-        b'{"organization": "acme", "work_item_id": 31, "rev": 3, "event": "commented"}',
+        b'{"organization": "acme", "work_item_id": 31, "rev": 3, "event": "destroyed"}',
         b'{"organization": "acme", "work_item_id": 31, "rev": 3, "snapshot": {"id": 31}}',
     ],
 )
@@ -124,3 +131,51 @@ def test_a_damaged_message_is_at_worst_refused() -> None:
             continue
         assert isinstance(message, InboundMessage)
         assert encode(message)
+
+
+FORGED = ["a\noutcome=applied", "100\n", "\u2028", "../x", "", "A", "-acme", "x" * 64, "100 ", "\uff11"]
+
+
+@pytest.mark.parametrize("text", FORGED)
+def test_a_message_that_somebody_put_on_the_queue_names_nothing_that_we_would_not(text: str) -> None:
+    inbound: dict[str, Any] = {"organization": "acme", "work_item_id": 31, "rev": 3}
+    outbound = {"organization": "acme", "issue_id": "100"}
+    for forged in ({"organization": text}, {"only": [text]}):
+        with pytest.raises(Malformed):
+            decode_inbound(json.dumps({**inbound, **forged}).encode())
+        with pytest.raises(Malformed):
+            decode_outbound(json.dumps({**outbound, **forged}).encode())
+    for forged in ({"issue_id": text}, {"comment_id": text}):
+        with pytest.raises(Malformed):
+            decode_outbound(json.dumps({**outbound, **forged}).encode())
+
+
+@pytest.mark.parametrize("epoch", ["a\nb", "a b", "x" * 65, "a=b"])
+def test_an_epoch_is_a_word(epoch: str) -> None:
+    with pytest.raises(Malformed):
+        decode_outbound(json.dumps({"organization": "acme", "issue_id": "100", "epoch": epoch}).encode())
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [{"work_item_id": 0}, {"work_item_id": -1}, {"rev": -1}, {"work_item_id": 2**53}, {"rev": 2**53}],
+)
+def test_a_number_that_is_none_of_a_work_item_is_refused(numbers: dict[str, int]) -> None:
+    content = {"organization": "acme", "work_item_id": 31, "rev": 3, **numbers}
+    with pytest.raises(Malformed):
+        decode_inbound(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize("size", [30_000, 60_000, 200_000])
+def test_a_snapshot_that_does_not_fit_a_message_is_left_out(size: int) -> None:
+    large = replace(INBOUND, snapshot=replace(SNAPSHOT, title="x" * size))
+    body = encode(large)
+    assert len(body) <= LARGEST_MESSAGE
+    assert decode_inbound(body) == (large if size < LARGEST_MESSAGE else replace(INBOUND, snapshot=None))
+
+
+def test_a_message_takes_what_fits_and_no_byte_more() -> None:
+    room = LARGEST_MESSAGE - len(encode(replace(INBOUND, snapshot=replace(SNAPSHOT, title=""))))
+    fits = replace(INBOUND, snapshot=replace(SNAPSHOT, title="x" * room))
+    more = replace(INBOUND, snapshot=replace(SNAPSHOT, title="x" * (room + 1)))
+    assert (decode_inbound(encode(fits)), decode_inbound(encode(more)).snapshot) == (fits, None)

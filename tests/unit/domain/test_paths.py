@@ -39,6 +39,11 @@ def test_each_name_stays_one_segment(segments: list[str], path: str) -> None:
         ("a/../b", DOTS),
         ("a\\..\\b", DOTS),
         ("/a", DOTS),
+        # However often it was quoted.
+        ("%2e%2e", DOTS),
+        ("%252e%252E", DOTS),
+        ("a%2f..%2fb", DOTS),
+        ("..%255cb", DOTS),
         ("x" * 513, UNFIT),
         ("a\nb", UNFIT),
     ],

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from shared.domain import untrusted
 from shared.domain.model import HealthWord, Side
 from shared.domain.problems import Problem
-from shared.domain.rules.links import link_troubles
+from shared.domain.rules.links import cure_of, link_troubles
 from shared.domain.rules.problems import Facts, Trouble, refused_since, troubles_of, untold_since
+from shared.domain.sentences import why
 from shared.domain.traffic import HOUR, Counts, Hour, of_side
 from tests.unit.domain.test_apart import link_with
 
@@ -95,6 +97,20 @@ UNTOLD = {1_000: of_side(Side.ADO, Counts(untold=1, untold_at=SINCE))}
             Facts(NOW, parts={"ado": part("unauthorized")}, refusing=frozenset({Side.ADO})),
             [("unauthorized", "ado")],
         ),
+        # What a part fails for is told once, if it is a problem of the side.
+        (
+            Facts(NOW, parts={"feed": part("unauthorized")}, refusing=frozenset({Side.ADO})),
+            [("unauthorized", "ado")],
+        ),
+        (
+            Facts(NOW, parts={"issues": part("organization-gone"), "sentry": part("not-found")}),
+            [("organization-not-found", "sentry")],
+        ),
+        (
+            Facts(NOW, parts={"issues": part("unauthorized")}, refusing=frozenset({Side.ADO})),
+            [("unauthorized", "ado"), ("issues-failed", "sentry")],
+        ),
+        (Facts(NOW, parts={"feed": part("organization-gone")}), [("feed-failed", "ado")]),
         (Facts(NOW, forbidding={Side.SENTRY: SINCE}), [("forbidden", "sentry")]),
         (Facts(NOW, foreign=3), [("other-organization", "ado")]),
         (Facts(NOW, missing=[(Side.ADO, "ADO_WEBHOOK_SECRET is not set")]), [("missing-setting", "ado")]),
@@ -123,6 +139,27 @@ def test_a_problem_keeps_the_moment_since_which_it_is_known() -> None:
     assert [each.since for each in troubles_of(facts)] == [5.0]
 
 
+def test_all_settings_that_one_side_lacks_are_one_problem_that_names_each() -> None:
+    missing = [(Side.SENTRY, "SENTRY_CLIENT_SECRET is not set"), (Side.SENTRY, "SENTRY_TOKEN is not set")]
+    asked = {"sentry": part("missing-setting", "SENTRY_TOKEN is not set")}
+    [found] = troubles_of(Facts(NOW, parts=asked, missing=missing))
+    assert found.detail == "SENTRY_CLIENT_SECRET is not set; SENTRY_TOKEN is not set"
+    assert "them" in found.cure
+
+
+@pytest.mark.parametrize("kind", sorted(untrusted.CURES))
+def test_what_does_not_pass_by_itself_names_its_cure_wherever_it_is_met(kind: str) -> None:
+    parts = {"ado": part(kind, "asked for it"), "feed": part(kind, "asked for it")}
+    found = troubles_of(Facts(NOW, parts=parts))
+    assert [(each.kind, each.cure) for each in found] == [
+        (kind, untrusted.CURES[kind]),
+        ("feed-failed", untrusted.CURES[kind]),
+    ]
+    assert all(each.detail.endswith(f"{kind} (asked for it)") for each in found)
+    assert cure_of(kind) == untrusted.CURES[kind]
+    assert why(kind) == untrusted.WHY[kind]
+
+
 def test_no_problem_says_which_secret_it_is() -> None:
     said = " ".join(each.detail + each.cure for each in troubles_of(Facts(NOW, hours={1_000: Hour()})))
     assert said == ""
@@ -142,3 +179,12 @@ def test_links_are_grouped_by_their_cause() -> None:
     ]
     assert found[0].detail == "2 links: ann@x is not known on the other side"
     assert isinstance(found[0], Trouble)
+
+
+def test_whoever_may_be_one_of_several_is_named_too() -> None:
+    several = link_with(
+        reason="assignee-ambiguous", owed=Side.SENTRY, owed_reason="assignee-ambiguous", item_assignee="ann@x"
+    )
+    [found] = link_troubles([several])
+    assert (found.kind, found.side) == ("assignee-ambiguous", "sentry")
+    assert found.detail == "1 link: ann@x may be one of several people on the other side"

@@ -131,6 +131,18 @@ def test_every_sentence_has_its_moment_and_its_end(
     ("entry", "said"),
     [
         (
+            ActivityEntry(AT, "linked", reason="rule: New errors"),
+            "FE-1 and #31 were linked by the alert rule 'New errors', which had #31 created.",
+        ),
+        (
+            ActivityEntry(AT, "already-linked", reason="rule: New errors"),
+            "The alert rule 'New errors' fired for FE-1, which is linked to #31, so nothing was created.",
+        ),
+        (
+            ActivityEntry(AT, "applied", "inbound", "status", reason="resolved-now: No release data"),
+            "FE-1 was resolved at once, and in no release: Sentry knows none. No release data.",
+        ),
+        (
             ActivityEntry(AT, "applied", "outbound", "status", "New", "Closed", told_by="hook"),
             "FE-1 had changed, so #31 was set to Closed (it was New). A hook told of it.",
         ),

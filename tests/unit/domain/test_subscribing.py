@@ -43,7 +43,7 @@ from shared.domain.subscriptions import (
 
 URL = "https://acme.example/api/ado/fabrikam/webhook"
 ENABLED, PROBATION, BY_USER, BY_SYSTEM, INACTIVE, STRANGE = SubscriptionStatus
-UPDATED, DELETED, RESTORED = HookEvent
+UPDATED, DELETED, RESTORED, COMMENTED = HookEvent
 KEEP, CREATE, REPLACE, LEAVE = Step
 State, DISABLED = HookState, HookState.DISABLED_BY_SYSTEM
 
@@ -161,6 +161,8 @@ def test_ours_is_what_leads_to_our_address(url: str, is_it: bool) -> None:
         ("https://acme.example/?code=1", None),
         ("https://acme.example/#top", None),
         ("https://acme .example/", None),
+        ("https://<app>.azurewebsites.net/", None),
+        ("https://${APP}.azurewebsites.net/", None),
         ("https://acme.example:port/", None),
         ("@Microsoft.KeyVault(SecretUri=https://v)", None),
     ],
@@ -302,7 +304,7 @@ def test_a_problem_is_known_since_it_was_first_the_same() -> None:
 
 def test_the_commands_hold_what_we_would_send_and_no_secret() -> None:
     commands = by_hand("https://dev.azure.com/fab's%20rikam/", URL, HookEvent)
-    assert len(commands) == 3
+    assert len(commands) == 4
     for event, command in zip(HookEvent, commands, strict=True):
         words = shlex.split(command)
         assert words[:3] == ["curl", "-u", ":$ADO_PAT"]

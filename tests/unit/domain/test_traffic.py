@@ -6,7 +6,6 @@ import pytest
 
 from shared.domain.model import IssueSide, IssueStatus, Person, Side
 from shared.domain.traffic import (
-    DAY,
     HOUR,
     Counts,
     Delays,
@@ -68,7 +67,7 @@ def test_a_day_is_the_present_hour_and_the_23_before_it() -> None:
     now = 100 * HOUR + 5.0
     hours = {number: of_side(Side.ADO, taken(number * HOUR)) for number in range(70, 103)}
     assert list(within_a_day(hours, now)) == list(range(100, 76, -1))
-    assert within_a_day(hours, now + 2 * DAY) == {}
+    assert within_a_day(hours, now + 48 * HOUR) == {}
 
 
 @pytest.mark.parametrize(

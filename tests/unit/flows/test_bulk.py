@@ -164,7 +164,9 @@ def services(ado: SlowAdo) -> MemoryServices:
 
 def organization(services: MemoryServices) -> Organization:
     found = services.organizations.find("acme")
-    return found or services.organizations.add("acme", Configuration(ado_url=BASE_URL), KNOWN)
+    return found or services.organizations.add(
+        "acme", Configuration(ado_url=BASE_URL, back_links=False), KNOWN
+    )
 
 
 def run(services: MemoryServices, pairs: list[Pair] = PAIRS) -> list[str]:

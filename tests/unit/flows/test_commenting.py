@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from functions import outbound_sync
+from shared.ado.answers import CommentAnswer
 from shared.ado.comments import rendered
 from shared.domain.errors import Busy, NotFound, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import OutboundMessage, decode_outbound
@@ -49,7 +50,10 @@ class Commented:
     def call(self, method: str, path: object, *args: object, **kwargs: Any) -> object:
         assert method == "POST"
         self.comments.append(kwargs["json"]["text"])
-        return {}
+        return CommentAnswer(id=len(self.comments))
+
+    def activity_url(self, issue_id: str, activity_id: str) -> str:
+        return self.scene.sentry.activity_url(issue_id, activity_id)
 
 
 @pytest.fixture

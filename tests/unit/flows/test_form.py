@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.configuration import Configuration
+from shared.domain.configuration import Configuration, ProjectMapping
 from shared.domain.model import Category, State
 from shared.flows.form import SWITCHED_OFF, ProjectStates, described_fields
 
@@ -62,9 +62,17 @@ def test_the_choice_mapper_lists_projects_with_the_states_asked_for() -> None:
                     {"name": "Odd", "category": None},
                 ]
             },
+            "by_category": {"Bug": {"resolved": "Closed", "unresolved": "New"}},
         },
-        {"id": "p2", "name": "API", "types": None},
+        {"id": "p2", "name": "API", "types": None, "by_category": None},
     ]
+
+
+def test_what_is_written_by_category_needs_no_mapping_and_may_be_nothing() -> None:
+    mapping = ProjectMapping(on_resolve="Closed", on_unresolve="New")
+    configuration = Configuration(status_mapping={"p1": mapping}, done_categories=(Category.REMOVED,))
+    [project, _] = fields(configuration)["status_mapping"]["projects"]
+    assert project["by_category"] == {"Bug": {"resolved": None, "unresolved": "New"}}
 
 
 OFF = Configuration(issue_sync=False)

@@ -28,7 +28,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.services = MemoryServices(self.ado, self.sentry, lambda: self.now)
         self.organization = self.services.organizations.add(
-            "fabrikam", Configuration(ado_url="https://dev.azure.com/fabrikam/")
+            "fabrikam", Configuration(ado_url="https://dev.azure.com/fabrikam/", back_links=False)
         )
         self.ado.add_item("Fix login", 31)
         self.sentry.add_issue(issue_id="100")

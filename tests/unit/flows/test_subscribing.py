@@ -8,6 +8,7 @@ import azure.functions as func
 import pytest
 
 from functions import health, hook_watchdog, org_config
+from shared.domain.comments import InboundComments
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Busy, Forbidden, SyncError, Unauthorized, Unavailable
 from shared.domain.model import IssueStatus
@@ -27,8 +28,9 @@ from tests.unit.scene import ITEM, SLUG, STATE, Died, Scene
 PUBLIC_URL = "https://acme.example/"
 URL = f"{PUBLIC_URL}api/ado/{SLUG}/webhook"
 QUARTER = 900.0  # seconds
-EVENTS = sorted(HookEvent)
-UPDATED, DELETED, RESTORED = HookEvent
+UPDATED, DELETED, RESTORED, COMMENTED = HookEvent
+ALWAYS = (UPDATED, DELETED, RESTORED)
+EVENTS = sorted(ALWAYS)
 
 
 def settings(**changes: str) -> Settings:
@@ -69,13 +71,26 @@ def id_of(hooks: MemorySubscriptions, event: str = UPDATED) -> str:
 
 
 def states(watched: Watched) -> list[str]:
-    return [watched.record.events[event].state.value for event in HookEvent]
+    return [watched.record.events[event].state.value for event in ALWAYS]
 
 
 ENABLED = ["enabled"] * 3
 
 
 # What there is afterwards.
+
+
+@pytest.mark.parametrize("wanted", [InboundComments.MARKED, InboundComments.ALL])
+def test_comments_are_subscribed_to_while_they_travel(
+    scene: Scene, hooks: MemorySubscriptions, wanted: InboundComments
+) -> None:
+    look(scene)
+    scene.configure(sync_comments_reverse=wanted)
+    watched = look(scene)
+    assert (watched.made, there(hooks)) == (1, sorted([*EVENTS, COMMENTED]))
+    assert watched.record.events[COMMENTED].state.value == "enabled"
+    scene.configure(sync_comments_reverse=InboundComments.OFF)
+    assert COMMENTED not in look(scene).record.events
 
 
 def test_from_nothing_to_three_and_then_nothing_changes(scene: Scene, hooks: MemorySubscriptions) -> None:
@@ -157,7 +172,7 @@ def test_a_twin_is_removed_whoever_made_it(scene: Scene, hooks: MemorySubscripti
 def test_one_with_a_header_gives_way_to_one_with_basic_authentication(
     scene: Scene, hooks: MemorySubscriptions
 ) -> None:
-    for event in HookEvent:
+    for event in ALWAYS:
         hooks.subscribe(URL, event, httpHeaders=f"Shared-Secret:{ADO_SECRET}")
     watched = look(scene)
     assert (there(hooks), secrets(hooks), watched.made, watched.removed) == (EVENTS, {ADO_SECRET}, 3, 3)
@@ -386,7 +401,7 @@ def test_without_the_right_to_make_them_people_are_told_how(scene: Scene, hooks:
     assert watched.is_news
     assert not look(scene).is_news
     # A person makes them, as they are told to: nothing is lost, and the rest is a note.
-    for event in HookEvent:
+    for event in ALWAYS:
         hooks.subscribe(URL, event, basicAuthUsername="sync", basicAuthPassword=ADO_SECRET)
     watched = look(scene)
     assert (states(watched), watched.made, watched.removed) == (ENABLED, 0, 0)
@@ -693,8 +708,8 @@ def test_the_answer_tells_how_each_event_fares(scene: Scene, hooks: MemorySubscr
     made = ask(scene, "POST")
     assert (made["made"], made["removed"], made["problem"], made["by_hand"]) == (3, 0, None, [])
     told = ask(scene, "GET")
-    assert [each["event"] for each in told["subscriptions"]] == list(HookEvent)
-    assert [each["id"] for each in told["subscriptions"]] == [id_of(hooks, event) for event in HookEvent]
+    assert [each["event"] for each in told["subscriptions"]] == list(ALWAYS)
+    assert [each["id"] for each in told["subscriptions"]] == [id_of(hooks, event) for event in ALWAYS]
     assert told["checked_at"] == told["subscriptions"][0]["seen_enabled_at"]
     assert told["checked_at"].endswith("Z")
     assert ADO_SECRET not in json.dumps(told)

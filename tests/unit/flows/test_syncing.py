@@ -270,3 +270,39 @@ def test_a_link_says_which_setting_it_waits_for(
     assert "SENTRY_TOKEN" in scene.health.detail
     assert sync(scene.services) == ["settled"]
     assert scene.health.word is HealthWord.SETTLED
+
+
+# Forged revisions.
+
+
+def forged(scene: Scene, rev: int, **changes: object) -> InboundMessage:
+    snapshot = replace(scene.ado.item(ITEM), rev=rev, **changes)
+    return InboundMessage(SLUG, ITEM, rev, snapshot=snapshot)
+
+
+@pytest.mark.parametrize("ahead", [1_001, 10**6, 2**53 - 100])
+def test_a_revision_far_ahead_is_asked_about_and_makes_no_echo_of_what_is_genuine(
+    scene: Scene, ahead: int
+) -> None:
+    known = scene.row.seen.item.rev
+    sync_inbound(forged(scene, known + ahead, state="Closed"), scene.services)
+    assert "get_work_item" in scene.calls.made
+    assert scene.outcomes() == []
+    assert scene.row.seen.item.rev == scene.ado.item(ITEM).rev
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied"]
+    assert scene.status is IssueStatus.RESOLVED
+
+
+def test_a_revision_a_thousand_ahead_is_believed(scene: Scene) -> None:
+    sync_inbound(forged(scene, scene.row.seen.item.rev + 1_000, title="Edited often"), scene.services)
+    assert "get_work_item" not in scene.calls.made
+
+
+@pytest.mark.parametrize("with_snapshot", [True, False])
+def test_a_revision_far_ahead_is_not_what_a_failure_remembers(scene: Scene, with_snapshot: bool) -> None:
+    scene.calls.meet("get_work_item", Unavailable("ado", "timed out"))
+    message = forged(scene, 2**53 - 1)
+    with pytest.raises(Unavailable):
+        sync_inbound(message if with_snapshot else replace(message, snapshot=None), scene.services)
+    assert scene.health.rev < 1_000
+    assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied"]

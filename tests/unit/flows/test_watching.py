@@ -9,12 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from functions import health
-from shared.domain.errors import NotFound, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.errors import MissingSetting, NotFound, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound
 from shared.domain.model import Side
 from shared.domain.traffic import Counts, Event, total
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.flows.watching import status_of, troubles
+from shared.settings import Settings
+from tests.doubles.services import SETTINGS
 from tests.unit.rounds import EVERY, at_rest, deliver, reconciled, run
 from tests.unit.scene import ANN, CAROL, ISSUE, ITEM, SLUG, STATE, Scene
 
@@ -230,6 +232,31 @@ def test_a_refusal_that_a_worker_met_too_is_told_once(scene: Scene) -> None:
     run(scene)
     scene.services.organizations.note_refusal(SLUG, "ado")
     assert said(scene)["problems"] == ["Azure DevOps does not accept our credentials for 1 organization(s)"]
+
+
+def without(name: str) -> Settings:
+    return Settings({key: value for key, value in SETTINGS.environment.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [without("SENTRY_TOKEN"), Settings({**SETTINGS.environment, "SENTRY_TOKEN": "<your token>"})],
+    ids=["absent", "placeholder"],
+)
+def test_a_setting_that_is_missing_is_told_once(scene: Scene, settings: Settings) -> None:
+    scene.services.settings = settings
+    with pytest.raises(MissingSetting) as missing:
+        settings.sentry_token(SLUG)
+    scene.calls.meet("organization_id", missing.value)
+    run(empty(scene))
+    assert said(scene)["problems"] == [missing.value.detail]
+
+
+def test_what_one_organization_lacks_is_told_without_its_name(scene: Scene) -> None:
+    scene.calls.meet("organization_id", MissingSetting(f"SENTRY_TOKEN__{SLUG.upper()}", "the token"))
+    run(empty(scene))
+    [problem] = said(scene)["problems"]
+    assert problem.startswith("a setting for Sentry is missing for 1 organization(s)")
 
 
 def test_links_are_counted_by_health_and_by_whether_they_agree(scene: Scene) -> None:

@@ -18,8 +18,11 @@ from functions import (
 from functions.edge import HttpHandler
 from shared.domain.errors import Busy
 from shared.http.seats import Seats
+from shared.sentry.hook import sign
 from shared.services import Services
 from shared.settings import Settings
+
+SECRET = "a-secret-of-acme"
 
 
 def fill(seats: Seats, kind: str, held: ExitStack) -> int:
@@ -59,7 +62,8 @@ def test_a_seat_is_free_again_however_its_caller_fared() -> None:
 @pytest.fixture
 def crowded() -> Iterator[Services]:
     """Services of which somebody holds the last seat."""
-    services = Services(Settings({"PYTHON_THREADPOOL_THREAD_COUNT": "1"}))
+    environment = {"PYTHON_THREADPOOL_THREAD_COUNT": "1", "SENTRY_CLIENT_SECRET": SECRET}
+    services = Services(Settings(environment))
     with services.seats.seat("somebody"):
         yield services
 
@@ -69,10 +73,19 @@ def crowded() -> Iterator[Services]:
     [search.handle, sentry_components.handle, reconcile.handle, org_config.handle, issue_links.handle],
 )
 def test_who_finds_no_seat_is_told_when_to_come_back(crowded: Services, handle: HttpHandler) -> None:
-    answer = handle(func.HttpRequest("GET", "/", route_params={"organization": "acme"}, body=b""), crowded)
+    headers = {sentry_components.SIGNATURE_HEADER: sign(b"", SECRET).decode()}
+    request = func.HttpRequest("GET", "/", headers=headers, route_params={"organization": "acme"}, body=b"")
+    answer = handle(request, crowded)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "2"
     assert b"busy" in answer.get_body()
+
+
+def test_a_stranger_takes_no_seat(crowded: Services) -> None:
+    request = func.HttpRequest(
+        "GET", "/", route_params={"organization": "acme", "area": "options", "name": "x"}, body=b""
+    )
+    assert sentry_components.handle(request, crowded).status_code == 401
 
 
 @pytest.mark.parametrize("handle", [ado_webhook.handle, sentry_webhook.handle])

@@ -13,6 +13,7 @@ from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import (
     Forbidden,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     SyncError,
@@ -20,8 +21,16 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.model import Assignee, FoundIssues, IssueStatus, Person, SentryIssue, Stranger
-from shared.http import BackOff, new_session
+from shared.domain.model import (
+    Assignee,
+    FoundIssues,
+    IssueStatus,
+    Person,
+    ResolveIn,
+    SentryIssue,
+    Stranger,
+)
+from shared.http import BackOff, Presence, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
 
 SENTRY = "https://sentry.io/"
@@ -123,7 +132,25 @@ def test_a_status_is_put_by_its_own_word(
 ) -> None:
     vendor.put(ISSUE_URL, json={**ISSUE_JSON, "status": status.value})
     assert sentry.set_status("100", status).status is status
-    assert sent(vendor) == ("PUT", ISSUE_URL, [], {"status": status.value})
+    # Whatever happens again, it stays in the archive.
+    details = {"substatus": "archived_forever"} if status is IssueStatus.IGNORED else {}
+    assert sent(vendor) == ("PUT", ISSUE_URL, [], {"status": status.value, **details})
+
+
+@pytest.mark.parametrize(
+    ("resolve_in", "details"),
+    [
+        (ResolveIn.NOW, {}),
+        (ResolveIn.NEXT_RELEASE, {"statusDetails": {"inNextRelease": True}}),
+        (ResolveIn.CURRENT_RELEASE, {"statusDetails": {"inRelease": "latest"}}),
+    ],
+)
+def test_an_issue_is_resolved_in_the_release_that_is_wanted(
+    vendor: responses.RequestsMock, sentry: SentryClient, resolve_in: ResolveIn, details: dict[str, Any]
+) -> None:
+    vendor.put(ISSUE_URL, json={**ISSUE_JSON, "status": "resolved"})
+    sentry.set_status("100", IssueStatus.RESOLVED, resolve_in)
+    assert sent(vendor) == ("PUT", ISSUE_URL, [], {"status": "resolved", **details})
 
 
 def test_nobody_is_put_as_an_empty_text(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
@@ -578,3 +605,19 @@ def test_an_organization_without_an_id_is_not_known(
     vendor.get(BASE, json=answer)
     with pytest.raises(Unavailable):
         sentry.organization_id()
+
+
+# An organization that is gone.
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_short_id_is_unknown_only_where_there_is_an_organization(
+    vendor: responses.RequestsMock, is_there: bool
+) -> None:
+    vendor.get(f"{BASE}shortids/FE-1/", status=404, json={"detail": "The requested resource does not exist"})
+    vendor.get(BASE, status=200 if is_there else 404, json={"id": "1"})
+    session, members = new_session(POLICY), MemberCache()
+    presence = Presence(lambda: 0.0)
+    client = SentryClient(SENTRY, "acme", session, BearerAuth("token"), BackOff(), members, presence)
+    with pytest.raises(NotFound if is_there else OrganizationGone):
+        client.find_issue_id("FE-1")

@@ -22,8 +22,17 @@ KINDS = {
 
 @pytest.fixture
 def component() -> dict[str, Any]:
-    [element] = component_schema("fabrikam")["elements"]
+    element, _ = component_schema("fabrikam")["elements"]
     return dict(element)
+
+
+@pytest.fixture
+def rule() -> dict[str, Any]:
+    """Return the settings of our action in an alert rule."""
+    _, element = component_schema("fabrikam")["elements"]
+    assert set(element) == {"type", "title", "settings"}
+    assert element["type"] == "alert-rule-action"
+    return dict(element["settings"])
 
 
 def fields_of(part: dict[str, Any]) -> list[dict[str, Any]]:
@@ -39,9 +48,11 @@ def test_it_is_one_component_with_both_its_parts(component: dict[str, Any]) -> N
         assert part.get("optional_fields", [None])
 
 
-@pytest.mark.parametrize("name", ["link", "create"])
-def test_every_field_is_one_that_sentry_draws(component: dict[str, Any], name: str) -> None:
-    fields = fields_of(component[name])
+@pytest.mark.parametrize("name", ["link", "create", "rule"])
+def test_every_field_is_one_that_sentry_draws(
+    component: dict[str, Any], rule: dict[str, Any], name: str
+) -> None:
+    fields = fields_of(rule if name == "rule" else component[name])
     names = [field["name"] for field in fields]
     assert len(set(names)) == len(names)
     for at, field in enumerate(fields):
@@ -56,8 +67,16 @@ def test_every_field_is_one_that_sentry_draws(component: dict[str, Any], name: s
         assert field.get("default") in {None, "issue.title", "issue.description"}
 
 
-def test_every_address_is_one_that_we_serve(component: dict[str, Any]) -> None:
-    parts = [component["link"], component["create"]]
+def test_the_settings_of_a_rule_are_of_a_shape_that_sentry_takes(rule: dict[str, Any]) -> None:
+    assert set(rule) == {"type", "uri", "description", "required_fields", "optional_fields"}
+    assert rule["type"] == "alert-rule-settings"
+    assert len(rule["description"]) <= 140
+    names = [field["name"] for field in fields_of(rule)]
+    assert names == ["project", "work_item_type", "area_path", "tags"]
+
+
+def test_every_address_is_one_that_we_serve(component: dict[str, Any], rule: dict[str, Any]) -> None:
+    parts = [component["link"], component["create"], rule]
     asked = {("GET", field["uri"]) for part in parts for field in fields_of(part) if "uri" in field}
     pressed = {("POST", part["uri"]) for part in parts}
     assert all(URI.fullmatch(uri) and "?" not in uri for _, uri in asked | pressed)
@@ -72,6 +91,10 @@ def test_the_fields_have_the_names_that_we_read(component: dict[str, Any]) -> No
         "work_item_type",
         "title",
         "description",
+        "required_1",
+        "required_2",
+        "required_3",
+        "other_fields",
         "area_path",
         "iteration_path",
         "tags",

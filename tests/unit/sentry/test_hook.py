@@ -1,24 +1,30 @@
 """What a Sentry delivery proves and says: its signature, which issue it is about, what damage does."""
 
+import base64
 import hashlib
 import hmac
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from shared.domain.comments import CommentAction, SaidInSentry
 from shared.domain.errors import Malformed, Unauthenticated
+from shared.domain.messages import OutboundMessage, encode
 from shared.sentry.hook import IssueHint, parse, sign, verify_signature
 from tests.unit.damage import damaged
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "sentry"
 SECRET = "s3cret"
 HINT = IssueHint("100")
+WORDS = "Seen again at 14:02 \N{EN DASH} is <cart> empty?"
 
 READ_AS: dict[str, IssueHint | None] = {
-    "comment.created": IssueHint("100", "501"),
-    "comment.updated": None,
+    "comment.created": IssueHint("100", "501", SaidInSentry("created", "Ann Archer", WORDS)),
+    "comment.updated": IssueHint(
+        "100", "501", SaidInSentry("updated", "Ann Archer", "Seen again at 14:02, the cart is empty.")
+    ),
     "event_alert.triggered": None,
     "installation.created": None,
     "issue.archived.legacy": HINT,
@@ -192,17 +198,85 @@ def test_only_a_change_of_an_issue_is_a_hint(resource: str, action: str, hint: I
     assert parse({"Sentry-Hook-Resource": resource}, wire(delivery)) == hint
 
 
+@pytest.mark.parametrize("action", ["created", "updated", "deleted"])
+def test_a_comment_brings_its_words_and_its_author(action: str) -> None:
+    delivery = {**load("comment.created"), "action": action}
+    headers = {"Sentry-Hook-Resource": "comment", "Sentry-Hook-Timestamp": "1770818700"}
+    said = SaidInSentry(cast("CommentAction", action), "Ann Archer", WORDS, 1770818700.0)
+    assert parse(headers, wire(delivery)) == IssueHint("100", "501", said)
+
+
+def test_of_a_comment_nothing_else_is_a_hint() -> None:
+    delivery = {**load("comment.created"), "action": "pinned"}
+    assert parse({"Sentry-Hook-Resource": "comment"}, wire(delivery)) is None
+
+
+def comment_of(actor: object = None, **data: object) -> SaidInSentry | None:
+    delivery = load("comment.created")
+    delivery |= {"data": {**delivery["data"], **data}, "actor": actor or delivery["actor"]}
+    hint = parse({"Sentry-Hook-Resource": "comment"}, wire(delivery))
+    assert hint is not None
+    assert (hint.issue_id, hint.comment_id) == ("100", "501")
+    return hint.comment
+
+
 @pytest.mark.parametrize(
-    ("action", "hint"),
+    ("actor", "author"),
     [
-        ("created", IssueHint("100", "501")),
-        ("updated", None),
-        ("deleted", None),
+        ({"type": "user", "id": 7, "name": "Ann Archer"}, "Ann Archer"),
+        ({"type": "user", "id": 7, "name": " Ann \n Archer "}, "Ann Archer"),
+        ({"type": "user", "id": 7, "name": "x" * 500}, "x" * 200),
+        ({"type": "user", "id": 7}, "Somebody"),
+        ({"type": "user", "id": 7, "name": ""}, "Somebody"),
+        ({"type": "user", "id": 7, "name": 5}, "Somebody"),
+        # Whichever integration spoke, it is named as the one that hears of it.
+        ({"type": "application", "id": "a5f5f2d4", "name": "Azure DevOps Sync"}, "An integration"),
+        ({"type": "application", "id": "sentry", "name": "Sentry"}, "Sentry"),
+        ({"name": "Ann"}, "An integration"),
+        ("Ann", "An integration"),
+        ([], "Ann Archer"),
     ],
 )
-def test_of_comments_only_a_new_one_is_a_hint(action: str, hint: IssueHint | None) -> None:
-    delivery = {**load("comment.created"), "action": action}
-    assert parse({"Sentry-Hook-Resource": "comment"}, wire(delivery)) == hint
+def test_who_spoke_is_who_is_named(actor: object, author: str) -> None:
+    said = comment_of(actor)
+    assert said is not None
+    assert said.author == author
+
+
+@pytest.mark.parametrize("text", [None, "", "  ", 5, ["a"], {"text": "a"}])
+def test_a_comment_without_words_has_to_be_looked_up(text: object) -> None:
+    assert comment_of(comment=text) is None
+
+
+@pytest.mark.parametrize("text", [None, "", 5])
+def test_a_deletion_needs_no_words(text: object) -> None:
+    delivery = load("comment.created")
+    delivery |= {"action": "deleted", "data": {**delivery["data"], "comment": text}}
+    hint = parse({"Sentry-Hook-Resource": "comment"}, wire(delivery))
+    assert hint == IssueHint("100", "501", SaidInSentry("deleted", "Ann Archer", ""))
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [("1770818700", 1770818700.0), ("soon", 0.0), ("", 0.0), ("nan", 0.0), ("-5", 0.0), ("1e300", 0.0)],
+)
+def test_when_a_comment_was_told_is_in_the_header(stamp: str, at: float) -> None:
+    headers = {"Sentry-Hook-Resource": "comment", "Sentry-Hook-Timestamp": stamp}
+    hint = parse(headers, wire(load("comment.created")))
+    assert hint is not None
+    assert hint.comment is not None
+    assert hint.comment.at == at
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "日", "😀", '"', "\\", "\x01"])
+def test_a_long_comment_is_cut_to_what_a_message_carries(letter: str) -> None:
+    said = comment_of(comment=letter * 100_000)
+    assert said is not None
+    assert said.is_cut
+    message = OutboundMessage("o" * 63, "1" * 20, "2" * 20, "e" * 16, comment=said)
+    assert len(base64.b64encode(encode(message))) < 64 * 1024
+    assert letter * 100_000 == said.text + letter * (100_000 - len(said.text))
+    assert len(said.text) > 6_000
 
 
 @pytest.mark.parametrize(

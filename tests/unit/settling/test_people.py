@@ -231,3 +231,39 @@ def test_a_link_of_an_older_version_says_what_it_said(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     scene.outbound()
     assert scene.health.reason == "assignee-not-found"
+
+
+NOBODY = NotAssignable("ado", "HTTP 400", kind="assignee-not-found", quoted="not in the list of values")
+
+
+def test_a_refused_unassignment_is_about_nobody(scene: Scene) -> None:
+    scene.sentry.assign(ISSUE, ANN)
+    scene.outbound()
+    scene.sentry.unassign(ISSUE)
+    scene.calls.meet("update_work_item", NOBODY)
+    assert scene.outbound() == ["refused"]
+    assert (scene.health.reason, scene.row.owed) == ("refused", Side.ADO)
+    assert "not in the list of values" in scene.health.detail
+
+
+def test_a_state_that_is_refused_on_account_of_somebody_is_refused(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", NOBODY, NOBODY, NOBODY)
+    assert scene.outbound() == ["refused"]
+    assert (scene.health.reason, scene.row.owed) == ("refused", None)
+
+
+def test_a_refused_unassignment_in_sentry_is_about_nobody(scene: Scene) -> None:
+    scene.sentry.assign(ISSUE, ANN)
+    scene.outbound()
+    scene.calls.meet("set_assignee", replace_service(NOBODY, "sentry"))
+    assert scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: ""})) == ["refused"]
+    assert (scene.health.reason, scene.row.owed, scene.row.apart["assignee"]) == (
+        "refused",
+        Side.SENTRY,
+        "refused",
+    )
+
+
+def replace_service(error: NotAssignable, service: str) -> NotAssignable:
+    return NotAssignable(service, error.detail, kind=error.kind, quoted=error.quoted)

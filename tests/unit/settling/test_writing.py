@@ -90,7 +90,8 @@ def test_azure_devops_is_written_first_and_each_answer_is_kept(scene: Scene) -> 
     assert written.issue == scene.sentry.get_issue(ISSUE)
     assert (written.landed, written.refused) == ([CLOSE, ASSIGN_ISSUE], {})
     assert (written.uncertain, written.error) == ((), None)
-    expected = item(before, state="Closed", status=RESOLVED, rev=before.item.rev + 1)
+    reasons = ("Moved to state Closed",)
+    expected = item(before, state="Closed", status=RESOLVED, rev=before.item.rev + 1, reasons=reasons)
     assert written.now == replace(expected, issue=replace(before.issue, assignee=Person(ANN)))
 
 

@@ -278,6 +278,24 @@ def test_a_machine_without_npm_is_told_in_one_sentence(
     setup.verify_node()  # nothing is left to install
 
 
+def test_what_checks_the_page_is_installed_only_for_whoever_checks(checkout: Checkout) -> None:
+    for name in setup.NODE_PACKAGES:
+        (checkout.folder / name).write_text("{}")
+    modules = checkout.folder / "node_modules"
+    modules.mkdir()
+
+    def install(*, is_whole: bool) -> list[list[str]]:
+        return [step.command for step in setup.node_steps(modules, is_whole=is_whole)]
+
+    [demo] = install(is_whole=False)
+    assert "--omit=dev" in demo
+    assert install(is_whole=False) == []
+    [check] = install(is_whole=True)
+    assert "--omit=dev" not in check
+    assert install(is_whole=True) == []
+    assert install(is_whole=False) == []  # whoever can check can also run
+
+
 def test_a_folder_that_cannot_be_written_to_is_told_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

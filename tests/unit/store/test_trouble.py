@@ -46,7 +46,7 @@ def test_each_failure_is_one_of_ours_and_quotes_nothing(
     trouble = trouble_with(service, error)
     assert type(trouble) is kind
     assert trouble.service == "storage"
-    assert trouble.told.startswith(f"{service} storage")
+    assert f"{service} storage" in trouble.told
     assert "secret" not in f"{trouble.told} {trouble.advice}"
 
 

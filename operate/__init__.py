@@ -1,0 +1,1 @@
+"""The operator's command, ``sentry-ado``: connects, examines and mends a deployed app, over its HTTP API."""

@@ -1,0 +1,5 @@
+"""Runs the command as ``python -m operate``."""
+
+from operate.cli import main
+
+main()

@@ -1,0 +1,303 @@
+"""``link``, ``unlink``, ``retry`` and ``copy``: one pair, a CSV, or all that match a filter."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from operate.client import segment
+from operate.commands.doctor import Silent
+from operate.commands.looking import (
+    Agree,
+    Apart,
+    Attention,
+    Pending,
+    Project,
+    Reason,
+    Search,
+    filters,
+)
+from operate.desk import Desk
+from operate.errors import Ended, WrongUsage
+
+_CSV = {"Content-Type": "text/csv; charset=utf-8"}
+_PAIR = ("issue_id", "work_item_id", "outcome")
+
+OneIssue = Annotated[
+    str | None, typer.Argument(metavar="ISSUE", help="A number, FE-1, or its page's address.")
+]
+OneItem = Annotated[str | None, typer.Argument(metavar="ITEM", help="31, #31, AB#31, or its page's address.")]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Lines of an issue and a work item, between a comma."),
+]
+
+
+def link(
+    desk: Desk,
+    issue: OneIssue = None,
+    item: OneItem = None,
+    initial: Annotated[
+        str | None,
+        typer.Option(metavar="ado|sentry", help="The side that the other one is made to agree with."),
+    ] = None,
+    csv: Csv = None,
+) -> None:
+    """Link an issue and a work item, or each pair of a CSV file.
+
+    Examples:
+
+        sentry-ado link FE-1 31 --initial ado
+
+        sentry-ado link --csv links.csv --dry-run
+    """
+    if csv is not None:
+        _link_all(desk, csv)
+        return
+    issue, item = _pair(desk, issue, item)
+    if initial not in {None, "ado", "sentry"}:
+        raise WrongUsage("--initial must be ado or sentry")
+    if desk.dry_run:
+        desk.screen.say(f"Would link {issue} and {item}.")
+        return
+    body = {"issue_id": issue, "work_item_id": item, **({"initial": initial} if initial else {})}
+    made = desk.call("POST", "links", json=body).json()
+    desk.screen.rows(_PAIR[:2], [[made[name] for name in _PAIR[:2]]], made)
+    desk.screen.say(f"Linked: {made['issue_id']} ⇄ #{made['work_item_id']}", "green")
+
+
+def _link_all(desk: Desk, file: Path) -> None:
+    body = _read(file)
+    lines = [each for each in body.decode("utf-8", "replace").splitlines() if each.strip()]
+    if desk.dry_run:
+        desk.screen.say(f"Would send {len(lines)} line(s).")
+        return
+    results: list[dict[str, Any]] = []
+    with desk.waiting(f"Linking {len(lines)} pair(s) …"):
+        while True:
+            answer = desk.call("POST", "links", body=body, headers=_CSV).json()
+            results = answer["links"]
+            if not answer["remaining"]:
+                break
+    desk.screen.rows(_PAIR, ([each[name] for name in _PAIR] for each in results), {"links": results})
+    failed = sum(each["outcome"] not in {"linked", "already-linked"} for each in results)
+    desk.screen.say(f"{len(results) - failed} linked, {failed} not")
+    if failed:
+        raise Silent
+
+
+def unlink(
+    desk: Desk,
+    issue: OneIssue = None,
+    item: OneItem = None,
+    csv: Csv = None,
+    attention: Attention = False,
+    pending: Pending = False,
+    apart: Apart = False,
+    agree: Agree = False,
+    reason: Reason = None,
+    project: Project = None,
+    search: Search = None,
+) -> None:
+    """Remove a link, each pair of a CSV file, or all links that match a filter.
+
+    Neither the issue nor the work item is changed.
+
+    Examples:
+
+        sentry-ado unlink FE-1 31
+
+        sentry-ado unlink --reason work-item-gone --yes
+    """
+    query = filters(
+        attention=attention, pending=pending, apart=apart, agree=agree, reason=reason, project=project,
+        issue=None, item=None, search=search,
+    )  # fmt: skip
+    if csv is not None:
+        lines = _read(csv).decode("utf-8-sig", "replace").splitlines()
+        pairs = [
+            (one.strip(), two.strip())
+            for one, _, two in (each.partition(",") for each in lines if each.strip())
+        ]
+        pairs = [each for each in pairs if each != ("issue_id", "work_item_id")]
+    elif query:
+        pairs = [
+            (each["issue_id"], str(each["work_item_id"])) for each in desk.pages("links", "links", **query)
+        ]
+    else:
+        pairs = [_pair(desk, issue, item)]
+    if desk.dry_run:
+        _tell(desk, [(*each, "would unlink") for each in pairs])
+        return
+    if query or csv is not None or desk.is_attended:
+        desk.confirm(f"Remove {len(pairs)} link(s) of {desk.org}?")
+    _for_each(
+        desk, pairs, "Unlinking", "DELETE", "unlinked", lambda one, two: (f"links/{_path(one, two)}", None)
+    )
+
+
+def retry(
+    desk: Desk,
+    issue: OneIssue = None,
+    item: OneItem = None,
+    attention: Attention = False,
+    pending: Pending = False,
+    apart: Apart = False,
+    agree: Agree = False,
+    reason: Reason = None,
+    project: Project = None,
+    search: Search = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All links: both sides are looked at whole.")
+    ] = False,
+) -> None:
+    """Sync a link now, all that match a filter, or all.
+
+    Examples:
+
+        sentry-ado retry FE-1 31
+
+        sentry-ado retry --reason assignee-not-found
+
+        sentry-ado retry --all
+    """
+    query = filters(
+        attention=attention, pending=pending, apart=apart, agree=agree, reason=reason, project=project,
+        issue=None, item=None, search=search,
+    )  # fmt: skip
+    if everything:
+        if desk.dry_run:
+            desk.screen.say("Would look at all links.")
+            return
+        with desk.waiting("Looking at both sides …"):
+            found = desk.call("POST", "reconcile", json={}).json()
+        desk.screen.rows(("name", "value"), found.items(), found)
+        return
+    if query:
+        pairs = [
+            (each["issue_id"], str(each["work_item_id"])) for each in desk.pages("links", "links", **query)
+        ]
+    else:
+        pairs = [_pair(desk, issue, item)]
+    if desk.dry_run:
+        _tell(desk, [(*each, "would retry") for each in pairs])
+        return
+
+    def of(one: str, two: str) -> tuple[str, Any]:
+        return "reconcile", {"issue_id": one, "work_item_id": int(two) if two.isdigit() else two}
+
+    _for_each(desk, pairs, "Syncing", "POST", "done", of)
+
+
+def copy(
+    desk: Desk,
+    issue: OneIssue = None,
+    item: OneItem = None,
+    side: Annotated[
+        str | None, typer.Option("--from", metavar="ado|sentry", help="The side that is right.")
+    ] = None,
+    attention: Attention = False,
+    pending: Pending = False,
+    apart: Apart = False,
+    agree: Agree = False,
+    reason: Reason = None,
+    project: Project = None,
+    search: Search = None,
+) -> None:
+    """Make both sides of a link agree, by copying one over the other; or of all that match a filter.
+
+    Examples:
+
+        sentry-ado copy FE-2 32 --from ado
+
+        sentry-ado copy --apart --from sentry --dry-run
+    """
+    side = side or desk.choose("Which side is right?", ["ado", "sentry"], "--from ado|sentry")
+    if side not in {"ado", "sentry"}:
+        raise WrongUsage("--from must be ado or sentry")
+    query = filters(
+        attention=attention, pending=pending, apart=apart, agree=agree, reason=reason, project=project,
+        issue=None, item=None, search=search,
+    )  # fmt: skip
+    if not query:
+        one, two = _pair(desk, issue, item)
+        if desk.dry_run:
+            _tell(desk, [(one, two, f"would copy from {side}")])
+            return
+        _for_each(
+            desk,
+            [(one, two)],
+            "Copying",
+            "POST",
+            "done",
+            lambda a, b: (f"links/{_path(a, b)}/copy", {"from": side}),
+        )
+        return
+    found = list(desk.pages("links", "links", **query))
+    pairs = [(each["issue_id"], str(each["work_item_id"])) for each in found]
+    if desk.dry_run:
+        _tell(desk, [(*each, f"would copy from {side}") for each in pairs])
+        return
+    desk.confirm(f"Copy {len(pairs)} link(s) from {side} over to the other side?")
+    results: list[dict[str, Any]] = []
+    continuation = None
+    with desk.progress("Copying", len(pairs)) as step:
+        while True:
+            page = desk.call(
+                "POST", "links/copy", query={**query, "continuation": continuation}, json={"from": side}
+            ).json()
+            results += page["links"]
+            for _ in page["links"]:
+                step()
+            continuation = page.get("continuation")
+            if not page["remaining"] and continuation is None:
+                break
+    _tell(desk, [tuple(each[name] for name in _PAIR) for each in results])
+
+
+def _pair(desk: Desk, issue: str | None, item: str | None) -> tuple[str, str]:
+    one = issue or desk.ask("Issue", "ISSUE, such as FE-1")
+    return one, item or desk.ask("Work item", "ITEM, such as 31")
+
+
+def _path(issue: str, item: str) -> str:
+    return f"{segment(issue)}/{segment(item.removeprefix('#'))}"
+
+
+def _for_each(
+    desk: Desk, pairs: list[tuple[str, str]], what: str, method: str, done: str, path_and_body: Any
+) -> None:
+    """Send a request for each pair; one that is refused keeps the others from nothing."""
+    results: list[tuple[object, ...]] = []
+    has_failed = False
+    with desk.progress(what, len(pairs)) as step:
+        for one, two in pairs:
+            path, body = path_and_body(one, two)
+            try:
+                answer = desk.call(method, path, json=body)
+                content = answer.json() if answer.content else {}
+                results.append(
+                    (one, two, content.get("outcome", done) if isinstance(content, dict) else done)
+                )
+            except Ended as ended:
+                if len(pairs) == 1:
+                    raise
+                has_failed = True
+                results.append((one, two, ended.sentence))
+            step()
+    _tell(desk, results)
+    if has_failed:
+        raise Silent
+
+
+def _tell(desk: Desk, results: Iterable[tuple[object, ...]]) -> None:
+    rows = list(results)
+    desk.screen.rows(_PAIR, rows, {"links": [dict(zip(_PAIR, each, strict=True)) for each in rows]})
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise WrongUsage(f"{file} cannot be read: {error.strerror}") from None

@@ -1,0 +1,121 @@
+"""``adopt``, ``rebuild`` and ``back-link``: each repeats one request until nothing is left."""
+
+from pathlib import Path
+from time import sleep
+from typing import Annotated, Any
+
+import typer
+
+from operate.commands.settings import apply_document, existing, load
+from operate.desk import Desk
+from operate.errors import ProblemFound
+
+_NAMES = ("issue_id", "work_item_id", "outcome")
+_DONE = frozenset({"linked", "already-linked", "would-link"})
+# A service that asked the app to wait is asked again so often, after so many seconds.
+_TRIES, _WAIT = 5, 20.0
+
+Integration = Annotated[
+    str | None,
+    typer.Option(help="The name under which Sentry's integration knows the organization, if it is another."),
+]
+Document = Annotated[
+    Path | None,
+    typer.Option("--document", help="The document to store first, where the tables are gone."),
+]
+
+
+def adopt(desk: Desk, integration: Integration = None) -> None:
+    """Take over the links of Sentry's own Azure DevOps integration.
+
+    With --dry-run, say what would be linked, and what not and why. Nothing is written to any status or
+    assignee. Interrupted, it can be started again.
+
+    Examples:
+
+        sentry-ado adopt --dry-run
+
+        sentry-ado adopt --yes
+    """
+    first = _asked(desk, "adopt", {"dry_run": "1", "integration": integration})
+    labels = ", ".join(each["label"] for each in first["switch_off_in_sentry"])
+    desk.screen.say(
+        "Two writers would undo each other. In Sentry, under Settings, Integrations, Azure DevOps, these "
+        f"must be off: {labels}."
+    )
+    if not desk.dry_run:
+        desk.confirm("Are they off, and are the links to be taken over?")
+    dry = "1" if desk.dry_run else None
+    _show(desk, _all(desk, "adopt", {"dry_run": dry, "integration": integration}, "Taking over links …"))
+
+
+def rebuild(desk: Desk, document: Document = None) -> None:
+    """The tables are gone: make the links anew from what shows them in Sentry and in Azure DevOps.
+
+    Nothing is written to any status or assignee. Interrupted, it can be started again.
+
+    Examples:
+
+        sentry-ado rebuild --org fabrikam
+
+        sentry-ado rebuild --org fabrikam --document backup/fabrikam.json --yes
+    """
+    if document is not None:
+        apply_document(desk, load(document), *existing(desk))
+    if desk.dry_run:
+        desk.screen.say("The links would be made anew from the entries in Sentry and the items' hyperlinks.")
+        return
+    _show(desk, _all(desk, "rebuild", {}, "Making links anew …"))
+
+
+def back_link(desk: Desk) -> None:
+    """Have all links show on both their ends that do not yet, such as those of an older version.
+
+    Example:
+
+        sentry-ado back-link --org fabrikam
+    """
+    if desk.dry_run:
+        desk.screen.say("A hyperlink would be left on each work item, and an entry on each issue's page.")
+        return
+    queued, continuation = 0, None
+    with desk.waiting("Looking at links …"):
+        while True:
+            answer = _asked(desk, "links/back-link", {"continuation": continuation})
+            queued, continuation = queued + answer["queued"], answer["continuation"]
+            if continuation is None:
+                break
+    desk.screen.rows(("queued",), [(queued,)], {"queued": queued})
+
+
+def _all(desk: Desk, path: str, query: dict[str, Any], what: str) -> list[dict[str, Any]]:
+    """Repeat a request until nothing is left; raise ProblemFound if a service keeps it from going on."""
+    found: list[dict[str, Any]] = []
+    continuation, stopped = None, 0
+    with desk.waiting(what):
+        while True:
+            answer = _asked(desk, path, {**query, "continuation": continuation})
+            found += answer["links"]
+            continuation = answer["continuation"]
+            if continuation is None:
+                return found
+            stopped = stopped + 1 if answer["stopped"] else 0
+            if stopped == _TRIES:
+                _show(desk, found)
+                raise ProblemFound(f"It was stopped ({answer['stopped']}). Start it again to go on.")
+            if stopped:
+                sleep(_WAIT)
+
+
+def _asked(desk: Desk, path: str, query: dict[str, Any]) -> Any:
+    return desk.call("POST", path, query=query).json()
+
+
+def _show(desk: Desk, found: list[dict[str, Any]]) -> None:
+    """Show each pair once, by the last that became of it; raise ProblemFound if some are not linked."""
+    last = {(each["issue_id"], each["work_item_id"]): each for each in found}
+    rows = [tuple(each[name] for name in _NAMES) for each in last.values()]
+    desk.screen.rows(_NAMES, rows, list(last.values()))
+    left = sum(each["outcome"] not in _DONE for each in last.values())
+    if left:
+        raise ProblemFound(f"{left} of {len(last)} are not linked; the outcome says why.")

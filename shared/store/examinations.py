@@ -1,0 +1,72 @@
+"""What the last examination of each organization found wrong, so that others can tell of it at once."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from shared.domain.errors import NotFound
+from shared.domain.model import Side
+from shared.domain.rules.problems import Trouble
+from shared.store.tables import Delete, Replace, Table, readable
+
+_PARTITION = "examined"
+_MOST_KEPT = 50
+
+
+class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    kind: str
+    side: Side | None
+    detail: str
+    cure: str
+    since: float | None = None
+
+
+class Examined(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The problems that were found ``at`` (epoch seconds; 0: nobody has looked)."""
+
+    at: float = 0.0
+    kept: tuple[_Kept, ...] = ()
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        return [Trouble(each.kind, each.side, each.detail, each.cure, each.since) for each in self.kept]
+
+
+class ExaminationStore:
+    """A row for each connection, beside the documents. Losing it costs one examination."""
+
+    def __init__(self, table: Table, clock: Callable[[], float]) -> None:
+        self._table = table
+        self._clock = clock
+
+    def get(self, scope: str) -> Examined:
+        try:
+            return readable(self._table.get(_PARTITION, scope), Examined) or Examined()
+        except NotFound:
+            return Examined()
+
+    def all(self) -> dict[str, Examined]:
+        rows = ((row.key, readable(row, Examined)) for row in self._table.scan(_PARTITION, "", "~"))
+        return {scope: examined for scope, examined in rows if examined is not None}
+
+    def note(self, scope: str, troubles: Sequence[Trouble]) -> None:
+        """Keep what was found just now; a problem that was known keeps the moment since which it is."""
+        now = self._clock()
+        since = {(each.kind, each.detail): each.since for each in self.get(scope).kept}
+        kept = tuple(
+            _Kept(each.kind, each.side, each.detail, each.cure, since.get((each.kind, each.detail), now))
+            for each in troubles[:_MOST_KEPT]
+        )
+        self._keep(scope, Examined(now, kept))
+
+    def _keep(self, scope: str, examined: Examined) -> None:
+        self._table.apply(_PARTITION, Replace(scope, msgspec.json.encode(examined).decode(), None))
+
+    def touch(self, scope: str) -> None:
+        """Write what is there already, to see whether it can be written."""
+        self._keep(scope, self.get(scope))
+
+    def remove(self, scope: str) -> None:
+        with suppress(NotFound):
+            self._table.apply(_PARTITION, Delete(scope))

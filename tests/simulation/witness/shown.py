@@ -1,0 +1,50 @@
+"""Whether the links show on their ends, and nothing else of ours does."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from shared.domain.rules.back_links import Mark
+from shared.sentry.names import name_in_address
+from tests.simulation.witness.facts import Facts, Pair, pair_of
+
+
+class Shown:
+    """Reads the hyperlinks and the entries that the doubles hold."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def complaints(self, *, all_told: bool) -> Iterator[str]:
+        """Say what is not shown, or twice, or still; ``all_told`` says that every link there was is known."""
+        facts = self._facts
+        links = [link for link in facts.links() if not facts.is_kept_from(link)]
+        there = {
+            pair_of(link)
+            for link in links
+            # What is refused is told, and tried again in a day.
+            if link.back_links is not None
+            and not link.back_links.reason
+            and facts.find_issue(link.issue_id) is not None
+            and facts.find_item(link.work_item_id) is not None
+        }
+        shown = self._hyperlinks({item for _, item in there})
+        for pair, times in shown.items():
+            if times > 1:
+                yield f"work item {pair[1]} shows issue {pair[0]} {times} times"
+            if all_told and pair not in {pair_of(link) for link in facts.links()}:
+                yield f"work item {pair[1]} shows issue {pair[0]}, to which it is not linked"
+        for pair in there - shown.keys():
+            yield f"work item {pair[1]} does not show issue {pair[0]}"
+        for issue_id in {issue for issue, _ in there}:
+            if facts.sentry.entry(issue_id) is None:
+                yield f"issue {issue_id} shows no work item"
+
+    def _hyperlinks(self, items: set[int]) -> Counter[Pair]:
+        """Count the hyperlinks with our mark by the pair that they show."""
+        found: Counter[Pair] = Counter()
+        for item in items:
+            for url, comment in self._facts.ado.hyperlinks(item):
+                issue_id = name_in_address(url)
+                if issue_id is not None and comment == str(Mark.LINKED):
+                    found[issue_id, item] += 1
+        return found

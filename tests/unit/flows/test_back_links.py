@@ -1,0 +1,249 @@
+"""Back-links while workers die, lose races and lose answers, and while people unlink and link again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.domain.configuration import Configuration
+from shared.domain.errors import Forbidden, NotFound, SyncError, Throttled, Unavailable
+from shared.domain.messages import OutboundMessage
+from shared.domain.model import ExternalIssue
+from shared.domain.rules.back_links import Mark
+from shared.flows.back_links import LOST_AFTER, look_at_pair
+from shared.flows.linking import link, unlink
+from shared.flows.reconciling import reconcile
+from shared.store.organizations import Organization
+from tests.doubles.ado import BASE_URL, MemoryAdo
+from tests.doubles.sentry import MemorySentry
+from tests.doubles.services import KNOWN, MemoryServices
+
+SLUG, ISSUE, ITEM = "fabrikam", "100", 31
+OURS = str(Mark.LINKED)
+
+
+class Killed(BaseException):
+    """The worker died."""
+
+
+class Ado(MemoryAdo):
+    """Azure DevOps, where something happens right after a change of hyperlinks has landed."""
+
+    then: Callable[[], object] = staticmethod(lambda: None)
+    instead: Callable[[], object] = staticmethod(lambda: None)
+
+    def call(self, method: str, *args: Any, **sent: Any) -> Any:
+        if method == "PATCH":
+            self.instead()
+        answer = super().call(method, *args, **sent)
+        if method == "PATCH":
+            self.then()
+        return answer
+
+
+class World:
+    """One organization, with an issue and a work item that are linked."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.ado, self.sentry = Ado(clock=lambda: self.now), MemorySentry()
+        self.services = MemoryServices(self.ado, self.sentry, lambda: self.now)
+        self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
+        self.ado.add_item("Fix login", ITEM)
+        self.sentry.add_issue(issue_id=ISSUE)
+        self.link()
+
+    @property
+    def organization(self) -> Organization:
+        return self.services.organizations.get(SLUG)
+
+    def link(self, item: int = ITEM) -> None:
+        link(self.services, self.organization, ISSUE, item, None)
+
+    def unlink(self) -> None:
+        unlink(self.services, self.organization, ISSUE, ITEM)
+
+    def look(self, item: int = ITEM) -> str:
+        [outcome] = look_at_pair(OutboundMessage(SLUG, ISSUE, shown_on=item), self.services)
+        return outcome
+
+    def reconcile(self) -> list[bytes]:
+        """Run the reconciler, and return the messages about back-links that it puts."""
+        self._take_all()
+        reconcile(self.services, self.organization)
+        self.now += 300.0  # They come a few at a time.
+        return [body for body in self._take_all() if b"shown_on" in body]
+
+    def _take_all(self) -> list[bytes]:
+        found = []
+        while (received := self.services.outbound.receive()) is not None:
+            self.services.outbound.delete(received)
+            found.append(received.body)
+        return found
+
+    @property
+    def owed(self) -> float | None:
+        back_links = self.services.links.get(SLUG, ISSUE, ITEM).link.back_links
+        assert back_links is not None
+        return back_links.due
+
+    @property
+    def shown(self) -> list[str]:
+        return [comment for _, comment in self.ado.hyperlinks(ITEM)]
+
+    def failures(self) -> list[str | None]:
+        page = self.services.activity.page(SLUG, ISSUE, ITEM, None, 100)
+        return [entry.reason for entry in page.entries if entry.outcome == "failed"]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def meet(error: BaseException) -> Callable[[], object]:
+    def happens() -> None:
+        raise error
+
+    return happens
+
+
+def test_a_link_is_owed_until_it_shows_on_both_ends(world: World) -> None:
+    assert world.owed == world.now + LOST_AFTER
+    assert world.look() == "shown"
+    assert (world.shown, world.sentry.entry(ISSUE)) == ([OURS], world.ado.web_url(_project(world), ITEM))
+    assert world.owed is None
+    assert world.look() == "settled"
+
+
+def _project(world: World) -> str:
+    return world.ado.item(ITEM).project_id
+
+
+def test_a_worker_that_dies_after_its_write_leaves_one_hyperlink(world: World) -> None:
+    world.ado.then = meet(Killed())
+    with pytest.raises(Killed):
+        world.look()
+    world.ado.then = lambda: None
+    assert world.owed is not None
+    assert world.look() == "shown"
+    assert world.shown == [OURS]
+
+
+def test_a_worker_that_dies_while_it_takes_away_leaves_the_note_of_it(world: World) -> None:
+    world.look()
+    world.unlink()
+    world.ado.then = meet(Killed())
+    with pytest.raises(Killed):
+        world.look()
+    world.ado.then = lambda: None
+    assert world.look() == "taken-away"
+    assert (world.shown, world.sentry.entry(ISSUE)) == ([], None)
+    assert world.look() == "not-linked"
+
+
+def test_a_lost_message_is_put_again_by_the_reconciler(world: World) -> None:
+    assert world.reconcile() == []
+    world.now += LOST_AFTER
+    assert len(world.reconcile()) == 1
+    assert world.reconcile() == []  # one is on its way
+    world.look()
+    world.unlink()
+    world.now += LOST_AFTER
+    assert len(world.reconcile()) == 1  # also without any link
+
+
+def test_a_link_that_ends_while_it_is_shown_shows_no_more(world: World) -> None:
+    world.ado.then = world.unlink
+    assert world.look() == "taken-away"
+    world.ado.then = lambda: None
+    assert (world.shown, world.sentry.entry(ISSUE)) == ([], None)
+
+
+def test_a_pair_that_is_linked_again_while_it_is_taken_away_is_shown(world: World) -> None:
+    world.look()
+    world.unlink()
+
+    def linked_again() -> None:
+        world.ado.then = lambda: None
+        world.link()
+
+    world.ado.then = linked_again
+    assert world.look() == "shown"
+    assert world.shown == [OURS]
+    assert world.sentry.entry(ISSUE) is not None
+
+
+def test_a_race_for_the_work_item_is_run_again(world: World) -> None:
+    def edited() -> None:
+        world.ado.instead = lambda: None
+        world.ado.edit(ITEM, **{"System.State": "Active"})
+
+    world.ado.instead = edited
+    assert world.look() == "shown"
+    assert world.shown == [OURS]
+    # What a person did at a rev before ours is still news.
+    assert world.services.links.get(SLUG, ISSUE, ITEM).link.seen.item.rev == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (Unavailable("ado", "HTTP 503"), "not-yet"),
+        (Throttled("ado", "no answer", retry_after=30.0, silent=True), "not-yet"),
+        (Forbidden("ado", "HTTP 403", about="work item 31"), "refused"),
+        (NotFound("gone", kind="work-item-not-found"), "refused"),
+    ],
+)
+def test_what_fails_is_remembered_by_the_row(world: World, error: SyncError, outcome: str) -> None:
+    world.ado.instead = meet(error)
+    before = world.owed
+    assert world.look() == outcome
+    assert world.owed != before or world.owed == world.now + LOST_AFTER
+    world.look()
+    assert len(world.failures()) == (outcome == "refused")  # told once
+    world.ado.instead = lambda: None
+    assert world.look() == "shown"
+    assert world.owed is None
+
+
+def test_an_entry_that_may_not_be_removed_stays_and_is_told_once(world: World) -> None:
+    world.look()
+    world.sentry.may_remove_entries = False
+    world.unlink()
+    assert world.look() == "taken-away"
+    assert world.sentry.entry(ISSUE) is not None
+    assert world.look() == "not-linked"
+    assert world.failures() == ["entry-stays"]
+
+
+def test_the_entry_of_another_integration_is_left_alone(world: World) -> None:
+    elsewhere = ExternalIssue("7", "other-app", "X#1", "https://elsewhere.example/1")
+    world.sentry.show_on_page(ISSUE, elsewhere)
+    world.unlink()
+    world.look()
+    assert world.sentry.entry(ISSUE) == elsewhere.web_url
+
+
+def test_our_rev_is_no_news_to_any_link_of_the_work_item(world: World) -> None:
+    world.sentry.add_issue(issue_id="101")
+    link(world.services, world.organization, "101", ITEM, None)
+    world.look()
+    for stored in world.services.links.for_work_item(SLUG, ITEM):
+        assert stored.link.seen.item.rev == world.ado.item(ITEM).rev == 2
+
+
+def test_nothing_breaks_where_hyperlinks_make_no_revision(world: World) -> None:
+    world.ado.hyperlinks_make_revisions = False
+    assert world.look() == "shown"
+    assert world.ado.item(ITEM).rev == 1
+    world.unlink()
+    assert world.look() == "taken-away"
+    assert world.shown == []
+
+
+def test_a_message_of_another_connection_changes_nothing(world: World) -> None:
+    assert look_at_pair(OutboundMessage(SLUG, ISSUE, epoch="e", shown_on=ITEM), world.services) == [
+        "other-connection"
+    ]
+    assert world.shown == []
