@@ -126,6 +126,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: answers.ShownLink},
         body=_Submitted,
         segments={"name": {"enum": _parts("issue-link")}},
+        refusals=(409,),
     ),
     Operation(
         "sentry_components",
