@@ -6,6 +6,7 @@ RUN := .venv/bin/python -m
 
 SCHEDULES ?= 1000
 SEED ?= 0
+MINUTES ?= 30
 PYTEST_OPTIONS ?=
 MODULES ?=
 LOCK_OPTIONS ?=
@@ -25,7 +26,7 @@ LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --pytho
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test check format lock models bench chaos simulate mutants mutation clean
+.PHONY: help set-up demo run test check format lock openapi components models bench fuzz chaos simulate mutants mutation clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +70,16 @@ lock: ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 	@$(LOCK) requirements-models.in --output-file requirements-models.txt
 
+openapi: ## Describe the HTTP API as it is now, in functions/openapi.json
+	@$(PYTHON) simulator/setup.py check
+	@$(RUN) tests.surface
+
+components: ## List the components of the deployed app, as CycloneDX, in .local/components.cdx.json
+	@$(PYTHON) simulator/setup.py check
+	@mkdir -p .local
+	@.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --validate --output-file .local/components.cdx.json
+	@echo ".local/components.cdx.json"
+
 models: ## Read what Azure's libraries say of the resources in infra, after a change of their types or versions
 	@$(PYTHON) -m venv .venv-models
 	@.venv-models/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-models.txt
@@ -83,6 +94,9 @@ chaos: set-up ## Kill, cut off and overload the running app, and check that both
 simulate: ## Run random schedules of edits, lost hooks and crashes (SCHEDULES=1000 SEED=0, or SEED=clock)
 	@$(PYTHON) simulator/setup.py tools
 	@$(RUN) tests.simulation --schedules $(SCHEDULES) --seed $(SEED)
+
+fuzz: set-up ## Send damaged and hostile input to every parser and route (SEED=0 MINUTES=30)
+	@$(RUN) tests.fuzz --seed $(SEED) --minutes $(MINUTES)
 
 mutants: set-up ## Break the code on purpose and check that a test notices
 	@$(RUN) tests.simulation.mutants

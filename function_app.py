@@ -15,6 +15,7 @@ from functions import (
     hook_watchdog,
     inbound_sync,
     issue_links,
+    openapi,
     org_config,
     organizations,
     outbound_sync,
@@ -186,3 +187,9 @@ def show_admin_page(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("health", methods=["GET"], auth_level=ANONYMOUS)
 def report_health(req: func.HttpRequest) -> func.HttpResponse:
     return health.handle(req, services())
+
+
+@app.function_name("openapi")
+@app.route("openapi.json", methods=["GET"], auth_level=FUNCTION)
+def describe_surface(req: func.HttpRequest) -> func.HttpResponse:
+    return openapi.handle(req, services())

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 import azure.functions as func
 import requests
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueClient
 
 from functions import health
@@ -27,6 +28,8 @@ from simulator.ado import FakeAdo
 from simulator.azurite import Azurite
 from simulator.sentry import FakeSentry
 from simulator.sentry.hooks import compact, sign
+from tests.fuzz.oracle import secrets_among
+from tests.surface.holding import faults_of
 
 ROOT = Path(__file__).parents[2]
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -60,6 +63,11 @@ NO_TIMERS = {
 THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 
 
+def is_secret(setting: str) -> bool:
+    """Tell whether a setting is one that nobody may ever read again, of all organizations or of one."""
+    return setting.partition("__")[0] in SECRETS
+
+
 def eventually(is_true: Callable[[], object], *, patience: float = PATIENCE) -> None:
     """Check until it is true, or fail; the traceback shows what was waited for."""
     deadline = time.monotonic() + patience
@@ -89,6 +97,8 @@ class App:
             self._environ["AzureWebJobsStorage"] = storage
         self.storage = storage
         self._queues: dict[str, QueueClient] = {}
+        self._looked_at = 0  # characters of the log
+        self._secrets = [value for name, value in self._environ.items() if is_secret(name)]
         self._process: subprocess.Popen[str] | None = None
         self._session = requests.Session()
         self._session.trust_env = False
@@ -140,7 +150,20 @@ class App:
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request to a route of the app."""
-        return self._session.request(method, f"{self.url}/api/{path}", timeout=PATIENCE, **options)
+        return self._held(
+            self._session.request(method, f"{self.url}/api/{path}", timeout=PATIENCE, **options)
+        )
+
+    def send(self, request: requests.PreparedRequest) -> requests.Response:
+        return self._held(self._session.send(request, timeout=PATIENCE))
+
+    def _held(self, answer: requests.Response) -> requests.Response:
+        """Fail for an answer that is not described, and for one that holds a secret."""
+        faults = list(faults_of(answer))
+        assert not faults, faults
+        leaked = secrets_among([answer.text, str(answer.headers)], self._secrets)
+        assert not leaked, leaked
+        return answer
 
     def health(self) -> dict[str, Any]:
         """Return what a fresh instance on the same storage says: a running one repeats itself for a while."""
@@ -155,6 +178,24 @@ class App:
             f"{self.url}/admin/functions/{function}", json={"input": text}, timeout=PATIENCE
         )
         assert answer.status_code == 202, answer.text
+
+    def leaked(self) -> list[str]:
+        """Return which lines of the log since the last look, rows and messages hold a secret."""
+        kept = [*self._rows(), *self._messages(), self.log()[self._looked_at :]]
+        self._looked_at += len(kept[-1])
+        return secrets_among((line for text in kept for line in text.splitlines()), self._secrets)
+
+    def _rows(self) -> Iterator[str]:
+        with TableServiceClient.from_connection_string(self.storage) as service:
+            for table in service.list_tables():
+                for row in service.get_table_client(table.name).list_entities():
+                    yield json.dumps(row, default=str, ensure_ascii=False)
+
+    def _messages(self) -> Iterator[str]:
+        for name in (*QUEUES, *(f"{name}-poison" for name in QUEUES)):
+            with suppress(ResourceNotFoundError):
+                for message in self._queue(name).peek_messages(32):
+                    yield base64.b64decode(message.content).decode("utf-8", "replace")
 
     def messages(self, suffix: str = "") -> int:
         """Count what is on the two queues: waiting, put back or being worked on."""

@@ -41,12 +41,15 @@ def app(account: FakeAdo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ) as running,
     ):
         yield running
+        assert running.leaked() == []
 
 
 @pytest.fixture
 def pair(app: App) -> Iterator[Pair]:
     with Pair.beside(app) as pair:
         yield pair
+        # An answer is looked at as it comes. What is kept is looked at here, before it is gone.
+        assert app.leaked() == []
         # Nothing that a test left, a message or an organization, may affect the next one.
         pair.ask("DELETE", "config")
     app.clear()
