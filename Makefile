@@ -26,7 +26,7 @@ LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --pytho
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test check format lock openapi components models bench fuzz chaos simulate mutants mutation clean
+.PHONY: help set-up demo run test test-long check format lock openapi components models bench fuzz chaos simulate mutants mutation clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,7 +44,11 @@ run: ## Start everything and keep it running, with pages to play on (PORT=7071 K
 
 test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
 	@$(PYTHON) simulator/setup.py test
-	@$(RUN) pytest -q -n 4 --dist loadfile $(PYTEST_OPTIONS)
+	@$(RUN) pytest -q -n 4 --dist loadfile -m "not long" $(PYTEST_OPTIONS)
+
+test-long: ## Run the tests that wait for a minute or more of real time
+	@$(PYTHON) simulator/setup.py test
+	@$(RUN) pytest -q -m long $(PYTEST_OPTIONS)
 
 check: ## Check format, lint and types (the page's too), the direction of imports, and what deploys the app
 	@$(PYTHON) simulator/setup.py check

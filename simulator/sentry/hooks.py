@@ -62,6 +62,11 @@ def compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True).encode()
 
 
+# What people tick under Webhooks. Rules with our action, and installing, tell whatever is ticked.
+# https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
+_TICKED = frozenset({"comment", "error", "issue"})
+
+
 class HookSender:
     """Sends each hook once, from a thread of its own.
 
@@ -106,7 +111,8 @@ class HookSender:
         self._thread.join()
 
     def put(self, hook: Hook) -> None:
-        if self.webhook_url is None or hook.resource not in self._integration.events:
+        unticked = _TICKED - self._integration.events
+        if self.webhook_url is None or hook.resource in unticked:
             return
         with self._changed:
             due = time.monotonic() + self.weather.delay + self._random.uniform(0, self.weather.reorder)

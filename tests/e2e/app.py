@@ -282,8 +282,8 @@ class Pair:
         self.sentry.webhook_url = f"{self.app.url}/api/{self.sentry_route}"
         return self
 
-    def subscribe(self, **inputs: str) -> None:
-        for event in ("updated", "deleted", "restored", "commented"):
+    def subscribe(self, *events: str, **inputs: str) -> None:
+        for event in events or ("updated", "deleted", "restored", "commented"):
             self.ado.subscribe(f"{self.app.url}/api/{self.ado_route}", f"workitem.{event}", **inputs)
 
     def link(self, issue_id: str, work_item_id: int, **choices: str) -> dict[str, Any]:

@@ -279,6 +279,7 @@ def test_the_rule_of_a_merged_issue_finds_what_it_became(connected: Pair) -> Non
     assert [(each["issue_id"], each["work_item_id"]) for each in connected.links()] == [(other, item.id)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lands", [True, False])
 def test_a_lost_answer_makes_no_second_item(connected: Pair, lands: bool) -> None:
     save_rule(connected)
@@ -289,6 +290,7 @@ def test_a_lost_answer_makes_no_second_item(connected: Pair, lands: bool) -> Non
     assert len(made(connected)) == 1
 
 
+@pytest.mark.long
 def test_a_throttled_creation_waits_its_time(connected: Pair) -> None:
     save_rule(connected)
     connected.ado.meet(throttled(1), path=CREATE)

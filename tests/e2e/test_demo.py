@@ -196,7 +196,7 @@ def test_a_kept_playground_goes_on_at_its_port_with_its_key(tmp_path: Path) -> N
         assert "engine" not in said
         ado, sentry, admin, health = addresses_in(said)
         assert health == f"http://127.0.0.1:{port}/api/health"
-        assert admin.endswith("?code=mine")
+        assert admin.endswith("#key=mine")
         with session() as asked:
             rows = "issue_id,work_item_id\n103,34\n104,35\n"
             headers = {"x-functions-key": "mine", "Content-Type": "text/csv"}

@@ -14,6 +14,7 @@ from simulator.azurite import Azurite
 from tests.e2e.app import ADO_TOKEN, HOOK_SECRET, PATIENCE, SECRETS, App, Pair, app_folder, eventually
 
 EVENTS = ["workitem.deleted", "workitem.restored", "workitem.updated"]
+WATCHED = ("updated", "deleted", "restored")
 NEW_SECRET = "newer-hook-secret"
 STATE = "System.State"
 
@@ -136,18 +137,18 @@ def test_what_somebody_deleted_is_made_anew_and_what_was_lost_is_found(pair: Pai
 
 
 def test_what_belonged_to_somebody_who_left_is_made_anew(pair: Pair) -> None:
-    pair.subscribe(httpHeaders=f"Shared-Secret: {HOOK_SECRET}")
+    pair.subscribe(*WATCHED, httpHeaders=f"Shared-Secret: {HOOK_SECRET}")
     pair.ado.deactivate(pair.ado.service)
     told = watch(pair)
     assert (told["made"], told["removed"], ours(pair)) == (3, 3, EVENTS)
 
 
 def test_twins_are_removed_and_what_is_not_ours_stays(pair: Pair) -> None:
-    pair.subscribe(httpHeaders=f"Shared-Secret: {HOOK_SECRET}")
+    pair.subscribe(*WATCHED, httpHeaders=f"Shared-Secret: {HOOK_SECRET}")
     pair.ado.subscribe(f"{pair.app.url}/api/{pair.ado_route}", project="Fabrikam-Fiber")
     other = pair.ado.subscribe("http://127.0.0.1:9/elsewhere")
     watch(pair)
-    pair.subscribe(basicAuthUsername="me", basicAuthPassword=HOOK_SECRET)
+    pair.subscribe(*WATCHED, basicAuthUsername="me", basicAuthPassword=HOOK_SECRET)
     watch(pair)
     assert ours(pair) == EVENTS
     assert other in {each.id for each in pair.ado.subscriptions}

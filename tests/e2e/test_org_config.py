@@ -131,6 +131,7 @@ def test_a_put_says_what_it_changed(pair: Pair) -> None:
     assert created.json()["changed"] == [
         "ado_search_url",
         "ado_url",
+        "back_links",
         "people.ann@corp.example",
         "sentry_organization",
         "sentry_url",

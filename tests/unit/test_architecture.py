@@ -279,4 +279,10 @@ def test_what_the_app_needs_is_deployed_and_nothing_else() -> None:
 def test_of_what_is_deployed_only_caches_and_declared_types_are_left_out(folder: str) -> None:
     files = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()]
     assert {path.suffix for path in files if is_left_out(path)} <= {".pyc", ".ts"}
-    assert {path.suffix for path in files if not is_left_out(path)} <= {".py", ".html", ".css", ".js"}
+    assert {path.suffix for path in files if not is_left_out(path)} <= {
+        ".py",
+        ".html",
+        ".css",
+        ".js",
+        ".json",
+    }
