@@ -49,6 +49,7 @@ def _among_organizations(scale: Scale) -> Iterator[Measured]:
 
 
 def _steady_runs(crowd: Crowd, scale: Scale) -> Sequence[Run]:
+    crowd.steady_run()  # It asks what is asked once an hour.
     return [crowd.steady_run() for _ in range(scale.rounds)]
 
 
@@ -97,6 +98,7 @@ def _unannounced(scale: Scale) -> Iterator[Measured]:
     """Let 100 edits be made on each side, of which no hook tells, and the reconciler find them."""
     links = max(EDITS, scale.of(EDITED_BESIDE))
     crowd = Crowd(links, projects=10)
+    crowd.steady_run()  # It asks what is asked once an hour.
     is_carried_over = Edits(crowd, links, EDITS // 2).make()
     runs: list[Run] = []
     while not is_carried_over() and len(runs) < MOST_RUNS:

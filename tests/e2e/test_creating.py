@@ -351,7 +351,7 @@ def test_a_state_for_archived_issues_is_gone_to_and_come_back_from(connected: Pa
     connected.settle()
     assert connected.state(number) == "Resolved"
     connected.sentry.unarchive(issue_id)
-    connected.ask("POST", f"reconcile?issue_id={issue_id}&work_item_id={number}")
+    connected.ask("POST", "reconcile", json={"issue_id": issue_id, "work_item_id": number})
     eventually(lambda: connected.state(number) == "New", patience=60)
     assert connected.status(issue_id) == "unresolved"
 
