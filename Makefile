@@ -46,7 +46,7 @@ test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
 	@$(PYTHON) simulator/setup.py test
 	@$(RUN) pytest -q -n 4 --dist loadfile -m "not long" $(PYTEST_OPTIONS)
 
-test-long: ## Run the tests that wait for a minute or more of real time
+test-long: ## Run the tests that wait for a minute, or are many that take seconds
 	@$(PYTHON) simulator/setup.py test
 	@$(RUN) pytest -q -m long $(PYTEST_OPTIONS)
 

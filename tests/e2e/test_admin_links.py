@@ -9,6 +9,9 @@ import pytest
 from tests.e2e.admin import ASSIGNEE, CAROL, STATE, Page
 from tests.e2e.app import eventually
 
+# Each takes seconds, and there are many; make test-long runs them.
+pytestmark = pytest.mark.long
+
 # A line.
 
 

@@ -8,6 +8,9 @@ from selenium.webdriver.common.keys import Keys
 from simulator.ado.processes import BASIC
 from tests.e2e.admin import COMMENTS, FABRIKAM, SWITCHES, Page, problem
 
+# Each takes seconds, and there are many; make test-long runs them.
+pytestmark = pytest.mark.long
+
 # The document.
 
 

@@ -14,6 +14,9 @@ from shared.version import VERSION
 from tests.e2e.app import ADO_TOKEN, SENTRY_TOKEN, App, Pair, eventually
 from tests.e2e.operating import Operator, operated, public_app
 
+# Each takes seconds, and there are many; make test-long runs them.
+pytestmark = pytest.mark.long
+
 STATE = "System.State"
 CAROL = "carol@corp.example"
 NAMES = [
