@@ -437,3 +437,28 @@ def test_an_archived_issue_that_is_resolved_while_it_is_linked_is_copied_as_reso
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_an_item_that_is_done_and_open_again_before_anybody_looks_was_not_reopened() -> None:
+    """Issues 100 and 101 share a Duplicate, are archived for it, and a person takes 101 out of the archive.
+
+    The item is opened for 101, which goes no further: 100 stays archived. Then somebody closes the item as
+    a Duplicate and reopens it at once. Nobody has seen it done, so nothing has changed for 100.
+    """
+    schedule = Schedule(
+        seed=0,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 31), ("101", 31)),
+        settings=("archive_reasons=Duplicate",),
+        actions=(
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("rest"),
+            Action("unresolve", issue="101"),
+            Action("rest"),
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("set-state", item=31, value="New"),
+            Action("pass", value="300"),
+        ),
+    )
+    assert complaints(schedule) == []

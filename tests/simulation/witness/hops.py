@@ -1,10 +1,11 @@
 """The law that an edit travels one hop: what we wrote to an end is no change of it for its other links."""
 
 import itertools
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from tests.simulation.laws import Law, Verdicts
-from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, ends_of
+from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, ends_of, item_end
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,20 @@ class Hops:
         self._verdicts = verdicts
         self._numbers = itertools.count(1)
         self._last: dict[tuple[str, str], Change] = {}
+        # Of each work item, the revisions that changed what its state counts as.
+        self._statuses: dict[str, list[tuple[int, Change]]] = defaultdict(list)
         # Links that copy one side over, or that have come to another issue, carry what they find there.
         self.may_carry: set[Pair] = set()
         self._parted = False
 
     def person_changed(self, end: str, name: str) -> None:
-        self._last[end, name] = Change(next(self._numbers))
+        self._note(end, name, Change(next(self._numbers)))
+
+    def _note(self, end: str, name: str, change: Change) -> None:
+        self._last[end, name] = change
+        kind, key = end.split()
+        if name == STATUS and kind == "item":
+            self._statuses[end].append((self._facts.ado.item(int(key)).rev, change))
 
     def parted(self) -> None:
         """Note that a link ended: whoever waited for its other partners may go on now."""
@@ -47,7 +56,7 @@ class Hops:
         change = Change(next(self._numbers))
         if in_time:
             change = replace(change, pair=pair, token=worker.token, at=self._facts.clock())
-        self._last[end, name] = change
+        self._note(end, name, change)
 
     def _is_carried_on(self, worker: Worker, source: Change, pair: Pair, name: str) -> bool:
         """Tell whether a write passes on what another one of ours had put there, as its worker could know."""
@@ -65,6 +74,11 @@ class Hops:
         """Tell whether the last change at either end was ours for another link, which goes no further."""
         changes = [self._last.get((end, name), _NEVER) for end in ends_of(pair)]
         return max(changes, key=lambda change: change.number).pair not in {None, pair}
+
+    def stands_for_another(self, pair: Pair, rev: int) -> bool:
+        """Tell whether the work item's status at a revision was what we had written for another link."""
+        changes = [change for at, change in self._statuses[item_end(pair[1])] if at <= rev]
+        return bool(changes) and changes[-1].pair not in {None, pair}
 
     def _agree(self, pair: Pair, name: str) -> bool:
         issue, item = self._facts.find_issue(pair[0]), self._facts.ado.item(pair[1])

@@ -55,6 +55,7 @@ class Life:
     ``landed`` those after a write of ours that is not on record yet, and that no person made;
     ``warned`` those of which it is on record that one will be overwritten;
     ``left_alone`` those of which it is on record that they stay as they are.
+    ``stays_archived`` says that the link saw its item opened by us for another one, which goes no further.
     """
 
     left_alone: set[tuple[str, Values]]
@@ -69,6 +70,7 @@ class Life:
     refused: str | None = None
     health: Health = field(default_factory=Health)
     waits: bool = False
+    stays_archived: bool = False
 
 
 class Lives:
@@ -270,6 +272,10 @@ class Lives:
             self.against(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
         self._verify_patience(life.health, link)
         life.claim, life.rev, life.health = claim, link.seen.item.rev, link.health
+        if self._seen(link, STATUS)[ITEM] is not IssueStatus.UNRESOLVED:
+            life.stays_archived = False
+        elif self._hops.stands_for_another(pair_of(link), link.seen.item.rev):
+            life.stays_archived = True
         if claim is None and link.health.word == "settled":
             life.warned.clear()
         for name in list(life.landed):
@@ -448,7 +454,7 @@ class Lives:
             if self._hops.was_settled_by_another(pair_of(link), name):
                 continue
             reopened = name == STATUS and values[ITEM] is IssueStatus.UNRESOLVED
-            if reopened and self._is_own_archive(issue) and self._comes_back(link):
+            if reopened and self._is_own_archive(issue) and self._comes_back(link, life):
                 yield "we archived the issue, its item is open again, and it is still archived"
             # An archived issue is never copied at linking, and no news to a link that wanted to.
             copied_nothing = life.copied and values[ISSUE] is IssueStatus.IGNORED
@@ -461,11 +467,15 @@ class Lives:
             ):
                 yield f"its assignee {values} was refused, is known by now and was not tried again"
 
-    def _comes_back(self, link: IssueLink) -> bool:
-        """Tell whether the reopening of the item is to take the issue out of the archive."""
+    def _comes_back(self, link: IssueLink, life: Life) -> bool:
+        """Tell whether the reopening of the item is to take the issue out of the archive.
+
+        An item that is done and open again before anybody looks has not been reopened since we left it.
+        """
         configuration = self._facts.configuration
         is_on = configuration.issue_sync and configuration.sync_status_reverse
-        return is_on and not self._facts.reconfigured and link.health.word == "settled"
+        is_well = link.health.word == "settled"
+        return is_on and is_well and not (self._facts.reconfigured or life.stays_archived)
 
     def _is_ambiguous(self, link: IssueLink, item: WorkItem) -> bool:
         """Tell whether the revision that was seen has been taken away, and another one has its number."""
