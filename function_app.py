@@ -2,30 +2,7 @@
 
 import azure.functions as func
 
-from functions import (
-    activity,
-    admin,
-    ado_webhook,
-    adopt,
-    copy_link,
-    doctor,
-    events,
-    explain,
-    health,
-    hook_watchdog,
-    inbound_sync,
-    issue_links,
-    openapi,
-    org_config,
-    organizations,
-    outbound_sync,
-    rebuild,
-    reconcile,
-    search,
-    sentry_components,
-    sentry_webhook,
-    status,
-)
+import functions
 from shared.services import services
 from shared.store.queues import INBOUND_QUEUE, OUTBOUND_QUEUE
 
@@ -38,61 +15,61 @@ FUNCTION = func.AuthLevel.FUNCTION
 @app.function_name("ado_webhook")
 @app.route("ado/{organization}/webhook", methods=["POST"], auth_level=ANONYMOUS)
 def receive_ado_hook(req: func.HttpRequest) -> func.HttpResponse:
-    return ado_webhook.handle(req, services())
+    return functions.ado_webhook.handle(req, services())
 
 
 @app.function_name("sentry_webhook")
 @app.route("sentry/{organization}/webhook", methods=["POST"], auth_level=ANONYMOUS)
 def receive_sentry_hook(req: func.HttpRequest) -> func.HttpResponse:
-    return sentry_webhook.handle(req, services())
+    return functions.sentry_webhook.handle(req, services())
 
 
 @app.function_name("inbound_sync")
 @app.queue_trigger("message", INBOUND_QUEUE, STORAGE)
 def sync_inbound(message: func.QueueMessage) -> None:
-    inbound_sync.handle(message, services())
+    functions.inbound_sync.handle(message, services())
 
 
 @app.function_name("outbound_sync")
 @app.queue_trigger("message", OUTBOUND_QUEUE, STORAGE)
 def sync_outbound(message: func.QueueMessage) -> None:
-    outbound_sync.handle(message, services())
+    functions.outbound_sync.handle(message, services())
 
 
 @app.function_name("reconcile")
 @app.timer_trigger("timer", "0 */5 * * * *")
 def reconcile_organizations(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the trigger requires it
-    reconcile.handle_timer(services())
+    functions.reconcile.handle_timer(services())
 
 
 @app.function_name("reconcile_now")
 @app.route("organizations/{organization}/reconcile", methods=["POST"], auth_level=FUNCTION)
 def reconcile_organization(req: func.HttpRequest) -> func.HttpResponse:
-    return reconcile.handle(req, services())
+    return functions.reconcile.handle(req, services())
 
 
 @app.function_name("hook_watchdog")
 @app.timer_trigger("timer", "0 2/15 * * * *")
 def watch_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the trigger requires it
-    hook_watchdog.handle_timer(services())
+    functions.hook_watchdog.handle_timer(services())
 
 
 @app.function_name("hooks")
 @app.route("organizations/{organization}/hooks", methods=["GET", "POST", "DELETE"], auth_level=FUNCTION)
 def show_subscriptions(req: func.HttpRequest) -> func.HttpResponse:
-    return hook_watchdog.handle(req, services())
+    return functions.hook_watchdog.handle(req, services())
 
 
 @app.function_name("search")
 @app.route("organizations/{organization}/search", methods=["GET"], auth_level=FUNCTION)
 def search_work_items(req: func.HttpRequest) -> func.HttpResponse:
-    return search.handle(req, services())
+    return functions.search.handle(req, services())
 
 
 @app.function_name("sentry_components")
 @app.route("sentry/{organization}/{area}/{name}", methods=["GET", "POST"], auth_level=ANONYMOUS)
 def serve_sentry_form(req: func.HttpRequest) -> func.HttpResponse:
-    return sentry_components.handle(req, services())
+    return functions.sentry_components.handle(req, services())
 
 
 @app.function_name("org_config")
@@ -102,7 +79,7 @@ def serve_sentry_form(req: func.HttpRequest) -> func.HttpResponse:
     auth_level=FUNCTION,
 )
 def configure_organization(req: func.HttpRequest) -> func.HttpResponse:
-    return org_config.handle(req, services())
+    return functions.org_config.handle(req, services())
 
 
 @app.function_name("issue_links")
@@ -112,7 +89,7 @@ def configure_organization(req: func.HttpRequest) -> func.HttpResponse:
     auth_level=FUNCTION,
 )
 def link_issues(req: func.HttpRequest) -> func.HttpResponse:
-    return issue_links.handle(req, services())
+    return functions.issue_links.handle(req, services())
 
 
 @app.function_name("activity")
@@ -122,7 +99,7 @@ def link_issues(req: func.HttpRequest) -> func.HttpResponse:
     auth_level=FUNCTION,
 )
 def list_activity(req: func.HttpRequest) -> func.HttpResponse:
-    return activity.handle(req, services())
+    return functions.activity.handle(req, services())
 
 
 @app.function_name("copy_link")
@@ -132,64 +109,64 @@ def list_activity(req: func.HttpRequest) -> func.HttpResponse:
     auth_level=FUNCTION,
 )
 def copy_one_side(req: func.HttpRequest) -> func.HttpResponse:
-    return copy_link.handle(req, services())
+    return functions.copy_link.handle(req, services())
 
 
 @app.function_name("adopt")
 @app.route("organizations/{organization}/adopt", methods=["POST"], auth_level=FUNCTION)
 def adopt_links(req: func.HttpRequest) -> func.HttpResponse:
-    return adopt.handle(req, services())
+    return functions.adopt.handle(req, services())
 
 
 @app.function_name("rebuild")
 @app.route("organizations/{organization}/rebuild", methods=["POST"], auth_level=FUNCTION)
 def rebuild_links(req: func.HttpRequest) -> func.HttpResponse:
-    return rebuild.handle(req, services())
+    return functions.rebuild.handle(req, services())
 
 
 @app.function_name("explain")
 @app.route("organizations/{organization}/explain", methods=["GET"], auth_level=FUNCTION)
 def explain_one(req: func.HttpRequest) -> func.HttpResponse:
-    return explain.handle(req, services())
+    return functions.explain.handle(req, services())
 
 
 @app.function_name("organizations")
 @app.route("organizations", methods=["GET"], auth_level=FUNCTION)
 def list_organizations(req: func.HttpRequest) -> func.HttpResponse:
-    return organizations.handle(req, services())
+    return functions.organizations.handle(req, services())
 
 
 @app.function_name("status")
 @app.route("organizations/{organization}/status", methods=["GET"], auth_level=FUNCTION)
 def show_status(req: func.HttpRequest) -> func.HttpResponse:
-    return status.handle(req, services())
+    return functions.status.handle(req, services())
 
 
 @app.function_name("doctor")
 @app.route("organizations/{organization}/doctor", methods=["GET"], auth_level=FUNCTION)
 def examine_organization(req: func.HttpRequest) -> func.HttpResponse:
-    return doctor.handle(req, services())
+    return functions.doctor.handle(req, services())
 
 
 @app.function_name("events")
 @app.route("organizations/{organization}/events", methods=["GET"], auth_level=FUNCTION)
 def list_events(req: func.HttpRequest) -> func.HttpResponse:
-    return events.handle(req, services())
+    return functions.events.handle(req, services())
 
 
 @app.function_name("admin")
 @app.route("organizations/{organization}/admin", methods=["GET"], auth_level=ANONYMOUS)
 def show_admin_page(req: func.HttpRequest) -> func.HttpResponse:
-    return admin.handle(req, services())
+    return functions.admin.handle(req, services())
 
 
 @app.function_name("health")
 @app.route("health", methods=["GET"], auth_level=ANONYMOUS)
 def report_health(req: func.HttpRequest) -> func.HttpResponse:
-    return health.handle(req, services())
+    return functions.health.handle(req, services())
 
 
 @app.function_name("openapi")
 @app.route("openapi.json", methods=["GET"], auth_level=FUNCTION)
 def describe_surface(req: func.HttpRequest) -> func.HttpResponse:
-    return openapi.handle(req, services())
+    return functions.openapi.handle(req, services())

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bench.deliveries import Delivery, signed
 from bench.desk import Counted, deliver_from_ado, deliver_from_sentry, work_off
 from shared.domain.configuration import Configuration
-from shared.domain.model import IssueLink
+from shared.domain.model import BackLinks, IssueLink
 from shared.flows.linking import link
 from shared.flows.reconciling import reconcile_all
 from simulator.ado.catalog import Project, default_catalog
@@ -85,7 +85,8 @@ class Crowd:
             item = self.ado.real.add_item("Fix login", number, project=names[number % len(names)])
             self.sentry.real.add_issue(issue_id=str(number))
             if template is None:
-                template = link(self.services, organization, str(number), number, None)
+                made = link(self.services, organization, str(number), number, None)
+                template = replace(made, back_links=BackLinks())  # Both its ends show it already.
             else:
                 own = {"issue_id": str(number), "work_item_id": number, "project_id": item.project_id}
                 self.services.links.add(replace(template, **own))

@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from shared.ado.answers import WorkItemFields
+from shared.ado.delivery import Delivery
 from shared.ado.identity import assignee_from_identity, name_from_identity
 from shared.domain.comments import InboundComments, SaidInAdo, author_of, carried, may_be_marked
 from shared.domain.connection import NOBODY, Identity, ado_place, is_foreign
@@ -108,7 +109,7 @@ def parse(
     ``comments`` says which comments are; ``reads_reasons`` says that a change of the reason for a state is of
     interest there.
     """
-    delivery = decode_delivery(body)
+    delivery = decode_delivery(body, Delivery)
     if not isinstance(delivery, dict) or not isinstance(delivery.get("eventType"), str):
         raise Malformed("the body is not a service hook event: no eventType")
     event = _EVENTS.get(delivery["eventType"])

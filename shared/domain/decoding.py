@@ -4,6 +4,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -61,30 +62,35 @@ def _repeated(value: Any, path: str, depth: int) -> Iterator[str]:
             yield from _repeated(inner, f"{path}[{place}]", depth - 1)
 
 
-def decode_delivery(body: bytes) -> Any:
+def decode_delivery(body: bytes, read: type[msgspec.Struct] | None = None) -> Any:
     """Decode any JSON that a vendor sends, its text mended, or raise Malformed.
+
+    ``read`` has the members that are of interest. The others are skipped, which takes a third of the time; of
+    a body in another shape, everything is there.
 
     ADO quirk: it cuts a title at 255 UTF-16 units, which may split a character; .NET encodes the half
     character, and strict decoders reject it. A broken character is no reason to lose an event, nor is a NUL,
     which storage and other services refuse: both become a question mark.
     """
     body = body.removeprefix(codecs.BOM_UTF8)
+    if read is not None:
+        with suppress(*_UNREADABLE):
+            return _without_nul(msgspec.json.encode(msgspec.json.decode(body, type=read)))
     try:
-        if _NUL not in body:
-            return msgspec.json.decode(body)
-        return msgspec.json.decode(_without_nul(msgspec.json.decode(body)))
+        content = msgspec.json.decode(body)
+        return _without_nul(msgspec.json.encode(content)) if _NUL in body else content
     except _UNREADABLE:
         try:
             mended = json.dumps(json.loads(body.decode()), ensure_ascii=False)
             whole = mended.encode("utf-8", "replace")
-            return msgspec.json.decode(_without_nul(msgspec.json.decode(whole)))
+            return _without_nul(msgspec.json.encode(msgspec.json.decode(whole)))
         except (ValueError, RecursionError) as error:
             raise Malformed("the body is not JSON") from error
 
 
-def _without_nul(content: Any) -> bytes:
-    """Encode a value, its NULs replaced: written anew, each stands as the same escape."""
-    return _ESCAPED_NUL.sub(rb"\1?", msgspec.json.encode(content))
+def _without_nul(encoded: bytes) -> Any:
+    """Decode what msgspec encoded, its NULs replaced: as it writes them, each stands as the same escape."""
+    return msgspec.json.decode(_ESCAPED_NUL.sub(rb"\1?", encoded) if _NUL in encoded else encoded)
 
 
 def _explained(error: Exception) -> str:

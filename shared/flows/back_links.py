@@ -6,7 +6,6 @@ What is owed stands in the link's row, and for a link that ended in a row of its
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
@@ -152,8 +151,7 @@ def _look(pair: "_Pair") -> str:
     return outcome
 
 
-@dataclass
-class _Pair:
+class _Pair(msgspec.Struct, dict=True):
     """An issue and a work item, and what both services show of each other."""
 
     services: Services

@@ -5,7 +5,6 @@ import csv
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -197,8 +196,7 @@ def link_all(services: Services, organization: Organization, pairs: Sequence[Pai
             yield result
 
 
-@dataclass
-class _Run:
+class _Run(msgspec.Struct):
     """One request's work on the pairs that are not linked yet."""
 
     services: Services

@@ -1,7 +1,6 @@
 """Carrying comments from a Sentry issue to the discussions of its work items: new, edited and deleted."""
 
-from dataclasses import dataclass
-
+import msgspec
 from msgspec.structs import replace
 
 from shared.ado.comments import rendered
@@ -135,8 +134,7 @@ def _has_waited(services: Services, message: OutboundMessage) -> bool:
     return services.clock() - message.since >= _LINK_MAY_FOLLOW_FOR
 
 
-@dataclass(frozen=True)
-class _SaidOnIssue:
+class _SaidOnIssue(msgspec.Struct, frozen=True):
     """A change of a comment on an issue; ``told`` is what the hook told, if it told anything."""
 
     sentry: SentryClient

@@ -1,7 +1,6 @@
 """Telling a work item that was reopened why: its issue came back, in which release, and how often."""
 
-from dataclasses import dataclass
-
+import msgspec
 from msgspec.structs import replace
 
 from shared.ado.comments import regression_html
@@ -96,8 +95,7 @@ def _wait(message: OutboundMessage, services: Services) -> str:
     return WAITS
 
 
-@dataclass(frozen=True)
-class _Regression:
+class _Regression(msgspec.Struct, frozen=True):
     sentry: SentryClient
     issue: SentryIssue
     activity_id: str

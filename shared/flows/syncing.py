@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.domain.errors import (
@@ -35,8 +35,7 @@ _BANS_NOTED = 5
 _WAITS, _BETWEEN = 10, 0.5
 
 
-@dataclass(frozen=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     """The links of a message, in the order in which they are settled, by the ids of their other ends.
 
     Each is read when its turn comes. ``is_rest`` says that an earlier unit of work left them. ``others``

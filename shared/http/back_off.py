@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from shared.domain.errors import Throttled, Unauthorized
 
@@ -12,8 +13,7 @@ _PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of docs/failures.md#back
 _REFUSALS_BEFORE_PAUSE = 3
 
 
-@dataclass
-class BackOff:
+class BackOff(msgspec.Struct):
     """The waits of one organization at one service. They are kept apart, so that each ends by itself.
 
     It spares the service; correctness does not depend on it. Each instance of the app has its own, in memory.
@@ -23,10 +23,10 @@ class BackOff:
     _slowed_until: float = 0.0
     _refused_until: float = 0.0
     _silent_until: float | None = None
-    _spent_until: dict[str, float] = field(default_factory=dict)
+    _spent_until: dict[str, float] = msgspec.field(default_factory=dict)
     _silent_because: str = ""
     _refusals: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def verify(self, service: str, quota: str = "") -> None:
         """Raise the error of an earlier call again while its wait lasts, instead of a new call.

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -52,8 +51,7 @@ class Meaning(StrEnum):
     SEVERAL = ASSIGNEE_AMBIGUOUS
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Makes the calls of one vendor client; the clients say what they mean, this alone knows HTTP.
 
     ``problem_of`` finds the vendor's own sentence in the decoded body of a refusal. ``missing_version_in``
@@ -66,9 +64,9 @@ class Caller:
     auth: AuthBase | None
     headers: Mapping[str, str]
     problem_of: Callable[[Any], str]
-    missing_version_in: Callable[[Any], str] = field(default=lambda _content: "", kw_only=True)
-    meaning_of: Callable[[Any], Meaning] = field(default=lambda _content: Meaning.REFUSED, kw_only=True)
-    back_off: BackOff = field(default_factory=BackOff)
+    missing_version_in: Callable[[Any], str] = msgspec.field(default=lambda _content: "")
+    meaning_of: Callable[[Any], Meaning] = msgspec.field(default=lambda _content: Meaning.REFUSED)
+    back_off: BackOff = msgspec.field(default_factory=BackOff)
     # What a page in place of an answer is a sign of, if not of credentials.
     advice_on_page: str = ""
 

@@ -6,17 +6,16 @@ import re
 import ssl
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from requests.utils import DEFAULT_CA_BUNDLE_PATH as PUBLIC
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _LARGEST = 16 * 1024 * 1024  # bytes; the bundle of a whole distribution has about 200 KiB
 
 
-@dataclass(frozen=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True):
     """``bundle`` is the path of a file with all of them; ``problem`` says why it lacks the house's own."""
 
     bundle: str

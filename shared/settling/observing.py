@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import msgspec
 from msgspec.structs import replace
@@ -60,8 +59,7 @@ _RETRY_AFTER = 2.0  # seconds; most writes finish within this time
 _LONGEST_TITLE = 200  # characters
 
 
-@dataclass
-class UnitOfWork:
+class UnitOfWork(msgspec.Struct):
     """One worker's work on one message: what it has read so far, and the token of its claims.
 
     ``items`` starts with the snapshot of a delivery or a batch; those in ``asked_for`` are what Azure DevOps
@@ -81,20 +79,20 @@ class UnitOfWork:
     """
 
     token: str
-    items: dict[int, WorkItem] = field(default_factory=dict)
-    issues: dict[str, SentryIssue] = field(default_factory=dict)
-    asked_for: set[int] = field(default_factory=set)
-    doubted: set[int] = field(default_factory=set)
-    merged: dict[str, str] = field(default_factory=dict)
+    items: dict[int, WorkItem] = msgspec.field(default_factory=dict)
+    issues: dict[str, SentryIssue] = msgspec.field(default_factory=dict)
+    asked_for: set[int] = msgspec.field(default_factory=set)
+    doubted: set[int] = msgspec.field(default_factory=set)
+    merged: dict[str, str] = msgspec.field(default_factory=dict)
     recorded: SyncError | None = None
-    ends: dict[End, StoredEnd] = field(default_factory=dict)
-    asked_at: dict[End, float] = field(default_factory=dict)
+    ends: dict[End, StoredEnd] = msgspec.field(default_factory=dict)
+    asked_at: dict[End, float] = msgspec.field(default_factory=dict)
     rows_come_late: bool = False
-    revs: dict[int, int] = field(default_factory=dict)
+    revs: dict[int, int] = msgspec.field(default_factory=dict)
     deadline: float = math.inf
-    silent: dict[str, Upstream] = field(default_factory=dict)
+    silent: dict[str, Upstream] = msgspec.field(default_factory=dict)
     told_by: ToldBy | None = None
-    told: list[ActivityEntry] = field(default_factory=list)
+    told: list[ActivityEntry] = msgspec.field(default_factory=list)
     copy_from: Side | None = None
 
     def rev_of(self, work_item_id: int) -> int:
@@ -180,8 +178,7 @@ class Observation(msgspec.Struct, frozen=True):
         return self.seen if self.was is None else self.was
 
 
-@dataclass(frozen=True)
-class Observer:
+class Observer(msgspec.Struct, frozen=True):
     """Observes the links of one organization."""
 
     organization: str
@@ -192,7 +189,7 @@ class Observer:
     processes: ProcessCache
     links: LinkStore
     clock: Callable[[], float]
-    names: NameCache = field(default_factory=NameCache)
+    names: NameCache = msgspec.field(default_factory=NameCache)
 
     def issue(self, issue_id: str, unit: UnitOfWork) -> SentryIssue:
         """Return the issue, read once in each unit of work."""

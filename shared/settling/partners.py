@@ -4,7 +4,8 @@ Also puts the messages that a settling brings about.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import IssueLink, Side
@@ -15,8 +16,7 @@ from shared.store.links import LinkStore
 _REOPENED_IN = 2.0  # seconds
 
 
-@dataclass(frozen=True)
-class Partners:
+class Partners(msgspec.Struct, frozen=True):
     """Knows the links of one connection by their ends."""
 
     organization: str

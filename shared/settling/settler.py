@@ -6,8 +6,8 @@ of a dead one from a person's edit. After the writes, the row records what was s
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.domain.activity import decision_entries
@@ -51,8 +51,7 @@ _CLAIMED_FOR = 60.0  # seconds
 _LONGEST_CALL = 30.0  # seconds; a write that begins this long before the claim's end cannot outlive it
 
 
-@dataclass(frozen=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """A link with its claim, and what the row of each end to be written held before it."""
 
     stored: StoredLink
@@ -60,8 +59,7 @@ class Claimed:
     before: Mapping[Side, StoredEnd]
 
 
-@dataclass(frozen=True)
-class Settler:
+class Settler(msgspec.Struct, frozen=True):
     """Settles the links of one organization."""
 
     organization: str

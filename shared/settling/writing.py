@@ -1,8 +1,8 @@
 """Carrying out a decision: at most one write to each side and field, and an exact account of what landed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.domain.errors import (
@@ -35,8 +35,7 @@ from shared.domain.rules.landing import with_field, with_intent
 _NOTHING_LANDED = (Conflict, Forbidden, NotFound, Throttled, Unauthorized)
 
 
-@dataclass
-class Written:
+class Written(msgspec.Struct):
     """The result of a decision's writes. ``now`` is both ends after the writes that landed.
 
     ``uncertain`` holds the intents of the one write without an answer; ``error`` says what stopped the rest.
@@ -47,11 +46,11 @@ class Written:
     now: Ends
     item: WorkItem | None = None
     issue: SentryIssue | None = None
-    landed: list[Intent] = field(default_factory=list)
-    refused: dict[str, Refused] = field(default_factory=dict)
+    landed: list[Intent] = msgspec.field(default_factory=list)
+    refused: dict[str, Refused] = msgspec.field(default_factory=dict)
     uncertain: tuple[Intent, ...] = ()
     error: SyncError | None = None
-    steps: list[Intent] = field(default_factory=list)
+    steps: list[Intent] = msgspec.field(default_factory=list)
     refused_state: str | None = None
     resolved_now: Refused | None = None
 

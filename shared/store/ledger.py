@@ -8,7 +8,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+import msgspec
 
 from shared.domain.errors import SyncError
 from shared.domain.model import Side
@@ -32,14 +33,13 @@ def start_later(seconds: float, call: Callable[[], None]) -> None:
     timer.start()
 
 
-@dataclass
-class _Open:
+class _Open(msgspec.Struct):
     """What is not stored yet of one organization. ``hours`` are this instance's, whole; they are replaced."""
 
     written_at: float = float("-inf")
-    hours: dict[int, Hour] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)
-    events: list[Event] = field(default_factory=list)
+    hours: dict[int, Hour] = msgspec.field(default_factory=dict)
+    changed: set[int] = msgspec.field(default_factory=set)
+    events: list[Event] = msgspec.field(default_factory=list)
 
     @property
     def is_due_at(self) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from simulator.ado.feed_routes import add_feed_routes
@@ -20,13 +19,14 @@ from simulator.ado.page import add_page
 from simulator.ado.project_routes import add_project_routes
 from simulator.clock import dated
 from simulator.kept import Kept, KeptError
+from simulator.routes import web_app
 
 LOOPBACK = "127.0.0.1"
 
 
-def web_app(organization: Organization) -> Gate:
+def served(organization: Organization) -> Gate:
     """Build the WSGI application of one organization."""
-    app = Flask("simulator.ado", static_folder=None)
+    app = web_app("simulator.ado")
     connect(app, organization)
     add_item_routes(app, organization)
     add_feed_routes(app, organization)
@@ -55,7 +55,7 @@ class FakeAdo(Organization):
     ) -> None:
         super().__init__(name, **choices)
         handler = dated(QuietHandler, lambda: self.clock_ahead)
-        self._server = make_server(LOOPBACK, port, web_app(self), threaded=True, request_handler=handler)
+        self._server = make_server(LOOPBACK, port, served(self), threaded=True, request_handler=handler)
         self._thread = threading.Thread(target=self._serve, name="fake-ado", daemon=True)
         self.url = (url or f"http://{LOOPBACK}:{self._server.server_port}").rstrip("/")
         self.primary_url = f"{self.url}/{name}"
@@ -87,7 +87,7 @@ class FakeAdo(Organization):
 
     def _serve(self) -> None:
         # The server checks this often whether to stop, and every test stops one.
-        self._server.serve_forever(poll_interval=0.02)
+        self._server.serve_forever(poll_interval=0.005)
 
     def join(self) -> None:
         self._thread.join()

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from simulator.clock import dated
 from simulator.kept import Kept, KeptError
+from simulator.routes import web_app
 from simulator.sentry.api import RestApi
 from simulator.sentry.components import ComponentCaller
 from simulator.sentry.directory import DEFAULT_PROJECT, OWNER
@@ -93,7 +93,7 @@ class FakeSentry:
         self.hooks = HookSender(
             self.integration, webhook_url=webhook_url, timeout=webhook_timeout, weather=weather, seed=seed
         )
-        app = Flask(__name__)
+        app = web_app("simulator.sentry")
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1",
             port,
@@ -127,7 +127,7 @@ class FakeSentry:
         )
         app.register_blueprint(page(self))
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="sentry-http", daemon=True
+            target=self._server.serve_forever, args=(0.005,), name="sentry-http", daemon=True
         )
 
     def __enter__(self) -> Self:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -97,7 +98,7 @@ class App:
             self._environ["AzureWebJobsStorage"] = storage
         self.storage = storage
         self._queues: dict[str, QueueClient] = {}
-        self._looked_at = 0  # characters of the log
+        self._looked_at = 0  # bytes of the log
         self._secrets = [value for name, value in self._environ.items() if is_secret(name)]
         self._process: subprocess.Popen[str] | None = None
         self._session = requests.Session()
@@ -111,6 +112,8 @@ class App:
     def __exit__(self, *_: object) -> None:
         self.end(signal.SIGKILL)
         self._session.close()
+        if "_tables" in vars(self):
+            self._tables.close()
         for queue in self._queues.values():
             queue.close()
 
@@ -145,8 +148,14 @@ class App:
         self._environ.update(settings)
         self.start()
 
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8")
+    def log(self, since: int = 0) -> str:
+        """Return the log, or what was written since it had so many bytes."""
+        with self._log.open("rb") as file:
+            file.seek(since)
+            return file.read().decode("utf-8", "replace")
+
+    def log_size(self) -> int:
+        return self._log.stat().st_size
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request to a route of the app."""
@@ -181,15 +190,18 @@ class App:
 
     def leaked(self) -> list[str]:
         """Return which lines of the log since the last look, rows and messages hold a secret."""
-        kept = [*self._rows(), *self._messages(), self.log()[self._looked_at :]]
-        self._looked_at += len(kept[-1])
+        since, self._looked_at = self._looked_at, self.log_size()
+        kept = [*self._rows(), *self._messages(), self.log(since)]
         return secrets_among((line for text in kept for line in text.splitlines()), self._secrets)
 
     def _rows(self) -> Iterator[str]:
-        with TableServiceClient.from_connection_string(self.storage) as service:
-            for table in service.list_tables():
-                for row in service.get_table_client(table.name).list_entities():
-                    yield json.dumps(row, default=str, ensure_ascii=False)
+        for table in self._tables.list_tables():
+            for row in self._tables.get_table_client(table.name).list_entities():
+                yield json.dumps(row, default=str, ensure_ascii=False)
+
+    @cached_property
+    def _tables(self) -> TableServiceClient:
+        return TableServiceClient.from_connection_string(self.storage)
 
     def _messages(self) -> Iterator[str]:
         for name in (*QUEUES, *(f"{name}-poison" for name in QUEUES)):

@@ -111,9 +111,9 @@ def pytest_runtest_makereport(
     running = next((each for each in map(_app_of, getattr(item, "funcargs", {}).values()) if each), None)
     if running is not None:
         if report.when == "setup":
-            item.stash[_log_before] = len(running.log())
+            item.stash[_log_before] = running.log_size()
         if report.failed:
-            said = _without_storage(running.log()[item.stash.get(_log_before, 0) :])
+            said = _without_storage(running.log(item.stash.get(_log_before, 0)))
             report.sections.append(("the host's log", said[-_LAST_WORDS:]))
     return report
 

@@ -141,6 +141,7 @@ def test_a_gateway_may_add_the_key(connected: Page) -> None:
         assert kept(browser) is None
 
 
+@pytest.mark.long
 def test_another_organization_is_chosen_from_all(connected: Page) -> None:
     other = f"{connected.pair.slug}-b"
     connected.pair.app.ask("PUT", f"organizations/{other}/config", json=connected.pair.document())
@@ -314,6 +315,7 @@ def test_a_count_leads_to_its_links(connected: Page) -> None:
 # Tabs, and what is shown while time passes.
 
 
+@pytest.mark.long
 def test_tabs_are_moved_between_by_arrow_keys_and_named_in_the_address(connected: Page) -> None:
     browser = connected.open()
     browser.press("Links")
@@ -327,6 +329,7 @@ def test_tabs_are_moved_between_by_arrow_keys_and_named_in_the_address(connected
     assert [each.get_attribute("tabindex") for each in browser.find_all("[role=tab]")] == ["-1"] * 3 + ["0"]
 
 
+@pytest.mark.long
 def test_the_page_keeps_itself_fresh_without_losing_the_focus_or_what_is_open(connected: Page) -> None:
     issue_id, item = connected.pair.linked()
     browser = connected.open()
@@ -345,6 +348,7 @@ def test_the_page_keeps_itself_fresh_without_losing_the_focus_or_what_is_open(co
     assert f"{other[0]}/{other[1]}" in connected.lines()
 
 
+@pytest.mark.long
 def test_a_page_that_cannot_be_brought_up_to_date_says_since_when(connected: Page) -> None:
     browser = connected.open()
     browser.read("No links.")

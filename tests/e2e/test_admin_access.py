@@ -47,6 +47,7 @@ def test_markup_in_any_value_stays_text(connected: Page) -> None:
     assert browser.run("return document.querySelectorAll('img, main script, iframe').length") == 0
 
 
+@pytest.mark.long
 def test_an_error_about_markup_stays_text(connected: Page) -> None:
     browser = connected.open("Connection")
     browser.fill("Azure DevOps address", f"https://{MARKUP}/")
@@ -98,6 +99,7 @@ def test_the_first_line_is_a_few_steps_away(connected: Page) -> None:
     browser.read("Linked.")
 
 
+@pytest.mark.long
 def test_a_switch_is_saved_by_keyboard(connected: Page) -> None:
     browser = connected.open("Settings")
     tab_to(browser, COMMENTS)
@@ -117,6 +119,7 @@ def active_offer(browser: Browser) -> str:
     return offer.text
 
 
+@pytest.mark.long
 def test_a_link_is_made_by_keyboard(connected: Page) -> None:
     issue_id = connected.pair.sentry.add_issue(announce=False).id
     ids = [connected.pair.ado.add_item(f"Repair the checkout {number}").id for number in range(3)]
@@ -139,6 +142,7 @@ def test_a_link_is_made_by_keyboard(connected: Page) -> None:
     browser.read(f"Linked issue {issue_id} and work item {item}.")
 
 
+@pytest.mark.long
 def test_escape_closes_the_list_and_keeps_the_text(connected: Page) -> None:
     connected.pair.ado.add_item("Repair the checkout")
     browser = connected.open()
@@ -150,6 +154,7 @@ def test_escape_closes_the_list_and_keeps_the_text(connected: Page) -> None:
     assert field.get_attribute("value") == "checkout"
 
 
+@pytest.mark.long
 def test_a_link_is_removed_by_keyboard(connected: Page) -> None:
     issue_id, item = connected.pair.linked()
     names = connected.names(issue_id, item)
@@ -274,6 +279,7 @@ CONTRASTS = """
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_can_be_read_in_light_and_dark(connected: Page, scheme: str) -> None:
     connected.pair.linked()

@@ -154,7 +154,9 @@ def refusals(pair: Pair) -> list[str]:
     return [each["kind"] for each in said if each["kind"] == "unauthorized"]
 
 
-@pytest.mark.parametrize("weather", ["500", "503", "429", "hangs up"])
+@pytest.mark.parametrize(
+    "weather", ["500", *(pytest.param(each, marks=pytest.mark.long) for each in ("503", "429", "hangs up"))]
+)
 def test_a_hiccup_of_the_endpoint_is_an_outage_and_no_refusal(
     working: Pair, identity: IdentityEndpoint, weather: str
 ) -> None:

@@ -130,7 +130,13 @@ def test_a_missing_scope(both: tuple[Pair, Operator], scope: str, permission: st
     expect_well(both)
 
 
-@pytest.mark.parametrize("status", ["onProbation", "disabledByUser", "disabledBySystem"])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "disabledBySystem",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("onProbation", "disabledByUser")),
+    ],
+)
 def test_a_disabled_hook(both: tuple[Pair, Operator], status: str) -> None:
     pair, operator = both
     broken = next(each for each in pair.ado.subscriptions if each.event_type == "workitem.updated")
@@ -236,8 +242,15 @@ def test_a_renamed_organization_in_sentry(both: tuple[Pair, Operator]) -> None:
     expect(both, "Sentry knows no organization", "settings edit sentry_organization", "knows no organization")
 
 
-@pytest.mark.parametrize("seconds", [600.0, -600.0])
-@pytest.mark.parametrize("side", ["ado", "sentry"])
+@pytest.mark.parametrize(
+    ("side", "seconds"),
+    [
+        ("ado", 600.0),
+        ("sentry", -600.0),
+        pytest.param("ado", -600.0, marks=pytest.mark.long),
+        pytest.param("sentry", 600.0, marks=pytest.mark.long),
+    ],
+)
 def test_a_clock_that_is_off_by_ten_minutes(both: tuple[Pair, Operator], side: str, seconds: float) -> None:
     pair, _ = both
     service = pair.ado if side == "ado" else pair.sentry

@@ -4,6 +4,7 @@ import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from shared.domain.secrecy import spellings_of
 
@@ -31,7 +32,10 @@ def frugal() -> Iterator[None]:
     assert most < _MOST_MEMORY
 
 
+_spellings = cache(spellings_of)
+
+
 def secrets_among(texts: Iterable[str], secrets: Iterable[str]) -> list[str]:
     """Return the texts that hold one of the secrets in any of its spellings."""
-    spellings = spellings_of(secrets)
+    spellings = _spellings(tuple(secrets))
     return [text for text in texts if any(each in text for each in spellings)]

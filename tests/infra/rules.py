@@ -13,7 +13,9 @@ RULES: tuple[Rule, ...] = (
     *(templates.names, templates.keys, templates.properties, templates.descriptions),
     *(templates.modules, templates.parameters_file, templates.loaded_files),
     *(agreement.settings, agreement.storage, agreement.roles, agreement.queries, agreement.health),
-    *(surroundings.azd, surroundings.hooks, surroundings.pipelines, surroundings.package),
+    *(surroundings.azd_schema, surroundings.github_schema, surroundings.pipelines_schema),
+    *(surroundings.azd, surroundings.hooks, surroundings.workflow, surroundings.pipelines),
+    *(surroundings.package, surroundings.doctor),
 )
 
 

@@ -25,8 +25,21 @@ _TOOLS = Path(sys.executable).parent
 _OF_PIPELINES = {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"}
 
 
-def azd(folder: Path) -> Iterator[str]:
+def azd_schema(folder: Path) -> Iterator[str]:
     yield from _schema(folder, "azure.yaml", "--schemafile", str(SCHEMA))
+
+
+def github_schema(folder: Path) -> Iterator[str]:
+    yield from _schema(folder, GITHUB, "--builtin-schema", "vendor.github-workflows")
+
+
+def pipelines_schema(folder: Path) -> Iterator[str]:
+    # As the checker's own hook for these files does: their schema has patterns that are not Unicode's.
+    own = ("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode")
+    yield from _schema(folder, AZURE_PIPELINES, "--builtin-schema", "vendor.azure-pipelines", *own)
+
+
+def azd(folder: Path) -> Iterator[str]:
     document: Any = YAML(typ="safe").load((folder / "azure.yaml").read_text(encoding="utf-8"))
     for hook in (document.get("hooks") or {}).values():
         for each in hook.values():
@@ -51,13 +64,14 @@ def hooks(folder: Path) -> Iterator[str]:
             yield f"infra/hooks/{path.name}: the templates put out no {name}; {models.similar(name, outputs)}"
 
 
-def pipelines(folder: Path) -> Iterator[str]:
-    yield from _schema(folder, GITHUB, "--builtin-schema", "vendor.github-workflows")
-    # As the checker's own hook for these files does: their schema has patterns that are not Unicode's.
-    own = ("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode")
-    yield from _schema(folder, AZURE_PIPELINES, "--builtin-schema", "vendor.azure-pipelines", *own)
+def workflow(folder: Path) -> Iterator[str]:
+    """The workflow gives nobody more than its steps need, and pins what it uses."""
     quietly = ("--offline", "--quiet", "--no-progress", "--color=never")
     yield from _said(folder, GITHUB, [str(_TOOLS / "zizmor"), *quietly, GITHUB])
+
+
+def pipelines(folder: Path) -> Iterator[str]:
+    """A pipeline sets only what the templates or its own steps read."""
     parameters = (folder / "infra" / "main.parameters.json").read_text(encoding="utf-8")
     known = {*re.findall(r"\$\{(\w+)", parameters), *secret_settings(folder), *_OF_PIPELINES}
     for place in (GITHUB, AZURE_PIPELINES):
@@ -67,13 +81,16 @@ def pipelines(folder: Path) -> Iterator[str]:
 
 
 def package(folder: Path) -> Iterator[str]:
-    """What is uploaded is the app and nothing else, and the doctor of Azure Functions finds it well."""
-    files = list(packed(folder))
-    for name in sorted({path.parts[0] for path in files} ^ PACKED):
+    """What is uploaded is the app and nothing else."""
+    for name in sorted({path.parts[0] for path in packed(folder)} ^ PACKED):
         told = "would not be uploaded" if name in PACKED else "would be uploaded; name it in .funcignore"
         yield f"{name}: {told}"
+
+
+def doctor(folder: Path) -> Iterator[str]:
+    """What is uploaded is well, as the doctor of Azure Functions finds it."""
     with tempfile.TemporaryDirectory() as alone:
-        for path in files:
+        for path in packed(folder):
             target = Path(alone) / path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / path, target)

@@ -35,10 +35,6 @@ def plant(folder: Path, name: str, right: str, wrong: str) -> None:
     path.write_text(text.replace(right, wrong, 1), encoding="utf-8")
 
 
-def test_what_deploys_the_app_is_in_order(folder: Path) -> None:
-    assert findings(folder) == []
-
-
 # A misspelling, and what the rule for its kind says of it.
 PLANTED: dict[Rule, list[tuple[str, str, str, str]]] = {
     templates.syntax: [
@@ -135,9 +131,17 @@ PLANTED: dict[Rule, list[tuple[str, str, str, str]]] = {
         (WATCH, '"status": "ok"', '"status":"ok"', "is not what health answers"),
         (WATCH, "api/health", "api/healthy", "is no route of the app"),
     ],
-    surroundings.azd: [
+    surroundings.azd_schema: [
         ("azure.yaml", "postprovision:", "postprovison:", "postprovison"),
         ("azure.yaml", "host: function", "host: functions", "host"),
+    ],
+    surroundings.github_schema: [
+        (GITHUB, "permissions: {}", "permission: {}", "permission"),
+    ],
+    surroundings.pipelines_schema: [
+        (AZURE, "inlineScript: |", "inlineScripts: |", "azure-pipelines.yml"),
+    ],
+    surroundings.azd: [
         ("azure.yaml", "  api:", "  app:", "the service app is not in both"),
         (
             "azure.yaml",
@@ -155,16 +159,18 @@ PLANTED: dict[Rule, list[tuple[str, str, str, str]]] = {
             "is KEY_VAULT_NAME meant?",
         ),
     ],
-    surroundings.pipelines: [
-        (GITHUB, "permissions: {}", "permission: {}", "permission"),
+    surroundings.workflow: [
         (GITHUB, "@a457da9ea143d694b1b9c7c869ebb04ebe844ef5", "@v2", "unpinned-uses"),
+    ],
+    surroundings.pipelines: [
         (GITHUB, "ALERT_EMAIL:", "ALERT_MAIL:", "is ALERT_EMAIL meant?"),
-        (AZURE, "inlineScript: |", "inlineScripts: |", "azure-pipelines.yml"),
         (AZURE, "AZURE_LOCATION:", "AZURE_LOCATIONS:", "is AZURE_LOCATION meant?"),
     ],
     surroundings.package: [
         (".funcignore", "azure.yaml\n", "", "azure.yaml: would be uploaded"),
         (".funcignore", "docs\n", "docs\nshared\n", "shared: would not be uploaded"),
+    ],
+    surroundings.doctor: [
         ("host.json", '"version": "2.0"', '"version": "3.0"', "host.json version"),
     ],
 }
@@ -184,6 +190,12 @@ def test_a_misspelling_is_found(
     plant(folder, name, right, wrong)
     found = list(rule(folder))
     assert [each for each in found if said in each], found
+
+
+def test_a_template_that_cannot_be_parsed_is_all_that_is_said(folder: Path) -> None:
+    plant(folder, APP, "resource site ", "resource site: ")
+    [finding] = findings(folder)
+    assert "cannot be parsed" in finding
 
 
 def test_every_rule_is_applied_and_finds_something() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import functions
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -66,6 +68,7 @@ def test_only_the_functions_know_azure_functions() -> None:
 def test_the_core_knows_no_function() -> None:
     assert importers_of("functions", DEPLOYED) - {
         "function_app",
+        "functions.__init__",
         "functions.edge",
         "functions.shown",
         "functions.strangers",
@@ -82,7 +85,15 @@ def test_a_function_never_uses_another(function: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_function_is_in_the_table_of_contents(function: str) -> None:
-    assert function in set(imports_of(DEPLOYED["function_app"]))
+    used = {ast.unparse(node) for node in ast.walk(tree_of(DEPLOYED["function_app"]))}
+    assert function in used
+    assert function in set(imports_of(DEPLOYED["functions.__init__"]))
+
+
+def test_a_function_that_is_not_there_is_no_attribute() -> None:
+    assert not hasattr(functions, "no_function")
+    with pytest.raises(AttributeError, match="there is no function no_function"):
+        functions.no_function  # noqa: B018  # type: ignore[attr-defined]
 
 
 def test_neither_side_knows_the_other_across_the_line_to_the_simulator() -> None:

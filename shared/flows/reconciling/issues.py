@@ -6,9 +6,9 @@ than a second is lost (docs/vendor_quirks.md#sentry-hooks).
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.domain.errors import Conflict, Forbidden, NotFound, Refused
@@ -78,8 +78,7 @@ class _OutOfCalls(Exception):
     """The run has made all its calls; the batch at hand has its turn in the next one."""
 
 
-@dataclass
-class _Reader:
+class _Reader(msgspec.Struct, dict=True):
     """Reads batches of issues within the calls of one run.
 
     ``is_single`` says that Sentry lists no issues of several projects for us, so that each is asked for.

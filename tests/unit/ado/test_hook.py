@@ -692,3 +692,30 @@ def test_a_comment_may_be_markdown(told: Any, is_markdown: bool) -> None:
     read_as = said(("resource/multilineFieldsFormat", {"System.History": told}))
     assert read_as is not None
     assert read_as.is_markdown is is_markdown
+
+
+# What is read of a delivery, and what is skipped.
+
+
+def outcome_of(body: bytes) -> Any:
+    try:
+        return parse(body, comments=InboundComments.ALL, reads_reasons=True)
+    except Malformed as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PAYLOADS.glob("workitem.*.json")))
+def test_what_is_skipped_is_missed_nowhere(name: str) -> None:
+    """The same, with one member twice, first in a shape of which nothing can be skipped, is read whole."""
+    for delivery in damaged(load(name)):
+        if isinstance(delivery, dict) and "resource" in delivery:
+            body = json.dumps(delivery).encode()
+            assert outcome_of(body) == outcome_of(b'{"resource":[],' + body[1:]), delivery
+
+
+def test_a_character_cut_in_half_where_nobody_reads_is_no_matter() -> None:
+    body = json.dumps(load(RESOLVED)).replace(
+        '"detailedMessage": {', '"detailedMessage": {"cut": "\\ud83d", '
+    )
+    assert "\\ud83d" in body
+    assert parse(body.encode()) == parse(json.dumps(load(RESOLVED)).encode())

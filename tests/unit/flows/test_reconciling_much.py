@@ -156,6 +156,7 @@ def link_at_rest(scene: Scene, count: int) -> None:
     scene.services.progress.put(SLUG, replace(progress, look_due=scene.now + DAY))
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_links_at_rest_cost_one_call_and_no_more_memory_than_a_hundred() -> None:
     peaks = []
     for links in (99, 99_999):
