@@ -27,7 +27,7 @@ class Scale:
         return max(1, size // self.shrink)
 
 
-FULL = Scale("full", 7, 32, 60, idle_seconds=60, busy_seconds=15, burst=150)
+FULL = Scale("full", 7, 96, 60, idle_seconds=60, busy_seconds=15, burst=150)
 QUICK = Scale("quick", 5, 16, 20, idle_seconds=15, busy_seconds=5, burst=40, shrink=10)
 SANITY = Scale("sanity", 1, 1, 2, idle_seconds=0, busy_seconds=0.2, burst=3, shrink=1_000)
 

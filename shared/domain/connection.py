@@ -6,6 +6,7 @@ another epoch.
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -135,9 +136,12 @@ def slug_of(scope: str) -> str:
     return scope.partition("~")[0]
 
 
-# One spelling for all addresses of one place
+# One spelling for all addresses of one place. Every delivery names the same few.
+
+_remembered = lru_cache(maxsize=1024)
 
 
+@_remembered
 def ado_place(url: str) -> str:
     """Return one spelling for all addresses of an organization or a collection, "" for what is no address.
 
@@ -154,6 +158,7 @@ def ado_place(url: str) -> str:
     return "/".join([host, *segments])
 
 
+@_remembered
 def sentry_server(url: str) -> str:
     """Return one spelling for all addresses of a server: sentry.io, its regions and subdomains are one."""
     parts = _split(url)
