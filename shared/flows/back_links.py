@@ -70,9 +70,9 @@ _TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 _LASTING = (NotFound, Forbidden, Refused)
 
 
-def back_links_of(organization: Organization, now: float) -> BackLinks | None:
+def back_links_of(organization: Organization, now: float, merged: tuple[str, ...] = ()) -> BackLinks | None:
     """Return what a link begins with: that it is to be shown, if the document says so."""
-    return BackLinks(due=now + LOST_AFTER) if organization.configuration.back_links else None
+    return BackLinks(due=now + LOST_AFTER, merged=merged) if organization.configuration.back_links else None
 
 
 def look_later(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:

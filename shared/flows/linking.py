@@ -1,6 +1,6 @@
 """Linking an issue to a work item, and unlinking them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Literal
 
@@ -62,6 +62,7 @@ def link(
     created: bool = False,
     reason: str | None = None,
     rebuilt: bool = False,
+    once: Collection[str] = (),
 ) -> IssueLink:
     """Link the two and record their current ends; ``form`` says that Sentry's form asked for it.
 
@@ -70,6 +71,7 @@ def link(
     once. An item that was just ``created`` for the issue gets its assignee. Where nobody knows what the work
     item's state counts as, the link says so. ``ado`` is the client of a caller who links many; ``reason`` is
     what the activity says of why the link was made. One that is ``rebuilt`` shows on its ends already.
+    ``once`` are ids that the issue may have had before it was merged, under which the item may show it.
     """
     ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
@@ -77,7 +79,8 @@ def link(
         seen = _first_seen(pair.link.seen, initial, created=created)
         verify_connected(services, organization)
         try:
-            shown = BackLinks() if rebuilt else back_links_of(organization, services.clock())
+            merged = tuple(sorted({issue_id, *once} - {pair.link.issue_id}))
+            shown = BackLinks() if rebuilt else back_links_of(organization, services.clock(), merged)
             made = replace(pair.link, seen=seen, form=form, linked_at=services.clock(), back_links=shown)
             stored = services.links.add(made, list(_edited_ends(services, pair)))
         except AlreadyLinked:

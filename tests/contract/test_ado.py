@@ -541,13 +541,13 @@ def test_what_we_created_is_found_by_the_address_that_it_shows(bench: Bench) -> 
     began, ado = time.time(), client_of(bench)
     bench.people.add_item("Fix login", 31)
     change_hyperlinks(ado, get_related(ado, 31), HyperlinkChange(add=True), PAGE)
-    assert find_created(ado, PAGE, began) is None  # Somebody else created it.
+    assert find_created(ado, PAGE.__eq__, began) is None  # Somebody else created it.
     made = create(bench, new_item())
-    assert find_created(ado, PAGE, began) == made.id
-    assert find_created(ado, f"{PAGE}?another", began) is None
-    assert find_created(ado, PAGE, began + 3600.0) is None
+    assert find_created(ado, PAGE.__eq__, began) == made.id
+    assert find_created(ado, f"{PAGE}?another".__eq__, began) is None
+    assert find_created(ado, PAGE.__eq__, began + 3600.0) is None
     bench.people.delete(made.id)
-    assert find_created(ado, PAGE, began) is None
+    assert find_created(ado, PAGE.__eq__, began) is None
 
 
 def test_a_project_is_known_by_its_name_and_its_id(bench: Bench) -> None:

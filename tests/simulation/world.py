@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -364,6 +364,11 @@ class World:
             self.witness.comments.stood_still(html, work_item_id)
         self._after_write(ADO)
 
+    def created(self, place: Place, work_item_id: int, addresses: Collection[str]) -> None:
+        self.witness.connections.asked_for(place.organization, work_item_id)
+        self.witness.created.made(work_item_id, addresses, self.current)
+        self._after_write(ADO)
+
     def noted(self, text: str) -> None:
         task = self.current
         if self.now - task.began > SLOW:
@@ -399,6 +404,7 @@ class World:
         organization = self.organization()
         self.is_connected = organization is not None
         if organization is None:
+            self.witness.created.disconnected()
             return
         before, self._configuration = self._configuration, organization.configuration
         partition, self._partition = self._partition, escaped(organization.scope)

@@ -21,10 +21,13 @@ class Worker(Protocol):
     """Somebody who makes our calls.
 
     ``observed`` holds each issue as they last read it, ``since`` is when they took up their work, and
-    ``began`` when they began the call they are making.
+    ``began`` when they began the call they are making. ``partition`` is that of the connection that their
+    message was about, and ``about`` the issue or work item that it names.
     """
 
     token: str
+    partition: str
+    about: str
     observed: dict[str, SentryIssue]
     since: float
     began: float

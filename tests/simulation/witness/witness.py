@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from shared.domain.configuration import Configuration
 from shared.domain.model import IssueLink, SentryIssue, WorkItem
 from shared.store.tables import Insert, Operation
+from tests.doubles import sentry as sentry_double
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.sentry import MemorySentry
 from tests.simulation.laws import OFF, Law, Verdicts
 from tests.simulation.witness.comments import Comments
 from tests.simulation.witness.connections import Connections
+from tests.simulation.witness.created import Created
 from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, issue_end, item_end
 from tests.simulation.witness.hops import Hops
 from tests.simulation.witness.lives import Lives
@@ -35,6 +37,7 @@ class Witness:
         self._partners = Partners(self.facts)
         self.connections = Connections(self._verdicts)
         self._shown = Shown(self.facts)
+        self.created = Created(self.facts, self._verdicts)
 
     @property
     def violations(self) -> list[str]:
@@ -95,6 +98,13 @@ class Witness:
         if pair is not None:
             self._lives.lives.pop(pair, None)
 
+    def taken(self, event: sentry_double.Event) -> None:
+        """Note a hook of Sentry's that we said we had taken."""
+        if event.rule is not None:
+            self.created.fired(event.issue_id)
+        elif event.comment_id:
+            self.comments.taken(event)
+
     # What we do.
 
     def wrote_issue(
@@ -116,6 +126,7 @@ class Witness:
             for each in operations:
                 kind, *parts = each.key.split("!")
                 if isinstance(each, Insert) and kind == "item":
+                    self.created.linked((parts[1], int(parts[0])))
                     self.connections.linked(partition, (parts[1], int(parts[0])), place)
         elif table == "activity":
             self._lives.stored_activity(worker, operations)
@@ -126,6 +137,7 @@ class Witness:
         """Say what is still not as it should be, now that nothing is under way any more."""
         found = [*self._under(Law.SETTLED, self._lives.complaints())]
         found += self._under(Law.PARTNERS, self._partners.waiting_for_nobody(self._lives.lives))
+        found += self._under(Law.CREATED, self.created.complaints())
         return [*found, *self._under(Law.COMMENTS, self.comments.complaints())]
 
     def not_shown(self, *, all_told: bool) -> list[str]:
