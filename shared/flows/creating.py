@@ -26,7 +26,7 @@ from shared.domain.text import is_web_address
 from shared.flows.back_links import issue_in
 from shared.flows.carrying import verify_time
 from shared.flows.copying import copy_one
-from shared.flows.linking import Initial, link, part
+from shared.flows.linking import Initial, Maker, link, part
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
 from shared.store.organizations import Organization
@@ -55,7 +55,7 @@ def create_and_link(
         return claim
     began, names = services.clock(), (issue_id, issue.issue_id)
     work_item_id = create_once(services, organization, claim, ado, new, patch, names, began)
-    return link_by_form(services, organization, issue_id, work_item_id, initial, created=True)
+    return link_by_form(services, organization, issue_id, work_item_id, initial, created="form")
 
 
 def completed(
@@ -115,7 +115,7 @@ def link_by_form(
     work_item_id: int,
     initial: Initial | None = None,
     *,
-    created: bool = False,
+    created: Maker | None = None,
 ) -> IssueLink:
     """Link the two, or return the existing link: the form may be submitted twice, and ``initial`` counts.
 

@@ -227,7 +227,7 @@ class _Creation(msgspec.Struct, dict=True):
                 work_item_id,
                 None,
                 self._ado,
-                created=True,
+                created="rule",
                 reason=reason,
                 once=self.names,
             )

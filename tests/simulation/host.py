@@ -80,8 +80,8 @@ class Host:
                     SIGNATURE_HEADER: sign(body, SENTRY_SECRET).decode(),
                 }
                 headers[TIMESTAMP_HEADER] = str(world.now)
-                if _post(sentry_webhook.handle, headers, body, services) == 202:
-                    world.witness.taken(event)
+                if _post(sentry_webhook.handle, headers, body, services) == 202 and event.comment_id:
+                    world.witness.comments.taken(event)
             return
         ado = (flight.place or world.places[HERE]).ado
         body = ado.hook_body(event)

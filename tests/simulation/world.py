@@ -385,6 +385,7 @@ class World:
 
     def put(self, name: str, number: int, message: Message) -> None:
         self.host.was_put(name, number, message)
+        self.witness.created.put(message)
 
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         self.witness.stored(self.current, table, partition, operations)

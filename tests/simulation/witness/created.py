@@ -6,10 +6,14 @@ one before.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from math import inf
 
+from shared.domain.connection import scope_of
+from shared.domain.messages import Message, OutboundMessage
 from shared.sentry.names import name_in_address
+from shared.store.keys import escaped
 from tests.simulation.laws import Law, Verdicts
-from tests.simulation.witness.facts import Facts, Pair, Worker, pair_of
+from tests.simulation.witness.facts import Facts, Pair, Worker
 
 # From then on another worker may take the first one for dead.
 _STOOD_STILL = 30.0  # seconds
@@ -17,10 +21,21 @@ _STOOD_STILL = 30.0  # seconds
 
 @dataclass(frozen=True)
 class Fired:
-    """A rule that fired for an issue, and of which we were told."""
+    """A rule that fired for an issue, and of which a message tells us."""
 
     issue_id: str
     partition: str
+    at: float
+
+
+@dataclass
+class Span:
+    """When two were linked, and until when; a link that moves with its issue ends under the old id."""
+
+    pair: Pair
+    partition: str
+    since: float
+    until: float = inf
 
 
 @dataclass(frozen=True)
@@ -39,19 +54,26 @@ class Created:
         self._verdicts = verdicts
         self._fired: list[Fired] = []
         self._made: list[Made] = []
-        self._linked: dict[Pair, float] = {}
+        self._spans: list[Span] = []
         self._ended: set[str] = set()
 
-    def fired(self, issue_id: str) -> None:
-        self._fired.append(Fired(issue_id, self._facts.partition))
+    def put(self, message: Message) -> None:
+        """Note a message that has something created, under the connection to which it belongs."""
+        if isinstance(message, OutboundMessage) and message.action is not None:
+            partition = escaped(scope_of(message.organization, message.epoch))
+            self._fired.append(Fired(message.issue_id, partition, self._facts.clock()))
 
     def disconnected(self) -> None:
         """Note that the connection is over: nothing is promised of what was told under it."""
         self._ended.add(self._facts.partition)
 
-    def linked(self, pair: Pair) -> None:
-        """Note that two are linked, or were once."""
-        self._linked[pair] = self._facts.clock()
+    def linked(self, partition: str, pair: Pair) -> None:
+        self._spans.append(Span(pair, partition, self._facts.clock()))
+
+    def parted(self, partition: str, pair: Pair) -> None:
+        for each in self._spans:
+            if (each.partition, each.pair) == (partition, pair):
+                each.until = min(each.until, self._facts.clock())
 
     def made(self, number: int, addresses: Collection[str], worker: Worker) -> None:
         """Judge a work item that a worker created whose message named an issue.
@@ -74,39 +96,38 @@ class Created:
 
     def _made_for_nothing(self, worker: Worker, names: Collection[str]) -> Iterator[str]:
         """Say what the issue was linked to before the worker began, and is still."""
-        for link in self._facts.links():
-            if link.issue_id in names and self._linked.get(pair_of(link), worker.since) < worker.since:
-                yield f"issue {link.issue_id}, which {link.work_item_id} is linked to"
+        for each in self._spans:
+            is_its = each.partition == worker.partition and each.pair[0] in names
+            if is_its and each.since < worker.since and each.until > self._facts.clock():
+                yield f"issue {each.pair[0]}, which {each.pair[1]} is linked to"
 
     def complaints(self) -> Iterator[str]:
         """Say which rules led to nothing, and what was created and never linked."""
         facts = self._facts
         if facts.partition in self._ended:
             return
+        made = [each for each in self._made if each.partition == facts.partition]
         for fired in self._fired:
             root = self._root_of(fired.issue_id)
-            if fired.partition == facts.partition and root is not None and not self._is_served(root):
+            is_due = fired.partition == facts.partition and root is not None
+            if is_due and not self._is_served(fired, root, made):
                 yield f"a rule fired for issue {fired.issue_id}, and nothing came of it"
-        for made in self._made:
-            root = self._root_of(made.issue_id)
-            is_gone = root is None or facts.ado.is_deleted(made.number)
-            if made.partition != facts.partition or made.is_unsure or is_gone:
-                continue
-            if not any(each.number == made.number for each in self._made_and_linked(root)):
-                yield f"work item {made.number} was created for issue {made.issue_id}, and never linked"
+        for each in made:
+            root = self._root_of(each.issue_id)
+            is_left_out = each.is_unsure or root is None or facts.ado.is_deleted(each.number)
+            if not is_left_out and not any(span.pair[1] == each.number for span in self._spans_of(root)):
+                yield f"work item {each.number} was created for issue {each.issue_id}, and never linked"
+
+    def _is_served(self, fired: Fired, root: str | None, made: list[Made]) -> bool:
+        """Tell whether the issue was linked when the rule had fired, or a rule had made an item before."""
+        was_linked = any(each.until >= fired.at for each in self._spans_of(root))
+        return was_linked or any(self._root_of(each.issue_id) == root for each in made)
+
+    def _spans_of(self, root: str | None) -> Iterator[Span]:
+        for each in self._spans:
+            if each.partition == self._facts.partition and self._root_of(each.pair[0]) == root:
+                yield each
 
     def _root_of(self, issue_id: str) -> str | None:
         found = self._facts.find_issue(issue_id)
         return None if found is None else found.issue_id
-
-    def _is_served(self, root: str) -> bool:
-        return any(self._root_of(issue_id) == root for issue_id, _ in self._linked) or any(
-            self._root_of(each.issue_id) == root and self._facts.ado.is_deleted(each.number)
-            for each in self._made
-        )
-
-    def _made_and_linked(self, root: str | None) -> Iterator[Made]:
-        for each in self._made:
-            pairs = (issue_id for issue_id, number in self._linked if number == each.number)
-            if any(self._root_of(issue_id) == root for issue_id in pairs):
-                yield each

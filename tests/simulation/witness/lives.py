@@ -299,7 +299,8 @@ class Lives:
     def _born(self, link: IssueLink) -> Life:
         seen, now = link.seen, self._facts.find_issue(link.issue_id)
         values = {name: self._seen(link, name) for name in FIELDS}
-        copied = any(_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
+        made_up = (_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
+        copied = any(made_up) or not seen.item.state
         may_write = copied or now is None or now.side != seen.issue
         left_alone = set() if copied else set(values.items())
         return Life(left_alone, seen.item.rev, copied=copied, may_write=may_write)

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from shared.domain.configuration import Configuration
 from shared.domain.model import IssueLink, SentryIssue, WorkItem
-from shared.store.tables import Insert, Operation
-from tests.doubles import sentry as sentry_double
+from shared.store.tables import Delete, Insert, Operation
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.sentry import MemorySentry
 from tests.simulation.laws import OFF, Law, Verdicts
@@ -98,13 +97,6 @@ class Witness:
         if pair is not None:
             self._lives.lives.pop(pair, None)
 
-    def taken(self, event: sentry_double.Event) -> None:
-        """Note a hook of Sentry's that we said we had taken."""
-        if event.rule is not None:
-            self.created.fired(event.issue_id)
-        elif event.comment_id:
-            self.comments.taken(event)
-
     # What we do.
 
     def wrote_issue(
@@ -125,9 +117,14 @@ class Witness:
             place = self.facts.ado.catalog.organization
             for each in operations:
                 kind, *parts = each.key.split("!")
-                if isinstance(each, Insert) and kind == "item":
-                    self.created.linked((parts[1], int(parts[0])))
-                    self.connections.linked(partition, (parts[1], int(parts[0])), place)
+                if kind != "item":
+                    continue
+                pair = parts[1], int(parts[0])
+                if isinstance(each, Insert):
+                    self.created.linked(partition, pair)
+                    self.connections.linked(partition, pair, place)
+                elif isinstance(each, Delete):
+                    self.created.parted(partition, pair)
         elif table == "activity":
             self._lives.stored_activity(worker, operations)
 
