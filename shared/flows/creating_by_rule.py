@@ -110,7 +110,7 @@ class _Creation(msgspec.Struct, dict=True):
         if not made:
             self._give_back(claims.values(), is_settled=True)
             return self._tell_linked(linked[0]) if linked else ALREADY_CREATED
-        return self._linked(made, claims)
+        return self._linked(made, claims, linked)
 
     def _links(self) -> list[IssueLink]:
         links, scope = self.services.links, self.organization.scope
@@ -199,11 +199,11 @@ class _Creation(msgspec.Struct, dict=True):
             self._give_back(claims.values())
             raise
 
-    def _linked(self, made: list[int], claims: dict[str, ClaimedRecord]) -> str:
+    def _linked(self, made: list[int], claims: dict[str, ClaimedRecord], linked: list[IssueLink]) -> str:
         """Link what was created, and mark the rule as done for the issue."""
         idempotency, scope = self.services.idempotency, self.organization.scope
         try:
-            outcomes = {self._link(each) for each in made}
+            outcomes = {self._link(each, linked) for each in made}
         except SyncError:
             with suppress(Unavailable):
                 for claim in claims.values():
@@ -213,8 +213,10 @@ class _Creation(msgspec.Struct, dict=True):
             idempotency.done(scope, claim, str(made[0]))
         return CREATED if CREATED in outcomes else ALREADY_CREATED
 
-    def _link(self, work_item_id: int) -> str:
-        """Link the item, unless a person has parted the two since, or deleted it."""
+    def _link(self, work_item_id: int, linked: list[IssueLink]) -> str:
+        """Link the item, unless it is, or a person has parted the two since, or deleted it."""
+        if any(each.work_item_id == work_item_id for each in linked):
+            return CREATED  # Under the old id it may be, which the link leaves by itself.
         if self._was_parted(work_item_id):
             return ALREADY_CREATED
         services, organization, issue_id = self.services, self.organization, self.issue.issue_id

@@ -366,7 +366,7 @@ class World:
 
     def created(self, place: Place, work_item_id: int, addresses: Collection[str]) -> None:
         self.witness.connections.asked_for(place.organization, work_item_id)
-        self.witness.created.made(work_item_id, addresses, self.current)
+        self.witness.created.made(place.ado, work_item_id, addresses, self.current)
         self._after_write(ADO)
 
     def noted(self, text: str) -> None:

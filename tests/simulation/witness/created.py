@@ -12,6 +12,7 @@ from shared.domain.connection import scope_of
 from shared.domain.messages import Message, OutboundMessage
 from shared.sentry.names import name_in_address
 from shared.store.keys import escaped
+from tests.doubles.ado import MemoryAdo
 from tests.simulation.laws import Law, Verdicts
 from tests.simulation.witness.facts import Facts, Pair, Worker
 
@@ -45,6 +46,7 @@ class Made:
     number: int
     issue_id: str
     partition: str
+    place: MemoryAdo
     is_unsure: bool
 
 
@@ -75,14 +77,14 @@ class Created:
             if (each.partition, each.pair) == (partition, pair):
                 each.until = min(each.until, self._facts.clock())
 
-    def made(self, number: int, addresses: Collection[str], worker: Worker) -> None:
+    def made(self, place: MemoryAdo, number: int, addresses: Collection[str], worker: Worker) -> None:
         """Judge a work item that a worker created whose message named an issue.
 
         Whoever stood still in the middle of the call may come second, where nothing can call it back.
         """
         issue_id = next((name for each in addresses if (name := name_in_address(each))), "")
         is_unsure = self._facts.clock() - worker.began > _STOOD_STILL
-        made = Made(number, issue_id, worker.partition, is_unsure)
+        made = Made(number, issue_id, worker.partition, place, is_unsure)
         if not is_unsure:
             names = {issue_id, worker.about}
             for problem in [*self._made_twice(made, names), *self._made_for_nothing(worker, names)]:
@@ -91,8 +93,14 @@ class Created:
 
     def _made_twice(self, made: Made, names: Collection[str]) -> Iterator[str]:
         for each in self._made:
-            if each.partition == made.partition and each.issue_id in names and not each.is_unsure:
+            is_its = each.partition == made.partition and each.issue_id in names and not each.is_unsure
+            if is_its and not self._was_deleted_unseen(each):
                 yield f"issue {made.issue_id}, for which {each.number} had been"
+
+    def _was_deleted_unseen(self, made: Made) -> bool:
+        """Tell whether somebody deleted what was created before it was linked: no query finds that."""
+        was_linked = any(each.pair[1] == made.number for each in self._spans)
+        return made.place.is_deleted(made.number) and not was_linked
 
     def _made_for_nothing(self, worker: Worker, names: Collection[str]) -> Iterator[str]:
         """Say what the issue was linked to before the worker began, and is still."""
@@ -114,7 +122,7 @@ class Created:
                 yield f"a rule fired for issue {fired.issue_id}, and nothing came of it"
         for each in made:
             root = self._root_of(each.issue_id)
-            is_left_out = each.is_unsure or root is None or facts.ado.is_deleted(each.number)
+            is_left_out = each.is_unsure or root is None or each.place.is_deleted(each.number)
             if not is_left_out and not any(span.pair[1] == each.number for span in self._spans_of(root)):
                 yield f"work item {each.number} was created for issue {each.issue_id}, and never linked"
 
