@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from shared.domain.configuration import Configuration
-from shared.domain.model import IssueLink, SentryIssue, WorkItem
+from shared.domain.model import IssueLink, IssueStatus, SentryIssue, WorkItem
 from shared.store.tables import Delete, Insert, Operation
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.sentry import MemorySentry
@@ -108,8 +108,15 @@ class Witness:
         if announced := self._lives.announced(worker):
             partition, link = announced
             self.connections.wrote(partition, (link.issue_id, after.id), ado.catalog.organization)
+            self._note_regression(worker, link.issue_id, before, after)
         if ado is self.facts.ado:
             self._lives.wrote_item(worker, before, after)
+
+    def _note_regression(self, worker: Worker, issue_id: str, before: WorkItem, after: WorkItem) -> None:
+        issue, status_of = worker.observed.get(issue_id), self.facts.status_of
+        is_opened = status_of(before) is not status_of(after) is IssueStatus.UNRESOLVED
+        if issue is not None and issue.regression and is_opened:
+            self.comments.reopened(after, (issue_id, after.id), issue.regression)
 
     def stored(self, worker: Worker, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == "links":
