@@ -96,8 +96,9 @@ class _Creation(msgspec.Struct, dict=True):
     def outcome(self) -> str:
         """Finish what a worker began that died, or create an item if the issue needs one."""
         linked, was_done = self._links(), False
-        claims = self._claim_unfinished()
+        claims: dict[str, ClaimedRecord] = {}
         try:
+            self._claim_unfinished(claims)
             if not linked:
                 was_done = self._claim_the_others(claims)
             made = self._made_before(claims)
@@ -118,15 +119,13 @@ class _Creation(msgspec.Struct, dict=True):
 
     # The right to create
 
-    def _claim_unfinished(self) -> dict[str, ClaimedRecord]:
+    def _claim_unfinished(self, claims: dict[str, ClaimedRecord]) -> None:
         """Take over what workers began for the issue and left, by the ids under which they did."""
-        idempotency, claims = self.services.idempotency, {}
         for name in self.names:
-            if idempotency.is_unfinished(self.organization.scope, rule_of(name)):
+            if self.services.idempotency.is_unfinished(self.organization.scope, rule_of(name)):
                 claim = self._claim(name)
                 if isinstance(claim, ClaimedRecord):
                     claims[name] = claim
-        return claims
 
     def _claim_the_others(self, claims: dict[str, ClaimedRecord]) -> bool:
         """Add the claims for the other ids; tell whether a rule was done for one of them before."""
@@ -164,7 +163,14 @@ class _Creation(msgspec.Struct, dict=True):
         result = self.services.idempotency.find(self.organization.scope, creation_of(name))
         if result is not None:
             return int(result)
-        return find_created(self._ado, lambda url: issue_in(self.organization, url) == name, since)
+        return find_created(self._ado, lambda url: self._is_page(url, name), since)
+
+    def _is_page(self, url: str, name: str) -> bool:
+        """Tell whether an address is that of the issue's page, under one of its ids."""
+        if name == self.issue.issue_id and url == self.issue.permalink:
+            return True
+        is_known = url == self.services.sentry(self.organization).web_url(name)
+        return is_known or issue_in(self.organization, url) == name
 
     def _drafted(self) -> _Draft:
         """Return what is to be created, and the right to; raise Busy if somebody links the issue instead."""

@@ -225,6 +225,10 @@ def _rules(seed: int, chance: random.Random) -> Schedule:
             fired.append(Action("fire", issue, value=chance.choice(RULES)))
         if chance.random() < 0.2:
             fired.insert(chance.randint(0, len(fired)), CALM)
+        if chance.random() < 0.1:
+            # What a rule made is unlinked at leisure, and the error goes on.
+            made = Action("unlink", issue, max(schedule.items) + 1)
+            fired = [fired[0], Action("pass", value="70"), made, Action("pass", value="10"), fired[0]]
         actions = list(_inserted(chance, actions, fired))
     if chance.random() < 0.2:
         actions = list(_inserted(chance, actions, [_outage(chance)]))
