@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 
 from shared.domain.connection import scope_of
+from shared.domain.errors import NotFound
 from shared.domain.messages import Message, OutboundMessage
 from shared.sentry.names import name_in_address
 from shared.store.keys import escaped
@@ -22,9 +23,10 @@ _STOOD_STILL = 30.0  # seconds
 
 @dataclass(frozen=True)
 class Fired:
-    """A rule that fired for an issue, and of which a message tells us."""
+    """A rule that fired for an issue, and of which a message tells us; ``project`` is what it asks for."""
 
     issue_id: str
+    project: str
     partition: str
     at: float
 
@@ -63,7 +65,9 @@ class Created:
         """Note a message that has something created, under the connection to which it belongs."""
         if isinstance(message, OutboundMessage) and message.action is not None:
             partition = escaped(scope_of(message.organization, message.epoch))
-            self._fired.append(Fired(message.issue_id, partition, self._facts.clock()))
+            self._fired.append(
+                Fired(message.issue_id, message.action.project, partition, self._facts.clock())
+            )
 
     def disconnected(self) -> None:
         """Note that the connection is over: nothing is promised of what was told under it."""
@@ -118,13 +122,21 @@ class Created:
         for fired in self._fired:
             root = self._root_of(fired.issue_id)
             is_due = fired.partition == facts.partition and root is not None
-            if is_due and not self._is_served(fired, root, made):
+            if is_due and self._is_project(fired.project) and not self._is_served(fired, root, made):
                 yield f"a rule fired for issue {fired.issue_id}, and nothing came of it"
         for each in made:
             root = self._root_of(each.issue_id)
             is_left_out = each.is_unsure or root is None or each.place.is_deleted(each.number)
             if not is_left_out and not any(span.pair[1] == each.number for span in self._spans_of(root)):
                 yield f"work item {each.number} was created for issue {each.issue_id}, and never linked"
+
+    def _is_project(self, name_or_id: str) -> bool:
+        """Tell whether there is such a project: a rule may still name one of another organization."""
+        try:
+            self._facts.ado.get_project(name_or_id)
+        except NotFound:
+            return False
+        return True
 
     def _is_served(self, fired: Fired, root: str | None, made: list[Made]) -> bool:
         """Tell whether the issue was linked when the rule had fired, or a rule had made an item before."""
