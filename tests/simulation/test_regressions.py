@@ -487,3 +487,24 @@ def test_a_hyperlink_is_a_revision_that_other_links_may_learn_of_by_the_next_run
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_an_issue_that_a_list_lacks_is_asked_for_though_it_was_when_the_list_was_refused() -> None:
+    """Sentry forbids its list of issues, so that a worker asks for issue 101; then 101 is merged into 100.
+
+    Once the list is answered again, 101 is not in it. That was taken for what had been asked about already,
+    for an hour.
+    """
+    schedule = Schedule(
+        seed=1795880317,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("101", 31),),
+        settings=(),
+        actions=(
+            Action("outage", value="lists forbidden 900"),
+            Action("pass", value="300"),
+            Action("merge", issue="101", item=32),
+        ),
+    )
+    assert complaints(schedule) == []
