@@ -108,7 +108,7 @@ class MemoryAdo:
         self.ahead: float | None = None
         # Whether a change of hyperlinks alone makes a revision was not confirmed.
         self.hyperlinks_make_revisions = True
-        self._clock = clock
+        self._now = clock
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
         self._comment_ids = itertools.count(1)
@@ -440,7 +440,7 @@ class MemoryAdo:
             area_path=home.name,
             reasons=("New",),
         )
-        self._entries[work_item_id] = _Entry([Revision(item, actor)], self._clock())
+        self._entries[work_item_id] = _Entry([Revision(item, actor)], self._now())
         self.revision_log.write(work_item_id, item.rev)
         return item
 

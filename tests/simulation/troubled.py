@@ -251,7 +251,7 @@ class TroubledAdo:
             self._stage.revised()
         elif named is not None and method in {"POST", "PATCH"}:
             self._stage.commented(int(named), json["text"])
-        elif isinstance(answer, WorkItemAnswer):
+        elif path[-1].startswith("$") and isinstance(answer, WorkItemAnswer):
             shown = [each["value"]["url"] for each in json if each["path"] == "/relations/-"]
             self._stage.created(self._place, answer.id, shown)
         self._finish(trouble)
