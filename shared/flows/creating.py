@@ -26,7 +26,7 @@ from shared.domain.text import is_web_address
 from shared.flows.back_links import issue_in
 from shared.flows.carrying import verify_time
 from shared.flows.copying import copy_one
-from shared.flows.linking import Initial, Maker, link, part
+from shared.flows.linking import Initial, Maker, link, part, verify_connected
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
 from shared.store.organizations import Organization
@@ -95,6 +95,8 @@ def create_once(
 
     work_item_id = None if claim.since is None else find_created(ado, is_its, claim.since)
     if work_item_id is None:
+        # Had the connection ended before the records were read, they would tell nothing of what was created.
+        verify_connected(services, organization)
         verify_time(services, began)
         work_item_id = _create(services, organization, claim, ado, new, patch)
     services.idempotency.done(organization.scope, claim, str(work_item_id))

@@ -666,3 +666,25 @@ def test_a_regression_is_told_though_its_issue_was_merged_meanwhile() -> None:
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_worker_creates_nothing_for_a_connection_that_was_ended_meanwhile() -> None:
+    """Somebody disconnects the organization while a rule's message is at work, for which an item was made.
+
+    The records of that went first. So the worker found none, and created another item.
+    """
+    schedule = Schedule(
+        seed=4,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="100", value="By name"),
+            CALM,
+            Action("fire", issue="100", value="By name"),
+            Action("disconnect"),
+        ),
+    )
+    runs = (World(replace(schedule, seed=order)).run() for order in range(30))
+    assert [each for each in runs if each] == []

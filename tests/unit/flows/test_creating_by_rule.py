@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.errors import Busy, Refused, Rejected, Throttled, Unauthorized, Unavailable
+from shared.domain.errors import Busy, NotFound, Refused, Rejected, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import OutboundMessage, RuleAction
 from shared.domain.model import IssueStatus, Person
 from shared.domain.rules.back_links import Mark
@@ -195,3 +195,17 @@ def test_an_archived_issue_stays_archived(scene: Scene) -> None:
     [made] = scene.ado.created()
     assert scene.sentry.get_issue(NEW).status is IssueStatus.IGNORED
     assert scene.ado.item(made).state == "New"
+
+
+def test_nothing_is_created_for_a_connection_that_has_ended(scene: Scene) -> None:
+    """Its records go with it, so nothing tells what was created before."""
+    services, organization = scene.services, scene.organization
+
+    def disconnect() -> None:
+        scene.watched_ado.slow = lambda: None
+        services.organizations.remove(organization)
+
+    scene.watched_ado.slow = disconnect
+    with pytest.raises(NotFound):
+        fire(scene)
+    assert scene.ado.created() == []
