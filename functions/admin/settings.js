@@ -2,10 +2,12 @@
 
 /** @import { Config, Field, Loaded, Stored } from "./shapes.js" */
 import { ask, organization, query, Refusal } from "./api.js";
+import { addChosenCreation, drawCreations, errorsOfCreations, readCreations, startCreations } from "./creations.js";
 import { answerTo, build, byId, inputById, isEmpty, newId, onClick, onSubmit, say } from "./dom.js";
 import { check, checkedOf, clearErrors, mergePatch, showErrors } from "./fields.js";
-import { addChosenProject, drawMappings, readMappings, startMappings } from "./mappings.js";
+import { addChosenProject, drawMappings, projectsOf, readMappings, startMappings } from "./mappings.js";
 import { addPerson, drawPeople, errorsOfPeople, readPeople, startPeople } from "./people.js";
+import { addReason, drawReasons, readReasons, startReasons } from "./reasons.js";
 import { open } from "./tabs.js";
 
 const TEXTS = ["ado_url", "ado_account_id", "ado_search_url", "sentry_url", "sentry_organization"];
@@ -18,6 +20,11 @@ const DRAWN = new Set([
   "people",
   "on_conflict",
   "done_when",
+  "back_links",
+  "sync_comments_reverse",
+  "archive_reasons",
+  "resolve_in",
+  "create",
 ]);
 /** @type {Record<string, string>} */
 const LABELS = {
@@ -32,14 +39,11 @@ const LABELS = {
   people: "people",
   on_conflict: "conflicts",
   done_when: "several links",
-};
-/** Keys that are simple enough for a control, though the app's form does not describe them. @type {Record<string, Partial<Field>>} */
-const KNOWN = {
-  sync_comments_reverse: {
-    label: "Sync Azure DevOps comments to Sentry",
-    help: "“marked” are those that begin with /sentry, which is cut off.",
-    choices: ["off", "marked", "all"],
-  },
+  back_links: "links on both sides",
+  sync_comments_reverse: "comments to Sentry",
+  archive_reasons: "reasons that archive",
+  resolve_in: "release",
+  create: "new work items",
 };
 // Somebody stored, made or removed the document meanwhile.
 const CONFLICTS = new Set(["precondition-failed", "precondition-required", "unknown-organization"]);
@@ -53,6 +57,11 @@ const NEW_DOCUMENT = {
     done_categories: [],
     on_conflict: "ado",
     done_when: "all",
+    back_links: true,
+    sync_comments_reverse: "off",
+    archive_reasons: [],
+    resolve_in: "now",
+    create: {},
   },
   fields: [],
   etag: null,
@@ -118,10 +127,15 @@ function draw(document_) {
   byId("conflict").hidden = true;
   drawFields(fields);
   drawMappings(loaded);
+  drawCreations(loaded);
+  drawReasons(config.archive_reasons);
   drawPeople(config.people);
   check("done_categories", config.done_categories);
   check("on_conflict", [config.on_conflict]);
   check("done_when", [config.done_when]);
+  check("resolve_in", [config.resolve_in]);
+  inputById("back_links").checked = config.back_links;
+  inputById("sync_comments_reverse").value = config.sync_comments_reverse;
   markAvailable();
   showBar();
   afterDraw(loaded);
@@ -145,7 +159,6 @@ function drawFields(fields) {
         disabled: false,
         disabled_reason: null,
         default: null,
-        ...KNOWN[name],
       }),
     ),
   );
@@ -153,7 +166,7 @@ function drawFields(fields) {
 }
 
 /**
- * Draw the control of one key: a box, a choice, or its JSON where it is more than that.
+ * Draw the control of one key: a box, or its JSON where it is more than that.
  * @param {Field} field
  */
 function drawField(field) {
@@ -178,24 +191,14 @@ function drawField(field) {
       ...texts,
     );
   }
-  const control = field.choices
-    ? build(
-        "select",
-        common,
-        ...field.choices.map((choice) => {
-          const [each, text] = typeof choice === "string" ? [choice, choice] : [choice.value, choice.label];
-          return build("option", { value: each, selected: each === value }, text);
-        }),
-      )
-    : build("textarea", { ...common, rows: "3", spellcheck: "false", "data-json": "" }, JSON.stringify(value, null, 2));
+  const json = JSON.stringify(value, null, 2);
+  const control = build("textarea", { ...common, rows: "3", spellcheck: "false", "data-json": "" }, json);
   return build("div", { class: "field" }, build("label", { for: name }, label), control, ...texts);
 }
 
 /** Return every control that `drawField` made, by its key. */
 const drawnControls = () =>
-  /** @type {HTMLInputElement[]} */ ([
-    ...document.querySelectorAll(":is(#switches, #others) :is(input, select, textarea)"),
-  ]);
+  /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll(":is(#switches, #others) :is(input, textarea)")]);
 
 /** @param {HTMLInputElement} control */
 function valueIn(control) {
@@ -232,7 +235,8 @@ function markAvailable() {
     if (field.type === "choice_mapper") {
       byId("states-help").textContent = field.help;
       byId("states-why").textContent = reason;
-      byId("mappings").hidden = byId("add-mapping").hidden = reason !== "";
+      byId("creations-why").textContent = reason;
+      for (const id of ["mappings", "add-mapping", "creations", "add-creations"]) byId(id).hidden = reason !== "";
     } else {
       inputById(field.name).disabled = reason !== "";
       const why = [...document.querySelectorAll("[data-why]")].find(
@@ -256,6 +260,11 @@ function readDocument() {
   read.done_categories = checkedOf("done_categories");
   [read.on_conflict = read.on_conflict] = checkedOf("on_conflict");
   [read.done_when = read.done_when] = checkedOf("done_when");
+  [read.resolve_in = read.resolve_in] = checkedOf("resolve_in");
+  read.back_links = inputById("back_links").checked;
+  read.sync_comments_reverse = inputById("sync_comments_reverse").value;
+  read.archive_reasons = readReasons();
+  read.create = readCreations();
   read.people = readPeople();
   read.status_mapping = readMappings();
   return read;
@@ -266,9 +275,12 @@ function changes() {
   return isEmpty(errorsOfTexts()) ? mergePatch({ ...loaded.config }, readDocument()) : null;
 }
 
+/** Return an error for each row that would be lost, since another one has its key. */
+const errorsOfRows = () => ({ ...errorsOfPeople(), ...errorsOfCreations() });
+
 function isDirty() {
   const changed = changes();
-  return changed === null || !isEmpty(changed) || !isEmpty(errorsOfPeople());
+  return changed === null || !isEmpty(changed) || !isEmpty(errorsOfRows());
 }
 
 /** Show the bar only while there is something to save. */
@@ -286,11 +298,22 @@ function touch() {
 
 /* Saving, and conflicts with another person's save. */
 
-/** @param {string} path */
+/**
+ * Return what a path of the document is called, with the project that it is about.
+ * @param {string} path
+ */
 function labelOf(path) {
-  const name = path.split(".")[0] ?? path;
-  return LABELS[name] ?? loaded.fields.find((field) => field.name === name)?.label ?? name;
+  const [name = path, id] = path.split(".");
+  const label = LABELS[name] ?? loaded.fields.find((field) => field.name === name)?.label ?? name;
+  const project = projectsOf().find((each) => each.id.toLowerCase() === id);
+  return project ? `${label} of ${project.name}` : label;
 }
+
+/**
+ * Say what was changed, each thing once.
+ * @param {Stored} stored
+ */
+const changedIn = ({ changed = [] }) => [...new Set(changed.map(labelOf))].join(", ");
 
 /** @param {Stored} stored */
 const warningsOf = ({ warnings = {} }) =>
@@ -326,7 +349,7 @@ const withoutUnset = (config) =>
 async function attempt(choices) {
   clearErrors();
   byId("conflict").hidden = true;
-  const own = { ...errorsOfTexts(), ...errorsOfPeople() };
+  const own = { ...errorsOfTexts(), ...errorsOfRows() };
   if (!isEmpty(own)) {
     showErrors(own);
     return null;
@@ -365,10 +388,10 @@ async function save() {
   const stored = await attempt({});
   if (stored === null) return;
   const wasNew = etag === null;
-  const changed = [...new Set((stored.changed ?? []).map(labelOf))];
+  const changed = changedIn(stored);
   const warnings = warningsOf(stored);
   draw(await fetchDocument());
-  const what = wasNew || changed.length === 0 ? "" : `: ${changed.join(", ")}`;
+  const what = wasNew || changed === "" ? "" : `: ${changed}`;
   // The bar is gone by now, so it is said above it.
   const said = [`${wasNew ? "Connected" : "Saved"}${what}.`, ...warnings].join(" ");
   say(byId("document-said"), "");
@@ -384,7 +407,7 @@ async function preview() {
   say(byId("document-said"), "Checking …");
   const stored = await attempt({ dry_run: "1" });
   if (stored === null) return;
-  const changed = (stored.changed ?? []).join(", ");
+  const changed = changedIn(stored);
   const warnings = warningsOf(stored);
   say(
     byId("document-said"),
@@ -457,19 +480,23 @@ export function startSettings(drawn, connected) {
   afterDraw = drawn;
   afterConnecting = connected;
   startMappings(touch);
+  startCreations(touch);
+  startReasons(touch);
   startPeople(touch);
   onSubmit("document", "document-said", save);
   onSubmit("disconnect", "disconnect-said", disconnect);
   onClick("preview", "document-said", preview);
   onClick("discard", "document-said", discard);
   onClick("add-project", "document-said", addChosenProject);
-  onClick("add-person", "document-said", () => addPerson().ado.focus());
+  onClick("add-creation", "document-said", addChosenCreation);
+  onClick("add-reason", "document-said", addReason);
+  onClick("add-person", "document-said", addPerson);
   onClick("load-theirs", "document-said", loadTheirs);
   onClick("keep-mine", "document-said", keepMine);
   byId("issue_sync").addEventListener("change", markAvailable);
   for (const event of ["input", "change"]) {
     byId("document").addEventListener(event, ({ target }) => {
-      if (target !== byId("project")) touch();
+      if (target !== byId("project") && target !== byId("creation-project")) touch();
     });
   }
   addEventListener("beforeunload", (event) => {
