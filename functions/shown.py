@@ -84,6 +84,7 @@ def listed(link: IssueLink, organization: Organization, services: Services) -> d
             "state": seen.item.state,
             "status": None if seen.item.status is None else seen.item.status.value,
             "assignee": named(seen.item.assignee),
+            "reasons": _reasons(seen.item.reasons),
         },
     }
 
@@ -118,7 +119,12 @@ def shown_work_item(item: WorkItem, organization: Organization, services: Servic
         "url": services.ado(organization).web_url(item.project_id, item.id),
         "state": item.state,
         "assignee": named(item.assignee),
+        "reasons": _reasons(item.reasons),
     }
+
+
+def _reasons(known: tuple[str, ...] | None) -> list[str] | None:
+    return None if known is None else list(known)
 
 
 def page_of_pairs(page: PageOfPairs) -> dict[str, Any]:

@@ -148,6 +148,7 @@ class WorkItemEnd(Exact):
     state: str
     status: IssueStatus | None
     assignee: str | None
+    reasons: list[str] | None
 
 
 class ListedLink(Link):
@@ -294,6 +295,7 @@ class WorkItem(Exact):
     url: str
     state: str
     assignee: str | None
+    reasons: list[str] | None
 
 
 class Explanation(Exact):
