@@ -30,6 +30,7 @@ import {
   REASONS,
   SERVICES,
   standOf,
+  stateOf,
   statusInWords,
   whyOf,
 } from "./words.js";
@@ -323,7 +324,7 @@ function drawLink(first) {
       updateEnd(issue, link.issue.url, nameOfIssue(link), link.issue.title ?? "");
       updateEnd(item, link.url, `#${link.work_item_id}`, link.title);
       show(issueStand, stand(statusInWords(link.issue.status), link.issue.assignee));
-      show(itemStand, stand(link.work_item.state, link.work_item.assignee));
+      show(itemStand, stand(stateOf(link), link.work_item.assignee));
       issueStand.title = issueStand.textContent ?? "";
       itemStand.title = itemStand.textContent ?? "";
       const { word, kind } = standOf(link);

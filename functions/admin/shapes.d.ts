@@ -19,7 +19,7 @@ export interface Link {
   apart: { field: string; reason: string }[];
   differ: string[];
   issue: { short_id: string | null; title: string | null; url: string; status: string; assignee: string | null };
-  work_item: { rev: number; state: string; status: string | null; assignee: string | null };
+  work_item: { rev: number; state: string; status: string | null; assignee: string | null; reasons: string[] | null };
 }
 
 export interface LinkPage {
