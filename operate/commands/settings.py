@@ -213,11 +213,16 @@ def existing(desk: Desk) -> tuple[dict[str, Any], str | None]:
 
 
 def path_of(key: str) -> list[str]:
-    """Return the keys on the way to a value; an address, which has dots of its own, is one key."""
+    """Return the keys on the way to a value; an address, or the name of a field, is one key with its dots."""
     first, _, rest = key.strip().partition(".")
     if not first:
         raise WrongUsage("KEY is empty")
-    return [first, *([rest] if first == "people" else rest.split("."))] if rest else [first]
+    if not rest:
+        return [first]
+    place, is_field, field = rest.partition(".fields.")
+    if first == "create" and is_field:
+        return [first, *place.split(".", 1), "fields", field]
+    return [first, *([rest] if first == "people" else rest.split("."))]
 
 
 def at(document: Any, path: list[str]) -> Any:
