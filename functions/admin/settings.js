@@ -235,8 +235,11 @@ function markAvailable() {
     if (field.type === "choice_mapper") {
       byId("states-help").textContent = field.help;
       byId("states-why").textContent = reason;
-      byId("creations-why").textContent = reason;
-      for (const id of ["mappings", "add-mapping", "creations", "add-creations"]) byId(id).hidden = reason !== "";
+      byId("mappings").hidden = byId("add-mapping").hidden = reason !== "";
+      // They have nothing to do with the sync, and go as long as Azure DevOps shows its projects.
+      const isBlind = projectsOf().length === 0;
+      byId("creations-why").textContent = isBlind ? (field.disabled_reason ?? "") : "";
+      byId("creations").hidden = byId("add-creations").hidden = isBlind;
     } else {
       inputById(field.name).disabled = reason !== "";
       const why = [...document.querySelectorAll("[data-why]")].find(

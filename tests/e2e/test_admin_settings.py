@@ -401,6 +401,23 @@ def test_a_value_keeps_its_type_and_a_field_that_is_named_twice_is_refused(conne
     assert connected.config["create"] == {project: {"Bug": {"fields": {"Microsoft.VSTS.Common.Priority": 1}}}}
 
 
+def test_defaults_go_without_the_sync_and_wait_for_azure_devops(connected: Page) -> None:
+    project = connected.pair.ado.project_id(FABRIKAM)
+    connected.pair.configure(issue_sync=False, create={project: {"Bug": {"tags": "sentry"}}})
+    browser = connected.open("Settings")
+    inside = f'[data-path="create.{project}.Bug"]'
+    browser.fill("Tags", "sentry; web", inside=inside)
+    connected.saved()
+    connected.pair.ado.fail_next(20, http_status=503)
+    browser = connected.open("Settings")
+    browser.read("Projects and states cannot be listed.")
+    assert browser.find(inside) is None
+    browser.press("in the next release")
+    connected.saved()
+    assert connected.config["resolve_in"] == "next_release"
+    assert connected.config["create"] == {project: {"Bug": {"tags": "sentry; web"}}}
+
+
 # People.
 
 
