@@ -238,7 +238,7 @@ function markAvailable() {
       byId("mappings").hidden = byId("add-mapping").hidden = reason !== "";
       // They have nothing to do with the sync, and go as long as Azure DevOps shows its projects.
       const isBlind = projectsOf().length === 0;
-      byId("creations-why").textContent = isBlind ? (field.disabled_reason ?? "") : "";
+      byId("creations-why").textContent = isBlind ? "Azure DevOps does not list its projects at this moment." : "";
       byId("creations").hidden = byId("add-creations").hidden = isBlind;
     } else {
       inputById(field.name).disabled = reason !== "";

@@ -410,7 +410,7 @@ def test_defaults_go_without_the_sync_and_wait_for_azure_devops(connected: Page)
     connected.saved()
     connected.pair.ado.fail_next(20, http_status=503)
     browser = connected.open("Settings")
-    browser.read("Projects and states cannot be listed.")
+    browser.read("Azure DevOps does not list its projects at this moment.")
     assert browser.find(inside) is None
     browser.press("in the next release")
     connected.saved()
