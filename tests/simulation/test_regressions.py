@@ -508,3 +508,25 @@ def test_an_issue_that_a_list_lacks_is_asked_for_though_it_was_when_the_list_was
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_deletion_that_no_hook_told_is_news_to_a_link_that_is_not_well() -> None:
+    """Work item 32's assignee is unknown to Sentry, so its link waits for its next try; then 32 is deleted.
+
+    The feed showed that, but a link that waits was left alone until it was due, for up to an hour.
+    """
+    schedule = Schedule(
+        seed=1795903360,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31), ("100", 32), ("101", 31)),
+        settings=(),
+        actions=(
+            Action("assign-item", item=32, value="carol@corp.example"),
+            Action("outage", value="lists forbidden 300"),
+            Action("pass", value="1800"),
+            Action("delete-item", issue="100", item=32),
+        ),
+        strays=((4, "lost"),),
+    )
+    assert complaints(schedule) == []

@@ -24,8 +24,8 @@ _HANDLED_WITHIN = 3600.0
 # handles messages, they are not to pile up: it takes twice as long the next time, and then half an hour.
 _SHOWN_AGAIN_AFTER = (450.0, 900.0, 1800.0)
 _PAIRS_A_RUN = 500
-# What a message about an issue says of it where it is not shown: a list that was refused tells nothing, one that
-# was answered tells that the issue is not in it.
+# What a message about an issue says of it where it is not shown: a list that was refused tells nothing, one
+# that was answered tells that the issue is not in it.
 _UNTOLD, _ABSENT = 0, 1
 # So many marks take 150 KiB of the 480 that a row holds.
 _MOST_MARKS = 4_000
