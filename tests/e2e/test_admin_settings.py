@@ -54,7 +54,10 @@ def test_an_error_goes_away_once_it_was_put_right(page: Page) -> None:
 def test_the_switches_stand_in_the_order_of_the_fields_with_their_help(connected: Page) -> None:
     browser = connected.open("Settings")
     # Behind those of the form stands one that only the page knows.
-    assert [each.text for each in browser.find_all(".switch label")] == [*SWITCHES, "Show each link on both sides"]
+    assert [each.text for each in browser.find_all(".switch label")] == [
+        *SWITCHES,
+        "Show each link on both sides",
+    ]
     browser.read("A comment on an issue is copied to the discussion of its work items")
 
 
