@@ -312,12 +312,6 @@ function labelOf(path) {
   return project ? `${label} of ${project.name}` : label;
 }
 
-/**
- * Say what was changed, each thing once.
- * @param {Stored} stored
- */
-const changedIn = ({ changed = [] }) => [...new Set(changed.map(labelOf))].join(", ");
-
 /** @param {Stored} stored */
 const warningsOf = ({ warnings = {} }) =>
   Object.entries(warnings).map(([key, message]) => `${LABELS[key] ?? key}: ${message}.`);
@@ -391,10 +385,10 @@ async function save() {
   const stored = await attempt({});
   if (stored === null) return;
   const wasNew = etag === null;
-  const changed = changedIn(stored);
+  const changed = [...new Set((stored.changed ?? []).map(labelOf))];
   const warnings = warningsOf(stored);
   draw(await fetchDocument());
-  const what = wasNew || changed === "" ? "" : `: ${changed}`;
+  const what = wasNew || changed.length === 0 ? "" : `: ${changed.join(", ")}`;
   // The bar is gone by now, so it is said above it.
   const said = [`${wasNew ? "Connected" : "Saved"}${what}.`, ...warnings].join(" ");
   say(byId("document-said"), "");
@@ -410,7 +404,7 @@ async function preview() {
   say(byId("document-said"), "Checking …");
   const stored = await attempt({ dry_run: "1" });
   if (stored === null) return;
-  const changed = changedIn(stored);
+  const changed = (stored.changed ?? []).join(", ");
   const warnings = warningsOf(stored);
   say(
     byId("document-said"),

@@ -35,6 +35,14 @@ def test_a_line_shows_both_sides_and_whether_they_agree(connected: Page) -> None
     assert str(work_item.get_attribute("href")).endswith(f"/_workitems/edit/{item}")
 
 
+def test_a_line_tells_why_a_work_item_is_done(connected: Page) -> None:
+    connected.pair.configure(archive_reasons=["Duplicate"])
+    _, item = connected.pair.linked()
+    connected.pair.ado.edit(item, **{STATE: "Closed", "System.Reason": "Duplicate"})
+    connected.pair.settle()
+    connected.open().read("Closed (Duplicate)")
+
+
 def paused(page: Page) -> tuple[str, int]:
     """Return a link whose work item was closed while the sync was off, which is on again."""
     issue_id, item = page.pair.linked()
