@@ -64,11 +64,11 @@ export const inWords = (reason) => REASONS[reason] ?? spaced(reason);
 export const statusInWords = (status) => STATUSES[status] ?? status;
 
 /**
- * Return the state of a link's work item, with the reasons for it where it counts as something for them.
+ * Return the state of a link's work item, with the reasons for it where they may be why the issue is archived.
  * @param {Link} link
  */
 export function stateOf({ work_item: { state, status, reasons } }) {
-  const why = status === "unresolved" ? "" : (reasons ?? []).join(", ");
+  const why = status === "ignored" ? (reasons ?? []).join(", ") : "";
   return why ? `${state} (${why})` : state;
 }
 
