@@ -57,11 +57,11 @@ def paused(page: Page) -> tuple[str, int]:
 def test_what_a_pause_left_apart_is_not_called_good(connected: Page) -> None:
     issue_id, item = paused(connected)
     browser = connected.open()
+    browser.read("inbound off")
     badge = browser.find(f"{connected.line(issue_id, item)} .badge")
     assert badge is not None
     assert badge.text == "apart"
     assert "good" not in str(badge.get_attribute("class"))
-    browser.read("inbound off")
     browser.press(f"Details: {connected.names(issue_id, item)}")
     browser.read("Left apart: the status, since changes in Azure DevOps were not to travel to Sentry.")
     connected.act(f"Sync now: {connected.names(issue_id, item)}")
