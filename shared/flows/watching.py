@@ -10,7 +10,7 @@ from shared.domain.rules.apart import sides
 from shared.domain.rules.links import link_troubles
 from shared.domain.rules.problems import CHANGES_UNTOLD, Facts, Trouble, troubles_of
 from shared.domain.subscriptions import HookRecord, HookState
-from shared.domain.traffic import Hour, total, within_a_day
+from shared.domain.traffic import Hour, total, unexplained, within_a_day
 from shared.services import Services
 from shared.store.organizations import Organization
 from shared.store.progress import LinkTally, Told
@@ -22,7 +22,10 @@ _TIMER = 300.0  # seconds between two runs: the schedule of ``reconcile`` in fun
 
 
 class Status(msgspec.Struct, frozen=True):
-    """``hours`` are those of the last day; ``last`` has the latest moments within a week."""
+    """``hours`` are those of the last day; ``last`` has the latest moments within a week.
+
+    ``untold`` is how many changes of the last day no hook had told.
+    """
 
     organization: Organization
     hours: Mapping[int, Hour]
@@ -32,6 +35,8 @@ class Status(msgspec.Struct, frozen=True):
     next_run: float
     links: LinkTally
     problems: list[Trouble]
+
+    untold: int
 
     @property
     def day(self) -> Hour:
@@ -44,15 +49,18 @@ def status_of(services: Services, organization: Organization) -> Status:
     told, hours = services.progress.get(scope), services.traffic.hours(scope, now)
     record = services.hooks.get(scope)
     links, attention = _links(services, organization, told.links)
+    day = within_a_day(hours, now)
+    untold = [unexplained({number: hour.on(side) for number, hour in hours.items()}) for side in Side]
     return Status(
         organization=organization,
-        hours=within_a_day(hours, now),
+        hours=day,
         last=total(hours.values()),
         record=record,
         last_run=told.last_run.began or None,
         next_run=(now // _TIMER + 1) * _TIMER,
         links=links,
         problems=[*troubles_of(_facts(services, organization, told, hours, record)), *attention],
+        untold=sum(each.get(number, 0) for each in untold for number in day),
     )
 
 

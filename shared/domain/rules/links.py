@@ -16,8 +16,9 @@ from shared.domain.model import (
 )
 from shared.domain.rules.problems import Trouble
 
-_CURES = {
+CURES = {
     WORK_ITEM_GONE: "Restore the work item in Azure DevOps, or remove the link.",
+    "project-not-found": "Give the app's token or identity access to the project that the work item is in.",
     ISSUE_GONE: "Remove the link: the issue was deleted in Sentry, or its project is out of the app's reach.",
     "refused": "See the link's detail: change what the other side forbids, then sync the link again.",
     ASSIGNEE_NOT_FOUND: "Invite the person to the other service, or map the address under People.",
@@ -49,7 +50,7 @@ _SIDES = {
 
 
 def cure_of(reason: str) -> str:
-    return _CURES.get(reason, _OTHERWISE)
+    return CURES.get(reason, _OTHERWISE)
 
 
 def link_troubles(links: Iterable[IssueLink]) -> list[Trouble]:

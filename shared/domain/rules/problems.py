@@ -7,7 +7,7 @@ import msgspec
 from shared.domain.errors import OrganizationGone
 from shared.domain.model import Side
 from shared.domain.problems import Problem
-from shared.domain.traffic import HOUR, Counts, Hour
+from shared.domain.traffic import HOUR, Counts, Hour, unexplained
 from shared.domain.untrusted import CURES
 
 # Fewer refusals than that in an hour are a stranger's, or somebody's typing error.
@@ -215,7 +215,8 @@ def refused_since(counts: Mapping[int, Counts], now: float) -> float | None:
 def untold_since(counts: Mapping[int, Counts]) -> float | None:
     """Return since when the reconciler finds what no hook of one side told, unless a hook came after it."""
     last_taken = max((each.taken_at for each in counts.values()), default=0.0)
-    found = [each.untold_at for each in counts.values() if each.untold_at > last_taken]
+    accusing = [counts[number] for number, many in unexplained(counts).items() if many]
+    found = [each.untold_at for each in accusing if each.untold_at > last_taken]
     return min(found) if found else None
 
 

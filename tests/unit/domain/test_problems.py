@@ -56,6 +56,19 @@ def test_refused_deliveries_are_a_problem_when_many_came_and_none_was_taken(
         (hours(h0=Counts(untold=1, untold_at=SINCE)), SINCE),
         (hours(h5=Counts(taken=3, taken_at=NOW - 5 * HOUR), h0=Counts(untold=1, untold_at=SINCE)), SINCE),
         (hours(h0=Counts(untold=1, untold_at=SINCE, taken=1, taken_at=NOW)), None),  # a hook came since
+        # A hook had told, and nobody could look: the oldest finds are explained so, however late they come.
+        (hours(h5=Counts(given_up=1), h0=Counts(untold=1, untold_at=SINCE)), None),
+        (
+            hours(
+                h5=Counts(given_up=2),
+                h1=Counts(untold=1, untold_at=1.0),
+                h0=Counts(untold=1, untold_at=SINCE),
+            ),
+            None,
+        ),
+        (hours(h5=Counts(given_up=1), h0=Counts(untold=2, untold_at=SINCE)), SINCE),
+        # What is given up later explains nothing of before.
+        (hours(h5=Counts(untold=1, untold_at=SINCE), h0=Counts(given_up=1)), SINCE),
         (hours(h0=Counts(taken=1, taken_at=NOW)), None),
     ],
 )
