@@ -83,4 +83,3 @@ def _described(event: HookEvent, seen: WatchedEvent) -> dict[str, Any]:
         "seen_enabled_at": shown_at(seen.enabled_at),
         "lost": seen.gap and {"since": shown_at(seen.gap.since), "until": shown_at(seen.gap.until)},
     }
-

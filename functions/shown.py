@@ -69,6 +69,7 @@ def listed(link: IssueLink, organization: Organization, services: Services) -> d
         "detail": health.detail or None,
         "since": shown_at(health.since) if health.reason else None,
         "due": shown_at(health.due),
+        "synced_at": shown_at(link.synced_at or link.linked_at),
         "sides": None if stand is None else stand.value,
         "apart": [msgspec.to_builtins(each) for each in apart(link, configuration)] if stand else [],
         "differ": [field for field in FIELDS if differs(field, seen, configuration)],

@@ -100,7 +100,7 @@ def moment(text: str | None) -> str:
     """Return a moment of an answer as people read it, in the time zone of this machine."""
     if not text:
         return "never"
-    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    at = datetime.fromisoformat(text)
     local, now = at.astimezone(), datetime.now(UTC).astimezone()
     return local.strftime("%H:%M:%S") if local.date() == now.date() else local.strftime("%Y-%m-%d %H:%M")
 

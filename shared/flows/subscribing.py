@@ -121,9 +121,7 @@ class _Look:
 
     def take(self) -> HookRecord:
         unneeded = [
-            event
-            for event, was in self._known.events.items()
-            if event not in self._needed and was.subscription_id
+            event for event in HookEvent if event not in self._needed and self._was(event).subscription_id
         ]
         self._events = {event: self._known.events[event] for event in unneeded}
         try:

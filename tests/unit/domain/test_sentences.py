@@ -9,11 +9,12 @@ import pytest
 from shared.domain.errors import SyncError
 from shared.domain.failures import consequence_of, reason_of
 from shared.domain.model import ASSIGNEE_AMBIGUOUS, ASSIGNEE_NOT_FOUND, ActivityEntry
+from shared.domain.reasons import WHY, why
 from shared.domain.rules.apart import REASONS
 from shared.domain.rules.deciding import Outcome
 from shared.domain.rules.links import CURES
 from shared.domain.rules.listing import REASONS as LINK_REASONS
-from shared.domain.sentences import SENTENCES, SKIPPED, WHY, Names, sentence_of, why
+from shared.domain.sentences import SENTENCES, SKIPPED, Names, sentence_of
 from tests.unit.error_tree import EVERY_ERROR
 
 ROOT = Path(__file__).parents[3]

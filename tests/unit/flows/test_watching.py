@@ -284,11 +284,17 @@ def test_health_is_looked_at_every_ten_seconds(scene: Scene) -> None:
     assert said(scene)["status"] == "degraded"
 
 
+REFUSED = (
+    "Azure DevOps does not accept our credentials for 1 organization(s): give ADO_PAT a token that is valid, "
+    "or the app's identity access"
+)
+
+
 def test_a_refusal_that_a_worker_met_too_is_told_once(scene: Scene) -> None:
     scene.calls.meet("instance_id", Unauthorized("ado", "401"))
     run(scene)
     scene.services.organizations.note_refusal(SLUG, "ado")
-    assert said(scene)["problems"] == ["Azure DevOps does not accept our credentials for 1 organization(s)"]
+    assert said(scene)["problems"] == [REFUSED]
 
 
 def without(name: str) -> Settings:
