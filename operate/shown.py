@@ -85,6 +85,8 @@ class Screen:
             table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*(Text(plain(each)) for each in row))
+        if not table.row_count:
+            return  # Names above nothing look like an answer that was cut off.
         Console(highlight=False, markup=False, emoji=False).print(table)
 
 

@@ -199,9 +199,9 @@ def filters(
     agree: bool,
     reason: str | None,
     project: str | None,
-    issue: str | None,
-    item: str | None,
     search: str | None,
+    issue: str | None = None,
+    item: str | None = None,
 ) -> dict[str, str]:
     """Return the query that the options stand for; empty for all links."""
     if attention and pending:
