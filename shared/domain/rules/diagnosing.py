@@ -36,6 +36,7 @@ from shared.domain.subscriptions import HookEvent, HookState
 from shared.domain.traffic import Counts
 
 CLOCK, SCOPE_MISSING, HOOK, MAPPING = "clock", "scope-missing", "hook", "mapping"
+NAMESAKE = "namesake"
 STORAGE, POISON, TEST_EVENT, ROTATION, TOKEN_EXPIRY = (
     "storage",
     "poison-queue",
@@ -502,6 +503,18 @@ def about_people(unknown_ones: Mapping[str, int], looked_at: int, left_out: int)
             PEOPLE,
             f"{left_out} more were not asked for",
             "sentry-ado links shows whom it concerns.",
+            Side.SENTRY,
+        )
+
+
+def about_namesakes(found: Mapping[str, str], names: Mapping[str, str]) -> Iterator[Finding]:
+    """Offer to map whom both services know by one name and by two addresses; nobody is mapped unasked."""
+    for key, address in sorted(found.items()):
+        yield note(
+            Area.PEOPLE,
+            NAMESAKE,
+            f"{names[key]} is {key} in Azure DevOps, and {address} in Sentry",
+            f"If they are the same person: sentry-ado settings edit people.{key} {address}",
             Side.SENTRY,
         )
 

@@ -44,8 +44,11 @@ def _try_the_rest(run: Run) -> None:
 
 
 def _is_ill(run: Run) -> bool:
+    """Tell whether anything was wrong, or was forbidden: that may be a scope that somebody took away."""
+    services, organization = run.services, run.organization
     with suppress(SyncError):
-        return bool(run.services.examinations.get(run.organization.scope).kept)
+        kept = services.examinations.get(organization.scope).kept
+        return bool(kept) or services.forbidden.has_any(organization.slug)
     return False
 
 

@@ -31,7 +31,7 @@ OTHER = Trouble("clock", Side.ADO, "the clock is off", "Set it.")
         ([WAITS], ON, [OTHER], ["tried again within five minutes", "Sync now", "sentry-ado retry FE-1 31"]),
         ([AGREE, WAITS], OFF, [], ["tried again", "sentry-ado retry FE-1 31"]),
         ([AGREE], OFF, [], ["switched on again", "sentry-ado copy FE-1 31 --from ado"]),
-        ([AGREE, APART], ON, [], ["until somebody changes either side", "Copy on the admin page", "copy FE-1 31"]),
+        ([AGREE, APART], ON, [], ["until somebody changes", "Copy on the admin page", "copy FE-1 31"]),
         ([APART], ON, [OTHER], ["until somebody changes either side"]),
     ],
 )  # fmt: skip

@@ -208,6 +208,20 @@ def test_an_examination_is_made_when_somebody_asks(scene: Scene) -> None:
     assert scene.services.examinations.get(scene.organization.scope).at == scene.now
 
 
+def test_an_examination_follows_what_was_forbidden(scene: Scene) -> None:
+    """A scope that was taken away is named by the next run, and not an hour later."""
+    at_rest(scene)
+    reconcile(scene.services, scene.organization)
+    scene.now += 60.0
+    scene.services.forbidden.note(SLUG, "sentry", "issue 100")
+    reconcile(scene.services, scene.organization)
+    assert scene.services.examinations.get(scene.organization.scope).at == scene.now
+    scene.services.forbidden.end(SLUG, "sentry")
+    examined, scene.now = scene.now, scene.now + 60.0
+    reconcile(scene.services, scene.organization)
+    assert scene.services.examinations.get(scene.organization.scope).at == examined
+
+
 # Asking who is there.
 
 
