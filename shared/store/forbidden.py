@@ -67,12 +67,6 @@ class ForbiddenStore:
         services = (row.key.rpartition("!")[2] for row in rows if self._is_everything(_streak_in(row)))
         return Counter(service for service in services if service in _SERVICES)
 
-    def has_any(self, slug: str) -> bool:
-        """Tell whether a service has forbidden us something about an organization lately."""
-        now = self._clock()
-        streaks = (_streak_in(self._find(slug, service)) for service in _SERVICES)
-        return any(each is not None and now - each.latest <= _FORGOTTEN_AFTER for each in streaks)
-
     def since(self, slug: str) -> dict[str, float]:
         """Return since when (epoch seconds) each service forbids everything for one organization."""
         streaks = {service: _streak_in(self._find(slug, service)) for service in _SERVICES}

@@ -44,11 +44,10 @@ def _try_the_rest(run: Run) -> None:
 
 
 def _is_ill(run: Run) -> bool:
-    """Tell whether anything was wrong, or was forbidden: that may be a scope that somebody took away."""
-    services, organization = run.services, run.organization
+    """Tell whether anything was found wrong, or a link fell ill since: a scope, a state, a person may be why."""
     with suppress(SyncError):
-        kept = services.examinations.get(organization.scope).kept
-        return bool(kept) or services.forbidden.has_any(organization.slug)
+        examined = run.services.examinations.get(run.organization.scope)
+        return bool(examined.kept) or run.ill_since > examined.at
     return False
 
 

@@ -19,7 +19,7 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound
-from shared.domain.model import Side
+from shared.domain.model import Health, HealthWord, Side
 from shared.domain.traffic import Counts, Event, total
 from shared.flows.reconciling import reconcile
 from shared.flows.syncing import sync_inbound, sync_outbound
@@ -208,18 +208,28 @@ def test_an_examination_is_made_when_somebody_asks(scene: Scene) -> None:
     assert scene.services.examinations.get(scene.organization.scope).at == scene.now
 
 
-def test_an_examination_follows_what_was_forbidden(scene: Scene) -> None:
-    """A scope that was taken away is named by the next run, and not an hour later."""
+@pytest.mark.parametrize(
+    ("reason", "explains"),
+    [("forbidden", True), ("refused", True), ("assignee-not-found", True), ("unavailable", False)],
+)
+def test_an_examination_follows_when_a_link_falls_ill(scene: Scene, reason: str, explains: bool) -> None:
+    """What is wrong is named by the next run, and not an hour later; and looked into once."""
     at_rest(scene)
     reconcile(scene.services, scene.organization)
+    first = examined_at(scene)
     scene.now += 60.0
-    scene.services.forbidden.note(SLUG, "sentry", "issue 100")
+    ill = Health(HealthWord.ATTENTION, reason, "no", scene.now, 1, scene.now + 3600.0)
+    scene.services.links.replace(scene.stored(), replace(scene.row, health=ill))
+    scene.now += 60.0
     reconcile(scene.services, scene.organization)
-    assert scene.services.examinations.get(scene.organization.scope).at == scene.now
-    scene.services.forbidden.end(SLUG, "sentry")
-    examined, scene.now = scene.now, scene.now + 60.0
+    assert examined_at(scene) == (scene.now if explains else first)
+    scene.now += 60.0
     reconcile(scene.services, scene.organization)
-    assert scene.services.examinations.get(scene.organization.scope).at == examined
+    assert examined_at(scene) == (scene.now - 60.0 if explains else first)
+
+
+def examined_at(scene: Scene) -> float:
+    return scene.services.examinations.get(scene.organization.scope).at
 
 
 # Asking who is there.
