@@ -44,7 +44,7 @@ def _try_the_rest(run: Run) -> None:
 
 
 def _is_ill(run: Run) -> bool:
-    """Tell whether anything was found wrong, or a link fell ill since: a scope, a state, a person may be why."""
+    """Tell whether anything was found wrong, or a link fell ill since: a scope or a person may be why."""
     with suppress(SyncError):
         examined = run.services.examinations.get(run.organization.scope)
         return bool(examined.kept) or run.ill_since > examined.at
