@@ -239,9 +239,7 @@ def copy(
     _tell(desk, [tuple(each[name] for name in _PAIR) for each in results])
 
 
-def _chosen(
-    desk: Desk, query: dict[str, str], issue: str | None, item: str | None
-) -> list[tuple[str, str]]:
+def _chosen(desk: Desk, query: dict[str, str], issue: str | None, item: str | None) -> list[tuple[str, str]]:
     """Return the links that a filter names; without one, the link that is named, or asked for."""
     if not query:
         return [_pair(desk, issue, item)]
