@@ -530,3 +530,23 @@ def test_a_deletion_that_no_hook_told_is_news_to_a_link_that_is_not_well() -> No
         strays=((4, "lost"),),
     )
     assert complaints(schedule) == []
+
+
+def test_a_state_that_the_process_does_not_list_is_not_known_to_be_removed() -> None:
+    """Work item 33 is set to Removed, and its process lists that state no more; its issue is assigned.
+
+    Nobody can know what the state counts as. It holds up the status alone, so the assignee is carried over.
+    """
+    schedule = Schedule(
+        seed=1795912810,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 32), ("100", 33)),
+        settings=(),
+        actions=(
+            Action("assign-issue", issue="100", value="ann@home.example"),
+            Action("set-state", item=33, value="Removed"),
+            Action("forget-state", value="Removed"),
+        ),
+    )
+    assert complaints(schedule) == []
