@@ -331,7 +331,9 @@ function drawLink(first) {
       badge.className = `badge ${kind}`;
       show(badge, word);
       show(why, whyOf(link));
-      when.replaceChildren(link.since === null ? "" : timeOf(link.since));
+      const at = link.since ?? link.synced_at;
+      when.title = link.since === null ? "Last synced" : `${word} since`;
+      when.replaceChildren(at === null ? "" : timeOf(at));
       panel.update(link);
       if (!panel.element.hidden) panel.tell();
     },
@@ -562,6 +564,7 @@ const COLUMNS = [
   ["detail", (link) => link.detail],
   ["since", (link) => link.since],
   ["next_try", (link) => link.due],
+  ["synced_at", (link) => link.synced_at],
 ];
 
 /**

@@ -1,6 +1,6 @@
 /* The document: loaded, shown as a form, and saved by what was changed. */
 
-/** @import { Config, Field, Loaded, Stored } from "./shapes.js" */
+/** @import { Config, Field, Hooks, Loaded, Stored } from "./shapes.js" */
 import { ask, organization, query, Refusal } from "./api.js";
 import { addChosenCreation, drawCreations, errorsOfCreations, readCreations, startCreations } from "./creations.js";
 import { answerTo, build, byId, inputById, isEmpty, newId, onClick, onSubmit, say } from "./dom.js";
@@ -396,7 +396,21 @@ async function save() {
   byId("saved-said").focus();
   if (!wasNew) return;
   open("links");
+  const subscribed = await subscribe();
+  say(byId("saved-said"), `${said} ${subscribed.text}`, warnings.length || !subscribed.isWell ? "warn" : "good");
   await afterConnecting();
+}
+
+/** Have the subscriptions in Azure DevOps made now, and not by the next timer; say what came of it. */
+async function subscribe() {
+  try {
+    /** @type {{ content: Hooks }} */
+    const { content } = await ask("POST", "/hooks");
+    if (content.problem === null) return { isWell: true, text: "The app has subscribed to changes in Azure DevOps." };
+    return { isWell: false, text: `Subscriptions in Azure DevOps: ${content.problem.detail}.` };
+  } catch (error) {
+    return { isWell: false, text: `Subscriptions in Azure DevOps: ${error instanceof Error ? error.message : error}` };
+  }
 }
 
 /** Ask the app what would change, without storing anything. */

@@ -15,6 +15,7 @@ export interface Link {
   detail: string | null;
   since: string | null;
   due: string | null;
+  synced_at: string | null;
   sides: "agree" | "apart" | null;
   apart: { field: string; reason: string }[];
   differ: string[];

@@ -80,6 +80,7 @@ def diff(desk: Desk, file: File) -> None:
     desk.screen.rows(("path", "now", "in the file"), changes, [_as_json(each) for each in changes])
     if changes:
         raise Silent
+    desk.screen.say("No difference.", "green")
 
 
 def apply(desk: Desk, file: File) -> None:

@@ -158,6 +158,7 @@ class ListedLink(Link):
     detail: str | None
     since: str | None
     due: str | None
+    synced_at: str | None
     sides: Sides | None
     apart: list[Apart]
     differ: list[str]
