@@ -552,6 +552,29 @@ def test_a_state_that_the_process_does_not_list_is_not_known_to_be_removed() -> 
     assert complaints(schedule) == []
 
 
+def test_a_worker_of_an_ended_connection_takes_nothing_away_that_the_next_one_shows() -> None:
+    """A worker about to show the link of issue 101 and item 31 stands still for two minutes.
+
+    Meanwhile the organization is disconnected, connected again, and the two are linked again and shown. The
+    worker woke, found its link gone, and took away what the new one shows.
+    """
+    schedule = Schedule(
+        seed=1795926997,
+        workers=3,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 32), ("101", 31)),
+        settings=(),
+        actions=(
+            Action("resolve", issue="101"),
+            Action("disconnect"),
+            Action("connect", value="here"),
+            Action("link", issue="101", item=31),
+        ),
+        troubles=((3, "frozen-after"),),
+    )
+    assert complaints(schedule) == []
+
+
 def test_what_a_rule_made_for_an_issue_that_was_merged_meanwhile_shows_it_once() -> None:
     """A rule's item is created for issue 100, which becomes 101 before the two are linked.
 

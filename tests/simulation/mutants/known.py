@@ -706,6 +706,27 @@ MUTANTS = (
         tests=("tests/unit/settling/test_kinds_of_done.py",),
     ),
     _mutant(
+        "accuse hooks of what they had told while an organization was gone",
+        "domain/traffic.py",
+        "        explained += counts.given_up\n",
+        "",
+        tests=("tests/unit/flows/test_watching.py",),
+    ),
+    _mutant(
+        "leave what nobody needs any more",
+        "flows/subscribing.py",
+        "                hooks.remove(found.id)\n                self.removed += 1\n            del",
+        "            del",
+        tests=("tests/unit/flows/test_subscribing.py",),
+    ),
+    _mutant(
+        "say that sides agree of which one has changed",
+        "flows/explaining.py",
+        " and not list(_changed_since(link, _NOBODY, now))\n",
+        "\n",
+        tests=("tests/unit/flows/test_explaining.py",),
+    ),
+    _mutant(
         "show a link once more",
         "domain/rules/back_links.py",
         "    return HyperlinkChange(add=not shows, remove=old)\n",
