@@ -12,6 +12,7 @@ from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
 
 _CLAIMED_FOR = 60.0  # seconds; longer than the calls that a claim covers
 _RETRY_AFTER = 5.0  # seconds
+_AT_IT_FOR = 15.0  # seconds that somebody who is alive is at it, mostly
 
 
 class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,6 +32,14 @@ class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_held(self, now: float) -> bool:
         """Tell whether somebody may be at it. No claim lasts longer, whatever a row says."""
         return self.result is None and now < self.until <= now + 2 * _CLAIMED_FOR
+
+    def free_in(self, now: float) -> float:
+        """Return the seconds after which to look again at a claim that somebody holds.
+
+        Most are at it for a moment. Who takes longer is dead, or got no answer: only the claim's end helps.
+        """
+        has_begun = now - (self.until - _CLAIMED_FOR)
+        return _RETRY_AFTER if has_begun < _AT_IT_FOR else self.until - now
 
 
 # Nobody knows what came of it, and nobody is at it any more.
@@ -86,7 +95,7 @@ class IdempotencyStore:
         if record.result is not None and record.result != redo:
             return record.result
         if record.is_held(now):
-            raise _busy()
+            raise _busy(record.free_in(now))
         since = record.since if record.result is None else None
         before = record.before if record.result is None else record.result
         claimed = msgspec.structs.replace(claimed, since=since or claimed.since, before=before)
@@ -196,9 +205,9 @@ def _key(name: str) -> str:
     return f"deed!{escaped(name)}"  # Stored rows keep this older name.
 
 
-def _busy() -> Busy:
+def _busy(seconds: float = _RETRY_AFTER) -> Busy:
     problem = "this is already in progress; try again in a few seconds, in a minute at the latest"
-    return Busy(problem, retry_after=_RETRY_AFTER)
+    return Busy(problem, retry_after=seconds)
 
 
 def _text(record: IdempotencyRecord) -> str:

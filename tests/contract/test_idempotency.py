@@ -37,15 +37,19 @@ def test_what_is_done_is_known_to_every_caller(records: IdempotencyStore) -> Non
     assert records.claim(ACME, NAME, NOW) == records.claim(ACME, NAME, OVER + 1e9) == "31"
 
 
-@pytest.mark.parametrize("at", [NOW - 10, NOW, OVER - 0.1])
-def test_no_other_worker_may_do_it_while_a_claim_holds(records: IdempotencyStore, at: float) -> None:
+@pytest.mark.parametrize(
+    ("at", "free_in"), [(NOW - 10, 5.0), (NOW, 5.0), (NOW + 14.9, 5.0), (NOW + 15.0, 45.0), (OVER - 0.5, 0.5)]
+)
+def test_no_other_worker_may_do_it_while_a_claim_holds(
+    records: IdempotencyStore, at: float, free_in: float
+) -> None:
     claimed(records)
     with pytest.raises(Busy) as raised:
         records.claim(ACME, NAME, at)
     assert str(raised.value) == (
         "this is already in progress; try again in a few seconds, in a minute at the latest"
     )
-    assert raised.value.retry_after == 5.0
+    assert raised.value.retry_after == free_in
 
 
 def test_an_abandoned_claim_is_taken_over_in_doubt(records: IdempotencyStore) -> None:
