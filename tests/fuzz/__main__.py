@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-TESTS = ("tests/fuzz", "tests/e2e/test_hostile_requests.py")
+TESTS = ("tests/fuzz", "tests/e2e/test_hostile_requests.py", "tests/e2e/test_hostile_sequences.py")
 _EXAMPLES = 150  # of each test in a round, which takes some minutes
 _ROUNDS = 1000  # that one seed has before it would meet the next one's
 
