@@ -31,6 +31,7 @@ def main() -> int:
             "-q",
             "-x",
             "--tb=short",
+            "--show-capture=no",
             f"--hypothesis-seed={seed}",
             *TESTS,
         ]

@@ -1,7 +1,8 @@
 """Ways to damage what a parser reads: a value by its nodes, a text by its bytes."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -133,3 +134,88 @@ def _encoded(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return json.dumps(value).encode()
+
+
+# What is done to the bytes, whatever they say.
+_BLIND = ("cut", "insert", "flip", "deep", "encoded", "doubled")
+
+
+class Damage(NamedTuple):
+    """One change of a JSON body, drawn before anybody knows the body: it may differ from run to run.
+
+    ``place`` is where, from the beginning (0) to the end (1) of what there is to damage.
+    """
+
+    how: str
+    place: float
+    junk: Any
+    noise: bytes
+
+    def done_to(self, body: bytes) -> bytes:
+        if self.how in _BLIND:
+            return self._noisy(body)
+        try:
+            value = json.loads(body)
+        except ValueError:
+            return self._noisy(body)
+        paths = list(_paths(value))
+        return _encoded(self._at(value, paths[round(self.place * (len(paths) - 1))]))
+
+    def _noisy(self, body: bytes) -> bytes:
+        at = round(self.place * len(body))
+        match self.how:
+            case "cut":
+                return body[:at]
+            case "deep":
+                return body[:at] + b"[" * 20_000 + body[at:]
+            case "encoded":
+                return body.decode("latin-1").encode("utf-16")
+            case "doubled":
+                return body[:at] + body
+            case "flip":
+                return body[:at] + self.noise + body[at + len(self.noise) :]
+            case _:
+                return body[:at] + self.noise + body[at:]
+
+    def _at(self, value: Any, path: tuple[Any, ...]) -> Any:
+        if not path:
+            return self._instead_of(value)
+        name, *rest = path
+        if isinstance(value, list):
+            place = int(name)
+            around = value[:place], value[place + 1 :]
+            inside = [] if not rest and self.how == "gone" else [self._at(value[place], tuple(rest))]
+            return [*around[0], *inside, *around[1]]
+        others = {key: each for key, each in value.items() if key != name}
+        if not rest and self.how == "gone":
+            return others
+        if not rest and self.how == "renamed":
+            return {**others, str(self.junk): value[name]}
+        return {**value, name: self._at(value[name], tuple(rest))}
+
+    def _instead_of(self, value: Any) -> Any:
+        match self.how:
+            case "wrapped":
+                return [value]
+            case "odd" if isinstance(value, str):
+                return ODD_TEXTS[round(self.place * 1e6) % len(ODD_TEXTS)]
+            case "odd" if isinstance(value, int | float) and not isinstance(value, bool):
+                return type(value)(ODD_NUMBERS[round(self.place * 1e6) % len(ODD_NUMBERS)])
+            case _:
+                return self.junk
+
+
+DAMAGE = st.builds(
+    Damage,
+    st.sampled_from([*("gone", "renamed", "wrapped", "odd", "odd", "junk", "junk"), *_BLIND]),
+    st.floats(0, 1),
+    VALUES,
+    st.binary(min_size=1, max_size=8),
+)
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from _paths(each, (*path, key))
