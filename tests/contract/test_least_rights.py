@@ -10,6 +10,7 @@ from functions import inbound_sync
 from shared.domain.messages import InboundMessage
 from simulator.ado.scopes import PROJECT, WORK, WORK_WRITE
 from simulator.sentry.gate import ALL_SCOPES
+from simulator.sentry.hooks import compact, sign
 from tests.fuzz.flows import ANN, FLOWS, SLUG, Scene, connected
 
 IN_ADO = frozenset({WORK_WRITE, PROJECT})
@@ -143,6 +144,20 @@ def test_a_token_that_ended_before_the_next_one_came_loses_nothing() -> None:
         scene.services.take(ADO_PAT="the-next-token")
         FLOWS["reconcile one"](scene)
         assert stand(scene) == AGREED
+
+
+def test_what_sentry_signs_with_a_secret_that_we_do_not_have_yet_is_found() -> None:
+    """Sentry signs with the new one at once, and sends nothing again: what is refused meanwhile is found."""
+    with connected() as scene:
+        scene.sentry.resolve(scene.issue_id)
+        hook = compact({"action": "resolved", "data": {"issue": {"id": scene.issue_id}}})
+        headers = {"Sentry-Hook-Resource": "issue", "Sentry-Hook-Signature": sign("the-next-secret", hook)}
+        assert scene.deliver(headers, hook).status_code == 401
+        FLOWS["timer"](scene)
+        scene.work_off()
+        assert stand(scene) == Stand("resolved", None, "Closed", None, "")
+        scene.services.take(SENTRY_CLIENT_SECRET="the-next-secret", SENTRY_CLIENT_SECRET_PREVIOUS="")
+        assert scene.deliver(headers, hook).status_code == 202
 
 
 def test_a_token_of_sentry_is_replaced_without_loss() -> None:

@@ -27,6 +27,7 @@ from functions import (
     reconcile,
     search,
     sentry_components,
+    sentry_webhook,
 )
 from shared.domain.comments import SaidInAdo
 from shared.domain.errors import SyncError
@@ -178,6 +179,20 @@ class Scene(NamedTuple):
         except SyncError as error:
             f"{error!r} {error.detail} {error.quoted} {error.told}".encode()
 
+    def work_off(self) -> None:
+        """Let a worker handle what waits for issues."""
+        outbound = self.services.outbound
+        while received := outbound.receive():
+            self.work(outbound_sync.handle, decode_outbound(received.body))
+            outbound.delete(received)
+
+    def deliver(self, headers: dict[str, str], body: bytes) -> func.HttpResponse:
+        request = func.HttpRequest(
+            "POST", "/", headers=headers, params={}, route_params={"organization": SLUG}, body=body
+        )
+        answer: func.HttpResponse = sentry_webhook.handle(request, self.services)
+        return answer
+
     def choose(self, name: str, **fields: str) -> None:
         chosen = {"dependentData": json.dumps({"project": "Fabrikam-Fiber", **fields}), "query": "fix"}
         self.ask(sentry_components.handle, params=chosen, area="options", name=name)
@@ -223,10 +238,7 @@ def _regression(scene: Scene) -> None:
     scene.work(outbound_sync.handle, OutboundMessage(SLUG, scene.issue_id, epoch=scene.epoch))
     scene.sentry.regress(scene.issue_id, release="2.0")
     scene.work(outbound_sync.handle, OutboundMessage(SLUG, scene.issue_id, epoch=scene.epoch))
-    outbound = scene.services.outbound
-    while received := outbound.receive():
-        scene.work(outbound_sync.handle, decode_outbound(received.body))
-        outbound.delete(received)
+    scene.work_off()
 
 
 def _rule(scene: Scene) -> None:

@@ -120,11 +120,13 @@ def test_a_bug_goes_to_the_log_without_secrets_and_to_the_host_without_words(
     services._named[table] = broken
     for store in ("organizations", "links", "progress", "hooks", "idempotency"):
         vars(services).pop(store, None)
+    told: list[Bug] = []
     try:
         HANDLERS[name](scene)
     except Bug as error:
-        clean("".join(traceback.format_exception(error)))
-        assert str(error) == "ValueError: see outcome=bug in the log"
+        told = [error]
+    clean("".join(traceback.format_exception(told[0])) if told else "")
+    assert [str(each) for each in told] in ([], ["ValueError: see outcome=bug in the log"])
     said = logged(caplog)
     clean(said)
     # The watchdog asks for no link.
