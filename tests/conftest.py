@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from tests.doubles.clock import Clock
+
 ROOT = Path(__file__).parents[1]
 SETTINGS = frozenset(json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))["Values"])
 
@@ -38,3 +40,8 @@ def payload() -> Payload:
         return json.loads((ROOT / "tests" / "payloads" / path).read_text(encoding="utf-8"))
 
     return load
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

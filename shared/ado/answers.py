@@ -64,6 +64,19 @@ class WorkItemFields(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(each for each in texts if each)) or None
 
 
+# What lists of work items are asked for. The reasons are not among them: some Servers refuse the question.
+LISTED_FIELDS = (
+    "System.Id",
+    "System.Rev",
+    "System.State",
+    "System.AssignedTo",
+    "System.WorkItemType",
+    "System.Title",
+    "System.AreaPath",
+    "System.TeamProject",
+)
+
+
 class WorkItemAnswer(msgspec.Struct, frozen=True):
     id: Number
     rev: Number

@@ -9,6 +9,7 @@ import msgspec
 from requests.auth import AuthBase
 
 from shared.ado.answers import (
+    LISTED_FIELDS,
     Acknowledged,
     CategoryAnswer,
     ConnectionAnswer,
@@ -54,16 +55,6 @@ _MAX_DEPTH = 14  # levels of areas or iterations; Azure DevOps allows no more
 _HIDDEN = "Microsoft.HiddenCategory"
 _WORK_ITEMS = ("_apis", "wit", "workitems")
 _PROJECT_IN_URL = re.compile(f"/({GUID})/_apis/", re.IGNORECASE)
-_FIELDS = (
-    "System.Id",
-    "System.Rev",
-    "System.State",
-    "System.AssignedTo",
-    "System.WorkItemType",
-    "System.Title",
-    "System.AreaPath",
-    "System.TeamProject",
-)
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -159,7 +150,7 @@ class AdoClient:
             "POST",
             ("_apis", "wit", "workitemsbatch"),
             Listed[Any],
-            json={"ids": list(work_item_ids), "fields": list(_FIELDS), "errorPolicy": "omit"},
+            json={"ids": list(work_item_ids), "fields": list(LISTED_FIELDS), "errorPolicy": "omit"},
         )
         found: dict[int, WorkItem] = {}
         unreadable: set[int] = set()

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import field
 
-from shared.ado.answers import Name, Number, Text
+from shared.ado.answers import LISTED_FIELDS, Name, Number, Text
 from shared.ado.identity import assignee_from_identity
 from shared.domain.errors import Conflict, FeedLost, Forbidden, NotFound, Refused, Unavailable
 from shared.domain.model import (
@@ -23,17 +23,7 @@ from shared.domain.model import (
     RevisionPage,
 )
 
-_FIELDS = (
-    "System.Id",
-    "System.Rev",
-    "System.State",
-    "System.AssignedTo",
-    "System.WorkItemType",
-    "System.Title",
-    "System.AreaPath",
-    "System.TeamProject",
-    "System.IsDeleted",
-)
+_FIELDS = (*LISTED_FIELDS, "System.IsDeleted")
 _ASKED = {
     "fields": ",".join(_FIELDS),
     "includeIdentityRef": "true",

@@ -1,8 +1,6 @@
 """The fake Azure DevOps: an organization behind a real HTTP server, in-process or alone."""
 
 import argparse
-import signal
-import sys
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +15,9 @@ from simulator.ado.item_routes import add_item_routes
 from simulator.ado.organization import TOKEN, Organization
 from simulator.ado.page import add_page
 from simulator.ado.project_routes import add_project_routes
+from simulator.alone import is_restored, serve
 from simulator.clock import dated
-from simulator.kept import Kept, KeptError
+from simulator.kept import Kept
 from simulator.routes import web_app
 
 LOOPBACK = "127.0.0.1"
@@ -89,9 +88,6 @@ class FakeAdo(Organization):
         # The server checks this often whether to stop, and every test stops one.
         self._server.serve_forever(poll_interval=0.005)
 
-    def join(self) -> None:
-        self._thread.join()
-
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
@@ -126,26 +122,10 @@ def main(arguments: list[str]) -> None:
         time_scale=chosen.time_scale,
         search_lag=chosen.search_lag,
     )
-    stopped = threading.Event()
     kept = kept_in(chosen.keep, ado) if chosen.keep else None
-    try:
-        if not (kept is not None and kept.restore()) and not chosen.empty:
-            ado.seed()
-    except KeptError as error:
-        sys.exit(str(error))
-    with ado:
-        print(f"listening on {ado.url}", flush=True)
-        try:
-            if kept is None:
-                ado.join()
-            else:
-                # Otherwise what has changed since the last look would be lost.
-                signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-                kept.save_until(stopped)
-        except KeyboardInterrupt:
-            pass
-    if kept is not None:
-        kept.save()
+    if not is_restored(kept) and not chosen.empty:
+        ado.seed()
+    serve(ado, kept)
 
 
 def kept_in(path: Path, ado: FakeAdo) -> Kept:

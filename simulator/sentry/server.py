@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,8 +13,9 @@ from typing import Any, Self
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from simulator.alone import is_restored, serve
 from simulator.clock import dated
-from simulator.kept import Kept, KeptError
+from simulator.kept import Kept
 from simulator.routes import web_app
 from simulator.sentry.api import RestApi
 from simulator.sentry.components import ComponentCaller
@@ -422,7 +421,6 @@ def main() -> None:
         "--keep", type=Path, metavar="FILE", help="go on with what is in it, and keep it there"
     )
     asked = parser.parse_args()
-    stopped = threading.Event()
     sentry = FakeSentry(
         token=asked.token,
         client_secret=asked.client_secret,
@@ -432,24 +430,9 @@ def main() -> None:
         enforce_rate_limit=asked.enforce_rate_limit,
     )
     kept = kept_in(asked.keep, sentry) if asked.keep else None
-    try:
-        if not (kept is not None and kept.restore()):
-            furnish(sentry, asked.issues)
-    except KeptError as error:
-        sys.exit(str(error))
-    with sentry:
-        print(f"listening on {sentry.url}", flush=True)
-        try:
-            if kept is None:
-                stopped.wait()
-            else:
-                # Otherwise what has changed since the last look would be lost.
-                signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-                kept.save_until(stopped)
-        except KeyboardInterrupt:
-            print("stopped")
-    if kept is not None:
-        kept.save()
+    if not is_restored(kept):
+        furnish(sentry, asked.issues)
+    serve(sentry, kept)
 
 
 def kept_in(path: Path, sentry: FakeSentry) -> Kept:

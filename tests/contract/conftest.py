@@ -26,3 +26,8 @@ def new_table(request: pytest.FixtureRequest) -> Callable[[], Table]:
     azurite: Azurite = request.getfixturevalue("azurite")
     service = table_service(StorageAccount(connection_string=azurite.connection_string))
     return lambda: AzureTable(service.get_table_client(f"t{uuid.uuid4().hex}"))
+
+
+@pytest.fixture
+def table(new_table: Callable[[], Table]) -> Table:
+    return new_table()

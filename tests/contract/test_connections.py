@@ -16,30 +16,13 @@ from shared.store.links import LinkStore
 from shared.store.organizations import OrganizationStore
 from shared.store.scopes import EndedScope, ScopeStore
 from shared.store.tables import Replace, Table
+from tests.doubles.clock import Clock
 from tests.doubles.tables import OvertakenTable, UnwritableTable
 
 OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
 ADO = Configuration(ado_url="https://dev.azure.com/fabrikam/")
 CONNECTION = Connection("e1", Identity(("a",)), Identity(("sentry.io#1",)), 5.0)
 LEARNED = Identity(delivered=("c",))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
 
 
 @pytest.fixture

@@ -54,11 +54,6 @@ damages = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys()
 
 
 @pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
-
-
-@pytest.fixture
 def links(table: Table) -> LinkStore:
     """Three links of one issue and one work item's; the one between them is to be damaged."""
     links = LinkStore(table)

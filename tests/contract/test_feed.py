@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,23 +17,10 @@ from simulator.ado import FakeAdo
 from simulator.ado.organization import TOKEN
 from simulator.ado.revisions import FeedModes
 from tests.doubles.ado import MemoryAdo
+from tests.doubles.clock import START, Clock
 
-START = 1_800_000_000.0
 ANN, BOB = "ann@corp.example", "bob@corp.example"
 CLOSED = {"System.State": "Closed"}
-
-
-class Clock:
-    """A clock that only moves on request."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-    def moment(self) -> datetime:
-        return datetime.fromtimestamp(self.now, UTC)
 
 
 @dataclass

@@ -1,32 +1,13 @@
 """When a service forbids us everything, as told from one forbidden thing: on memory and on Azurite."""
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.store.forbidden import ForbiddenStore
 from shared.store.tables import Replace, Table
+from tests.doubles.clock import Clock
 from tests.doubles.tables import OvertakenTable
 
 SLUG = "fabrikam"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
 
 
 @pytest.fixture

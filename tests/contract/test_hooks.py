@@ -1,6 +1,5 @@
 """What is kept of the subscriptions, and whose turn it is to change them: on memory and on Azurite."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -13,6 +12,7 @@ from shared.domain.subscriptions import Gap, HookEvent, HookRecord, HookState, W
 from shared.store.hooks import HookStore, Turn
 from shared.store.tables import Insert, Replace, Table
 from tests.contract.test_damaged_rows import damages
+from tests.doubles.clock import Clock
 
 SCOPE, OTHER = scope_of("fabrikam", "0123456789abcdef"), scope_of("contoso", "0123456789abcdef")
 RECORD = HookRecord(
@@ -23,24 +23,6 @@ RECORD = HookRecord(
     },
     Problem("forbidden", "HTTP 403", 7.0, is_note=True),
 )
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
 
 
 @pytest.fixture

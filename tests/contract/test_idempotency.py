@@ -1,6 +1,5 @@
 """Idempotency records: who may act, what came of it, who may try again; on the double and on Azurite."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,11 +13,6 @@ from tests.doubles.tables import OvertakenTable, RepeatingTable
 ACME, NAME = "acme", creation_of("100")
 NOW = 1_800_000_000.0
 OVER = NOW + 60.0  # when a claim made at NOW has expired
-
-
-@pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """How far the reconciler has come, as any table keeps it."""
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.domain.problems import Problem
@@ -24,11 +22,6 @@ COME_SO_FAR = Progress(
     unreadable_entries=Tally(3, 4),
     last_run=LastRun(1_800_000_000.5, 2.5),
 )
-
-
-@pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A previous secret that stays is told after a week, by its setting; on the double and on Azurite."""
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.store.rotations import REMINDED_AFTER, RotationStore
@@ -9,11 +7,6 @@ from shared.store.tables import Replace, Table
 
 NAME, OTHER = "ADO_WEBHOOK_SECRET_PREVIOUS", "SENTRY_CLIENT_SECRET_PREVIOUS__ACME"
 NOW = 1_800_000_000.0
-
-
-@pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What the form sent is remembered for an hour, beside the links; on the double and on Azurite."""
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.store.links import LinkStore
@@ -11,11 +9,6 @@ from shared.store.tables import Replace, Table
 ACME, NOW = "acme", 1_800_000_000.0
 SENT = Submission(NOW, "100", 31)
 SIGNATURE = "ab" * 32
-
-
-@pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
 
 
 @pytest.fixture

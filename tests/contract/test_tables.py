@@ -1,6 +1,5 @@
 """What any table must do: the double in memory, and Azure Table Storage as Azurite speaks it."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,11 +17,6 @@ from shared.store.tables import (
 
 STALE = "W/\"datetime'2020-01-01T00%3A00%3A00.0000000Z'\""
 EVERYTHING = ("", "~")
-
-
-@pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
 
 
 def keys(table: Table, partition: str = "p", start: str = "", end: str = "~") -> list[str]:

@@ -22,11 +22,6 @@ def tokens() -> Callable[[], str]:
 
 
 @pytest.fixture
-def table(new_table: Callable[[], Table]) -> Table:
-    return new_table()
-
-
-@pytest.fixture
 def store(table: Table) -> TrafficStore:
     return TrafficStore(table, tokens())
 

@@ -7,6 +7,7 @@ import pytest
 
 from simulator.ado import FakeAdo
 from simulator.azurite import Azurite
+from tests.doubles.clock import ShiftedClock
 from tests.e2e.admin import KEY, Page
 from tests.e2e.app import ADO_TOKEN, SECRETS, App, Pair, app_folder
 from tests.e2e.browser import Browser, missing
@@ -52,6 +53,11 @@ def pair(app: App) -> Iterator[Pair]:
         # Nothing that a test left, a message or an organization, may affect the next one.
         pair.ask("DELETE", "config")
     app.clear()
+
+
+@pytest.fixture
+def clock() -> ShiftedClock:
+    return ShiftedClock()
 
 
 @pytest.fixture(scope="module")

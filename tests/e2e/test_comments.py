@@ -1,6 +1,5 @@
 """Comments on their way from Sentry to Azure DevOps: whose they are, where they go, and once each."""
 
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from shared.services import Services
 from shared.settings import Settings
 from simulator.ado.faults import Fault, dropped, throttled
 from simulator.sentry import APPLICATION
+from tests.doubles.clock import ShiftedClock
 from tests.e2e.app import SECRETS, Pair
 
 ANN, BOB = "ann@corp.example", "bob@corp.example"
@@ -226,23 +226,8 @@ def test_a_regression_is_told_once_to_the_item_that_it_reopens(connected: Pair) 
 # Once each.
 
 
-class Clock:
-    """The time, moved on at will: a claim outlives a crash by a minute."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def services(connected: Pair, clock: Clock) -> Services:
+def services(connected: Pair, clock: ShiftedClock) -> Services:
     """Act as one more instance of the app, on a clock of its own."""
     return Services(Settings({**SECRETS, "AzureWebJobsStorage": connected.app.storage}), clock)
 
@@ -284,7 +269,9 @@ def test_a_comment_deleted_before_it_was_carried_over_stays_where_it_is(
     assert comment_outcomes(connected, issue_id, work_item_id) == ["comment-gone"]
 
 
-def test_an_answer_that_got_lost_is_looked_into(connected: Pair, services: Services, clock: Clock) -> None:
+def test_an_answer_that_got_lost_is_looked_into(
+    connected: Pair, services: Services, clock: ShiftedClock
+) -> None:
     issue_id, work_item_id = connected.linked()
     message = held(connected, issue_id)
     connected.ado.meet(dropped(lands=True), path=COMMENTS)
@@ -301,7 +288,7 @@ def test_an_answer_that_got_lost_is_looked_into(connected: Pair, services: Servi
 
 
 def test_a_comment_is_not_taken_for_one_whose_number_begins_alike(
-    connected: Pair, services: Services, clock: Clock
+    connected: Pair, services: Services, clock: ShiftedClock
 ) -> None:
     issue_id, work_item_id = connected.linked()
     first = held(connected, issue_id, "Number one")
@@ -322,7 +309,7 @@ def test_a_comment_is_not_taken_for_one_whose_number_begins_alike(
     [Fault(401), Fault(503), throttled(5), dropped(lands=False), Fault(203, {}, "<html>")],
 )
 def test_a_comment_waits_for_better_times(
-    connected: Pair, services: Services, clock: Clock, trouble: Fault
+    connected: Pair, services: Services, clock: ShiftedClock, trouble: Fault
 ) -> None:
     """Nothing but its message remembers it, so no failure of a service may use that up."""
     issue_id, work_item_id = connected.linked()
@@ -398,7 +385,7 @@ def test_a_refused_comment_is_in_the_activity_with_the_words_of_the_refusal(conn
 
 
 def test_one_failing_work_item_does_not_keep_a_comment_from_the_next(
-    connected: Pair, services: Services, clock: Clock
+    connected: Pair, services: Services, clock: ShiftedClock
 ) -> None:
     issue_id, first = connected.linked()
     second = connected.ado.add_item().id

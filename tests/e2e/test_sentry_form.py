@@ -23,6 +23,7 @@ from simulator.ado.faults import Fault, dropped, hanging, throttled
 from simulator.ado.items import WorkItem
 from simulator.sentry.components import ComponentFailed
 from simulator.sentry.hooks import compact, sign
+from tests.doubles.clock import ShiftedClock
 from tests.e2e.app import SECRETS, SIGNING_KEY, Pair, eventually, own_app
 
 FABRIKAM, TAILORED = "Fabrikam-Fiber", "Tailored"
@@ -371,27 +372,12 @@ def test_missing_fields_are_known_before_anything_is_written(guest: Pair) -> Non
 # Never two for one issue.
 
 
-class Clock:
-    """The time, moved on at will: a claim outlives a crash by a minute."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def services_on(storage: str, clock: Clock) -> Services:
+def services_on(storage: str, clock: ShiftedClock) -> Services:
     return Services(Settings({**SECRETS, "AzureWebJobsStorage": storage}), clock)
 
 
 @pytest.fixture
-def services(connected: Pair, clock: Clock) -> Services:
+def services(connected: Pair, clock: ShiftedClock) -> Services:
     """Act as one more instance of the app, on a clock of its own."""
     return services_on(connected.app.storage, clock)
 
@@ -419,7 +405,7 @@ def test_eight_people_at_once_make_one_work_item(connected: Pair) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"title": "Another title"}, {"in_project": "Scrum Team"}])
 def test_a_lost_answer_is_looked_into(
-    connected: Pair, services: Services, clock: Clock, changes: dict[str, Any]
+    connected: Pair, services: Services, clock: ShiftedClock, changes: dict[str, Any]
 ) -> None:
     issue_id = new_issue(connected)
     connected.ado.meet(dropped(lands=True), path=CREATE)
@@ -445,7 +431,7 @@ def test_a_lost_answer_is_looked_into(
     ],
 )
 def test_an_answer_that_says_nothing_is_as_good_as_lost(
-    connected: Pair, services: Services, clock: Clock, trouble: Fault
+    connected: Pair, services: Services, clock: ShiftedClock, trouble: Fault
 ) -> None:
     issue_id = new_issue(connected)
     connected.ado.meet(trouble, path=CREATE)
@@ -454,7 +440,9 @@ def test_an_answer_that_says_nothing_is_as_good_as_lost(
     assert [create_by(services, connected, issue_id)] == made(connected)
 
 
-def test_a_call_that_never_arrived_is_made_again(connected: Pair, services: Services, clock: Clock) -> None:
+def test_a_call_that_never_arrived_is_made_again(
+    connected: Pair, services: Services, clock: ShiftedClock
+) -> None:
     issue_id = new_issue(connected)
     other = create(connected, new_issue(connected)).id
     connected.ado.meet(dropped(lands=False), path=CREATE)
@@ -474,7 +462,7 @@ def test_a_call_that_never_arrived_is_made_again(connected: Pair, services: Serv
     ],
 )
 def test_a_doubt_outlives_a_failed_read(
-    connected: Pair, services: Services, clock: Clock, trouble: Fault, error: type[SyncError]
+    connected: Pair, services: Services, clock: ShiftedClock, trouble: Fault, error: type[SyncError]
 ) -> None:
     issue_id = new_issue(connected)
     connected.ado.meet(dropped(lands=True), path=CREATE)
@@ -490,7 +478,9 @@ def test_a_doubt_outlives_a_failed_read(
     assert [create_by(services, connected, issue_id)] == made(connected)
 
 
-def test_a_doubt_is_no_older_than_its_first_claim(connected: Pair, services: Services, clock: Clock) -> None:
+def test_a_doubt_is_no_older_than_its_first_claim(
+    connected: Pair, services: Services, clock: ShiftedClock
+) -> None:
     """Neither a late nor a failed retry renews it."""
     issue_id = new_issue(connected)
     clock.ahead = -30 * 86400.0
@@ -505,7 +495,9 @@ def test_a_doubt_is_no_older_than_its_first_claim(connected: Pair, services: Ser
     assert [create_by(services, connected, issue_id)] == made(connected)
 
 
-def test_the_item_in_doubt_is_found_among_hundreds(connected: Pair, services: Services, clock: Clock) -> None:
+def test_the_item_in_doubt_is_found_among_hundreds(
+    connected: Pair, services: Services, clock: ShiftedClock
+) -> None:
     issue_id = new_issue(connected)
     connected.ado.meet(dropped(lands=True), path=CREATE)
     for number in range(210):
@@ -516,7 +508,7 @@ def test_the_item_in_doubt_is_found_among_hundreds(connected: Pair, services: Se
     assert [*before, create_by(services, connected, issue_id)] == made(connected)
 
 
-def test_a_host_that_dies_in_the_middle_leaves_one_work_item(tmp_path: Path, clock: Clock) -> None:
+def test_a_host_that_dies_in_the_middle_leaves_one_work_item(tmp_path: Path, clock: ShiftedClock) -> None:
     with own_app(tmp_path) as (app, azurite), Pair.beside(app) as pair:
         pair.connect()
         issue_id = new_issue(pair)

@@ -238,6 +238,7 @@ class People:
 
     def _list_states(self, unlisted: frozenset[str]) -> None:
         self._world.ado.unlisted = unlisted
+        self._world.witness.facts.forgotten |= unlisted
 
     # Links
 

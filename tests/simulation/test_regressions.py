@@ -462,3 +462,91 @@ def test_an_item_that_is_done_and_open_again_before_anybody_looks_was_not_reopen
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_hyperlink_is_a_revision_that_other_links_may_learn_of_by_the_next_run() -> None:
+    """Issues 100, 101 and 102 share an item. Two workers put the hyperlinks of 101 and 102 on it at once.
+
+    Whoever was first notes its own revision on the others, while the second one is there already. No hook
+    tells them of that one, which changes no field; the run of the reconciler after it does.
+    """
+    schedule = Schedule(
+        seed=0,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31), ("101", 31), ("102", 31)),
+        settings=(),
+        actions=(
+            Action("assign-item", item=32, value="eve@corp.example"),
+            Action("assign-item", item=31, value="Build Service"),
+            Action("outage", value="sentry throttled 120"),
+            Action("set-state", item=32, value="Verified"),
+            Action("resolve", issue="100"),
+            Action("assign-issue", issue="101", value="ann@home.example"),
+            Action("pass", value="600"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_an_issue_that_a_list_lacks_is_asked_for_though_it_was_when_the_list_was_refused() -> None:
+    """Sentry forbids its list of issues, so that a worker asks for issue 101; then 101 is merged into 100.
+
+    Once the list is answered again, 101 is not in it. That was taken for what had been asked about already,
+    for an hour.
+    """
+    schedule = Schedule(
+        seed=1795880317,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("101", 31),),
+        settings=(),
+        actions=(
+            Action("outage", value="lists forbidden 900"),
+            Action("pass", value="300"),
+            Action("merge", issue="101", item=32),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_deletion_that_no_hook_told_is_news_to_a_link_that_is_not_well() -> None:
+    """Work item 32's assignee is unknown to Sentry, so its link waits for its next try; then 32 is deleted.
+
+    The feed showed that, but a link that waits was left alone until it was due, for up to an hour.
+    """
+    schedule = Schedule(
+        seed=1795903360,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31), ("100", 32), ("101", 31)),
+        settings=(),
+        actions=(
+            Action("assign-item", item=32, value="carol@corp.example"),
+            Action("outage", value="lists forbidden 300"),
+            Action("pass", value="1800"),
+            Action("delete-item", issue="100", item=32),
+        ),
+        strays=((4, "lost"),),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_state_that_the_process_does_not_list_is_not_known_to_be_removed() -> None:
+    """Work item 33 is set to Removed, and its process lists that state no more; its issue is assigned.
+
+    Nobody can know what the state counts as. It holds up the status alone, so the assignee is carried over.
+    """
+    schedule = Schedule(
+        seed=1795912810,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 32), ("100", 33)),
+        settings=(),
+        actions=(
+            Action("assign-issue", issue="100", value="ann@home.example"),
+            Action("set-state", item=33, value="Removed"),
+            Action("forget-state", value="Removed"),
+        ),
+    )
+    assert complaints(schedule) == []

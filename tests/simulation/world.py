@@ -356,10 +356,13 @@ class World:
         self.witness.wrote_item(self.current, place.ado, before, after)
         self._after_write(ADO)
 
+    def revised(self) -> None:
+        """Note a revision of ours that changes no field, and that no hook of a change tells."""
+        self.unheard.upset(self.now + self.ado.revision_log.lag)
+
     def commented(self, work_item_id: int, html: str) -> None:
         task = self.current
-        # It makes a revision, which no hook of a change tells.
-        self.unheard.upset(self.now + self.ado.revision_log.lag)
+        self.revised()
         if self.now - task.began > SLOW:
             self.witness.comments.stood_still(html, work_item_id)
         self._after_write(ADO)

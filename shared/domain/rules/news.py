@@ -1,6 +1,6 @@
 """What the reconciler takes for news: how a service shows something now, beside what was seen of it."""
 
-from shared.domain.failures import WORK_ITEM_GONE
+from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
 from shared.domain.messages import InboundMessage
 from shared.domain.model import HealthWord, IssueLink, SentryIssue, WorkItem
 
@@ -56,6 +56,14 @@ def message_for_item(link: IssueLink, item: WorkItem | None) -> InboundMessage |
         return ask_about(link) if is_well else None
     is_restored = is_well and item.rev < link.seen.item.rev
     return ask_about(link, item.rev) if is_restored else message_for_rev(link, item.rev, item)
+
+
+def message_for_deletion(link: IssueLink) -> InboundMessage | None:
+    """Return the message for a link whose work item was deleted, or None if an end is gone already.
+
+    What else is wrong with a link, and when that is tried again, says nothing of what becomes of its item.
+    """
+    return None if link.health.reason in {WORK_ITEM_GONE, ISSUE_GONE} else ask_about(link)
 
 
 def ask_about(link: IssueLink, rev: int = 0, snapshot: WorkItem | None = None) -> InboundMessage:

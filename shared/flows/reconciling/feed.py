@@ -28,7 +28,7 @@ from shared.domain.rules.news import (
     due_at_beginning,
     is_given_up,
     is_news,
-    message_for_item,
+    message_for_deletion,
     message_for_rev,
 )
 from shared.flows.reconciling.look import want_look
@@ -185,7 +185,7 @@ def _put_messages(run: Run, changes: Changes, projects: _Projects) -> None:
 def _message(link: IssueLink, item: RevisedItem | _How, projects: _Projects) -> InboundMessage | None:
     match item:
         case _How.DELETED:
-            return message_for_item(link, None)
+            return message_for_deletion(link)
         case _How.UNREADABLE:
             return ask_about(link)
         case RevisedItem():

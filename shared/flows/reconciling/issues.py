@@ -153,7 +153,7 @@ class _Reader(msgspec.Struct, dict=True):
                 differing = [each for each in links if differs(each.link, issue)]
                 self.run.messages.ask_about_issue(name, differing, issue)
             elif name not in found.unreadable:  # It is neither there nor gone: the next round tells.
-                self._ask_singly(batch, name)
+                self._ask_singly(batch, name, is_absent=True)
 
     def _look_at_entries(self, links: Iterable[StoredLink], issue: SentryIssue) -> list[StoredLink]:
         """Part the links whose entry a person removed in Sentry; return the others, with what was seen."""
@@ -167,8 +167,10 @@ class _Reader(msgspec.Struct, dict=True):
                 kept += [] if looked is None else [looked]
         return kept
 
-    def _ask_singly(self, batch: Batch[str], name: str) -> None:
+    def _ask_singly(self, batch: Batch[str], name: str, *, is_absent: bool = False) -> None:
         """Have a worker ask for an issue that may be merged, gone, or out of reach; its links tell then."""
         links = [each for each in batch.links[name] if is_compared(each.link)]
-        if self._untold < UNTOLD_A_RUN and self.run.messages.ask_about_issue(name, links):
+        if self._untold < UNTOLD_A_RUN and self.run.messages.ask_about_issue(
+            name, links, is_absent=is_absent
+        ):
             self._untold += 1

@@ -24,6 +24,9 @@ _HANDLED_WITHIN = 3600.0
 # handles messages, they are not to pile up: it takes twice as long the next time, and then half an hour.
 _SHOWN_AGAIN_AFTER = (450.0, 900.0, 1800.0)
 _PAIRS_A_RUN = 500
+# What a message about an issue says of it where it is not shown: a list that was refused tells nothing, one
+# that was answered tells that the issue is not in it.
+_UNTOLD, _ABSENT = 0, 1
 # So many marks take 150 KiB of the 480 that a row holds.
 _MOST_MARKS = 4_000
 
@@ -70,14 +73,20 @@ class Messages:
             self._mark(messages, _rev_shown(chosen))
 
     def ask_about_issue(
-        self, issue_id: str, links: Iterable[StoredLink], shown: SentryIssue | None = None
+        self,
+        issue_id: str,
+        links: Iterable[StoredLink],
+        shown: SentryIssue | None = None,
+        *,
+        is_absent: bool = False,
     ) -> bool:
         """Have an issue's links settled, and tell whether a message was put: one may be on its way.
 
-        ``shown`` is how it stands, None where Sentry does not tell. A message that was put for another reason
-        says nothing of it: it may have been handled before the issue changed.
+        ``shown`` is how it stands, None where Sentry does not tell; it is absent where Sentry showed others.
+        A message that was put for another reason says nothing of it: it may have been handled before the
+        issue changed.
         """
-        says = _number_of(shown)
+        says = _ABSENT if is_absent else _number_of(shown)
         marks = [each for each in map(self._mark_of_issue, links) if not self._is_asked_about(each, says)]
         if marks:
             slug, epoch = self._organization.slug, self._organization.epoch
@@ -133,7 +142,8 @@ class Messages:
         if mark is None or mark.says != says:
             return False
         again_after = _SHOWN_AGAIN_AFTER[min(mark.times, len(_SHOWN_AGAIN_AFTER) - 1)]
-        return says == 0 or self._services.clock() - mark.at < again_after
+        # Whoever asks for an issue that is merged or gone changes its links.
+        return says in {_UNTOLD, _ABSENT} or self._services.clock() - mark.at < again_after
 
     def _mark_that_counts(self, name: str) -> Mark | None:
         mark = self._marks.get(name)
@@ -168,11 +178,11 @@ def _rev_shown(message: InboundMessage) -> int:
 
 
 def _number_of(shown: SentryIssue | None) -> int:
-    """Return a number for how an issue is shown, or 0 if it is not."""
+    """Return a number for how an issue is shown."""
     if shown is None:
-        return 0
+        return _UNTOLD
     text = msgspec.json.encode((shown.issue_id, shown.side))
-    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) or 1
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) + _ABSENT + 1
 
 
 def _mark_of(side: str, stored: StoredLink, now: float) -> str:

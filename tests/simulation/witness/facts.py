@@ -34,7 +34,8 @@ class Facts:
     """Reads the doubles, not the tables.
 
     ``bad`` are the ends that somebody keeps us from, ``restored`` the work items that went back to an earlier
-    revision: from then on a revision's number names two.
+    revision: from then on a revision's number names two. ``forgotten`` are the states that a process did not
+    list for a while.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Facts:
         self.clock = clock
         self.bad: dict[str, str] = {}
         self.restored: set[int] = set()
+        self.forgotten: set[str] = set()
         self._lost: dict[tuple[int, int], list[WorkItem]] = {}
         self.reconfigured = self.reinterpreted = False
 

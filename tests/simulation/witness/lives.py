@@ -168,7 +168,8 @@ class Lives:
         is_step = after.state in self._announced_steps(worker)
         if before.state != after.state and STATUS not in names and not is_open and not is_step:
             self.against(f"{before.state} was rewritten as {after.state}, which means the same")
-        if self._facts.is_removed(before):
+        # A state that the process does not list has no category, and a worker may still go by that.
+        if self._facts.is_removed(before) and before.state not in self._facts.forgotten:
             self._verdicts.against(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
         for name in names:
             status = name == STATUS

@@ -8,6 +8,7 @@ from shared.ado.process import ProcessCache
 from shared.domain.errors import Unavailable
 from shared.domain.model import Assignee, Category, FoundWorkItems, State, WorkItem, WorkItemTypes
 from shared.domain.ports import UNSET, Unset
+from tests.doubles.clock import Clock
 
 NEW, CLOSED, REVIEW = (
     State("New", Category.PROPOSED),
@@ -16,16 +17,6 @@ NEW, CLOSED, REVIEW = (
 )
 BUG: WorkItemTypes = {"Bug": (NEW, CLOSED)}
 REVIEWED: WorkItemTypes = {"Bug": (NEW, REVIEW, CLOSED)}
-
-
-class Clock:
-    """A monotonic clock that only moves on request."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Processes:
@@ -52,11 +43,6 @@ class Processes:
         self, work_item_id: int, rev: int, *, state: str | Unset = UNSET, assignee: Assignee | Unset = UNSET
     ) -> WorkItem:
         raise AssertionError("a cache of types writes nothing")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

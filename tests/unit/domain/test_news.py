@@ -28,6 +28,7 @@ from shared.domain.rules.news import (
     is_given_up,
     is_look_due,
     is_news,
+    message_for_deletion,
     message_for_due,
     message_for_item,
     message_for_rev,
@@ -128,6 +129,13 @@ def test_a_work_item_that_was_looked_at_is_news_unless_it_is_as_it_was_seen(
     health: Health, item: WorkItem | None, message: InboundMessage | None
 ) -> None:
     assert message_for_item(replace(LINK, health=health), item) == message
+
+
+@pytest.mark.parametrize(("health", "message"), [(WELL, ASK), (NOT_YET, ASK), (GONE, None), (NO_ISSUE, None)])
+def test_a_deletion_is_news_to_a_link_whose_ends_are_both_there(
+    health: Health, message: InboundMessage | None
+) -> None:
+    assert message_for_deletion(replace(LINK, health=health)) == message
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from shared.flows.connecting import remove
 from shared.store.organizations import Organization
 from shared.store.tables import LARGEST_PAGE, Operation, Row
 from tests.doubles.ado import BASE_URL, MemoryAdo
+from tests.doubles.clock import Clock
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.services import KNOWN, MemoryServices
 from tests.doubles.tables import MemoryTable
@@ -115,14 +116,6 @@ def test_a_line_that_cannot_be_read_is_named(body: bytes, problem: str) -> None:
 
 
 # One request.
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class SlowAdo(MemoryAdo):

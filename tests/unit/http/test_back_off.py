@@ -5,21 +5,7 @@ import pytest
 from shared.domain.errors import Throttled, Unauthorized
 from shared.http import BackOff
 from shared.http.back_off import SILENT_FOR
-
-
-class Clock:
-    """A monotonic clock that only moves when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.doubles.clock import Clock
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from shared.domain.errors import (
 )
 from shared.http import BackOff, Caller, Session, Unguarded, new_session
 from shared.http.session import VerifyingAdapter
+from tests.doubles.clock import Clock
 
 URL = "https://ado.example/_apis/wit/workitems/31"
 TOKEN = "very-secret-token"
@@ -40,21 +41,6 @@ SIGN_IN = "<!DOCTYPE html><html><body>Sign in</body></html>"
 HTML = "text/html; charset=utf-8"
 LOCAL = AddressPolicy(loopback=True)
 POLICY = AddressPolicy(trusted_hosts=frozenset({"ado.example"}))
-
-
-class Clock:
-    """A monotonic clock that only moves on request."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

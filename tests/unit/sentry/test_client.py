@@ -32,6 +32,7 @@ from shared.domain.model import (
 )
 from shared.http import BackOff, Presence, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
+from tests.doubles.clock import Clock
 
 SENTRY = "https://sentry.io/"
 POLICY = AddressPolicy(trusted_hosts=frozenset({"errors.corp.example"}))
@@ -66,21 +67,6 @@ MEMBER_JSON: Json = {
     "email": "ann@acme.example",
     "user": {"id": "7", "email": "ann@acme.example", "emails": [HOME]},
 }
-
-
-class Clock:
-    """A monotonic clock that only moves on request."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

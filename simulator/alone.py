@@ -1,0 +1,41 @@
+"""A fake as a program of its own: it goes on where it ended, and serves until somebody stops it."""
+
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import Any, Protocol
+
+from simulator.kept import Kept, KeptError
+
+
+class Fake(Protocol):
+    """What is served at ``url`` while its ``with`` block lasts."""
+
+    url: str
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *error: Any) -> Any: ...
+
+
+def is_restored(kept: Kept | None) -> bool:
+    """Fill a fake with what was kept, and tell whether anything was; exit if it cannot be read."""
+    try:
+        return kept is not None and kept.restore()
+    except KeptError as error:
+        sys.exit(str(error))
+
+
+def serve(fake: Fake, kept: Kept | None) -> None:
+    stopped = threading.Event()
+    with fake:
+        print(f"listening on {fake.url}", flush=True)
+        with suppress(KeyboardInterrupt):
+            if kept is None:
+                stopped.wait()
+            else:
+                # Otherwise what has changed since the last look would be lost.
+                signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+                kept.save_until(stopped)
+    if kept is not None:
+        kept.save()
