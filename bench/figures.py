@@ -136,7 +136,8 @@ COLD = (
 
 HOSTILE = (
     Figure("hostile", "genuine hooks beside strangers: 95th percentile", "times quiet", 2.0),
-    Figure("hostile", "memory after strangers", "times before", 1.1),
+    # All connections at once with a body over the bound, read and handed on. It does not grow with time.
+    Figure("hostile", "memory that strangers take", "MiB", 64),
     # One, if an hour begins meanwhile: what is counted of them is a row for each hour of an organization.
     Figure("hostile", "rows and messages that strangers leave", "rows", 1),
     Figure("hostile", "lines of the log that strangers leave", "a minute", 2),

@@ -85,9 +85,10 @@ def _strangers(pair: Pair, scale: Scale) -> Iterator[Measured]:
 
         quiet = partial(share_of_95, load, hooks, scale)
         quiet()
-        beside()  # Connections are open from here on, and as much memory is taken as one such round takes.
+        before = _memory(app)
+        beside()  # Connections are open from here on.
         app.clear()
-        before, rows, logged = _memory(app), _kept(app), app.log_size()
+        rows, logged = _kept(app), app.log_size()
         strangers.told.clear()
         strangers.seconds = 0.0
         taken = take_turns({"quiet": quiet, "beside": beside}, scale.rounds)
@@ -106,7 +107,12 @@ def _strangers(pair: Pair, scale: Scale) -> Iterator[Measured]:
         ratios(taken["beside"], taken["quiet"]),
         {**medians, "strangers a second:": answered},
     )
-    yield measured("hostile", "memory after strangers", Spread.of([after / before]), {"MiB:": after / MIB})
+    yield measured(
+        "hostile",
+        "memory that strangers take",
+        Spread.of([(after - before) / MIB]),
+        {"all, MiB:": after / MIB},
+    )
     yield measured("hostile", "rows and messages that strangers leave", Spread.of([max(0, left)]))
     yield measured("hostile", "lines of the log that strangers leave", Spread.of([lines / minutes]))
     app.clear()
