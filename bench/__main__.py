@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench import accept, calls, cold, end_to_end, growth, month
+from bench import accept, calls, cold, end_to_end, growth, hostile, month
 from bench.figures import FIGURES
 from bench.measuring import FULL, QUICK, Measured, Scale
 from bench.report import conditions, json_line, line, verdict, write_into
@@ -23,6 +23,7 @@ CHAPTERS: Mapping[str, Callable[[Scale], Iterator[Measured]]] = {
     "calls": calls.measure,
     "end_to_end": end_to_end.measure,
     "growth": growth.measure,
+    "hostile": hostile.measure,
     "month": month.measure,
 }
 SCALES = {scale.name: scale for scale in (FULL, QUICK)}

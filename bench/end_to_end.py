@@ -92,7 +92,7 @@ class Watch:
                     self._written[issue[1]] = now
 
 
-def _linked(pair: Pair, count: int) -> list[tuple[str, int]]:
+def linked(pair: Pair, count: int) -> list[tuple[str, int]]:
     """Link so many new issues and work items, in as few requests as it takes."""
     pairs = [(pair.sentry.add_issue(announce=False).id, pair.ado.add_item().id) for _ in range(count)]
     wanted = [{"issue_id": issue_id, "work_item_id": item} for issue_id, item in pairs]
@@ -104,7 +104,7 @@ def _linked(pair: Pair, count: int) -> list[tuple[str, int]]:
     return pairs
 
 
-def _edit(pair: Pair, direction: str, link: tuple[str, int]) -> str | int:
+def make_edit(pair: Pair, direction: str, link: tuple[str, int]) -> str | int:
     """Make the edit that travels in a direction, and return the end that it is to arrive at."""
     issue_id, work_item_id = link
     if direction == "inbound":
@@ -125,7 +125,7 @@ def _idle(pair: Pair, scale: Scale) -> Iterator[Measured]:
     """Let both queues fall asleep, then make an edit on each side, at a moment that nobody chose."""
     chance, pause = random.Random(0), threading.Event()
     longest = _longest_pause() if scale.idle_seconds else 0.0
-    links = iter(_linked(pair, 400))
+    links = iter(linked(pair, 400))
     delays: dict[str, list[float]] = {direction: [] for direction in DIRECTIONS}
     until = time.monotonic() + scale.idle_seconds
     with Watch.over(pair) as watch:
@@ -134,7 +134,7 @@ def _idle(pair: Pair, scale: Scale) -> Iterator[Measured]:
             # Pauses double until they are as long as the longest; together that takes twice as long.
             pause.wait(longest * (2 + chance.random()))
             began = time.perf_counter()
-            ends = [_edit(pair, direction, next(links)) for direction in DIRECTIONS]
+            ends = [make_edit(pair, direction, next(links)) for direction in DIRECTIONS]
             for direction, written in zip(DIRECTIONS, watch.wait_for(ends), strict=True):
                 delays[direction].append(written - began)
             if not scale.idle_seconds:
@@ -152,18 +152,18 @@ def _longest_pause() -> float:
 def _steady(pair: Pair, scale: Scale) -> Iterator[Measured]:
     """Make edits at a steady rate, in both directions in turn, on a host that is awake."""
     pause = threading.Event()
-    links = _linked(pair, round(EVENTS_A_SECOND * scale.busy_seconds) + len(DIRECTIONS))
+    links = linked(pair, round(EVENTS_A_SECOND * scale.busy_seconds) + len(DIRECTIONS))
     sides = [DIRECTIONS[number % len(DIRECTIONS)] for number in range(len(links))]
     edits = list(zip(sides, links, strict=True))
     began: list[float] = []
     with Watch.over(pair) as watch:
-        watch.wait_for([_edit(pair, *edit) for edit in edits[: len(DIRECTIONS)]])
+        watch.wait_for([make_edit(pair, *edit) for edit in edits[: len(DIRECTIONS)]])
         edits = edits[len(DIRECTIONS) :]
         start, ends = time.perf_counter(), []
         for number, edit in enumerate(edits):
             pause.wait(max(0.0, start + number / EVENTS_A_SECOND - time.perf_counter()))
             began.append(time.perf_counter())
-            ends.append(_edit(pair, *edit))
+            ends.append(make_edit(pair, *edit))
         written = watch.wait_for(ends)
     delays: dict[str, list[float]] = {direction: [] for direction in DIRECTIONS}
     for (direction, _), earlier, later in zip(edits, began, written, strict=True):
@@ -173,7 +173,7 @@ def _steady(pair: Pair, scale: Scale) -> Iterator[Measured]:
 
 def _sustained(pair: Pair, scale: Scale) -> Iterator[Measured]:
     """Let many events arrive at once: at our webhook, and where a worker only reads and writes a row."""
-    links = _linked(pair, scale.burst)
+    links = linked(pair, scale.burst)
     event = Target("/api/bare/event", Delivery({}, b"x" * 300), 202)
     rounds = min(scale.rounds, ROUNDS_OF_BURSTS)
     with Watch.over(pair) as watch, Load.on(pair.app.url, CONNECTIONS) as load:

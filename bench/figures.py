@@ -134,9 +134,21 @@ COLD = (
     Figure("cold", "import of function_app: memory", "MiB"),
 )
 
+HOSTILE = (
+    Figure("hostile", "genuine hooks beside strangers: 95th percentile", "times quiet", 2.0),
+    # All connections at once with a body over the bound, read and handed on. It does not grow with time.
+    Figure("hostile", "memory that strangers take", "MiB", 64),
+    # One, if an hour begins meanwhile: what is counted of them is a row for each hour of an organization.
+    Figure("hostile", "rows and messages that strangers leave", "rows", 1),
+    Figure("hostile", "lines of the log that strangers leave", "a minute", 2),
+    Figure("hostile", "an organization beside one whose services hang: 95th percentile", "s", 3.0),
+)
+
 MONTH = (
     *(Figure("month", f"{events:,} events a day", "$ a month") for events in EVENTS_A_DAY),
     *(Figure("month", f"the reconciler beside {links:,} links", "$ a month") for links in LINKS),
 )
 
-FIGURES = {(each.chapter, each.name): each for each in ACCEPT + CALLS + END_TO_END + GROWTH + COLD + MONTH}
+FIGURES = {
+    (each.chapter, each.name): each for each in ACCEPT + CALLS + END_TO_END + GROWTH + COLD + HOSTILE + MONTH
+}

@@ -4,8 +4,8 @@ from typing import Any
 
 import azure.functions as func
 
-from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, seated, shown_at
-from functions.log import logger_for
+from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, seated, shown_at, worker_boundary
+from functions.log import log_bug, logger_for
 from shared.domain.errors import Busy, SyncError
 from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent, needed
 from shared.flows.subscribing import Watched, commands, unsubscribe, watch, watch_all
@@ -15,6 +15,7 @@ from shared.store.organizations import Organization
 logger = logger_for(__name__)
 
 
+@worker_boundary
 def handle_timer(services: Services) -> None:
     for slug, result in watch_all(services).items():
         if isinstance(result, Watched):
@@ -24,7 +25,7 @@ def handle_timer(services: Services) -> None:
         elif isinstance(result, SyncError):
             logger.error("outcome=failed organization=%s kind=%s", slug, result.kind)
         else:
-            logger.error("outcome=bug organization=%s", slug, exc_info=result)
+            log_bug(logger, result, services, organization=slug)
 
 
 def _log(slug: str, watched: Watched) -> None:

@@ -20,8 +20,11 @@ from shared.domain.errors import (
 )
 from shared.domain.failures import Disposition, has_nothing_left
 from shared.domain.messages import InboundMessage, Message
+from shared.domain.secrecy import without_secrets
+from shared.services import Services
 
 _LONGEST_VALUE = 200  # characters
+_SPELLINGS = "spellings"  # the attribute of a record that names what its traceback may not hold
 # How the parts of a route are called in the log.
 _ROUTE = {"organization": "organization", "issue_id": "issue", "work_item_id": "work_item"}
 
@@ -34,7 +37,7 @@ class _OneLine(logging.Filter):
         if record.exc_info and record.exc_info[1] is not None:
             # Whoever formats the record takes this text, and makes none.
             error = traceback.TracebackException.from_exception(record.exc_info[1])
-            record.exc_text = "\n".join(_told(error))
+            record.exc_text = without_secrets("\n".join(_told(error)), getattr(record, _SPELLINGS, ()))
         return True
 
 
@@ -44,6 +47,11 @@ def logger_for(module: str) -> logging.Logger:
     if not any(isinstance(each, _OneLine) for each in logger.filters):
         logger.addFilter(_OneLine())
     return logger
+
+
+def log_bug(logger: logging.Logger, error: BaseException, services: Services, **facts: Any) -> None:
+    """Log an error that nobody expected, with how it came about: it may quote anything but our secrets."""
+    logger.error(line("bug", **facts), exc_info=error, extra={_SPELLINGS: services.spellings})
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from functions.edge import finish
+from functions.edge import finish, worker_boundary
 from functions.log import line, logger_for, subject_of
 from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import OutboundMessage, decode_outbound
@@ -18,6 +18,7 @@ from shared.services import Services
 logger = logger_for(__name__)
 
 
+@worker_boundary
 def handle(message: func.QueueMessage, services: Services) -> None:
     """Handle one message: returning deletes it; raising retries it, in the end into the poison queue."""
     try:

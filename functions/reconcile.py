@@ -12,8 +12,9 @@ from functions.edge import (
     read,
     seated,
     verify_parameters,
+    worker_boundary,
 )
-from functions.log import level_of, line, logger_for, reason_of_refusal
+from functions.log import level_of, line, log_bug, logger_for, reason_of_refusal
 from shared.domain.errors import SyncError
 from shared.flows.connecting import remove_what_ended
 from shared.flows.naming import link_named
@@ -29,21 +30,22 @@ class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
     work_item_id: str | int | None = None
 
 
+@worker_boundary
 def handle_timer(services: Services) -> None:
     for slug, result in reconcile_all(services).items():
         if isinstance(result, SyncError):
             logger.log(level_of(result), line("failed", organization=slug, **reason_of_refusal(result)))
         elif isinstance(result, Exception):
-            logger.error(line("bug", organization=slug), exc_info=result)
+            log_bug(logger, result, services, organization=slug)
         else:
-            _log(slug, result)
+            _log(services, slug, result)
     try:
         remove_what_ended(services)
     except SyncError as error:
         logger.log(level_of(error), line("failed", part="remove-what-ended", **reason_of_refusal(error)))
 
 
-def _log(slug: str, found: Found) -> None:
+def _log(services: Services, slug: str, found: Found) -> None:
     for note in found.notes:
         logger.warning(line("noted", organization=slug, part=note.part, kind=note.kind))
     for failure in found.failures:
@@ -53,7 +55,7 @@ def _log(slug: str, found: Found) -> None:
                 level_of(failure.error), line("failed", organization=slug, part=failure.part, **reason)
             )
         else:
-            logger.error(line("bug", organization=slug, part=failure.part), exc_info=failure.error)
+            log_bug(logger, failure.error, services, organization=slug, part=failure.part)
     log_unreadable(slug, found.unreadable)
     counts = {"links": found.looked_at, "drifted": found.drifted, "issues": found.issues}
     logger.info(line("reconciled", organization=slug, **counts))
@@ -69,17 +71,17 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     wanted = read(body, _Wanted)
     services.end_refusals(organization.slug)
     if wanted.issue_id is None and wanted.work_item_id is None:
-        return _answer(organization.slug, reconcile(services, organization, everything=True))
+        return _answer(services, organization.slug, reconcile(services, organization, everything=True))
     issue_id, work_item_id = link_named(services, organization, wanted.issue_id, wanted.work_item_id)
     return answer({"outcome": settle_patiently(services, organization, issue_id, work_item_id)})
 
 
-def _answer(slug: str, found: Found) -> func.HttpResponse:
+def _answer(services: Services, slug: str, found: Found) -> func.HttpResponse:
     """Say what was queued and whether links remain for the next runs, or raise why none was looked at."""
     failed = [failure.error for failure in found.failures if failure.part in {Part.LINKS, Part.LOOK}]
     if failed and not found.compared:
         raise failed[0]
-    _log(slug, found)
+    _log(services, slug, found)
     content = {
         "outcome": "queued",
         "links": found.looked_at,

@@ -27,6 +27,7 @@ from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import MissingSetting, StalePrecondition
 from shared.domain.ports import AdoHooks, Queue
+from shared.domain.secrecy import spellings_of
 from shared.http import BackOff, Caller, Presence, Session, new_session
 from shared.http.credential import Credential, new_credential
 from shared.http.pace import Pace
@@ -301,6 +302,11 @@ class Services:
         return new_session(
             self.settings.addresses, self.settings.secrets, self.settings.threads, self.trust.bundle
         )
+
+    @cached_property
+    def spellings(self) -> tuple[str, ...]:
+        """Return what no text that leaves the app may hold."""
+        return spellings_of(self.settings.secrets)
 
     @cached_property
     def trust(self) -> Trust:

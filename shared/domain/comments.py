@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from shared.domain.moments import Moment
 from shared.domain.text import one_line
 
 CommentAction = Literal["created", "updated", "deleted"]
@@ -49,7 +50,7 @@ class SaidInSentry(msgspec.Struct, frozen=True, omit_defaults=True):
     action: CommentAction
     author: str
     text: str
-    at: float = 0.0
+    at: Moment = 0.0
     is_cut: bool = False
 
 
@@ -86,7 +87,7 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: str = ""
     digest: str = ""
-    at: float = 0.0
+    at: Moment = 0.0
     is_gone: bool = False
 
     @classmethod

@@ -12,6 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from shared.domain.moments import Moment
+
 _DEV_AZURE = "dev.azure.com"
 _VISUAL_STUDIO = ".visualstudio.com"
 _SENTRY = "sentry.io"
@@ -57,7 +59,7 @@ class Connection(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: str = ""
     ado: Identity = Identity()
     sentry: Identity = Identity()
-    changed_at: float = 0.0
+    changed_at: Moment = 0.0
 
     @property
     def is_known(self) -> bool:

@@ -11,6 +11,7 @@ from shared.domain.comments import SaidInAdo, SaidInSentry
 from shared.domain.decoding import decode
 from shared.domain.ids import LARGEST_NUMBER, Digits, Positive, Slug
 from shared.domain.model import ToldBy, WorkItem
+from shared.domain.moments import Moment
 
 InboundEvent = Literal["updated", "deleted", "restored", "commented"]
 Epoch = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{0,64}\Z")]
@@ -37,7 +38,7 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     returned: bool = False
     only: tuple[Digits, ...] = ()
     comment: SaidInAdo | None = None
-    told_at: float = 0.0
+    told_at: Moment = 0.0
 
     @property
     def told_by(self) -> ToldBy:
@@ -73,11 +74,11 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     again: bool = False
     returned: bool = False
     only: tuple[Digits, ...] = ()
-    since: float = 0.0
+    since: Moment = 0.0
     action: RuleAction | None = None
     comment: SaidInSentry | None = None
     regression: Digits | None = None
-    told_at: float = 0.0
+    told_at: Moment = 0.0
     shown_on: int | None = None
 
     @property

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.connection import scope_of
+from shared.domain.moments import Moment
 
 # The two fields of a link.
 STATUS = "status"
@@ -343,9 +344,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     word: HealthWord = HealthWord.SETTLED
     reason: str = ""
     detail: str = ""
-    since: float = 0.0
+    since: Moment = 0.0
     attempts: int = 0
-    due: float | None = None
+    due: Moment | None = None
     rev: int = 0
 
     def is_due(self, now: float) -> bool:
@@ -397,7 +398,7 @@ class Claim(msgspec.Struct, frozen=True):
     """
 
     token: str
-    until: float
+    until: Moment
     tested_rev: int
     intents: tuple[Intent, ...]
     after: Ends
@@ -421,11 +422,11 @@ class EndRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     token: str = ""
-    until: float = 0.0
+    until: Moment = 0.0
     of: tuple[str, int] | None = None
     ours: tuple[Intent, ...] = ()
     rev: int = 0
-    at: float = 0.0
+    at: Moment = 0.0
 
 
 class FormEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -435,7 +436,7 @@ class FormEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     the integration, which has one entry on each issue.
     """
 
-    at: float
+    at: Moment
     url: str = ""
     app: str = ""
 
@@ -452,7 +453,7 @@ class BackLinks(msgspec.Struct, frozen=True, omit_defaults=True):
     it was merged, under which a hyperlink may still stand.
     """
 
-    due: float | None = None
+    due: Moment | None = None
     reason: str = ""
     merged: tuple[str, ...] = ()
 
@@ -465,10 +466,10 @@ class Remnant(msgspec.Struct, frozen=True, omit_defaults=True):
 
     issue_id: str
     work_item_id: int
-    due: float
+    due: Moment
     reason: str = ""
     merged: tuple[str, ...] = ()
-    watched_until: float = 0.0
+    watched_until: Moment = 0.0
 
 
 class PassedOver(msgspec.Struct, frozen=True):
@@ -510,7 +511,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     owed: Side | None = None
     health: Health = Health()
     claim: Claim | None = None
-    writes: tuple[float, ...] = ()
+    writes: tuple[Moment, ...] = ()
     epoch: str = ""
     waiting: Side | None = None
     form: FormEntry | None = None
@@ -519,7 +520,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     apart: Mapping[str, str] = {}
     short_id: str = ""
     issue_title: str = ""
-    linked_at: float = 0.0
+    linked_at: Moment = 0.0
     back_links: BackLinks | None = None
     synced_at: float = 0.0
 
@@ -555,7 +556,7 @@ class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     ``told_by`` says who noticed the change; None where a person asked for it.
     """
 
-    at: float
+    at: Moment
     outcome: str
     direction: str | None = None
     field: str | None = None

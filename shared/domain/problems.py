@@ -2,6 +2,8 @@
 
 import msgspec
 
+from shared.domain.moments import Moment
+
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a part of a run fails, and since when (epoch seconds), in our own words.
@@ -11,7 +13,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
     kind: str
     detail: str
-    since: float
+    since: Moment
     is_note: bool = False
 
     def after(self, known: "Problem | None") -> "Problem":

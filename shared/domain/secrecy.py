@@ -48,12 +48,17 @@ def freed(text: str, spellings: Iterable[str]) -> str:
     return text
 
 
+def without_secrets(text: str, spellings: Iterable[str]) -> str:
+    """Return the text without any of the spellings, and without what looks like anybody's credentials."""
+    return _CREDENTIALS.sub(REMOVED, freed(text, spellings))
+
+
 def quotable(text: str, spellings: Iterable[str]) -> str:
     """Return a vendor's words as they may be kept and shown: freed of secrets, printable, and short.
 
     They are cut last: half a secret could no longer be recognized.
     """
-    clean = _CREDENTIALS.sub(REMOVED, freed(text, spellings))
+    clean = without_secrets(text, spellings)
     printable = "".join(each if each.isprintable() else " " for each in clean)
     return printable[:_LONGEST_QUOTE].strip()
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from shared.domain.comments import InboundComments
+from shared.domain.moments import Moment
 from shared.domain.problems import Problem
 
 
@@ -79,8 +80,8 @@ class HookState(StrEnum):
 class Gap(msgspec.Struct, frozen=True):
     """From when until when (epoch seconds) events were not delivered."""
 
-    since: float
-    until: float
+    since: Moment
+    until: Moment
 
 
 class WatchedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -92,11 +93,11 @@ class WatchedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     state: HookState = HookState.UNKNOWN
-    since: float = 0.0
+    since: Moment = 0.0
     subscription_id: str = ""
     mark: str = ""
-    made_at: float = 0.0
-    enabled_at: float = 0.0
+    made_at: Moment = 0.0
+    enabled_at: Moment = 0.0
     gap: Gap | None = None
 
 
@@ -108,6 +109,6 @@ class HookRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     not; with the cure in its ``detail``.
     """
 
-    checked_at: float = 0.0
+    checked_at: Moment = 0.0
     events: Mapping[str, WatchedEvent] = {}
     problem: Problem | None = None

@@ -3,14 +3,17 @@
 import math
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
 from shared.domain.model import IssueSide, IssueStatus, Side, ToldBy
+from shared.domain.moments import Moment
 
 HOUR = 3600.0  # seconds
 # A delay is counted in the bucket whose upper end is the next power of this base.
 _BASE, _SHORTEST, _BUCKETS = 1.1, 0.01, 160
+Bucket = Annotated[int, msgspec.Meta(ge=0, le=_BUCKETS)]
 
 
 class Happening(StrEnum):
@@ -34,7 +37,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     from.
     """
 
-    at: float
+    at: Moment
     side: Side | None
     kind: str
     outcome: str
@@ -58,9 +61,9 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     not_linked: int = 0
     refused: int = 0
     untold: int = 0
-    taken_at: float = 0.0
-    refused_at: float = 0.0
-    untold_at: float = 0.0
+    taken_at: Moment = 0.0
+    refused_at: Moment = 0.0
+    untold_at: Moment = 0.0
     given_up: int = 0
 
     def joined(self, other: "Counts") -> "Counts":
@@ -109,7 +112,7 @@ class Delays(msgspec.Struct, frozen=True, omit_defaults=True):
     ``buckets`` counts by the power of 1.1 that is the upper end, so that a quantile is at most a tenth off.
     """
 
-    buckets: Mapping[int, int] = {}
+    buckets: Mapping[Bucket, int] = {}
     longest: float = 0.0
 
     def joined(self, other: "Delays") -> "Delays":

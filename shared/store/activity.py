@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import ActivityEntry, End, Side
 from shared.store.keys import escaped, number
-from shared.store.tables import Insert, Row, Table, readable, remove_first, remove_rows
+from shared.store.tables import Insert, Table, readable, remove_first, remove_rows
 
 KEPT_FOR = 90 * 24 * 3600.0  # seconds
 _LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; keys count down from it
@@ -93,7 +93,7 @@ class ActivityStore:
             if len(entries) + len(unreadable) == limit:
                 return ActivityPage(tuple(entries), key.removeprefix(prefix), tuple(unreadable))
             key = row.key
-            entry = _entry(row)
+            entry = readable(row, ActivityEntry)
             if entry is None:
                 unreadable.append(key)
             else:
@@ -104,7 +104,7 @@ class ActivityStore:
         """Return the links that an issue or a work item had, the one that ended last first."""
         prefix = f"{_INDEX[end.side]}!{escaped(end.id)}!"
         rows = self._table.scan(escaped(organization), prefix, prefix + _END, page_size=limit)
-        entries = (_entry(row) for row in itertools.islice(rows, limit))
+        entries = (readable(row, ActivityEntry) for row in itertools.islice(rows, limit))
         return [
             Ended(each.after, each.at, each.reason) for each in entries if each is not None and each.after
         ]
@@ -127,7 +127,7 @@ class ActivityStore:
             moment = _moment(row.key)
             if moment is not None and moment > oldest:
                 old.append(row.key)
-            elif moment is None or _entry(row) is None:
+            elif moment is None or readable(row, ActivityEntry) is None:
                 unreadable.append(row.key)
         removed = remove_rows(self._table, partition, old)
         return Pruned(removed, last if seen == limit else None, tuple(unreadable))
@@ -152,9 +152,3 @@ def _moment(key: str) -> int | None:
     """Return the moment in a key, or None if the key is not one of ours."""
     parts = key.split("!")
     return int(parts[2]) if len(parts) == 4 and parts[2].isascii() and parts[2].isdecimal() else None
-
-
-def _entry(row: Row) -> ActivityEntry | None:
-    """Return the entry in a row, or None if it cannot be read, or happened at no time that can be shown."""
-    entry = readable(row, ActivityEntry)
-    return entry if entry is not None and 0.0 <= entry.at <= _LAST_MOMENT / 1e6 else None

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.domain.errors import NotFound
 from shared.domain.model import Side
+from shared.domain.moments import Moment
 from shared.domain.rules.problems import Trouble
 from shared.store.tables import Delete, Replace, Table, readable
 
@@ -19,13 +20,13 @@ class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     side: Side | None
     detail: str
     cure: str
-    since: float | None = None
+    since: Moment | None = None
 
 
 class Examined(msgspec.Struct, frozen=True, omit_defaults=True):
     """The problems that were found ``at`` (epoch seconds; 0: nobody has looked)."""
 
-    at: float = 0.0
+    at: Moment = 0.0
     kept: tuple[_Kept, ...] = ()
 
     @property

@@ -11,6 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.moments import Moment
 from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
 
 _PARTITION = "forbidden"
@@ -24,8 +25,8 @@ _NOTED_EVERY = 300.0  # seconds
 class _Streak(msgspec.Struct, frozen=True):
     """Refusals in a row: since when, the latest, and the first few different things they were about."""
 
-    since: float
-    latest: float
+    since: Moment
+    latest: Moment
     things: tuple[str, ...]
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import NotFound
+from shared.domain.moments import Moment
 from shared.store.tables import Delete, Replace, Row, Table, readable
 
 _PARTITION = "foreign"
@@ -16,7 +17,7 @@ _TOLD_FOR = 24 * 3600.0  # seconds
 
 class _Noted(msgspec.Struct, frozen=True):
     count: int = 0
-    last: float = 0.0
+    last: Moment = 0.0
 
 
 class ForeignStore:

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.domain.connection import slug_of
 from shared.domain.errors import Busy, Conflict, NotFound
+from shared.domain.moments import Moment
 from shared.domain.subscriptions import HookRecord
 from shared.store.progress import Told
 from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
@@ -19,7 +20,7 @@ _PARTITION = "hooks"
 class _Kept(HookRecord, frozen=True, omit_defaults=True):
     """``taken_until`` is when the turn of whoever watches now ends (epoch seconds)."""
 
-    taken_until: float = 0.0
+    taken_until: Moment = 0.0
 
     @property
     def record(self) -> HookRecord:

@@ -7,6 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import Busy, Conflict, NotFound
+from shared.domain.moments import Moment
 from shared.store.keys import escaped
 from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
 
@@ -23,8 +24,8 @@ class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     the result that the action is to replace.
     """
 
-    since: float
-    until: float
+    since: Moment
+    until: Moment
     result: str | None = None
     token: str = ""
     before: str | None = None
@@ -43,7 +44,6 @@ class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 # Nobody knows what came of it, and nobody is at it any more.
-_NO_LATER_THAN = 1e11  # seconds since the epoch; a date still
 _IN_DOUBT = IdempotencyRecord(since=86_400.0, until=0.0)
 
 
@@ -215,5 +215,4 @@ def _text(record: IdempotencyRecord) -> str:
 
 
 def _record(row: Row) -> IdempotencyRecord:
-    record = readable(row, IdempotencyRecord)
-    return record if record is not None and 0.0 <= record.since < _NO_LATER_THAN else _IN_DOUBT
+    return readable(row, IdempotencyRecord) or _IN_DOUBT

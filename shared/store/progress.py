@@ -8,6 +8,7 @@ import msgspec
 from shared.domain.connection import slug_of
 from shared.domain.errors import NotFound
 from shared.domain.model import HealthWord
+from shared.domain.moments import Moment
 from shared.domain.problems import Problem
 from shared.domain.rules.apart import Sides
 from shared.domain.rules.turns import LastRun
@@ -34,7 +35,7 @@ class Feed(msgspec.Struct, frozen=True, omit_defaults=True):
     elsewhere. ``failures`` counts the runs in a row in which it was not answered.
     """
 
-    since: float
+    since: Moment
     token: str | None = None
     end: str | None = None
     place: str = ""
@@ -98,7 +99,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unreadable_entries: Tally = Tally()
     last_run: LastRun = LastRun()
     links: LinkTally = LinkTally()
-    known: Mapping[str, float] = {}
+    known: Mapping[str, Moment] = {}
 
 
 class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,12 +116,12 @@ class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
     issues_behind: str | None = None
     feed: Feed | None = None
     look: Look | None = None
-    look_due: float = 0.0
-    pruned_at: float = 0.0
+    look_due: Moment = 0.0
+    pruned_at: Moment = 0.0
     pruned_until: str | None = None
     everything: bool = False
     marks: Mapping[str, Mark] = {}
-    asked_at: float = 0.0
+    asked_at: Moment = 0.0
     links_so_far: LinkTally = LinkTally()
 
 

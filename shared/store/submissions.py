@@ -3,6 +3,7 @@
 import msgspec
 
 from shared.domain.errors import NotFound
+from shared.domain.moments import Moment
 from shared.store.keys import escaped
 from shared.store.tables import Replace, Row, Table, readable, remove_rows
 
@@ -14,7 +15,7 @@ _END = "seen~"
 class Submission(msgspec.Struct, frozen=True):
     """The link that a submission led to, and when (epoch seconds)."""
 
-    at: float
+    at: Moment
     issue_id: str
     work_item_id: int
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from shared.domain.model import Side
+from shared.domain.moments import Moment
 from shared.domain.traffic import HOUR, Event, Hour, hour_of
 from shared.store.keys import escaped, number
 from shared.store.tables import LARGEST_BATCH, Replace, Row, Table, readable, remove_first, remove_rows
@@ -37,7 +38,7 @@ class Nobodys(msgspec.Struct, frozen=True):
 
     slug: str
     side: Side
-    at: float
+    at: Moment
 
 
 class TrafficStore:

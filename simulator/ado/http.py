@@ -16,6 +16,7 @@ from simulator.ado.faults import HTML, SIGN_IN, Fault
 from simulator.ado.items import Wish
 from simulator.ado.organization import Call, Organization
 from simulator.ado.render import Renderer, Urls
+from simulator.ado.scopes import is_within
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -51,6 +52,10 @@ def connect(app: Flask, organization: Organization) -> None:
         g.person = _authenticated(organization)
         if g.person is None:
             return _refuse_stranger()
+        if not is_within(organization.scopes, request.method, request.path):
+            # ADO quirk: a scope that a token lacks is a 401 as well
+            # (azure-devops-migration-tools pull request 2057, azure-repos-vscode issue 20).
+            raise unauthorized()
         _check_version(organization.newest_version)
         return None
 

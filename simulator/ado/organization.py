@@ -58,6 +58,8 @@ class Organization:
         self.catalog = default_catalog(name, projects=projects)
         self.service = self.catalog.add_person("Sync Service", "sync@corp.example")
         self.tokens: dict[str, Person] = {token: self.service}
+        # Those of our token; None is full access.
+        self.scopes: frozenset[str] | None = None
         self.primary_url = f"https://dev.azure.com/{name}"
         self.work_items = WorkItems(self.catalog, self._announce, now)
         self.hooks = Hooks(self.catalog, self._renderer, self._send, now)

@@ -104,7 +104,7 @@ class Gate:
             raise ValueError("refusing to compare against an empty token")
         self.scopes = scopes
         self.calls: list[tuple[str, str, int]] = []
-        self._token = token
+        self.token = token
         self._enforced = enforce_rate_limit
         self._concurrent_limit = concurrent_limit
         self._clock = clock
@@ -151,7 +151,7 @@ class Gate:
         kind, _, offered = request.headers.get("Authorization", "").partition(" ")
         if kind != "Bearer":
             return refusal(401, "Authentication credentials were not provided.")
-        if not hmac.compare_digest(offered.encode(), self._token.encode()):
+        if not hmac.compare_digest(offered.encode(), self.token.encode()):
             return refusal(401, "Invalid token")
         if self._enforced and quota.remaining < 0:
             return refusal(429, too_frequent(quota.limit))

@@ -163,6 +163,10 @@ class FakeSentry:
         """Have the token carry these scopes from now on, as if somebody had edited the integration."""
         self._gate.scopes = scopes
 
+    def renew_token(self, token: str) -> None:
+        """Have the integration's new token, and not the one before."""
+        self.token = self._gate.token = token
+
     @property
     def modes(self) -> Modes:
         return self.issues.modes

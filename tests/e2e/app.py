@@ -17,7 +17,12 @@ from typing import Any, Literal, Self
 
 import azure.functions as func
 import requests
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import (
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueClient
 
@@ -60,6 +65,8 @@ NO_TIMERS = {
     "AzureWebJobs.reconcile.Disabled": "true",
     "AzureWebJobs.hook_watchdog.Disabled": "true",
 }
+# Storage is on this machine: it answers at once, or not at all.
+IMPATIENT: Mapping[str, Any] = {"retry_total": 0, "connection_timeout": 2, "read_timeout": PATIENCE}
 # As many as docs/settings.md recommends.
 THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 
@@ -67,6 +74,10 @@ THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 def is_secret(setting: str) -> bool:
     """Tell whether a setting is one that nobody may ever read again, of all organizations or of one."""
     return setting.partition("__")[0] in SECRETS
+
+
+def _secrets_in(environ: Mapping[str, str]) -> list[str]:
+    return [value for name, value in environ.items() if is_secret(name)]
 
 
 def eventually(is_true: Callable[[], object], *, patience: float = PATIENCE) -> None:
@@ -99,7 +110,7 @@ class App:
         self.storage = storage
         self._queues: dict[str, QueueClient] = {}
         self._looked_at = 0  # bytes of the log
-        self._secrets = [value for name, value in self._environ.items() if is_secret(name)]
+        self._secrets = _secrets_in(self._environ)
         self._process: subprocess.Popen[str] | None = None
         self._session = requests.Session()
         self._session.trust_env = False
@@ -109,13 +120,18 @@ class App:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.end(signal.SIGKILL)
-        self._session.close()
-        if "_tables" in vars(self):
-            self._tables.close()
-        for queue in self._queues.values():
-            queue.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                left = self._left_behind()
+                assert not left, left
+        finally:
+            self.end(signal.SIGKILL)
+            self._session.close()
+            if "_tables" in vars(self):
+                self._tables.close()
+            for queue in self._queues.values():
+                queue.close()
 
     def start(self) -> None:
         port = self.url.rpartition(":")[2] or "0"
@@ -135,6 +151,10 @@ class App:
             raise RuntimeError(f"the host did not start:\n{self.log()}")
         self.url = line.rpartition(" ")[2].strip()
 
+    def bring_key(self, key: str) -> None:
+        """Send a function's key with every request from now on."""
+        self._session.headers["x-functions-key"] = key
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the host: with SIGKILL it has no moment to finish anything."""
         if self._process is not None:
@@ -145,8 +165,13 @@ class App:
     def restart(self, **settings: str) -> None:
         """Start again at the same address with other settings, as Azure does when somebody changes one."""
         self.end()
-        self._environ.update(settings)
+        self._take(settings)
         self.start()
+
+    def _take(self, settings: Mapping[str, str]) -> None:
+        self._environ.update(settings)
+        # What was a secret stays one.
+        self._secrets = sorted({*self._secrets, *_secrets_in(settings)})
 
     def log(self, since: int = 0) -> str:
         """Return the log, or what was written since it had so many bytes."""
@@ -190,8 +215,21 @@ class App:
 
     def leaked(self) -> list[str]:
         """Return which lines of the log since the last look, rows and messages hold a secret."""
+        return self._secrets_among(*self._rows(), *self._messages(), self._new_log())
+
+    def _left_behind(self) -> list[str]:
+        """Return the same when nobody uses the app any more. Its storage may have been stopped by then."""
+        kept = [self._new_log()]
+        if self.storage:
+            with suppress(ServiceRequestError, ServiceResponseError):
+                kept += [*self._rows(), *self._messages()]
+        return self._secrets_among(*kept)
+
+    def _new_log(self) -> str:
         since, self._looked_at = self._looked_at, self.log_size()
-        kept = [*self._rows(), *self._messages(), self.log(since)]
+        return self.log(since)
+
+    def _secrets_among(self, *kept: str) -> list[str]:
         return secrets_among((line for text in kept for line in text.splitlines()), self._secrets)
 
     def _rows(self) -> Iterator[str]:
@@ -201,7 +239,7 @@ class App:
 
     @cached_property
     def _tables(self) -> TableServiceClient:
-        return TableServiceClient.from_connection_string(self.storage)
+        return TableServiceClient.from_connection_string(self.storage, **IMPATIENT)
 
     def _messages(self) -> Iterator[str]:
         for name in (*QUEUES, *(f"{name}-poison" for name in QUEUES)):
@@ -236,7 +274,7 @@ class App:
         # Kept, because making one takes longer than using it, and a test that waits checks often.
         if name not in self._queues:
             self._queues[name] = QueueClient.from_connection_string(
-                self.storage, name, api_version="2025-11-05"
+                self.storage, name, api_version="2025-11-05", **IMPATIENT
             )
         return self._queues[name]
 

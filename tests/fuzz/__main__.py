@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-TESTS = ("tests/fuzz", "tests/e2e/test_hostile_requests.py")
+TESTS = ("tests/fuzz", "tests/e2e/test_hostile_requests.py", "tests/e2e/test_hostile_sequences.py")
 _EXAMPLES = 150  # of each test in a round, which takes some minutes
 _ROUNDS = 1000  # that one seed has before it would meet the next one's
 
@@ -31,6 +31,7 @@ def main() -> int:
             "-q",
             "-x",
             "--tb=short",
+            "--show-capture=no",
             f"--hypothesis-seed={seed}",
             *TESTS,
         ]

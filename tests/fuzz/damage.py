@@ -1,7 +1,8 @@
 """Ways to damage what a parser reads: a value by its nodes, a text by its bytes."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -29,11 +30,13 @@ ODD_TEXTS = (
     "%s%n{0}",
 )
 TEXTS = st.one_of(st.sampled_from(ODD_TEXTS), st.text(max_size=40))
+# The ends of what clocks, calendars, processors and databases can count.
+ODD_NUMBERS = (0, -1, 1, 2**31, 2**53, 2**63 - 1, 2**63, 10**12, 10**30, -(2**63))
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.sampled_from([0, -1, 2**31, 2**63, 10**30]),
+    st.sampled_from(ODD_NUMBERS),
     st.floats(allow_nan=False, allow_infinity=False),
     TEXTS,
 )
@@ -65,6 +68,28 @@ def damaged(draw: st.DrawFn, value: Any, depth: int = 0) -> Any:
             *value[place + draw(st.integers(0, 1)) :],
         ]
     return draw(st.one_of(VALUES, st.just([value]), st.just({"": value})))
+
+
+@st.composite
+def odd(draw: st.DrawFn, value: Any) -> Any:
+    """Return a copy in which one leaf is another of its own type: no reader of types notices."""
+    if isinstance(value, dict) and value:
+        key = draw(st.sampled_from(sorted(value)))
+        return {**value, key: draw(odd(value[key]))}
+    if isinstance(value, list) and value:
+        place = draw(st.integers(0, len(value) - 1))
+        return [*value[:place], draw(odd(value[place])), *value[place + 1 :]]
+    match value:
+        case bool():
+            return not value
+        case int():
+            return draw(st.sampled_from(ODD_NUMBERS) | st.integers())
+        case float():
+            return draw(st.sampled_from([float(each) for each in ODD_NUMBERS]) | st.floats(allow_nan=False))
+        case str():
+            return draw(TEXTS)
+        case _:
+            return draw(LEAVES)
 
 
 @st.composite
@@ -109,3 +134,88 @@ def _encoded(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return json.dumps(value).encode()
+
+
+# What is done to the bytes, whatever they say.
+_BLIND = ("cut", "insert", "flip", "deep", "encoded", "doubled")
+
+
+class Damage(NamedTuple):
+    """One change of a JSON body, drawn before anybody knows the body: it may differ from run to run.
+
+    ``place`` is where, from the beginning (0) to the end (1) of what there is to damage.
+    """
+
+    how: str
+    place: float
+    junk: Any
+    noise: bytes
+
+    def done_to(self, body: bytes) -> bytes:
+        if self.how in _BLIND:
+            return self._noisy(body)
+        try:
+            value = json.loads(body)
+        except ValueError:
+            return self._noisy(body)
+        paths = list(_paths(value))
+        return _encoded(self._at(value, paths[round(self.place * (len(paths) - 1))]))
+
+    def _noisy(self, body: bytes) -> bytes:
+        at = round(self.place * len(body))
+        match self.how:
+            case "cut":
+                return body[:at]
+            case "deep":
+                return body[:at] + b"[" * 20_000 + body[at:]
+            case "encoded":
+                return body.decode("latin-1").encode("utf-16")
+            case "doubled":
+                return body[:at] + body
+            case "flip":
+                return body[:at] + self.noise + body[at + len(self.noise) :]
+            case _:
+                return body[:at] + self.noise + body[at:]
+
+    def _at(self, value: Any, path: tuple[Any, ...]) -> Any:
+        if not path:
+            return self._instead_of(value)
+        name, *rest = path
+        if isinstance(value, list):
+            place = int(name)
+            around = value[:place], value[place + 1 :]
+            inside = [] if not rest and self.how == "gone" else [self._at(value[place], tuple(rest))]
+            return [*around[0], *inside, *around[1]]
+        others = {key: each for key, each in value.items() if key != name}
+        if not rest and self.how == "gone":
+            return others
+        if not rest and self.how == "renamed":
+            return {**others, str(self.junk): value[name]}
+        return {**value, name: self._at(value[name], tuple(rest))}
+
+    def _instead_of(self, value: Any) -> Any:
+        match self.how:
+            case "wrapped":
+                return [value]
+            case "odd" if isinstance(value, str):
+                return ODD_TEXTS[round(self.place * 1e6) % len(ODD_TEXTS)]
+            case "odd" if isinstance(value, int | float) and not isinstance(value, bool):
+                return type(value)(ODD_NUMBERS[round(self.place * 1e6) % len(ODD_NUMBERS)])
+            case _:
+                return self.junk
+
+
+DAMAGE = st.builds(
+    Damage,
+    st.sampled_from([*("gone", "renamed", "wrapped", "odd", "odd", "junk", "junk"), *_BLIND]),
+    st.floats(0, 1),
+    VALUES,
+    st.binary(min_size=1, max_size=8),
+)
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from _paths(each, (*path, key))

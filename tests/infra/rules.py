@@ -15,6 +15,7 @@ RULES: tuple[Rule, ...] = (
     *(agreement.settings, agreement.storage, agreement.roles, agreement.queries, agreement.health),
     *(surroundings.azd_schema, surroundings.github_schema, surroundings.pipelines_schema),
     *(surroundings.azd, surroundings.hooks, surroundings.workflow, surroundings.pipelines),
+    surroundings.supply_chain,
     *(surroundings.package, surroundings.doctor),
 )
 

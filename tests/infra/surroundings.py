@@ -19,6 +19,8 @@ from tests.infra.template import text_of
 from tests.infra.templates import main_of, templates
 
 SCHEMA = Path(__file__).parent / "azure.schema.json"
+COMPONENTS = ".local/components.cdx.json"
+_AUDIT = "--requirement requirements.txt --require-hashes --disable-pip"
 GITHUB, AZURE_PIPELINES = "infra/pipelines/github.yml", "infra/pipelines/azure-pipelines.yml"
 _TOOLS = Path(sys.executable).parent
 # What a pipeline gives to its own steps.
@@ -68,6 +70,15 @@ def workflow(folder: Path) -> Iterator[str]:
     """The workflow gives nobody more than its steps need, and pins what it uses."""
     quietly = ("--offline", "--quiet", "--no-progress", "--color=never")
     yield from _said(folder, GITHUB, [str(_TOOLS / "zizmor"), *quietly, GITHUB])
+
+
+def supply_chain(folder: Path) -> Iterator[str]:
+    """Before anything is deployed, its packages are looked up, and the list of them is kept."""
+    for place in (GITHUB, AZURE_PIPELINES):
+        text = (folder / place).read_text(encoding="utf-8")
+        for step in (_AUDIT, "make components", COMPONENTS):
+            if not 0 <= text.find(step) < text.find("azd deploy"):
+                yield f"{place}: deploys without {step}"
 
 
 def pipelines(folder: Path) -> Iterator[str]:

@@ -162,6 +162,21 @@ PLANTED: dict[Rule, list[tuple[str, str, str, str]]] = {
     surroundings.workflow: [
         (GITHUB, "@a457da9ea143d694b1b9c7c869ebb04ebe844ef5", "@v2", "unpinned-uses"),
     ],
+    surroundings.supply_chain: [
+        (
+            GITHUB,
+            "requirements.txt --require-hashes",
+            "requirements-dev.txt --require-hashes",
+            "deploys without --req",
+        ),
+        (GITHUB, "make components", "make check", "deploys without make components"),
+        (
+            AZURE,
+            "publish: .local/components.cdx.json",
+            "publish: main.json",
+            "without .local/components.cdx.json",
+        ),
+    ],
     surroundings.pipelines: [
         (GITHUB, "ALERT_EMAIL:", "ALERT_MAIL:", "is ALERT_EMAIL meant?"),
         (AZURE, "AZURE_LOCATION:", "AZURE_LOCATIONS:", "is AZURE_LOCATION meant?"),

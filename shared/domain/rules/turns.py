@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from shared.domain.moments import Moment
+
 # Whoever did not have a run for that long goes first. Between two runs of the timer are five minutes.
 _LONG_AGO = 450.0  # seconds
 
@@ -11,7 +13,7 @@ _LONG_AGO = 450.0  # seconds
 class LastRun(msgspec.Struct, frozen=True):
     """When (epoch seconds) an organization's last run began, and the seconds that it took."""
 
-    began: float = 0.0
+    began: Moment = 0.0
     took: float = 0.0
 
 

@@ -7,7 +7,16 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from functions import activity, health, issue_links, org_config, reconcile
+from functions import (
+    activity,
+    health,
+    hook_watchdog,
+    issue_links,
+    org_config,
+    organizations,
+    reconcile,
+    status,
+)
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import ActivityEntry, Health, IssueStatus
 from shared.flows.reconciling import Found, reconcile_all
@@ -23,6 +32,11 @@ DAMAGES = {
     "nothing": "",
     "null": "null",
     "other types": '{"organization":7,"since":"then","at":"now","links_after":7}',
+    "times that no calendar has": (
+        '{"checked_at":9007199254740992.0,"at":1e300,"since":1e12,"until":-1.0,"count":1,"last":1e300,'
+        '"last_run":{"began":1e300,"took":0.0},"events":{"workitem.deleted":{"since":9007199254740992.0}},'
+        '"outcome":"applied","latest":1e300,"things":[]}'
+    ),
     "cut short": '{"organization":"fabrikam",',
     "nested too deep": "[" * 100_000,
 }
@@ -46,6 +60,8 @@ ROWS = {
     "a ban of nobody": ("organizations", "forbidden", ODD),
     "strangers' deliveries": ("organizations", "foreign", SLUG),
     "deliveries to nobody": ("organizations", "foreign", ODD),
+    "subscriptions": ("organizations", "hooks", SLUG),
+    "an examination": ("organizations", "examined", SLUG),
     "an end": ("organizations", "over", SLUG),
     "the end of nothing": ("organizations", "over", ODD),
 }
@@ -134,7 +150,20 @@ def telling_health(scene: Scene) -> None:
     assert call(health.handle, scene)[0] == 200
 
 
+def telling_of_subscriptions(scene: Scene) -> None:
+    assert call(hook_watchdog.handle, scene)[0] == 200
+    hook_watchdog.handle_timer(scene.services)
+    assert call(hook_watchdog.handle, scene)[1]["checked_at"] is not None
+
+
+def telling_how_it_does(scene: Scene) -> None:
+    for handle in (status.handle, organizations.handle):
+        assert call(handle, scene)[0] == 200
+
+
 OPERATIONS = (
+    telling_of_subscriptions,
+    telling_how_it_does,
     settling_inbound,
     settling_outbound,
     reconciling,

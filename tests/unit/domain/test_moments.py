@@ -1,0 +1,53 @@
+"""A time is one that a calendar has, wherever it is read from."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from shared.domain.decoding import decode
+from shared.domain.errors import Malformed
+from shared.domain.messages import decode_inbound, decode_outbound
+from shared.domain.model import ActivityEntry, Health
+from shared.domain.moments import LAST_MOMENT
+from shared.domain.subscriptions import HookRecord
+from shared.domain.traffic import Delays, Hour
+
+NEVER = ("1e300", "9007199254740992.0", "253402300800", "-1", "-1e300", "18446744073709551616")
+
+
+@pytest.mark.parametrize("number", NEVER)
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Health, '{{"due":{}}}'),
+        (ActivityEntry, '{{"at":{},"outcome":"applied"}}'),
+        (HookRecord, '{{"events":{{"workitem.deleted":{{"since":{}}}}}}}'),
+        (HookRecord, '{{"problem":{{"kind":"x","detail":"x","since":{}}}}}'),
+        (Hour, '{{"ado":{{"taken_at":{}}}}}'),
+    ],
+)
+def test_what_no_calendar_has_is_not_read(kind: type[msgspec.Struct], text: str, number: str) -> None:
+    decode(text.format("1800000000.5"), kind)
+    with pytest.raises(Malformed):
+        decode(text.format(number), kind)
+
+
+@pytest.mark.parametrize("number", NEVER)
+def test_a_message_of_such_a_time_is_dropped(number: str) -> None:
+    inbound = f'{{"organization":"acme","work_item_id":31,"rev":2,"told_at":{number}}}'
+    outbound = f'{{"organization":"acme","issue_id":"100","since":{number}}}'
+    with pytest.raises(Malformed):
+        decode_inbound(inbound.encode())
+    with pytest.raises(Malformed):
+        decode_outbound(outbound.encode())
+
+
+def test_what_is_reckoned_from_the_last_one_is_a_time_as_well() -> None:
+    assert datetime.fromtimestamp(LAST_MOMENT, UTC) + timedelta(days=365) <= datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("bucket", ["-1", "161", "99999"])
+def test_a_delay_is_in_a_bucket_that_there_is(bucket: str) -> None:
+    with pytest.raises(Malformed):
+        decode(f'{{"buckets":{{"{bucket}":1}}}}', Delays)
