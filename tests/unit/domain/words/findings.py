@@ -13,7 +13,7 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.model import Category, Integration, Side, State
+from shared.domain.model import Category, Integration, Side, State, WorkItemTypes
 from shared.domain.rules.diagnosing import (
     WHO,
     Area,
@@ -154,11 +154,11 @@ def states() -> Iterator[Case]:
         return Configuration(status_mapping={PROJECT: ProjectMapping(on_resolve, "Active")})
 
     names, linked = {PROJECT: "Fabrikam"}, {(PROJECT, "Bug")}
-    cases = (
+    cases: tuple[tuple[str, Configuration, WorkItemTypes, set[tuple[str, str]]], ...] = (
         ("all are there", Configuration(), {"Bug": BUG}, linked),
-        ("nothing is linked", Configuration(), {"Bug": BUG}, set[tuple[str, str]]()),
+        ("nothing is linked", Configuration(), {"Bug": BUG}, set()),
         ("a mapped one is gone", mapped("Done"), {"Bug": BUG}, linked),
-        ("a mapped one is gone, nothing is linked", mapped("Done"), {"Bug": BUG}, set[tuple[str, str]]()),
+        ("a mapped one is gone, nothing is linked", mapped("Done"), {"Bug": BUG}, set()),
         ("none counts as resolved", Configuration(), {"Bug": OPEN}, linked),
         ("none counts as unresolved", Configuration(), {"Bug": (CLOSED,)}, linked),
         ("of an unknown type", Configuration(), {}, {*linked, (PROJECT, "Task")}),
