@@ -138,3 +138,10 @@ def test_a_turn_that_was_given_back_is_free_at_once(hooks: HookStore, clock: Clo
     clock.now = 0.5  # a moment before any that a turn could end at
     hooks.end(hooks.take(SCOPE, 60.0), RECORD)
     assert hooks.take(SCOPE, 60.0).ends == 60.5
+
+
+def test_a_slug_of_digits_is_told_and_looked_at_like_any_other(hooks: HookStore) -> None:
+    digits = scope_of("4711", "0123456789abcdef")
+    hooks.end(hooks.take(digits, 60.0), RECORD)
+    assert [each.problems for each in hooks.told()] == [{"hooks": RECORD.problem}]
+    assert hooks.last_looks() == {"4711": RECORD.checked_at}
