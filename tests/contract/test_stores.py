@@ -609,3 +609,10 @@ def test_a_link_that_somebody_else_removes_meanwhile_leaves_its_remnant_all_the_
         links.discard("acme", "100", 31, remnant)
         assert pairs(list(links.all("acme"))) == []
         assert remnants(links) == ([] if remnant is None else [remnant])
+
+
+def test_organizations_are_listed_whatever_their_slugs(organizations: OrganizationStore) -> None:
+    for slug in ("4711", "acme", "z-9"):
+        organizations.add(slug, ADO)
+    assert [each.slug for each in organizations.all()] == ["4711", "acme", "z-9"]
+    assert list(organizations.scopes()) == ["4711", "acme", "z-9"]
