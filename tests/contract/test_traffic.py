@@ -129,13 +129,13 @@ def test_a_page_of_events_that_is_the_last_says_so(store: TrafficStore, limit: i
 
 def test_nobodys_are_told_for_a_day_and_then_removed(store: TrafficStore) -> None:
     day = 24 * HOUR
-    young, old = Nobodys("a", Side.ADO, NOW - day + 1.0), Nobodys("b", Side.ADO, NOW - day)
+    young, old = Nobodys("4711", Side.ADO, NOW - day + 1.0), Nobodys("b", Side.ADO, NOW - day)
     store.note_nobodys([old, young])
     assert store.nobodys(NOW) == [young]
     # What was too old is gone, and what was not is still there.
     assert store.nobodys(NOW - HOUR) == [young]
-    store.note_nobodys([Nobodys("a", Side.ADO, NOW)])
-    assert store.nobodys(NOW) == [Nobodys("a", Side.ADO, NOW)]
+    store.note_nobodys([Nobodys("4711", Side.ADO, NOW)])
+    assert store.nobodys(NOW) == [Nobodys("4711", Side.ADO, NOW)]
 
 
 def test_of_the_links_that_are_over_the_last_are_told(table: Table) -> None:
