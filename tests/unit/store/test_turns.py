@@ -13,22 +13,18 @@ from tests.doubles.tables import MemoryTable, OvertakenTable
 SCOPE = "fabrikam~e1"
 
 
-def take(hooks: HookStore) -> object:
-    return hooks.take(SCOPE, 60.0)
+def take(hooks: HookStore) -> None:
+    hooks.take(SCOPE, 60.0)
 
 
-def renew(hooks: HookStore) -> object:
-    return hooks.end(hooks.take(SCOPE, 60.0), HookRecord(5.0))
-
-
-def forget(hooks: HookStore) -> object:
-    return hooks.forget(SCOPE)
+def renew(hooks: HookStore) -> None:
+    hooks.end(hooks.take(SCOPE, 60.0), HookRecord(5.0))
 
 
 @pytest.mark.parametrize("was_there", [False, True])
 @pytest.mark.parametrize("meanwhile", [take, renew])
 def test_whoever_is_a_moment_later_comes_again_in_a_second(
-    clock: Clock, was_there: bool, meanwhile: Callable[[HookStore], object]
+    clock: Clock, was_there: bool, meanwhile: Callable[[HookStore], None]
 ) -> None:
     table = MemoryTable()
     hooks = HookStore(table, clock)
@@ -44,7 +40,7 @@ def test_a_row_that_goes_in_the_same_moment_is_taken_a_second_later(clock: Clock
     table = MemoryTable()
     hooks = HookStore(table, clock)
     renew(hooks)
-    late = HookStore(OvertakenTable(table, lambda: forget(hooks)), clock)
+    late = HookStore(OvertakenTable(table, lambda: hooks.forget(SCOPE)), clock)
     with pytest.raises(Busy):
         take(late)
     take(late)
