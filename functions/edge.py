@@ -11,7 +11,7 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -358,6 +358,14 @@ def choice_in(request: func.HttpRequest, name: str, kind: type[Word]) -> Word | 
         return kind(text)
     except ValueError as error:
         raise Rejected(f"{name} must be {' or '.join(kind)}") from error
+
+
+def word_in(request: func.HttpRequest, name: str, known: Collection[str]) -> str | None:
+    """Return a parameter that is one of many words, None if it is absent, or raise Rejected naming them."""
+    text: str | None = request.params.get(name)
+    if text is not None and text not in known:
+        raise Rejected(f"{name} must be one of {', '.join(sorted(known))}")
+    return text
 
 
 def text_in(request: func.HttpRequest, name: str) -> str | None:

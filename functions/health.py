@@ -15,7 +15,6 @@ from shared.domain.rules.diagnosing import (
     CLOCK,
     HOOK,
     MAPPING,
-    PEOPLE,
     POISON,
     SCOPE_MISSING,
     TEST_EVENT,
@@ -28,6 +27,7 @@ from shared.domain.rules.problems import (
     MISSING_SETTING,
     ORGANIZATION_NOT_FOUND,
     PART_FAILED,
+    PEOPLE,
     SUBSCRIPTIONS,
     UNAUTHORIZED,
 )
@@ -51,6 +51,8 @@ _PARTS = {
     "hooks": "the service hook subscriptions in Azure DevOps are not in order",
 }
 _SERVICES = frozenset({"ado", "sentry"})
+_ASKED_OF_SERVICES = frozenset({"feed", "full-look", "issues"})
+_TOLD_BY_REFUSALS = frozenset({UNAUTHORIZED, OrganizationGone.kind})
 # What an organization's own problems are called here, by their kind.
 _SHOWN = {
     UNAUTHORIZED: "{service} does not accept our credentials",
@@ -65,7 +67,10 @@ _SHOWN = {
     POISON: "messages on a poison queue: look at them with sentry-ado replay,",
     SCOPE_MISSING: "a scope of the token is missing in {service}: add it to the integration's permissions,",
     STORAGE_ROLE: "a role in the storage account is missing: see docs/permissions.md,",
-    SUBSCRIPTIONS: "a subscription in {service} is not in order: sentry-ado hooks repair,",
+    SUBSCRIPTIONS: (
+        "a subscription in {service} is not in order: sentry-ado hooks repair, or enable the one that a "
+        "person disabled,"
+    ),
     TEST_EVENT: "PUBLIC_URL does not lead to the app: correct it,",
     CHANGES_UNTOLD: "the reconciler found changes in {service} that no hook told: look at the hooks,",
 }
@@ -173,21 +178,24 @@ def _refusals(services: Services) -> Iterator[str]:
             yield f"the stored document of {count} organization(s) cannot be read"
         elif service in _GONE:
             name = name_of(_GONE[service])
+            cure = _cured_by(ORGANIZATION_NOT_FOUND, _GONE[service])
             yield (
                 f"{name} knows no organization at the address in the document of {count} organization(s): it "
-                "may have been renamed or deleted"
+                f"may have been renamed or deleted{cure}"
             )
         else:
-            yield f"{name_of(service)} does not accept our credentials for {count} organization(s)"
+            cure = _cured_by(UNAUTHORIZED, service)
+            yield f"{name_of(service)} does not accept our credentials for {count} organization(s){cure}"
     for service, count in services.forbidden.counts().items():
         yield (
             f"{name_of(service)} forbids everything that we ask about single things for {count} "
-            "organization(s): a permission is missing"
+            "organization(s): give it the rights of docs/permissions.md"
         )
     if foreign := services.foreign.counts():
         yield (
             f"{sum(foreign.values())} deliveries to {len(foreign)} organization(s) were ignored lately: they "
-            "come from another Azure DevOps organization than the one that is connected there"
+            "come from another Azure DevOps organization than the one that is connected there: correct "
+            "ado_url, or delete its subscriptions"
         )
 
 
@@ -246,9 +254,10 @@ def _parts(told: Iterable[Told], *, are_notes: bool) -> Iterator[str]:
     since: dict[tuple[str, str], list[float]] = {}
     for each in told:
         for part, problem in each.problems.items():
-            # What both services said when they were asked who they are is told with the troubles; of an
-            # organization that is gone the refusals tell, once for all that fails for it.
-            is_told = part in _SERVICES or problem.kind == OrganizationGone.kind
+            # What both services said when they were asked who they are is told with the troubles; of
+            # credentials that are refused, and of an organization that is gone, the refusals tell, once for
+            # all that fails for it.
+            is_told = part in _SERVICES or (problem.kind in _TOLD_BY_REFUSALS and part in _ASKED_OF_SERVICES)
             if problem.is_note is are_notes and not is_told:
                 since.setdefault((part, problem.kind), []).append(problem.since)
     for (part, kind), moments in sorted(since.items()):

@@ -1,11 +1,10 @@
 """Looks after the service hook subscriptions: on a timer, and on request. docs/api.md#hooks."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 
-from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, seated
+from functions.edge import LARGEST_FORM, answer, api_boundary, body_of, seated, shown_at
 from functions.log import logger_for
 from shared.domain.errors import Busy, SyncError
 from shared.domain.subscriptions import HookEvent, HookRecord, WatchedEvent, needed
@@ -59,7 +58,7 @@ def _told(services: Services, organization: Organization, record: HookRecord) ->
     problem = record.problem
     return {
         "organization": organization.slug,
-        "checked_at": _moment(record.checked_at),
+        "checked_at": shown_at(record.checked_at),
         "subscriptions": [
             _described(event, record.events.get(event, WatchedEvent()))
             for event in needed(organization.configuration.sync_comments_reverse)
@@ -67,7 +66,7 @@ def _told(services: Services, organization: Organization, record: HookRecord) ->
         "problem": problem
         and {
             "kind": problem.kind,
-            "since": _moment(problem.since),
+            "since": shown_at(problem.since),
             "detail": problem.detail,
             "is_note": problem.is_note,
         },
@@ -79,14 +78,8 @@ def _described(event: HookEvent, seen: WatchedEvent) -> dict[str, Any]:
     return {
         "event": event.value,
         "state": seen.state.value,
-        "since": _moment(seen.since),
+        "since": shown_at(seen.since),
         "id": seen.subscription_id or None,
-        "seen_enabled_at": _moment(seen.enabled_at),
-        "lost": seen.gap and {"since": _moment(seen.gap.since), "until": _moment(seen.gap.until)},
+        "seen_enabled_at": shown_at(seen.enabled_at),
+        "lost": seen.gap and {"since": shown_at(seen.gap.since), "until": shown_at(seen.gap.until)},
     }
-
-
-def _moment(seconds: float) -> str | None:
-    if not seconds:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from shared.domain.errors import Malformed, SyncError
 from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.flows.back_links import look_at_pair
 from shared.flows.commenting import sync_comment
-from shared.flows.creating import create_by_rule
+from shared.flows.creating_by_rule import create_by_rule
 from shared.flows.regressing import tell_of_regression
 from shared.flows.syncing import sync_outbound
 from shared.services import Services

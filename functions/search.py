@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions.edge import answer, api_boundary, seated
+from functions.edge import answer, api_boundary, seated, verify_parameters
 from shared.domain.errors import Rejected
 from shared.services import Services
 
@@ -14,6 +14,7 @@ _MAX_LIMIT = 200
 @seated("searches")
 def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     organization = services.organizations.get(request.route_params["organization"])
+    verify_parameters(request, "field", "query", "limit", "project")
     field, query = _required(request, "field"), _required(request, "query")
     if field != "externalIssue":
         raise Rejected("field must be externalIssue")

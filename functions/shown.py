@@ -5,11 +5,11 @@ from typing import Any, Literal
 import azure.functions as func
 import msgspec
 
-from functions.edge import choice_in, read, shown_at, text_in
+from functions.edge import choice_in, read, shown_at, text_in, word_in
 from shared.domain.activity import named
 from shared.domain.model import FIELDS, HealthWord, IssueLink, SentryIssue, Side, WorkItem
 from shared.domain.rules.apart import Sides, apart, differs, sides
-from shared.domain.rules.listing import Filter
+from shared.domain.rules.listing import REASONS, Filter
 from shared.domain.rules.problems import Trouble
 from shared.flows.naming import issue_named, work_item_named
 from shared.flows.pages_of_pairs import PageOfPairs
@@ -39,7 +39,7 @@ def filter_in(request: func.HttpRequest, organization: Organization, services: S
         work_item_id=None if item is None else work_item_named(organization, item, "work_item_id"),
         health=choice_in(request, "health", HealthWord),
         sides=choice_in(request, "sides", Sides),
-        reason=text_in(request, "reason"),
+        reason=word_in(request, "reason", REASONS),
         project=text_in(request, "project"),
         text=text_in(request, "q"),
     )
@@ -69,6 +69,7 @@ def listed(link: IssueLink, organization: Organization, services: Services) -> d
         "detail": health.detail or None,
         "since": shown_at(health.since) if health.reason else None,
         "due": shown_at(health.due),
+        "synced_at": shown_at(link.synced_at or link.linked_at),
         "sides": None if stand is None else stand.value,
         "apart": [msgspec.to_builtins(each) for each in apart(link, configuration)] if stand else [],
         "differ": [field for field in FIELDS if differs(field, seen, configuration)],
@@ -84,6 +85,7 @@ def listed(link: IssueLink, organization: Organization, services: Services) -> d
             "state": seen.item.state,
             "status": None if seen.item.status is None else seen.item.status.value,
             "assignee": named(seen.item.assignee),
+            "reasons": _reasons(seen.item.reasons),
         },
     }
 
@@ -118,7 +120,12 @@ def shown_work_item(item: WorkItem, organization: Organization, services: Servic
         "url": services.ado(organization).web_url(item.project_id, item.id),
         "state": item.state,
         "assignee": named(item.assignee),
+        "reasons": _reasons(item.reasons),
     }
+
+
+def _reasons(known: tuple[str, ...] | None) -> list[str] | None:
+    return None if known is None else list(known)
 
 
 def page_of_pairs(page: PageOfPairs) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             "reconciler": {
                 "last_run": shown_at(status.last_run),
                 "next_run": shown_at(status.next_run),
-                "untold": day.ado.untold + day.sentry.untold,
+                "untold": status.untold,
             },
             "delay": {
                 "median": rounded(day.delays.quantile(0.5)),

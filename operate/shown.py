@@ -85,6 +85,8 @@ class Screen:
             table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*(Text(plain(each)) for each in row))
+        if not table.row_count:
+            return  # Names above nothing look like an answer that was cut off.
         Console(highlight=False, markup=False, emoji=False).print(table)
 
 
@@ -100,7 +102,7 @@ def moment(text: str | None) -> str:
     """Return a moment of an answer as people read it, in the time zone of this machine."""
     if not text:
         return "never"
-    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    at = datetime.fromisoformat(text)
     local, now = at.astimezone(), datetime.now(UTC).astimezone()
     return local.strftime("%H:%M:%S") if local.date() == now.date() else local.strftime("%Y-%m-%d %H:%M")
 

@@ -45,6 +45,12 @@ def _unassign_and_reconcile(at: Hands) -> None:
     at.app.reconcile("101", 32)
 
 
+def _shown_on_both(issue_id: str, work_item_id: int, at: Hands) -> tuple[list[str], list[str]]:
+    """Return the issues that a work item's hyperlinks lead to, and what the issue's page names."""
+    issues = [url.rstrip("/").rpartition("/")[2] for url in at.ado.hyperlinks(work_item_id)]
+    return issues, at.sentry.linked(issue_id)
+
+
 CHAPTERS: dict[str, tuple[Step, ...]] = {
     "Connect": (
         Step(
@@ -55,7 +61,7 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             "ok",
         ),
         Step(
-            "… and subscribes the app to work items that are updated, deleted, restored",
+            "… and subscribes the app to work items that are updated, deleted, restored, commented on",
             lambda at: at.subscribe(),
             "Azure DevOps has four subscriptions",
             lambda at: len(at.ado.subscribed_events()),
@@ -225,6 +231,22 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             ("Closed", "Done"),
         ),
     ),
+    "Shown on both sides": (
+        Step(
+            "An administrator links issue 103 to #35 (POST …/links)",
+            lambda at: at.app.link("103", 35),
+            "#35 has a hyperlink to the issue, and Sentry shows #35 on the issue",
+            lambda at: _shown_on_both("103", 35, at),
+            (["103"], ["CMMI Works#35"]),
+        ),
+        Step(
+            "An administrator unlinks them again (DELETE …/links/103/35)",
+            lambda at: at.app.unlink("103", 35),
+            "neither shows the other any more",
+            lambda at: _shown_on_both("103", 35, at),
+            ([], []),
+        ),
+    ),
     "By a rule, and what kind of done": (
         Step(
             "Olive saves an alert rule that creates a Bug, and a new error makes issue 106",
@@ -246,6 +268,25 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             "issue 106 is unresolved in Sentry",
             lambda at: at.sentry.status("106"),
             "unresolved",
+        ),
+    ),
+    "A regression is explained": (
+        Step(
+            "Olive resolves issue 106 in Sentry",
+            lambda at: at.sentry.resolve("106"),
+            "#38 is Closed in Azure DevOps",
+            lambda at: at.ado.state(38),
+            "Closed",
+        ),
+        Step(
+            "The error of issue 106 happens again, in release web@1.4.1",
+            lambda at: at.sentry.happen_again("106", "web@1.4.1"),
+            "#38 is Active again, and its discussion says why",
+            lambda at: (
+                at.ado.state(38),
+                ["web@1.4.1" in each for each in at.ado.comments("Fabrikam-Fiber", 38)],
+            ),
+            ("Active", [True]),
         ),
     ),
 }

@@ -91,6 +91,12 @@ class AdoHands:
         person = self._fields(work_item_id).get("System.AssignedTo")
         return None if person is None else str(person["uniqueName"])
 
+    def hyperlinks(self, work_item_id: int) -> list[str]:
+        """Return the addresses of the hyperlinks on a work item."""
+        path = f"wit/workitems/{work_item_id}?$expand=relations"
+        relations: list[Json] = self._api("GET", path).json().get("relations", [])
+        return [each["url"] for each in relations if each["rel"] == "Hyperlink"]
+
     def subscribed_events(self) -> list[str]:
         subscriptions: list[Json] = self._api("GET", "hooks/subscriptions").json()["value"]
         return [each["eventType"] for each in subscriptions]
@@ -124,6 +130,10 @@ class SentryHands:
 
     def archive(self, issue_id: str) -> None:
         self._press("archive", issue_id)
+
+    def happen_again(self, issue_id: str, release: str) -> None:
+        """Send one more event of an error."""
+        self._press("regress", issue_id, release=release)
 
     def comment(self, issue_id: str, text: str) -> None:
         self._press("comment", issue_id, text=text)
@@ -216,6 +226,9 @@ class AppHands:
 
     def link(self, issue_id: str, work_item_id: int) -> None:
         self._ask("POST", "links", json={"issue_id": issue_id, "work_item_id": work_item_id})
+
+    def unlink(self, issue_id: str, work_item_id: int) -> None:
+        self._ask("DELETE", f"links/{issue_id}/{work_item_id}")
 
     def reconcile(self, issue_id: str, work_item_id: int) -> None:
         self._ask("POST", "reconcile", json={"issue_id": issue_id, "work_item_id": work_item_id})

@@ -30,6 +30,7 @@ import {
   REASONS,
   SERVICES,
   standOf,
+  stateOf,
   statusInWords,
   whyOf,
 } from "./words.js";
@@ -323,14 +324,16 @@ function drawLink(first) {
       updateEnd(issue, link.issue.url, nameOfIssue(link), link.issue.title ?? "");
       updateEnd(item, link.url, `#${link.work_item_id}`, link.title);
       show(issueStand, stand(statusInWords(link.issue.status), link.issue.assignee));
-      show(itemStand, stand(link.work_item.state, link.work_item.assignee));
+      show(itemStand, stand(stateOf(link), link.work_item.assignee));
       issueStand.title = issueStand.textContent ?? "";
       itemStand.title = itemStand.textContent ?? "";
       const { word, kind } = standOf(link);
       badge.className = `badge ${kind}`;
       show(badge, word);
       show(why, whyOf(link));
-      when.replaceChildren(link.since === null ? "" : timeOf(link.since));
+      const at = link.since ?? link.synced_at;
+      when.title = link.since === null ? "Last synced" : `${word} since`;
+      when.replaceChildren(at === null ? "" : timeOf(at));
       panel.update(link);
       if (!panel.element.hidden) panel.tell();
     },
@@ -561,6 +564,7 @@ const COLUMNS = [
   ["detail", (link) => link.detail],
   ["since", (link) => link.since],
   ["next_try", (link) => link.due],
+  ["synced_at", (link) => link.synced_at],
 ];
 
 /**

@@ -12,6 +12,9 @@ const CHOICES = [
   ["on_resolve", "resolved", "When resolved, set"],
   ["on_unresolve", "unresolved", "When unresolved, set"],
 ];
+// Unlike the others, it is written only if somebody has chosen it.
+/** @type {["on_archive", "archived", string]} */
+const ARCHIVE = ["on_archive", "archived", "When archived, set"];
 
 /** @type {{ id: string, read: () => Mapping }[]} */
 let cards = [];
@@ -27,13 +30,15 @@ export function drawMappings({ config, fields }) {
   cards = [];
   byId("mappings").replaceChildren();
   mapper = fields.find((field) => field.name === "status_mapping");
-  const projects = new Map((mapper?.projects ?? []).map((project) => [project.id.toLowerCase(), project]));
+  const projects = new Map(projectsOf().map((project) => [project.id.toLowerCase(), project]));
   for (const [id, mapping] of Object.entries(config.status_mapping)) {
     const gone = { id, name: `${id} (no longer a project of this organization)`, types: {} };
     addMapping(projects.get(id) ?? gone, mapping);
   }
   offerProjects();
 }
+
+export const projectsOf = () => mapper?.projects ?? [];
 
 /** Return what the cards say, without those that say nothing. */
 export function readMappings() {
@@ -44,19 +49,26 @@ export function readMappings() {
 
 function offerProjects() {
   const taken = new Set(cards.map(({ id }) => id));
-  const free = (mapper?.projects ?? []).filter((project) => !taken.has(project.id.toLowerCase()));
+  const free = projectsOf().filter((project) => !taken.has(project.id.toLowerCase()));
   byId("project").replaceChildren(...free.map(({ id, name }) => build("option", { value: id }, name)));
   for (const id of ["project", "add-project"]) byId(id).toggleAttribute("disabled", free.length === 0);
 }
 
-export async function addChosenProject() {
-  const id = inputById("project").value;
+/**
+ * Return a project with its types and their states.
+ * @param {string} id
+ */
+export async function projectWithTypes(id) {
   const { content } = await ask("GET", `/config${query({ project: id })}`);
   /** @type {Field} */
   const field = content.fields.find((/** @type {Field} */ each) => each.name === "status_mapping");
   const project = field.projects?.find((each) => each.id === id);
   if (!project?.types) throw new Refusal(0, { detail: field.disabled_reason ?? "the project no longer exists" });
-  const card = addMapping(project, {});
+  return project;
+}
+
+export async function addChosenProject() {
+  const card = addMapping(await projectWithTypes(inputById("project").value), {});
   offerProjects();
   card.querySelector("select")?.focus();
 }
@@ -71,7 +83,10 @@ function addMapping(project, mapping) {
   const id = project.id.toLowerCase();
   const path = `status_mapping.${id}`;
   const types = project.types ?? {};
-  const own = drawChoices(path, mapping, statesOf(Object.values(types).flat()), "by category");
+  const own = drawChoices(path, mapping, statesOf(Object.values(types).flat()), {
+    usual: "by category",
+    archive: "leave it as it is",
+  });
   const names = [...new Set([...Object.keys(types), ...Object.keys(mapping.types ?? {})])];
   const special = names.map((name) =>
     drawType(`${path}.types.${name}`, name, mapping.types?.[name] ?? {}, types[name] ?? [], {
@@ -166,7 +181,7 @@ async function setAside(project, unmapped, more) {
  * @param {string[]} others
  */
 function kept(mapping, others = []) {
-  const drawn = new Set(["on_resolve", "on_unresolve", "done_states", ...others]);
+  const drawn = new Set(["on_resolve", "on_unresolve", "on_archive", "done_states", ...others]);
   return Object.fromEntries(Object.entries(mapping).filter(([key]) => !drawn.has(key)));
 }
 
@@ -178,7 +193,10 @@ function kept(mapping, others = []) {
  * @param {{ project: () => Mapping, category: { resolved?: string | null, unresolved?: string | null } }} otherwise
  */
 function drawType(path, name, mapping, states, otherwise) {
-  const { elements, read } = drawChoices(path, mapping, statesOf(states), "as in the project");
+  const { elements, read } = drawChoices(path, mapping, statesOf(states), {
+    usual: "as in the project",
+    archive: "as in the project",
+  });
   const summary = build("span", { class: "soft" });
   const known = new Set(states.map((state) => state.name));
   /** Say what would be written, and what says so. */
@@ -190,6 +208,9 @@ function drawType(path, name, mapping, states, otherwise) {
       if (ofProject && known.has(ofProject)) return `${status} → ${ofProject} (as in the project)`;
       return `${status} → ${otherwise.category[status] ?? "?"} (by category)`;
     });
+    if (own.on_archive) parts.push(`archived → ${own.on_archive}`);
+    else if (project.on_archive && known.has(project.on_archive))
+      parts.push(`archived → ${project.on_archive} (as in the project)`);
     summary.textContent = parts.join(" · ");
   }
   const element = build(
@@ -222,13 +243,13 @@ function statesOf(states) {
  * @param {string} path
  * @param {Mapping} mapping
  * @param {{ name: string, category: string }[]} states
- * @param {string} otherwise
+ * @param {{ usual: string, archive: string }} otherwise what is said where nothing is chosen
  */
 function drawChoices(path, mapping, states, otherwise) {
   const known = new Set(states.map((state) => state.name));
   const gone = (/** @type {(string | undefined)[]} */ names) =>
     names.flatMap((name) => (name && !known.has(name) ? [{ name, category: NOT_THERE }] : []));
-  const selects = CHOICES.map(([key, , label]) => {
+  const selects = [...CHOICES, ARCHIVE].map(([key, , label]) => {
     const id = newId();
     const options = [...states, ...gone([mapping[key]])].map(({ name, category }) =>
       build("option", { value: name, selected: name === mapping[key] }, `${name} (${category})`),
@@ -236,7 +257,7 @@ function drawChoices(path, mapping, states, otherwise) {
     const select = build(
       "select",
       { id, "data-path": `${path}.${key}` },
-      build("option", { value: "" }, otherwise),
+      build("option", { value: "" }, key === "on_archive" ? otherwise.archive : otherwise.usual),
       ...options,
     );
     return { key, select, element: build("div", { class: "field" }, build("label", { for: id }, label), select) };

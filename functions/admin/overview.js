@@ -13,6 +13,9 @@ const ADDRESS = "organization-not-found";
 // Problems that a look at the subscriptions may cure.
 const HOOKS = new Set(["subscriptions", "deliveries-refused", "changes-untold"]);
 
+// Problems that a change of the document cures.
+const SETTINGS = new Set(["mapping", "people"]);
+
 let refresh = async () => {};
 
 /* Trouble. */
@@ -124,6 +127,10 @@ function drawTrouble(first) {
     );
   if (HOOKS.has(problem.kind) && problem.side === "ado")
     buttons.push(button("Repair hooks", said, () => repairHooks(said)));
+  if (SETTINGS.has(problem.kind))
+    buttons.push(
+      button("Open settings", said, () => open("settings"), { "aria-label": `Open settings: ${titleOf(problem)}` }),
+    );
   if (problem.kind === ADDRESS) buttons.push(button("Correct the address", said, () => correct(problem)));
   if (!isOfLinks) {
     const label = { "aria-label": `Test again: ${titleOf(problem)}` };

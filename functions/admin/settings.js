@@ -1,11 +1,13 @@
 /* The document: loaded, shown as a form, and saved by what was changed. */
 
-/** @import { Config, Field, Loaded, Stored } from "./shapes.js" */
+/** @import { Config, Field, Hooks, Loaded, Stored } from "./shapes.js" */
 import { ask, organization, query, Refusal } from "./api.js";
+import { addChosenCreation, drawCreations, errorsOfCreations, readCreations, startCreations } from "./creations.js";
 import { answerTo, build, byId, inputById, isEmpty, newId, onClick, onSubmit, say } from "./dom.js";
 import { check, checkedOf, clearErrors, mergePatch, showErrors } from "./fields.js";
-import { addChosenProject, drawMappings, readMappings, startMappings } from "./mappings.js";
+import { addChosenProject, drawMappings, projectsOf, readMappings, startMappings } from "./mappings.js";
 import { addPerson, drawPeople, errorsOfPeople, readPeople, startPeople } from "./people.js";
+import { addReason, drawReasons, readReasons, startReasons } from "./reasons.js";
 import { open } from "./tabs.js";
 
 const TEXTS = ["ado_url", "ado_account_id", "ado_search_url", "sentry_url", "sentry_organization"];
@@ -18,6 +20,11 @@ const DRAWN = new Set([
   "people",
   "on_conflict",
   "done_when",
+  "back_links",
+  "sync_comments_reverse",
+  "archive_reasons",
+  "resolve_in",
+  "create",
 ]);
 /** @type {Record<string, string>} */
 const LABELS = {
@@ -32,14 +39,11 @@ const LABELS = {
   people: "people",
   on_conflict: "conflicts",
   done_when: "several links",
-};
-/** Keys that are simple enough for a control, though the app's form does not describe them. @type {Record<string, Partial<Field>>} */
-const KNOWN = {
-  sync_comments_reverse: {
-    label: "Sync Azure DevOps comments to Sentry",
-    help: "“marked” are those that begin with /sentry, which is cut off.",
-    choices: ["off", "marked", "all"],
-  },
+  back_links: "links on both sides",
+  sync_comments_reverse: "comments to Sentry",
+  archive_reasons: "reasons that archive",
+  resolve_in: "release",
+  create: "new work items",
 };
 // Somebody stored, made or removed the document meanwhile.
 const CONFLICTS = new Set(["precondition-failed", "precondition-required", "unknown-organization"]);
@@ -53,6 +57,11 @@ const NEW_DOCUMENT = {
     done_categories: [],
     on_conflict: "ado",
     done_when: "all",
+    back_links: true,
+    sync_comments_reverse: "off",
+    archive_reasons: [],
+    resolve_in: "now",
+    create: {},
   },
   fields: [],
   etag: null,
@@ -118,10 +127,15 @@ function draw(document_) {
   byId("conflict").hidden = true;
   drawFields(fields);
   drawMappings(loaded);
+  drawCreations(loaded);
+  drawReasons(config.archive_reasons);
   drawPeople(config.people);
   check("done_categories", config.done_categories);
   check("on_conflict", [config.on_conflict]);
   check("done_when", [config.done_when]);
+  check("resolve_in", [config.resolve_in]);
+  inputById("back_links").checked = config.back_links;
+  inputById("sync_comments_reverse").value = config.sync_comments_reverse;
   markAvailable();
   showBar();
   afterDraw(loaded);
@@ -145,7 +159,6 @@ function drawFields(fields) {
         disabled: false,
         disabled_reason: null,
         default: null,
-        ...KNOWN[name],
       }),
     ),
   );
@@ -153,7 +166,7 @@ function drawFields(fields) {
 }
 
 /**
- * Draw the control of one key: a box, a choice, or its JSON where it is more than that.
+ * Draw the control of one key: a box, or its JSON where it is more than that.
  * @param {Field} field
  */
 function drawField(field) {
@@ -178,24 +191,14 @@ function drawField(field) {
       ...texts,
     );
   }
-  const control = field.choices
-    ? build(
-        "select",
-        common,
-        ...field.choices.map((choice) => {
-          const [each, text] = typeof choice === "string" ? [choice, choice] : [choice.value, choice.label];
-          return build("option", { value: each, selected: each === value }, text);
-        }),
-      )
-    : build("textarea", { ...common, rows: "3", spellcheck: "false", "data-json": "" }, JSON.stringify(value, null, 2));
+  const json = JSON.stringify(value, null, 2);
+  const control = build("textarea", { ...common, rows: "3", spellcheck: "false", "data-json": "" }, json);
   return build("div", { class: "field" }, build("label", { for: name }, label), control, ...texts);
 }
 
 /** Return every control that `drawField` made, by its key. */
 const drawnControls = () =>
-  /** @type {HTMLInputElement[]} */ ([
-    ...document.querySelectorAll(":is(#switches, #others) :is(input, select, textarea)"),
-  ]);
+  /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll(":is(#switches, #others) :is(input, textarea)")]);
 
 /** @param {HTMLInputElement} control */
 function valueIn(control) {
@@ -233,6 +236,10 @@ function markAvailable() {
       byId("states-help").textContent = field.help;
       byId("states-why").textContent = reason;
       byId("mappings").hidden = byId("add-mapping").hidden = reason !== "";
+      // They have nothing to do with the sync, and go as long as Azure DevOps shows its projects.
+      const isBlind = projectsOf().length === 0;
+      byId("creations-why").textContent = isBlind ? "Azure DevOps does not list its projects at this moment." : "";
+      byId("creations").hidden = byId("add-creations").hidden = isBlind;
     } else {
       inputById(field.name).disabled = reason !== "";
       const why = [...document.querySelectorAll("[data-why]")].find(
@@ -256,6 +263,11 @@ function readDocument() {
   read.done_categories = checkedOf("done_categories");
   [read.on_conflict = read.on_conflict] = checkedOf("on_conflict");
   [read.done_when = read.done_when] = checkedOf("done_when");
+  [read.resolve_in = read.resolve_in] = checkedOf("resolve_in");
+  read.back_links = inputById("back_links").checked;
+  read.sync_comments_reverse = inputById("sync_comments_reverse").value;
+  read.archive_reasons = readReasons();
+  read.create = readCreations();
   read.people = readPeople();
   read.status_mapping = readMappings();
   return read;
@@ -266,9 +278,12 @@ function changes() {
   return isEmpty(errorsOfTexts()) ? mergePatch({ ...loaded.config }, readDocument()) : null;
 }
 
+/** Return an error for each row that would be lost, since another one has its key. */
+const errorsOfRows = () => ({ ...errorsOfPeople(), ...errorsOfCreations() });
+
 function isDirty() {
   const changed = changes();
-  return changed === null || !isEmpty(changed) || !isEmpty(errorsOfPeople());
+  return changed === null || !isEmpty(changed) || !isEmpty(errorsOfRows());
 }
 
 /** Show the bar only while there is something to save. */
@@ -286,10 +301,15 @@ function touch() {
 
 /* Saving, and conflicts with another person's save. */
 
-/** @param {string} path */
+/**
+ * Return what a path of the document is called, with the project that it is about.
+ * @param {string} path
+ */
 function labelOf(path) {
-  const name = path.split(".")[0] ?? path;
-  return LABELS[name] ?? loaded.fields.find((field) => field.name === name)?.label ?? name;
+  const [name = path, id] = path.split(".");
+  const label = LABELS[name] ?? loaded.fields.find((field) => field.name === name)?.label ?? name;
+  const project = projectsOf().find((each) => each.id.toLowerCase() === id);
+  return project ? `${label} of ${project.name}` : label;
 }
 
 /** @param {Stored} stored */
@@ -326,7 +346,7 @@ const withoutUnset = (config) =>
 async function attempt(choices) {
   clearErrors();
   byId("conflict").hidden = true;
-  const own = { ...errorsOfTexts(), ...errorsOfPeople() };
+  const own = { ...errorsOfTexts(), ...errorsOfRows() };
   if (!isEmpty(own)) {
     showErrors(own);
     return null;
@@ -376,7 +396,21 @@ async function save() {
   byId("saved-said").focus();
   if (!wasNew) return;
   open("links");
+  const subscribed = await subscribe();
+  say(byId("saved-said"), `${said} ${subscribed.text}`, warnings.length || !subscribed.isWell ? "warn" : "good");
   await afterConnecting();
+}
+
+/** Have the subscriptions in Azure DevOps made now, and not by the next timer; say what came of it. */
+async function subscribe() {
+  try {
+    /** @type {{ content: Hooks }} */
+    const { content } = await ask("POST", "/hooks");
+    if (content.problem === null) return { isWell: true, text: "The app has subscribed to changes in Azure DevOps." };
+    return { isWell: false, text: `Subscriptions in Azure DevOps: ${content.problem.detail}.` };
+  } catch (error) {
+    return { isWell: false, text: `Subscriptions in Azure DevOps: ${error instanceof Error ? error.message : error}` };
+  }
 }
 
 /** Ask the app what would change, without storing anything. */
@@ -457,19 +491,23 @@ export function startSettings(drawn, connected) {
   afterDraw = drawn;
   afterConnecting = connected;
   startMappings(touch);
+  startCreations(touch);
+  startReasons(touch);
   startPeople(touch);
   onSubmit("document", "document-said", save);
   onSubmit("disconnect", "disconnect-said", disconnect);
   onClick("preview", "document-said", preview);
   onClick("discard", "document-said", discard);
   onClick("add-project", "document-said", addChosenProject);
-  onClick("add-person", "document-said", () => addPerson().ado.focus());
+  onClick("add-creation", "document-said", addChosenCreation);
+  onClick("add-reason", "document-said", addReason);
+  onClick("add-person", "document-said", addPerson);
   onClick("load-theirs", "document-said", loadTheirs);
   onClick("keep-mine", "document-said", keepMine);
   byId("issue_sync").addEventListener("change", markAvailable);
   for (const event of ["input", "change"]) {
     byId("document").addEventListener(event, ({ target }) => {
-      if (target !== byId("project")) touch();
+      if (target !== byId("project") && target !== byId("creation-project")) touch();
     });
   }
   addEventListener("beforeunload", (event) => {

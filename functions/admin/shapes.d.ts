@@ -15,11 +15,12 @@ export interface Link {
   detail: string | null;
   since: string | null;
   due: string | null;
+  synced_at: string | null;
   sides: "agree" | "apart" | null;
   apart: { field: string; reason: string }[];
   differ: string[];
   issue: { short_id: string | null; title: string | null; url: string; status: string; assignee: string | null };
-  work_item: { rev: number; state: string; status: string | null; assignee: string | null };
+  work_item: { rev: number; state: string; status: string | null; assignee: string | null; reasons: string[] | null };
 }
 
 export interface LinkPage {
@@ -120,16 +121,26 @@ export interface Field {
   disabled: boolean;
   disabled_reason: string | null;
   default: unknown;
-  choices?: (string | { value: string; label: string })[];
   projects?: Project[];
 }
 
 export interface Mapping {
   on_resolve?: string;
   on_unresolve?: string;
+  on_archive?: string;
   done_states?: string[];
   types?: Record<string, Mapping>;
   [key: string]: unknown;
+}
+
+export type FieldValue = string | number | boolean;
+
+/** What new work items of one type get. */
+export interface Creation {
+  fields?: Record<string, FieldValue>;
+  area_path?: string;
+  iteration_path?: string;
+  tags?: string;
 }
 
 /** The document: the keys that have a control of their own here, and any other. */
@@ -140,6 +151,11 @@ export interface Config {
   done_categories: string[];
   on_conflict: string;
   done_when: string;
+  back_links: boolean;
+  sync_comments_reverse: string;
+  archive_reasons: string[];
+  resolve_in: string;
+  create: Record<string, Record<string, Creation>>;
   [key: string]: unknown;
 }
 

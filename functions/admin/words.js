@@ -63,6 +63,15 @@ export const inWords = (reason) => REASONS[reason] ?? spaced(reason);
 /** @param {string} status */
 export const statusInWords = (status) => STATUSES[status] ?? status;
 
+/**
+ * Return the state of a link's work item, with the reasons for it where they may be why the issue is archived.
+ * @param {Link} link
+ */
+export function stateOf({ work_item: { state, status, reasons } }) {
+  const why = status === "ignored" ? (reasons ?? []).join(", ") : "";
+  return why ? `${state} (${why})` : state;
+}
+
 /** @param {Link} link */
 export const nameOfIssue = (link) => link.issue.short_id ?? `issue ${link.issue_id}`;
 

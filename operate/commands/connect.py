@@ -28,8 +28,8 @@ def connect(
 ) -> None:
     """Connect a Sentry and an Azure DevOps organization, step by step.
 
-    Each answer is tried at once, and nothing is written to either side. The app's tokens and secrets are set
-    in its settings, never here.
+    Each answer is tried at once. Then the subscriptions in Azure DevOps are made, and everything is tried;
+    no issue and no work item is changed. The app's tokens and secrets are set in its settings, never here.
 
     Examples:
 
@@ -170,7 +170,7 @@ def _prove(desk: Desk) -> None:
         show(desk.screen, found["findings"])
         desk.screen.line("")
         desk.screen.line(
-            "Nothing was written to either side. Next: sentry-ado link FE-1 31, or sentry-ado status"
+            "No issue and no work item was changed. Next: sentry-ado link FE-1 31, or sentry-ado status"
         )
     else:
         names = ("area", "check", "standing", "detail", "cure")

@@ -174,7 +174,7 @@ def _issue_id(desk: Desk, issue: str | None) -> str | None:
 # Links
 
 _FILTERS = ("health", "sides", "reason", "project", "q", "issue_id", "work_item_id")
-_LINK = ("issue", "status", "assigned", "item", "state", "assigned to", "health", "reason", "title")
+_LINK = ("issue", "status", "assigned", "item", "state", "assigned to", "health", "reason", "synced", "title")
 
 Attention = Annotated[bool, typer.Option("--attention", help="Only those that need somebody.")]
 Pending = Annotated[bool, typer.Option("--pending", help="Only those that wait to be settled.")]
@@ -199,9 +199,9 @@ def filters(
     agree: bool,
     reason: str | None,
     project: str | None,
-    issue: str | None,
-    item: str | None,
     search: str | None,
+    issue: str | None = None,
+    item: str | None = None,
 ) -> dict[str, str]:
     """Return the query that the options stand for; empty for all links."""
     if attention and pending:
@@ -269,6 +269,7 @@ def _row(link: dict[str, Any]) -> tuple[object, ...]:
         item["assignee"],
         link["sides"] or link["health"],
         link["reason"],
+        moment(link["synced_at"]),
         link["title"] or issue["title"],
     )
 

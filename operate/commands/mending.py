@@ -112,7 +112,7 @@ def unlink(
     """
     query = filters(
         attention=attention, pending=pending, apart=apart, agree=agree, reason=reason, project=project,
-        issue=None, item=None, search=search,
+        search=search,
     )  # fmt: skip
     if csv is not None:
         lines = _read(csv).decode("utf-8-sig", "replace").splitlines()
@@ -121,12 +121,8 @@ def unlink(
             for one, _, two in (each.partition(",") for each in lines if each.strip())
         ]
         pairs = [each for each in pairs if each != ("issue_id", "work_item_id")]
-    elif query:
-        pairs = [
-            (each["issue_id"], str(each["work_item_id"])) for each in desk.pages("links", "links", **query)
-        ]
     else:
-        pairs = [_pair(desk, issue, item)]
+        pairs = _chosen(desk, query, issue, item)
     if desk.dry_run:
         _tell(desk, [(*each, "would unlink") for each in pairs])
         return
@@ -164,7 +160,7 @@ def retry(
     """
     query = filters(
         attention=attention, pending=pending, apart=apart, agree=agree, reason=reason, project=project,
-        issue=None, item=None, search=search,
+        search=search,
     )  # fmt: skip
     if everything:
         if desk.dry_run:
@@ -174,12 +170,7 @@ def retry(
             found = desk.call("POST", "reconcile", json={}).json()
         desk.screen.rows(("name", "value"), found.items(), found)
         return
-    if query:
-        pairs = [
-            (each["issue_id"], str(each["work_item_id"])) for each in desk.pages("links", "links", **query)
-        ]
-    else:
-        pairs = [_pair(desk, issue, item)]
+    pairs = _chosen(desk, query, issue, item)
     if desk.dry_run:
         _tell(desk, [(*each, "would retry") for each in pairs])
         return
@@ -218,26 +209,18 @@ def copy(
         raise WrongUsage("--from must be ado or sentry")
     query = filters(
         attention=attention, pending=pending, apart=apart, agree=agree, reason=reason, project=project,
-        issue=None, item=None, search=search,
+        search=search,
     )  # fmt: skip
-    if not query:
-        one, two = _pair(desk, issue, item)
-        if desk.dry_run:
-            _tell(desk, [(one, two, f"would copy from {side}")])
-            return
-        _for_each(
-            desk,
-            [(one, two)],
-            "Copying",
-            "POST",
-            "done",
-            lambda a, b: (f"links/{_path(a, b)}/copy", {"from": side}),
-        )
-        return
-    found = list(desk.pages("links", "links", **query))
-    pairs = [(each["issue_id"], str(each["work_item_id"])) for each in found]
+    pairs = _chosen(desk, query, issue, item)
     if desk.dry_run:
         _tell(desk, [(*each, f"would copy from {side}") for each in pairs])
+        return
+    if not query:
+
+        def of(one: str, two: str) -> tuple[str, Any]:
+            return f"links/{_path(one, two)}/copy", {"from": side}
+
+        _for_each(desk, pairs, "Copying", "POST", "done", of)
         return
     desk.confirm(f"Copy {len(pairs)} link(s) from {side} over to the other side?")
     results: list[dict[str, Any]] = []
@@ -254,6 +237,13 @@ def copy(
             if not page["remaining"] and continuation is None:
                 break
     _tell(desk, [tuple(each[name] for name in _PAIR) for each in results])
+
+
+def _chosen(desk: Desk, query: dict[str, str], issue: str | None, item: str | None) -> list[tuple[str, str]]:
+    """Return the links that a filter names; without one, the link that is named, or asked for."""
+    if not query:
+        return [_pair(desk, issue, item)]
+    return [(each["issue_id"], str(each["work_item_id"])) for each in desk.pages("links", "links", **query)]
 
 
 def _pair(desk: Desk, issue: str | None, item: str | None) -> tuple[str, str]:

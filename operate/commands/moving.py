@@ -78,6 +78,7 @@ def import_(desk: Desk, folder: Folder = Path()) -> None:
         desk.screen.rows(("what", "name", "now", "then"), rows, content)
         if rows:
             raise Silent
+        desk.screen.say("No difference.", "green")
         return
     apply_document(desk, wanted, document, etag)
     if missing:

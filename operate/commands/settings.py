@@ -80,6 +80,7 @@ def diff(desk: Desk, file: File) -> None:
     desk.screen.rows(("path", "now", "in the file"), changes, [_as_json(each) for each in changes])
     if changes:
         raise Silent
+    desk.screen.say("No difference.", "green")
 
 
 def apply(desk: Desk, file: File) -> None:
@@ -99,73 +100,31 @@ def what_if(
     desk: Desk,
     change: Annotated[str, typer.Argument(metavar="FILE|KEY=VALUE", help="A document, or one changed key.")],
 ) -> None:
-    """Tell which links would read differently with another document; nothing is stored.
+    """Tell what another document would do to the links there are, and to what comes; nothing is stored.
 
-    Ends with 1 if there are any.
+    Named are the links whose work item would count as something else, or get another state, and what would
+    become of issues that are resolved, of new work items and of new links. Ends with 1 if there is any.
 
     Examples:
 
         sentry-ado settings what-if fabrikam.json
 
         sentry-ado settings what-if 'done_categories=["Completed"]'
+
+        sentry-ado settings what-if 'archive_reasons=["Duplicate"]'
     """
+    from operate.trying import look  # Imported when used: no other command needs the rules.
+
     document, _ = read(desk)
     key, is_change, value = change.partition("=")
     wanted = patched(document, path_of(key), _value(value)) if is_change else load(Path(change))
-    _try(desk, wanted)
-    with desk.waiting("Reading links …"):
-        links = list(desk.pages("links", "links"))
-        projects = sorted({each["project_id"] for each in links})
-        fields = desk.get("config", project=",".join(projects))["fields"] if projects else []
-    rows = list(read_differently(document, wanted, links, fields))
-    names = ("issue", "item", "type", "state", "reads as", "would read as")
-    content = [
-        dict(zip(("issue_id", "work_item_id", "type", "state", "now", "then"), each, strict=True))
-        for each in rows
-    ]
-    desk.screen.rows(names, rows, content)
-    desk.screen.say(f"{len(rows)} of {len(links)} links would read differently")
-    if rows:
+    found = look(desk, document, _try(desk, wanted).get("config", wanted))
+    names = ("issue", "item", "type", "state", "reads as", "would read as", "would be set differently")
+    desk.screen.rows(names, found.rows, found.content)
+    for sentence in found.sentences:
+        desk.screen.say(sentence)
+    if found.content:
         raise Silent
-
-
-def read_differently(
-    document: dict[str, Any],
-    wanted: dict[str, Any],
-    links: list[dict[str, Any]],
-    fields: list[dict[str, Any]],
-) -> Iterator[tuple[object, ...]]:
-    """Yield the links whose work item's state would count as another status, by the app's own rule."""
-    # Imported when used: no other command needs the rules.
-    import msgspec
-
-    from shared.domain.configuration import Configuration
-    from shared.domain.errors import Undecidable
-    from shared.domain.model import State
-    from shared.domain.rules.done import status_of_state
-
-    described: list[dict[str, Any]] = next((each["projects"] for each in fields if "projects" in each), [])
-    types = {
-        project["id"]: {
-            name: tuple(msgspec.convert(each, State) for each in states)
-            for name, states in (project["types"] or {}).items()
-        }
-        for project in described
-    }
-    try:
-        both = [msgspec.convert(each, Configuration) for each in (document, wanted)]
-    except msgspec.ValidationError as error:
-        raise WrongUsage(f"The document cannot be read: {error}") from None
-    for link in links:
-        project, kind, state = link["project_id"], link["work_item_type"], link["work_item"]["state"]
-        read = []
-        for each in both:
-            try:
-                read.append(status_of_state(each, project, kind, state, types.get(project, {})).value)
-            except Undecidable:
-                read.append("unknown")
-        if read[0] != read[1]:
-            yield (link["issue"]["short_id"] or link["issue_id"], link["work_item_id"], kind, state, *read)
 
 
 # What the commands share
@@ -255,11 +214,16 @@ def existing(desk: Desk) -> tuple[dict[str, Any], str | None]:
 
 
 def path_of(key: str) -> list[str]:
-    """Return the keys on the way to a value; an address, which has dots of its own, is one key."""
+    """Return the keys on the way to a value; an address, or the name of a field, is one key with its dots."""
     first, _, rest = key.strip().partition(".")
     if not first:
         raise WrongUsage("KEY is empty")
-    return [first, *([rest] if first == "people" else rest.split("."))] if rest else [first]
+    if not rest:
+        return [first]
+    place, is_field, field = rest.partition(".fields.")
+    if first == "create" and is_field:
+        return [first, *place.split(".", 1), "fields", field]
+    return [first, *([rest] if first == "people" else rest.split("."))]
 
 
 def at(document: Any, path: list[str]) -> Any:

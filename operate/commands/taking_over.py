@@ -116,6 +116,8 @@ def _show(desk: Desk, found: list[dict[str, Any]]) -> None:
     last = {(each["issue_id"], each["work_item_id"]): each for each in found}
     rows = [tuple(each[name] for name in _NAMES) for each in last.values()]
     desk.screen.rows(_NAMES, rows, list(last.values()))
+    if not last:
+        desk.screen.say("There is nothing to link.")
     left = sum(each["outcome"] not in _DONE for each in last.values())
     if left:
         raise ProblemFound(f"{left} of {len(last)} are not linked; the outcome says why.")

@@ -98,12 +98,15 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class TypeAnswer(msgspec.Struct, frozen=True):
-    """A type. ``transitions`` names, for each state, where an item may go; "" is before it is created."""
+    """A type. ``transitions`` names, for each state, where an item may go; "" is before it is created.
+
+    They only say which states are worth trying, so a table that cannot be read hides no state.
+    """
 
     name: Name
     states: list[StateAnswer] | None = None
     is_disabled: bool = field(name="isDisabled", default=False)
-    transitions: dict[str, list[Move] | None] | None = None
+    transitions: Any = None
 
     @property
     def states_with_moves(self) -> tuple[State, ...]:
@@ -117,12 +120,19 @@ class TypeAnswer(msgspec.Struct, frozen=True):
             start.casefold(): tuple(
                 listed[each.to.casefold()] for each in goals if each.to and each.to.casefold() in listed
             )
-            for start, goals in (self.transitions or {}).items()
+            for start, goals in self._moves.items()
             if start and goals is not None
         }
         if not any(moves.values()):
             return tuple(states)
         return tuple(replace(each, moves=self._restricting(each, moves, listed)) for each in states)
+
+    @property
+    def _moves(self) -> dict[str, list[Move] | None]:
+        try:
+            return msgspec.convert(self.transitions or {}, dict[str, list[Move] | None])
+        except msgspec.ValidationError:
+            return {}
 
     def _restricting(
         self, state: State, moves: dict[str, tuple[str, ...]], listed: dict[str, str]

@@ -1,6 +1,6 @@
 """Creating a work item: the fields of its type, its area and iteration, its parent, and its link back."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -85,10 +85,11 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
     return patch
 
 
-def find_created(ado: AdoClient, issue_url: str, since: float) -> int | None:
+def find_created(ado: AdoClient, is_its: Callable[[str], bool], since: float) -> int | None:
     """Return the number of a work item that we created for an issue after ``since`` (epoch seconds), or None.
 
-    The search uses the link back, because a title is not unique.
+    The search uses the link back, because a title is not unique: ``is_its`` tells whether an address is the
+    issue's, which may have been merged since.
     """
     ids = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
     for at in range(0, len(ids), LARGEST_BATCH):
@@ -97,7 +98,7 @@ def find_created(ado: AdoClient, issue_url: str, since: float) -> int | None:
             "POST", ("_apis", "wit", "workitemsbatch"), Listed[RelatedAnswer | None], json=wanted
         )
         for each in answer.value:
-            if each and any(relation.url == issue_url for relation in each.relations or ()):
+            if each and any(is_its(relation.url or "") for relation in each.relations or ()):
                 return each.id
     return None
 

@@ -495,6 +495,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     field why both sides were left different, by the reason of the last decision about it. ``short_id`` and
     ``issue_title`` are the issue's, as it was last read. ``linked_at`` is when (epoch seconds) it was made; 0
     for a link of an older version. ``back_links`` is None for a link that does not show on its ends.
+    ``synced_at`` is when (epoch seconds) a change was last seen to and both ends were at rest; 0 if never.
     """
 
     organization: str
@@ -520,6 +521,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     issue_title: str = ""
     linked_at: float = 0.0
     back_links: BackLinks | None = None
+    synced_at: float = 0.0
 
     def moved_to(self, issue_id: str) -> "IssueLink":
         """Return the link with the issue into which its own was merged, which shows entries of its own."""

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared.domain import untrusted
 from shared.domain.activity import INBOUND
 from shared.domain.model import ASSIGNEE, ActivityEntry
+from shared.domain.reasons import why
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -101,7 +101,8 @@ def _refused(entry: ActivityEntry, names: Names) -> str:
     what = f"{names.target(entry)} to {_value(entry, entry.after)}"
     word, detail = _reason(entry)
     if word == "assignee-not-found":
-        return f"{service} did not let us assign {what}: nobody there has this address. {_sentence(detail)}"
+        why_not = _sentence(detail or "nobody there has this address")
+        return f"{service} did not let us assign {what}. {why_not}"
     verb = "assign" if entry.field == ASSIGNEE else "set"
     return f"{service} refused to {verb} {what}. {_sentence(detail)}"
 
@@ -114,55 +115,6 @@ def _failed(entry: ActivityEntry, _names: Names) -> str:
 def _sentence(text: str) -> str:
     text = text.strip()
     return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
-
-
-# What keeps a link from being settled, by the reason on its health.
-WHY: Mapping[str, str] = {
-    "work-item-gone": "The work item was deleted, or our credentials may not read it.",
-    "issue-gone": "The issue was deleted, or our token may not read it.",
-    "refused": "The other side refused the write.",
-    "assignee-not-found": "Nobody on the other side has the assignee's address.",
-    "assignee-ambiguous": "Several people on the other side have the assignee's address.",
-    "unknown-state": "No category is known for the work item's state, so nobody can say what it counts as.",
-    "no-such-state": "No state of the work item's type counts as the wanted status.",
-    "state-unreachable": "The process allows no way of at most three steps to a state of the wanted status.",
-    "flapping": "We wrote 20 times within an hour: something keeps changing the link back.",
-    "forbidden": "Our credentials do not reach this one thing.",
-    "unauthorized": "Our credentials are not accepted.",
-    "missing-setting": "A setting of the app is missing.",
-    "throttled": "The service asked us to wait.",
-    "unavailable": "The service did not answer.",
-    **untrusted.WHY,
-    "conflict": "Somebody else was faster, five times in a row.",
-    "waits-for-others": "The other end becomes done as soon as all that it is linked to is.",
-    "busy": "Another worker was writing for the link.",
-    "bad-request": "What was stored or sent cannot be used.",
-    "invalid-configuration": "The document breaks rules.",
-    "malformed-payload": "What was sent cannot be read.",
-    "too-large": "What was sent is too large.",
-    "unauthenticated": "The sender did not prove who it is.",
-    "not-found": "What was asked for does not exist.",
-    "already-linked": "The two are linked already.",
-    "precondition-failed": "Somebody else changed the document.",
-    "submitted-before": "The same form was sent before, and its link has been removed since.",
-    "precondition-required": "A whole document was sent without naming the version that it replaces.",
-    "connection-changed": "The document leads elsewhere than the links.",
-    "unreadable-document": "The stored document cannot be read.",
-    "unreadable-link": "The stored link cannot be read by this version of the app.",
-    "organization-gone": "The organization itself was not found.",
-    "ado-organization-not-found": "Azure DevOps knows no organization at ado_url.",
-    "sentry-organization-not-found": "Sentry knows no organization by this name.",
-    "project-not-found": "The project does not exist, or our credentials may not see it.",
-    "comment-not-found": "The comment does not exist any more.",
-    "not-linked": "The two are not linked.",
-    "unknown-organization": "No such organization is connected.",
-    "feed-lost": "Azure DevOps does not tell what changed, so all linked work items are looked at.",
-    "error": "Something unexpected happened; the app's log has the details.",
-}
-
-
-def why(reason: str) -> str:
-    return WHY.get(reason, f"It is held up for the reason {reason}." if reason else "It is held up.")
 
 
 def _comment(text: str) -> Sentence:

@@ -49,7 +49,8 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What came from one side in one hour. ``taken`` is all that proved whose it is.
 
     Of the taken, ``nothing_to_do`` had no news and ``not_linked`` was about something without a link.
-    ``untold`` are changes that the reconciler found first. The moments are in epoch seconds; 0 is never.
+    ``untold`` are changes that the reconciler found first, ``given_up`` are links about which a hook had told
+    and that nobody could look at. The moments are in epoch seconds; 0 is never.
     """
 
     taken: int = 0
@@ -60,6 +61,7 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     taken_at: float = 0.0
     refused_at: float = 0.0
     untold_at: float = 0.0
+    given_up: int = 0
 
     def joined(self, other: "Counts") -> "Counts":
         return Counts(
@@ -71,6 +73,7 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
             max(self.taken_at, other.taken_at),
             max(self.refused_at, other.refused_at),
             max(self.untold_at, other.untold_at),
+            self.given_up + other.given_up,
         )
 
 
@@ -84,6 +87,20 @@ def refused(at: float) -> Counts:
 
 def untold(at: float) -> Counts:
     return Counts(untold=1, untold_at=at)
+
+
+def unexplained(hours: Mapping[int, Counts]) -> dict[int, int]:
+    """Return how many changes of each hour no hook had told, as far as anybody can know, oldest hour first.
+
+    What a hook had told, and nobody could look at, the reconciler finds later: so many finds accuse no hook.
+    """
+    found, explained = dict[int, int](), 0
+    for number in sorted(hours):
+        counts = hours[number]
+        explained += counts.given_up
+        found[number] = max(counts.untold - explained, 0)
+        explained = max(explained - counts.untold, 0)
+    return found
 
 
 class Delays(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -70,9 +70,9 @@ _TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 _LASTING = (NotFound, Forbidden, Refused)
 
 
-def back_links_of(organization: Organization, now: float) -> BackLinks | None:
+def back_links_of(organization: Organization, now: float, merged: tuple[str, ...] = ()) -> BackLinks | None:
     """Return what a link begins with: that it is to be shown, if the document says so."""
-    return BackLinks(due=now + LOST_AFTER) if organization.configuration.back_links else None
+    return BackLinks(due=now + LOST_AFTER, merged=merged) if organization.configuration.back_links else None
 
 
 def look_later(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
@@ -120,11 +120,12 @@ def look_at_all(services: Services, organization: Organization, continuation: st
 
 def look_at_pair(message: OutboundMessage, services: Services) -> list[str]:
     """Show a link on both its ends, or take away what one that ended has left there; return the outcome."""
-    organization = addressee_of(services, message)
-    if organization is None or message.shown_on is None:
-        return [OTHER_CONNECTION]
-    pair = _Pair(services, organization, message.issue_id, message.shown_on, has_waited=message.returned)
     for _ in range(_ATTEMPTS):
+        # A link may have ended with its connection. What it showed may be another one's by now.
+        organization = addressee_of(services, message)
+        if organization is None or message.shown_on is None:
+            return [OTHER_CONNECTION]
+        pair = _Pair(services, organization, message.issue_id, message.shown_on, has_waited=message.returned)
         try:
             return [_look(pair)]
         except Busy:

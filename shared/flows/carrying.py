@@ -88,7 +88,7 @@ def carry_once(
 def verify_time(services: Services, began: float) -> None:
     """Raise Busy if a claim made then leaves no time for a call: another worker may write from its end on."""
     if services.clock() - began > _MAY_BEGIN_WITHIN:
-        raise Busy("the claim ran out before the comment was written", retry_after=_BUSY_FOR)
+        raise Busy("the claim ran out before anything was written", retry_after=_BUSY_FOR)
 
 
 def _release(services: Services, organization: Organization, claim: ClaimedRecord) -> None:

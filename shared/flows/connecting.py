@@ -287,12 +287,14 @@ def verify_mapping(services: Services, organization: Organization) -> None:
 def described_projects(
     services: Services, organization: Organization, detailed: Collection[str]
 ) -> list[ProjectStates]:
-    """Return every project, with the states of each that is mapped or that ``detailed`` names or ids.
+    """Return every project, with the states of each that the document or ``detailed`` names.
 
     After a while, the states of the rest are left out.
     """
     ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
-    wanted = {each.lower() for each in (*organization.configuration.status_mapping, *detailed)}
+    configuration = organization.configuration
+    named = (*configuration.status_mapping, *configuration.create, *detailed)
+    wanted = {each.lower() for each in named}
     projects = []
     for project in ado.projects():
         types = None

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from shared.domain.errors import Busy, NotFound, SyncError, Unauthenticated
+from shared.domain.errors import Busy, NotFound, OrganizationGone, SyncError, Unauthenticated
 from shared.domain.failures import Disposition, disposition_of, reason_of
 from shared.domain.ids import is_slug
 from shared.domain.messages import InboundMessage, Message
@@ -62,6 +62,7 @@ class Settled(msgspec.Struct, frozen=True):
     """What became of one link of a message, by its outcome or by its error.
 
     ``before`` and ``after`` are the issue as it was seen and as it was found, if it was looked at.
+    ``was_well`` says that nothing had kept the link from being settled before.
     """
 
     issue_id: str
@@ -71,6 +72,7 @@ class Settled(msgspec.Struct, frozen=True):
     error: SyncError | None = None
     before: IssueSide | None = None
     after: IssueSide | None = None
+    was_well: bool = True
 
 
 def side_of(message: Message) -> Side:
@@ -124,7 +126,9 @@ def _reason(settled: Settled) -> str | None:
 def _hour(settled: Settled, message: Message, side: Side, now: float) -> Hour:
     """Return what a link's news count as: a delay from hook to write, or a change that no hook told."""
     if settled.error is not None:
-        return Hour()
+        # Nothing is noted on the link then, so what the reconciler finds later looks like news.
+        is_given_up = isinstance(settled.error, OrganizationGone) and message.told_by == "hook"
+        return of_side(side, Counts(given_up=1)) if is_given_up else Hour()
     if message.told_by == "hook":
         measured = message.told_at and settled.outcome in _WRITTEN
         return Hour(delays=delay(now - message.told_at)) if measured else Hour()
@@ -132,7 +136,12 @@ def _hour(settled: Settled, message: Message, side: Side, now: float) -> Hour:
 
 
 def _was_to_be_told(settled: Settled, message: Message) -> bool:
-    """Tell whether a hook should have told of what the reconciler found: a link that was due is no find."""
+    """Tell whether a hook should have told of what the reconciler found: a link that was due is no find.
+
+    Nor is one that was not well: a hook may have told, and nobody could settle it.
+    """
+    if not settled.was_well:
+        return False
     if isinstance(message, InboundMessage):
         return message.rev > 0 and message.snapshot is not None
     before, after = settled.before, settled.after

@@ -1,6 +1,6 @@
-"""Creating a work item for an issue, from Sentry's form or by a rule: at most one, even after failures."""
+"""Creating a work item for an issue, and Sentry's form: at most one, even after failures."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -11,35 +11,27 @@ from shared.ado.creation import NewWorkItem, create_work_item, find_created, pat
 from shared.domain.configuration import CreateDefaults
 from shared.domain.errors import (
     AlreadyLinked,
-    Busy,
     Conflict,
-    MissingSetting,
     NotFound,
-    OrganizationGone,
     SyncError,
     Throttled,
-    Unauthorized,
     Unavailable,
     Undecidable,
 )
-from shared.domain.failures import ISSUE_GONE
 from shared.domain.ids import is_guid
-from shared.domain.messages import OutboundMessage, RuleAction
-from shared.domain.model import ActivityEntry, FormEntry, IssueLink, SentryIssue, Side
+from shared.domain.model import FormEntry, IssueLink, SentryIssue, Side
 from shared.domain.rules.back_links import PLAIN, Mark
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
+from shared.flows.back_links import issue_in
+from shared.flows.carrying import verify_time
 from shared.flows.copying import copy_one
-from shared.flows.linking import Initial, link, part
-from shared.flows.syncing import OTHER_CONNECTION, addressee_of
+from shared.flows.linking import Initial, Maker, link, part, verify_connected
 from shared.services import Services
-from shared.store.idempotency import ClaimedRecord, creation_of, rule_of, told_of
+from shared.store.idempotency import ClaimedRecord, creation_of
 from shared.store.organizations import Organization
 
-# What becomes of a rule's action.
-CREATED, ALREADY_LINKED, ALREADY_CREATED = "created", "already-linked", "already-created"
 _ATTEMPTS = 5
-_RETRY_AFTER = 60.0  # seconds
 
 
 def create_and_link(
@@ -55,109 +47,18 @@ def create_and_link(
     searches for the item that it may have created, by its link back, before it creates another one.
     Raises Busy while another call holds the claim, Rejected if the form lacks a required field.
     """
-    ado, sentry = services.ado_at_once(organization), services.sentry(organization)
-    new = _completed(services, organization, ado, sentry.get_issue(issue_id), new)
+    ado, issue = services.ado_at_once(organization), services.sentry(organization).get_issue(issue_id)
+    new = completed(services, organization, ado, issue, new)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
     claim = _claim_or_link(services, organization, issue_id, new.work_item_type)
     if isinstance(claim, IssueLink):
         return claim
-    work_item_id = _create_once(services, organization, claim, ado, new, patch)
-    return link_by_form(services, organization, issue_id, work_item_id, initial, created=True)
+    began, names = services.clock(), (issue_id, issue.issue_id)
+    work_item_id = create_once(services, organization, claim, ado, new, patch, names, began)
+    return link_by_form(services, organization, issue_id, work_item_id, initial, created="form")
 
 
-def create_by_rule(message: OutboundMessage, services: Services) -> list[str]:
-    """Create a work item as a rule asks, once for an issue, and link it; return what came of it.
-
-    However many rules fire, and how often: an issue that is linked by then, or for which a rule created an
-    item before, gets none. Nobody is there to try again, so the message stays until the services work.
-    """
-    try:
-        return [_create_by_rule(message, services)]
-    except (Unauthorized, Unavailable, OrganizationGone) as error:
-        raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
-    except MissingSetting as error:
-        raise Busy(error.detail, retry_after=_RETRY_AFTER) from error
-
-
-def _create_by_rule(message: OutboundMessage, services: Services) -> str:
-    organization, action = addressee_of(services, message), message.action
-    if organization is None or action is None:
-        return OTHER_CONNECTION
-    ado, sentry = services.ado(organization), services.sentry(organization)
-    try:
-        issue = sentry.get_issue(message.issue_id)
-    except NotFound:
-        return ISSUE_GONE
-    # The links of one that was merged follow when they are settled.
-    linked = _links_of(services, organization, {issue.issue_id, message.issue_id})
-    if linked:
-        return _tell_linked(services, organization, linked[0], action.rule)
-    claim = services.idempotency.claim(organization.scope, rule_of(issue.issue_id), services.clock())
-    if not isinstance(claim, ClaimedRecord):
-        return ALREADY_CREATED
-    try:
-        made = _make_by_rule(services, organization, ado, issue, action)
-    except SyncError:
-        services.idempotency.abandon(organization.scope, claim)
-        raise
-    services.idempotency.done(organization.scope, claim, str(made.work_item_id))
-    return CREATED
-
-
-def _make_by_rule(
-    services: Services, organization: Organization, ado: AdoClient, issue: SentryIssue, action: RuleAction
-) -> IssueLink:
-    asked = _asked_by(action, issue)
-    new = _completed(services, organization, ado, issue, asked)
-    patch = patch_for(ado, new)
-    claim = services.idempotency.claim(organization.scope, creation_of(issue.issue_id), services.clock())
-    if isinstance(claim, ClaimedRecord):
-        if linked := _links_of(services, organization, {issue.issue_id}):
-            services.idempotency.abandon(organization.scope, claim)
-            return linked[0]
-        work_item_id = _create_once(services, organization, claim, ado, new, patch)
-    else:
-        work_item_id = int(claim)  # It was created, and its link lost: by a worker that died.
-    try:
-        reason = f"rule: {action.rule}"
-        return link(
-            services, organization, issue.issue_id, work_item_id, None, ado, created=True, reason=reason
-        )
-    except AlreadyLinked:
-        return services.links.get(organization.scope, issue.issue_id, work_item_id).link
-
-
-def _asked_by(action: RuleAction, issue: SentryIssue) -> NewWorkItem:
-    rule = f"Created by the alert rule {action.rule!r}." if action.rule else ""
-    return NewWorkItem(
-        project=action.project,
-        work_item_type=action.work_item_type,
-        title=issue.title or f"Issue {issue.issue_id}",
-        description=rule,
-        area_path=action.area_path,
-        tags=action.tags,
-    )
-
-
-def _links_of(services: Services, organization: Organization, issue_ids: Iterable[str]) -> list[IssueLink]:
-    return [
-        stored.link for each in issue_ids for stored in services.links.for_issue(organization.scope, each)
-    ]
-
-
-def _tell_linked(services: Services, organization: Organization, linked: IssueLink, rule: str) -> str:
-    """Tell, once for a rule and an issue, that there was nothing to create."""
-    name, now = told_of(rule, linked.issue_id), services.clock()
-    with suppress(Busy, Conflict):
-        claim = services.idempotency.claim(organization.scope, name, now)
-        if isinstance(claim, ClaimedRecord):
-            entry = ActivityEntry(now, ALREADY_LINKED, reason=f"rule: {rule}")
-            services.activity.add(organization.scope, linked.issue_id, linked.work_item_id, entry)
-            services.idempotency.done(organization.scope, claim, ALREADY_LINKED)
-    return ALREADY_LINKED
-
-
-def _completed(
+def completed(
     services: Services,
     organization: Organization,
     ado: AdoClient,
@@ -174,17 +75,29 @@ def _completed(
     return replace(new, level=issue.level, issue_url=url, link_comment=str(mark), defaults=defaults)
 
 
-def _create_once(
+def create_once(
     services: Services,
     organization: Organization,
     claim: ClaimedRecord,
     ado: AdoClient,
     new: NewWorkItem,
     patch: list[dict[str, Any]],
+    names: Collection[str],
+    began: float,
 ) -> int:
-    """Return the number of the item that an earlier claimant created, or of a new one; mark it as done."""
-    work_item_id = None if claim.since is None else find_created(ado, new.issue_url, claim.since)
+    """Return the number of the item that an earlier claimant created, or of a new one; mark it as done.
+
+    ``names`` are the ids of the issue, ``began`` is when the claim was made.
+    """
+
+    def is_its(url: str) -> bool:
+        return url == new.issue_url or issue_in(organization, url) in names
+
+    work_item_id = None if claim.since is None else find_created(ado, is_its, claim.since)
     if work_item_id is None:
+        # Had the connection ended before the records were read, they would tell nothing of what was created.
+        verify_connected(services, organization)
+        verify_time(services, began)
         work_item_id = _create(services, organization, claim, ado, new, patch)
     services.idempotency.done(organization.scope, claim, str(work_item_id))
     return work_item_id
@@ -204,7 +117,7 @@ def link_by_form(
     work_item_id: int,
     initial: Initial | None = None,
     *,
-    created: bool = False,
+    created: Maker | None = None,
 ) -> IssueLink:
     """Link the two, or return the existing link: the form may be submitted twice, and ``initial`` counts.
 

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TypeVar
 
 from shared.ado.client import AdoClient
+from shared.ado.people import recent_assignees
 from shared.domain.errors import MissingSetting, NotFound, SyncError
 from shared.domain.ids import is_guid
 from shared.domain.model import IssueLink, Person, Side, WorkItemTypes
@@ -27,6 +28,7 @@ from shared.domain.rules.diagnosing import (
     about_clock,
     about_door,
     about_integrations,
+    about_namesakes,
     about_people,
     about_poison,
     about_scopes,
@@ -40,6 +42,7 @@ from shared.domain.rules.diagnosing import (
     unknown,
     unseen_subscriptions,
 )
+from shared.domain.rules.people import namesakes
 from shared.domain.rules.subscribing import hook_url, is_ours, mark_of, planned
 from shared.domain.subscriptions import WatchedEvent, needed
 from shared.domain.traffic import total
@@ -65,6 +68,7 @@ def examine(services: Services, organization: Organization) -> list[Finding]:
         *_doors(services, organization),
         *_states(services, organization, links),
         *_people(services, organization, links),
+        *_namesakes(services, organization),
     ]
     with suppress(SyncError):  # It is told now, whether or not it is kept.
         services.examinations.note(organization.scope, [each.trouble for each in findings if each.is_problem])
@@ -371,3 +375,18 @@ def _people(services: Services, organization: Organization, links: list[IssueLin
             if not sentry.is_member(configuration.people.get(address, address))
         }
         yield from about_people(unknown_ones, len(asked), len(assigned) - len(asked))
+
+
+def _namesakes(services: Services, organization: Organization) -> Iterator[Finding]:
+    """Look for people whom Sentry knows by another address, and by the same name."""
+    mapped = organization.configuration.people
+    with suppress(SyncError):
+        sentry = services.sentry_at_once(organization)
+        assigned = recent_assignees(services.ado_at_once(organization))
+        strangers = {
+            key: name
+            for key, name in islice(assigned.items(), _MOST_PEOPLE)
+            if name and key not in mapped and not sentry.is_member(key)
+        }
+        members = {name: sentry.addresses_under(name) for name in set(strangers.values())}
+        yield from about_namesakes(namesakes(strangers, members), strangers)

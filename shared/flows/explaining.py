@@ -5,22 +5,27 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.domain.errors import NotFound, SyncError, Throttled
+from shared.domain.errors import NotFound, OrganizationGone, SyncError, Throttled
 from shared.domain.model import (
+    ASSIGNEE_AMBIGUOUS,
+    ASSIGNEE_NOT_FOUND,
     End,
     Health,
     HealthWord,
     IssueLink,
+    IssueStatus,
     Person,
     SentryIssue,
     Side,
     Stranger,
     WorkItem,
 )
-from shared.domain.rules.apart import apart, sides
-from shared.domain.rules.links import cure_of
+from shared.domain.next_steps import next_of_linked, next_of_unlinked
+from shared.domain.reasons import why
+from shared.domain.rules.apart import Sides, apart, sides
+from shared.domain.rules.links import cure_for
 from shared.domain.rules.problems import NAMES, Trouble
-from shared.domain.sentences import Names, apart_because, moment, sentence_of, why
+from shared.domain.sentences import Names, apart_because, moment, sentence_of
 from shared.domain.traffic import PROBLEM, Counts, Event, Happening, total, within_a_day
 from shared.flows.watching import troubles
 from shared.services import Services
@@ -73,18 +78,19 @@ def explain(
         raise NotFound("neither service knows it, and it was never linked", kind=kind)
     problems = troubles(services, organization, services.progress.get(scope))
     sentences = [
-        *(_stands(each, f"issue {name}") for name, each in issues.items()),
+        *(_stands(each, f"issue {_known_as(name, links)}") for name, each in issues.items()),
         *(_stands(each, f"work item #{name}") for name, each in items.items()),
     ]
     for link in links:
         names = _names(link, issues)
-        sentences += _of_link(services, organization, link, names)
+        now = _Now(issues.get(link.issue_id, Looked()).issue, items.get(link.work_item_id, Looked()).item)
+        sentences += _of_link(services, organization, link, names, now)
     if not links:
         sentences += _not_linked(issue_id, work_item_id, issues, ended)
     sentences += _was_linked(ended)
     if not links:
         sentences += _counts(services, scope, Side.ADO if work_item_id is not None else Side.SENTRY)
-    sentences += _put_off(services, scope, issue_id, work_item_id, links)
+    sentences += _not_handled(services, scope, issue_id, work_item_id, links)
     sentences += _switches(organization)
     sentences += [_problem(each) for each in problems]
     return Explanation(
@@ -92,7 +98,9 @@ def explain(
         work_item=next((each.item for each in items.values() if each.item), None),
         links=tuple(links),
         sentences=tuple(sentences),
-        next=_next(services, organization, links, problems),
+        next=next_of_linked(links, organization.configuration, problems, services.clock())
+        if links
+        else next_of_unlinked(_named_or_none(issue_id, issues), work_item_id),
     )
 
 
@@ -127,15 +135,16 @@ def _look_at_item(services: Services, organization: Organization, work_item_id: 
 def _unseen(service: str, error: SyncError) -> Looked:
     if isinstance(error, NotFound):
         return Looked(problem=f"{service} does not know it, or does not show it to us", is_gone=True)
-    waits = f", and asks us to wait {error.retry_after:.0f} seconds" if isinstance(error, Throttled) else ""
-    return Looked(problem=f"{service} does not say now how it stands ({error.kind}{waits})")
+    reason = why(error.kind).removesuffix(".")
+    waits = f", {error.retry_after:.0f} seconds" if isinstance(error, Throttled) else ""
+    return Looked(problem=f"{service} does not say now how it stands: {reason[0].lower()}{reason[1:]}{waits}")
 
 
 def _stands(looked: Looked, name: str) -> str:
     if looked.issue is not None:
         issue = looked.issue
-        status = "archived" if issue.status.value == "ignored" else issue.status.value
-        return f"Issue {_issue_name(issue)} is {status} in Sentry, {_assigned(issue.assignee)}."
+        where = f"{_status(issue.status)} in Sentry, {_assigned(issue.assignee)}"
+        return f"Issue {_issue_name(issue)} is {where}."
     if looked.item is not None:
         item = looked.item
         where = f"{item.state} in Azure DevOps, {_assigned(item.assignee)}"
@@ -159,6 +168,10 @@ def _issue_name(issue: SentryIssue) -> str:
     return f"{issue.short_id or issue.issue_id} “{issue.title}”"
 
 
+def _known_as(issue_id: str, links: Sequence[IssueLink]) -> str:
+    return next((each.short_id for each in links if each.issue_id == issue_id and each.short_id), issue_id)
+
+
 def _names(link: IssueLink, issues: dict[str, Looked]) -> Names:
     looked = issues.get(link.issue_id)
     short = looked.issue.short_id if looked is not None and looked.issue is not None else ""
@@ -168,11 +181,21 @@ def _names(link: IssueLink, issues: dict[str, Looked]) -> Names:
 # What is linked.
 
 
-def _of_link(services: Services, organization: Organization, link: IssueLink, names: Names) -> Iterator[str]:
+class _Now(msgspec.Struct, frozen=True):
+    """The two ends of a link at this moment, as far as the services show them."""
+
+    issue: SentryIssue | None
+    item: WorkItem | None
+
+
+def _of_link(
+    services: Services, organization: Organization, link: IssueLink, names: Names, now: _Now
+) -> Iterator[str]:
     both = f"{names.issue} and {names.item}"
-    yield f"{both} are linked. {_health(link, organization)}"
+    yield f"{both} are linked. {_health(link, organization, now)}"
     for each in apart(link, organization.configuration):
         yield apart_because(each.field, each.reason)
+    yield from _changed_since(link, names, now)
     if link.claim is not None and link.claim.until > services.clock():
         yield "A worker is writing for this link at this moment."
     page = services.activity.page(organization.scope, link.issue_id, link.work_item_id, None, _ENTRIES)
@@ -182,19 +205,47 @@ def _of_link(services: Services, organization: Organization, link: IssueLink, na
         yield f"Older entries of {both} are in their history."
 
 
-def _health(link: IssueLink, organization: Organization) -> str:
+def _health(link: IssueLink, organization: Organization, now: _Now) -> str:
+    """Say how a link stands. What was settled last is not how it stands now, unless both ends show so."""
     health = link.health
     if health.word is HealthWord.SETTLED:
-        stand = sides(link, organization.configuration)
-        return "Both sides agree." if stand == "agree" else "Both sides differ, and were left so."
-    return (
-        f"{why(health.reason)} That has been so since {moment(health.since)}. "
-        f"{_detail(health)}{cure_of(health.reason)}"
-    )
+        agree = sides(link, organization.configuration) is Sides.AGREE
+        if _is_as_seen(link, now):
+            return "Both sides agree." if agree else "Both sides differ, and were left so."
+        return f"When it was last synced, both sides {'agreed' if agree else 'differed, and were left so'}."
+    since = f"That has been so since {moment(health.since)}."
+    return f"{why(health.reason)} {since} {_detail(health)}{cure_for(link)}"
 
 
 def _detail(health: Health) -> str:
-    return f"({health.detail}) " if health.detail else ""
+    """Return what was said of a trouble; of a person who is not known the cure says as much."""
+    is_told = not health.detail or health.reason in {ASSIGNEE_NOT_FOUND, ASSIGNEE_AMBIGUOUS}
+    return "" if is_told else f"({health.detail}) "
+
+
+def _is_as_seen(link: IssueLink, now: _Now) -> bool:
+    return now.issue is not None and now.item is not None and not list(_changed_since(link, _NOBODY, now))
+
+
+_NOBODY = Names("", "")
+
+
+def _changed_since(link: IssueLink, names: Names, now: _Now) -> Iterator[str]:
+    """Tell what changed on either side since the link was last synced, and is not carried over yet."""
+    seen, issue, item = link.seen, now.issue, now.item
+    if issue is not None and (issue.status, issue.assignee) != (seen.issue.status, seen.issue.assignee):
+        before = f"{_status(seen.issue.status)}, {_assigned(seen.issue.assignee)}"
+        yield f"{names.issue} has changed since the link was last synced: it was {before}. {_NOT_YET}"
+    if item is not None and (item.state, item.assignee) != (seen.item.state, seen.item.assignee):
+        before = f"{seen.item.state}, {_assigned(seen.item.assignee)}"
+        yield f"{names.item} has changed since the link was last synced: it was {before}. {_NOT_YET}"
+
+
+_NOT_YET = "That is not carried over yet."
+
+
+def _status(status: IssueStatus) -> str:
+    return "archived" if status is IssueStatus.IGNORED else status.value
 
 
 # What is not linked.
@@ -225,14 +276,20 @@ def _not_linked(
     issues: dict[str, Looked],
     ended: Sequence[tuple[Side, Ended]],
 ) -> Iterator[str]:
-    issue = issues[issue_id].issue if issue_id in issues else None
-    name = (issue.short_id if issue is not None else "") or f"issue {issue_id}"
+    name = _named_or_none(issue_id, issues) or ""
+    name = f"issue {issue_id}" if name == issue_id else name
     if issue_id is not None and work_item_id is not None:
         yield f"{name} and #{work_item_id} are not linked."
     else:
         yield f"{name if issue_id is not None else f'#{work_item_id}'} is not linked."
     if not ended:
         yield "It has not been linked in the last 90 days."
+
+
+def _named_or_none(issue_id: str | None, issues: dict[str, Looked]) -> str | None:
+    """Return the name of an issue that people know, if Sentry says it, else its id."""
+    issue = issues[issue_id].issue if issue_id in issues else None
+    return (issue.short_id if issue is not None else "") or issue_id
 
 
 def _was_linked(ended: Sequence[tuple[Side, Ended]]) -> Iterator[str]:
@@ -264,14 +321,17 @@ def _counts(services: Services, scope: str, side: Side) -> Iterator[str]:
 # What waits, and what is wrong with the organization.
 
 
-def _put_off(
+def _not_handled(
     services: Services,
     scope: str,
     issue_id: str | None,
     work_item_id: int | None,
     links: Sequence[IssueLink],
 ) -> Iterator[str]:
-    """Tell of a message that was put back and not handled since: the newest word about a link counts."""
+    """Tell of a message that was put back, or given up, and not handled since: the newest word counts.
+
+    Of most that are given up the link itself tells.
+    """
     if not links:
         return
     newest: dict[tuple[str | None, int | None], Event] = {}
@@ -282,6 +342,9 @@ def _put_off(
     for event in newest.values():
         if event.outcome in {Happening.PUT_BACK, Happening.RETRY}:
             yield f"{moment(event.at)}: a message about it was put off. {why(event.reason or '')}"
+        elif event.outcome == Happening.FAILED and event.reason == OrganizationGone.kind:
+            told = "what a hook told of" if event.told_by == "hook" else "what the reconciler found"
+            yield f"{moment(event.at)}: {told} could not be carried over. {why(event.reason)}"
 
 
 def _switches(organization: Organization) -> Iterator[str]:
@@ -307,32 +370,3 @@ def _switches(organization: Organization) -> Iterator[str]:
 def _problem(trouble: Trouble) -> str:
     since = f" since {moment(trouble.since)}" if trouble.since is not None else ""
     return f"A problem of the organization{since}: {trouble.detail}. {trouble.cure}"
-
-
-def _next(
-    services: Services,
-    organization: Organization,
-    links: Sequence[IssueLink],
-    problems: Sequence[Trouble],
-) -> str:
-    now = services.clock()
-    if not links:
-        return "Nothing, until the two are linked: by the form in Sentry, or POST …/links."
-    due = [each for each in links if each.health.word is not HealthWord.SETTLED]
-    if due:
-        at = min(each.health.due or now for each in due)
-        when = moment(max(at, now)) if at > now else "within five minutes"
-        return f"The link is tried again {'at ' if at > now else ''}{when}, or at once by POST …/reconcile."
-    if not organization.configuration.issue_sync:
-        return (
-            "Nothing, until the sync is switched on again (issue_sync in the organization's document). To "
-            "make up for what changes until then: POST …/links/{issue}/{work item}/copy, from the right side."
-        )
-    if any(sides(each, organization.configuration) == "apart" for each in links):
-        return (
-            "Nothing, until somebody changes either side. To make both agree now: "
-            "POST …/links/{issue}/{work item}/copy, from the side that is right."
-        )
-    if problems:
-        return "A change is found by the reconciler within five minutes, if no hook tells of it before."
-    return "The next change on either side is carried over within seconds."

@@ -50,7 +50,7 @@ _FIELDS = (
     _Field(
         "sync_comments",
         "Sync Sentry comments to Azure DevOps",
-        "A comment on an issue is added to the discussion of its work items.",
+        "A comment on an issue is copied to the discussion of its work items; edits and deletions follow.",
     ),
     _Field(
         "sync_status_reverse",

@@ -1,6 +1,6 @@
 """Linking an issue to a work item, and unlinking them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Literal
 
@@ -27,7 +27,7 @@ from shared.domain.model import (
     WorkItem,
 )
 from shared.domain.rules.done import counted
-from shared.domain.rules.landing import as_if_edited
+from shared.domain.rules.landing import as_if_created, as_if_edited
 from shared.domain.rules.partners import may_have_changed, still_shown
 from shared.flows.back_links import back_links_of, look_later, remnant_of
 from shared.flows.identifying import fill_in
@@ -39,6 +39,7 @@ from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization, unknown
 
 Initial = Literal["ado", "sentry"]
+Maker = Literal["form", "rule"]
 _ATTEMPTS = 5
 
 
@@ -59,25 +60,29 @@ def link(
     ado: AdoClient | None = None,
     *,
     form: FormEntry | None = None,
-    created: bool = False,
+    created: Maker | None = None,
     reason: str | None = None,
     rebuilt: bool = False,
+    once: Collection[str] = (),
 ) -> IssueLink:
     """Link the two and record their current ends; ``form`` says that Sentry's form asked for it.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
     side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
-    once. An item that was just ``created`` for the issue gets its assignee. Where nobody knows what the work
-    item's state counts as, the link says so. ``ado`` is the client of a caller who links many; ``reason`` is
-    what the activity says of why the link was made. One that is ``rebuilt`` shows on its ends already.
+    once. An item that was just ``created`` by the form gets its issue's assignee; nobody looks at one that a
+    rule created, so whatever became of either since is carried over. Where nobody knows what the work item's
+    state counts as, the link says so. ``ado`` is the client of a caller who links many; ``reason`` is what
+    the activity says of why the link was made. One that is ``rebuilt`` shows on its ends already.
+    ``once`` are ids that the issue may have had before it was merged, under which the item may show it.
     """
     ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
         pair = _read(services, organization, ado, issue_id, work_item_id)
-        seen = _first_seen(pair.link.seen, initial, created=created)
+        seen = _first_seen(pair.link.seen, initial, created)
         verify_connected(services, organization)
         try:
-            shown = BackLinks() if rebuilt else back_links_of(organization, services.clock())
+            merged = tuple(sorted({issue_id, *once} - {pair.link.issue_id}))
+            shown = BackLinks() if rebuilt else back_links_of(organization, services.clock(), merged)
             made = replace(pair.link, seen=seen, form=form, linked_at=services.clock(), back_links=shown)
             stored = services.links.add(made, list(_edited_ends(services, pair)))
         except AlreadyLinked:
@@ -188,10 +193,12 @@ def _copy(services: Services, organization: Organization, stored: StoredLink, pa
         pass  # The link says so, and the two are linked.
 
 
-def _first_seen(now: Ends, initial: Initial | None, *, created: bool) -> Ends:
+def _first_seen(now: Ends, initial: Initial | None, created: Maker | None) -> Ends:
     """Return the ends that a new link is stored with: those of now, except what is to be copied."""
     if initial is not None:
         return as_if_edited(now, Side(initial))
+    if created == "rule":
+        return as_if_created(now)
     if created and now.issue.assignee is not None and now.item.assignee is None:
         return replace(now, issue=replace(now.issue, assignee=NOT_SEEN))
     return now

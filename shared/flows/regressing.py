@@ -54,7 +54,7 @@ def _tell_or_wait(message: OutboundMessage, services: Services) -> str:
     sentry = services.sentry(organization)
     try:
         issue = sentry.get_issue(message.issue_id)
-        link = services.links.get(organization.scope, issue.issue_id, int(message.only[0])).link
+        link = _link_of(services, organization, (issue.issue_id, message.issue_id), int(message.only[0]))
     except (NotFound, Forbidden):
         return NOT_LINKED
     # The message is put before the work item is written to, so that no crash loses it.
@@ -63,6 +63,17 @@ def _tell_or_wait(message: OutboundMessage, services: Services) -> str:
     if not _reopened_by_us(services, organization, link):
         return NOT_REOPENED
     return _tell(services, organization, link, _Regression(sentry, issue, message.regression or ""))
+
+
+def _link_of(
+    services: Services, organization: Organization, names: tuple[str, str], work_item_id: int
+) -> IssueLink:
+    """Return the link; until it has followed a merge, it stands under the old id of its issue."""
+    new, old = names
+    try:
+        return services.links.get(organization.scope, new, work_item_id).link
+    except NotFound:
+        return services.links.get(organization.scope, old, work_item_id).link
 
 
 def _tell(services: Services, organization: Organization, link: IssueLink, change: "_Regression") -> str:

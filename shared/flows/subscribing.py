@@ -120,6 +120,10 @@ class _Look:
         self.is_worth_reconciling = False
 
     def take(self) -> HookRecord:
+        unneeded = [
+            event for event in HookEvent if event not in self._needed and self._was(event).subscription_id
+        ]
+        self._events = {event: self._known.events[event] for event in unneeded}
         try:
             url, secret, listed, hooks = self._gathered()
         except SyncError as error:
@@ -129,6 +133,8 @@ class _Look:
         else:
             for event in self._needed:
                 self._look_after(event, url, secret, listed, hooks)
+            for event in unneeded:
+                self._give_up(event, url, hooks)
         return self._record()
 
     def watched(self, record: HookRecord) -> Watched:
@@ -164,6 +170,23 @@ class _Look:
             self._clear(event, plan.subscription, plan.others, hooks)
         elif plan.step in {Step.CREATE, Step.REPLACE}:
             self._make(event, url, secret, plan, hooks)
+
+    def _give_up(self, event: HookEvent, url: str, hooks: AdoHooks) -> None:
+        """Remove what we made for an event that nobody wants any more; what a user disabled is left alone.
+
+        It is remembered until it is gone: nothing else tells it from one that somebody made by hand.
+        """
+        try:
+            found = hooks.find(self._events[event].subscription_id)
+            if found is not None and is_ours(found, url):
+                if found.status is SubscriptionStatus.DISABLED_BY_USER:
+                    return
+                self._verify_turn()
+                hooks.remove(found.id)
+                self.removed += 1
+            del self._events[event]
+        except SyncError as error:
+            self._fail(error)
 
     def _with_unlisted(
         self, was: WatchedEvent, ours: list[Subscription], url: str, hooks: AdoHooks

@@ -18,6 +18,7 @@ from shared.domain.errors import (
 )
 from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
+from shared.domain.model import HealthWord
 from shared.flows.counting import Settled, note_not_linked, note_settled
 from shared.flows.identifying import fill_in
 from shared.services import Services
@@ -290,6 +291,7 @@ def _settled(stored: StoredLink, outcome: str, unit: UnitOfWork) -> Settled:
         tuple(unit.told),
         before=link.seen.issue,
         after=None if found is None else found.side,
+        was_well=link.health.word is HealthWord.SETTLED,
     )
 
 

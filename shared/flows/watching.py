@@ -7,12 +7,12 @@ import msgspec
 from shared.domain.errors import MissingSetting
 from shared.domain.model import IssueLink, Side
 from shared.domain.rules.apart import sides
-from shared.domain.rules.links import link_troubles
+from shared.domain.rules.links import joined, link_troubles, without_told
 from shared.domain.rules.problems import CHANGES_UNTOLD, Facts, Trouble, troubles_of
 from shared.domain.subscriptions import HookRecord, HookState
-from shared.domain.traffic import Hour, total, within_a_day
+from shared.domain.traffic import Hour, total, unexplained, within_a_day
 from shared.services import Services
-from shared.store.organizations import Organization
+from shared.store.organizations import Organization, gone
 from shared.store.progress import LinkTally, Told
 from shared.store.traffic import Nobodys
 
@@ -22,7 +22,10 @@ _TIMER = 300.0  # seconds between two runs: the schedule of ``reconcile`` in fun
 
 
 class Status(msgspec.Struct, frozen=True):
-    """``hours`` are those of the last day; ``last`` has the latest moments within a week."""
+    """``hours`` are those of the last day; ``last`` has the latest moments within a week.
+
+    ``untold`` is how many changes of the last day no hook had told.
+    """
 
     organization: Organization
     hours: Mapping[int, Hour]
@@ -32,6 +35,8 @@ class Status(msgspec.Struct, frozen=True):
     next_run: float
     links: LinkTally
     problems: list[Trouble]
+
+    untold: int
 
     @property
     def day(self) -> Hour:
@@ -43,16 +48,21 @@ def status_of(services: Services, organization: Organization) -> Status:
     now, scope = services.clock(), organization.scope
     told, hours = services.progress.get(scope), services.traffic.hours(scope, now)
     record = services.hooks.get(scope)
-    links, attention = _links(services, organization, told.links)
+    links, ill = _links(services, organization, told.links)
+    facts = _facts(services, organization, told, hours, record)
+    facts = msgspec.structs.replace(facts, examined=without_told(facts.examined, ill))
+    day = within_a_day(hours, now)
+    untold = [unexplained({number: hour.on(side) for number, hour in hours.items()}) for side in Side]
     return Status(
         organization=organization,
-        hours=within_a_day(hours, now),
+        hours=day,
         last=total(hours.values()),
         record=record,
         last_run=told.last_run.began or None,
         next_run=(now // _TIMER + 1) * _TIMER,
         links=links,
-        problems=[*troubles_of(_facts(services, organization, told, hours, record)), *attention],
+        problems=joined(troubles_of(facts), link_troubles(ill)),
+        untold=sum(each.get(number, 0) for each in untold for number in day),
     )
 
 
@@ -95,11 +105,12 @@ def _facts(
     record: HookRecord,
 ) -> Facts:
     slug = organization.slug
-    refusing = frozenset(services.organizations.refused_by(slug)) & frozenset(Side)
+    refusing = services.organizations.refused_by(slug)
     return Facts(
         now=services.clock(),
         parts=told.problems,
-        refusing=frozenset(Side(each) for each in refusing),
+        refusing=frozenset(each for each in Side if each in refusing),
+        gone=frozenset(each for each in Side if gone(each) in refusing),
         forbidding={Side(each): since for each, since in services.forbidden.since(slug).items()},
         foreign=services.foreign.count_of(slug),
         hours=hours,
@@ -129,15 +140,15 @@ def _missing(services: Services, slug: str) -> list[tuple[Side, str]]:
 
 def _links(
     services: Services, organization: Organization, counted: LinkTally
-) -> tuple[LinkTally, list[Trouble]]:
-    """Count the links, and gather what keeps some of them from being settled, by its cause."""
+) -> tuple[LinkTally, list[IssueLink]]:
+    """Count the links, and gather those that something keeps from being settled."""
     tally, ill = LinkTally(), list[IssueLink]()
     for place, passed in enumerate(services.links.walk(organization.scope)):
         if place == _MOST_COUNTED:
-            return counted, link_troubles(ill)
+            return counted, ill
         if passed.stored is not None:
             link = passed.stored.link
             tally = tally.counted(link.health.word, sides(link, organization.configuration))
             if link.health.reason and sides(link, organization.configuration) is None:
                 ill.append(link)
-    return tally, link_troubles(ill)
+    return tally, ill

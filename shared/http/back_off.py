@@ -11,6 +11,7 @@ from shared.domain.errors import Throttled, Unauthorized
 SILENT_FOR = 30.0  # seconds without a call to a service that gave no answer
 _PAUSE_AFTER_REFUSAL = 300.0  # seconds; the first step of docs/failures.md#back-off
 _REFUSALS_BEFORE_PAUSE = 3
+_NAMES = {"ado": "Azure DevOps", "sentry": "Sentry"}
 
 
 class BackOff(msgspec.Struct):
@@ -37,7 +38,8 @@ class BackOff(msgspec.Struct):
         with self._lock:
             now = self.clock()
             if self._refused_until > now:
-                refused = "refused our credentials a moment ago; not asked again yet"
+                name = _NAMES.get(service, service)
+                refused = f"{name} refused our credentials a moment ago; not asked again yet"
                 raise Unauthorized(service, refused).unasked()
             if (slowed := self._slowed_until - now) > 0:
                 asked_to_wait = "asked us to wait before the next call"

@@ -245,6 +245,8 @@ class MemberAnswer(msgspec.Struct, frozen=True):
 
     email: str | None = None
     user: User | None = None
+    # Only for people to read; one that cannot be read is none.
+    name: Any = None
 
     @property
     def account(self) -> Account | None:

@@ -31,6 +31,7 @@ from shared.domain.model import (
     SentryIssue,
 )
 from shared.domain.paths import below
+from shared.domain.rules.people import is_same_name
 from shared.http import BackOff, Caller, Meaning, Presence, Session
 from shared.sentry.accounts import Account, holders, meant
 from shared.sentry.answers import (
@@ -179,6 +180,17 @@ class SentryClient:
     def is_member(self, email: str) -> bool:
         """Tell whether somebody in the organization has this address."""
         return bool(self._holders(email))
+
+    # https://docs.sentry.io/api/organizations/list-an-organizations-members/
+    def addresses_under(self, name: str) -> list[str]:
+        """Return the primary addresses of the members who go by this name."""
+        if ":" in name:
+            return []  # It would be read as a filter.
+        members = self._call(
+            "GET", self._url("members"), list[MemberAnswer], about="the members", params={"query": name}
+        )
+        named = [each for each in members if isinstance(each.name, str) and is_same_name(each.name, name)]
+        return [account.primary for each in named if (account := each.account)]
 
     # https://docs.sentry.io/api/events/retrieve-an-issue/
     def get_issue(self, issue_id: str) -> SentryIssue:

@@ -20,6 +20,7 @@ from shared.domain.model import (
     ActivityEntry,
     Claim,
     End,
+    HealthWord,
     IssueLink,
     IssueStatus,
     Side,
@@ -365,7 +366,11 @@ class Settler(msgspec.Struct, frozen=True):
         self._add_entries(observation.link, unit, *record.entries)
         ends = self._ends_after(observation, written, claimed, now, unit)
         if ends or record.link != stored.link:
-            self._store(stored, record.link, ends, unit)
+            # Looks that find nothing new write nothing, and so are not noted.
+            is_well = record.link.health.word is HealthWord.SETTLED
+            link = replace(record.link, synced_at=now) if is_well else record.link
+            self._store(stored, link, ends, unit)
+            return link
         return record.link
 
     def _ends_after(

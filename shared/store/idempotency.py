@@ -103,6 +103,13 @@ class IdempotencyStore:
         except NotFound:
             return None
 
+    def is_unfinished(self, organization: str, name: str) -> bool:
+        """Tell whether somebody began an action and recorded no result, be they at it or dead."""
+        try:
+            return _record(self._table.get(escaped(organization), _key(name))).result is None
+        except NotFound:
+            return False
+
     def note(self, organization: str, name: str, result: str) -> None:
         """Record a result without a claim, unless there is a record already."""
         record = IdempotencyRecord(0.0, 0.0, result)
@@ -129,6 +136,13 @@ class IdempotencyStore:
         """Release a claim whose action certainly did not happen, unless another worker has taken it over."""
         with suppress(Conflict, NotFound):
             self._table.apply(escaped(organization), Delete(claim.key, claim.etag))
+
+    def leave(self, organization: str, claim: ClaimedRecord, now: float) -> None:
+        """End a claim whose action may have happened: whoever comes next looks for its result at once."""
+        since = now - _CLAIMED_FOR if claim.since is None else claim.since
+        record = IdempotencyRecord(since, 0.0, before=claim.before)
+        with suppress(Conflict, NotFound):
+            self._replace(escaped(organization), claim.key, record, claim.etag)
 
     def forget(self, organization: str, name: str, result: str) -> None:
         """Remove the record if it holds this result, so that the action can be repeated."""

@@ -68,7 +68,10 @@ LAYOUT = """<!doctype html>
 {{ act('resolve', 'Resolve', issue, issue.status == 'resolved') }}
 {{ act('unresolve', 'Unresolve', issue, issue.status == 'unresolved') }}
 {{ act('archive', 'Archive', issue, issue.status == 'ignored') }}
-{{ act('regress', 'New event', issue) }}
+<form method="post" action="{{ url_for('page.act', verb='regress', issue_id=issue.id) }}">
+<input name="release" size="10" placeholder="release"
+aria-label="Release of the next event of {{ issue.shortId }}">
+<button>New event</button></form>
 <form method="post" action="{{ url_for('page.act', verb='assign', issue_id=issue.id) }}">
 <select name="to" aria-label="Assignee of {{ issue.shortId }}"><option value="">nobody</option>
 {% for choice in assignees %}<option value="{{ choice.value }}"
@@ -142,7 +145,7 @@ def page(sentry: FakeSentry) -> Blueprint:
             "resolve": lambda: sentry.resolve(issue_id),
             "unresolve": lambda: sentry.unresolve(issue_id),
             "archive": lambda: sentry.archive(issue_id),
-            "regress": lambda: sentry.regress(issue_id),
+            "regress": lambda: sentry.regress(issue_id, release=request.form.get("release") or None),
             "assign": lambda: _assign(sentry, issue_id, request.form.get("to", "")),
             "comment": lambda: sentry.comment(issue_id, request.form.get("text", "")),
         }

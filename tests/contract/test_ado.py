@@ -1,6 +1,7 @@
 """What Azure DevOps does for the sync: the double in memory, and the real client of the fake over HTTP."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,11 +23,12 @@ from shared.ado.comments import (
     get_comment,
     rendered,
 )
+from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
 from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse
 from shared.domain.addresses import AddressPolicy
 from shared.domain.comments import InboundComments, SaidInAdo
 from shared.domain.connection import Identity
-from shared.domain.errors import Conflict, NotFound, Refused
+from shared.domain.errors import Conflict, NotFound, Refused, Rejected
 from shared.domain.model import (
     Category,
     FoundWorkItems,
@@ -486,6 +488,73 @@ def test_a_change_of_hyperlinks_is_an_update_without_news(bench: Bench) -> None:
     bench.people.add_item("Fix login", 31)
     change_hyperlinks(client_of(bench), get_related(client_of(bench), 31), HyperlinkChange(add=True), PAGE)
     assert events(bench) == [Uninteresting("nothing-to-sync", work_item_id=31)]
+
+
+# Creating
+
+
+def new_item(project: str = "Fabrikam-Fiber", kind: str = "Bug", title: str = "It broke") -> NewWorkItem:
+    return NewWorkItem(project, kind, title, "", issue_url=PAGE, link_comment=str(Mark.CREATED))
+
+
+def create(bench: Bench, new: NewWorkItem) -> WorkItem:
+    ado = client_of(bench)
+    return create_work_item(ado, new, patch_for(ado, new))
+
+
+def test_what_is_created_is_open_shows_its_issue_and_makes_no_event_that_we_hear(bench: Bench) -> None:
+    bench.people.add_item("Fix login", 31)
+    made = create(bench, replace(new_item(), area_path=r"Fabrikam-Fiber\Web"))
+    assert made == bench.ado.get_work_item(made.id)
+    assert (made.rev, made.title, made.state, made.assignee) == (1, "It broke", "New", None)
+    assert (made.project_id, made.work_item_type) == (bench.project_id("Fabrikam-Fiber"), "Bug")
+    assert made.area_path == r"Fabrikam-Fiber\Web"
+    [shown] = get_related(client_of(bench), made.id).relations
+    assert (shown.url, shown.comment) == (PAGE, str(Mark.CREATED))
+    assert events(bench) == []
+    bench.people.edit(made.id, **{"System.State": "Active"})
+    assert [each.work_item_id for each in events(bench)] == [made.id]
+
+
+@pytest.mark.parametrize(
+    ("new", "error"),
+    [
+        (new_item(kind="Rumour"), Rejected),
+        (new_item(project="Nowhere"), Rejected),
+        (new_item("Tailored", "Customer Request"), Rejected),
+        (new_item("Tailored", "Feature"), Refused),
+        (new_item(title="t" * 300), None),
+    ],
+    ids=["no such type", "no such project", "a field is required", "a disabled type", "a long title"],
+)
+def test_what_cannot_be_created_is_said_before_or_refused(
+    bench: Bench, new: NewWorkItem, error: type[Exception] | None
+) -> None:
+    if error is None:
+        assert len(create(bench, new).title) <= 255
+        return
+    with pytest.raises(error):
+        create(bench, new)
+
+
+def test_what_we_created_is_found_by_the_address_that_it_shows(bench: Bench) -> None:
+    began, ado = time.time(), client_of(bench)
+    bench.people.add_item("Fix login", 31)
+    change_hyperlinks(ado, get_related(ado, 31), HyperlinkChange(add=True), PAGE)
+    assert find_created(ado, PAGE.__eq__, began) is None  # Somebody else created it.
+    made = create(bench, new_item())
+    assert find_created(ado, PAGE.__eq__, began) == made.id
+    assert find_created(ado, f"{PAGE}?another".__eq__, began) is None
+    assert find_created(ado, PAGE.__eq__, began + 3600.0) is None
+    bench.people.delete(made.id)
+    assert find_created(ado, PAGE.__eq__, began) is None
+
+
+def test_a_project_is_known_by_its_name_and_its_id(bench: Bench) -> None:
+    ado, number = client_of(bench), bench.project_id("CMMI Works")
+    assert ado.get_project("CMMI Works") == ado.get_project(number)
+    with pytest.raises(NotFound):
+        ado.get_project("Nowhere")
 
 
 def client_of(bench: Bench) -> AdoClient:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from shared.ado.auth import personal_access_token
 from shared.ado.client import LARGEST_BATCH, AdoClient, Project
 from shared.ado.location import find_base_url
+from shared.ado.people import recent_assignees
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Conflict, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.model import Category, Person, State
@@ -44,6 +45,23 @@ def connect(fake: FakeAdo) -> Iterator[Connect]:
 @pytest.fixture
 def ado(connect: Connect) -> AdoClient:
     return connect()
+
+
+# People
+
+
+def test_whoever_is_assigned_lately_is_listed_with_their_name(fake: FakeAdo, ado: AdoClient) -> None:
+    fake.add_item("Checkout", 32, **{"System.AssignedTo": "ann@corp.example"})
+    fake.add_item("Prices", 33)
+    fake.edit(33, **{"System.AssignedTo": "carol@corp.example"})
+    fake.edit(33, **{"System.AssignedTo": ""})
+    [(address, name)] = recent_assignees(ado).items()
+    assert address == "ann@corp.example"
+    assert name == next(each.name for each in fake.catalog.people if each.unique_name == address)
+
+
+def test_where_nobody_is_assigned_nobody_is_listed(ado: AdoClient) -> None:
+    assert recent_assignees(ado) == {}
 
 
 # Listings

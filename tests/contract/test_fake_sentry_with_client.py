@@ -55,6 +55,32 @@ def sentry(fake: FakeSentry, connect: Connect) -> SentryClient:
     return connect(fake)
 
 
+# Who goes by a name
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Ann Archer", [ANN]),
+        (
+            "ann  archer ",
+            [],
+        ),  # Sentry looks for the text as it is; whoever has two blanks is written with one
+        ("ANN ARCHER", [ANN]),
+        ("Ann", []),  # is part of a name
+        ("ann@acme.example", []),  # is an address
+        ("email:ann@acme.example", []),
+    ],
+)
+def test_a_member_is_found_by_their_whole_name(sentry: SentryClient, name: str, found: list[str]) -> None:
+    assert sentry.addresses_under(name) == found
+
+
+def test_all_who_go_by_a_name_are_found(fake: FakeSentry, sentry: SentryClient) -> None:
+    fake.add_member("archer@acme.example", name="Ann Archer")
+    assert sorted(sentry.addresses_under("Ann Archer")) == [ANN, "archer@acme.example"]
+
+
 # How an issue stands
 
 

@@ -249,3 +249,28 @@ def test_whose_claim_was_repeated_has_it_and_nobody_else(table: Table) -> None:
         IdempotencyStore(table).done(ACME, first, "31")
     repeated.done(ACME, second, "32")
     assert repeated.claim(ACME, NAME, OVER) == "32"
+
+
+def test_what_was_begun_and_not_done_is_unfinished(records: IdempotencyStore) -> None:
+    assert not records.is_unfinished(ACME, NAME)
+    claim = claimed(records)
+    assert records.is_unfinished(ACME, NAME)
+    records.done(ACME, claim, "31")
+    assert not records.is_unfinished(ACME, NAME)
+
+
+def test_what_is_left_is_taken_over_at_once_and_in_doubt(records: IdempotencyStore) -> None:
+    records.leave(ACME, claimed(records), NOW + 5.0)
+    assert records.is_unfinished(ACME, NAME)
+    again = claimed(records, NOW + 6.0)
+    assert again.since is not None
+    assert again.since <= NOW
+    records.leave(ACME, again, NOW + 7.0)
+    assert claimed(records, NOW + 8.0).since == again.since
+
+
+def test_what_another_worker_has_taken_over_is_left_to_it(records: IdempotencyStore) -> None:
+    late, current = claimed(records), claimed(records, OVER)
+    records.leave(ACME, late, OVER + 1.0)
+    records.done(ACME, current, "31")
+    assert records.find(ACME, NAME) == "31"

@@ -9,6 +9,7 @@ import pytest
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Forbidden, NotFound, Refused
+from shared.domain.messages import RuleAction
 from shared.domain.model import (
     OUR_ARCHIVE,
     TEAM_ASSIGNEE,
@@ -25,6 +26,7 @@ from shared.sentry.comments import note_of
 from shared.sentry.hook import RESOURCE_HEADER, IssueHint, parse
 from simulator.sentry import FakeSentry, Modes
 from simulator.sentry.gate import ALL_SCOPES
+from simulator.sentry.model import AlertRule
 from tests.doubles.sentry import MemorySentry
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
@@ -210,6 +212,27 @@ def test_a_hook_names_its_issue(bench: Bench) -> None:
     bench.people.resolve("100")
     [body] = bench.deliveries()
     assert parse({RESOURCE_HEADER: "issue"}, body) == IssueHint("100")
+
+
+def test_each_rule_that_fires_tells_what_it_asks_for(bench: Bench) -> None:
+    asked = {"project": "p", "work_item_type": "Bug", "tags": "sentry"}
+    bench.people.rules = [AlertRule("New errors", asked), AlertRule("Many users", {**asked, "tags": ""})]
+    bench.people.fire_rules("100")
+    hints = [parse({RESOURCE_HEADER: "event_alert"}, body) for body in bench.deliveries()]
+    assert hints == [
+        IssueHint("100", action=RuleAction("New errors", "p", "Bug", tags="sentry")),
+        IssueHint("100", action=RuleAction("Many users", "p", "Bug")),
+    ]
+
+
+def test_a_rule_fires_for_what_an_issue_was_merged_into(bench: Bench) -> None:
+    bench.people.rules = [AlertRule("New errors", {"project": "p", "work_item_type": "Bug"})]
+    bench.people.merge("100", into="101")
+    bench.people.fire_rules("100")
+    [body] = bench.deliveries()
+    hint = parse({RESOURCE_HEADER: "event_alert"}, body)
+    assert hint is not None
+    assert hint.issue_id == "101"
 
 
 def test_writing_what_is_there_already_sends_no_hook(bench: Bench) -> None:

@@ -1,9 +1,11 @@
 """Azure DevOps in memory: what the sync asks of it, what people do in it, and the hooks it sends."""
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -33,15 +35,17 @@ from shared.domain.model import (
 )
 from shared.domain.ports import UNSET, Unset
 from simulator.ado.catalog import Catalog, default_catalog
+from simulator.ado.catalog import Project as CatalogProject
 from simulator.ado.errors import Refused as FakeRefused
+from simulator.ado.processes import FIELDS, WorkItemType, default_reason, reasons_for
 from simulator.ado.processes import State as ProcessState
-from simulator.ado.processes import WorkItemType, default_reason, reasons_for
 from simulator.ado.revisions import FeedModes, RevisionLog
 from simulator.ado.text import check_text, check_title
 
 ANN = "ann@corp.example"
 SERVICE = "sync@corp.example"
 BASE_URL = "https://dev.azure.com/fabrikam/"
+_OF_EVERY_TYPE = ("System.Title", "System.State", "System.Description", "System.AreaPath", "System.Tags")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Comment:
 @dataclass
 class _Entry:
     revisions: list[Revision] = field(default_factory=list)
+    created_at: float = 0.0
     is_deleted: bool = False
     comments: list[Comment] = field(default_factory=list)
     relations: list[Relation] = field(default_factory=list)
@@ -103,6 +108,7 @@ class MemoryAdo:
         self.ahead: float | None = None
         # Whether a change of hyperlinks alone makes a revision was not confirmed.
         self.hyperlinks_make_revisions = True
+        self._now = clock
         self._entries: dict[int, _Entry] = {}
         self._names = {person.unique_name: person.name for person in self.catalog.people}
         self._comment_ids = itertools.count(1)
@@ -198,6 +204,10 @@ class MemoryAdo:
         known = {project.name.casefold(): project.id for project in self.catalog.projects.values()}
         return {name: known[name.casefold()] for name in names if name.casefold() in known}
 
+    def get_project(self, name_or_id: str) -> Project:
+        home = self._home(name_or_id)
+        return Project(home.id, home.name)
+
     def projects(self) -> Iterator[Project]:
         return (Project(each.id, each.name) for each in self.catalog.projects.values())
 
@@ -216,11 +226,20 @@ class MemoryAdo:
         params: Any = None,
         headers: Any = None,  # likewise
     ) -> Shape:
-        """Answer what the sync spells as a path: the requests of a discussion, and those of hyperlinks.
+        """Answer what the sync spells as a path: about a discussion, about hyperlinks, and to create an item.
 
         ADO quirk: comments, unlike work items, are only found under their project.
         """
         match path:
+            case (project, "_apis", "wit", "workitemtypes", name, "fields"):
+                return msgspec.convert({"value": _fields_of(self._type(project, name))}, kind)
+            case (project, "_apis", "wit", "workitems", name) if method == "POST" and name.startswith("$"):
+                return self._create(project, name.removeprefix("$"), json, kind)
+            case ("_apis", "wit", "wiql"):
+                return msgspec.convert({"workItems": self._created_by_us(json["query"])}, kind)
+            case ("_apis", "wit", "workitemsbatch"):
+                shown = [self._related(each) for each in json["ids"]]
+                return msgspec.convert({"value": shown}, kind)
             case (project_id, "_apis", "wit", "workItems", work_item_id, "comments", *comment_id):
                 entry = self._live(int(work_item_id))
             case ("_apis", "wit", "workitems", work_item_id):
@@ -275,6 +294,62 @@ class MemoryAdo:
         before = entry.item
         self._append(entry, before, by)
         self.announce(Event("updated", entry.item, before))
+
+    def _home(self, project: str) -> CatalogProject:
+        try:
+            return self.catalog.project(project)
+        except FakeRefused as error:
+            raise NotFound(error.message, kind="project-not-found") from None
+
+    def _type(self, project: str, name: str) -> WorkItemType:
+        found = self._home(project).process.find_type(name)
+        if found is None:
+            raise NotFound(f"VS402323: Work item type {name} does not exist in project {project}")
+        return found
+
+    def _create(self, project: str, name: str, patch: list[dict[str, Any]], kind: type[Shape]) -> Shape:
+        """Create a work item as ``patch`` says; nobody hears of it, since nobody subscribes to that."""
+        fields: dict[str, Any] = {}
+        relations: list[Relation] = []
+        for each in patch:
+            match each["path"].split("/", 2)[1:]:
+                case "fields", reference:
+                    fields[reference] = each["value"]
+                case "relations", "-":
+                    relations.append(msgspec.convert(each["value"], Relation))
+                case what:
+                    raise ValueError(f"the double knows no {what}")
+        found = self._type(project, name)
+        lacking = [each for each in found.required if each.startswith("Custom.") and each not in fields]
+        if lacking:
+            raise Refused("ado", f"TF401320: Rule Error for field {lacking[0]}. Error code: Required")
+        number = max(self._entries, default=0) + 1
+        title = fields["System.Title"]
+        item = self.add_item(title, number, kind=found.name, project=project, actor=SERVICE)
+        if area := fields.get("System.AreaPath"):
+            item = replace(item, area_path=area)
+            self._entries[number].revisions = [Revision(item, SERVICE)]
+        self._entries[number].relations = relations
+        spelled = {"System.WorkItemType": item.work_item_type, "System.State": item.state}
+        return msgspec.convert({"id": number, "rev": 1, "fields": spelled}, kind)
+
+    def _created_by_us(self, query: str) -> list[dict[str, int]]:
+        """Find what our own token created, as the one query does that the sync makes."""
+        moment = re.search(r"\[System\.CreatedBy\] = @me AND \[System\.CreatedDate\] >= '([^']+)'", query)
+        if moment is None:
+            raise ValueError(f"the double knows no query {query}")
+        since = datetime.strptime(moment[1], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+        return [
+            {"id": number}
+            for number, entry in sorted(self._entries.items())
+            if entry.revisions[0].by == SERVICE and entry.created_at >= since and not entry.is_deleted
+        ]
+
+    def _related(self, work_item_id: int) -> dict[str, object] | None:
+        entry = self._entries.get(work_item_id)
+        if entry is None or entry.is_deleted:
+            return None
+        return {"id": work_item_id, "relations": [msgspec.to_builtins(each) for each in entry.relations]}
 
     def _answer_about_relations(self, method: str, entry: _Entry, kind: type[Shape], patch: Any) -> Shape:
         if method == "PATCH":
@@ -351,7 +426,7 @@ class MemoryAdo:
         **fields: str,
     ) -> WorkItem:
         _check(title, is_title=True)
-        home = self.catalog.project(project)
+        home = self._home(project)
         if home.type(kind).disabled:
             raise Refused("ado", f"The work item type {kind} is disabled.")
         item = WorkItem(
@@ -365,7 +440,7 @@ class MemoryAdo:
             area_path=home.name,
             reasons=("New",),
         )
-        self._entries[work_item_id] = _Entry([Revision(item, actor)])
+        self._entries[work_item_id] = _Entry([Revision(item, actor)], self._now())
         self.revision_log.write(work_item_id, item.rev)
         return item
 
@@ -428,6 +503,13 @@ class MemoryAdo:
     def discussion(self, work_item_id: int) -> Sequence[str]:
         """Return the comments of a work item, oldest first."""
         return [each.text for each in self._entries[work_item_id].comments]
+
+    def created(self) -> list[int]:
+        """Return the numbers of the work items that we created, those in the recycle bin included."""
+        return [number for number, entry in self._entries.items() if entry.revisions[0].by == SERVICE]
+
+    def created_at(self, work_item_id: int) -> float:
+        return self._entries[work_item_id].created_at
 
     def hyperlinks(self, work_item_id: int) -> list[tuple[str, str]]:
         """Return the address and the comment of each hyperlink."""
@@ -546,6 +628,20 @@ class MemoryAdo:
                 name = next((shown for known, shown in self._names.items() if known.lower() == label), label)
                 fields["System.AssignedTo"] = f"{name} <{label}>" if "\\" in label else label
         return fields
+
+
+def _fields_of(kind: WorkItemType) -> list[dict[str, object]]:
+    """Return the fields of a type that the sync asks for, as the service lists them."""
+    known = (each for each in FIELDS.values() if each.reference_name in {*kind.required, *_OF_EVERY_TYPE})
+    return [
+        {
+            "referenceName": each.reference_name,
+            "name": each.name,
+            "alwaysRequired": each.reference_name in kind.required,
+            "defaultValue": kind.states[0].name if each.reference_name == "System.State" else None,
+        }
+        for each in known
+    ]
 
 
 def _shown(comment: Comment) -> dict[str, object]:

@@ -26,7 +26,7 @@ from shared.domain.model import (
     Stranger,
 )
 from simulator.sentry.gate import ALL_SCOPES
-from simulator.sentry.model import Modes
+from simulator.sentry.model import AlertRule, Modes
 
 OWNER = "owner@acme.example"
 APPLICATION = "application"
@@ -43,6 +43,14 @@ class Event:
     issue_id: str
     comment_id: str = ""
     comment: SentryComment | None = None
+    rule: AlertRule | None = None
+
+    @property
+    def resource(self) -> str:
+        """Return what the hook is about, as its header names it."""
+        if self.rule is not None:
+            return "event_alert"
+        return "comment" if self.comment_id else "issue"
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class MemorySentry:
         self._commented: dict[str, str] = {}
         self.releases: dict[str, str] = {}
         self.resolved_in: dict[str, ResolveIn] = {}
+        self.rules: list[AlertRule] = []
         self._activity_ids = itertools.count(1)
         self._regressions: dict[str, str] = {}
         self._counts: dict[str, int] = {}
@@ -296,6 +305,12 @@ class MemorySentry:
             regression = str(next(self._activity_ids))
             self._set_status(issue.issue_id, IssueStatus.UNRESOLVED, "sentry", regression)
 
+    def fire_rules(self, issue_id: str) -> None:
+        """Let every saved rule fire for a new event of an issue."""
+        found = self.get_issue(issue_id).issue_id
+        for rule in self.rules:
+            self.announce(Event("triggered", found, rule=rule))
+
     def merge(self, issue_id: str, *, into: str) -> None:
         """Merge one issue into another; no hook is sent."""
         source, target = self.get_issue(issue_id), self.get_issue(into)
@@ -340,9 +355,15 @@ class MemorySentry:
         issue = self._issues.get(event.issue_id)
         if issue is None:
             return None
+        content: dict[str, object]
+        if event.rule is not None:
+            settings = [{"name": name, "value": value} for name, value in event.rule.fields.items()]
+            alert = {"title": event.rule.name, "settings": settings}
+            content = {"event": {"issue_id": issue.issue_id}, "issue_alert": alert}
+            return msgspec.json.encode({"action": event.action, "data": content})
         if event.comment_id:
             said = event.comment or self._comments[event.comment_id]
-            content: dict[str, object] = {
+            content = {
                 "issue_id": int(issue.issue_id),
                 "comment_id": int(event.comment_id),
                 "comment": said.text,

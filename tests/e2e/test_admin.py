@@ -180,7 +180,7 @@ def test_one_cause_is_one_problem_with_its_name_its_links_and_its_next_try(conne
     [shown] = browser.find_all("#troubles > li")
     words = rf"{CAROL} is not known in Sentry since \d\d:\d\d · 2 links · next try \d\d:\d\d"
     assert re.search(words, shown.text)
-    assert "Invite the person" in shown.text
+    assert "Invite them to Sentry" in shown.text
     # Trouble stands above everything else.
     top = browser.run("return document.querySelector('main section').id")
     assert top == "trouble"

@@ -35,6 +35,14 @@ def test_a_line_shows_both_sides_and_whether_they_agree(connected: Page) -> None
     assert str(work_item.get_attribute("href")).endswith(f"/_workitems/edit/{item}")
 
 
+def test_a_line_tells_why_a_work_item_is_done(connected: Page) -> None:
+    connected.pair.configure(archive_reasons=["Duplicate"])
+    _, item = connected.pair.linked()
+    connected.pair.ado.edit(item, **{STATE: "Closed", "System.Reason": "Duplicate"})
+    connected.pair.settle()
+    connected.open().read("Closed (Duplicate)")
+
+
 def paused(page: Page) -> tuple[str, int]:
     """Return a link whose work item was closed while the sync was off, which is on again."""
     issue_id, item = page.pair.linked()
@@ -49,11 +57,11 @@ def paused(page: Page) -> tuple[str, int]:
 def test_what_a_pause_left_apart_is_not_called_good(connected: Page) -> None:
     issue_id, item = paused(connected)
     browser = connected.open()
+    browser.read("inbound off")
     badge = browser.find(f"{connected.line(issue_id, item)} .badge")
     assert badge is not None
     assert badge.text == "apart"
     assert "good" not in str(badge.get_attribute("class"))
-    browser.read("inbound off")
     browser.press(f"Details: {connected.names(issue_id, item)}")
     browser.read("Left apart: the status, since changes in Azure DevOps were not to travel to Sentry.")
     connected.act(f"Sync now: {connected.names(issue_id, item)}")

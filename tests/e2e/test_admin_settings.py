@@ -53,9 +53,12 @@ def test_an_error_goes_away_once_it_was_put_right(page: Page) -> None:
 
 def test_the_switches_stand_in_the_order_of_the_fields_with_their_help(connected: Page) -> None:
     browser = connected.open("Settings")
-    # Behind those of the form stand keys that the form does not know.
-    assert [each.text for each in browser.find_all(".switch label")] == [*SWITCHES, "back_links"]
-    browser.read("A comment on an issue is added to the discussion of its work items.")
+    # Behind those of the form stands one that only the page knows.
+    assert [each.text for each in browser.find_all(".switch label")] == [
+        *SWITCHES,
+        "Show each link on both sides",
+    ]
+    browser.read("A comment on an issue is copied to the discussion of its work items")
 
 
 def test_the_bar_is_there_only_while_something_is_changed(connected: Page) -> None:
@@ -299,6 +302,125 @@ def test_a_mapping_that_cannot_be_checked_is_not_saved_and_not_lost(connected: P
     assert connected.config == before
 
 
+# What kind of done, and how a new work item looks.
+
+
+def test_what_kind_of_done_is_chosen(connected: Page) -> None:
+    browser = mapped(connected, on_resolve="Closed", on_unresolve="Active").open("Settings")
+    browser.choose("When archived, set", "Resolved (Resolved)", inside=connected.project())
+    browser.press("Add reason")
+    browser.type("Duplicate")
+    browser.press("in the next release")
+    browser.press("Show each link on both sides")
+    connected.saved()
+    browser.read(f"Saved: reasons that archive, links on both sides, release, states of {FABRIKAM}.")
+    stored = connected.config
+    assert (stored["archive_reasons"], stored["resolve_in"]) == (["Duplicate"], "next_release")
+    assert [each["on_archive"] for each in stored["status_mapping"].values()] == ["Resolved"]
+    assert stored["back_links"] is True
+    browser.press("Remove reason")
+    browser.choose("When archived, set", "leave it as it is", inside=connected.project())
+    connected.saved()
+    assert connected.config["archive_reasons"] == []
+
+
+def test_a_wrong_kind_of_done_is_said_beside_its_control(connected: Page) -> None:
+    mapping = {"on_resolve": "Closed", "on_unresolve": "Active", "done_states": ["Resolved"]}
+    browser = mapped(connected, **mapping).open("Settings")
+    for reason in ("Duplicate", "duplicate"):
+        browser.press("Add reason")
+        browser.type(reason)
+    browser.press("Save")
+    browser.read("Names 'duplicate' a second time")
+    assert len(browser.find_all("#reasons > div")) == 2
+    assert browser.find("#reasons > div:last-child .error") is not None
+    browser.press_element(browser.find_all("#reasons button")[1])
+    browser.choose("When archived, set", "Resolved (Resolved)", inside=connected.project())
+    browser.press("Save")
+    browser.read("Nothing was saved: correct one error.")
+    assert "is among done_states" in problem(browser, "When archived, set", inside=connected.project())
+
+
+def add_defaults(page: Page, kind: str) -> str:
+    """Press what opens the defaults of a type, and return their selector."""
+    browser = page.browser
+    browser.choose("Set what new work items of a project get", FABRIKAM)
+    browser.press("Add defaults")
+    browser.choose(f"Type of {FABRIKAM}", kind)
+    browser.press("Add type")
+    return f'[data-path="create.{page.pair.ado.project_id(FABRIKAM)}.{kind}"]'
+
+
+def test_what_new_work_items_get_is_chosen_by_project_and_type(connected: Page) -> None:
+    browser = connected.open("Settings")
+    inside = add_defaults(connected, "Bug")
+    browser.fill("Tags", "sentry; web", inside=inside)
+    browser.press("Add field", inside=inside)
+    browser.type("Microsoft.VSTS.Common.Priority", Keys.TAB, "1")
+    connected.saved()
+    browser.read(f"Saved: new work items of {FABRIKAM}.")
+    fields = {"Microsoft.VSTS.Common.Priority": "1"}
+    project = connected.pair.ado.project_id(FABRIKAM)
+    assert connected.config["create"] == {project: {"Bug": {"tags": "sentry; web", "fields": fields}}}
+    # What is loaded again is no change, and its type can be taken away.
+    browser = connected.open("Settings")
+    assert browser.find("#bar") is None
+    assert browser.control("Tags", inside=inside).get_attribute("value") == "sentry; web"
+    browser.press("Remove Bug")
+    connected.saved()
+    assert connected.config["create"] == {}
+
+
+def test_a_default_that_azure_devops_would_not_take_is_said_beside_it(connected: Page) -> None:
+    browser = connected.open("Settings")
+    inside = add_defaults(connected, "Bug")
+    browser.fill("Area", "Nowhere", inside=inside)
+    for name, value in (("Microsoft.VSTS.Common.Priority", "7"), ("Custom.Nothing", "1")):
+        browser.press("Add field", inside=inside)
+        browser.type(name, Keys.TAB, value)
+    browser.press("Save")
+    browser.read("Nothing was saved: correct 3 errors.")
+    assert "is no path of the project" in problem(browser, "Area", inside=inside)
+    assert browser.focused == browser.control("Area", inside=inside)
+    rows = [each.text for each in browser.find_all(f"{inside} fieldset > div > div")]
+    assert "'7' is no value of Priority: choose one of 1, 2, 3, 4" in rows[0]
+    assert "s no field of Bug, by its reference name" in rows[1]
+    assert connected.config["create"] == {}
+
+
+def test_a_value_keeps_its_type_and_a_field_that_is_named_twice_is_refused(connected: Page) -> None:
+    project = connected.pair.ado.project_id(FABRIKAM)
+    stored = {project: {"Bug": {"fields": {"Microsoft.VSTS.Common.Priority": 2}}}}
+    connected.pair.configure(create=stored)
+    browser = connected.open("Settings")
+    inside = f'[data-path="create.{project}.Bug"]'
+    browser.fill("Value", "1", inside=inside)
+    browser.press("Add field", inside=inside)
+    browser.type("microsoft.vsts.common.priority", Keys.TAB, "3")
+    browser.press("Save")
+    browser.read("Names a field a second time")
+    browser.press_element(browser.find_all(f'{inside} [aria-label="Remove field"]')[1])
+    connected.saved()
+    assert connected.config["create"] == {project: {"Bug": {"fields": {"Microsoft.VSTS.Common.Priority": 1}}}}
+
+
+def test_defaults_go_without_the_sync_and_wait_for_azure_devops(connected: Page) -> None:
+    project = connected.pair.ado.project_id(FABRIKAM)
+    connected.pair.configure(issue_sync=False, create={project: {"Bug": {"tags": "sentry"}}})
+    browser = connected.open("Settings")
+    inside = f'[data-path="create.{project}.Bug"]'
+    browser.fill("Tags", "sentry; web", inside=inside)
+    connected.saved()
+    connected.pair.ado.fail_next(20, http_status=503)
+    browser = connected.open("Settings")
+    browser.read("Azure DevOps does not list its projects at this moment.")
+    assert browser.find(inside) is None
+    browser.press("in the next release")
+    connected.saved()
+    assert connected.config["resolve_in"] == "next_release"
+    assert connected.config["create"] == {project: {"Bug": {"tags": "sentry; web"}}}
+
+
 # People.
 
 
@@ -409,8 +531,9 @@ def test_no_key_of_the_document_is_lost_or_hidden(connected: Page) -> None:
 
 def test_comments_the_other_way_are_chosen(connected: Page) -> None:
     browser = connected.open("Settings")
-    browser.choose("Sync Azure DevOps comments to Sentry", "marked")
+    browser.choose("Sync Azure DevOps comments to Sentry", "those that begin with /sentry")
     connected.saved()
+    browser.read("Saved: comments to Sentry.")
     assert connected.config["sync_comments_reverse"] == "marked"
 
 

@@ -1,14 +1,25 @@
 """Work items that fit, by the document, the form and a rule, over HTTP; and what kind of done they are."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
+import azure.functions as func
 import pytest
 
+from functions import outbound_sync
+from shared.domain.messages import OutboundMessage, RuleAction, encode
+from shared.services import Services
+from shared.settings import Settings
+from shared.store.idempotency import ClaimedRecord, IdempotencyStore
+from shared.store.tables import Table
 from simulator.ado.faults import dropped, throttled
 from simulator.ado.items import WorkItem
 from simulator.sentry.components import ComponentFailed
-from tests.e2e.app import Pair, eventually
+from tests.doubles.clock import ShiftedClock
+from tests.e2e.app import SECRETS, Pair, eventually
+from tests.e2e.test_sentry_form import services_on
 
 FABRIKAM, TAILORED = "Fabrikam-Fiber", "Tailored"
 SEVERITY, IMPACT = "Microsoft.VSTS.Common.Severity", "Custom.CustomerImpact"
@@ -277,6 +288,56 @@ def test_the_rule_of_a_merged_issue_finds_what_it_became(connected: Pair) -> Non
     connected.settle()
     [item] = made(connected)
     assert [(each["issue_id"], each["work_item_id"]) for each in connected.links()] == [(other, item.id)]
+
+
+class Died(BaseException):
+    """The worker died."""
+
+
+class DyingRecords(IdempotencyStore):
+    """The records of a worker that dies when it is about to note one result."""
+
+    def __init__(self, table: Table, name: str) -> None:
+        super().__init__(table)
+        self._name = name
+
+    def done(self, organization: str, claim: ClaimedRecord, result: str) -> None:
+        if self._name in claim.key:
+            raise Died
+        super().done(organization, claim, result)
+
+
+class DyingServices(Services):
+    """One more instance of the app, whose worker dies between a write and its record."""
+
+    def __init__(self, pair: Pair, name: str) -> None:
+        super().__init__(Settings({**SECRETS, "AzureWebJobsStorage": pair.app.storage}), time.time)
+        self._dies_at = name
+
+    @cached_property
+    def idempotency(self) -> IdempotencyStore:
+        return DyingRecords(self._table("links"), self._dies_at)
+
+
+@pytest.mark.parametrize("record", ["create-for-", "rule-for-"])
+def test_a_worker_that_dies_between_write_and_record_leaves_one_item(connected: Pair, record: str) -> None:
+    issue_id = new_issue(connected)
+    action = RuleAction(RULE, project_id(connected), "Bug")
+    message = OutboundMessage(connected.slug, issue_id, epoch=connected.organization.epoch, action=action)
+    with pytest.raises(Died):
+        outbound_sync.handle(queued(message), DyingServices(connected, record))
+    [item] = made(connected)
+    clock = ShiftedClock()
+    clock.ahead = 61.0
+    for _ in range(2):  # It was put twice, and the second comes late.
+        outbound_sync.handle(queued(message), services_on(connected.app.storage, clock))
+        assert made(connected) == [item]
+        links = [(each["issue_id"], each["work_item_id"]) for each in connected.links()]
+        assert links == [(issue_id, item.id)]
+
+
+def queued(message: OutboundMessage) -> func.QueueMessage:
+    return func.QueueMessage(body=encode(message))
 
 
 @pytest.mark.long

@@ -44,7 +44,7 @@ def test_what_was_left_apart_is_told_with_its_reason_and_the_way_out(pair: Pair)
     text = told(pair, work_item_id=item)
     assert "was left alone: archived is not done" in text
     assert "is archived in Sentry" in text
-    assert "/copy" in explained(pair, work_item_id=item)["next"]
+    assert f"sentry-ado copy FE-1 {item} --from" in explained(pair, work_item_id=item)["next"]
 
 
 def test_who_is_not_known_is_named(pair: Pair) -> None:
@@ -53,7 +53,8 @@ def test_who_is_not_known_is_named(pair: Pair) -> None:
     eventually(lambda: pair.health(issue_id, item)[1] == "assignee-not-found")
     text = told(pair, issue_id=issue_id)
     assert CAROL in text
-    assert "nobody there has this address" in text
+    assert f"Nobody in the organization has the address {CAROL}" in text
+    assert f"sentry-ado settings edit people.{CAROL}" in text
     assert "tried again at" in explained(pair, issue_id=issue_id)["next"]
 
 
@@ -90,7 +91,7 @@ def test_a_service_that_does_not_answer_keeps_nothing_back(pair: Pair) -> None:
     issue_id, item = pair.connect().linked()
     pair.sentry.fail_next(1, 401)
     text = told(pair, issue_id=issue_id)
-    assert f"Issue {issue_id}: Sentry does not say now how it stands (unauthorized)." in text
+    assert "Issue FE-1: Sentry does not say now how it stands: our credentials are not accepted." in text
     assert f"Work item #{item}" in text
 
 

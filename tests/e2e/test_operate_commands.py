@@ -422,6 +422,31 @@ def test_what_if_names_the_links_that_would_read_differently(both: tuple[Pair, O
     assert operator.run("settings", "what-if", "issue_sync=false").code == 0
 
 
+def test_what_if_knows_why_work_items_are_done_and_writes_nothing(both: tuple[Pair, Operator]) -> None:
+    pair, operator = both
+    (_, duplicate), _ = pair.linked(), pair.linked()
+    pair.ado.edit(duplicate, **{"System.State": "Closed", "System.Reason": "Duplicate"})
+    pair.settle()
+    before, links = config(pair), pair.links()
+    with pair.calls() as calls:
+        said = operator.run("settings", "what-if", 'archive_reasons=["duplicate"]', "-o", "json")
+    assert said.code == 1
+    [found] = said.json
+    assert (found["work_item_id"], found["now"], found["then"]) == (duplicate, "resolved", "ignored")
+    assert {call.split()[0] for call in (*calls.ado, *calls.sentry)} == {"GET"}
+    said = operator.run("settings", "what-if", "resolve_in=next_release")
+    assert (
+        "would be resolved in the next release, not now; now, where its project has no releases" in said.err
+    )
+    project = pair.ado.project_id("Fabrikam-Fiber")
+    create = {project: {"Bug": {"tags": "sentry"}}}
+    said = operator.run("settings", "what-if", f"create={json.dumps(create)}")
+    assert (said.code, "A new Bug of Fabrikam-Fiber would get tags = sentry." in said.err) == (1, True)
+    wrong = {project: {"Bug": {"fields": {"Custom.Nothing": "1"}}}}
+    assert "is no field of Bug" in operator.run("settings", "what-if", f"create={json.dumps(wrong)}").all
+    assert (config(pair), pair.links()) == (before, links)
+
+
 # Move.
 
 

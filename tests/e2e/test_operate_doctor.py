@@ -172,7 +172,7 @@ def test_a_wrong_secret(both: tuple[Pair, Operator], side: str) -> None:
     else:
         pair.deliver({"eventType": "workitem.updated"}, secret="another")
         expect(
-            both, "their secret is not ADO_WEBHOOK_SECRET", "sentry-ado hooks rotate", "deliveries from Azure"
+            both, "their secret is not ADO_WEBHOOK_SECRET", "sentry-ado hooks repair", "deliveries from Azure"
         )
 
 
@@ -226,6 +226,27 @@ def test_an_unknown_person(both: tuple[Pair, Operator]) -> None:
     pair.sentry.add_member(CAROL)
     operator = both[1]
     assert findings(operator.run("doctor", "-o", "json")) == []
+
+
+def test_whoever_has_one_name_and_two_addresses_is_offered_and_not_mapped(
+    both: tuple[Pair, Operator],
+) -> None:
+    """Before anything is linked, as ``connect`` ends with the same examination."""
+    pair, operator = both
+    pair.ado.catalog.add_person("Dora Dean", "dora@corp.example")
+    pair.ado.add_item("Fix login", **{"System.AssignedTo": "dora@corp.example"})
+    pair.sentry.add_member("dora@home.example", name="Dora Dean")
+    said = operator.run("doctor", "-o", "json")
+    [offer] = [each for each in findings(said, "note") if each["check"] == "namesake"]
+    assert (
+        offer["detail"] == "Dora Dean is dora@corp.example in Azure DevOps, and dora@home.example in Sentry"
+    )
+    command = "sentry-ado settings edit people.dora@corp.example dora@home.example"
+    assert offer["cure"] == f"If they are the same person: {command}"
+    assert (said.code, pair.ask("GET", "config").json()["config"]["people"]) == (0, {})
+    assert operator.run(*command.split()[1:], "--yes").code == 0
+    said = operator.run("doctor", "-o", "json")
+    assert [each for each in findings(said, "note") if each["check"] == "namesake"] == []
 
 
 def test_a_renamed_organization(both: tuple[Pair, Operator]) -> None:

@@ -28,7 +28,7 @@ def wipe(pair: Pair) -> None:
 
 def all_of(pair: Pair, path: str, **query: Any) -> list[tuple[str, int, str]]:
     """Send the request until nothing is left, and return what became of each pair."""
-    found, continuation = [], None
+    found, continuation = [], query.pop("continuation", None)
     while True:
         answer = pair.ask("POST", path, params={**query, "continuation": continuation})
         assert answer.status_code == 200, answer.text
@@ -131,7 +131,8 @@ def test_a_rebuild_passes_over_what_is_gone(connected: Pair) -> None:
     assert pairs(connected) == [(issue_id, item)]
 
 
-def test_a_rebuild_goes_on_where_it_was_stopped(connected: Pair) -> None:
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_a_rebuild_goes_on_where_it_was_stopped(connected: Pair, *, is_heard: bool) -> None:
     linked = [linked_by(connected, "api") for _ in range(3)]
     wipe(connected)
     connected.configure(back_links=True)
@@ -139,7 +140,8 @@ def test_a_rebuild_goes_on_where_it_was_stopped(connected: Pair) -> None:
     first = connected.ask("POST", "rebuild").json()
     assert first["stopped"] == "unavailable"
     assert first["continuation"]
-    all_of(connected, "rebuild", continuation=first["continuation"])
+    # Whoever did not hear the answer begins anew.
+    all_of(connected, "rebuild", continuation=first["continuation"] if is_heard else None)
     assert pairs(connected) == sorted(linked)
 
 
@@ -181,6 +183,22 @@ def test_the_links_of_sentrys_own_integration_are_taken_over(
     issue_id, item = linked[0]
     assert (pair.status(issue_id), pair.state(item)) == ("resolved", "New")
     assert shown_on_page(pair, issue_id) == [item]
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_taking_over_goes_on_where_it_was_stopped(
+    built_in: tuple[Pair, list[tuple[str, int]]], *, is_heard: bool
+) -> None:
+    pair, linked = built_in
+    pair.ado.fail_next(1, http_status=503, path=rf"/workitems/{linked[1][1]}")
+    first = pair.ask("POST", "adopt").json()
+    assert first["stopped"] == "unavailable"
+    assert len(pair.links()) < 2
+    found = all_of(pair, "adopt", continuation=first["continuation"] if is_heard else None)
+    assert {outcome for _, _, outcome in found} <= {"linked", "already-linked"}
+    assert pairs(pair) == sorted(linked)
+    pair.settle()
+    assert (pair.status(linked[0][0]), pair.state(linked[0][1])) == ("resolved", "New")
 
 
 def test_what_is_not_taken_over_says_why(connected: Pair) -> None:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from tests.simulation.rules import RULES
 from tests.simulation.schedule import (
     ADO_PEOPLE,
     AFTER_A_WRITE,
@@ -209,6 +210,55 @@ def _comments(seed: int, chance: random.Random) -> Schedule:
     return schedule if chance.random() < 0.4 else _troubled(chance, schedule)
 
 
+def _rules(seed: int, chance: random.Random) -> Schedule:
+    """Rules fire for events, several at once and again and again, while issues are merged and linked."""
+    schedule = _several(seed, chance, chance.choice((1, 1, 2)))
+    if chance.random() < 0.6:
+        schedule = replace(schedule, links=())
+    actions = [_edit(chance, schedule) for _ in range(chance.randint(0, 3))]
+    for _ in range(chance.randint(1, 4)):
+        issue = chance.choice(schedule.issues)
+        fired = [Action("fire", issue, value=chance.choice(("", *RULES)))] * chance.choice((1, 1, 2))
+        if chance.random() < 0.5:
+            fired.append(_meanwhile(chance, schedule, issue))
+        if chance.random() < 0.3:
+            fired.append(Action("fire", issue, value=chance.choice(RULES)))
+        if chance.random() < 0.2:
+            fired.insert(chance.randint(0, len(fired)), CALM)
+        if chance.random() < 0.1:
+            # What a rule made is unlinked at leisure, and the error goes on.
+            made = Action("unlink", issue, max(schedule.items) + 1)
+            fired = [fired[0], Action("pass", value="70"), made, Action("pass", value="10"), fired[0]]
+        actions = list(_inserted(chance, actions, fired))
+    if chance.random() < 0.2:
+        actions = list(_inserted(chance, actions, [_outage(chance)]))
+    schedule = replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2, 3)))
+    if chance.random() < 0.6:
+        schedule = _troubled(chance, schedule)
+    return schedule
+
+
+def _meanwhile(chance: random.Random, schedule: Schedule, issue: str) -> Action:
+    """Draw what somebody does with the issue, or with what a rule has made for it."""
+    made = max(schedule.items) + chance.choice((1, 1, 1, 2))
+    return chance.choice(
+        (
+            Action("merge", issue),
+            Action("link", issue, chance.choice(schedule.items), chance.choice(("", "ado", "sentry"))),
+            Action("unlink", issue, made),
+            Action("delete-item", item=made),
+            Action("delete-issue", issue),
+            Action("set-state", item=made, value="Closed"),
+            Action("assign-item", item=made, value="bob@corp.example"),
+            Action("assign-issue", issue, value="bob@corp.example"),
+            Action("resolve", issue),
+            Action("repoint", value=chance.choice(REPOINTED)),
+            Action("configure", value=chance.choice(CONFIGURATIONS)),
+            Action("disconnect"),
+        )
+    )
+
+
 def _said(chance: random.Random, schedule: Schedule) -> list[Action]:
     """Draw a comment on either side, and perhaps what becomes of it."""
     if chance.random() < 0.4:
@@ -398,6 +448,7 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "crashes": (5, _crashes),
     "outages": (7, _outages),
     "comments": (6, _comments),
+    "rules": (5, _rules),
     "many": (3, _many),
     "connections": (4, _connections),
     "damaged": (3, _damaged),

@@ -45,6 +45,7 @@ class Host:
         # Messages about what somebody changed, and the work items that changed since the reconciler told.
         self._news: set[tuple[str, int]] = set()
         self._partitions: dict[tuple[str, int], str] = {}
+        self._about: dict[tuple[str, int], str] = {}
         self.untold: set[int] = set()
 
     def calm_down(self) -> None:
@@ -74,8 +75,10 @@ class Host:
         if isinstance(event, sentry_double.Event):
             body = world.sentry.hook_body(event)
             if body is not None:
-                resource = "comment" if event.comment_id else "issue"
-                headers = {RESOURCE_HEADER: resource, SIGNATURE_HEADER: sign(body, SENTRY_SECRET).decode()}
+                headers = {
+                    RESOURCE_HEADER: event.resource,
+                    SIGNATURE_HEADER: sign(body, SENTRY_SECRET).decode(),
+                }
                 headers[TIMESTAMP_HEADER] = str(world.now)
                 if _post(sentry_webhook.handle, headers, body, services) == 202 and event.comment_id:
                     world.witness.comments.taken(event)
@@ -111,6 +114,11 @@ class Host:
         if is_news:
             self._news.add((name, number))
         self._partitions[name, number] = task.partition or self._world.partition()
+        match message:
+            case InboundMessage():
+                self._about[name, number] = str(message.work_item_id)
+            case _:
+                self._about[name, number] = message.issue_id
 
     def take_up(self, name: str, number: int) -> None:
         queue = self._world.queues[name].real
@@ -124,6 +132,7 @@ class Host:
         world = self._world
         world.current.carries_news = (name, received.id) in self._news
         world.current.partition = self._partitions[name, received.id]
+        world.current.about = self._about[name, received.id]
         if world.is_traced:
             world.say(
                 world.current.name, f"takes {received.body.decode()} (delivery {received.dequeue_count})"

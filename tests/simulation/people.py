@@ -22,6 +22,7 @@ from shared.store.tables import Delete, Replace
 from tests.simulation.host import MESSAGES_COUNT_FOR
 from tests.simulation.laws import Law
 from tests.simulation.places import HERE, MOVED, SPELLED_OTHERWISE, THERE
+from tests.simulation.rules import rules_of
 from tests.simulation.schedule import Action
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class People:
             "comment-item": self._comment_item,
             "edit-item-comment": self._edit_item_comment,
             "delete-item-comment": self._delete_item_comment,
+            "fire": self._fire,
             "merge": self._merge,
             "delete-issue": lambda action: world.sentry.delete(action.issue),
             "delete-item": self._delete_item,
@@ -179,6 +181,12 @@ class People:
         self._comments += 1
         return f"{self._comments:03d}"
 
+    def _fire(self, action: Action) -> None:
+        """Let an event happen for which one rule fires, or for which all of them do at once."""
+        sentry = self._world.sentry
+        sentry.rules = [each for each in rules_of(self._world.ado) if action.value in {"", each.name}]
+        sentry.fire_rules(action.issue)
+
     def _edit_there(self, action: Action) -> None:
         """Somebody of the other organization edits their own work item, numbered like one of ours."""
         ado = self._world.places[THERE].ado
@@ -238,6 +246,7 @@ class People:
 
     def _list_states(self, unlisted: frozenset[str]) -> None:
         self._world.ado.unlisted = unlisted
+        self._world.witness.facts.forgotten |= unlisted
 
     # Links
 

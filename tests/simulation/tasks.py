@@ -21,7 +21,8 @@ class Task:
     """Something of ours at work; ``observed`` holds the issues as it last read them.
 
     ``answers`` holds those that its writes returned; it decides on them once it is done with a link.
-    ``partition`` is that of the connection that its message was about, "" for whatever has no message.
+    ``partition`` is that of the connection that its message was about, and ``about`` what it names; "" for
+    whatever has no message.
     ``busy`` is how long its own calls have taken so far, ``carries_news`` whether it is about something that
     somebody changed, ``was_troubled`` whether one of its calls went wrong.
     """
@@ -32,6 +33,7 @@ class Task:
     since: float = 0.0
     token: str = ""
     partition: str = ""
+    about: str = ""
     asleep_until: float = 0.0
     began: float = 0.0
     busy: float = 0.0
@@ -57,5 +59,6 @@ class Flight:
 
 def named(event: Event) -> str:
     if isinstance(event, sentry_double.Event):
-        return f"issue {event.issue_id} {event.action}"
+        by = "" if event.rule is None else f" the rule {event.rule.name}"
+        return f"issue {event.issue_id} {event.action}{by}"
     return f"work item {event.item.id} {event.kind} to rev {event.item.rev}"

@@ -530,3 +530,184 @@ def test_a_deletion_that_no_hook_told_is_news_to_a_link_that_is_not_well() -> No
         strays=((4, "lost"),),
     )
     assert complaints(schedule) == []
+
+
+def test_a_state_that_the_process_does_not_list_is_not_known_to_be_removed() -> None:
+    """Work item 33 is set to Removed, and its process lists that state no more; its issue is assigned.
+
+    Nobody can know what the state counts as. It holds up the status alone, so the assignee is carried over.
+    """
+    schedule = Schedule(
+        seed=1795912810,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 32), ("100", 33)),
+        settings=(),
+        actions=(
+            Action("assign-issue", issue="100", value="ann@home.example"),
+            Action("set-state", item=33, value="Removed"),
+            Action("forget-state", value="Removed"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_worker_of_an_ended_connection_takes_nothing_away_that_the_next_one_shows() -> None:
+    """A worker about to show the link of issue 101 and item 31 stands still for two minutes.
+
+    Meanwhile the organization is disconnected, connected again, and the two are linked again and shown. The
+    worker woke, found its link gone, and took away what the new one shows.
+    """
+    schedule = Schedule(
+        seed=1795926997,
+        workers=3,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 32), ("101", 31)),
+        settings=(),
+        actions=(
+            Action("resolve", issue="101"),
+            Action("disconnect"),
+            Action("connect", value="here"),
+            Action("link", issue="101", item=31),
+        ),
+        troubles=((3, "frozen-after"),),
+    )
+    assert complaints(schedule) == []
+
+
+def test_what_a_rule_made_for_an_issue_that_was_merged_meanwhile_shows_it_once() -> None:
+    """A rule's item is created for issue 100, which becomes 101 before the two are linked.
+
+    The link was made under the new id and knew nothing of the old one. So the item, which shows issue 100 as
+    what it was made for, was given a second hyperlink.
+    """
+    schedule = Schedule(
+        seed=0,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("set-state", item=31, value="Active"),
+            Action("fire", issue="100"),
+            Action("fire", issue="101", value="By name"),
+            Action("fire", issue="100", value="Many users"),
+            Action("merge", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_what_a_rule_made_is_linked_though_another_rule_was_quicker_after_the_merge() -> None:
+    """A rule's item is created for issue 100, and Azure DevOps is away before it is linked. 100 becomes 101.
+
+    A rule fires for 101 and makes an item of its own, since nothing tells of the merge. When the message for
+    100 came back, it found its issue linked, and left the first item alone for good.
+    """
+    schedule = Schedule(
+        seed=0,
+        workers=3,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="100"),
+            Action("resolve", issue="101"),
+            Action("fire", issue="101", value="By name"),
+            Action("fire", issue="100", value="Many users"),
+            Action("merge", issue="100"),
+            Action("set-state", item=33, value="Closed"),
+            Action("fire", issue="101"),
+            Action("resolve", issue="101"),
+            Action("outage", value="ado silent 900"),
+        ),
+    )
+    runs = (World(replace(schedule, seed=order)).run() for order in range(10))
+    assert [each for each in runs if each] == []
+
+
+def test_what_a_rule_made_and_linked_before_the_merge_is_linked_once() -> None:
+    """The worker that linked a rule's item fails to say so, and the issue is merged before another looks.
+
+    That one linked the item under the new id as well. As the old link followed, it met the new one and ended,
+    and took away what showed that the item was made for the issue.
+    """
+    schedule = Schedule(
+        seed=1,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(Action("fire", issue="100", value="New errors"), CALM, Action("merge", issue="100")),
+        troubles=((20, "fails"),),
+    )
+    runs = [World(replace(schedule, troubles=((call, "fails"),))).run() for call in range(10, 30)]
+    assert [each for each in runs if each] == []
+
+
+def test_an_item_that_is_closed_before_it_is_linked_resolves_its_issue() -> None:
+    """Somebody closes what a rule has just created, before the two are linked.
+
+    They were linked as they stood, like two that a person links, and differed from then on.
+    """
+    schedule = Schedule(
+        seed=106,
+        workers=2,
+        second_kind=("Störung", "Tailored"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="101", value="Many users"),
+            Action("fire", issue="101", value="Many users"),
+            Action("fire", issue="100", value="By name"),
+            Action("assign-issue", issue="100", value="bob@corp.example"),
+            Action("set-state", item=33, value="Closed"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_regression_is_told_though_its_issue_was_merged_meanwhile() -> None:
+    """Issue 100 happens again, both its items are reopened, and it becomes 101 at that moment.
+
+    The message that was to tell them looked for the links under the new id only, to which they had not
+    moved yet, and took them for unlinked.
+    """
+    schedule = Schedule(
+        seed=10,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 31), ("100", 32)),
+        settings=("sync_comments=on",),
+        actions=(
+            Action("resolve", issue="100"),
+            Action("rest"),
+            Action("regress", issue="100"),
+            Action("comment", issue="101"),
+            Action("comment", issue="101"),
+            Action("merge", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_worker_creates_nothing_for_a_connection_that_was_ended_meanwhile() -> None:
+    """Somebody disconnects the organization while a rule's message is at work, for which an item was made.
+
+    The records of that went first. So the worker found none, and created another item.
+    """
+    schedule = Schedule(
+        seed=4,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="100", value="By name"),
+            CALM,
+            Action("fire", issue="100", value="By name"),
+            Action("disconnect"),
+        ),
+    )
+    runs = (World(replace(schedule, seed=order)).run() for order in range(30))
+    assert [each for each in runs if each] == []

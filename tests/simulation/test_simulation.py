@@ -7,6 +7,7 @@ import pytest
 
 from tests.simulation.drawing import THEMES, drawn
 from tests.simulation.schedule import (
+    CALM,
     LAGS,
     LOST_TOKENS,
     OUTAGES,
@@ -96,6 +97,40 @@ def test_any_trouble_with_any_call_of_one_edit_is_survived(trouble: str, workers
         world = World(replace(QUIET, workers=workers, troubles=((call, trouble),)))
         assert (call, world.run()) == (call, [])
         assert world.ado.item(31).state == "Closed"
+
+
+FIRED = replace(QUIET, links=(), actions=(Action("fire", "100", value="New errors"),))
+
+
+@pytest.mark.parametrize("trouble", sorted(set(TROUBLES)))
+def test_any_trouble_with_any_call_of_a_rule_leads_to_one_item_that_is_linked(trouble: str) -> None:
+    undisturbed = World(FIRED)
+    assert undisturbed.run() == []
+    # The hook takes the first two, and what was not taken is nobody's.
+    for call in range(2, min(undisturbed.calls, 32)):
+        world = World(replace(FIRED, troubles=((call, trouble),)))
+        assert (call, world.run(), world.ado.created()) == (call, [], [33])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("trouble", sorted(set(TROUBLES)))
+@pytest.mark.parametrize(
+    "then",
+    [
+        (CALM, Action("merge", "100")),
+        (CALM, Action("merge", "100"), Action("fire", "101", value="Many users")),
+        (CALM, Action("unlink", "100", 33), Action("pass", value="900"), *FIRED.actions),
+        (CALM, Action("set-state", item=33, value="Closed")),
+        (CALM, Action("delete-item", item=33), Action("pass", value="900"), *FIRED.actions),
+    ],
+    ids=["merged", "merged and fired", "unlinked", "closed", "deleted"],
+)
+def test_whatever_a_person_does_when_a_worker_for_a_rule_met_trouble(
+    then: tuple[Action, ...], trouble: str
+) -> None:
+    schedule = replace(FIRED, actions=(*FIRED.actions, *then))
+    for call in range(2, 32):
+        assert (call, World(replace(schedule, troubles=((call, trouble),))).run()) == (call, [])
 
 
 # What no hook told: an edit on each side, of which nobody hears.

@@ -55,7 +55,7 @@ def _how_it_stands(world: World) -> Iterable[str]:
             yield f"Sentry issue {issue_id}{merged}: {issue.status}, {_person(issue.assignee)}"
         except NotFound:
             yield f"Sentry issue {issue_id}: deleted"
-    for work_item_id in world.schedule.items:
+    for work_item_id in (*world.schedule.items, *world.ado.created()):
         item = world.ado.item(work_item_id)
         deleted = ", deleted" if world.ado.is_deleted(work_item_id) else ""
         yield (

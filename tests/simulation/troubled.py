@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from shared.ado.answers import WorkItemAnswer
 from shared.ado.client import Project
 from shared.domain.decoding import Shape
 from shared.domain.errors import Conflict, SyncError, Throttled, Unauthorized, Unavailable
@@ -63,6 +64,7 @@ class Stage(Protocol):
     def wrote_item(self, place: Place, before: WorkItem, after: WorkItem) -> None: ...
     def revised(self) -> None: ...
     def commented(self, work_item_id: int, html: str) -> None: ...
+    def created(self, place: Place, work_item_id: int, addresses: Collection[str]) -> None: ...
     def noted(self, text: str) -> None: ...
     def put(self, name: str, number: int, message: Message) -> None: ...
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None: ...
@@ -210,6 +212,12 @@ class TroubledAdo:
         self._finish(trouble)
         return item
 
+    def get_project(self, name_or_id: str) -> Project:
+        trouble = self._stage.before_call(ADO, f"GET project {name_or_id}")
+        project = self._ado.get_project(name_or_id)
+        self._finish(trouble)
+        return project
+
     def projects(self) -> Iterator[Project]:
         trouble = self._stage.before_call(ADO, "GET projects")
         self._finish(trouble)
@@ -233,16 +241,19 @@ class TroubledAdo:
         params: Any = None,
         headers: Any = None,  # likewise
     ) -> Shape:
-        """Make one of the calls about a discussion, or about hyperlinks."""
-        trouble = self._stage.before_call(ADO, f"{method} {about}")
-        of_hyperlinks = path[0] == "_apis"
-        number = int(path[3] if of_hyperlinks else path[4])
-        self._stage.verify_allowed(f"item {number}", writes=method != "GET")
+        """Make one of the calls about a discussion, about hyperlinks, or to create a work item."""
+        trouble = self._stage.before_call(ADO, f"{method} {about or path[-1]}")
+        named = next((each for each in path if each.isdecimal()), None)
+        if named is not None:
+            self._stage.verify_allowed(f"item {named}", writes=method != "GET")
         answer = self._ado.call(method, path, kind, about=about, missing=missing, json=json, params=params)
-        if of_hyperlinks and method == "PATCH":
+        if named is not None and method == "PATCH" and path[0] == "_apis":
             self._stage.revised()
-        elif method in {"POST", "PATCH"}:
-            self._stage.commented(number, json["text"])
+        elif named is not None and method in {"POST", "PATCH"}:
+            self._stage.commented(int(named), json["text"])
+        elif path[-1].startswith("$") and isinstance(answer, WorkItemAnswer):
+            shown = [each["value"]["url"] for each in json if each["path"] == "/relations/-"]
+            self._stage.created(self._place, answer.id, shown)
         self._finish(trouble)
         return answer
 

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -367,6 +367,11 @@ class World:
             self.witness.comments.stood_still(html, work_item_id)
         self._after_write(ADO)
 
+    def created(self, place: Place, work_item_id: int, addresses: Collection[str]) -> None:
+        self.witness.connections.asked_for(place.organization, work_item_id)
+        self.witness.created.made(place.ado, work_item_id, addresses, self.current)
+        self._after_write(ADO)
+
     def noted(self, text: str) -> None:
         task = self.current
         if self.now - task.began > SLOW:
@@ -383,6 +388,7 @@ class World:
 
     def put(self, name: str, number: int, message: Message) -> None:
         self.host.was_put(name, number, message)
+        self.witness.created.put(message)
 
     def stored(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         self.witness.stored(self.current, table, partition, operations)
@@ -402,6 +408,7 @@ class World:
         organization = self.organization()
         self.is_connected = organization is not None
         if organization is None:
+            self.witness.created.disconnected()
             return
         before, self._configuration = self._configuration, organization.configuration
         partition, self._partition = self._partition, escaped(organization.scope)

@@ -148,6 +148,7 @@ class WorkItemEnd(Exact):
     state: str
     status: IssueStatus | None
     assignee: str | None
+    reasons: list[str] | None
 
 
 class ListedLink(Link):
@@ -157,6 +158,7 @@ class ListedLink(Link):
     detail: str | None
     since: str | None
     due: str | None
+    synced_at: str | None
     sides: Sides | None
     apart: list[Apart]
     differ: list[str]
@@ -294,6 +296,7 @@ class WorkItem(Exact):
     url: str
     state: str
     assignee: str | None
+    reasons: list[str] | None
 
 
 class Explanation(Exact):

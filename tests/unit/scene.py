@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
+from shared.ado.answers import WorkItemAnswer
 from shared.ado.client import Project
 from shared.domain.configuration import Configuration
 from shared.domain.decoding import Shape
@@ -93,6 +94,9 @@ class WatchedAdo:
     def web_url(self, project_id: str, work_item_id: int) -> str:
         return self.real.web_url(project_id, work_item_id)
 
+    def work_item_from(self, answer: WorkItemAnswer) -> WorkItem:
+        return self.real.work_item_from(answer)
+
     def instance_id(self) -> str:
         with self._one("instance_id"):
             return self.real.instance_id()
@@ -146,8 +150,8 @@ class WatchedAdo:
             return self.real.find_project_ids(names)
 
     def call(self, method: str, path: tuple[str, ...], kind: type[Shape], **sent: Any) -> Shape:
-        """Make a call about a discussion, named by its method and what it is about."""
-        with self._one(f"{method} {'comment' if path[-1].isdigit() else 'comments'}"):
+        """Make a call that is spelled as a path, named by its method and what the path ends with."""
+        with self._one(f"{method} {'comment' if path[-1].isdigit() else path[-1]}"):
             return self.real.call(method, path, kind, **sent)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Each report on the page of reports, and each threat on that of security, is held by a test that exists."""
+"""Each report, each threat, and each feature under each fault is held by a test that exists."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE, THREATS = (
-    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("field_reports.md", "security.md")
+PAGE, THREATS, FAULTS = (
+    (ROOT / "docs" / name).read_text(encoding="utf-8")
+    for name in ("field_reports.md", "security.md", "reliability.md")
 )
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
@@ -17,9 +18,15 @@ def is_there(path: str, name: str) -> bool:
     return source.is_file() and f"\ndef {name}(" in source.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", [PAGE, THREATS], ids=["reports", "threats"])
+@pytest.mark.parametrize("page", [PAGE, THREATS, FAULTS], ids=["reports", "threats", "faults"])
 def test_every_test_that_the_page_names_is_there(page: str) -> None:
     assert [each for each in NAMED.findall(page) if not is_there(*each)] == []
+
+
+def test_every_feature_names_a_test_for_each_fault() -> None:
+    _, _, table = FAULTS.partition("| | killed | twice | late | unheard |")
+    rows = [line for line in table.split("\n\n")[0].splitlines() if "`" in line]
+    assert [len(NAMED.findall(row)) for row in rows] == [4] * 11
 
 
 def test_every_threat_of_the_list_names_its_test() -> None:

@@ -152,7 +152,7 @@ CALLS: list[Callable[[AdoClient, SentryClient], Any]] = [
     lambda ado, _: ado.places("Web", "areas"),
     lambda ado, _: patch_for(ado, NewWorkItem("Web", "Bug", "t", "d")),
     lambda ado, _: create_work_item(ado, NewWorkItem("Web", "Bug", "t", "d"), []),
-    lambda ado, _: find_created(ado, "https://sentry.io/", 0.0),
+    lambda ado, _: find_created(ado, "https://sentry.io/".__eq__, 0.0),
     lambda ado, _: add_comment(ado, "Web", ITEM, "text"),
     lambda ado, _: find_comment_with(ado, "Web", ITEM, "https://sentry.io/"),
     lambda ado, _: edit_comment(ado, "Web", ITEM, 7, "text"),

@@ -27,6 +27,7 @@ from shared.domain.rules.problems import (
     MISSING_SETTING,
     NAMES,
     ORGANIZATION_NOT_FOUND,
+    PEOPLE,
     SUBSCRIPTIONS,
     UNAUTHORIZED,
     Trouble,
@@ -34,7 +35,8 @@ from shared.domain.rules.problems import (
 from shared.domain.subscriptions import HookEvent, HookState
 from shared.domain.traffic import Counts
 
-CLOCK, SCOPE_MISSING, HOOK, MAPPING, PEOPLE = "clock", "scope-missing", "hook", "mapping", "people"
+CLOCK, SCOPE_MISSING, HOOK, MAPPING = "clock", "scope-missing", "hook", "mapping"
+NAMESAKE = "namesake"
 STORAGE, POISON, TEST_EVENT, ROTATION, TOKEN_EXPIRY = (
     "storage",
     "poison-queue",
@@ -188,8 +190,8 @@ def about_clock(area: Area, whose: str, off: float | None, side: Side | None) ->
     yield problem(
         area,
         CLOCK,
-        f"the app's clock is {duration(abs(off))} {way} that of {whose}: tokens and signatures are refused, "
-        "and times mislead",
+        f"the app's clock is {duration(abs(off))} {way} that of {whose}: times mislead, and tokens, "
+        "certificates and signatures may be refused",
         "Set the clock of the machine that is wrong, and let it keep time (NTP: timedatectl set-ntp true). "
         f"In Azure the app's clock is right: then it is the clock of {whose}.",
         side,
@@ -374,7 +376,7 @@ _PROOFS = {
 }
 _PROOFS_AGAIN = {
     Side.ADO: (
-        "sentry-ado hooks rotate makes the subscriptions anew with the secret of the app. By hand: set the "
+        "sentry-ado hooks repair makes the subscriptions anew with the secret of the app. By hand: set the "
         "password of each subscription to ADO_WEBHOOK_SECRET."
     ),
     Side.SENTRY: (
@@ -403,10 +405,13 @@ def about_door(side: Side, counts: Counts) -> Finding:
     return note(
         area,
         "deliveries",
-        f"nothing has come from {name} for a week",
-        "Change something on a linked one there; if nothing comes, look at the hooks of that side.",
+        f"nothing has come from {name} yet, or for a week",
+        f"Change the {_CHANGEABLE[side]} there; if nothing comes, look at the hooks of that side.",
         side,
     )
+
+
+_CHANGEABLE = {Side.ADO: "state of a linked work item", Side.SENTRY: "status of a linked issue"}
 
 
 # States
@@ -446,12 +451,14 @@ def _about_mapping(
         name = names.get(project_id, project_id)
         for path, wrong in mapping_errors(configuration, project_id, types).items():
             key = path.partition(f"{project_id}")[2].lstrip(".")
+            kinds = [kind for kind in types if f".types.{kind}." in f"{path}."] or types
+            known = ", ".join(sorted({state.name for kind in kinds for state in types[kind]}))
             yield problem(
                 Area.STATES,
                 MAPPING,
                 f"the mapping of {name} is broken: {key}: {wrong}",
-                "A state was renamed or removed in Azure DevOps. Choose one that there is: sentry-ado "
-                f"settings edit {path}",
+                f"A state was renamed or removed in Azure DevOps. Choose one that there is ({known}) under "
+                f"Settings on the admin page, or: sentry-ado settings edit {path}",
                 Side.ADO,
             )
 
@@ -497,6 +504,18 @@ def about_people(unknown_ones: Mapping[str, int], looked_at: int, left_out: int)
             PEOPLE,
             f"{many} not asked for",
             "sentry-ado links shows whom it concerns.",
+            Side.SENTRY,
+        )
+
+
+def about_namesakes(found: Mapping[str, str], names: Mapping[str, str]) -> Iterator[Finding]:
+    """Offer to map whom both services know by one name and by two addresses; nobody is mapped unasked."""
+    for key, address in sorted(found.items()):
+        yield note(
+            Area.PEOPLE,
+            NAMESAKE,
+            f"{names[key]} is {key} in Azure DevOps, and {address} in Sentry",
+            f"If they are the same person: sentry-ado settings edit people.{key} {address}",
             Side.SENTRY,
         )
 

@@ -80,3 +80,20 @@ def as_if_edited(ends: Ends, side: Side) -> Ends:
     is_archived = ends.item.status is IssueStatus.IGNORED
     other = IssueStatus.UNRESOLVED if is_archived else IssueStatus.IGNORED
     return replace(ends, item=ItemSide(ends.item.rev - 1, "", other, NOT_SEEN))
+
+
+def as_if_created(ends: Ends) -> Ends:
+    """Return the ends that would have been seen when the item was created: both open, and nobody's.
+
+    Whatever became of either since is news to the link. Being archived is neither open nor done.
+    """
+    issue, item = ends.issue, ends.item
+    if issue.status is IssueStatus.RESOLVED:
+        issue = replace(issue, status=IssueStatus.UNRESOLVED)
+    if issue.assignee is not None:
+        issue = replace(issue, assignee=NOT_SEEN)
+    if item.status in {IssueStatus.RESOLVED, IssueStatus.IGNORED} and not item.removed:
+        item = replace(item, rev=item.rev - 1, state="", status=IssueStatus.UNRESOLVED, reasons=None)
+    if item.assignee is not None:
+        item = replace(item, assignee=NOT_SEEN)
+    return Ends(issue, item)

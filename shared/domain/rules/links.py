@@ -1,6 +1,9 @@
 """Links that need somebody: grouped by their cause, each with its cure."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
 
 from shared.domain import untrusted
 from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
@@ -14,10 +17,12 @@ from shared.domain.model import (
     Person,
     Side,
 )
-from shared.domain.rules.problems import Trouble
+from shared.domain.reasons import why
+from shared.domain.rules.problems import NAMES, PEOPLE, Trouble
 
-_CURES = {
+CURES = {
     WORK_ITEM_GONE: "Restore the work item in Azure DevOps, or remove the link.",
+    "project-not-found": "Give the app's token or identity access to the project that the work item is in.",
     ISSUE_GONE: "Remove the link: the issue was deleted in Sentry, or its project is out of the app's reach.",
     "refused": "See the link's detail: change what the other side forbids, then sync the link again.",
     ASSIGNEE_NOT_FOUND: "Invite the person to the other service, or map the address under People.",
@@ -26,8 +31,10 @@ _CURES = {
     "no-such-state": "Map the status to a state of the work item's type.",
     STATE_UNREACHABLE: "Allow a move to such a state in the process, or map the status to one within reach.",
     "flapping": "Find the rule or the other sync that keeps changing the link back, and switch it off.",
-    "forbidden": "Give the app's token or identity access to this issue or work item.",
-    "unauthorized": "Renew the app's token; every link is tried again within the hour.",
+    "forbidden": "Give the app's token or identity access to this issue or work item, and the scopes that "
+    "docs/permissions.md names.",
+    "unauthorized": "Renew the token that is refused (ADO_PAT or SENTRY_TOKEN); each link is tried again "
+    "within the hour.",
     "missing-setting": "Set it in the app's settings.",
     **untrusted.CURES,
     "unavailable": "Nothing, if the service is down: the links are tried again by themselves.",
@@ -49,7 +56,7 @@ _SIDES = {
 
 
 def cure_of(reason: str) -> str:
-    return _CURES.get(reason, _OTHERWISE)
+    return CURES.get(reason, _OTHERWISE)
 
 
 def link_troubles(links: Iterable[IssueLink]) -> list[Trouble]:
@@ -61,10 +68,75 @@ def link_troubles(links: Iterable[IssueLink]) -> list[Trouble]:
     found = []
     for (reason, about), each in sorted(groups.items(), key=lambda group: -len(group[1])):
         many = "1 link" if len(each) == 1 else f"{len(each)} links"
-        what = f"{about} {_ABOUT_PEOPLE[reason]}" if about else each[0].health.detail
+        what = f"{about} {_ABOUT_PEOPLE[reason]}" if about else _what(reason, each)
         since = min(link.health.since for link in each)
-        found.append(Trouble(reason, _side(each[0]), f"{many}: {what}", cure_of(reason), since))
+        found.append(Trouble(reason, _side(each[0]), f"{many}: {what}", cure_for(each[0]), since))
     return found
+
+
+def _what(reason: str, links: Iterable[IssueLink]) -> str:
+    """Return what keeps links from being settled: a sentence, and what was said of it if that is one thing.
+
+    Of a request that failed its address is left out; the link's own detail has it.
+    """
+    sentence = why(reason).removesuffix(".")
+    said = {_REQUEST.sub("", link.health.detail) for link in links if reason not in _SAYS_NO_MORE}
+    more = f" ({said.pop()})" if len(said) == 1 and said != {""} else ""
+    return f"{sentence[0].lower()}{sentence[1:]}{more}"
+
+
+# "GET https://…: HTTP 403: " before what the service said of it.
+_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: (HTTP \d+(: |$))?")
+# What is said beside these is our own, and tells the same again.
+_SAYS_NO_MORE = frozenset({"unauthorized", "throttled", WORK_ITEM_GONE, ISSUE_GONE})
+
+
+def cure_for(link: IssueLink) -> str:
+    """Return what cures a link; whom it is about, if it is about a person, is named."""
+    person = _about(link)
+    if not person:
+        return cure_of(link.health.reason)
+    is_known_to_ado = link.owed is Side.SENTRY
+    service = NAMES[link.owed] if link.owed else "the other service"
+    how = f"map {person} under People on the admin page" + (
+        f", or: sentry-ado settings edit people.{person}." if is_known_to_ado else "."
+    )
+    if link.health.reason == ASSIGNEE_AMBIGUOUS:
+        return f"Say which account is theirs: {how}"
+    return f"Invite them to {service}, or {how}"
+
+
+def joined(troubles: Sequence[Trouble], of_links: Sequence[Trouble]) -> list[Trouble]:
+    """Return the problems of an organization and of its links, each cause once.
+
+    Links that wait for what is a problem of the organization are counted there.
+    """
+    causes = {each.kind for each in troubles} & _SHARED
+    waiting = {each.kind: each.detail.partition(":")[0] for each in of_links if each.kind in causes}
+    told = [
+        replace(each, detail=f"{each.detail}; {waiting[each.kind]} affected")
+        if each.kind in waiting
+        else each
+        for each in troubles
+    ]
+    return [
+        *told,
+        *(each for each in of_links if each.kind not in causes),
+    ]
+
+
+def without_told(examined: Iterable[Trouble], ill: Iterable[IssueLink]) -> list[Trouble]:
+    """Leave out of what an examination found the people whom links that need somebody tell of."""
+    people = {_about(each) for each in ill if each.health.word is HealthWord.ATTENTION} - {""}
+    return [
+        each
+        for each in examined
+        if each.kind != PEOPLE or not any(each.detail.startswith(f"{person},") for person in people)
+    ]
+
+
+# Problems that an organization and its links have for one cause.
+_SHARED = frozenset({"unauthorized", "missing-setting"})
 
 
 def _about(link: IssueLink) -> str:

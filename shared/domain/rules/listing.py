@@ -4,7 +4,12 @@ import msgspec
 
 from shared.domain.configuration import Configuration
 from shared.domain.model import HealthWord, IssueLink, Person
+from shared.domain.rules.apart import REASONS as REASONS_APART
 from shared.domain.rules.apart import Sides, apart, sides
+from shared.domain.rules.links import CURES
+
+# Every reason that a link may have: of its health, or of a field in which both sides differ.
+REASONS = REASONS_APART | CURES.keys()
 
 
 class Filter(msgspec.Struct, frozen=True):

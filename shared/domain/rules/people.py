@@ -1,5 +1,7 @@
 """Who is who: the assignee on one side that corresponds to an assignee on the other."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from shared.domain.configuration import Configuration
@@ -19,6 +21,29 @@ class Acquaintance(msgspec.Struct, frozen=True):
 
 
 NO_MORE = Acquaintance()
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Tell whether two names are written alike, but for case and blanks; an address is no name."""
+    first, second = (" ".join(each.casefold().split()) for each in (one, other))
+    return first == second != "" and "@" not in first
+
+
+def namesakes(assigned: Mapping[str, str], members: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return who of Azure DevOps may be who in Sentry: of each name there is one on either side.
+
+    ``assigned`` are names by address or account, ``members`` addresses in Sentry by the name they go by.
+    """
+    alone = {
+        key: name
+        for key, name in assigned.items()
+        if sum(is_same_name(name, other) for other in assigned.values()) == 1
+    }
+    return {
+        key: members[name][0]
+        for key, name in alone.items()
+        if len(members.get(name, ())) == 1 and members[name][0] != key
+    }
 
 
 def in_sentry(configuration: Configuration, assignee: Assignee) -> Assignee:

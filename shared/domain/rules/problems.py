@@ -7,7 +7,7 @@ import msgspec
 from shared.domain.errors import OrganizationGone
 from shared.domain.model import Side
 from shared.domain.problems import Problem
-from shared.domain.traffic import HOUR, Counts, Hour
+from shared.domain.traffic import HOUR, Counts, Hour, unexplained
 from shared.domain.untrusted import CURES
 
 # Fewer refusals than that in an hour are a stranger's, or somebody's typing error.
@@ -15,7 +15,7 @@ REFUSED_IN_AN_HOUR = 5
 DELIVERIES_REFUSED, CHANGES_UNTOLD, NOT_CONNECTED = "deliveries-refused", "changes-untold", "not-connected"
 UNAUTHORIZED, FORBIDDEN, OTHER_ORGANIZATION = "unauthorized", "forbidden", "other-organization"
 ORGANIZATION_NOT_FOUND, MISSING_SETTING = "organization-not-found", "missing-setting"
-SUBSCRIPTIONS, UNREADABLE = "subscriptions", "unreadable-rows"
+SUBSCRIPTIONS, UNREADABLE, PEOPLE = "subscriptions", "unreadable-rows", "people"
 PART_FAILED = "-failed"  # behind the name of a part of the reconciler's runs
 NAMES = {Side.ADO: "Azure DevOps", Side.SENTRY: "Sentry"}
 
@@ -39,15 +39,17 @@ class Facts(msgspec.Struct, frozen=True):
     """What is known of an organization, and judged here.
 
     ``parts`` are the problems of the reconciler's parts, ``refusing`` the sides that did not accept our
-    credentials lately, ``forbidding`` since when a side forbids everything, ``foreign`` how many deliveries
-    were another organization's, ``hours`` what arrived by the number of the hour. ``is_watched`` says that
-    the subscriptions were looked at, ``subscriptions`` what is wrong with them. ``known`` is since when each
-    problem is known. ``examined`` is what the last examination found.
+    credentials lately, ``gone`` those that knew no such organization, ``forbidding`` since when a side
+    forbids everything, ``foreign`` how many deliveries were another organization's, ``hours`` what arrived by
+    the number of the hour. ``is_watched`` says that the subscriptions were looked at, ``subscriptions`` what
+    is wrong with them. ``known`` is since when each problem is known. ``examined`` is what the last
+    examination found.
     """
 
     now: float
     parts: Mapping[str, Problem] = {}
     refusing: frozenset[Side] = frozenset()
+    gone: frozenset[Side] = frozenset()
     forbidding: Mapping[Side, float] = {}
     foreign: int = 0
     hours: Mapping[int, Hour] = {}
@@ -98,14 +100,19 @@ _CREDENTIALS = {
         "that docs/permissions.md names."
     ),
 }
+_OR_MISSPELLED = "it was renamed, deleted, or is misspelled"
+_CORRECT = (
+    "Write the right one under Connection on the admin page, or: sentry-ado settings edit {}. The links "
+    "stay, if it is the same organization."
+)
 _ADDRESSES = {
     Side.ADO: (
-        "Azure DevOps knows no organization at ado_url",
-        "Correct ado_url in the organization's document.",
+        f"Azure DevOps knows no organization at ado_url: {_OR_MISSPELLED}",
+        _CORRECT.format("ado_url"),
     ),
     Side.SENTRY: (
-        "Sentry knows no organization by the name in sentry_organization",
-        "Correct sentry_organization, or sentry_url, in the organization's document.",
+        f"Sentry knows no organization of this name: {_OR_MISSPELLED}",
+        _CORRECT.format("sentry_organization"),
     ),
 }
 
@@ -119,8 +126,7 @@ def _unanswered(facts: Facts) -> Iterator[Trouble]:
         if problem.kind == UNAUTHORIZED:
             yield _unauthorized(side, problem.since)
         elif problem.kind.endswith("not-found") or problem.kind == OrganizationGone.kind:
-            detail, cure = _ADDRESSES[side]
-            yield Trouble(ORGANIZATION_NOT_FOUND, side, detail, cure, problem.since)
+            yield _not_found(side, problem.since)
         elif problem.kind == MISSING_SETTING:
             cure = "Set it in the app's settings; the app restarts by itself."
             yield Trouble(MISSING_SETTING, side, problem.detail, cure, problem.since)
@@ -138,9 +144,16 @@ def _unauthorized(side: Side, since: float | None = None) -> Trouble:
     return Trouble(UNAUTHORIZED, side, detail, _CREDENTIALS[side], since)
 
 
+def _not_found(side: Side, since: float | None = None) -> Trouble:
+    detail, cure = _ADDRESSES[side]
+    return Trouble(ORGANIZATION_NOT_FOUND, side, detail, cure, since)
+
+
 def _refusing(facts: Facts) -> Iterator[Trouble]:
     for side in sorted(facts.refusing):
         yield _unauthorized(side)
+    for side in sorted(facts.gone):
+        yield _not_found(side)
     for side, since in facts.forbidding.items():
         detail = f"{NAMES[side]} forbids everything that we ask about single things: a permission is missing"
         cure = "Give the app's token or identity the rights that docs/permissions.md names."
@@ -157,8 +170,8 @@ def _refusing(facts: Facts) -> Iterator[Trouble]:
 
 _SECRETS = {
     Side.ADO: (
-        "Set the password of each subscription to ADO_WEBHOOK_SECRET again; while a secret is changed, "
-        "ADO_WEBHOOK_SECRET_PREVIOUS holds the old one."
+        "Have the subscriptions made anew: sentry-ado hooks repair. By hand: set the password of each to "
+        "ADO_WEBHOOK_SECRET; while a secret is changed, ADO_WEBHOOK_SECRET_PREVIOUS holds the old one."
     ),
     Side.SENTRY: "Set SENTRY_CLIENT_SECRET to the client secret of the integration that sends the hooks.",
 }
@@ -168,15 +181,15 @@ _PROOFS = {Side.ADO: "secret", Side.SENTRY: "signature"}
 def _doors(facts: Facts) -> Iterator[Trouble]:
     for side in Side:
         counts = {number: hour.on(side) for number, hour in facts.hours.items()}
-        if refused := refused_since(counts, facts.now):
+        untold = untold_since(counts)
+        if refused := refused_since(counts, facts.now, may_be_few=bool(untold)):
             many = sum(each.refused for number, each in _of_a_day(counts, facts.now).items())
             detail = (
                 f"deliveries from {NAMES[side]} are refused, {many} in 24 hours: their {_PROOFS[side]} is "
                 "missing or wrong"
             )
             yield Trouble(DELIVERIES_REFUSED, side, detail, _SECRETS[side], refused)
-        untold = untold_since(counts)
-        if untold and not (side is Side.ADO and facts.is_watched):
+        elif untold and not (side is Side.ADO and facts.is_watched):
             detail = f"the reconciler found changes in {NAMES[side]} that no hook had told"
             yield Trouble(CHANGES_UNTOLD, side, detail, _HOOKS[side], untold)
 
@@ -198,15 +211,21 @@ def _of_a_day(counts: Mapping[int, Counts], now: float) -> dict[int, Counts]:
     return {number: each for number, each in counts.items() if newest - 24 < number <= newest}
 
 
-def refused_since(counts: Mapping[int, Counts], now: float) -> float | None:
+def refused_since(counts: Mapping[int, Counts], now: float, *, may_be_few: bool = False) -> float | None:
     """Return since when one side's deliveries are refused and not taken, if they are.
 
     A stranger who knows the address of a door cannot make a problem of it while others come in: only an hour
-    with many refusals and nobody taken counts, and whoever is taken after it is the cure.
+    with many refusals and nobody taken counts, and whoever is taken after it is the cure. ``may_be_few`` says
+    that changes came without their hook: then a single refusal tells why.
     """
     day = _of_a_day(counts, now)
     last_taken = max((each.taken_at for each in counts.values()), default=0.0)
-    bad = [number for number, each in day.items() if each.refused >= REFUSED_IN_AN_HOUR and not each.taken]
+    enough = 1 if may_be_few else REFUSED_IN_AN_HOUR
+    bad = [
+        number
+        for number, each in day.items()
+        if each.refused >= enough and (not each.taken or (may_be_few and each.refused_at > last_taken))
+    ]
     if not bad or last_taken > max(day[number].refused_at for number in bad):
         return None
     return max(min(bad) * HOUR, last_taken)
@@ -215,7 +234,8 @@ def refused_since(counts: Mapping[int, Counts], now: float) -> float | None:
 def untold_since(counts: Mapping[int, Counts]) -> float | None:
     """Return since when the reconciler finds what no hook of one side told, unless a hook came after it."""
     last_taken = max((each.taken_at for each in counts.values()), default=0.0)
-    found = [each.untold_at for each in counts.values() if each.untold_at > last_taken]
+    accusing = [counts[number] for number, many in unexplained(counts).items() if many]
+    found = [each.untold_at for each in accusing if each.untold_at > last_taken]
     return min(found) if found else None
 
 
@@ -239,15 +259,18 @@ _PARTS = {
 
 # Problems of a side that keep each part from it, by the kind of the part's.
 _CAUSES = {UNAUTHORIZED: UNAUTHORIZED, OrganizationGone.kind: ORGANIZATION_NOT_FOUND}
+_TROUBLES = {UNAUTHORIZED: _unauthorized, OrganizationGone.kind: _not_found}
 
 
 def _parts(facts: Facts, told: Set[tuple[str, Side | None]]) -> Iterator[Trouble]:
-    """Tell which parts of the runs fail, but for those whose cause is among what has been ``told``."""
+    """Tell which parts of the runs fail; one that fails for its side's sake tells of that, and once."""
     for part, problem in facts.parts.items():
         if problem.is_note or part not in _PARTS:
             continue
         side, detail = _PARTS[part]
-        if (_CAUSES.get(problem.kind, ""), side) in told:
+        if side is not None and problem.kind in _CAUSES:
+            if (_CAUSES[problem.kind], side) not in told:
+                yield _TROUBLES[problem.kind](side, problem.since)
             continue
         kind = f"{part}{PART_FAILED}"
         cure = CURES.get(problem.kind, _WAIT)

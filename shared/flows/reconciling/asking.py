@@ -16,13 +16,13 @@ def ask_who_is_there(run: Run) -> None:
     """Ask once an hour, after each change of the document, on request, and while one does not answer.
 
     A service that has answered another question of this run is not asked: it accepts our credentials. What
-    else the sync needs is tried once an hour, after a change, and while anything of it is wrong.
+    else the sync needs is tried at the same times, and while anything of it is wrong.
     """
     progress = run.progress
     is_due = not 0.0 <= run.now - progress.asked_at < _EVERY
     is_new = run.organization.connection.changed_at > progress.asked_at
     is_broken = any(part in progress.problems for part in (Part.ADO, Part.SENTRY))
-    if is_due or is_new or _is_ill(run):
+    if is_due or is_new or run.everything or _is_ill(run):
         run.attempt(Part.EXAMINATION, _try_the_rest)
     if not (is_due or is_new or is_broken or run.everything):
         return
@@ -44,8 +44,10 @@ def _try_the_rest(run: Run) -> None:
 
 
 def _is_ill(run: Run) -> bool:
+    """Tell whether anything was found wrong, or a link fell ill since: a scope or a person may be why."""
     with suppress(SyncError):
-        return bool(run.services.examinations.get(run.organization.scope).kept)
+        examined = run.services.examinations.get(run.organization.scope)
+        return bool(examined.kept) or run.ill_since > examined.at
     return False
 
 

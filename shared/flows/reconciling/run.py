@@ -81,6 +81,7 @@ class Run:
     """One run through one organization. Whatever becomes of a part, the others are done.
 
     ``everything`` says that somebody asked for all links; ``heard`` are the services that have answered.
+    ``ill_since`` is when the last of the links fell ill for a reason that an examination may explain.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Run:
         self.looked_at = self.compared = 0
         self.remains = False
         self.heard: set[str] = set()
+        self.ill_since = 0.0
         self._unreadable: tuple[str, ...] = ()
         self._failures: list[Failure] = []
         self._notes: list[Failure] = []

@@ -5,8 +5,10 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
+from shared.domain.errors import Forbidden, Refused
 from shared.domain.failures import was_set_before
 from shared.domain.messages import InboundMessage
+from shared.domain.model import ASSIGNEE_NOT_FOUND, NO_SUCH_STATE, UNKNOWN_STATE
 from shared.domain.rules.apart import sides
 from shared.domain.rules.news import ask_about, message_for_due
 from shared.flows.reconciling.run import Run
@@ -15,6 +17,8 @@ from shared.store.links import Passed, StoredLink
 from shared.store.progress import LinkTally
 
 _MESSAGES = 1_000
+# Reasons that an examination may explain: by a scope, by a mapping, by a person whom nobody knows.
+_EXAMINED = frozenset({Forbidden.kind, Refused.kind, ASSIGNEE_NOT_FOUND, NO_SUCH_STATE, UNKNOWN_STATE})
 # Work items between two looks at the clock, and between two moments at which the progress is stored.
 _AT_ONCE, _STORED_EVERY = 1_000, 5_000
 
@@ -83,7 +87,10 @@ def _leave_behind(run: Run, passed: Sequence[Passed]) -> None:
     tally = run.progress.unreadable_links.counted(len(unreadable), ends=False)
     links, configuration = run.progress.links_so_far, run.organization.configuration
     for stored in (each.stored for each in passed if each.stored is not None):
-        links = links.counted(stored.link.health.word, sides(stored.link, configuration))
+        health = stored.link.health
+        links = links.counted(health.word, sides(stored.link, configuration))
+        if health.reason in _EXAMINED:
+            run.ill_since = max(run.ill_since, health.since)
     run.progress = replace(
         run.progress, links_after=passed[-1].place, unreadable_links=tally, links_so_far=links
     )

@@ -1,7 +1,7 @@
 """The law of comments: each one reaches every partner that its end had when it was said, once.
 
 What follows is followed: an edit changes the copy, and a deletion removes it. Whatever is ours is answered by
-nobody.
+nobody. A work item that we reopen for a regression is told so, once.
 """
 
 import re
@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from shared.domain.model import WorkItem
 from tests.doubles import ado as ado_double
 from tests.doubles import sentry as sentry_double
 from tests.simulation.witness.facts import Facts, Pair, pair_of
@@ -41,6 +42,16 @@ class Said:
         return _DELETED in self.taken
 
 
+@dataclass(frozen=True)
+class Reopened:
+    """A work item that we reopened as its issue had come back, and the life of the link that did it."""
+
+    number: int
+    rev: int
+    regression: str
+    life: Life
+
+
 _DELETED = "deleted"
 
 
@@ -55,6 +66,8 @@ class Comments:
         self._deleted: set[int] = set()
         self._was_off = False
         self._was_off_inbound = False
+        self._was_off_for_status = False
+        self._reopened: list[Reopened] = []
 
     def deleted(self, work_item_id: int) -> None:
         """Note a work item that was in the recycle bin: what was said meanwhile is told to nobody."""
@@ -105,7 +118,13 @@ class Comments:
     def configured(self) -> None:
         configuration = self._facts.configuration
         self._was_off |= not (configuration.sync_comments and configuration.issue_sync)
+        self._was_off_for_status |= not (configuration.sync_status_forward and configuration.issue_sync)
         self._was_off_inbound |= configuration.sync_comments_reverse != "all" or not configuration.issue_sync
+
+    def reopened(self, item: WorkItem, pair: Pair, regression: str) -> None:
+        """Note that we reopened an item because of a regression, which it is to be told."""
+        if life := self._lives().get(pair):
+            self._reopened.append(Reopened(item.id, item.rev, regression, life))
 
     def stood_still(self, html: str, work_item_id: int) -> None:
         """Note a worker that stood still while its comment was on the way, where nothing can call it back."""
@@ -118,6 +137,7 @@ class Comments:
 
     def complaints(self) -> Iterator[str]:
         yield from self._outbound()
+        yield from self._untold_regressions()
         yield from self._inbound()
         yield from self._answered()
 
@@ -140,6 +160,18 @@ class Comments:
             for comment_id, times in self._times(number).items():
                 if times > 1 and (comment_id, number) not in self._unsure:
                     yield f"comment {comment_id} is {times} times on work item {number}"
+
+    def _untold_regressions(self) -> Iterator[str]:
+        """Say which item was not told why it is open, as long as it is so by that very write of ours."""
+        current = {id(life): pair for pair, life in self._lives().items()}
+        for each in self._reopened:
+            pair = current.get(id(each.life))
+            if pair is None or self._was_off_for_status or self._is_out_of_reach(pair):
+                continue
+            states = {one.item.state for one in self._facts.ado.revisions(each.number)[each.rev - 1 :]}
+            is_ambiguous = each.number in self._facts.restored or len(states) != 1
+            if not is_ambiguous and not self._times(each.number)[each.regression]:
+                yield f"work item {each.number} was reopened by regression {each.regression}, and not told"
 
     def _copy(self, comment_id: str, said: Said, number: int) -> Iterator[str]:
         """Compare what a work item shows of a comment with what it says now, as far as we were told."""

@@ -21,10 +21,13 @@ class Worker(Protocol):
     """Somebody who makes our calls.
 
     ``observed`` holds each issue as they last read it, ``since`` is when they took up their work, and
-    ``began`` when they began the call they are making.
+    ``began`` when they began the call they are making. ``partition`` is that of the connection that their
+    message was about, and ``about`` the issue or work item that it names.
     """
 
     token: str
+    partition: str
+    about: str
     observed: dict[str, SentryIssue]
     since: float
     began: float
@@ -34,7 +37,8 @@ class Facts:
     """Reads the doubles, not the tables.
 
     ``bad`` are the ends that somebody keeps us from, ``restored`` the work items that went back to an earlier
-    revision: from then on a revision's number names two.
+    revision: from then on a revision's number names two. ``forgotten`` are the states that a process did not
+    list for a while.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Facts:
         self.clock = clock
         self.bad: dict[str, str] = {}
         self.restored: set[int] = set()
+        self.forgotten: set[str] = set()
         self._lost: dict[tuple[int, int], list[WorkItem]] = {}
         self.reconfigured = self.reinterpreted = False
 

@@ -168,7 +168,8 @@ class Lives:
         is_step = after.state in self._announced_steps(worker)
         if before.state != after.state and STATUS not in names and not is_open and not is_step:
             self.against(f"{before.state} was rewritten as {after.state}, which means the same")
-        if self._facts.is_removed(before):
+        # A state that the process does not list has no category, and a worker may still go by that.
+        if self._facts.is_removed(before) and before.state not in self._facts.forgotten:
             self._verdicts.against(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
         for name in names:
             status = name == STATUS
@@ -299,7 +300,8 @@ class Lives:
     def _born(self, link: IssueLink) -> Life:
         seen, now = link.seen, self._facts.find_issue(link.issue_id)
         values = {name: self._seen(link, name) for name in FIELDS}
-        copied = any(_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
+        made_up = (_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
+        copied = any(made_up) or not seen.item.state
         may_write = copied or now is None or now.side != seen.issue
         left_alone = set() if copied else set(values.items())
         return Life(left_alone, seen.item.rev, copied=copied, may_write=may_write)

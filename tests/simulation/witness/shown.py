@@ -40,11 +40,17 @@ class Shown:
                 yield f"issue {issue_id} shows no work item"
 
     def _hyperlinks(self, items: set[int]) -> Counter[Pair]:
-        """Count the hyperlinks with our mark by the pair that they show."""
+        """Count the hyperlinks with our mark by the pair that they show.
+
+        That of an item which was made for an issue leads on to what the issue was merged into.
+        """
         found: Counter[Pair] = Counter()
         for item in items:
             for url, comment in self._facts.ado.hyperlinks(item):
                 issue_id = name_in_address(url)
-                if issue_id is not None and comment == str(Mark.LINKED):
+                if issue_id is not None and comment == str(Mark.CREATED):
+                    issue = self._facts.find_issue(issue_id)
+                    issue_id = issue_id if issue is None else issue.issue_id
+                if issue_id is not None and comment in {str(Mark.LINKED), str(Mark.CREATED)}:
                     found[issue_id, item] += 1
         return found

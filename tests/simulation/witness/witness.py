@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from shared.domain.configuration import Configuration
-from shared.domain.model import IssueLink, SentryIssue, WorkItem
-from shared.store.tables import Insert, Operation
+from shared.domain.model import IssueLink, IssueStatus, SentryIssue, WorkItem
+from shared.store.tables import Delete, Insert, Operation
 from tests.doubles.ado import MemoryAdo
 from tests.doubles.sentry import MemorySentry
 from tests.simulation.laws import OFF, Law, Verdicts
 from tests.simulation.witness.comments import Comments
 from tests.simulation.witness.connections import Connections
+from tests.simulation.witness.created import Created
 from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, issue_end, item_end
 from tests.simulation.witness.hops import Hops
 from tests.simulation.witness.lives import Lives
@@ -35,6 +36,7 @@ class Witness:
         self._partners = Partners(self.facts)
         self.connections = Connections(self._verdicts)
         self._shown = Shown(self.facts)
+        self.created = Created(self.facts, self._verdicts)
 
     @property
     def violations(self) -> list[str]:
@@ -106,8 +108,15 @@ class Witness:
         if announced := self._lives.announced(worker):
             partition, link = announced
             self.connections.wrote(partition, (link.issue_id, after.id), ado.catalog.organization)
+            self._note_regression(worker, link.issue_id, before, after)
         if ado is self.facts.ado:
             self._lives.wrote_item(worker, before, after)
+
+    def _note_regression(self, worker: Worker, issue_id: str, before: WorkItem, after: WorkItem) -> None:
+        issue, status_of = worker.observed.get(issue_id), self.facts.status_of
+        is_opened = status_of(before) is not status_of(after) is IssueStatus.UNRESOLVED
+        if issue is not None and issue.regression and is_opened:
+            self.comments.reopened(after, (issue_id, after.id), issue.regression)
 
     def stored(self, worker: Worker, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == "links":
@@ -115,8 +124,14 @@ class Witness:
             place = self.facts.ado.catalog.organization
             for each in operations:
                 kind, *parts = each.key.split("!")
-                if isinstance(each, Insert) and kind == "item":
-                    self.connections.linked(partition, (parts[1], int(parts[0])), place)
+                if kind != "item":
+                    continue
+                pair = parts[1], int(parts[0])
+                if isinstance(each, Insert):
+                    self.created.linked(partition, pair)
+                    self.connections.linked(partition, pair, place)
+                elif isinstance(each, Delete):
+                    self.created.parted(partition, pair)
         elif table == "activity":
             self._lives.stored_activity(worker, operations)
 
@@ -126,6 +141,7 @@ class Witness:
         """Say what is still not as it should be, now that nothing is under way any more."""
         found = [*self._under(Law.SETTLED, self._lives.complaints())]
         found += self._under(Law.PARTNERS, self._partners.waiting_for_nobody(self._lives.lives))
+        found += self._under(Law.CREATED, self.created.complaints())
         return [*found, *self._under(Law.COMMENTS, self.comments.complaints())]
 
     def not_shown(self, *, all_told: bool) -> list[str]:

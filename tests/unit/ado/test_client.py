@@ -547,6 +547,33 @@ def test_the_types_of_a_project_keep_their_order_and_strange_categories(
     }
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [],
+        "none",
+        7,
+        {"New": {"to": "Active"}},
+        {"New": [{"to": 3}]},
+        {"New": ["Active"]},
+        {"New": [{"to": "Active"}], "Active": "New"},
+    ],
+)
+def test_an_odd_table_of_transitions_hides_the_moves_of_its_type_and_no_state(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: object
+) -> None:
+    states = [{"name": "New", "category": "Proposed"}, {"name": "Active", "category": "InProgress"}]
+    well = {"New": [{"to": "New"}], "Active": [{"to": "New"}]}
+    value = [
+        {"name": "Bug", "states": states, "transitions": odd},
+        {"name": "Task", "states": states, "transitions": well},
+    ]
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitemtypes", json={"value": value})
+    types = ado.get_work_item_types(PROJECT)
+    assert types["Bug"] == (State("New", Category.PROPOSED), State("Active", Category.IN_PROGRESS))
+    assert [each.moves for each in types["Task"]] == [("New",), None]
+
+
 def test_types_that_only_tools_make_are_not_offered(vendor: responses.RequestsMock, ado: AdoClient) -> None:
     vendor.get(
         f"{BASE}{PROJECT}/_apis/wit/workitemtypecategories",

@@ -249,7 +249,7 @@ def found(
     vendor.post(f"{BASE}_apis/wit/wiql", json={"workItems": [{"id": each} for each in ids]})
     for batch in batches:
         vendor.post(f"{BASE}_apis/wit/workitemsbatch", json={"value": batch})
-    return find_created(ado, ISSUE, 1_800_000_300.0)
+    return find_created(ado, ISSUE.__eq__, 1_800_000_300.0)
 
 
 def with_links(work_item_id: int, *urls: str | None) -> dict[str, Any]:

@@ -36,12 +36,13 @@ def link_with(
     word: HealthWord = HealthWord.ATTENTION,
     reason: str = "refused",
     since: float = 1.0,
+    detail: str = "a detail",
     removed: bool = False,
     **more: Any,
 ) -> IssueLink:
     side = ItemSide(3, "New", item, None if item_assignee is None else Person(item_assignee), removed)
     seen = Ends(IssueSide(issue, issue_assignee), side)
-    health = Health(word, reason, "a detail", since)
+    health = Health(word, reason, detail, since)
     named = {
         "title": "Fix login",
         "area_path": "Fabrikam\\Web",

@@ -5,7 +5,14 @@ import pytest
 from shared.domain.configuration import Configuration
 from shared.domain.model import ASSIGNEE_UNREADABLE, TEAM_ASSIGNEE, Assignee, Person, Stranger
 from shared.domain.names import account_in, address_in, name_in
-from shared.domain.rules.people import Acquaintance, in_sentry, names_in_ado, same_person
+from shared.domain.rules.people import (
+    Acquaintance,
+    in_sentry,
+    is_same_name,
+    names_in_ado,
+    namesakes,
+    same_person,
+)
 
 ACCOUNT = Stranger(ASSIGNEE_UNREADABLE, "corp\\ann")
 TEAM = Stranger(TEAM_ASSIGNEE, "45")
@@ -101,3 +108,36 @@ def test_one_user_is_one_person_under_any_verified_address(
     in_ado: Assignee, in_sentry_now: Assignee, addresses: tuple[str, ...], same: bool
 ) -> None:
     assert same_person(CONFIGURED, in_ado, in_sentry_now, Acquaintance(addresses)) is same
+
+
+@pytest.mark.parametrize(
+    ("assigned", "members", "found"),
+    [
+        ({CORP: "Dora Dean"}, {"Dora Dean": [HOME]}, {CORP: HOME}),
+        ({"corp\\dora": "Dora Dean"}, {"Dora Dean": [HOME]}, {"corp\\dora": HOME}),
+        ({CORP: "Dora Dean"}, {"Dora Dean": []}, {}),
+        ({CORP: "Dora Dean"}, {}, {}),
+        ({CORP: "Dora Dean"}, {"Dora Dean": [CORP]}, {}),  # needs no mapping
+        # Two of a name, on either side: nobody knows who is meant.
+        ({CORP: "Dora Dean"}, {"Dora Dean": [HOME, OTHER]}, {}),
+        ({CORP: "Dora Dean", OTHER: "dora  dean"}, {"Dora Dean": [HOME], "dora  dean": [HOME]}, {}),
+        ({CORP: "dora@corp"}, {"dora@corp": [HOME]}, {}),  # is no name
+    ],
+)
+def test_whoever_may_be_the_same_is_the_only_one_of_the_name(
+    assigned: dict[str, str], members: dict[str, list[str]], found: dict[str, str]
+) -> None:
+    assert namesakes(assigned, members) == found
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Dora Dean", " dora  DEAN", True),
+        ("Dora Dean", "Dora", False),
+        ("", "", False),
+        ("d@x.example", "d@x.example", False),
+    ],
+)
+def test_names_are_the_same_but_for_case_and_blanks(one: str, other: str, same: bool) -> None:
+    assert is_same_name(one, other) is same

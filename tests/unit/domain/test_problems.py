@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from shared.domain import untrusted
-from shared.domain.model import HealthWord, Side, Stranger
+from shared.domain.model import HealthWord, Person, Side, Stranger
 from shared.domain.problems import Problem
-from shared.domain.rules.links import cure_of, link_troubles
+from shared.domain.reasons import why
+from shared.domain.rules.links import cure_for, cure_of, joined, link_troubles, without_told
 from shared.domain.rules.problems import Facts, Trouble, refused_since, troubles_of, untold_since
-from shared.domain.sentences import why
 from shared.domain.traffic import HOUR, Counts, Hour, of_side
 from tests.unit.domain.test_apart import link_with
 
@@ -56,6 +56,19 @@ def test_refused_deliveries_are_a_problem_when_many_came_and_none_was_taken(
         (hours(h0=Counts(untold=1, untold_at=SINCE)), SINCE),
         (hours(h5=Counts(taken=3, taken_at=NOW - 5 * HOUR), h0=Counts(untold=1, untold_at=SINCE)), SINCE),
         (hours(h0=Counts(untold=1, untold_at=SINCE, taken=1, taken_at=NOW)), None),  # a hook came since
+        # A hook had told, and nobody could look: the oldest finds are explained so, however late they come.
+        (hours(h5=Counts(given_up=1), h0=Counts(untold=1, untold_at=SINCE)), None),
+        (
+            hours(
+                h5=Counts(given_up=2),
+                h1=Counts(untold=1, untold_at=1.0),
+                h0=Counts(untold=1, untold_at=SINCE),
+            ),
+            None,
+        ),
+        (hours(h5=Counts(given_up=1), h0=Counts(untold=2, untold_at=SINCE)), SINCE),
+        # What is given up later explains nothing of before.
+        (hours(h5=Counts(untold=1, untold_at=SINCE), h0=Counts(given_up=1)), SINCE),
         (hours(h0=Counts(taken=1, taken_at=NOW)), None),
     ],
 )
@@ -108,9 +121,19 @@ UNTOLD = {1_000: of_side(Side.ADO, Counts(untold=1, untold_at=SINCE))}
         ),
         (
             Facts(NOW, parts={"issues": part("unauthorized")}, refusing=frozenset({Side.ADO})),
-            [("unauthorized", "ado"), ("issues-failed", "sentry")],
+            [("unauthorized", "ado"), ("unauthorized", "sentry")],
         ),
-        (Facts(NOW, parts={"feed": part("organization-gone")}), [("feed-failed", "ado")]),
+        (Facts(NOW, parts={"feed": part("organization-gone")}), [("organization-not-found", "ado")]),
+        (
+            Facts(NOW, parts={"feed": part("organization-gone"), "full-look": part("organization-gone")}),
+            [("organization-not-found", "ado")],
+        ),
+        # A worker has met it, and no run has looked since.
+        (Facts(NOW, gone=frozenset({Side.SENTRY})), [("organization-not-found", "sentry")]),
+        (
+            Facts(NOW, gone=frozenset({Side.ADO}), parts={"feed": part("organization-gone")}),
+            [("organization-not-found", "ado")],
+        ),
         (Facts(NOW, forbidding={Side.SENTRY: SINCE}), [("forbidden", "sentry")]),
         (Facts(NOW, foreign=3), [("other-organization", "ado")]),
         (Facts(NOW, missing=[(Side.ADO, "ADO_WEBHOOK_SECRET is not set")]), [("missing-setting", "ado")]),
@@ -165,6 +188,35 @@ def test_no_problem_says_which_secret_it_is() -> None:
     assert said == ""
 
 
+def test_a_few_refusals_tell_why_changes_came_without_their_hook() -> None:
+    few = turned_away(2, NOW - 60.0)
+    for side, secret in ((Side.ADO, "hooks repair"), (Side.SENTRY, "SENTRY_CLIENT_SECRET")):
+        untold = Counts(untold=1, untold_at=NOW - 30.0)
+        [found] = troubles_of(Facts(NOW, hours={1_000: of_side(side, few.joined(untold))}, is_watched=True))
+        assert (found.kind, found.side) == ("deliveries-refused", side)
+        assert secret in found.cure
+        # By themselves they are a stranger's, and whoever is taken after them is the cure.
+        assert kinds(Facts(NOW, hours={1_000: of_side(side, few)})) == []
+        cured = few.joined(untold).joined(Counts(taken=1, taken_at=NOW))
+        assert kinds(Facts(NOW, hours={1_000: of_side(side, cured)})) == []
+        # One who was taken before them, in the same hour, is none.
+        before = few.joined(untold).joined(Counts(taken=1, taken_at=NOW - 600.0))
+        assert kinds(Facts(NOW, hours={1_000: of_side(side, before)})) == [("deliveries-refused", side)]
+
+
+@pytest.mark.parametrize("side", Side)
+def test_an_organization_that_is_gone_is_told_with_its_cure_whoever_met_it(side: Side) -> None:
+    part_of = {Side.ADO: "feed", Side.SENTRY: "issues"}[side]
+    for facts in (
+        Facts(NOW, gone=frozenset({side})),
+        Facts(NOW, parts={part_of: part("organization-gone")}),
+        Facts(NOW, parts={side.value: part("organization-gone")}),
+    ):
+        [found] = troubles_of(facts)
+        assert "renamed, deleted, or is misspelled" in found.detail
+        assert "sentry-ado settings edit" in found.cure
+
+
 def test_links_are_grouped_by_their_cause() -> None:
     ann = [
         link_with(reason="assignee-not-found", owed=Side.SENTRY, item_assignee="ann@x", since=at)
@@ -181,16 +233,25 @@ def test_links_are_grouped_by_their_cause() -> None:
     assert isinstance(found[0], Trouble)
 
 
+NOBODY_THERE = "nobody on the other side has the assignee's address (a detail)"
+ITEM_GONE = "the work item was deleted, or our credentials may not read it"
+ISSUE_GONE = "the issue was deleted, or our token may not read it"
+
+
 def test_a_cause_tells_how_many_links_it_holds_up_the_most_first() -> None:
     busy = [link_with(reason="unavailable", since=at) for at in (5.0, 4.0)]
     lost = [link_with(reason="work-item-gone", owed=Side.SENTRY, since=3.0)]
     odd = [link_with(reason="issue-gone", since=2.0)]
     nobody = [link_with(reason="assignee-not-found", owed=Side.ADO, since=at) for at in (9.0, 8.0, 7.0)]
     assert link_troubles([*lost, *odd, *busy, *nobody]) == [
-        Trouble("assignee-not-found", Side.ADO, "3 links: a detail", cure_of("assignee-not-found"), 7.0),
-        Trouble("unavailable", None, "2 links: a detail", cure_of("unavailable"), 4.0),
-        Trouble("work-item-gone", Side.ADO, "1 link: a detail", cure_of("work-item-gone"), 3.0),
-        Trouble("issue-gone", Side.SENTRY, "1 link: a detail", cure_of("issue-gone"), 2.0),
+        Trouble(
+            "assignee-not-found", Side.ADO, f"3 links: {NOBODY_THERE}", cure_of("assignee-not-found"), 7.0
+        ),
+        Trouble(
+            "unavailable", None, "2 links: the service did not answer (a detail)", cure_of("unavailable"), 4.0
+        ),
+        Trouble("work-item-gone", Side.ADO, f"1 link: {ITEM_GONE}", cure_of("work-item-gone"), 3.0),
+        Trouble("issue-gone", Side.SENTRY, f"1 link: {ISSUE_GONE}", cure_of("issue-gone"), 2.0),
     ]
 
 
@@ -202,12 +263,87 @@ def test_whom_a_link_is_about_is_told_only_of_a_person() -> None:
             link_with(reason="assignee-not-found"),  # by a row of an older version
         ]
     )
-    assert (found.detail, found.side) == ("2 links: a detail", "ado")
+    assert (found.detail, found.side) == (f"2 links: {NOBODY_THERE}", "ado")
 
 
 def test_credentials_are_refused_since_the_part_says_so() -> None:
     [found] = troubles_of(Facts(NOW, parts={"sentry": part("unauthorized")}))
     assert found.since == SINCE
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "told"),
+    [
+        ("unauthorized", "GET https://x/: HTTP 401: sign in", "our credentials are not accepted"),
+        (
+            "forbidden",
+            "PUT https://x//: HTTP 403: You do not have permission.",
+            "our credentials do not reach this one thing (You do not have permission.)",
+        ),
+        ("refused", "PUT https://x/: HTTP 400: TF40: no", "the other side refused the write (TF40: no)"),
+        ("refused", "TF401347: no", "the other side refused the write (TF401347: no)"),
+        ("unavailable", "GET https://x/: HTTP 503", "the service did not answer"),
+        ("unavailable", "GET https://x/: ReadTimeout", "the service did not answer (ReadTimeout)"),
+        ("issue-gone", "GET https://x/: HTTP 404", "the issue was deleted, or our token may not read it"),
+        ("flapping", "", "we wrote 20 times within an hour: something keeps changing the link back"),
+    ],
+)  # fmt: skip
+def test_a_cause_is_told_in_words_and_not_by_a_request(reason: str, detail: str, told: str) -> None:
+    [found] = link_troubles([link_with(reason=reason, detail=detail)])
+    assert found.detail == f"1 link: {told}"
+
+
+def test_what_was_said_of_several_links_is_told_if_it_is_the_same() -> None:
+    details = ["PUT https://x/1: HTTP 400: no", "PUT https://x/2: HTTP 400: no"]
+    [found] = link_troubles([link_with(reason="refused", detail=each) for each in details])
+    assert found.detail == "2 links: the other side refused the write (no)"
+    [found] = link_troubles([link_with(reason="refused", detail=each) for each in ("one", "two")])
+    assert found.detail == "2 links: the other side refused the write"
+
+
+@pytest.mark.parametrize(
+    ("owed", "cure"),
+    [
+        (
+            Side.SENTRY,
+            "map ann@x under People on the admin page, or: sentry-ado settings edit people.ann@x.",
+        ),
+        (Side.ADO, "map ann@x under People on the admin page."),
+    ],
+)  # fmt: skip
+def test_whoever_is_not_known_is_named_in_the_cure(owed: Side, cure: str) -> None:
+    link = link_with(
+        reason="assignee-not-found", owed=owed, item_assignee="ann@x", issue_assignee=Person("ann@x")
+    )
+    [found] = link_troubles([link])
+    service = "Sentry" if owed is Side.SENTRY else "Azure DevOps"
+    assert found.cure == cure_for(link) == f"Invite them to {service}, or {cure}"
+
+
+def test_one_cause_of_an_organization_and_its_links_is_one_problem() -> None:
+    refused, known = Facts(NOW, refusing=frozenset({Side.SENTRY})), link_with(reason="unauthorized")
+    [found] = joined(troubles_of(refused), link_troubles([known, known]))
+    assert found.detail == "Sentry does not accept our credentials; 2 links affected"
+    assert kinds_of(joined(troubles_of(Facts(NOW)), link_troubles([known]))) == ["unauthorized"]
+    assert kinds_of(joined(troubles_of(refused), link_troubles([link_with(reason="refused")]))) == [
+        "unauthorized",
+        "refused",
+    ]
+
+
+def test_a_person_whom_links_tell_of_is_not_told_twice() -> None:
+    about = [
+        Trouble("people", Side.SENTRY, f"{each}, who is assigned", "Invite") for each in ("ann@x", "bob@x")
+    ]
+    ann = link_with(reason="assignee-not-found", owed=Side.SENTRY, item_assignee="ann@x")
+    assert without_told(about, [ann]) == about[1:]
+    assert without_told(about, []) == about
+    other = Trouble("mapping", Side.ADO, "ann@x, a state", "Map")
+    assert without_told([other], [ann]) == [other]
+
+
+def kinds_of(troubles: list[Trouble]) -> list[str]:
+    return [each.kind for each in troubles]
 
 
 def test_whoever_may_be_one_of_several_is_named_too() -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from shared.domain.errors import SyncError
-from shared.domain.failures import reason_of
-from shared.domain.model import ActivityEntry
+from shared.domain.failures import consequence_of, reason_of
+from shared.domain.model import ASSIGNEE_AMBIGUOUS, ASSIGNEE_NOT_FOUND, ActivityEntry
+from shared.domain.reasons import WHY, why
 from shared.domain.rules.apart import REASONS
 from shared.domain.rules.deciding import Outcome
-from shared.domain.rules.links import cure_of
-from shared.domain.sentences import SENTENCES, SKIPPED, WHY, Names, sentence_of, why
+from shared.domain.rules.links import CURES
+from shared.domain.rules.listing import REASONS as LINK_REASONS
+from shared.domain.sentences import SENTENCES, SKIPPED, Names, sentence_of
 from tests.unit.error_tree import EVERY_ERROR
 
 ROOT = Path(__file__).parents[3]
@@ -99,7 +101,29 @@ def test_every_error_and_every_thing_that_is_missing_has_its_sentence() -> None:
     )
     reasons = {reason_of(each) for each in map(_of_kind, kinds)}
     assert (kinds | reasons) - WHY.keys() == set()
-    assert {each for each in reasons if not cure_of(each)} == set()
+
+
+# Errors of what people ask for, which no settling meets, and the roots of the tree.
+NOT_OF_A_LINK = {
+    "already-linked", "connection-changed", "error", "feed-lost", "not-found", "precondition-failed",
+    "submitted-before",
+}  # fmt: skip
+
+
+def test_every_reason_that_a_link_may_have_has_a_cure_of_its_own() -> None:
+    errors = [_of_class(each) for each in EVERY_ERROR]
+    reasons = {reason_of(each) for each in errors if consequence_of(each).health is not None}
+    assert {"refused", "forbidden", "unauthorized", "throttled"} <= reasons
+    reasons |= arguments("Undecidable", 1, "kind") - {"unreadable-link"}  # such a row has no health
+    reasons |= {"work-item-gone", "issue-gone", "project-not-found", ASSIGNEE_NOT_FOUND, ASSIGNEE_AMBIGUOUS}
+    assert reasons - NOT_OF_A_LINK - CURES.keys() == set()
+    assert reasons - NOT_OF_A_LINK - LINK_REASONS == set()
+
+
+def _of_class(kind: type[SyncError]) -> SyncError:
+    error = kind.__new__(kind)
+    error.service = ""  # type: ignore[attr-defined]
+    return error
 
 
 def _of_kind(kind: str) -> SyncError:

@@ -1,6 +1,7 @@
 """Back-links while workers die, lose races and lose answers, and while people unlink and link again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -41,12 +42,36 @@ class Ado(MemoryAdo):
         return answer
 
 
+class Sentry(MemorySentry):
+    """Sentry, where a change of an entry meets something before or after it has landed, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meets: tuple[BaseException, bool] | None = None
+
+    def put_entry(self, *arguments: str) -> ExternalIssue:
+        with self._meeting():
+            return super().put_entry(*arguments)
+
+    def remove_entry(self, entry: ExternalIssue, issue_id: str) -> None:
+        with self._meeting():
+            super().remove_entry(entry, issue_id)
+
+    @contextmanager
+    def _meeting(self) -> Iterator[None]:
+        met, self.meets = self.meets, None
+        if met is None or met[1]:
+            yield
+        if met is not None:
+            raise met[0]
+
+
 class World:
     """One organization, with an issue and a work item that are linked."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
-        self.ado, self.sentry = Ado(clock=lambda: self.now), MemorySentry()
+        self.ado, self.sentry = Ado(clock=lambda: self.now), Sentry()
         self.services = MemoryServices(self.ado, self.sentry, lambda: self.now)
         self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
         self.ado.add_item("Fix login", ITEM)
@@ -140,6 +165,59 @@ def test_a_worker_that_dies_while_it_takes_away_leaves_the_note_of_it(world: Wor
     assert world.look() == "taken-away"
     assert (world.shown, world.sentry.entry(ISSUE)) == ([], None)
     assert world.look() == "not-linked"
+
+
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("trouble", [Killed(), Unavailable("sentry", "timed out")])
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_a_crash_or_a_lost_answer_at_the_entry_leaves_what_is_to_be_there(
+    world: World, trouble: BaseException, is_linked: bool, lands: bool
+) -> None:
+    if not is_linked:
+        world.look()
+        world.unlink()
+    world.sentry.meets = (trouble, lands)
+    if isinstance(trouble, Killed):
+        with pytest.raises(Killed):
+            world.look()
+    else:
+        assert world.look() == "not-yet"
+    world.now += LOST_AFTER
+    assert len(world.reconcile()) == 1  # the row remembers
+    assert world.look() == ("shown" if is_linked else "taken-away")
+    url = world.ado.web_url(_project(world), ITEM)
+    assert (world.shown, world.sentry.entry(ISSUE)) == (([OURS], url) if is_linked else ([], None))
+    assert world.look() == ("settled" if is_linked else "not-linked")
+
+
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_a_lost_answer_at_the_hyperlink_leaves_what_is_to_be_there(
+    world: World, is_linked: bool, lands: bool
+) -> None:
+    if not is_linked:
+        world.look()
+        world.unlink()
+    happens = meet(Unavailable("ado", "timed out"))
+    if lands:
+        world.ado.then = happens
+    else:
+        world.ado.instead = happens
+    assert world.look() == "not-yet"
+    world.ado.then = world.ado.instead = lambda: None
+    assert world.look() == ("shown" if is_linked else "taken-away")
+    assert (world.shown, world.sentry.entry(ISSUE) is not None) == ([OURS] * is_linked, is_linked)
+
+
+def test_messages_that_come_again_or_late_change_nothing(world: World) -> None:
+    assert [world.look(), world.look()] == ["shown", "settled"]
+    rev = world.ado.item(ITEM).rev
+    world.unlink()
+    assert [world.look(), world.look()] == ["taken-away", "not-linked"]
+    world.link()
+    # The message of the unlinking, late: the two are linked by now.
+    assert [world.look(), world.look()] == ["shown", "settled"]
+    assert (world.shown, world.ado.item(ITEM).rev) == ([OURS], rev + 2)
 
 
 def test_a_lost_message_is_put_again_by_the_reconciler(world: World) -> None:

@@ -26,7 +26,7 @@ from shared.store.idempotency import IdempotencyStore
 from tests.doubles import ado as ado_double
 from tests.doubles import sentry as sentry_double
 from tests.doubles.services import ADO_SECRET, SENTRY_SECRET
-from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, Died, Scene
+from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 SAID = "It is the *cache*."
 SHOWN = "<p>It is the <em>cache</em>.</p>"
@@ -437,6 +437,24 @@ def test_a_worker_that_dies_between_post_and_record_doubles_nothing(
     discussion.settle()
     assert len(discussion.in_sentry()) == 1
     assert len(discussion.scene.ado.discussion(ITEM)) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 1), (0, 1, 0, 1)])
+def test_comments_that_come_in_any_order_arrive_once_each(
+    discussion: Discussion, order: tuple[int, ...]
+) -> None:
+    scene = discussion.scene
+    for text in ("First", "Second"):
+        scene.ado.comment(ITEM, text)
+    hooks = [each for each in discussion.from_ado if each.kind == "commented"]
+    # What was done to the item since is known before either comment.
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    discussion.from_ado.clear()
+    for number in order:
+        discussion.deliver_from_ado(hooks[number])
+        discussion.settle()
+    assert sorted(each.rpartition("\n")[2] for each in discussion.in_sentry()) == ["> First", "> Second"]
+    assert (scene.state, len(scene.ado.discussion(ITEM))) == ("Closed", 2)
 
 
 @pytest.mark.parametrize("lands", [True, False])

@@ -2,11 +2,19 @@
 
 import pytest
 
-from shared.domain.errors import NotFound, Rejected, SyncError, Throttled, Unavailable
+from shared.domain.errors import (
+    NotFound,
+    OrganizationGone,
+    Rejected,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 from shared.flows.explaining import Explanation, explain
 from shared.flows.linking import unlink
 from shared.flows.naming import issue_named
-from tests.unit.scene import ISSUE, ITEM, STATE, Scene
+from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
 
 
 @pytest.fixture
@@ -51,6 +59,64 @@ def test_nothing_is_promised_while_the_sync_is_off(scene: Scene) -> None:
     assert "within seconds" in explained(scene, ISSUE).next
     scene.configure(issue_sync=False)
     assert "until the sync is switched on" in explained(scene, ISSUE).next
+
+
+# How both stand now.
+
+
+def test_a_change_that_is_not_carried_over_is_no_agreement(scene: Scene) -> None:
+    """The link says how both stood when it was last synced."""
+    assert "Both sides agree." in told(scene, ISSUE)
+    scene.sentry.resolve(ISSUE)
+    said = told(scene, ISSUE)
+    assert "When it was last synced, both sides agreed." in said
+    assert "has changed since the link was last synced: it was unresolved, assigned to nobody." in said
+    assert "Both sides agree." not in said
+    scene.outbound()
+    assert "Both sides agree." in told(scene, ISSUE)
+    assert "has changed since" not in told(scene, ISSUE)
+
+
+@pytest.mark.parametrize("fields", [{STATE: "Active"}, {"System.AssignedTo": ANN}])
+def test_what_changed_of_the_work_item_is_told_as_well(scene: Scene, fields: dict[str, str]) -> None:
+    before = scene.ado.item(ITEM).state
+    scene.ado.edit(ITEM, **fields)
+    assert f"#{ITEM} has changed since the link was last synced: it was {before}" in told(scene, ISSUE, ITEM)
+
+
+@pytest.mark.parametrize("name", ["get_issue", "get_work_item"])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Unavailable("x", "HTTP 503"), "does not say now how it stands: the service did not answer."),
+        (Unauthorized("x", "HTTP 401"), "does not say now how it stands: our credentials are not accepted."),
+        (Throttled("x", "429", retry_after=30.0), "how it stands: the service asked us to wait, 30 seconds."),
+    ],
+)
+def test_nobody_says_that_sides_agree_of_which_one_is_not_shown(
+    scene: Scene, name: str, error: SyncError, words: str
+) -> None:
+    scene.calls.meet(name, error)
+    said = told(scene, ISSUE)
+    assert words in said
+    assert "When it was last synced, both sides agreed." in said
+
+
+@pytest.mark.parametrize("service", ["ado", "sentry"])
+def test_what_was_given_up_as_an_organization_was_gone_is_told(scene: Scene, service: str) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.calls.meet("get_issue", OrganizationGone(service, "HTTP 404"))
+    with pytest.raises(OrganizationGone):
+        scene.inbound()
+    explanation = explained(scene, ISSUE)
+    said = "\n".join(explanation.sentences)
+    assert "what a hook told of could not be carried over. The service knows no organization" in said
+    assert "knows no organization" in explanation.next
+    assert "sentry-ado settings edit" in said
+    scene.services.organizations.note_cure(SLUG)
+    scene.now += 60.0
+    scene.inbound()
+    assert "could not be carried over" not in told(scene, ISSUE)
 
 
 # By which name.

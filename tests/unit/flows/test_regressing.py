@@ -155,6 +155,23 @@ def test_a_lost_answer_doubles_nothing(scene: Scene, lands: bool) -> None:
     assert len(notes(scene)) == 1
 
 
+def test_a_hook_of_a_regression_that_is_over_reopens_and_tells_nothing(scene: Scene) -> None:
+    scene.sentry.regress(ISSUE)
+    scene.sentry.resolve(ISSUE)
+    settle(scene)
+    assert (scene.state, notes(scene)) == ("Closed", [])
+
+
+def test_a_note_that_comes_late_is_left_out(scene: Scene) -> None:
+    scene.sentry.regress(ISSUE)
+    assert scene.outbound() == ["applied"]
+    # The note is still on the queue when somebody mends it again.
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    finish(scene)
+    assert (scene.state, notes(scene)) == ("Closed", [])
+    assert "commented" not in scene.outcomes()
+
+
 def test_whoever_could_not_reopen_has_nothing_to_explain(scene: Scene) -> None:
     scene.sentry.regress(ISSUE)
     scene.calls.meet("update_work_item", *[Refused("ado", "HTTP 400", quoted="no")] * 20)

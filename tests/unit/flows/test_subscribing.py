@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, cast
 
 import azure.functions as func
@@ -90,7 +91,11 @@ def test_comments_are_subscribed_to_while_they_travel(
     assert (watched.made, there(hooks)) == (1, sorted([*EVENTS, COMMENTED]))
     assert watched.record.events[COMMENTED].state.value == "enabled"
     scene.configure(sync_comments_reverse=InboundComments.OFF)
-    assert COMMENTED not in look(scene).record.events
+    watched = look(scene)
+    assert (watched.removed, there(hooks)) == (1, EVENTS)
+    assert COMMENTED not in watched.record.events
+    again = look(scene)
+    assert (again.made, again.removed) == (0, 0)
 
 
 def test_from_nothing_to_three_and_then_nothing_changes(scene: Scene, hooks: MemorySubscriptions) -> None:
@@ -684,6 +689,54 @@ def test_an_epoch_that_is_over_leaves_no_record(scene: Scene, hooks: MemorySubsc
     assert hooks.subscriptions == []
 
 
+# What is not wanted any more.
+
+
+def unwanted(scene: Scene, hooks: MemorySubscriptions) -> str:
+    """Return the id of a subscription that we made while comments travelled; they do so no more."""
+    scene.configure(sync_comments_reverse=InboundComments.ALL)
+    look(scene)
+    scene.configure(sync_comments_reverse=InboundComments.OFF)
+    return id_of(hooks, COMMENTED)
+
+
+def test_what_is_not_wanted_any_more_goes_at_the_next_look_that_can(
+    scene: Scene, hooks: MemorySubscriptions, noted: Noted
+) -> None:
+    unwanted(scene, hooks)
+    noted.meet("web_hooks", Unavailable("ado", "503"))
+    look(scene)
+    noted.meet("remove", Unavailable("ado", "503"))
+    assert look(scene).removed == 0
+    assert there(hooks) == sorted([*EVENTS, COMMENTED])
+    watched = look(scene)
+    assert (watched.removed, there(hooks), watched.record.problem) == (1, EVENTS, None)
+
+
+def test_what_is_wanted_again_has_lost_nothing(scene: Scene, hooks: MemorySubscriptions) -> None:
+    unwanted(scene, hooks)
+    look(scene)
+    scene.configure(sync_comments_reverse=InboundComments.ALL)
+    watched = look(scene)
+    assert (watched.made, watched.has_ended_gap) == (1, False)
+    assert watched.record.events[COMMENTED].gap is None
+
+
+def test_one_of_comments_that_a_person_made_or_disabled_is_left_alone(
+    scene: Scene, hooks: MemorySubscriptions
+) -> None:
+    scene.configure(sync_comments_reverse=InboundComments.OFF)
+    look(scene)
+    hooks.create(COMMENTED, URL, "theirs")
+    assert look(scene).removed == 0
+    assert there(hooks) == sorted([*EVENTS, COMMENTED])
+    hooks.remove(id_of(hooks, COMMENTED))
+    disabled = unwanted(scene, hooks)
+    hooks.set_subscription_status(disabled, "disabledByUser")
+    assert look(scene).removed == 0
+    assert hooks.find(disabled) is not None
+
+
 # What is told.
 
 
@@ -711,7 +764,8 @@ def test_the_answer_tells_how_each_event_fares(scene: Scene, hooks: MemorySubscr
     assert [each["event"] for each in told["subscriptions"]] == list(ALWAYS)
     assert [each["id"] for each in told["subscriptions"]] == [id_of(hooks, event) for event in ALWAYS]
     assert told["checked_at"] == told["subscriptions"][0]["seen_enabled_at"]
-    assert told["checked_at"].endswith("Z")
+    assert datetime.fromisoformat(told["checked_at"]).timestamp() == scene.now
+    assert told["checked_at"].endswith(".000+00:00")  # as every other answer says it
     assert ADO_SECRET not in json.dumps(told)
 
 

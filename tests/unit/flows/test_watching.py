@@ -9,10 +9,19 @@ import pytest
 from msgspec.structs import replace
 
 from functions import health
-from shared.domain.errors import MissingSetting, NotFound, SyncError, Throttled, Unauthorized, Unavailable
+from shared.domain.errors import (
+    MissingSetting,
+    NotFound,
+    OrganizationGone,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound
-from shared.domain.model import Side
+from shared.domain.model import Health, HealthWord, Side
 from shared.domain.traffic import Counts, Event, total
+from shared.flows.reconciling import reconcile
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.flows.watching import status_of, troubles
 from shared.settings import Settings
@@ -151,6 +160,78 @@ def test_a_link_that_was_due_is_no_find(scene: Scene) -> None:
     assert counts(scene, Side.ADO).untold == 0
 
 
+def test_a_link_that_was_not_well_is_no_find(scene: Scene) -> None:
+    """A hook may have told, and what it told of is read from the feed as well."""
+    at_rest(scene)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    for _ in range(2):
+        scene.calls.meet("get_issue", Unavailable("sentry", "503"))
+        with pytest.raises(Unavailable):
+            sync_inbound(told_by_hook(scene), scene.services)
+    scene.ado.edit(ITEM, **{"System.Title": "Words"})
+    for _ in range(3):
+        reconciled(scene)
+    assert str(scene.status) == "resolved"
+    assert counts(scene, Side.ADO).untold == 0
+
+
+@pytest.mark.parametrize("service", ["ado", "sentry"])
+def test_what_a_hook_told_while_an_organization_was_gone_accuses_no_hook(scene: Scene, service: str) -> None:
+    at_rest(scene)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.calls.meet("get_issue", OrganizationGone(service, "404"))
+    with pytest.raises(OrganizationGone):
+        sync_inbound(told_by_hook(scene), scene.services)
+    reconciled(scene)
+    reconciled(scene)
+    assert str(scene.status) == "resolved"
+    assert {each.told_by for each in events(scene)} == {"hook", "reconciler"}
+    status = status_of(scene.services, scene.organization)
+    assert ([each.kind for each in status.problems], status.untold) == ([], 0)
+    # One more than was given up.
+    scene.ado.edit(ITEM, **{STATE: "Active"})
+    reconciled(scene)
+    reconciled(scene)
+    status = status_of(scene.services, scene.organization)
+    assert ([each.kind for each in status.problems], status.untold) == (["changes-untold"], 1)
+
+
+def test_an_examination_is_made_when_somebody_asks(scene: Scene) -> None:
+    """Which is what "Test again" on the page and ``sentry-ado retry --all`` do."""
+    at_rest(scene)
+    reconcile(scene.services, scene.organization)
+    examined = scene.services.examinations.get(scene.organization.scope).at
+    scene.now += 60.0
+    reconcile(scene.services, scene.organization)
+    assert scene.services.examinations.get(scene.organization.scope).at == examined
+    reconcile(scene.services, scene.organization, everything=True)
+    assert scene.services.examinations.get(scene.organization.scope).at == scene.now
+
+
+@pytest.mark.parametrize(
+    ("reason", "explains"),
+    [("forbidden", True), ("refused", True), ("assignee-not-found", True), ("unavailable", False)],
+)
+def test_an_examination_follows_when_a_link_falls_ill(scene: Scene, reason: str, explains: bool) -> None:
+    """What is wrong is named by the next run, and not an hour later; and looked into once."""
+    at_rest(scene)
+    reconcile(scene.services, scene.organization)
+    first = examined_at(scene)
+    scene.now += 60.0
+    ill = Health(HealthWord.ATTENTION, reason, "no", scene.now, 1, scene.now + 3600.0)
+    scene.services.links.replace(scene.stored(), replace(scene.row, health=ill))
+    scene.now += 60.0
+    reconcile(scene.services, scene.organization)
+    assert examined_at(scene) == (scene.now if explains else first)
+    scene.now += 60.0
+    reconcile(scene.services, scene.organization)
+    assert examined_at(scene) == (scene.now - 60.0 if explains else first)
+
+
+def examined_at(scene: Scene) -> float:
+    return scene.services.examinations.get(scene.organization.scope).at
+
+
 # Asking who is there.
 
 
@@ -227,11 +308,17 @@ def test_health_is_looked_at_every_ten_seconds(scene: Scene) -> None:
     assert said(scene)["status"] == "degraded"
 
 
+REFUSED = (
+    "Azure DevOps does not accept our credentials for 1 organization(s): give ADO_PAT a token that is valid, "
+    "or the app's identity access"
+)
+
+
 def test_a_refusal_that_a_worker_met_too_is_told_once(scene: Scene) -> None:
     scene.calls.meet("instance_id", Unauthorized("ado", "401"))
     run(scene)
     scene.services.organizations.note_refusal(SLUG, "ado")
-    assert said(scene)["problems"] == ["Azure DevOps does not accept our credentials for 1 organization(s)"]
+    assert said(scene)["problems"] == [REFUSED]
 
 
 def without(name: str) -> Settings:

@@ -62,6 +62,11 @@ def test_without_az_a_key_is_asked_for(tmp_path: Path, monkeypatch: pytest.Monke
         ("issue_sync", ["issue_sync"]),
         ("people.ann@corp.example", ["people", "ann@corp.example"]),
         ("status_mapping.6ce9.types.Bug", ["status_mapping", "6ce9", "types", "Bug"]),
+        ("create.6ce9.Bug.tags", ["create", "6ce9", "Bug", "tags"]),
+        (
+            "create.6ce9.Bug 2.0.fields.Microsoft.VSTS.Common.Priority",
+            ["create", "6ce9", "Bug 2.0", "fields", "Microsoft.VSTS.Common.Priority"],
+        ),
     ],
 )
 def test_keys_have_dots_and_addresses_do_too(key: str, path: list[str]) -> None:

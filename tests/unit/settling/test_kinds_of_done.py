@@ -3,7 +3,7 @@
 import pytest
 
 from shared.domain.configuration import ProjectMapping
-from shared.domain.errors import Unavailable
+from shared.domain.errors import Refused, Unavailable
 from shared.domain.messages import InboundMessage
 from shared.domain.model import IssueStatus, ResolveIn, WorkItem
 from shared.flows.syncing import sync_inbound
@@ -111,6 +111,22 @@ def test_a_lost_answer_to_the_archiving_leaves_it_ours(scene: Scene, landed: boo
     assert scene.status is UNRESOLVED
 
 
+def test_a_hook_that_comes_again_archives_nothing_again(scene: Scene) -> None:
+    duplicate = scene.ado.edit(ITEM, **DUPLICATE)
+    assert scene.inbound(duplicate) == ["applied"]
+    scene.sentry.unarchive(ISSUE)
+    assert scene.inbound(duplicate) == ["echo"]
+    assert (scene.status, scene.calls.made.count("set_status")) == (UNRESOLVED, 1)
+
+
+def test_a_hook_that_comes_late_archives_nothing(scene: Scene) -> None:
+    duplicate = scene.ado.edit(ITEM, **DUPLICATE)
+    reopened = scene.ado.edit(ITEM, **{STATE: "Active"})
+    scene.inbound(reopened)
+    assert scene.inbound(duplicate) == ["echo"]
+    assert (scene.status, scene.calls.made.count("set_status")) == (UNRESOLVED, 0)
+
+
 def test_a_reason_that_is_put_right_is_carried_over(scene: Scene) -> None:
     scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed", REASON: "Fixed"}))
     assert scene.status is RESOLVED
@@ -207,6 +223,33 @@ def test_a_worker_that_dies_while_it_moves_the_item_is_made_up_for(archiving: Sc
     assert (archiving.state, archiving.status) == ("New", UNRESOLVED)
 
 
+@pytest.mark.parametrize("landed", [True, False])
+def test_a_lost_answer_of_the_move_is_made_up_for(archiving: Scene, landed: bool) -> None:
+    archiving.sentry.archive(ISSUE)
+    archiving.calls.meet("update_work_item", Unavailable("ado", "timed out"), lands=landed)
+    with pytest.raises(Unavailable):
+        archiving.outbound()
+    archiving.now += 400.0
+    archiving.outbound()
+    assert archiving.state == "Resolved"
+    assert archiving.calls.made.count("update_work_item") == (1 if landed else 2)
+    archiving.sentry.unarchive(ISSUE)
+    archiving.outbound()
+    assert (archiving.state, archiving.status) == ("New", UNRESOLVED)
+
+
+def test_a_hook_that_comes_again_or_late_moves_the_item_no_more(archiving: Scene) -> None:
+    archiving.sentry.archive(ISSUE)
+    assert [archiving.outbound(), archiving.outbound()] == [["applied"], ["settled"]]
+    archiving.sentry.unarchive(ISSUE)
+    assert [archiving.outbound(), archiving.outbound()] == [["applied"], ["settled"]]
+    archiving.sentry.archive(ISSUE)
+    archiving.sentry.unarchive(ISSUE)
+    # The hook of the archiving: by now it is over.
+    assert archiving.outbound() == ["settled"]
+    assert (archiving.state, archiving.calls.made.count("update_work_item")) == ("New", 2)
+
+
 # In which release.
 
 
@@ -228,3 +271,54 @@ def test_without_releases_it_is_resolved_at_once_and_that_is_told(scene: Scene) 
     assert why.reason.startswith("resolved-now: ")
     assert "No release data" in why.reason
     assert scene.health.word == "settled"
+
+
+@pytest.fixture
+def releasing(scene: Scene) -> Scene:
+    scene.configure(resolve_in=ResolveIn.NEXT_RELEASE)
+    scene.sentry.add_release("fe")
+    return scene
+
+
+@pytest.mark.parametrize("landed", [True, False])
+@pytest.mark.parametrize("trouble", [Died(), Unavailable("sentry", "timed out")])
+def test_a_crash_or_a_lost_answer_resolves_once_and_in_the_release(
+    releasing: Scene, trouble: BaseException, landed: bool
+) -> None:
+    releasing.calls.meet("set_status", trouble, lands=landed)
+    with pytest.raises(type(trouble)):
+        releasing.inbound(releasing.ado.edit(ITEM, **{STATE: "Closed"}))
+    releasing.now += 400.0
+    releasing.inbound()
+    assert (releasing.status, releasing.sentry.resolved_in[ISSUE]) == (RESOLVED, ResolveIn.NEXT_RELEASE)
+    assert releasing.calls.made.count("set_status") == (1 if landed else 2)
+    assert (releasing.inbound(), releasing.outbound()) == (["settled"], ["settled"])
+
+
+def test_a_hook_that_comes_again_or_late_resolves_no_more(releasing: Scene) -> None:
+    closed = releasing.ado.edit(ITEM, **{STATE: "Closed"})
+    assert [releasing.inbound(closed), releasing.inbound(closed)] == [["applied"], ["echo"]]
+    releasing.inbound(releasing.ado.edit(ITEM, **{STATE: "Active"}))
+    assert releasing.inbound(closed) == ["echo"]
+    assert (releasing.status, releasing.calls.made.count("set_status")) == (UNRESOLVED, 2)
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_a_worker_that_dies_at_the_resolving_without_a_release_is_made_up_for(
+    scene: Scene, landed: bool
+) -> None:
+    scene.configure(resolve_in=ResolveIn.CURRENT_RELEASE)
+    scene.calls.meet("set_status", Died(), lands=False)
+    with pytest.raises(Died):
+        scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    scene.now += 61.0
+    # The next worker is refused the release, and dies at what it does instead.
+    refuse, die = "set_status", Died()
+    scene.calls.meet(refuse, Refused("sentry", "statusDetails: No release data present in the system"))
+    scene.calls.meet(refuse, die, lands=landed)
+    with pytest.raises(Died):
+        scene.inbound()
+    scene.now += 61.0
+    scene.inbound()
+    assert (scene.status, scene.sentry.resolved_in[ISSUE]) == (RESOLVED, ResolveIn.NOW)
+    assert (scene.inbound(), scene.outbound()) == (["settled"], ["settled"])

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from shared.domain import untrusted
+from shared.domain.reasons import WHY
 from shared.domain.rules.links import cure_of
-from shared.domain.sentences import WHY
 
 
 def lines() -> Iterator[str]:

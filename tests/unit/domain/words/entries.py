@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from shared.domain.model import ASSIGNEE, STATUS, ActivityEntry
-from shared.domain.sentences import APART, SENTENCES, WHY, Names, apart_because, sentence_of, why
+from shared.domain.reasons import WHY, why
+from shared.domain.sentences import APART, SENTENCES, Names, apart_because, sentence_of
 
 AT = 1_800_000_000.0
 NAMES = Names("FE-1", "#31")

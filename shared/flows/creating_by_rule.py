@@ -1,0 +1,276 @@
+"""Creating a work item as an alert rule in Sentry asks: one for an issue, whatever fires, dies or is merged.
+
+Two idempotency records guard it: what a rule does for the issue, which outlives the link, and the creation,
+which the form shares. A worker that finds the first one claimed and not marked looks for what was made.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from shared.ado.client import AdoClient
+from shared.ado.creation import NewWorkItem, find_created, patch_for
+from shared.domain.errors import (
+    AlreadyLinked,
+    Busy,
+    Conflict,
+    MissingSetting,
+    NotFound,
+    OrganizationGone,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+from shared.domain.failures import ISSUE_GONE
+from shared.domain.messages import OutboundMessage, RuleAction
+from shared.domain.model import ActivityEntry, End, IssueLink, SentryIssue, Side
+from shared.flows.back_links import issue_in
+from shared.flows.creating import completed, create_once
+from shared.flows.linking import link
+from shared.flows.syncing import OTHER_CONNECTION, addressee_of
+from shared.services import Services
+from shared.store.idempotency import ClaimedRecord, creation_of, rule_of, told_of
+from shared.store.organizations import Organization
+
+# What becomes of a rule's action.
+CREATED, ALREADY_LINKED, ALREADY_CREATED = "created", "already-linked", "already-created"
+_RETRY_AFTER = 60.0  # seconds
+_SHORTLY = 2.0  # seconds
+
+
+def create_by_rule(message: OutboundMessage, services: Services) -> list[str]:
+    """Create a work item as a rule asks, once for an issue, and link it; return what came of it.
+
+    However many rules fire, and how often: an issue that is linked by then, or for which a rule created an
+    item before, gets none. Nobody is there to try again, so the message stays until the services work.
+    """
+    try:
+        return [_create_by_rule(message, services)]
+    except (Unauthorized, Unavailable, OrganizationGone) as error:
+        raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
+    except MissingSetting as error:
+        raise Busy(error.detail, retry_after=_RETRY_AFTER) from error
+
+
+def _create_by_rule(message: OutboundMessage, services: Services) -> str:
+    organization, action = addressee_of(services, message), message.action
+    if organization is None or action is None:
+        return OTHER_CONNECTION
+    try:
+        issue = services.sentry(organization).get_issue(message.issue_id)
+        # What was begun before the issue was merged stands under its old id, and links until they follow.
+        names = tuple(dict.fromkeys((issue.issue_id, message.issue_id)))
+        return _Creation(services, organization, issue, action, names).outcome()
+    except NotFound as error:
+        if error.kind != "issue-not-found":
+            raise
+        return ISSUE_GONE
+
+
+class _Draft(msgspec.Struct, frozen=True):
+    """What is to be created, and the right to since ``began``, or the number of what was created before."""
+
+    new: NewWorkItem
+    patch: list[dict[str, Any]]
+    claim: ClaimedRecord | str
+    began: float
+
+
+class _Creation(msgspec.Struct, dict=True):
+    """What one rule asks for an issue; ``names`` are the ids that the issue has and had."""
+
+    services: Services
+    organization: Organization
+    issue: SentryIssue
+    action: RuleAction
+    names: tuple[str, ...]
+
+    @cached_property
+    def _ado(self) -> AdoClient:
+        return self.services.ado(self.organization)
+
+    def outcome(self) -> str:
+        """Finish what a worker began that died, or create an item if the issue needs one."""
+        linked, was_done = self._links(), False
+        claims: dict[str, ClaimedRecord] = {}
+        try:
+            self._claim_unfinished(claims)
+            if not linked:
+                was_done = self._claim_the_others(claims)
+            made = self._made_before(claims)
+            draft = None if made or linked or was_done else self._drafted()
+        except SyncError:
+            self._give_back(claims.values())
+            raise
+        if draft is not None:
+            made = [self._create(draft, claims)]
+        if not made:
+            self._give_back(claims.values(), is_settled=True)
+            return self._tell_linked(linked[0]) if linked else ALREADY_CREATED
+        return self._linked(made, claims, linked)
+
+    def _links(self) -> list[IssueLink]:
+        links, scope = self.services.links, self.organization.scope
+        return [stored.link for each in self.names for stored in links.for_issue(scope, each)]
+
+    # The right to create
+
+    def _claim_unfinished(self, claims: dict[str, ClaimedRecord]) -> None:
+        """Take over what workers began for the issue and left, by the ids under which they did."""
+        for name in self.names:
+            if self.services.idempotency.is_unfinished(self.organization.scope, rule_of(name)):
+                claim = self._claim(name)
+                if isinstance(claim, ClaimedRecord):
+                    claims[name] = claim
+
+    def _claim_the_others(self, claims: dict[str, ClaimedRecord]) -> bool:
+        """Add the claims for the other ids; tell whether a rule was done for one of them before."""
+        was_done = False
+        for name in self.names:
+            if name not in claims:
+                claim = self._claim(name)
+                if isinstance(claim, ClaimedRecord):
+                    claims[name] = claim
+                was_done |= isinstance(claim, str)
+        return was_done
+
+    def _claim(self, name: str) -> ClaimedRecord | str:
+        return self.services.idempotency.claim(self.organization.scope, rule_of(name), self.services.clock())
+
+    def _give_back(self, claims: Iterable[ClaimedRecord], *, is_settled: bool = False) -> None:
+        """End claims under which nothing was made now; what was begun before stays known, unless settled."""
+        idempotency, scope = self.services.idempotency, self.organization.scope
+        with suppress(Unavailable):  # They run out by themselves.
+            for claim in claims:
+                if claim.since is None or is_settled:
+                    idempotency.abandon(scope, claim)
+                else:
+                    idempotency.leave(scope, claim, self.services.clock())
+
+    # The work item
+
+    def _made_before(self, claims: dict[str, ClaimedRecord]) -> list[int]:
+        """Return what was created under the claims that workers left."""
+        begun = {name: claim.since for name, claim in claims.items() if claim.since is not None}
+        found = (self._made_for(name, since) for name, since in begun.items())
+        return list(dict.fromkeys(each for each in found if each is not None))
+
+    def _made_for(self, name: str, since: float) -> int | None:
+        result = self.services.idempotency.find(self.organization.scope, creation_of(name))
+        if result is not None:
+            return int(result)
+        return find_created(self._ado, lambda url: self._is_page(url, name), since)
+
+    def _is_page(self, url: str, name: str) -> bool:
+        """Tell whether an address is that of the issue's page, under one of its ids."""
+        if name == self.issue.issue_id and url == self.issue.permalink:
+            return True
+        is_known = url == self.services.sentry(self.organization).web_url(name)
+        return is_known or issue_in(self.organization, url) == name
+
+    def _drafted(self) -> _Draft:
+        """Return what is to be created, and the right to; raise Busy if somebody links the issue instead."""
+        services, organization, issue = self.services, self.organization, self.issue
+        new = completed(services, organization, self._ado, issue, _asked_by(self.action, issue))
+        patch = patch_for(self._ado, new)
+        began = services.clock()
+        claim = services.idempotency.claim(organization.scope, creation_of(issue.issue_id), began)
+        if isinstance(claim, ClaimedRecord) and self._links():
+            services.idempotency.abandon(organization.scope, claim)
+            raise Busy("the issue was linked at this moment", retry_after=_SHORTLY)
+        return _Draft(new, patch, claim, began)
+
+    def _create(self, draft: _Draft, claims: dict[str, ClaimedRecord]) -> int:
+        if not isinstance(draft.claim, ClaimedRecord):
+            return int(draft.claim)  # The form created it, and the worker died before it was linked.
+        services, organization = self.services, self.organization
+        try:
+            return create_once(
+                services,
+                organization,
+                draft.claim,
+                self._ado,
+                draft.new,
+                draft.patch,
+                self.names,
+                draft.began,
+            )
+        except (Unavailable, Throttled):
+            raise  # It may be there, or on its way; so the claims last until they run out.
+        except SyncError:
+            self._give_back(claims.values())
+            raise
+
+    def _linked(self, made: list[int], claims: dict[str, ClaimedRecord], linked: list[IssueLink]) -> str:
+        """Link what was created, and mark the rule as done for the issue."""
+        idempotency, scope = self.services.idempotency, self.organization.scope
+        try:
+            outcomes = {self._link(each, linked) for each in made}
+        except SyncError:
+            with suppress(Unavailable):
+                for claim in claims.values():
+                    idempotency.leave(scope, claim, self.services.clock())
+            raise
+        for claim in claims.values():
+            idempotency.done(scope, claim, str(made[0]))
+        return CREATED if CREATED in outcomes else ALREADY_CREATED
+
+    def _link(self, work_item_id: int, linked: list[IssueLink]) -> str:
+        """Link the item, unless it is, or a person has parted the two since, or deleted it."""
+        if any(each.work_item_id == work_item_id for each in linked):
+            return CREATED  # Under the old id it may be, which the link leaves by itself.
+        if self._was_parted(work_item_id):
+            return ALREADY_CREATED
+        services, organization, issue_id = self.services, self.organization, self.issue.issue_id
+        reason = f"rule: {self.action.rule}"
+        try:
+            link(
+                services,
+                organization,
+                issue_id,
+                work_item_id,
+                None,
+                self._ado,
+                created="rule",
+                reason=reason,
+                once=self.names,
+            )
+        except NotFound as error:
+            if error.kind != "work-item-not-found":
+                raise
+            return ALREADY_CREATED
+        except AlreadyLinked:
+            pass
+        return CREATED
+
+    def _was_parted(self, work_item_id: int) -> bool:
+        ended = self.services.activity.ended(self.organization.scope, End(Side.ADO, str(work_item_id)))
+        return any(each.partner in self.names for each in ended)
+
+    def _tell_linked(self, linked: IssueLink) -> str:
+        """Tell, once for a rule and an issue, that there was nothing to create."""
+        services, scope = self.services, self.organization.scope
+        name, now = told_of(self.action.rule, linked.issue_id), services.clock()
+        with suppress(Busy, Conflict):
+            claim = services.idempotency.claim(scope, name, now)
+            if isinstance(claim, ClaimedRecord):
+                entry = ActivityEntry(now, ALREADY_LINKED, reason=f"rule: {self.action.rule}")
+                services.activity.add(scope, linked.issue_id, linked.work_item_id, entry)
+                services.idempotency.done(scope, claim, ALREADY_LINKED)
+        return ALREADY_LINKED
+
+
+def _asked_by(action: RuleAction, issue: SentryIssue) -> NewWorkItem:
+    rule = f"Created by the alert rule {action.rule!r}." if action.rule else ""
+    return NewWorkItem(
+        project=action.project,
+        work_item_type=action.work_item_type,
+        title=issue.title or f"Issue {issue.issue_id}",
+        description=rule,
+        area_path=action.area_path,
+        tags=action.tags,
+    )

@@ -1,0 +1,153 @@
+"""The law of creation by rule: one work item for an issue, however many rules and events fire, and linked.
+
+A rule that fired and was taken leads to a work item, unless the issue is linked by then or a rule has made
+one before.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from math import inf
+
+from shared.domain.connection import scope_of
+from shared.domain.errors import NotFound
+from shared.domain.messages import Message, OutboundMessage
+from shared.sentry.names import name_in_address
+from shared.store.keys import escaped
+from tests.doubles.ado import MemoryAdo
+from tests.simulation.laws import Law, Verdicts
+from tests.simulation.witness.facts import Facts, Pair, Worker
+
+# From then on another worker may take the first one for dead.
+_STOOD_STILL = 30.0  # seconds
+
+
+@dataclass(frozen=True)
+class Fired:
+    """A rule that fired for an issue, and of which a message tells us; ``project`` is what it asks for."""
+
+    issue_id: str
+    project: str
+    partition: str
+    at: float
+
+
+@dataclass
+class Span:
+    """When two were linked, and until when; a link that moves with its issue ends under the old id."""
+
+    pair: Pair
+    partition: str
+    since: float
+    until: float = inf
+
+
+@dataclass(frozen=True)
+class Made:
+    """A work item that we created, and the issue that it shows."""
+
+    number: int
+    issue_id: str
+    partition: str
+    place: MemoryAdo
+    is_unsure: bool
+
+
+class Created:
+    def __init__(self, facts: Facts, verdicts: Verdicts) -> None:
+        self._facts = facts
+        self._verdicts = verdicts
+        self._fired: list[Fired] = []
+        self._made: list[Made] = []
+        self._spans: list[Span] = []
+        self._ended: set[str] = set()
+
+    def put(self, message: Message) -> None:
+        """Note a message that has something created, under the connection to which it belongs."""
+        if isinstance(message, OutboundMessage) and message.action is not None:
+            partition = escaped(scope_of(message.organization, message.epoch))
+            self._fired.append(
+                Fired(message.issue_id, message.action.project, partition, self._facts.clock())
+            )
+
+    def disconnected(self) -> None:
+        """Note that the connection is over: nothing is promised of what was told under it."""
+        self._ended.add(self._facts.partition)
+
+    def linked(self, partition: str, pair: Pair) -> None:
+        self._spans.append(Span(pair, partition, self._facts.clock()))
+
+    def parted(self, partition: str, pair: Pair) -> None:
+        for each in self._spans:
+            if (each.partition, each.pair) == (partition, pair):
+                each.until = min(each.until, self._facts.clock())
+
+    def made(self, place: MemoryAdo, number: int, addresses: Collection[str], worker: Worker) -> None:
+        """Judge a work item that a worker created whose message named an issue.
+
+        Whoever stood still in the middle of the call may come second, where nothing can call it back.
+        """
+        issue_id = next((name for each in addresses if (name := name_in_address(each))), "")
+        is_unsure = self._facts.clock() - worker.began > _STOOD_STILL
+        made = Made(number, issue_id, worker.partition, place, is_unsure)
+        if not is_unsure:
+            names = {issue_id, worker.about}
+            for problem in [*self._made_twice(made, names), *self._made_for_nothing(worker, names)]:
+                self._verdicts.against(Law.CREATED, f"work item {number} was created for {problem}")
+        self._made.append(made)
+
+    def _made_twice(self, made: Made, names: Collection[str]) -> Iterator[str]:
+        for each in self._made:
+            is_its = each.partition == made.partition and each.issue_id in names and not each.is_unsure
+            if is_its and not self._was_deleted_unseen(each):
+                yield f"issue {made.issue_id}, for which {each.number} had been"
+
+    def _was_deleted_unseen(self, made: Made) -> bool:
+        """Tell whether somebody deleted what was created before it was linked: no query finds that."""
+        was_linked = any(each.pair[1] == made.number for each in self._spans)
+        return made.place.is_deleted(made.number) and not was_linked
+
+    def _made_for_nothing(self, worker: Worker, names: Collection[str]) -> Iterator[str]:
+        """Say what the issue was linked to before the worker began, and is still."""
+        for each in self._spans:
+            is_its = each.partition == worker.partition and each.pair[0] in names
+            if is_its and each.since < worker.since and each.until > self._facts.clock():
+                yield f"issue {each.pair[0]}, which {each.pair[1]} is linked to"
+
+    def complaints(self) -> Iterator[str]:
+        """Say which rules led to nothing, and what was created and never linked."""
+        facts = self._facts
+        if facts.partition in self._ended:
+            return
+        made = [each for each in self._made if each.partition == facts.partition]
+        for fired in self._fired:
+            root = self._root_of(fired.issue_id)
+            is_due = fired.partition == facts.partition and root is not None
+            if is_due and self._is_project(fired.project) and not self._is_served(fired, root, made):
+                yield f"a rule fired for issue {fired.issue_id}, and nothing came of it"
+        for each in made:
+            root = self._root_of(each.issue_id)
+            is_left_out = each.is_unsure or root is None or each.place.is_deleted(each.number)
+            if not is_left_out and not any(span.pair[1] == each.number for span in self._spans_of(root)):
+                yield f"work item {each.number} was created for issue {each.issue_id}, and never linked"
+
+    def _is_project(self, name_or_id: str) -> bool:
+        """Tell whether there is such a project: a rule may still name one of another organization."""
+        try:
+            self._facts.ado.get_project(name_or_id)
+        except NotFound:
+            return False
+        return True
+
+    def _is_served(self, fired: Fired, root: str | None, made: list[Made]) -> bool:
+        """Tell whether the issue was linked when the rule had fired, or a rule had made an item before."""
+        was_linked = any(each.until >= fired.at for each in self._spans_of(root))
+        return was_linked or any(self._root_of(each.issue_id) == root for each in made)
+
+    def _spans_of(self, root: str | None) -> Iterator[Span]:
+        for each in self._spans:
+            if each.partition == self._facts.partition and self._root_of(each.pair[0]) == root:
+                yield each
+
+    def _root_of(self, issue_id: str) -> str | None:
+        found = self._facts.find_issue(issue_id)
+        return None if found is None else found.issue_id

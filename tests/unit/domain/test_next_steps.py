@@ -1,0 +1,51 @@
+"""What comes next, as a table: what a person can do is named as a button and as a command."""
+
+from typing import Any
+
+import pytest
+
+from shared.domain.configuration import Configuration
+from shared.domain.model import HealthWord, IssueStatus, Side
+from shared.domain.next_steps import next_of_linked, next_of_unlinked
+from shared.domain.rules.problems import Trouble
+from tests.unit.domain.test_apart import link_with
+
+NOW = 1_800_000_000.0
+SETTLED: dict[str, Any] = {"word": HealthWord.SETTLED, "reason": ""}
+AGREE = link_with(**SETTLED)
+APART = link_with(**SETTLED, issue=IssueStatus.IGNORED)
+WAITS = link_with(reason="unavailable")
+ON, OFF = Configuration(), Configuration(issue_sync=False)
+REFUSED = Trouble("unauthorized", Side.SENTRY, "Sentry does not accept our credentials", "Renew it.")
+GONE = Trouble("organization-not-found", Side.ADO, "Azure DevOps knows none", "Correct it.")
+OTHER = Trouble("clock", Side.ADO, "the clock is off", "Set it.")
+
+
+@pytest.mark.parametrize(
+    ("links", "configuration", "problems", "words"),
+    [
+        ([AGREE], ON, [], ["carried over within seconds"]),
+        ([AGREE], ON, [OTHER], ["within five minutes"]),
+        ([AGREE], ON, [OTHER, REFUSED], ["is mended: Sentry does not accept", "minutes then"]),
+        ([WAITS], ON, [GONE], ["until this is mended: Azure DevOps knows none"]),
+        ([WAITS], ON, [OTHER], ["tried again within five minutes", "Sync now", "sentry-ado retry FE-1 31"]),
+        ([AGREE, WAITS], OFF, [], ["tried again", "sentry-ado retry FE-1 31"]),
+        ([AGREE], OFF, [], ["switched on again", "sentry-ado copy FE-1 31 --from ado"]),
+        ([AGREE, APART], ON, [], ["until somebody changes", "Copy on the admin page", "copy FE-1 31"]),
+        ([APART], ON, [OTHER], ["until somebody changes either side"]),
+    ],
+)  # fmt: skip
+def test_what_comes_next(
+    links: list[Any], configuration: Configuration, problems: list[Trouble], words: list[str]
+) -> None:
+    said = next_of_linked(links, configuration, problems, NOW)
+    assert [each for each in words if each not in said] == []
+    assert "POST" not in said
+
+
+@pytest.mark.parametrize(
+    ("issue", "item", "command"),
+    [("FE-4", None, "link FE-4 ITEM"), (None, 36, "link ISSUE 36"), ("FE-4", 36, "link FE-4 36")],
+)
+def test_what_is_not_linked_is_told_how(issue: str | None, item: int | None, command: str) -> None:
+    assert f"sentry-ado {command}" in next_of_unlinked(issue, item)
