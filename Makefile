@@ -26,7 +26,7 @@ LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --pytho
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo run test test-long check format lock openapi components models bench fuzz chaos simulate mutants mutation clean
+.PHONY: help set-up demo run test test-long check format lock openapi words components models bench fuzz chaos simulate mutants mutation clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,10 @@ lock: ## Pin what requirements*.in ask for and all that it brings (LOCK_OPTIONS=
 openapi: ## Describe the HTTP API as it is now, in functions/openapi.json
 	@$(PYTHON) simulator/setup.py check
 	@$(RUN) tests.surface
+
+words: ## Write down the sentences that operators read, in tests/unit/domain/words, for a reviewer to see what changed
+	@$(PYTHON) simulator/setup.py check
+	@$(RUN) tests.unit.domain.words
 
 components: ## List the components of the deployed app, as CycloneDX, in .local/components.cdx.json
 	@$(PYTHON) simulator/setup.py check

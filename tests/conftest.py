@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from shared.domain import connection
 from tests.doubles.clock import Clock
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,14 @@ def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.partition("__")[0] in SETTINGS:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def unremembered() -> None:
+    """Let no test of a changed core (`make mutation`) find what the unchanged one has worked out."""
+    if "MUTANT_UNDER_TEST" in os.environ:
+        for remembered in (connection.ado_place, connection.sentry_server):
+            remembered.cache_clear()
 
 
 @pytest.fixture

@@ -159,10 +159,8 @@ class AddressPolicy(msgspec.Struct, frozen=True):
             return False
         if parts.scheme == "https" and host in self.trusted_hosts | self.private_hosts:
             return True
-        label, _, rest = host.partition(".")
-        is_ours = (
-            host == ours or (label != "" and rest == ours) or (_is_loopback(host) and _is_loopback(ours))
-        )
+        below = host.partition(".")[2]
+        is_ours = ours in {host, below} or (_is_loopback(host) and _is_loopback(ours))
         return is_ours and (parts.scheme, parts.port) == (base.scheme, base.port)
 
     def _is_local(self, host: str) -> bool:

@@ -49,4 +49,4 @@ WHY: Mapping[str, str] = {
 
 
 def why(reason: str) -> str:
-    return WHY.get(reason, f"It is held up for the reason {reason}.")
+    return WHY.get(reason, f"It is held up for the reason {reason}." if reason else "It is held up.")

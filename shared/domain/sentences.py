@@ -29,49 +29,54 @@ _SERVICES = {True: "Sentry", False: "Azure DevOps"}
 
 
 def _value(entry: ActivityEntry, value: str | None) -> str:
-    if entry.field == ASSIGNEE:
-        return f"to {value}" if value else "to nobody"
-    return f"to {value}" if value else "to another value"
+    return value or ("nobody" if entry.field == ASSIGNEE else "another value")
+
+
+def _verb(entry: ActivityEntry) -> str:
+    return "was assigned" if entry.field == ASSIGNEE else "was set"
+
+
+def _reason(entry: ActivityEntry) -> tuple[str, str]:
+    """Return the word of a reason, and what follows it."""
+    word, _, detail = (entry.reason or "").partition(": ")
+    return word, detail
 
 
 def _changed(entry: ActivityEntry, names: Names) -> str:
-    verb = "was assigned" if entry.field == ASSIGNEE else "was set"
-    return f"{names.source(entry)} {verb} {_value(entry, entry.after)}"
+    return f"{names.source(entry)} {_verb(entry)} to {_value(entry, entry.after)}"
 
 
 def _applied(entry: ActivityEntry, names: Names) -> str:
     target, source = names.target(entry), names.source(entry)
-    verb = "was assigned" if entry.field == ASSIGNEE else "was set"
     before = f" (it was {entry.before})" if entry.before else ""
-    if (entry.reason or "").startswith("resolved-now: "):
-        detail = _sentence((entry.reason or "").partition(": ")[2])
-        return f"{target} was resolved at once, and in no release: Sentry knows none. {detail}"
-    if entry.reason == "copied":
-        return f"Somebody had {source} copied over: {target} {verb} {_value(entry, entry.after)}{before}."
-    return f"{source} had changed, so {target} {verb} {_value(entry, entry.after)}{before}."
+    word, detail = _reason(entry)
+    if word == "resolved-now":
+        return f"{target} was resolved at once, and in no release: Sentry knows none. {_sentence(detail)}"
+    what = f"{target} {_verb(entry)} to {_value(entry, entry.after)}{before}."
+    if word == "copied":
+        return f"Somebody had {source} copied over: {what}"
+    return f"{source} had changed, so {what}"
 
 
 def _conflict(entry: ActivityEntry, names: Names) -> str:
-    verb = "was assigned" if entry.field == ASSIGNEE else "was set"
     loser = names.target(entry)
     return (
-        f"Both sides had changed differently. {names.source(entry)} wins, so {loser} {verb} "
-        f"{_value(entry, entry.after)} instead of {entry.before or 'nobody'}."
+        f"Both sides had changed differently. {names.source(entry)} wins, so {loser} {_verb(entry)} to "
+        f"{_value(entry, entry.after)} instead of {_value(entry, entry.before)}."
     )
 
 
 def _agreed(entry: ActivityEntry, _names: Names) -> str:
     what = "assignee" if entry.field == ASSIGNEE else "status"
-    return f"Both sides have come to the same {what}: {entry.after or 'nobody'}."
+    return f"Both sides have come to the same {what}: {_value(entry, entry.after)}."
 
 
 def _skipped(entry: ActivityEntry, names: Names) -> str:
     reason = entry.reason or ""
     if reason == "archived" and entry.direction != INBOUND:
         reason = _ARCHIVED
-    why_not = SKIPPED.get(reason, f"for the reason {reason}").format(
-        item=names.item, target=names.target(entry)
-    )
+    otherwise = f"for the reason {reason}" if reason else "nobody noted why"
+    why_not = SKIPPED.get(reason, otherwise).format(item=names.item, target=names.target(entry))
     return f"{_changed(entry, names)}. {names.target(entry)} was left alone: {why_not}."
 
 
@@ -93,18 +98,18 @@ SKIPPED: Mapping[str, str] = {
 
 def _refused(entry: ActivityEntry, names: Names) -> str:
     service = _SERVICES[entry.direction == INBOUND]
-    what = f"{names.target(entry)} {_value(entry, entry.after)}"
-    word, _, detail = (entry.reason or "").partition(": ")
+    what = f"{names.target(entry)} to {_value(entry, entry.after)}"
+    word, detail = _reason(entry)
     if word == "assignee-not-found":
-        return (
-            f"{service} did not let us assign {what}. {_sentence(detail or 'nobody there has this address')}"
-        )
-    return f"{service} refused to set {what}. {_sentence(detail)}"
+        why_not = _sentence(detail or "nobody there has this address")
+        return f"{service} did not let us assign {what}. {why_not}"
+    verb = "assign" if entry.field == ASSIGNEE else "set"
+    return f"{service} refused to {verb} {what}. {_sentence(detail)}"
 
 
 def _failed(entry: ActivityEntry, _names: Names) -> str:
-    word, _, detail = (entry.reason or "").partition(": ")
-    return f"{why(word)} {_sentence(detail)}".strip()
+    word, detail = _reason(entry)
+    return f"{why(word)} {_sentence(detail)}"
 
 
 def _sentence(text: str) -> str:
@@ -137,13 +142,14 @@ def _already_linked(entry: ActivityEntry, names: Names) -> str:
 
 
 def _rule(entry: ActivityEntry) -> str:
-    word, _, rule = (entry.reason or "").partition(": ")
+    word, rule = _reason(entry)
     return rule if word == "rule" else ""
 
 
 def _moved(entry: ActivityEntry, names: Names) -> str:
     old = (entry.reason or "").removeprefix("merged-from-")
-    return f"Issue {old} was merged into {names.issue} in Sentry, and its link followed."
+    merged = f"Issue {old}" if old else "Another issue"
+    return f"{merged} was merged into {names.issue} in Sentry, and its link followed."
 
 
 def _recovered(entry: ActivityEntry, _names: Names) -> str:
@@ -178,15 +184,16 @@ def sentence_of(entry: ActivityEntry, names: Names) -> str:
         text = f"A comment on {names.issue} could not be carried over. {why(entry.outcome)}"
     else:
         tell = SENTENCES.get(entry.outcome)
-        text = f"{entry.outcome}: {entry.reason or ''}" if tell is None else tell(entry, names)
+        text = _untold(entry) if tell is None else tell(entry, names)
     if entry.field == "comment" and entry.outcome in {"refused", "failed"}:
-        text = f"A comment on {names.issue} could not be carried over. {_comment_detail(entry)}"
+        text = f"A comment on {names.issue} could not be carried over. {_sentence(_reason(entry)[1])}"
     by = {"hook": " A hook told of it.", "reconciler": " No hook told of it; the reconciler found it."}
-    return f"{moment(entry.at)}: {text}{by.get(entry.told_by or '', '')}"
+    return f"{moment(entry.at)}: {text.strip()}{by.get(entry.told_by or '', '')}"
 
 
-def _comment_detail(entry: ActivityEntry) -> str:
-    return _sentence((entry.reason or "").partition(": ")[2])
+def _untold(entry: ActivityEntry) -> str:
+    """Tell of an outcome that a newer version of the app wrote down."""
+    return f"{entry.outcome}: {entry.reason}" if entry.reason else entry.outcome
 
 
 def moment(at: float) -> str:

@@ -108,3 +108,40 @@ def test_a_newer_version_s_event_hides_none_of_ours(hooks: HookStore, table: Tab
     )
     table.apply("hooks", Replace(SCOPE, newer, None))
     assert hooks.get(SCOPE).events[HookEvent.UPDATED].state is HookState.MISSING
+
+
+def test_the_last_look_at_a_slug_is_that_of_any_of_its_connections(hooks: HookStore) -> None:
+    for epoch, at in (("0000000000000000", 5.0), ("ffffffffffffffff", 0.5), ("aaaaaaaaaaaaaaaa", 9.0)):
+        hooks.end(hooks.take(scope_of("fabrikam", epoch), 60.0), HookRecord(at))
+    hooks.end(hooks.take(OTHER, 60.0), HookRecord(0.25))
+    assert hooks.last_looks() == {"fabrikam": 9.0, "contoso": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("passed", "wait"), [(0.0, 60.0), (58.0, 2.0), (59.0, 1.0), (59.5, 1.0), (60.0, None)]
+)
+def test_whoever_comes_too_early_is_told_when_to_come_again(
+    hooks: HookStore, clock: Clock, passed: float, wait: float | None
+) -> None:
+    hooks.take(SCOPE, 60.0)
+    clock.now += passed
+    if wait is None:
+        hooks.take(SCOPE, 60.0)
+        return
+    with pytest.raises(Busy) as busy:
+        hooks.take(SCOPE, 60.0)
+    assert busy.value.retry_after == wait
+    assert busy.value.detail == "somebody else looks after the subscriptions at this moment"
+
+
+def test_a_turn_that_was_given_back_is_free_at_once(hooks: HookStore, clock: Clock) -> None:
+    clock.now = 0.5  # a moment before any that a turn could end at
+    hooks.end(hooks.take(SCOPE, 60.0), RECORD)
+    assert hooks.take(SCOPE, 60.0).ends == 60.5
+
+
+def test_a_slug_of_digits_is_told_and_looked_at_like_any_other(hooks: HookStore) -> None:
+    digits = scope_of("4711", "0123456789abcdef")
+    hooks.end(hooks.take(digits, 60.0), RECORD)
+    assert [each.problems for each in hooks.told()] == [{"hooks": RECORD.problem}]
+    assert hooks.last_looks() == {"4711": RECORD.checked_at}

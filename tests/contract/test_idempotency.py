@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.domain.errors import Busy, Conflict
-from shared.store.idempotency import ClaimedRecord, IdempotencyRecord, IdempotencyStore, creation_of
+from shared.store.idempotency import ClaimedRecord, IdempotencyRecord, IdempotencyStore, creation_of, told_of
 from shared.store.links import LinkStore
 from shared.store.tables import Table
 from tests.doubles.tables import OvertakenTable, RepeatingTable
@@ -130,6 +130,22 @@ def test_a_second_try_that_died_is_in_doubt_from_its_own_time(records: Idempoten
     records.done(ACME, claimed(records), "31")
     claimed(records, OVER, redo="31")
     assert claimed(records, OVER + 60, redo="31").since == OVER
+
+
+def test_whoever_does_it_again_knows_the_result_that_is_replaced(records: IdempotencyStore) -> None:
+    assert claimed(records).before is None
+    assert claimed(records, OVER).before is None
+    records.done(ACME, claimed(records, OVER + 60), "31")
+    assert claimed(records, OVER + 120, redo="31").before == "31"
+    # Whoever takes over from one that died knows it as well, and so does the one after.
+    assert claimed(records, OVER + 180, redo="31").before == "31"
+    assert claimed(records, OVER + 240).before == "31"
+
+
+def test_a_rule_is_told_by_a_short_name_of_its_own() -> None:
+    # It is stored: another spelling would tell of every rule again.
+    assert told_of("New errors", "100") == "told-ae153beae0f2478d-100"
+    assert told_of("x" * 1_000, "100") != told_of("x" * 1_001, "100")
 
 
 @pytest.mark.parametrize(("result", "is_forgotten"), [("31", True), ("32", False)])

@@ -20,13 +20,14 @@ from shared.domain.model import (
     IssueSide,
     IssueStatus,
     ItemSide,
+    Remnant,
     Side,
 )
 from shared.store.activity import KEPT_FOR, ActivityStore
 from shared.store.links import LinkStore, StoredEnd, StoredLink
-from shared.store.organizations import OrganizationStore
-from shared.store.tables import Operation, Table
-from tests.doubles.tables import RepeatingTable
+from shared.store.organizations import OrganizationStore, gone
+from shared.store.tables import Delete, Operation, Replace, Table
+from tests.doubles.tables import MemoryTable, RepeatingTable
 
 OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
 ADO = Configuration(ado_url="https://dev.azure.com/fabrikam/")
@@ -450,10 +451,11 @@ def test_a_document_is_replaced_only_as_it_was_read(organizations: OrganizationS
 
 
 def test_a_removed_organization_is_unknown_at_once(organizations: OrganizationStore) -> None:
-    for service in ("ado", "sentry"):
-        organizations.note_refusal("acme", service)
     removed = organizations.add("acme", ADO)
+    for service in ("ado", "sentry", gone("ado"), gone("sentry")):
+        organizations.note_refusal("acme", service)
     organizations.remove(removed)
+    assert organizations.refused_by("acme") == []
     organizations.remove(removed)
     with pytest.raises(NotFound):
         organizations.recent("acme")
@@ -504,3 +506,113 @@ def test_an_unlinking_that_was_repeated_is_one(new_table: Callable[[], Table]) -
     LinkStore(table).add(link())
     LinkStore(RepeatingTable(table)).discard("acme", "100", 31)
     assert list(table.scan("acme", "", "~")) == []
+
+
+# What ended links may have left on their ends
+
+
+def left(issue_id: str = "100", work_item_id: int = 31, due: float = 5.0) -> Remnant:
+    return Remnant(issue_id, work_item_id, due, "a reason", ("99",), 9.0)
+
+
+def remnants(links: LinkStore) -> list[Remnant]:
+    return [each.remnant for each in links.remnants("acme")]
+
+
+def test_what_an_ended_link_may_have_left_is_kept_whole(links: LinkStore) -> None:
+    assert links.find_remnant("acme", "100", 31) is None
+    links.leave("acme", left())
+    links.leave("acme", left("101", 7))
+    links.leave("contoso", left("102"))
+    found = links.find_remnant("acme", "100", 31)
+    assert found is not None
+    assert found.remnant == left()
+    assert remnants(links) == [left("101", 7), left()]
+    assert links.find_remnant("acme", "102", 31) is None
+
+
+def test_a_link_leaves_its_remnant_in_the_moment_in_which_it_ends(links: LinkStore) -> None:
+    links.remove(links.add(link()), left())
+    assert (pairs(list(links.all("acme"))), remnants(links)) == ([], [left()])
+    links.remove(links.add(link("101")))
+    assert remnants(links) == [left()]
+    links.add(link("102"))
+    links.discard("acme", "102", 31, left("102"))
+    assert (pairs(list(links.all("acme"))), remnants(links)) == ([], [left(), left("102")])
+    links.add(link("103"))
+    links.discard("acme", "103", 31)
+    assert len(remnants(links)) == 2
+
+
+def test_a_remnant_is_replaced_only_as_it_was_read(links: LinkStore) -> None:
+    links.leave("acme", left())
+    read = links.find_remnant("acme", "100", 31)
+    assert read is not None
+    links.replace_remnant("acme", read, left(due=6.0))
+    assert remnants(links) == [left(due=6.0)]
+    for late in (left(due=7.0), None):
+        with pytest.raises(Conflict):
+            links.replace_remnant("acme", read, late)
+    assert remnants(links) == [left(due=6.0)]
+    again = links.find_remnant("acme", "100", 31)
+    assert again is not None
+    links.replace_remnant("acme", again, None)
+    assert links.find_remnant("acme", "100", 31) is None
+    with pytest.raises(NotFound):
+        links.replace_remnant("acme", again, None)
+
+
+def test_a_remnant_that_cannot_be_read_says_at_least_that_there_is_one(
+    new_table: Callable[[], Table],
+) -> None:
+    table = new_table()
+    links = LinkStore(table)
+    links.leave("acme", left())
+    [row] = table.scan("acme", "", "~")
+    table.apply("acme", Replace(row.key, "{", None))
+    found = links.find_remnant("acme", "100", 31)
+    assert found is not None
+    assert found.remnant == Remnant("100", 31, 0.0)
+    assert remnants(links) == []
+    links.replace_remnant("acme", found, None)
+    assert links.find_remnant("acme", "100", 31) is None
+
+
+@pytest.mark.parametrize(("limit", "pages"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3]), (4, [3])])
+def test_a_page_of_links_that_is_the_last_says_so(links: LinkStore, limit: int, pages: list[int]) -> None:
+    for item in (31, 32, 33):
+        links.add(link(work_item_id=item))
+    found = [links.page("acme", None, limit)]
+    while found[-1].continuation is not None:
+        found.append(links.page("acme", found[-1].continuation, limit))
+    assert [len(page.links) for page in found] == pages
+
+
+def test_a_link_that_somebody_else_removes_meanwhile_leaves_its_remnant_all_the_same() -> None:
+    class Raced(MemoryTable):
+        """A table in which somebody removes the row by issue just before a transaction."""
+
+        raced = False
+
+        def apply(self, partition: str, *operations: Operation) -> list[str]:
+            if self.raced and len(operations) > 1:
+                self.raced = False
+                super().apply(partition, Delete("issue!100!0000000000000031"))
+            return super().apply(partition, *operations)
+
+    for remnant in (left(), None):
+        table = Raced()
+        links = LinkStore(table)
+        links.add(link())
+        assert [row.key for row in table.scan("acme", "issue", "issue~")] == ["issue!100!0000000000000031"]
+        table.raced = True
+        links.discard("acme", "100", 31, remnant)
+        assert pairs(list(links.all("acme"))) == []
+        assert remnants(links) == ([] if remnant is None else [remnant])
+
+
+def test_organizations_are_listed_whatever_their_slugs(organizations: OrganizationStore) -> None:
+    for slug in ("4711", "acme", "z-9"):
+        organizations.add(slug, ADO)
+    assert [each.slug for each in organizations.all()] == ["4711", "acme", "z-9"]
+    assert list(organizations.scopes()) == ["4711", "acme", "z-9"]

@@ -95,6 +95,7 @@ def test_deliveries_to_nobody_are_told_for_a_day(store: TrafficStore) -> None:
     store.note_nobodys([Nobodys("gone", Side.ADO, NOW), Nobodys("gone", Side.SENTRY, NOW - 25 * HOUR)])
     assert store.nobodys(NOW) == [Nobodys("gone", Side.ADO, NOW)]
     assert store.nobodys(NOW + 25 * HOUR) == []
+    assert store.nobodys(NOW) == []
 
 
 def test_links_that_are_over_are_found_by_both_ends(table: Table) -> None:
@@ -115,3 +116,33 @@ def test_links_that_are_over_are_found_by_both_ends(table: Table) -> None:
     assert [each.outcome for each in page.entries] == ["unlinked", "linked"]
     pruned = activity.prune(SCOPE, NOW + 91 * 24 * HOUR)
     assert (pruned.removed, pruned.unreadable) == (7, ())
+
+
+@pytest.mark.parametrize(("limit", "pages"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3]), (4, [3])])
+def test_a_page_of_events_that_is_the_last_says_so(store: TrafficStore, limit: int, pages: list[int]) -> None:
+    store.write(SCOPE, "a", {}, [event(NOW - age) for age in range(3)])
+    found = [store.events(SCOPE, None, limit)]
+    while found[-1].continuation is not None:
+        found.append(store.events(SCOPE, found[-1].continuation, limit))
+    assert [len(page.events) for page in found] == pages
+
+
+def test_nobodys_are_told_for_a_day_and_then_removed(store: TrafficStore) -> None:
+    day = 24 * HOUR
+    young, old = Nobodys("4711", Side.ADO, NOW - day + 1.0), Nobodys("b", Side.ADO, NOW - day)
+    store.note_nobodys([old, young])
+    assert store.nobodys(NOW) == [young]
+    # What was too old is gone, and what was not is still there.
+    assert store.nobodys(NOW - HOUR) == [young]
+    store.note_nobodys([Nobodys("4711", Side.ADO, NOW)])
+    assert store.nobodys(NOW) == [Nobodys("4711", Side.ADO, NOW)]
+
+
+def test_of_the_links_that_are_over_the_last_are_told(table: Table) -> None:
+    activity = ActivityStore(table, tokens())
+    for item in range(1, 31):
+        activity.add(SCOPE, "100", item, ActivityEntry(NOW + item, "unlinked"))
+    table.apply("fabrikam=21e1", Insert("of-issue!100!0", "{"))
+    found = activity.ended(SCOPE, End(Side.SENTRY, "100"))
+    assert [each.partner for each in found] == [str(item) for item in range(30, 11, -1)]
+    assert len(activity.ended(SCOPE, End(Side.SENTRY, "100"), 100)) == 30

@@ -64,13 +64,16 @@ def main() -> int:
         text=True,
         check=False,
     )
-    results = [each for each in found() if each.exit_code is not None and is_asked_for(each, asked.modules)]
-    if not results:
-        print(ran.stdout[-3000:], ran.stderr[-3000:], sep="\n", file=sys.stderr)
-        return 2
+    wanted = [each for each in found() if is_asked_for(each, asked.modules)]
+    results = [each for each in wanted if each.exit_code is not None]
     print_figures(results)
     print(f"{time.perf_counter() - started:.0f} s")
-    return judge(results, whole=not asked.modules)
+    verdict = judge(results, whole=not asked.modules)
+    if len(results) < len(wanted) or not results:
+        print(ran.stdout[-3000:], ran.stderr[-3000:], sep="\n", file=sys.stderr)
+        print(f"mutmut ended before its time: {len(wanted) - len(results)} changes were not tried")
+        return 2
+    return verdict
 
 
 def renew_copy() -> None:

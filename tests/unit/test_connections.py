@@ -112,11 +112,6 @@ def test_all_tables_and_queues_share_one_transport() -> None:
     assert list(dict.fromkeys(recording.paths)) == [f"/devstoreaccount1/{name}" for name in names]
 
 
-def test_storage_that_is_silent_is_not_waited_for_as_long_as_its_library_would() -> None:
-    patience = new_transport(1).connection_config
-    assert (patience.timeout, patience.read_timeout) == (3, 5)
-
-
 def test_a_transport_outlives_the_clients_that_use_it(server: Server) -> None:
     transport = new_transport()
     server.together = threading.Barrier(1)

@@ -4,7 +4,7 @@ A hyperlink of ours is marked by its comment, so that a person's is never taken 
 are found again by them. An entry belongs to one link of its issue, as Sentry shows one for each integration.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -75,15 +75,15 @@ def to_take_away(hyperlinks: Sequence[Hyperlink], issue_ids: Collection[str]) ->
     )
 
 
-def entry_owner(links: Iterable[IssueLink]) -> IssueLink | None:
+def entry_owner(links: Collection[IssueLink]) -> IssueLink | None:
     """Return the link that the entry on an issue's page is for: the latest of the form, else the oldest.
 
     Of two that are as old, it is that to the lower work item. A link without back-links has none, unless
     the form made it, for Sentry itself puts that one there.
     """
-    of_form = [each for each in links if each.form is not None]
+    of_form = [(form.at, -each.work_item_id, each) for each in links if (form := each.form) is not None]
     if of_form:
-        return max(of_form, key=lambda each: (each.form.at if each.form else 0.0, -each.work_item_id))
+        return max(of_form, key=lambda found: found[:2])[-1]
     shown = [each for each in links if each.back_links is not None]
     return min(shown, key=lambda each: (each.linked_at, each.work_item_id), default=None)
 

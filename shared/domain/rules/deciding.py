@@ -464,10 +464,11 @@ def _still_refused(link: IssueLink, now: Ends) -> PassedOver | None:
 
 def passing_over(link: IssueLink, before: Ends, after: Ends, state: str) -> PassedOver:
     """Return what is passed over once Azure DevOps has refused one more state."""
-    kept = _still_refused(link, before) or PassedOver(0, "", (), ())
+    kept = _still_refused(link, before)
+    refused, tried = (kept.refused, kept.tried) if kept else ((), ())
     # One that is refused for the second time was asked for because all had been tried.
-    tried = () if state in kept.tried else kept.tried
-    refused = tuple(dict.fromkeys((*kept.refused, state)))
+    tried = () if state in tried else tried
+    refused = tuple(dict.fromkeys((*refused, state)))
     return PassedOver(after.item.rev, link.work_item_type, refused, (*tried, state))
 
 

@@ -391,11 +391,12 @@ def about_door(side: Side, counts: Counts) -> Finding:
     area, name = AREAS[side], NAMES[side]
     if counts.refused and counts.refused_at > counts.taken_at:
         why, cure = _PROOFS[side], _PROOFS_AGAIN[side]
-        many = "a delivery" if counts.refused == 1 else f"{counts.refused} deliveries"
+        one = counts.refused == 1
+        many, were = ("a delivery", "was") if one else (f"{counts.refused} deliveries", "were")
         return problem(
             area,
             DELIVERIES_REFUSED,
-            f"{many} from {name} were refused and none taken since: {why}",
+            f"{many} from {name} {were} refused and none taken since: {why}",
             cure,
             side,
         )
@@ -494,14 +495,14 @@ def about_people(unknown_ones: Mapping[str, int], looked_at: int, left_out: int)
             Side.SENTRY,
         )
     if not unknown_ones:
-        yield fine(
-            Area.PEOPLE, PEOPLE, f"{looked_at} assignee(s) of linked work items are in Sentry", Side.SENTRY
-        )
+        many = "1 assignee is" if looked_at == 1 else f"{looked_at} assignees are"
+        yield fine(Area.PEOPLE, PEOPLE, f"of the linked work items, {many} in Sentry", Side.SENTRY)
     if left_out:
+        many = "1 more was" if left_out == 1 else f"{left_out} more were"
         yield unknown(
             Area.PEOPLE,
             PEOPLE,
-            f"{left_out} more were not asked for",
+            f"{many} not asked for",
             "sentry-ado links shows whom it concerns.",
             Side.SENTRY,
         )

@@ -2,7 +2,14 @@
 
 import pytest
 
-from shared.domain.activity import decision_entries, failure_entry, named, refusal_entry
+from shared.domain.activity import (
+    decision_entries,
+    failure_entry,
+    named,
+    refusal_entry,
+    resolved_now_entry,
+    step_entry,
+)
 from shared.domain.configuration import Configuration
 from shared.domain.errors import NotAssignable, NotFound, Refused, Unauthorized
 from shared.domain.model import (
@@ -12,11 +19,13 @@ from shared.domain.model import (
     Assignee,
     Category,
     Ends,
+    Intent,
     IssueLink,
     IssueSide,
     IssueStatus,
     ItemSide,
     Person,
+    Side,
     State,
     Stranger,
 )
@@ -207,6 +216,30 @@ def test_a_refusal_is_recorded_in_the_words_of_the_service_that_refused(
     nobody = NotAssignable("ado", detail, kind="assignee-not-found")
     refused = nobody if field == ASSIGNEE else Refused("ado", detail)
     assert refusal_entry(field, refused, decision, AT) == refusal
+
+
+def test_a_refusal_on_the_way_names_the_state_that_was_refused_and_where_the_steps_had_led() -> None:
+    decision = decided(OPEN, ends(RESOLVED, "Active"), Configuration())
+    left_at = ItemSide(9, "Active", UNRESOLVED)
+    entry = refusal_entry(STATUS, Refused("ado", "no"), decision, AT, state="Tested", left_at=left_at)
+    assert entry == ActivityEntry(
+        AT, "refused", "outbound", STATUS, "Active", "Tested", rev=9, reason="refused: no"
+    )
+
+
+def test_a_step_on_the_way_names_where_it_leads() -> None:
+    now = ends(RESOLVED, "New", in_sentry=ANN, rev=8)
+    decision = decided(ends(UNRESOLVED, "New"), now, Configuration())
+    step = Intent(Side.ADO, STATUS, state="Active", status=UNRESOLVED)
+    assert step_entry(now, step, decision, AT) == ActivityEntry(
+        AT, "applied", "outbound", STATUS, "New", "Active", 8, "on the way to Closed"
+    )
+
+
+def test_an_issue_that_was_resolved_in_no_release_says_so() -> None:
+    assert resolved_now_entry(Refused("sentry", "HTTP 400", quoted="no release"), AT) == ActivityEntry(
+        AT, "applied", "inbound", STATUS, reason="resolved-now: HTTP 400: no release"
+    )
 
 
 def test_a_failure_is_recorded_with_its_reason() -> None:

@@ -7,6 +7,7 @@ import pytest
 from shared.domain.addresses import (
     AddressPolicy,
     above,
+    ado_name,
     hosts_in,
     is_bare_host,
     is_loopback_url,
@@ -632,6 +633,10 @@ SERVER = "https://errors.corp.example/"
         ("https://errors.corp.example.evil.example/issues/1/", SERVER, False),
         ("https://corp.example/issues/1/", SERVER, False),
         ("https://evil.example/issues/1/", SERVER, False),
+        ("https://127.0.0.1/issues/1/", SERVER, False),
+        ("https://errors.corp.example/issues/1/", "https://127.0.0.1/", False),
+        ("https://[2001:db8::7]/issues/1/", "https://[2001:db8::7]/", True),
+        ("https://[2001:db8::8]/issues/1/", "https://[2001:db8::7]/", False),
         ("https://errors.corp.example@evil.example/", SERVER, False),
         ("https://evil.example@errors.corp.example/", SERVER, False),
         ("https://.errors.corp.example/", SERVER, False),
@@ -645,3 +650,19 @@ SERVER = "https://errors.corp.example/"
 )
 def test_a_page_is_a_servers_own_by_its_host(url: str, base: str, theirs: bool) -> None:
     assert DEPLOYED.leads_to(url, base) is theirs
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://dev.azure.com/fabrikam/", "fabrikam"),
+        ("https://dev.azure.com/fab%20rikam", "fab rikam"),
+        ("https://fabrikam.visualstudio.com/", "fabrikam"),
+        ("https://fabrikam.VisualStudio.com./DefaultCollection/", "fabrikam"),
+        ("https://tfs.corp.example/tfs/DefaultCollection/", "DefaultCollection"),
+        ("https://tfs.corp.example/", ""),
+        ("", ""),
+    ],
+)
+def test_an_organization_or_collection_is_named_in_its_address(url: str, name: str) -> None:
+    assert ado_name(url) == name

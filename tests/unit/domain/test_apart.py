@@ -18,7 +18,7 @@ from shared.domain.model import (
     Side,
     Stranger,
 )
-from shared.domain.rules.apart import REASONS, apart, reasons_after, sides
+from shared.domain.rules.apart import REASONS, Sides, apart, reasons_after, sides
 from shared.domain.rules.deciding import Choice, Decision, Outcome
 from shared.domain.rules.listing import Filter, matches
 from shared.domain.sentences import APART
@@ -157,6 +157,11 @@ def test_the_last_decision_about_a_field_gives_its_reason(
         (Filter(text="fe-1"), True),
         (Filter(text="typeerror"), True),
         (Filter(text="#31"), True),
+        (Filter(text=" 31 "), True),
+        (Filter(text="None"), False),
+        (Filter(text="AB#31"), True),
+        (Filter(text="100"), True),
+        (Filter(text="the backend"), True),  # a team is known by its name
         (Filter(text="3"), False),  # a part of a number is another number
         (Filter(text="ANN@"), True),
         (Filter(text="bob@"), False),
@@ -164,8 +169,21 @@ def test_the_last_decision_about_a_field_gives_its_reason(
     ],
 )
 def test_a_filter_keeps_what_it_names(wanted: Filter, kept: bool) -> None:
-    link = settled(issue=IGNORED, item_assignee="ann@corp")
+    backend = Stranger("team-assignee", "The Backend")
+    link = settled(issue=IGNORED, item_assignee="ann@corp", issue_assignee=backend)
     assert matches(link, wanted, CONFIGURATION) is kept
+
+
+def test_a_filter_by_whether_both_sides_agree_knows_the_map_of_people() -> None:
+    link = settled(item_assignee="ann@corp", issue_assignee=Person("ann@home"))
+    assert matches(link, Filter(sides=Sides.AGREE), CONFIGURATION)
+    assert not matches(link, Filter(sides=Sides.AGREE), Configuration())
+
+
+def test_a_project_is_the_root_of_an_area_however_deep() -> None:
+    link = settled(area_path="Fabrikam\\Web\\Shop")
+    assert matches(link, Filter(project="fabrikam"), CONFIGURATION)
+    assert not matches(link, Filter(project="fabrikam\\web"), CONFIGURATION)
 
 
 def test_a_reason_of_the_health_is_found_too() -> None:

@@ -98,6 +98,8 @@ def link(item: int, at: float = 0.0, *, form: float | None = None, shown: bool =
         ([link(31), link(32, 4.0)], 31),  # an older version's comes first
         ([link(31, 1.0), link(32, 4.0, form=4.0)], 32),  # the form's
         ([link(31, 1.0, form=1.0), link(32, 4.0, form=4.0)], 32),  # the latest form's
+        ([link(32, form=4.0), link(31, form=4.0)], 31),  # as late: the lower work item
+        ([link(31, form=0.0), link(32, form=0.5)], 32),
         ([link(31, 1.0, shown=False), link(32, 4.0)], 32),
         ([link(31, 1.0, shown=False)], None),
         ([link(31, 1.0), link(32, 4.0, form=4.0, shown=False)], 32),  # Sentry put it there itself

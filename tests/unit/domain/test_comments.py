@@ -161,5 +161,6 @@ def test_of_an_older_word_no_more_is_known_than_that_it_was_carried(word: str) -
 
 
 def test_another_text_has_another_digest() -> None:
+    assert digest_of("a") == "40f89e395b66422f"  # it is stored
     assert digest_of("a") == digest_of("a") != digest_of("b")
     assert digest_of("\ud83d")

@@ -10,6 +10,7 @@ from shared.domain.addresses import AddressPolicy
 from shared.domain.configuration import (
     HALF_A_MAPPING,
     Configuration,
+    CreateDefaults,
     DoneWhen,
     ProjectMapping,
     StatusMapping,
@@ -17,6 +18,7 @@ from shared.domain.configuration import (
 )
 from shared.domain.errors import InvalidConfiguration
 from shared.domain.model import Category, Side
+from shared.domain.ports import UNSET
 
 DEPLOYED = AddressPolicy()
 SMALLEST = {"ado_url": "https://dev.azure.com/fabrikam/"}
@@ -524,3 +526,25 @@ def test_a_project_is_found_by_its_id_in_any_case() -> None:
     assert configuration.project_mapping(PROJECT) == configuration.project_mapping(PROJECT.upper())
     assert configuration.project_mapping(PROJECT) == ProjectMapping(done_states=("Closed",))
     assert configuration.project_mapping("another") is None
+
+
+@pytest.mark.parametrize(
+    ("project_id", "work_item_type", "area_path"),
+    [
+        ("6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c", "Bug", "Web"),
+        ("6CE954B1-CE1F-45D1-B94D-E6BF2464BA2C", "bUG", "Web"),
+        ("6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c", "STRASSE", "Road"),
+        ("6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c", "Task", ""),
+        ("be3b4ae3-6e4c-4a6f-9d54-0f3f9b2f5f3e", "Bug", ""),
+    ],
+)
+def test_what_a_new_item_gets_by_default_is_said_by_project_and_type(
+    project_id: str, work_item_type: str, area_path: str
+) -> None:
+    types = {"Bug": CreateDefaults(area_path="Web"), "Straße": CreateDefaults(area_path="Road")}
+    configuration = Configuration(create={"6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c": types})
+    assert configuration.creation(project_id, work_item_type) == CreateDefaults(area_path=area_path)
+
+
+def test_what_is_left_unchanged_is_shown_by_its_name() -> None:
+    assert repr(UNSET) == "UNSET"

@@ -7,7 +7,17 @@ import pytest
 
 from functions.edge import status_of
 from shared.domain import errors
-from shared.domain.errors import Forbidden, InvalidConfiguration, MissingSetting, SyncError
+from shared.domain.errors import (
+    Forbidden,
+    InvalidConfiguration,
+    InvalidList,
+    MissingSetting,
+    NotTrusted,
+    SyncError,
+    Unauthorized,
+    Untried,
+    UnusableSetting,
+)
 from shared.domain.failures import Disposition, consequence_of
 from tests.unit.error_tree import EVERY_ERROR, an_error
 
@@ -44,6 +54,34 @@ def test_an_error_says_only_what_it_was_told() -> None:
     error = Forbidden("ado", "HTTP 403")
     assert (error.told, error.about, error.advice) == ("HTTP 403", "", "")
     assert Forbidden("ado", "HTTP 403", quoted="TF401027").told == "HTTP 403: TF401027"
+
+
+def test_what_could_not_be_tried_says_why_in_the_words_of_its_cause() -> None:
+    cause = Unauthorized("ado", "HTTP 401", advice="the token has a line break", quoted="TF400813")
+    error = Untried(cause)
+    assert (error.service, error.detail, error.advice, error.told, error.kind, error.cause) == (
+        "ado",
+        "HTTP 401",
+        "the token has a line break",
+        "HTTP 401: TF400813",
+        "unauthorized",
+        cause,
+    )
+
+
+def test_what_is_not_trusted_says_what_is_wrong_and_how_to_mend_it() -> None:
+    error = NotTrusted("sentry", "TLS", kind="no-tls", advice="check the scheme", quoted="EOF")
+    assert (error.kind, error.advice, error.told) == ("no-tls", "check the scheme", "TLS: EOF")
+    assert NotTrusted("sentry", "TLS", kind="no-tls", advice="check the scheme").told == "TLS"
+
+
+def test_a_setting_that_cannot_be_used_is_named() -> None:
+    error = UnusableSetting("PUBLIC_URL", "is no address")
+    assert (error.name, error.detail) == ("PUBLIC_URL", "PUBLIC_URL is no address")
+
+
+def test_a_wrong_list_keeps_what_is_wrong_by_its_place() -> None:
+    assert InvalidList("2 lines are wrong", {"line 3": "is empty"}).errors == {"line 3": "is empty"}
 
 
 def test_an_invalid_document_keeps_every_error_by_its_path() -> None:

@@ -332,3 +332,23 @@ def test_an_intent_of_a_status_is_the_only_one() -> None:
     decision = decided((UNRESOLVED, ACTIVE), (UNRESOLVED, DUPLICATE), ARCHIVING)
     assert [each.field for each in decision.intents] == [STATUS]
     assert (decision.completes, decision.archives) == (SENTRY, True)
+
+
+@pytest.mark.parametrize(
+    ("issue", "done", "lacks"),
+    [
+        ("I Active, C Closed", "Active", None),  # for the sake of bugs, which keep New
+        ("I Active, C Closed, C Done", "Active", None),
+        ("I Active, I Doing, C Closed", "Active", None),
+        ("I Doing, C Closed", "Doing", "open"),  # no bug has such a state
+        ("I Doing, C Closed, C Done", "Doing", "open"),
+    ],
+)
+def test_an_only_open_state_is_called_done_for_other_types_alone(
+    issue: str, done: str, lacks: str | None
+) -> None:
+    types = {"Bug": states("P New, I Active, C Closed"), "Issue": states(issue)}
+    mapping = ProjectMapping(done_states=(done,))
+    errors = mapping_errors(configured(status_mapping={PROJECT: mapping}), PROJECT, types)
+    expected = {f"{PATH}.done_states": f"leaves Issue without a state that counts as {lacks}"}
+    assert errors == (expected if lacks else {})

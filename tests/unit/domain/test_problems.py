@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.domain import untrusted
-from shared.domain.model import HealthWord, Person, Side
+from shared.domain.model import HealthWord, Person, Side, Stranger
 from shared.domain.problems import Problem
 from shared.domain.reasons import why
 from shared.domain.rules.links import cure_for, cure_of, joined, link_troubles, without_told
@@ -231,6 +231,44 @@ def test_links_are_grouped_by_their_cause() -> None:
     ]
     assert found[0].detail == "2 links: ann@x is not known on the other side"
     assert isinstance(found[0], Trouble)
+
+
+NOBODY_THERE = "nobody on the other side has the assignee's address (a detail)"
+ITEM_GONE = "the work item was deleted, or our credentials may not read it"
+ISSUE_GONE = "the issue was deleted, or our token may not read it"
+
+
+def test_a_cause_tells_how_many_links_it_holds_up_the_most_first() -> None:
+    busy = [link_with(reason="unavailable", since=at) for at in (5.0, 4.0)]
+    lost = [link_with(reason="work-item-gone", owed=Side.SENTRY, since=3.0)]
+    odd = [link_with(reason="issue-gone", since=2.0)]
+    nobody = [link_with(reason="assignee-not-found", owed=Side.ADO, since=at) for at in (9.0, 8.0, 7.0)]
+    assert link_troubles([*lost, *odd, *busy, *nobody]) == [
+        Trouble(
+            "assignee-not-found", Side.ADO, f"3 links: {NOBODY_THERE}", cure_of("assignee-not-found"), 7.0
+        ),
+        Trouble(
+            "unavailable", None, "2 links: the service did not answer (a detail)", cure_of("unavailable"), 4.0
+        ),
+        Trouble("work-item-gone", Side.ADO, f"1 link: {ITEM_GONE}", cure_of("work-item-gone"), 3.0),
+        Trouble("issue-gone", Side.SENTRY, f"1 link: {ISSUE_GONE}", cure_of("issue-gone"), 2.0),
+    ]
+
+
+def test_whom_a_link_is_about_is_told_only_of_a_person() -> None:
+    team = Stranger("team-assignee", "backend")
+    [found] = link_troubles(
+        [
+            link_with(reason="assignee-not-found", owed=Side.ADO, issue_assignee=team),
+            link_with(reason="assignee-not-found"),  # by a row of an older version
+        ]
+    )
+    assert (found.detail, found.side) == (f"2 links: {NOBODY_THERE}", "ado")
+
+
+def test_credentials_are_refused_since_the_part_says_so() -> None:
+    [found] = troubles_of(Facts(NOW, parts={"sentry": part("unauthorized")}))
+    assert found.since == SINCE
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ PROJECT = {"projectId": "5650f68f-fd3f-564d-822e-b895cdbc5229"}
         ([one("c1", BY_USER)], LEAVE, State.DISABLED_BY_USER, "c1", []),
         ([one("o1", BY_USER), one("c2")], KEEP, State.ENABLED, "c2", []),
         ([one("o1", BY_USER), one("o2", BY_SYSTEM)], REPLACE, DISABLED, "o2", ["o2"]),
+        ([one("c3", BY_USER), one("c2", BY_USER)], LEAVE, State.DISABLED_BY_USER, "c2", []),
         ([one("o1", BY_USER, filters=PROJECT)], LEAVE, State.DISABLED_BY_USER, "o1", []),
         ([one("o1", BY_USER), one("o2", filters=PROJECT)], LEAVE, State.DISABLED_BY_USER, "o1", []),
         # Those of single projects make way for one of all projects.
@@ -140,6 +141,9 @@ def test_an_older_one_goes_when_nothing_of_it_can_be_lost(
         ("http://acme.example/api/ado/fabrikam/webhook", False),
         ("https://acme.example.evil/api/ado/fabrikam/webhook", False),
         ("https://acme.example:99999/api/ado/fabrikam/webhook", False),
+        ("https://acme.examplex/api/ado/fabrikam/webhook", False),
+        ("https://acme.exampleX./api/ado/fabrikam/webhook", False),
+        ("https://acme.example/api/ado/fabrikam/webhookX", False),
         ("", False),
     ],
 )
@@ -147,11 +151,44 @@ def test_ours_is_what_leads_to_our_address(url: str, is_it: bool) -> None:
     assert is_ours(one("c1", url=url), URL) is is_it
 
 
+def test_an_address_that_cannot_be_read_is_itself_and_no_other() -> None:
+    broken = "https://acme.example:99999/api"
+    assert is_ours(one("c1", url=broken), broken)
+    assert not is_ours(one("c1", url=f"{broken}/"), broken)
+
+
+FORM = "PUBLIC_URL must be an address of the form https://…/"
+PLAIN = "PUBLIC_URL must be an address without a query, a fragment or spaces"
+
+
+@pytest.mark.parametrize(
+    ("public_url", "refusal"),
+    [
+        ("acme.example", FORM),
+        ("https://", FORM),
+        ("https://:443/", FORM),
+        ("https://user:word@acme.example/", FORM),
+        ("https://<app>.azurewebsites.net/", FORM),
+        ("https://[::1/", FORM),
+        ("https://acme.example:99999/", FORM),
+        ("https://acme.example/?code=1", PLAIN),
+        ("https://acme.example/#top", PLAIN),
+        ("https://acme.example/a b", PLAIN),
+        ("https://acme.example/a\u00ad", PLAIN),
+    ],
+)
+def test_why_our_address_is_none(public_url: str, refusal: str) -> None:
+    with pytest.raises(Rejected) as raised:
+        hook_url(public_url, "fabrikam", AddressPolicy())
+    assert raised.value.detail == refusal
+
+
 @pytest.mark.parametrize(
     ("public_url", "leads_to"),
     [
         ("https://acme.example", URL),
         ("https://acme.example/", URL),
+        ("https://acme.example/SYNCX/", "https://acme.example/SYNCX/api/ado/fabrikam/webhook"),
         ("https://acme.example/sync//", "https://acme.example/sync/api/ado/fabrikam/webhook"),
         ("http://127.0.0.1:7071", None),
         ("http://acme.example/", None),
@@ -183,14 +220,18 @@ def test_loopback_is_an_address_in_a_local_run() -> None:
 def test_a_mark_tells_secrets_and_connections_apart_and_shows_neither() -> None:
     marks = {mark_of(secret, scope) for secret in ("s3cret", "s4cret") for scope in ("a!1", "b!1")}
     assert len(marks) == 4
+    assert {len(mark) for mark in marks} == {32}
     assert all("cret" not in mark for mark in marks)
     assert mark_of("s3cret", "a!1") == mark_of("s3cret", "a!1")
 
 
 @pytest.mark.parametrize("secret", ["two words", "line\nbreak", "x" * 257, ""])
 def test_a_secret_that_azure_devops_cannot_send_is_refused(secret: str) -> None:
-    with pytest.raises(Rejected):
+    with pytest.raises(Rejected) as refusal:
         verify_password(secret)
+    assert refusal.value.detail == (
+        "ADO_WEBHOOK_SECRET must have 1 to 256 characters and no blanks: Azure DevOps sends no other"
+    )
 
 
 def test_a_usual_secret_can_be_sent() -> None:
@@ -282,11 +323,38 @@ def test_what_is_lacking_is_a_failure_only_if_something_is_lost(
         assert "do this" in problem.detail
 
 
-def test_a_problem_names_the_events_that_are_not_delivered() -> None:
-    problem = problem_of({UPDATED: HookState.MISSING, DELETED: HookState.ENABLED}, NO_RIGHT, "", 1000.0)
+ENABLE_IT = "enable it there, or delete it and the app makes another one"
+LOST = {UPDATED: HookState.MISSING, DELETED: HookState.ENABLED, RESTORED: HookState.ON_PROBATION}
+BY_PEOPLE = dict.fromkeys((UPDATED, DELETED), HookState.DISABLED_BY_USER)
+
+
+@pytest.mark.parametrize(
+    ("states", "error", "cure", "detail"),
+    [
+        (LOST, NO_RIGHT, "", "HTTP 403; not delivered: workitem.updated, workitem.restored"),
+        (LOST, NO_RIGHT, "do this", "HTTP 403; not delivered: workitem.updated, workitem.restored; do this"),
+        (ALL_WELL, NO_RIGHT, "", "HTTP 403"),
+        (ALL_WELL, NO_RIGHT, "do this", "HTTP 403; do this"),
+        (
+            BY_PEOPLE,
+            None,
+            "do this",
+            f"a user disabled workitem.updated, workitem.deleted: {ENABLE_IT}",
+        ),
+        (
+            {**UNCLEAR, RESTORED: HookState.ENABLED, COMMENTED: HookState.MISSING},
+            None,
+            "",
+            "the status of workitem.updated, workitem.deleted is a new one",
+        ),
+    ],
+)
+def test_a_problem_names_the_events_that_are_not_delivered(
+    states: dict[HookEvent, HookState], error: SyncError | None, cure: str, detail: str
+) -> None:
+    problem = problem_of(states, error, cure, 1000.0)
     assert problem is not None
-    assert "workitem.updated" in problem.detail
-    assert "workitem.deleted" not in problem.detail
+    assert (problem.detail, problem.since) == (detail, 1000.0)
 
 
 def test_a_problem_is_known_since_it_was_first_the_same() -> None:
@@ -300,6 +368,30 @@ def test_a_problem_is_known_since_it_was_first_the_same() -> None:
 
 
 # What people run.
+
+
+def test_what_we_ask_for_is_what_azure_devops_takes() -> None:
+    assert wanted("workitem.updated", URL, "s3cret") == {
+        "publisherId": "tfs",
+        "eventType": "workitem.updated",
+        "resourceVersion": "1.0",
+        "consumerId": "webHooks",
+        "consumerActionId": "httpRequest",
+        "publisherInputs": {},
+        "consumerInputs": {
+            "url": URL,
+            "basicAuthUsername": "sync",
+            "basicAuthPassword": "s3cret",
+            "resourceDetailsToSend": "all",
+            "messagesToSend": "none",
+            "detailedMessagesToSend": "none",
+        },
+    }
+
+
+def test_a_quote_in_an_address_does_not_end_the_body() -> None:
+    [command] = by_hand("https://dev.azure.com/fabrikam/", "https://acme.example/a'b", [UPDATED])
+    assert '"url": "https://acme.example/a%27b"' in command
 
 
 def test_the_commands_hold_what_we_would_send_and_no_secret() -> None:

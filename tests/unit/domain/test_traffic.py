@@ -14,6 +14,7 @@ from shared.domain.traffic import (
     is_announced,
     of_side,
     refused,
+    rounded,
     taken,
     total,
     within_a_day,
@@ -30,6 +31,13 @@ def test_counts_join_in_any_order_and_keep_the_latest_moments() -> None:
         for each in order:
             joined = joined.joined(each)
         assert joined == whole
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(None, None), (0.0, 0.0), (1.23449, 1.234), (0.00051, 0.001), (12.0, 12.0)]
+)
+def test_seconds_are_shown_to_the_millisecond(seconds: float | None, shown: float | None) -> None:
+    assert rounded(seconds) == shown
 
 
 @pytest.mark.parametrize("part", [0.5, 0.95, 1.0])

@@ -14,7 +14,7 @@ from shared.domain.errors import (
     Throttled,
     Unavailable,
 )
-from shared.domain.messages import OutboundMessage
+from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.flows.regressing import tell_of_regression
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
 
@@ -224,3 +224,17 @@ def test_a_note_waits_for_a_service_and_a_setting(scene: Scene) -> None:
 def test_a_link_that_is_gone_needs_no_note(scene: Scene) -> None:
     message = OutboundMessage(SLUG, ISSUE, only=("99",), regression="1")
     assert tell_of_regression(message, scene.services) == ["not-linked"]
+
+
+def test_the_note_waits_until_the_item_is_open_again(scene: Scene) -> None:
+    scene.sentry.regress(ISSUE)
+    scene.outbound()
+    queue = scene.services.outbound
+    assert queue.moments() == [scene.now + 2.0]
+    scene.now += 2.0
+    received = queue.receive()
+    assert received is not None
+    link = scene.stored().link
+    assert decode_outbound(received.body) == OutboundMessage(
+        SLUG, ISSUE, epoch=link.epoch, only=(str(ITEM),), regression="1"
+    )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared.domain.configuration import DoneWhen
 from shared.domain.errors import Busy, Conflict, NotFound, Refused, Unavailable, Undecidable
-from shared.domain.messages import InboundMessage, decode_inbound, decode_outbound
+from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import (
     End,
     EndRecord,
@@ -23,6 +23,7 @@ from shared.domain.model import (
 )
 from shared.flows.linking import link, unlink
 from shared.flows.syncing import sync_inbound, sync_outbound
+from shared.settling.partners import Partners
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.tables import Replace
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
@@ -827,3 +828,16 @@ def test_a_message_about_many_links_reads_their_shared_end_once(items: Scene) ->
     items.outbound()
     ends = [key for key in reads if key.startswith("end!")]
     assert sorted(ends) == ["end!issue!100", "end!item!0000000000000031", "end!item!0000000000000032"]
+
+
+def test_a_regression_is_told_within_its_connection(items: Scene) -> None:
+    services = items.services
+    partners = Partners(SLUG, "e2", SLUG, services.links, lambda: services.inbound, lambda: services.outbound)
+    partners.tell_of_regression(items.stored().link, "7")
+    assert services.outbound.moments() == [items.now + 2.0]
+    items.now += 2.0
+    received = services.outbound.receive()
+    assert received is not None
+    assert decode_outbound(received.body) == OutboundMessage(
+        SLUG, ISSUE, epoch="e2", only=(str(ITEM),), regression="7"
+    )

@@ -7,6 +7,7 @@ from shared.domain.errors import Busy, NotAssignable, Refused, SyncError, Unavai
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
+    ActivityEntry,
     Claim,
     Ends,
     Health,
@@ -16,6 +17,7 @@ from shared.domain.model import (
     IssueSide,
     IssueStatus,
     ItemSide,
+    PassedOver,
     Person,
     Side,
 )
@@ -186,3 +188,21 @@ def test_a_failure_on_a_row_that_was_changed_meanwhile_is_forgotten() -> None:
     before = scene.stored()
     assert record_failure(services.links, services.activity, old, error, now=NOW) == old.link
     assert scene.stored() == before
+
+
+def test_a_refusal_of_the_state_decided_on_says_where_no_step_had_led() -> None:
+    [entry] = refused("a reason is required", Health()).entries
+    assert entry == ActivityEntry(
+        NOW, "refused", "outbound", STATUS, after="Closed", reason="refused: a reason is required"
+    )
+
+
+@pytest.mark.parametrize(("state", "told"), [("Closed", False), ("Tested", True)])
+def test_a_state_that_is_on_record_as_refused_is_told_of_no_more(state: str, told: bool) -> None:
+    now = ends(RESOLVED, "New", 7)
+    seen = observation(ends(UNRESOLVED, "New", 7), now)
+    passed_over = PassedOver(7, "Bug", ("Closed",), ("Closed",))
+    seen = replace(seen, link=replace(seen.link, passed_over=passed_over))
+    written = Written(now, refused={STATUS: Refused("ado", "no")}, refused_state=state)
+    record = record_of(seen, closing(ends(RESOLVED, "Closed", 8)), written, None, NOW)
+    assert [each.after for each in record.entries if each.outcome == "refused"] == [state] * told

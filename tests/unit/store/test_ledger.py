@@ -1,5 +1,6 @@
 """Taking note costs no call; what was noted is written soon, together, by nobody who waits."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from shared.domain.errors import Unavailable
 from shared.domain.model import Side
 from shared.domain.traffic import HOUR, Counts, Event, Hour, hour_of, of_side, taken
-from shared.store.ledger import COUNTS_EVERY, EVENTS_EVERY, Ledger
+from shared.store.ledger import COUNTS_EVERY, EVENTS_EVERY, Ledger, start_later
 from shared.store.tables import Operation
 from shared.store.traffic import TrafficStore
 from tests.doubles.tables import MemoryTable
@@ -195,3 +196,56 @@ def test_without_a_thread_nothing_fails(world: World) -> None:
     ledger.count(SCOPE, of_side(Side.ADO, taken(world.now)))
     ledger.flush()
     assert world.counts().taken == 1
+
+
+# Deliveries that belong to nobody.
+
+
+def nobodys(world: World) -> list[tuple[str, Side, float]]:
+    return sorted((each.slug, each.side, each.at) for each in world.store.nobodys(world.now))
+
+
+def test_a_new_nobody_is_written_at_once_and_the_next_deliveries_in_a_minute(world: World) -> None:
+    world.ledger.count_nobodys("gone", Side.ADO)
+    assert [at for at, _ in world.timers] == [world.now]
+    world.live(0.0)
+    assert nobodys(world) == [("gone", Side.ADO, START)]
+
+
+def test_a_nobody_that_is_waiting_to_be_written_wakes_nobody_sooner(world: World) -> None:
+    waits: list[float] = []
+
+    def busy_at_first(seconds: float, _call: Callable[[], None]) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            raise RuntimeError("can't start new thread")
+
+    ledger = Ledger(lambda: world.store, world._scopes, lambda: world.now, "a", busy_at_first)
+    ledger.count_nobodys("gone", Side.ADO)
+    ledger.count_nobodys("gone", Side.ADO)
+    assert waits == [0.0, COUNTS_EVERY]
+
+
+def test_nobodys_are_kept_up_to_a_number_of_names(world: World) -> None:
+    for number in range(65):
+        world.ledger.count_nobodys(f"gone-{number:02}", Side.SENTRY)
+        world.now += 1.0
+    world.ledger.count_nobodys("gone-00", Side.SENTRY)
+    world.ledger.count_nobodys("gone-00", Side.ADO)
+    world.ledger.flush()
+    kept = nobodys(world)
+    assert [slug for slug, _, _ in kept] == [f"gone-{number:02}" for number in range(64)]
+    assert kept[0] == ("gone-00", Side.SENTRY, START + 65.0)  # those that are known are told anew
+
+
+def test_a_timer_keeps_no_process_from_ending() -> None:
+    def call() -> None:
+        raise AssertionError("nobody waits that long")
+
+    start_later(3_600.0, call)
+    [timer] = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+    try:
+        assert (timer.daemon, timer.interval, timer.function) == (True, 3_600.0, call)
+    finally:
+        timer.cancel()
+        timer.join()

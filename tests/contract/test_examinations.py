@@ -1,0 +1,76 @@
+"""What the last examination found is kept by connection: on memory and on Azurite."""
+
+import pytest
+
+from shared.domain.model import Side
+from shared.domain.rules.problems import Trouble
+from shared.store.examinations import ExaminationStore, Examined
+from shared.store.tables import Insert, Table
+from tests.doubles.clock import Clock
+
+SCOPE, OTHER = "fabrikam~e1", "contoso~e2"
+CLOCK_OFF = Trouble("clock", Side.ADO, "the clock is off", "Set it.")
+SCOPE_MISSING = Trouble("scope-missing", Side.SENTRY, "a scope is missing", "Tick it.")
+
+
+@pytest.fixture
+def examinations(table: Table, clock: Clock) -> ExaminationStore:
+    return ExaminationStore(table, clock)
+
+
+def since(examined: Examined) -> dict[str, float | None]:
+    return {each.kind: each.since for each in examined.troubles}
+
+
+def test_what_was_found_is_kept_with_the_moment_since_which_it_is_known(
+    examinations: ExaminationStore, clock: Clock
+) -> None:
+    assert examinations.get(SCOPE) == Examined()
+    first = clock.now
+    examinations.note(SCOPE, [CLOCK_OFF])
+    clock.now += 3_600.0
+    examinations.note(SCOPE, [SCOPE_MISSING, CLOCK_OFF])
+    examined = examinations.get(SCOPE)
+    assert (examined.at, since(examined)) == (clock.now, {"scope-missing": clock.now, "clock": first})
+    assert [(each.side, each.detail, each.cure) for each in examined.troubles] == [
+        (each.side, each.detail, each.cure) for each in (SCOPE_MISSING, CLOCK_OFF)
+    ]
+    examinations.note(SCOPE, [])
+    assert examinations.get(SCOPE) == Examined(clock.now)
+
+
+def test_all_are_told_by_their_scopes_but_rows_that_cannot_be_read(
+    examinations: ExaminationStore, table: Table, clock: Clock
+) -> None:
+    assert examinations.all() == {}
+    examinations.note(SCOPE, [CLOCK_OFF])
+    examinations.note(OTHER, [])
+    examinations.note("0", [])
+    table.apply("examined", Insert("damaged~e3", "{"))
+    assert examinations.all() == {
+        SCOPE: examinations.get(SCOPE),
+        OTHER: Examined(clock.now),
+        "0": Examined(clock.now),
+    }
+
+
+@pytest.mark.parametrize("troubles", [[], [CLOCK_OFF]])
+def test_a_touch_changes_nothing(
+    examinations: ExaminationStore, table: Table, troubles: list[Trouble]
+) -> None:
+    examinations.touch(OTHER)
+    assert examinations.get(OTHER) == Examined()
+    examinations.note(SCOPE, troubles)
+    [before] = list(table.scan("examined", SCOPE, "~"))
+    examinations.touch(SCOPE)
+    [after] = list(table.scan("examined", SCOPE, "~"))
+    assert (after.key, after.text) == (SCOPE, before.text)
+    assert after.etag != before.etag  # it was written all the same
+
+
+def test_what_is_removed_is_gone_alone(examinations: ExaminationStore) -> None:
+    for scope in (SCOPE, OTHER):
+        examinations.note(scope, [CLOCK_OFF])
+    examinations.remove(SCOPE)
+    examinations.remove(SCOPE)
+    assert list(examinations.all()) == [OTHER]

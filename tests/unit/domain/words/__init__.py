@@ -1,0 +1,1 @@
+"""What operators read, word for word: each page is a file that `make words` writes and a test compares."""
