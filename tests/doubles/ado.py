@@ -236,7 +236,9 @@ class MemoryAdo:
             case (project, "_apis", "wit", "workitems", name) if method == "POST" and name.startswith("$"):
                 return self._create(project, name.removeprefix("$"), json, kind)
             case ("_apis", "wit", "wiql"):
-                return msgspec.convert({"workItems": self._created_by_us(json["query"])}, kind)
+                return msgspec.convert({"workItems": self._queried(json["query"])}, kind)
+            case ("_apis", "wit", "workitemsbatch") if "fields" in json:
+                return msgspec.convert({"value": [self._assigned(each) for each in json["ids"]]}, kind)
             case ("_apis", "wit", "workitemsbatch"):
                 shown = [self._related(each) for each in json["ids"]]
                 return msgspec.convert({"value": shown}, kind)
@@ -333,8 +335,14 @@ class MemoryAdo:
         spelled = {"System.WorkItemType": item.work_item_type, "System.State": item.state}
         return msgspec.convert({"id": number, "rev": 1, "fields": spelled}, kind)
 
-    def _created_by_us(self, query: str) -> list[dict[str, int]]:
-        """Find what our own token created, as the one query does that the sync makes."""
+    def _queried(self, query: str) -> list[dict[str, int]]:
+        """Find what is assigned to somebody, or what our own token created: the two queries of the sync."""
+        if "[System.AssignedTo] <> ''" in query:
+            return [
+                {"id": number}
+                for number, entry in self._entries.items()
+                if entry.item.assignee is not None and not entry.is_deleted
+            ]
         moment = re.search(r"\[System\.CreatedBy\] = @me AND \[System\.CreatedDate\] >= '([^']+)'", query)
         if moment is None:
             raise ValueError(f"the double knows no query {query}")
@@ -344,6 +352,14 @@ class MemoryAdo:
             for number, entry in sorted(self._entries.items())
             if entry.revisions[0].by == SERVICE and entry.created_at >= since and not entry.is_deleted
         ]
+
+    def _assigned(self, work_item_id: int) -> dict[str, object]:
+        match self._entries[work_item_id].item.assignee:
+            case Person(email):
+                identity: object = {"displayName": email.partition("@")[0].title(), "uniqueName": email}
+            case _:
+                identity = None
+        return {"id": work_item_id, "fields": {"System.AssignedTo": identity}}
 
     def _related(self, work_item_id: int) -> dict[str, object] | None:
         entry = self._entries.get(work_item_id)

@@ -30,7 +30,7 @@ def test_every_feature_names_a_test_for_each_fault() -> None:
 
 
 def test_every_threat_of_the_list_names_its_test() -> None:
-    rows = re.findall(r"^\| ([0-9]+) \|(.+)\|$", THREATS, re.MULTILINE)
+    rows = re.findall(r"^\| ([0-9]{1,2}) \|(.+)\|$", THREATS, re.MULTILINE)
     assert [int(number) for number, _ in rows] == list(range(1, 26))
     assert [row for _, row in rows if not NAMED.search(row) or row.count(" | ") != 2] == []
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from functions import health
 from functions import reconcile as reconcile_function
+from functions.edge import Bug
 from shared.domain.configuration import Configuration
 from shared.domain.errors import (
     Forbidden,
@@ -257,7 +258,7 @@ def test_a_link_that_handling_leaves_as_it_was_is_asked_for_once_more_and_no_oft
         run(scene)
         while received := scene.services.inbound.receive():
             asked += 1
-            with pytest.raises(ZeroDivisionError):
+            with pytest.raises(Bug, match="ZeroDivisionError"):
                 reconcile_worker(scene, received.body)
             scene.services.inbound.delete(received)
         scene.now += EVERY
