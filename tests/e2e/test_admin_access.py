@@ -246,7 +246,7 @@ def test_nothing_sticks_out_of_the_screen(connected: Page, width: int) -> None:
         page, view = browser.run(
             "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
         )
-        assert page <= view <= width
+        assert page <= view <= width, (tab, [each[:300] for each in browser.run(outside)[:3]])
         assert browser.run(outside) == []
 
 
