@@ -10,6 +10,8 @@ from tests.e2e.admin import ASSIGNEE, CAROL, COMMENTS, KEY, STATE, Page
 from tests.e2e.app import SIGNING_KEY, App, Pair, eventually
 from tests.e2e.browser import Browser
 
+pytestmark = pytest.mark.long
+
 # The answer.
 
 

@@ -6,8 +6,13 @@ from bench.__main__ import CHAPTERS
 from bench.figures import FIGURES
 from bench.measuring import SANITY
 
+# The others start hosts, and wait.
+_QUICK = {"calls", "growth", "month", "cold"}
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+
+@pytest.mark.parametrize(
+    "chapter", [each if each in _QUICK else pytest.param(each, marks=pytest.mark.long) for each in CHAPTERS]
+)
 def test_a_chapter_measures_each_of_its_figures_once(chapter: str) -> None:
     results = list(CHAPTERS[chapter](SANITY))
     figures = [each.figure for each in results]

@@ -269,6 +269,7 @@ def test_a_rule_makes_no_second_item_after_somebody_unlinked_the_first(connected
     assert (made(connected), connected.links()) == ([item], [])
 
 
+@pytest.mark.long
 def test_the_rule_of_a_merged_issue_finds_what_it_became(connected: Pair) -> None:
     issue_id, other = new_issue(connected), new_issue(connected, "Another")
     save_rule(connected)

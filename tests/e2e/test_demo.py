@@ -131,6 +131,7 @@ def test_nothing_is_left_behind(demo: Run, how: signal.Signals, moment: str) -> 
     assert_nothing_survives(demo)
 
 
+@pytest.mark.long
 def test_a_change_that_does_not_arrive_fails_the_demo_with_the_apps_last_words(hasty_demo: Run) -> None:
     hasty_demo.read_until("linking alone writes nothing")
     [app] = [pid for pid, command in hasty_demo.survivors().items() if "simulator.host" in command]
@@ -152,6 +153,7 @@ def test_a_change_where_none_belongs_fails_the_demo() -> None:
         take(step, NOBODYS, patience=1.0)
 
 
+@pytest.mark.long
 def test_the_playground_says_where_everything_is_until_it_is_interrupted(playground: Run) -> None:
     said = playground.read_until("Ctrl-C stops everything")
     addresses = re.findall(r"^  \w[\w ]+ (http://\S+)$", said, re.MULTILINE)
@@ -188,6 +190,7 @@ def session() -> requests.Session:
     return new
 
 
+@pytest.mark.long
 def test_a_kept_playground_goes_on_at_its_port_with_its_key(tmp_path: Path) -> None:
     port = str(free_ports())
     with running("simulator.run", "--port", port, "--key", "mine", "--keep", str(tmp_path / "kept")) as run:
@@ -231,6 +234,7 @@ def commands_of(page: str, first: str, last: str) -> str:
     return re.sub(r"^[A-Z_]+=.*\n", "", "".join(blocks), flags=re.MULTILINE)
 
 
+@pytest.mark.long
 def test_a_second_organization_is_connected_by_hand_as_the_page_says(playground: Run, tmp_path: Path) -> None:
     said = playground.read_until("What the app does")
     known = settings_in(said)
@@ -275,6 +279,7 @@ def test_a_taken_port_is_told_in_one_sentence(offset: int) -> None:
     assert_nothing_survives(run)
 
 
+@pytest.mark.long
 def test_a_verbose_playground_shows_what_the_app_itself_says() -> None:
     with running("simulator.run", "--verbose") as run:
         said = run.read_until("What the app does")
@@ -298,6 +303,7 @@ def test_a_nonsensical_choice_is_refused_before_anything_starts(options: tuple[s
     assert words in said
 
 
+@pytest.mark.long
 def test_two_playgrounds_do_not_share_what_they_keep(tmp_path: Path) -> None:
     with running("simulator.run", "--keep", str(tmp_path)) as one:
         one.read_until("What the app does")

@@ -402,6 +402,7 @@ def test_a_client_that_hangs_up_does_no_harm(host: RunningHost) -> None:
     assert host.get("/api/async").status_code == 200
 
 
+@pytest.mark.long
 def test_a_lease_is_renewed_while_the_function_runs(start_host: StartHost, queue: QueueClient) -> None:
     host = start_host("--lease", "2", QUEUE=queue.queue_name)
     send(queue, "sleep 5")
@@ -410,6 +411,7 @@ def test_a_lease_is_renewed_while_the_function_runs(start_host: StartHost, queue
     assert len(host.records("message")) == 1
 
 
+@pytest.mark.long
 def test_a_host_outlives_its_storage(start_host: StartHost, tmp_path: Path) -> None:
     with Azurite(tmp_path / "storage") as own_azurite:
         own_azurite.stop()  # its ports are known, and nothing answers there
@@ -697,6 +699,7 @@ def _answers(url: str) -> bool:
     return True
 
 
+@pytest.mark.long
 def test_azurite_keeps_a_folder_and_its_ports_over_a_restart(tmp_path: Path) -> None:
     with Azurite(tmp_path) as own_azurite:
         before = own_azurite.connection_string

@@ -147,6 +147,7 @@ def test_a_disabled_hook(both: tuple[Pair, Operator], status: str) -> None:
         expect_well(both)
 
 
+@pytest.mark.long
 def test_a_hook_of_sentry_that_is_not_ticked(both: tuple[Pair, Operator]) -> None:
     pair, _ = both
     pair.sentry.integration.events.discard("issue")
@@ -285,6 +286,7 @@ def test_a_clock_that_is_off_by_ten_minutes(both: tuple[Pair, Operator], side: s
 # Others.
 
 
+@pytest.mark.long
 def test_what_is_on_a_poison_queue(both: tuple[Pair, Operator]) -> None:
     pair, _ = both
     pair.app.poison("inbound-sync", b'{"organization": "t", "work_item_id": 1}')
@@ -318,6 +320,7 @@ def test_the_reconciler_tells_without_anybody_asking(both: tuple[Pair, Operator]
     assert pair.app.health()["status"] == "ok"
 
 
+@pytest.mark.long
 def test_an_address_that_does_not_lead_to_the_app(both: tuple[Pair, Operator]) -> None:
     pair, operator = both
     pair.app.restart(PUBLIC_URL="http://127.0.0.1:9/")

@@ -17,12 +17,17 @@ NOBODY = ""
 PROCESSES = [
     (AGILE, "Bug", "New", "Closed"),
     (AGILE, "Task", "Active", "Closed"),
-    ("Scrum Team", "Product Backlog Item", "Approved", "Done"),
-    ("Scrum Team", "Impediment", "Open", "Closed"),
-    ("Basic Board", "Issue", "Doing", "Done"),
-    ("CMMI Works", "Bug", "Proposed", "Closed"),
-    ("Tailored", "Bug", "Triaged", "Closed"),
     ("Tailored", "Störung", "In Klärung", "Closed"),
+    *(
+        pytest.param(*each, marks=pytest.mark.long)
+        for each in (
+            ("Scrum Team", "Product Backlog Item", "Approved", "Done"),
+            ("Scrum Team", "Impediment", "Open", "Closed"),
+            ("Basic Board", "Issue", "Doing", "Done"),
+            ("CMMI Works", "Bug", "Proposed", "Closed"),
+            ("Tailored", "Bug", "Triaged", "Closed"),
+        )
+    ),
 ]
 
 

@@ -174,6 +174,7 @@ def test_a_sentry_organization_that_does_not_exist_is_named(pair: Pair) -> None:
     assert kinds(pair) == []
 
 
+@pytest.mark.long
 def test_a_refused_ado_token_is_named_without_a_link(pair: Pair) -> None:
     pair.ado.tokens.clear()
     pair.connect()

@@ -35,6 +35,7 @@ def refused(act: Callable[[], object]) -> None:
     assert set(statuses) <= {400, 404, 502}
 
 
+@pytest.mark.long
 def test_a_step_in_any_parameter_stays_below_the_organization(connected: Pair) -> None:
     pair, issue_id, before = connected, new_issue(connected), len(connected.ado.calls)
     for number, step in enumerate(STEPS):

@@ -392,6 +392,7 @@ def test_an_issue_that_was_asked_for_singly_is_not_taken_for_compared() -> None:
     assert complaints(schedule) == []
 
 
+@pytest.mark.long
 def test_the_hour_in_which_a_link_may_follow_its_comment_goes_by_while_sentry_answers() -> None:
     """Issue 100 is merged into 101, and Sentry refuses us for longer than an hour just after 101's comment.
 
