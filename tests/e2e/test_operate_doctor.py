@@ -168,7 +168,7 @@ def test_a_wrong_secret(both: tuple[Pair, Operator], side: str) -> None:
     if side == "Sentry":
         pair.deliver_from_sentry({"action": "resolved"}, key="another")
         expect(
-            both, "a delivery from Sentry were", "SENTRY_CLIENT_SECRET", "deliveries from Sentry are refused"
+            both, "a delivery from Sentry was", "SENTRY_CLIENT_SECRET", "deliveries from Sentry are refused"
         )
     else:
         pair.deliver({"eventType": "workitem.updated"}, secret="another")

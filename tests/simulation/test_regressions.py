@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.simulation.schedule import CALM, Action, Schedule
 from tests.simulation.trace import traced
 from tests.simulation.world import World
