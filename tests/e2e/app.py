@@ -269,6 +269,9 @@ class App:
             return self._queue(name).get_queue_properties().approximate_message_count or 0
         except ResourceNotFoundError:
             return 0
+        except ServiceResponseError:
+            # Azurite had closed a connection that was idle for some seconds; the next call makes another.
+            return self._queue(name).get_queue_properties().approximate_message_count or 0
 
     def _queue(self, name: str) -> QueueClient:
         # Kept, because making one takes longer than using it, and a test that waits checks often.

@@ -178,6 +178,7 @@ def test_a_link_is_removed_by_keyboard(connected: Page) -> None:
 # Assistive technology.
 
 
+@pytest.mark.long
 def test_every_control_has_a_name_every_id_is_one_and_every_part_has_a_landmark(connected: Page) -> None:
     connected.pair.linked()
     connected.pair.configure(people={"ann@a.example": "ann@b.example"})

@@ -356,6 +356,7 @@ def test_an_invalid_connection_string_is_named() -> None:
 # What a PUT sets going, and what a form shows.
 
 
+@pytest.mark.long
 def test_a_new_mapping_has_what_needs_attention_settled_at_once(pair: Pair) -> None:
     pair.connect()
     issue_id, work_item_id = pair.linked()

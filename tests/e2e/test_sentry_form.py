@@ -495,6 +495,7 @@ def test_a_doubt_is_no_older_than_its_first_claim(
     assert [create_by(services, connected, issue_id)] == made(connected)
 
 
+@pytest.mark.long
 def test_the_item_in_doubt_is_found_among_hundreds(
     connected: Pair, services: Services, clock: ShiftedClock
 ) -> None:

@@ -182,6 +182,7 @@ def test_a_refused_ado_token_is_named_without_a_link(pair: Pair) -> None:
     turns_red(pair, "Azure DevOps does not accept our credentials")
 
 
+@pytest.mark.long
 def test_a_token_that_is_refused_later_is_found_by_a_run_and_so_is_the_cure(pair: Pair) -> None:
     pair.connect()
     assert kinds(pair) == []
@@ -226,6 +227,7 @@ def test_hooks_with_a_wrong_proof_are_named(pair: Pair, side: str) -> None:
     turns_red(pair, "are refused")
 
 
+@pytest.mark.long
 def test_hooks_without_any_subscription_are_named(pair: Pair) -> None:
     issue_id, item = pair.connect().linked()
     pair.ask("POST", "reconcile")
