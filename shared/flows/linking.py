@@ -182,8 +182,8 @@ def _new_link(
 def _copy(services: Services, organization: Organization, stored: StoredLink, pair: _Pair) -> None:
     """Settle a link that was made as if one side had just changed, with the ends as they were read."""
     unit = services.new_unit_of_work()
-    unit.issue_answered(stored.link.issue_id, pair.issue, services.clock())
-    unit.item_answered(pair.item, services.clock())
+    unit.issue_answered(stored.link.issue_id, pair.issue, pair.read_at)
+    unit.item_answered(pair.item, pair.read_at)
     try:
         services.settler(organization).settle(stored, unit)
     except Busy as busy:

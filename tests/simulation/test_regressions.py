@@ -714,3 +714,25 @@ def test_a_worker_creates_nothing_for_a_connection_that_was_ended_meanwhile() ->
     )
     runs = (World(replace(schedule, seed=order)).run() for order in range(30))
     assert [each for each in runs if each] == []
+
+
+def test_ends_that_were_read_before_a_link_was_stored_are_no_younger_than_that() -> None:
+    """A rule's item is linked to issue 100, which was resolved; another link copies its open item over.
+
+    The copy opened the issue before the rule's link was settled with the ends as they had been read. They
+    were taken for read just then, so the copy was forgotten as ours, and travelled on to the rule's item.
+    """
+    schedule = Schedule(
+        seed=9,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("archive", issue="100"),
+            *[Action("fire", issue="100", value="New errors")] * 4,
+            Action("link", issue="100", item=32, value="ado"),
+            Action("resolve", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []
