@@ -56,7 +56,7 @@ SHORTLY = 60.0  # seconds in which hooks and messages arrive, and no run of the 
 AT_LAST = 3600.0 + 3 * EVERY
 STATES_REMEMBERED_FOR = 3600.0  # seconds, in which nobody asks which states there are
 PATIENCE = 13_500.0  # seconds; how long the world goes on as long as nothing has come of it
-MOST_CALLS = 20_000
+MOST_CALLS = 40_000  # thirty messages that wait for a service for an hour make half of them
 _CHANGES_STATES = frozenset({"forget-state", "know-states", "new-state", "restrict"})
 _TABLES = ("organizations", "links", "activity", "traffic")
 
