@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -128,8 +127,6 @@ class App:
         finally:
             self.end(signal.SIGKILL)
             self._session.close()
-            if "_tables" in vars(self):
-                self._tables.close()
             for queue in self._queues.values():
                 queue.close()
 
@@ -233,13 +230,11 @@ class App:
         return secrets_among((line for text in kept for line in text.splitlines()), self._secrets)
 
     def _rows(self) -> Iterator[str]:
-        for table in self._tables.list_tables():
-            for row in self._tables.get_table_client(table.name).list_entities():
-                yield json.dumps(row, default=str, ensure_ascii=False)
-
-    @cached_property
-    def _tables(self) -> TableServiceClient:
-        return TableServiceClient.from_connection_string(self.storage, **IMPATIENT)
+        # A new client each time: Azurite closes connections that are idle for some seconds.
+        with TableServiceClient.from_connection_string(self.storage, **IMPATIENT) as service:
+            for table in service.list_tables():
+                for row in service.get_table_client(table.name).list_entities():
+                    yield json.dumps(row, default=str, ensure_ascii=False)
 
     def _messages(self) -> Iterator[str]:
         for name in (*QUEUES, *(f"{name}-poison" for name in QUEUES)):

@@ -45,7 +45,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 def test_an_app_that_lacks_nothing_is_well(app: App) -> None:
     answer = app.ask("GET", "health")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": VERSION, "problems": []})
+    said = answer.json()
+    said.pop("notes", None)  # Another test may have begun a rotation on the same storage.
+    assert (answer.status_code, said) == (200, {"status": "ok", "version": VERSION, "problems": []})
 
 
 def test_health_says_nothing_secret(app: App) -> None:
