@@ -65,7 +65,7 @@ NO_TIMERS = {
     "AzureWebJobs.hook_watchdog.Disabled": "true",
 }
 # Storage is on this machine: it answers at once, or not at all.
-IMPATIENT: Mapping[str, Any] = {"retry_total": 0, "connection_timeout": 2, "read_timeout": PATIENCE}
+IMPATIENT: Mapping[str, Any] = {"retry_total": 1, "connection_timeout": 2, "read_timeout": PATIENCE}
 # As many as docs/settings.md recommends.
 THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 
