@@ -30,7 +30,7 @@ from functions.log import (
     subject_of_request,
 )
 from functions.strangers import refused_strangers
-from shared.domain.decoding import Shape, decode
+from shared.domain.decoding import Shape, convert, decode
 from shared.domain.errors import (
     AlreadyLinked,
     Busy,
@@ -438,7 +438,7 @@ def read(body: bytes, kind: type[Shape]) -> Shape:
     except Malformed as error:
         raise Rejected(f"the body cannot be read: {error.detail}") from error
     try:
-        return msgspec.convert(content, kind)
+        return convert(content, kind)
     except msgspec.ValidationError as error:
         wrong = [f"{path or 'the body'} {problem}" for path, problem in faults(content, kind).items()]
         more = [f"and {len(wrong) - _MOST_FAULTS} more"] if len(wrong) > _MOST_FAULTS else []

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from operate.desk import Desk
 from operate.errors import WrongUsage
 from shared.domain.configuration import Configuration, CreateDefaults
+from shared.domain.decoding import convert
 from shared.domain.errors import Undecidable
 from shared.domain.model import IssueStatus, ResolveIn, State, WorkItemTypes
 from shared.domain.rules.done import states_for_status, status_of_state
@@ -32,7 +33,7 @@ class Documents(msgspec.Struct, frozen=True):
     @classmethod
     def read(cls, now: Mapping[str, Any], then: Mapping[str, Any]) -> "Documents":
         try:
-            return cls(*(msgspec.convert(each, Configuration) for each in (now, then)))
+            return cls(*(convert(each, Configuration) for each in (now, then)))
         except msgspec.ValidationError as error:
             raise WrongUsage(f"The document cannot be read: {error}") from None
 
@@ -112,7 +113,7 @@ class Projects(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, fields: Iterable[Mapping[str, Any]]) -> "Projects":
         described: Any = next((each["projects"] for each in fields if "projects" in each), [])
-        projects = msgspec.convert(described, list[_TypeStates])
+        projects = convert(described, list[_TypeStates])
         return cls({each.id.lower(): each for each in projects})
 
     def types(self, project_id: str) -> WorkItemTypes:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, field
 from msgspec.structs import replace
 
+from shared.domain.decoding import convert
 from shared.domain.ids import GUID, LARGEST_NUMBER
 from shared.domain.model import Category, State
 from shared.domain.rules.creating import TypeField
@@ -130,7 +131,7 @@ class TypeAnswer(msgspec.Struct, frozen=True):
     @property
     def _moves(self) -> dict[str, list[Move] | None]:
         try:
-            return msgspec.convert(self.transitions or {}, dict[str, list[Move] | None])
+            return convert(self.transitions or {}, dict[str, list[Move] | None])
         except msgspec.ValidationError:
             return {}
 

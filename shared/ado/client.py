@@ -23,7 +23,7 @@ from shared.ado.answers import (
 from shared.ado.feed import PageAnswer, read_page
 from shared.ado.identity import assignee_from_identity, name_of
 from shared.ado.refusals import meaning_of
-from shared.domain.decoding import Shape
+from shared.domain.decoding import Shape, convert
 from shared.domain.errors import (
     Forbidden,
     NotFound,
@@ -351,7 +351,7 @@ class AdoClient:
     def _find_readable(self, content: Any, project_ids: dict[str, str | None]) -> WorkItem | None:
         """Return an item of a list, or None if it, or its project, cannot be read."""
         try:
-            return self.work_item_from(msgspec.convert(content, WorkItemAnswer), project_ids)
+            return self.work_item_from(convert(content, WorkItemAnswer), project_ids)
         except (msgspec.ValidationError, Unavailable):
             return None
 
@@ -376,7 +376,7 @@ class AdoClient:
 
 def _number_of(content: Any) -> int | None:
     try:
-        return msgspec.convert(content.get("id") if isinstance(content, dict) else None, Number)
+        return convert(content.get("id") if isinstance(content, dict) else None, Number)
     except msgspec.ValidationError:
         return None
 

@@ -13,6 +13,7 @@ from msgspec import field
 
 from shared.ado.answers import LISTED_FIELDS, Name, Number, Text
 from shared.ado.identity import assignee_from_identity
+from shared.domain.decoding import convert
 from shared.domain.errors import Conflict, FeedLost, Forbidden, NotFound, Refused, Unavailable
 from shared.domain.model import (
     FEED_FORBIDDEN,
@@ -132,21 +133,21 @@ def page_from(page: PageAnswer) -> RevisionPage:
 
 def _number_of(row: Any) -> int:
     try:
-        return msgspec.convert(row, _Id).id
+        return convert(row, _Id).id
     except msgspec.ValidationError as error:
         raise FeedLost("ado", "a revision that names no work item", kind=FEED_UNREADABLE) from error
 
 
 def _is_deleted(row: Any) -> bool:
     try:
-        return msgspec.convert(row, _Marked).fields.is_deleted
+        return convert(row, _Marked).fields.is_deleted
     except msgspec.ValidationError:
         return False
 
 
 def _find_readable(row: Any) -> RevisedItem | None:
     try:
-        return msgspec.convert(row, _Row).item
+        return convert(row, _Row).item
     except msgspec.ValidationError:
         return None
 

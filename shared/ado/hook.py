@@ -16,7 +16,7 @@ from shared.ado.delivery import Delivery
 from shared.ado.identity import assignee_from_identity, name_from_identity
 from shared.domain.comments import InboundComments, SaidInAdo, author_of, carried, may_be_marked
 from shared.domain.connection import NOBODY, Identity, ado_place, is_foreign
-from shared.domain.decoding import decode_delivery
+from shared.domain.decoding import convert, decode_delivery
 from shared.domain.errors import Malformed, Unauthenticated
 from shared.domain.ids import LARGEST_NUMBER, is_guid
 from shared.domain.messages import InboundEvent
@@ -227,7 +227,7 @@ def _snapshot(
     if not isinstance(project_id, str) or not is_guid(project_id) or _PROJECT in changes:
         return None
     try:
-        fields = msgspec.convert(_dig(delivery, "resource", "revision", "fields"), WorkItemFields)
+        fields = convert(_dig(delivery, "resource", "revision", "fields"), WorkItemFields)
     except msgspec.ValidationError:
         return None
     if _dig(delivery, "resource", "revision", "rev") not in (None, rev, str(rev)):

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from shared.ado.answers import Guid, Listed, Name
 from shared.ado.client import AdoClient
+from shared.domain.decoding import convert
 from shared.domain.errors import NotFound, Unavailable
 from shared.domain.rules.subscribing import wanted
 from shared.domain.subscriptions import HookEvent, Subscription, SubscriptionStatus
@@ -106,7 +107,7 @@ def _told(content: Mapping[str, Any]) -> Subscription:
 def _read(content: Any) -> Subscription | None:
     """Return a web hook that is listed, or None for what is none or cannot be read."""
     try:
-        answer = msgspec.convert(content, _Answer)
+        answer = convert(content, _Answer)
     except msgspec.ValidationError:
         return None
     inputs = answer.consumer_inputs or {}

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from shared.domain.decoding import decoder
 from shared.domain.moments import Moment
 from shared.domain.text import one_line
 
@@ -93,7 +94,7 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
     @classmethod
     def from_result(cls, result: str) -> "Carried":
         try:
-            return msgspec.json.decode(result, type=cls)
+            return decoder(cls).decode(result)
         except msgspec.MsgspecError:
             return cls()
 

@@ -14,7 +14,7 @@ from shared.domain.addresses import (
     normalized_sentry_url,
 )
 from shared.domain.comments import InboundComments
-from shared.domain.decoding import decode_document
+from shared.domain.decoding import convert, decode_document, decoder
 from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.merging import changed_paths, merged
 from shared.domain.model import Category, ResolveIn, Side
@@ -126,7 +126,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_stored(cls, text: str) -> "Configuration":
         """Read a document that any version of this app stored; unknown keys are ignored."""
-        return msgspec.json.decode(text, type=cls)
+        return decoder(cls).decode(text)
 
     def changed_from(self, before: "Configuration | None") -> list[str]:
         """Return the paths at which it differs from an earlier document, or from one of defaults alone."""
@@ -134,8 +134,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        document: dict[str, Any] = msgspec.json.decode(self.to_json())
-        return document
+        return decoder(dict[str, Any]).decode(self.to_json())
 
     def to_json(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -245,7 +244,7 @@ def _convert_fields(
 
 def _converted(value: object, kind: Any, path: str, errors: dict[str, str]) -> Any:
     try:
-        return msgspec.convert(value, kind)
+        return convert(value, kind)
     except msgspec.ValidationError:
         errors[path] = "has another value than this key takes"
         return None

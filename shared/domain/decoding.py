@@ -3,6 +3,7 @@
 import codecs
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -22,11 +23,34 @@ _NUL = rb"\u0000"
 # Behind an even number of backslashes, or none: otherwise the first belongs to an escaped backslash.
 _ESCAPED_NUL = re.compile(rb"((?<!\\)(?:\\\\)*)\\u0000")
 
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_first_time = threading.Lock()
+
+
+def decoder(kind: type[Shape]) -> msgspec.json.Decoder[Shape]:
+    """Return the one decoder of a shape.
+
+    msgspec quirk (0.22): what it learns of a class at its first use is there for other threads before it is
+    complete, and a thread that uses it then ends the whole process (get_class_annotations runs in between:
+    https://github.com/msgspec/msgspec/blob/main/src/msgspec/_utils.py). So one thread at a time learns.
+    """
+    known = _decoders.get(kind)
+    if known is None:
+        with _first_time:
+            known = _decoders[kind] = msgspec.json.Decoder(kind)
+    return known
+
+
+def convert(value: Any, kind: type[Shape]) -> Shape:
+    """Read decoded JSON as a known shape, or raise msgspec.ValidationError with the path where it differs."""
+    decoder(kind)
+    return msgspec.convert(value, kind)
+
 
 def decode(body: bytes | str, kind: type[Shape]) -> Shape:
     """Read a document of a known shape, or raise Malformed with the path where it differs."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder(kind).decode(body)
     except _UNREADABLE as error:
         raise Malformed(_explained(error)) from error
 
@@ -75,7 +99,7 @@ def decode_delivery(body: bytes, read: type[msgspec.Struct] | None = None) -> An
     body = body.removeprefix(codecs.BOM_UTF8)
     if read is not None:
         with suppress(*_UNREADABLE):
-            return _without_nul(msgspec.json.encode(msgspec.json.decode(body, type=read)))
+            return _without_nul(msgspec.json.encode(decoder(read).decode(body)))
     try:
         content = msgspec.json.decode(body)
         return _without_nul(msgspec.json.encode(content)) if _NUL in body else content

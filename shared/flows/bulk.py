@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.decoding import decode
+from shared.domain.decoding import convert, decode
 from shared.domain.errors import (
     AlreadyLinked,
     Forbidden,
@@ -153,7 +153,7 @@ def _pairs(organization: Organization, entries: Iterable[tuple[str, object]], mi
 def _pair(organization: Organization, entry: dict[str, Any], place: str) -> Pair:
     """Return an entry as a pair, or raise Rejected with all that is wrong with it."""
     try:
-        named = msgspec.convert(entry, _Entry)
+        named = convert(entry, _Entry)
     except msgspec.ValidationError as error:
         wrong = (f"{path} of {place} {problem}" for path, problem in faults(entry, _Entry).items())
         raise Rejected("; ".join(wrong)) from error

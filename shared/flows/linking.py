@@ -1,7 +1,6 @@
 """Linking an issue to a work item, and unlinking them."""
 
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -29,7 +28,7 @@ from shared.domain.model import (
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import as_if_created, as_if_edited
 from shared.domain.rules.partners import may_have_changed, still_shown
-from shared.flows.back_links import back_links_of, look_later, remnant_of
+from shared.flows.back_links import back_links_of, look_later, remnant_of, unread_remnant
 from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.settling.observing import shown_title
@@ -207,11 +206,13 @@ def _first_seen(now: Ends, initial: Initial | None, created: Maker | None) -> En
 def unlink(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
     """Remove the link, or raise NotFound. A worker that is writing for the link gets NotFound too.
 
-    One that cannot be read can be removed as well.
+    One that cannot be read can be removed as well, and one that is stored at this moment.
     """
-    remnant = None
-    with suppress(Undecidable, NotFound):
+    try:
         stored = services.links.get(organization.scope, issue_id, work_item_id)
+    except (Undecidable, NotFound):
+        remnant = unread_remnant(services, issue_id, work_item_id)
+    else:
         remnant = remnant_of(services, stored.link)
     services.links.discard(organization.scope, issue_id, work_item_id, remnant)
     _end(services, organization, issue_id, work_item_id, None)

@@ -13,7 +13,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from shared.domain.decoding import Shape, decode_delivery
+from shared.domain.decoding import Shape, convert, decode_delivery
 from shared.domain.errors import (
     Conflict,
     Forbidden,
@@ -232,7 +232,7 @@ class Caller(msgspec.Struct, frozen=True):
             content = decode_delivery(body) if body else None
             if content is not None:
                 content = _without(self._spellings(response), body, content)
-            return msgspec.convert(content, kind)
+            return convert(content, kind)
         except (BodyUnreadable, Malformed, msgspec.ValidationError, RecursionError):
             raise Unavailable(self.service, f"{operation}: the answer cannot be read") from None
 

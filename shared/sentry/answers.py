@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, field
 
+from shared.domain.decoding import convert
 from shared.domain.ids import LARGEST_NUMBER
 from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
@@ -188,7 +189,7 @@ def _regression_in(activity: Any) -> str:
     changes = []
     for each in activity if isinstance(activity, list) else ():
         with suppress(msgspec.ValidationError):
-            changes.append(msgspec.convert(each, ActivityAnswer))
+            changes.append(convert(each, ActivityAnswer))
     changes = [each for each in changes if _STATUS_ACTIVITY.match(each.type)]
     last = max(changes, key=lambda each: (each.date_created, int(each.id)), default=None)
     return str(last.id) if last is not None and last.type == _REGRESSION else ""

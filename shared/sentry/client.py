@@ -12,7 +12,7 @@ import requests
 from requests.auth import AuthBase
 
 from shared.domain.comments import is_ours_in_sentry
-from shared.domain.decoding import Shape
+from shared.domain.decoding import Shape, convert
 from shared.domain.errors import Forbidden, NotAssignable, NotFound, OrganizationGone, Refused, Unauthorized
 from shared.domain.model import (
     ASSIGNEE_AMBIGUOUS,
@@ -531,14 +531,14 @@ def _find_readable(row: Any) -> SentryIssue | None:
     (docs/vendor_quirks.md#sentry-rest).
     """
     try:
-        return msgspec.convert(row, IssueAnswer).issue
+        return convert(row, IssueAnswer).issue
     except msgspec.ValidationError:
         return None
 
 
 def _id_of(row: Any) -> str | None:
     try:
-        return str(msgspec.convert(row, Identified).id)
+        return str(convert(row, Identified).id)
     except msgspec.ValidationError:
         return None
 

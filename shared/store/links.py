@@ -27,13 +27,13 @@ from shared.store.tables import (
     Table,
     readable,
     remove_first,
-    remove_rows,
 )
 
 _ITEM, _ISSUE, _WRITTEN, _REMNANT = "item", "issue", "end", "remnant"
 _END = "~"  # sorts after everything that follows the "!" in a key
 # Rows to read for each work item that is looked for. Most have one link.
 _ROWS_FOR_EACH = 10
+_ATTEMPTS = 5
 
 
 class StoredLink(msgspec.Struct, frozen=True):
@@ -239,26 +239,42 @@ class LinkStore:
     ) -> None:
         """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound.
 
-        What it may leave on its ends is noted at once.
+        What it may leave on its ends is noted at once. Raises Conflict if others change it again and again.
         """
         partition = escaped(organization)
         keys = (_item_key(work_item_id, issue_id), _issue_key(issue_id, work_item_id))
-        present = [key for key in keys if self._has(partition, key)]
-        if not present:
+        deletions = self._deletions(partition, *keys)
+        if not deletions:
             raise _not_linked(issue_id, work_item_id)
-        try:
-            self._table.apply(partition, *map(Delete, present), *_left(remnant))
-        except NotFound:  # Somebody else removes it at this moment.
-            remove_rows(self._table, partition, present)
-            if remnant is not None:
-                self.leave(organization, remnant)
+        for _ in range(_ATTEMPTS):
+            changes: list[Operation] = [*deletions, *_left(remnant)]
+            try:
+                if changes:
+                    self._table.apply(partition, *changes)
+            except (NotFound, Conflict):  # Somebody else removes or stores it at this moment.
+                deletions = self._deletions(partition, *keys)
+            else:
+                return
+        raise Conflict(f"lost {_ATTEMPTS} races in a row")
 
-    def _has(self, partition: str, key: str) -> bool:
+    def _deletions(self, partition: str, item_key: str, issue_key: str) -> list[Delete]:
+        """Return how to delete the rows of a link that are there: half a link only as it was read.
+
+        No read shows two rows at one moment. A link that is stored between the two would look like a half.
+        """
+        for _ in range(_ATTEMPTS):
+            before, item, index = (self._find(partition, key) for key in (issue_key, item_key, issue_key))
+            if before == index:
+                break
+        if item is not None and index is not None:
+            return [Delete(item.key), Delete(index.key)]
+        return [Delete(row.key, row.etag) for row in (item, index) if row is not None]
+
+    def _find(self, partition: str, key: str) -> Row | None:
         try:
-            self._table.get(partition, key)
+            return self._table.get(partition, key)
         except NotFound:
-            return False
-        return True
+            return None
 
     def move(self, stored: StoredLink, issue_id: str, ends: Sequence[StoredEnd] = ()) -> StoredLink:
         """Link the work item to another issue instead: the one into which the old issue was merged.

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -27,7 +28,7 @@ from shared.store.activity import KEPT_FOR, ActivityStore
 from shared.store.links import LinkStore, StoredEnd, StoredLink
 from shared.store.organizations import OrganizationStore, gone
 from shared.store.tables import Delete, Operation, Replace, Table
-from tests.doubles.tables import MemoryTable, RepeatingTable
+from tests.doubles.tables import MemoryTable, OvertakenTable, RepeatingTable
 
 OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UNRESOLVED))
 ADO = Configuration(ado_url="https://dev.azure.com/fabrikam/")
@@ -506,6 +507,31 @@ def test_an_unlinking_that_was_repeated_is_one(new_table: Callable[[], Table]) -
     LinkStore(table).add(link())
     LinkStore(RepeatingTable(table)).discard("acme", "100", 31)
     assert list(table.scan("acme", "", "~")) == []
+
+
+@pytest.mark.parametrize("reads", range(7))
+def test_no_unlinking_leaves_half_a_link_that_is_stored_meanwhile(
+    new_table: Callable[[], Table], reads: int
+) -> None:
+    """Whoever unlinks reads two rows, one after the other; between the two somebody stores both."""
+    table = new_table()
+    store = LinkStore(table)
+    overtaken = OvertakenTable(table, lambda: store.add(link()), *[lambda: None] * reads)
+    with suppress(NotFound):
+        LinkStore(overtaken).discard("acme", "100", 31)
+    halves = (store.linked_among("acme", [("100", 31)]), pairs(list(store.all("acme"))))
+    assert halves in ((set(), []), ({("100", 31)}, [("100", 31)]))
+
+
+@pytest.mark.parametrize("reads", range(4))
+def test_whatever_else_is_unlinked_meanwhile_stays_so(new_table: Callable[[], Table], reads: int) -> None:
+    table = new_table()
+    store = LinkStore(table)
+    stored = store.add(link())
+    overtaken = OvertakenTable(table, lambda: store.remove(stored), *[lambda: None] * reads)
+    with suppress(NotFound):
+        LinkStore(overtaken).discard("acme", "100", 31, left())
+    assert (store.linked_among("acme", [("100", 31)]), pairs(list(store.all("acme")))) == (set(), [])
 
 
 # What ended links may have left on their ends

@@ -736,3 +736,28 @@ def test_ends_that_were_read_before_a_link_was_stored_are_no_younger_than_that()
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_whoever_unlinks_in_the_moment_of_linking_leaves_no_half() -> None:
+    """A person unlinks issue 100 from what a rule is just about to link it to.
+
+    The row by work item was not there yet when it was looked for, and the row by issue was: it alone was
+    deleted. So the link lived on and was found by nobody who asked for the links of its issue.
+    """
+    schedule = Schedule(
+        seed=13,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="100"),
+            Action("fire", issue="101", value="New errors"),
+            *[Action("fire", issue="100", value="Many users")] * 2,
+            Action("unlink", issue="100", item=33),
+            *[Action("fire", issue="100", value="Many users")] * 2,
+            Action("unlink", issue="101", item=33),
+        ),
+        troubles=((8, "slow"),),
+    )
+    assert complaints(schedule) == []

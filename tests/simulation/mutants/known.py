@@ -830,6 +830,27 @@ MUTANTS = (
         theme="comments",
     ),
     _mutant(
+        "let two threads learn a class at once",
+        "domain/decoding.py",
+        "        with _first_time:\n",
+        "        if True:\n",
+        tests=("tests/unit/domain/test_decoding.py",),
+    ),
+    _mutant(
+        "take half a link for all of it",
+        "store/links.py",
+        "            if before == index:\n",
+        "            if True:\n",
+        tests=("tests/contract/test_stores.py",),
+    ),
+    _mutant(
+        "leave what was stored while it was unlinked",
+        "flows/linking.py",
+        "        remnant = unread_remnant(services, issue_id, work_item_id)\n",
+        "        remnant = None\n",
+        tests=("tests/unit/flows/test_linking.py",),
+    ),
+    _mutant(
         "look for the link of a regression under the new id only",
         "flows/regressing.py",
         "        return services.links.get(organization.scope, old, work_item_id).link\n",

@@ -1,9 +1,15 @@
 """What is read of bytes that somebody else wrote."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from shared.domain.decoding import decode, decode_delivery
 from shared.domain.errors import Malformed
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_half_a_character_in_a_title_loses_no_event() -> None:
@@ -20,3 +26,45 @@ def test_what_is_not_json_is_malformed_and_nothing_worse(body: bytes) -> None:
 def test_a_document_of_another_shape_is_malformed_where_it_differs() -> None:
     with pytest.raises(Malformed, match=r"\$\[\.\.\.\]"):
         decode(b'{"a": "text"}', dict[str, int])
+
+
+# A class that nobody has decoded yet, and another thread that comes while msgspec knows half of it.
+TWO_AT_ONCE = """
+import threading, time
+import msgspec
+from msgspec import _utils
+from shared.domain.decoding import convert, decode
+
+look = _utils._get_class_annotations
+def slowly(kind):
+    if kind is Inner:
+        time.sleep(0.1)
+    return look(kind)
+_utils._get_class_annotations = slowly
+
+class Inner(msgspec.Struct):
+    number: int
+class Outer(msgspec.Struct):
+    inner: Inner
+
+given = {"inner": {"number": 7}}
+reads = [lambda: decode('{"inner": {"number": 7}}', Outer), lambda: convert(given, Outer)]
+found = []
+threads = [threading.Thread(target=lambda read=read: found.append(read().inner.number)) for read in FIRST]
+for thread in threads:
+    thread.start()
+    time.sleep(0.02)
+for thread in threads:
+    thread.join()
+print(found)
+"""
+
+
+@pytest.mark.parametrize("first", ["reads", "reads[::-1]", "reads[:1] * 2", "reads[1:] * 2"])
+def test_two_threads_may_be_the_first_to_decode_a_class(first: str) -> None:
+    """In a process of its own: without a lock, msgspec ends it by a segmentation fault."""
+    script = TWO_AT_ONCE.replace("FIRST", first)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[7, 7]\n", "")

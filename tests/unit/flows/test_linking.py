@@ -4,6 +4,8 @@ import pytest
 
 from shared.domain.model import Health, HealthWord, IssueStatus, Person
 from shared.flows.linking import link, unlink
+from shared.store.keys import escaped, number
+from shared.store.tables import Replace
 from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Scene
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
@@ -74,3 +76,13 @@ def test_a_removed_work_item_is_linked_as_what_it_is(scene: Scene) -> None:
     seen = scene.stored(OTHER, 60).link.seen.item
     assert (seen.removed, seen.status) == (True, UNRESOLVED)
     assert scene.ado.item(60).state == "Removed"
+
+
+def test_what_a_link_showed_that_cannot_be_read_is_looked_for(scene: Scene) -> None:
+    links, scope = scene.services.links, scene.organization.scope
+    links._table.apply(escaped(scope), Replace(f"item!{number(ITEM)}!{ISSUE}", "{", None))
+    unlink(scene.services, scene.organization, ISSUE, ITEM)
+    remnant = links.find_remnant(scope, ISSUE, ITEM)
+    assert remnant is not None
+    assert scene.now < remnant.remnant.due < remnant.remnant.watched_until + 300.0
+    assert len(scene.services.outbound) == 1
