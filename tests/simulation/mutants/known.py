@@ -841,7 +841,10 @@ MUTANTS = (
         "store/links.py",
         "            if before == index:\n",
         "            if True:\n",
-        tests=("tests/contract/test_stores.py",),
+        tests=(
+            "tests/contract/test_stores.py::"
+            "test_no_unlinking_leaves_half_a_link_that_is_stored_meanwhile[memory-1]",
+        ),
     ),
     _mutant(
         "leave what was stored while it was unlinked",
