@@ -10,7 +10,7 @@ _GZIP = zlib.MAX_WBITS | 16  # with the header of gzip, which is all that a requ
 
 
 class BodyUnreadable(Exception):
-    """The body is longer than the limit, or compressed in a way that it should not be."""
+    """The body is longer or denser than the limit, or compressed in a way that it should not be."""
 
 
 def read_body(response: requests.Response, most: int) -> bytes:
@@ -27,6 +27,15 @@ def read_body(response: requests.Response, most: int) -> bytes:
         if len(body) > most:
             raise BodyUnreadable(f"it has more than {most} bytes")
     return bytes(body)
+
+
+def verify_sparse(body: bytes, most: int) -> None:
+    """Raise BodyUnreadable if a JSON body may hold more than ``most`` values, before any is made of it.
+
+    Each stands behind one of three signs. Texts hold them as well, but a text of a million commas is none.
+    """
+    if sum(body.count(sign) for sign in (b",", b"[", b"{")) > most:
+        raise BodyUnreadable(f"it has more than {most} values")
 
 
 def _decompressed(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -32,11 +32,13 @@ from shared.domain.model import ASSIGNEE_AMBIGUOUS, ASSIGNEE_NOT_FOUND
 from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
 from shared.domain.untrusted import UNSUPPORTED_VERSION
 from shared.http.back_off import BackOff
-from shared.http.body import BodyUnreadable, read_body
+from shared.http.body import BodyUnreadable, read_body, verify_sparse
 from shared.http.session import TIMEOUT, Session, origin_of
 from shared.http.trouble import place_of, trouble_with_connection
 
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, decompressed
+# A value takes a hundred bytes of memory, and as few as two in an answer. No real one has half as many.
+_MOST_VALUES = 1_000_000
 _LARGEST_PROBLEM = 64 * 1024  # bytes of an answer that says what went wrong
 _DEFAULT_WAIT = 10.0
 _LONGEST_WAIT = 3600.0
@@ -229,6 +231,7 @@ class Caller(msgspec.Struct, frozen=True):
         """Return the body as a ``kind``. What is wrong with it is not told: that would quote it."""
         try:
             body = read_body(response, LARGEST_ANSWER)
+            verify_sparse(body, _MOST_VALUES)
             content = decode_delivery(body) if body else None
             if content is not None:
                 content = _without(self._spellings(response), body, content)

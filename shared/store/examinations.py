@@ -5,11 +5,11 @@ from contextlib import suppress
 
 import msgspec
 
-from shared.domain.errors import NotFound
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import Side
 from shared.domain.moments import Moment
 from shared.domain.rules.problems import Trouble
-from shared.store.tables import Delete, Replace, Table, readable
+from shared.store.tables import Delete, Insert, Operation, Replace, Table, readable
 
 _PARTITION = "examined"
 _MOST_KEPT = 50
@@ -65,8 +65,13 @@ class ExaminationStore:
         self._table.apply(_PARTITION, Replace(scope, msgspec.json.encode(examined).decode(), None))
 
     def touch(self, scope: str) -> None:
-        """Write what is there already, to see whether it can be written."""
-        self._keep(scope, self.get(scope))
+        """Write what is there already, to see whether it can be written; what changes meanwhile stays."""
+        write: Operation = Insert(scope, msgspec.json.encode(Examined()).decode())
+        with suppress(NotFound):
+            row = self._table.get(_PARTITION, scope)
+            write = Replace(scope, row.text, row.etag)
+        with suppress(Conflict, NotFound):
+            self._table.apply(_PARTITION, write)
 
     def remove(self, scope: str) -> None:
         with suppress(NotFound):

@@ -13,7 +13,7 @@ from shared.domain.connection import NOBODY, Connection, Identity, ado_place, sc
 from shared.domain.decoding import decode
 from shared.domain.errors import Conflict, Malformed, NotFound, StalePrecondition, SyncError, Unreadable
 from shared.domain.ids import is_slug
-from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
+from shared.store.tables import Delete, Insert, Replace, Row, Table, readable, remove_rows
 
 UNKNOWN_ORGANIZATION = "unknown-organization"
 _PARTITION = "organizations"
@@ -205,7 +205,7 @@ class OrganizationStore:
         slug, text = organization.slug, _text(configuration, connection)
         [etag] = self._table.apply(_PARTITION, Replace(slug, text, organization.etag))
         if not organization.is_readable:
-            self._forget_refusal(slug, DOCUMENT)
+            self._forget_refusals(slug, DOCUMENT)
         return self._remembered(Organization(slug, configuration, etag, connection))
 
     def _delete(self, organization: Organization) -> None:
@@ -242,14 +242,12 @@ class OrganizationStore:
     def note_acceptance(self, slug: str, service: str) -> None:
         """Forget a refusal, including one that another process noted; calls storage once for each process."""
         if (slug, service) not in self._accepted:
-            for each in (service, gone(service)):
-                self._forget_refusal(slug, each)
+            self._forget_refusals(slug, service, gone(service))
             self._accepted.add((slug, service))
 
     def note_cure(self, slug: str) -> None:
         """Forget that services knew no organization there: the document names others now, and was tried."""
-        for service in ("ado", "sentry"):
-            self._forget_refusal(slug, gone(service))
+        self._forget_refusals(slug, gone("ado"), gone("sentry"))
 
     def refused_by(self, slug: str) -> list[str]:
         """Return the services that did not accept our credentials for one organization lately."""
@@ -267,17 +265,20 @@ class OrganizationStore:
         """Return, for each service, the number of organizations for which it refuses our credentials."""
         return Counter({service: len(slugs) for service, slugs in self._refusing().items()})
 
-    def _forget_refusal(self, slug: str, service: str) -> None:
-        self._refused.pop((slug, service), None)
-        with suppress(NotFound):
-            self._table.apply(_REFUSALS, Delete(f"{slug}!{service}"))
+    def _forget_refusals(self, slug: str, *services: str) -> None:
+        """Forget them where they are noted; mostly none is, which a read tells for less than a deletion."""
+        for service in services:
+            self._refused.pop((slug, service), None)
+        noted = self._table.scan(_REFUSALS, f"{slug}!", f"{slug}!~")
+        keys = {f"{slug}!{service}" for service in services}
+        remove_rows(self._table, _REFUSALS, [row.key for row in noted if row.key in keys])
 
     def remove(self, organization: Organization) -> None:
         """Remove the document that was read, or raise StalePrecondition; one that is gone is as wanted."""
         self._known.pop(organization.slug, None)
         self._delete(organization)
-        for service in ("ado", "sentry", gone("ado"), gone("sentry"), DOCUMENT):
-            self._forget_refusal(organization.slug, service)
+        everybodys = ("ado", "sentry", gone("ado"), gone("sentry"), DOCUMENT)
+        self._forget_refusals(organization.slug, *everybodys)
 
 
 def _changed() -> StalePrecondition:

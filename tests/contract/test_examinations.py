@@ -7,6 +7,7 @@ from shared.domain.rules.problems import Trouble
 from shared.store.examinations import ExaminationStore, Examined
 from shared.store.tables import Insert, Table
 from tests.doubles.clock import Clock
+from tests.doubles.tables import OvertakenTable
 
 SCOPE, OTHER = "fabrikam~e1", "contoso~e2"
 CLOCK_OFF = Trouble("clock", Side.ADO, "the clock is off", "Set it.")
@@ -66,6 +67,17 @@ def test_a_touch_changes_nothing(
     [after] = list(table.scan("examined", SCOPE, "~"))
     assert (after.key, after.text) == (SCOPE, before.text)
     assert after.etag != before.etag  # it was written all the same
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_somebody_finds_during_a_touch_stays(
+    examinations: ExaminationStore, table: Table, clock: Clock, *, known: bool
+) -> None:
+    if known:
+        examinations.note(SCOPE, [])
+    overtaken = OvertakenTable(table, lambda: examinations.note(SCOPE, [CLOCK_OFF]))
+    ExaminationStore(overtaken, clock).touch(SCOPE)
+    assert since(examinations.get(SCOPE)) == {"clock": clock.now}
 
 
 def test_what_is_removed_is_gone_alone(examinations: ExaminationStore) -> None:

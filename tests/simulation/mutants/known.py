@@ -17,6 +17,9 @@ class Mutant:
     tests: tuple[str, ...] = ()
 
 
+_STORES = "tests/contract/test_stores.py"
+
+
 def _mutant(
     name: str, path: str, old: str, new: str, *, theme: str | None = None, tests: tuple[str, ...] = ()
 ) -> Mutant:
@@ -837,14 +840,25 @@ MUTANTS = (
         tests=("tests/unit/domain/test_decoding.py",),
     ),
     _mutant(
+        "make whatever an answer holds",
+        "http/caller.py",
+        "            verify_sparse(body, _MOST_VALUES)\n",
+        "",
+        tests=("tests/unit/http/test_bounds.py",),
+    ),
+    _mutant(
+        "lose what a bug kept from being counted",
+        "store/ledger.py",
+        "        except Exception:\n            with self._lock:\n",
+        "        except SyncError:\n            with self._lock:\n",
+        tests=("tests/unit/store/test_ledger.py",),
+    ),
+    _mutant(
         "take half a link for all of it",
         "store/links.py",
         "            if before == index:\n",
         "            if True:\n",
-        tests=(
-            "tests/contract/test_stores.py::"
-            "test_no_unlinking_leaves_half_a_link_that_is_stored_meanwhile[memory-1]",
-        ),
+        tests=(f"{_STORES}::test_no_unlinking_leaves_half_a_link_that_is_stored_meanwhile[memory-1]",),
     ),
     _mutant(
         "leave what was stored while it was unlinked",

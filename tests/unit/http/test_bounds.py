@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 import time
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -168,6 +169,28 @@ def test_an_answer_is_read_up_to_sixteen_mebibytes(site: Site) -> None:
     with pytest.raises(Unavailable, match="cannot be read"):
         calling().call("GET", site.url, str)
     assert caller.LARGEST_ANSWER == 16_777_216
+
+
+@pytest.mark.parametrize("member", [b"0", b"{}", b"[]", b'[{"a":[]}]'])
+def test_an_answer_of_many_small_values_is_not_made_into_any(site: Site, member: bytes) -> None:
+    """Each value takes many times the memory of its text."""
+    site.answers(body=b"[" + b",".join([member] * (15 * MIB // (len(member) + 1))) + b"]")
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unavailable, match="cannot be read"):
+            calling().call("GET", site.url, object)
+        assert tracemalloc.get_traced_memory()[1] < 64 * MIB
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_answer_may_be_as_large_as_a_service_makes_it(site: Site) -> None:
+    items = [
+        {"id": number, "fields": {"System.Title": "It fails, and nobody knows why. " * 100}}
+        for number in range(4_000)
+    ]
+    site.answers(body=json.dumps(items).encode())
+    assert calling().call("GET", site.url, list[object]) == items
 
 
 def test_an_answer_without_an_end_is_let_go(site: Site) -> None:
