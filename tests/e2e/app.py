@@ -512,15 +512,20 @@ def app_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def own_app(folder: Path, *options: str, retry_after: int = 1) -> Iterator[tuple[App, Azurite]]:
-    """Run a host and a storage for tests that kill or stop them; a failed message is tried again at once."""
+def own_app(
+    folder: Path, *options: str, retry_after: int = 1, outlives: bool = False
+) -> Iterator[tuple[App, Azurite]]:
+    """Run a host and a storage for tests that kill or stop them; a failed message is tried again at once.
+
+    What is stored outlives the storage itself if it is to; a busy disk makes that wait for seconds.
+    """
     own_folder = app_folder(folder / "app")
     (own_folder / "host.json").unlink()
     settings = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
     settings["extensions"]["queues"]["visibilityTimeout"] = f"00:00:{retry_after:02d}"
     (own_folder / "host.json").write_text(json.dumps(settings), encoding="utf-8")
     with (
-        Azurite(folder / "storage") as azurite,
+        Azurite(folder / "storage" if outlives else None) as azurite,
         App(
             folder / "host.log", SECRETS, *options, folder=own_folder, storage=azurite.connection_string
         ) as app,

@@ -226,7 +226,7 @@ def everything_shown(page: Page, width: int) -> Browser:
     return browser
 
 
-@pytest.mark.parametrize("width", [NARROW, 1100])
+@pytest.mark.parametrize("width", [NARROW, pytest.param(1100, marks=pytest.mark.long)])
 def test_nothing_sticks_out_of_the_screen(connected: Page, width: int) -> None:
     browser = everything_shown(connected, width)
     outside = """

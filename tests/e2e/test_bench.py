@@ -7,7 +7,7 @@ from bench.figures import FIGURES
 from bench.measuring import SANITY
 
 # The others start hosts, and wait.
-_QUICK = {"calls", "growth", "month", "cold"}
+_QUICK = {"calls", "growth", "month"}
 
 
 @pytest.mark.parametrize(

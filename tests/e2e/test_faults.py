@@ -24,7 +24,7 @@ LONG = 120.0  # seconds for which a fake stays silent, unless the test ends befo
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, Azurite]]:
-    with own_app(tmp_path_factory.mktemp("own"), "--lease", "3") as running:
+    with own_app(tmp_path_factory.mktemp("own"), "--lease", "3", outlives=True) as running:
         yield running
 
 
