@@ -16,10 +16,7 @@ APP = "import function_app"
 # All that requirements.in names, but azure-identity and markdown-it-py: they are imported when they are used.
 LIBRARIES = "import azure.functions, azure.data.tables, azure.storage.queue, requests, msgspec"
 _TIMED = "import time; began = time.process_time(); {}; print(time.process_time() - began)"
-_WEIGHED = (
-    "import resource, sys; {}; "
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))"
-)
+_WEIGHED = "from bench.memory import most_taken; {}; print(most_taken())"
 MIB = 1024 * 1024
 
 

@@ -1,9 +1,7 @@
 """The app, and beside it the least that functions could do with a request and with a message."""
 
 import itertools
-import resource
 import runpy
-import sys
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +11,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import TableClient
 from azure.storage.queue import QueueClient
 
+from bench.memory import most_taken
 from shared.services import services
 from shared.store.queues import queue_client
 from shared.store.tables import table_service
@@ -85,5 +84,4 @@ def count_written(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  
 @app.route("bare/memory", methods=["GET"], auth_level=ANONYMOUS)
 def report_memory(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the trigger requires it
     """Answer with the most that this process has taken so far, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return func.HttpResponse(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit))
+    return func.HttpResponse(str(most_taken()))

@@ -66,6 +66,8 @@ NO_TIMERS = {
 }
 # Storage is on this machine: it answers at once, or not at all.
 IMPATIENT: Mapping[str, Any] = {"retry_total": 1, "connection_timeout": 2, "read_timeout": PATIENCE}
+# A message that could not be put back, because storage stood still, is there again while its test waits.
+BACK_SOON = ("--lease", "10")
 # As many as docs/settings.md recommends.
 THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "32"}
 
@@ -100,7 +102,8 @@ class App:
         self, log: Path, environ: Mapping[str, str], *options: str, folder: Path = ROOT, storage: str = ""
     ) -> None:
         self._log = log
-        self._command = [sys.executable, "-m", "simulator.host", "--app", str(folder), "--quiet", *options]
+        command = [sys.executable, "-m", "simulator.host", "--app", str(folder), "--quiet"]
+        self._command = [*command, *BACK_SOON, *options]
         # Nothing of the developer's own environment may stand in for a setting that a test leaves out.
         inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TZ"}}
         self._environ = {**inherited, **NO_TIMERS, **THREADS, **environ}

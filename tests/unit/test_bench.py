@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.figures import EVENTS_A_DAY, LINKS, Figure
 from bench.measuring import Measured, Scale, Spread, measured, medians_of, ratios, take_turns
 from bench.report import BEGIN, END, json_line, line, number, tables, verdict, write_into
 
+ROOT = Path(__file__).parents[2]
 COUNT = Figure("calls", "status", "calls", at_most=1)
 TIME = Figure("accept", "ado_webhook", "times one put", at_most=1.25)
 
@@ -146,3 +148,19 @@ def test_a_chapter_that_fails_keeps_no_other_from_being_measured(
     assert "figures not measured" in said.out
     assert "RuntimeError: no more" in said.err
     assert len((tmp_path / "lines").read_text().splitlines()) == 1 + len(EVENTS_A_DAY) + len(LINKS)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no other system inherits the count")
+def test_the_memory_of_a_process_is_its_own_and_not_that_of_who_started_it() -> None:
+    """Linux gives a program the highest count of the process that started it, past exec."""
+    asked = "from bench.memory import most_taken; {}; print(most_taken())"
+    fat = (
+        "import subprocess, sys; ballast = bytearray(b'x') * 200_000_000;"
+        f" print(subprocess.check_output([sys.executable, '-c', {asked.format('pass')!r}], text=True))"
+    )
+    inherited, grown = (
+        int(subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True))
+        for script in (fat, asked.format("ballast = bytearray(b'x') * 200_000_000"))
+    )
+    assert inherited < 100_000_000
+    assert grown >= 200_000_000
