@@ -761,3 +761,27 @@ def test_whoever_unlinks_in_the_moment_of_linking_leaves_no_half() -> None:
         troubles=((8, "slow"),),
     )
     assert complaints(schedule) == []
+
+
+def test_a_worker_that_links_in_a_connection_which_has_just_ended_is_not_in_the_next() -> None:
+    """The document names another organization while a worker creates a rule's item in the one before.
+
+    The witness was wrong: it took the link for one of the organization that was named when it was stored.
+    """
+    schedule = Schedule(
+        seed=1,
+        workers=2,
+        second_kind=("Störung", "Tailored"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="101", value="Many users"),
+            Action("fire", issue="101", value="Many users"),
+            Action("fire", issue="100", value="By name"),
+            Action("assign-issue", issue="101", value="bob@corp.example"),
+            Action("fire", issue="100"),
+            Action("repoint", value="there drop"),
+            Action("fire", issue="100", value="By name"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -226,6 +226,7 @@ class World:
         connection = replace(KNOWN, epoch=self.new_token())
         stored = services.organizations.add(SLUG, self._configuration, connection)
         self._partition = escaped(stored.scope)
+        self.witness.connections.began(self._partition, self.ado.catalog.organization)
         for issue_id, work_item_id in self.schedule.links:
             self.witness.connections.asked_for(self.ado.catalog.organization, work_item_id)
             link(services, services.organizations.get(SLUG), issue_id, work_item_id, None)
@@ -415,6 +416,7 @@ class World:
         self.been_at.add(self.ado.catalog.organization)
         if partition != self._partition:
             self._parted_at = self.now
+            self.witness.connections.began(self._partition, self.ado.catalog.organization)
             self.witness.parted_from_all()
         elif before.ado_url != self._configuration.ado_url and self.people.meant_to_keep:
             self.witness.connections.kept(partition, self.ado.catalog.organization)

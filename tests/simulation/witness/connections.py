@@ -11,10 +11,16 @@ class Connections:
 
     def __init__(self, verdicts: Verdicts) -> None:
         self._verdicts = verdicts
+        self._places: dict[str, str] = {}
         self._homes: dict[tuple[str, Pair], str] = {}
         self._known: set[tuple[str, int]] = set()
 
-    def linked(self, partition: str, pair: Pair, place: str) -> None:
+    def began(self, partition: str, place: str) -> None:
+        """Note which organization a connection is with: a worker may still link in one that has ended."""
+        self._places[partition] = place
+
+    def linked(self, partition: str, pair: Pair) -> None:
+        place = self._places[partition]
         self._homes[partition, pair] = place
         self.asked_for(place, pair[1])
 
@@ -24,8 +30,9 @@ class Connections:
 
     def kept(self, partition: str, place: str) -> None:
         """Note that somebody said: it is the same organization, under another name."""
+        self.began(partition, place)
         for key, pair in [each for each in self._homes if each[0] == partition]:
-            self.linked(key, pair, place)
+            self.linked(key, pair)
 
     def asked(self, place: str, numbers: Iterable[int]) -> None:
         for number in numbers:

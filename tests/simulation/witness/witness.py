@@ -121,7 +121,6 @@ class Witness:
     def stored(self, worker: Worker, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == "links":
             self._lives.stored(worker, partition, operations)
-            place = self.facts.ado.catalog.organization
             for each in operations:
                 kind, *parts = each.key.split("!")
                 if kind != "item":
@@ -129,7 +128,7 @@ class Witness:
                 pair = parts[1], int(parts[0])
                 if isinstance(each, Insert):
                     self.created.linked(partition, pair)
-                    self.connections.linked(partition, pair, place)
+                    self.connections.linked(partition, pair)
                 elif isinstance(each, Delete):
                     self.created.parted(partition, pair)
         elif table == "activity":
