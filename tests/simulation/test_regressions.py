@@ -785,3 +785,25 @@ def test_a_worker_that_links_in_a_connection_which_has_just_ended_is_not_in_the_
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_an_issue_that_is_merged_while_its_item_is_linked_may_be_written_for() -> None:
+    """Issue 100 was resolved before its rule's item was linked, and is merged into 101 at that moment.
+
+    The witness was wrong: it compared what the link had seen with 101, which was open all along.
+    """
+    schedule = Schedule(
+        seed=1,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="100"),
+            Action("fire", issue="100"),
+            Action("resolve", issue="100"),
+            Action("assign-item", item=32, value="Build Service"),
+            Action("merge", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -302,7 +302,9 @@ class Lives:
         values = {name: self._seen(link, name) for name in FIELDS}
         made_up = (_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
         copied = any(made_up) or not seen.item.state
-        may_write = copied or now is None or now.side != seen.issue
+        # What was read of an issue that has been merged since is nobody's any more.
+        is_itself = now is not None and now.issue_id == link.issue_id and now.side == seen.issue
+        may_write = copied or not is_itself
         left_alone = set() if copied else set(values.items())
         return Life(left_alone, seen.item.rev, copied=copied, may_write=may_write)
 
