@@ -807,3 +807,27 @@ def test_an_issue_that_is_merged_while_its_item_is_linked_may_be_written_for() -
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_what_its_maker_has_read_is_news_to_a_link_though_it_has_passed_meanwhile() -> None:
+    """Issue 101 is resolved, so is read by whoever makes its item, and is open again before they are linked.
+
+    The witness was wrong: it compared what the link had seen with how the issue stood then.
+    """
+    schedule = Schedule(
+        seed=3,
+        workers=3,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31), ("100", 32)),
+        settings=(),
+        actions=(
+            Action("fire", issue="101", value="Tailored"),
+            Action("resolve", issue="101"),
+            Action("unresolve", issue="100"),
+            Action("fire", issue="100", value="New errors"),
+            Action("merge", issue="100"),
+            Action("fire", issue="100", value="New errors"),
+            Action("unresolve", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []

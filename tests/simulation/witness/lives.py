@@ -258,7 +258,7 @@ class Lives:
             if not is_current:
                 continue
             if isinstance(each, Insert):
-                self.lives[pair] = self._moved(lives[0]) if lives else self._born(link)
+                self.lives[pair] = self._moved(lives[0]) if lives else self._born(worker, link)
                 if lives or self.lives[pair].copied:
                     self._hops.may_carry.add(pair)
             elif pair in self.lives:
@@ -297,14 +297,15 @@ class Lives:
         life.may_write = True
         return life
 
-    def _born(self, link: IssueLink) -> Life:
+    def _born(self, worker: Worker, link: IssueLink) -> Life:
         seen, now = link.seen, self._facts.find_issue(link.issue_id)
         values = {name: self._seen(link, name) for name in FIELDS}
         made_up = (_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
         copied = any(made_up) or not seen.item.state
-        # What was read of an issue that has been merged since is nobody's any more.
-        is_itself = now is not None and now.issue_id == link.issue_id and now.side == seen.issue
-        may_write = copied or not is_itself
+        # What its worker has read may be news to it, also if it has passed meanwhile, or went by a merge.
+        read = worker.observed.get(link.issue_id)
+        is_as_seen = all(each is not None and each.side == seen.issue for each in (now, read or now))
+        may_write = copied or not is_as_seen
         left_alone = set() if copied else set(values.items())
         return Life(left_alone, seen.item.rev, copied=copied, may_write=may_write)
 
