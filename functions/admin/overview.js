@@ -275,9 +275,24 @@ function hooksInShort(subscriptions) {
   return [...events].map(([state, names]) => `${names.join(", ")} ${subscriptionInWords(state)}`).join(" · ");
 }
 
+/**
+ * Return the subscriptions as they are known by now: a problem may have been found after the last look at all of them.
+ * @param {Status} status
+ * @returns {Subscription[]}
+ */
+function knownSubscriptions({ ado, problems }) {
+  const found = problems.filter(({ kind }) => kind === "subscriptions").map(({ detail }) => detail);
+  return ado.subscriptions.map((each) => {
+    const isStale = each.state === "enabled" && found.some((detail) => detail.includes(`${each.event}: `));
+    return isStale ? { ...each, state: "not-in-order", since: null } : each;
+  });
+}
+
 /** @param {Status} status */
-function drawFacts({ ado, sentry, reconciler, delay, links, version }) {
-  show(byId("from-ado"), `last event ${ago(ado.last_event)} · ${hooksInShort(ado.subscriptions)}`);
+function drawFacts(status) {
+  const { ado, sentry, reconciler, delay, links, version } = status;
+  const subscriptions = knownSubscriptions(status);
+  show(byId("from-ado"), `last event ${ago(ado.last_event)} · ${hooksInShort(subscriptions)}`);
   show(byId("from-ado-day"), traffic(ado));
   show(byId("from-sentry"), `last event ${ago(sentry.last_event)}`);
   show(byId("from-sentry-day"), traffic(sentry));
@@ -296,7 +311,7 @@ function drawFacts({ ado, sentry, reconciler, delay, links, version }) {
     show(byId(`count-${name}`), `${words[name]} ${links[name].toLocaleString("en")}`);
   }
   show(byId("version"), version);
-  drawSubscriptions(ado.subscriptions);
+  drawSubscriptions(subscriptions);
 }
 
 /** @param {Subscription[]} subscriptions */

@@ -6,6 +6,12 @@ import pytest
 from selenium.common.exceptions import JavascriptException
 from selenium.webdriver.common.keys import Keys
 
+from shared.domain.comments import InboundComments
+from shared.domain.model import Side
+from shared.domain.rules.problems import Trouble
+from shared.domain.subscriptions import HookRecord, HookState, WatchedEvent, needed
+from shared.services import Services
+from shared.settings import Settings
 from tests.e2e.admin import ASSIGNEE, CAROL, COMMENTS, KEY, STATE, Page
 from tests.e2e.app import SIGNING_KEY, App, Pair, eventually
 from tests.e2e.browser import Browser
@@ -304,6 +310,25 @@ def test_traffic_delay_and_counts_are_told(connected: Page) -> None:
     browser.read("median 0.")
     browser.read("updated, deleted, restored ? not looked at")
     browser.read("agree 1 left apart 0 pending 0 attention 0")
+
+
+def test_what_was_found_after_the_last_look_at_the_subscriptions_is_not_called_enabled(
+    connected: Page,
+) -> None:
+    """An examination looks at them too, and leaves it to the watchdog to write down how they are."""
+    pair = connected.pair
+    services = Services(Settings({"AzureWebJobsStorage": pair.app.storage}))
+    scope = pair.organization.scope
+    turn = services.hooks.take(scope, 60.0)
+    watched = {event.value: WatchedEvent(HookState.ENABLED) for event in needed(InboundComments.OFF)}
+    services.hooks.end(turn, HookRecord(events=watched))
+    detail = "workitem.updated: its subscription is on probation"
+    services.examinations.note(scope, [Trouble("subscriptions", Side.ADO, detail, "Have it made anew.")])
+    browser = connected.open()
+    browser.read("updated ✕ not in order · deleted, restored ✓ enabled")
+    services.examinations.note(scope, [])
+    browser.press("Refresh")
+    browser.read("updated, deleted, restored ✓ enabled")
 
 
 def test_a_count_leads_to_its_links(connected: Page) -> None:
