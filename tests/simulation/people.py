@@ -245,8 +245,10 @@ class People:
         self._world.ado.restrict(project, kind, moves)
 
     def _list_states(self, unlisted: frozenset[str]) -> None:
-        self._world.ado.unlisted = unlisted
-        self._world.witness.facts.forgotten |= unlisted
+        facts, ado = self._world.witness.facts, self._world.ado
+        facts.listed_at |= dict.fromkeys(ado.unlisted - unlisted, self._world.now)
+        ado.unlisted = unlisted
+        facts.forgotten |= unlisted
 
     # Links
 

@@ -831,3 +831,33 @@ def test_what_its_maker_has_read_is_news_to_a_link_though_it_has_passed_meanwhil
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_state_that_was_added_a_moment_ago_is_not_known_to_everybody() -> None:
+    """A state that counts as resolved is added, and set; then the issue is resolved by a person.
+
+    The witness was wrong: a process is read again after half a minute, and until then a changed issue takes
+    its item out of a state that nobody knows.
+    """
+    schedule = Schedule(
+        seed=1796124272,
+        workers=2,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("101", 31), ("100", 31)),
+        settings=(),
+        actions=(
+            Action("set-state", item=31, value="Verified"),
+            Action("unresolve", issue="101"),
+            Action("merge", issue="100", item=32),
+            Action("set-state", item=31, value="Active"),
+            Action("assign-issue", issue="100", value="dave@corp.example"),
+            Action("archive", issue="100"),
+            Action("assign-item", item=31, value="bob@corp.example"),
+            Action("reconcile"),
+            Action("set-state", item=31, value="Active"),
+            Action("new-state"),
+            Action("set-state", item=31, value="Verified"),
+            Action("resolve", issue="101"),
+        ),
+    )
+    assert complaints(schedule) == []

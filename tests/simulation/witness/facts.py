@@ -1,5 +1,6 @@
 """How both services stand, and what that means: spelled out once more, independently of the code."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -33,12 +34,16 @@ class Worker(Protocol):
     began: float
 
 
+# Half a minute, and the minute for which a claim holds.
+_STATES_KNOWN_WITHIN = 90.0  # seconds
+
+
 class Facts:
     """Reads the doubles, not the tables.
 
     ``bad`` are the ends that somebody keeps us from, ``restored`` the work items that went back to an earlier
     revision: from then on a revision's number names two. ``forgotten`` are the states that a process did not
-    list for a while.
+    list for a while, ``listed_at`` is since when it lists those that it did not.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Facts:
         self.bad: dict[str, str] = {}
         self.restored: set[int] = set()
         self.forgotten: set[str] = set()
+        self.listed_at: dict[str, float] = {}
         self._lost: dict[tuple[int, int], list[WorkItem]] = {}
         self.reconfigured = self.reinterpreted = False
 
@@ -94,6 +100,14 @@ class Facts:
     def category_of(self, item: WorkItem) -> str | None:
         state = self.kind_of(item).find_state(item.state)
         return None if state is None else state.category
+
+    def may_be_unknown(self, state: str) -> bool:
+        """Tell whether a worker may not know a state: a process is read again half a minute later at most.
+
+        A worker that stands still for as long as its claim holds goes by what it had read then.
+        """
+        listed_at = self.listed_at.get(state, -math.inf)
+        return state in self.ado.unlisted or self.clock() - listed_at < _STATES_KNOWN_WITHIN
 
     def is_removed(self, item: WorkItem) -> bool:
         """Tell whether a work item is Removed, and no mapping means an archived issue by that."""

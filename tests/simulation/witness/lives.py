@@ -164,7 +164,7 @@ class Lives:
         names = self._facts.changed_in_item(before, after)
         # A worker may still go by the document that it read before another one counted states differently,
         # and a state that was taken from the process means nothing any more.
-        is_open = self._facts.reinterpreted or before.state in self._facts.ado.unlisted
+        is_open = self._facts.reinterpreted or self._facts.may_be_unknown(before.state)
         is_step = after.state in self._announced_steps(worker)
         if before.state != after.state and STATUS not in names and not is_open and not is_step:
             self.against(f"{before.state} was rewritten as {after.state}, which means the same")
