@@ -861,3 +861,28 @@ def test_a_state_that_was_added_a_moment_ago_is_not_known_to_everybody() -> None
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_value_that_was_announced_and_whose_write_may_have_landed_cannot_be_told_from_ours() -> None:
+    """Work item 33 is assigned to Bob by a person, while a worker is about to do the same for issue 102.
+
+    Azure DevOps is away, so nobody learns whether that write landed. When it is back, Bob stands there.
+    """
+    schedule = Schedule(
+        seed=1795899302,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(
+            ("102", 33), ("102", 35), ("103", 33), ("102", 34),
+            ("101", 31), ("103", 32), ("104", 35), ("103", 35),
+        ),
+        settings=(),
+        actions=(
+            Action("set-state", item=33, value="Closed"),
+            Action("assign-issue", issue="102", value="bob@corp.example"),
+            Action("outage", value="ado fails 300"),
+            Action("assign-item", item=33, value="bob@corp.example"),
+            Action("assign-issue", issue="103", value="ann@home.example"),
+        ),
+    )  # fmt: skip
+    assert complaints(schedule) == []

@@ -80,6 +80,7 @@ class Lives:
         self._hops = hops
         self._by_person: set[tuple[str, str]] = set()
         self._ours: dict[tuple[str, str], object] = {}
+        self._meant: dict[tuple[str, str], list[object]] = {}
         self._announced: dict[str, tuple[str, IssueLink]] = {}
         self.lives: dict[Pair, Life] = {}
         self.causes = self.writes = self.windows = 0
@@ -198,8 +199,10 @@ class Lives:
             known = life.landed.get(name) or self._seen(link, name)
             noticed = old in (known[side], life.agreed.get(name, (None, None))[side])
             warned = any(each == name and values[side] == old for each, values in life.warned)
-            # Whoever brought back what we had written, before anybody looked, has changed nothing.
-            looks_like_ours = (end, name) in self._ours and self._ours[end, name] == old
+            # Whoever brought back what we had written, before anybody looked, has changed nothing; nor has
+            # who chose what we had announced, if its write may have landed for all that its worker knows.
+            is_ours = (end, name) in self._ours and self._ours[end, name] == old
+            looks_like_ours = is_ours or old in self._meant.get((end, name), ())
             if (end, name) in self._by_person and not noticed and not warned:
                 what = f"{name} of {end}, {old}, became {new}"
                 self._lost(what, observed=observed and not looks_like_ours)
@@ -214,6 +217,7 @@ class Lives:
             late = worker.began - link.claim.until
             self._verdicts.against(Law.CLAIM, f"{end} was written {late:.0f} s after the claim had run out")
         self._ours[end, name] = new
+        self._meant.pop((end, name), None)
         self._changed(end, name, by_person=False)
 
     def announced(self, worker: Worker) -> tuple[str, IssueLink] | None:
@@ -255,6 +259,7 @@ class Lives:
             link = msgspec.json.decode(each.text, type=IssueLink)
             if link.claim is not None and link.claim.token == worker.token:
                 self._announced[worker.token] = partition, link
+                self._note_meant(link, link.claim)
             if not is_current:
                 continue
             if isinstance(each, Insert):
@@ -263,6 +268,13 @@ class Lives:
                     self._hops.may_carry.add(pair)
             elif pair in self.lives:
                 self._replaced(self.lives[pair], link)
+
+    def _note_meant(self, link: IssueLink, claim: Claim) -> None:
+        """Note what is about to be written to a work item: its answer may never come."""
+        for intent in claim.intents:
+            if intent.side is Side.ADO:
+                value = intent.status if intent.field == STATUS else intent.assignee
+                self._meant.setdefault((item_end(link.work_item_id), intent.field), []).append(value)
 
     def _replaced(self, life: Life, link: IssueLink) -> None:
         """Judge a link that was stored anew: who may write for it, and whether it goes back in time."""
