@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ def test_a_line_shows_both_sides_and_whether_they_agree(connected: Page) -> None
     assert line is not None
     shown = line.text.split("\n")
     assert shown[0].startswith(f"{connected.short_id(issue_id)} TypeError")
+    assert re.fullmatch(r"\d\d:\d\d", shown.pop()), "when it was last synced"
     assert shown[1:] == [
         "unresolved · ann@corp.example", "⇄", f"#{item} Fix login", "Active · ann@corp.example", "agree",
     ]  # fmt: skip

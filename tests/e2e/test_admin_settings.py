@@ -7,6 +7,7 @@ from selenium.webdriver.common.keys import Keys
 
 from simulator.ado.processes import BASIC
 from tests.e2e.admin import COMMENTS, FABRIKAM, SWITCHES, Page, problem
+from tests.e2e.app import eventually
 
 # Each takes seconds, and there are many; make test-long runs them.
 pytestmark = pytest.mark.long
@@ -465,7 +466,7 @@ def test_people_who_cannot_be_told_apart_are_refused_in_their_row(
         browser.type(ado, Keys.TAB, sentry)
     browser.press("Save")
     browser.read(sentence)
-    assert browser.find("#people > div > .error") is not None
+    eventually(lambda: browser.find("#people > div > .error"))
     assert connected.config["people"] == {}
 
 
