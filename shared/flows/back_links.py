@@ -93,7 +93,7 @@ def remnant_of(services: Services, link: IssueLink) -> Remnant | None:
     return link.remnant(now + LOST_AFTER, watched_until)
 
 
-def unread_remnant(services: Services, issue_id: str, work_item_id: int) -> Remnant | None:
+def unread_remnant(services: Services, issue_id: str, work_item_id: int) -> Remnant:
     """Return the same of a link that could not be read: as if it had just been owed."""
     now = services.clock()
     return Remnant(issue_id, work_item_id, now + LOST_AFTER, watched_until=now + _WRITES_WITHIN)

@@ -21,6 +21,7 @@ from shared.domain.model import (
     IssueLink,
     IssueStatus,
     ItemSide,
+    Remnant,
     SentryIssue,
     Side,
     WorkItem,
@@ -211,7 +212,7 @@ def unlink(services: Services, organization: Organization, issue_id: str, work_i
     try:
         stored = services.links.get(organization.scope, issue_id, work_item_id)
     except (Undecidable, NotFound):
-        remnant = unread_remnant(services, issue_id, work_item_id)
+        remnant: Remnant | None = unread_remnant(services, issue_id, work_item_id)
     else:
         remnant = remnant_of(services, stored.link)
     services.links.discard(organization.scope, issue_id, work_item_id, remnant)

@@ -863,7 +863,7 @@ MUTANTS = (
     _mutant(
         "leave what was stored while it was unlinked",
         "flows/linking.py",
-        "        remnant = unread_remnant(services, issue_id, work_item_id)\n",
+        "        remnant: Remnant | None = unread_remnant(services, issue_id, work_item_id)\n",
         "        remnant = None\n",
         tests=("tests/unit/flows/test_linking.py",),
     ),
