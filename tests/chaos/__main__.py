@@ -5,6 +5,7 @@ deliver as the vendors do: Azure DevOps again and again, Sentry once and within 
 """
 
 import argparse
+import json
 import random
 import signal
 import socket
@@ -135,6 +136,9 @@ def run(seconds: float, seed: int, pairs: int) -> int:
             print("the queues are empty" if is_quiet else f"{app.messages()} messages wait for longer")
             print(f"of {len(accepted)} links whose last changes were acknowledged,")
             print(f"{len(missing)} are apart, before any reconciler ran: {missing}")
+            for issue_id, work_item_id in missing:
+                named = {"issue_id": issue_id, "work_item_id": str(work_item_id)}
+                print(json.dumps(pair.ask("GET", "explain", params=named).json(), indent=1))
             print(f"of comments and rules {len(lost)} faults: {lost}")
             took = settle(app, people, began)
             return report(storm, took, log) or bool(missing or lost)

@@ -1,10 +1,12 @@
 """What has to hold once the storm is over: both ends agree, everything once, and shown on both ends."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
 
 from shared.domain.rules.back_links import Mark
+from simulator.ado.items import WorkItem
 from tests.chaos.people import DUPLICATE, People
 from tests.e2e.app import Pair
 
@@ -15,18 +17,24 @@ _DONE = frozenset({"Resolved", "Closed"})
 
 def agree(pair: Pair, issue_id: str, work_item_id: int) -> bool:
     status, item = pair.status(issue_id), pair.ado.item(work_item_id)
-    reasons = {
-        item.fields.get("System.Reason"),
-        item.fields.get("Microsoft.VSTS.Common.ResolvedReason"),
-    }
     if item.state not in _DONE:
         same_status = status == "unresolved"
-    elif DUPLICATE in reasons:
-        # Whoever resolves an issue finds an item that is done, for whatever reason.
+    elif DUPLICATE in _reasons_since_open(item):
+        # Whoever resolves an issue finds an item that is done, for whatever reason. And an issue that we
+        # archived comes back when its item is open again, not when it is done for another reason.
         same_status = status in {"ignored", "resolved"}
     else:
         same_status = status == "resolved"
     return same_status and pair.issue_assignee(issue_id) == pair.item_assignee(work_item_id)
+
+
+def _reasons_since_open(item: WorkItem) -> set[object]:
+    """Return why an item is done, and was since it was open last."""
+    done = itertools.takewhile(
+        lambda each: each.fields.get("System.State") in _DONE, reversed(item.revisions)
+    )
+    names = ("System.Reason", "Microsoft.VSTS.Common.ResolvedReason")
+    return {each.fields.get(name) for each in done for name in names}
 
 
 def faults(people: People, *, reconciled: bool) -> Iterator[str]:
