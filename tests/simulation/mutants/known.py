@@ -132,6 +132,7 @@ MUTANTS = (
         "domain/rules/done.py",
         "    if category is None:\n        raise Undecidable(",
         "    if category is None:\n        return IssueStatus.UNRESOLVED\n        raise Undecidable(",
+        tests=("tests/unit/domain/test_rules.py", "tests/unit/settling/test_settler.py"),
     ),
     _mutant(
         "stay with an issue that was merged",
@@ -150,6 +151,7 @@ MUTANTS = (
         "settling/writing.py",
         "    if status is None or (assignee is not None and refused is None):\n",
         "    if status is None or assignee is not None:\n",
+        tests=("tests/unit/settling/test_settler.py",),
     ),
     _mutant(
         "never ask Sentry again",
@@ -561,8 +563,8 @@ MUTANTS = (
     _mutant(
         "lose the news of a link that moves meanwhile",
         "flows/syncing.py",
-        "                names += waiting.others(names)\n",
-        "                pass\n",
+        "            names += waiting.others(names) if outcome == NOT_LINKED else []\n",
+        "",
         theme="unheard",
     ),
     _mutant(
@@ -570,7 +572,7 @@ MUTANTS = (
         "flows/reconciling/messages.py",
         "        if mark is None or mark.says != says:\n",
         "        if mark is None:\n",
-        tests=("tests/unit/flows/test_reconciling.py",),
+        tests=("tests/simulation/test_regressions.py", "tests/unit/flows/test_reading_the_issues.py"),
     ),
     _mutant(
         "look at nothing when a token is lost",
