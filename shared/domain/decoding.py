@@ -30,7 +30,7 @@ _first_time = threading.Lock()
 def decoder(kind: type[Shape]) -> msgspec.json.Decoder[Shape]:
     """Return the one decoder of a shape.
 
-    msgspec quirk (0.22): what it learns of a class at its first use is there for other threads before it is
+    msgspec quirk: what it learns of a class at its first use is there for other threads before it is
     complete, and a thread that uses it then ends the whole process (get_class_annotations runs in between:
     https://github.com/msgspec/msgspec/blob/main/src/msgspec/_utils.py). So one thread at a time learns.
     """
