@@ -30,7 +30,7 @@ from shared.domain.messages import OutboundMessage, RuleAction
 from shared.domain.model import ActivityEntry, End, IssueLink, SentryIssue, Side
 from shared.flows.back_links import issue_in
 from shared.flows.creating import completed, create_once
-from shared.flows.linking import link
+from shared.flows.linking import link, unlink
 from shared.flows.syncing import OTHER_CONNECTION, addressee_of
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of, rule_of, told_of
@@ -244,7 +244,12 @@ class _Creation(msgspec.Struct, dict=True):
                 raise
             return ALREADY_CREATED
         except AlreadyLinked:
-            pass
+            return CREATED
+        if self._was_parted(work_item_id):
+            # By a person, while this worker stood still behind its look: nobody brings that back.
+            with suppress(NotFound):
+                unlink(services, organization, issue_id, work_item_id)
+            return ALREADY_CREATED
         return CREATED
 
     def _was_parted(self, work_item_id: int) -> bool:

@@ -886,3 +886,25 @@ def test_a_value_that_was_announced_and_whose_write_may_have_landed_cannot_be_to
         ),
     )  # fmt: skip
     assert complaints(schedule) == []
+
+
+def test_a_worker_that_stood_still_brings_back_nothing_that_a_person_unlinked() -> None:
+    """A worker creates a rule's item and stands still; another one links it, and a person unlinks it.
+
+    The first had looked whether somebody had parted the two, and linked them again two minutes later.
+    """
+    schedule = Schedule(
+        seed=1795899862,
+        workers=3,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="100"),
+            Action("pass", value="70"),
+            Action("unlink", issue="100", item=33),
+        ),
+        troubles=((19, "frozen-after"),),
+    )
+    # In this order alone: before it creates, a worker that stands still may create a second item.
+    assert World(schedule).run() == []
