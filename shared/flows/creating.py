@@ -26,7 +26,7 @@ from shared.domain.text import is_web_address
 from shared.flows.back_links import issue_in
 from shared.flows.carrying import verify_time
 from shared.flows.copying import copy_one
-from shared.flows.linking import Initial, Maker, link, part, verify_connected
+from shared.flows.linking import Initial, link, part, verify_connected
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
 from shared.store.organizations import Organization
@@ -55,7 +55,7 @@ def create_and_link(
         return claim
     began, names = services.clock(), (issue_id, issue.issue_id)
     work_item_id = create_once(services, organization, claim, ado, new, patch, names, began)
-    return link_by_form(services, organization, issue_id, work_item_id, initial, created="form")
+    return link_by_form(services, organization, issue_id, work_item_id, initial, is_created=True)
 
 
 def completed(
@@ -87,7 +87,7 @@ def create_once(
 ) -> int:
     """Return the number of the item that an earlier claimant created, or of a new one; mark it as done.
 
-    ``names`` are the ids of the issue, ``began`` is when the claim was made.
+    ``names`` are the ids of the issue, ``began`` is when the first claim of those that cover this was made.
     """
 
     def is_its(url: str) -> bool:
@@ -117,7 +117,7 @@ def link_by_form(
     work_item_id: int,
     initial: Initial | None = None,
     *,
-    created: Maker | None = None,
+    is_created: bool = False,
 ) -> IssueLink:
     """Link the two, or return the existing link: the form may be submitted twice, and ``initial`` counts.
 
@@ -125,7 +125,7 @@ def link_by_form(
     """
     form = FormEntry(services.clock())
     try:
-        made = link(services, organization, issue_id, work_item_id, initial, form=form, created=created)
+        made = link(services, organization, issue_id, work_item_id, initial, form=form, is_created=is_created)
     except AlreadyLinked:
         # It stands under the id of the issue into which this one may have been merged.
         issue_id = services.sentry(organization).get_issue(issue_id).issue_id

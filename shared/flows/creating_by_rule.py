@@ -1,7 +1,8 @@
 """Creating a work item as an alert rule in Sentry asks: one for an issue, whatever fires, dies or is merged.
 
 Two idempotency records guard it: what a rule does for the issue, which outlives the link, and the creation,
-which the form shares. A worker that finds the first one claimed and not marked looks for what was made.
+which the form shares. A worker that finds the first one claimed and not marked looks for what was made. Who
+stood still creates nothing once the claims may be another's, and a link is made together with their marks.
 """
 
 from collections.abc import Iterable
@@ -30,7 +31,7 @@ from shared.domain.messages import OutboundMessage, RuleAction
 from shared.domain.model import ActivityEntry, End, IssueLink, SentryIssue, Side
 from shared.flows.back_links import issue_in
 from shared.flows.creating import completed, create_once
-from shared.flows.linking import link, unlink
+from shared.flows.linking import ByRule, link
 from shared.flows.syncing import OTHER_CONNECTION, addressee_of
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of, rule_of, told_of
@@ -64,7 +65,7 @@ def _create_by_rule(message: OutboundMessage, services: Services) -> str:
         issue = services.sentry(organization).get_issue(message.issue_id)
         # What was begun before the issue was merged stands under its old id, and links until they follow.
         names = tuple(dict.fromkeys((issue.issue_id, message.issue_id)))
-        return _Creation(services, organization, issue, action, names).outcome()
+        return _Creation(services, organization, issue, action, names, services.clock()).outcome()
     except NotFound as error:
         if error.kind != "issue-not-found":
             raise
@@ -72,22 +73,25 @@ def _create_by_rule(message: OutboundMessage, services: Services) -> str:
 
 
 class _Draft(msgspec.Struct, frozen=True):
-    """What is to be created, and the right to since ``began``, or the number of what was created before."""
+    """What is to be created, and the right to, or the number of what was created before."""
 
     new: NewWorkItem
     patch: list[dict[str, Any]]
     claim: ClaimedRecord | str
-    began: float
 
 
 class _Creation(msgspec.Struct, dict=True):
-    """What one rule asks for an issue; ``names`` are the ids that the issue has and had."""
+    """What one rule asks for an issue; ``names`` are the ids that the issue has and had.
+
+    ``began`` is a moment before the first claim.
+    """
 
     services: Services
     organization: Organization
     issue: SentryIssue
     action: RuleAction
     names: tuple[str, ...]
+    began: float
 
     @cached_property
     def _ado(self) -> AdoClient:
@@ -107,7 +111,7 @@ class _Creation(msgspec.Struct, dict=True):
             self._give_back(claims.values())
             raise
         if draft is not None:
-            made = [self._create(draft, claims)]
+            made = {self.issue.issue_id: self._create(draft, claims)}
         if not made:
             self._give_back(claims.values(), is_settled=True)
             return self._tell_linked(linked[0]) if linked else ALREADY_CREATED
@@ -153,11 +157,11 @@ class _Creation(msgspec.Struct, dict=True):
 
     # The work item
 
-    def _made_before(self, claims: dict[str, ClaimedRecord]) -> list[int]:
-        """Return what was created under the claims that workers left."""
+    def _made_before(self, claims: dict[str, ClaimedRecord]) -> dict[str, int]:
+        """Return what was created under the claims that workers left, by the ids for which it was."""
         begun = {name: claim.since for name, claim in claims.items() if claim.since is not None}
-        found = (self._made_for(name, since) for name, since in begun.items())
-        return list(dict.fromkeys(each for each in found if each is not None))
+        found = ((name, self._made_for(name, since)) for name, since in begun.items())
+        return {name: work_item_id for name, work_item_id in found if work_item_id is not None}
 
     def _made_for(self, name: str, since: float) -> int | None:
         result = self.services.idempotency.find(self.organization.scope, creation_of(name))
@@ -177,12 +181,11 @@ class _Creation(msgspec.Struct, dict=True):
         services, organization, issue = self.services, self.organization, self.issue
         new = completed(services, organization, self._ado, issue, _asked_by(self.action, issue))
         patch = patch_for(self._ado, new)
-        began = services.clock()
-        claim = services.idempotency.claim(organization.scope, creation_of(issue.issue_id), began)
+        claim = services.idempotency.claim(organization.scope, creation_of(issue.issue_id), services.clock())
         if isinstance(claim, ClaimedRecord) and self._links():
             services.idempotency.abandon(organization.scope, claim)
             raise Busy("the issue was linked at this moment", retry_after=_SHORTLY)
-        return _Draft(new, patch, claim, began)
+        return _Draft(new, patch, claim)
 
     def _create(self, draft: _Draft, claims: dict[str, ClaimedRecord]) -> int:
         if not isinstance(draft.claim, ClaimedRecord):
@@ -197,7 +200,7 @@ class _Creation(msgspec.Struct, dict=True):
                 draft.new,
                 draft.patch,
                 self.names,
-                draft.began,
+                self.began,
             )
         except (Unavailable, Throttled):
             raise  # It may be there, or on its way; so the claims last until they run out.
@@ -205,52 +208,54 @@ class _Creation(msgspec.Struct, dict=True):
             self._give_back(claims.values())
             raise
 
-    def _linked(self, made: list[int], claims: dict[str, ClaimedRecord], linked: list[IssueLink]) -> str:
-        """Link what was created, and mark the rule as done for the issue."""
-        idempotency, scope = self.services.idempotency, self.organization.scope
+    def _linked(self, made: dict[str, int], claims: dict[str, ClaimedRecord], linked: list[IssueLink]) -> str:
+        """Link what was created, and mark the rule as done for the ids that the issue has and had."""
+        first = next(iter(made.values()))
+        outcomes = set()
         try:
-            outcomes = {self._link(each, linked) for each in made}
+            for each in dict.fromkeys(made.values()):
+                under = [claim for name, claim in claims.items() if made.get(name, first) == each]
+                outcomes.add(self._link(each, under, linked))
         except SyncError:
             with suppress(Unavailable):
                 for claim in claims.values():
-                    idempotency.leave(scope, claim, self.services.clock())
+                    self.services.idempotency.leave(self.organization.scope, claim, self.services.clock())
             raise
-        for claim in claims.values():
-            idempotency.done(scope, claim, str(made[0]))
         return CREATED if CREATED in outcomes else ALREADY_CREATED
 
-    def _link(self, work_item_id: int, linked: list[IssueLink]) -> str:
-        """Link the item, unless it is, or a person has parted the two since, or deleted it."""
+    def _link(self, work_item_id: int, claims: list[ClaimedRecord], linked: list[IssueLink]) -> str:
+        """Link the item, unless it is, or somebody parted the two since, or deleted it; mark the claims."""
+        services, organization = self.services, self.organization
+        outcome = self._outcome_without(work_item_id, linked)
+        if outcome is None:
+            by_rule = ByRule(self.action.rule, tuple(claims), self.names)
+            try:
+                link(
+                    services,
+                    organization,
+                    self.issue.issue_id,
+                    work_item_id,
+                    None,
+                    self._ado,
+                    by_rule=by_rule,
+                )
+            except AlreadyLinked:
+                outcome = CREATED
+            except NotFound as error:
+                if error.kind != "work-item-not-found":
+                    raise
+                outcome = ALREADY_CREATED
+            else:
+                return CREATED
+        for claim in claims:
+            services.idempotency.done(organization.scope, claim, str(work_item_id))
+        return outcome
+
+    def _outcome_without(self, work_item_id: int, linked: list[IssueLink]) -> str | None:
+        """Return what comes of an item that is not to be linked, or None."""
         if any(each.work_item_id == work_item_id for each in linked):
             return CREATED  # Under the old id it may be, which the link leaves by itself.
-        if self._was_parted(work_item_id):
-            return ALREADY_CREATED
-        services, organization, issue_id = self.services, self.organization, self.issue.issue_id
-        reason = f"rule: {self.action.rule}"
-        try:
-            link(
-                services,
-                organization,
-                issue_id,
-                work_item_id,
-                None,
-                self._ado,
-                created="rule",
-                reason=reason,
-                once=self.names,
-            )
-        except NotFound as error:
-            if error.kind != "work-item-not-found":
-                raise
-            return ALREADY_CREATED
-        except AlreadyLinked:
-            return CREATED
-        if self._was_parted(work_item_id):
-            # By a person, while this worker stood still behind its look: nobody brings that back.
-            with suppress(NotFound):
-                unlink(services, organization, issue_id, work_item_id)
-            return ALREADY_CREATED
-        return CREATED
+        return ALREADY_CREATED if self._was_parted(work_item_id) else None
 
     def _was_parted(self, work_item_id: int) -> bool:
         ended = self.services.activity.ended(self.organization.scope, End(Side.ADO, str(work_item_id)))

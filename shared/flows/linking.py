@@ -1,6 +1,6 @@
 """Linking an issue to a work item, and unlinking them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -34,13 +34,25 @@ from shared.flows.identifying import fill_in
 from shared.services import Services
 from shared.settling.observing import shown_title
 from shared.store.activity import UNLINKED
-from shared.store.idempotency import creation_of
+from shared.store.idempotency import ClaimedRecord, creation_of
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization, unknown
 
 Initial = Literal["ado", "sentry"]
-Maker = Literal["form", "rule"]
 _ATTEMPTS = 5
+
+
+class ByRule(msgspec.Struct, frozen=True):
+    """Why an item that a rule had created is linked, under which claims, and the ids that its issue had.
+
+    The link is made only while the ``claims`` are held, and marks them as done. A worker that stood still
+    for too long brings nothing back that somebody unlinked meanwhile. ``names`` are the ids that the issue
+    has or had before it was merged, under which the item may show it.
+    """
+
+    rule: str
+    claims: tuple[ClaimedRecord, ...]
+    names: tuple[str, ...]
 
 
 def initial_from(value: object) -> Initial | None:
@@ -60,35 +72,38 @@ def link(
     ado: AdoClient | None = None,
     *,
     form: FormEntry | None = None,
-    created: Maker | None = None,
-    reason: str | None = None,
+    by_rule: ByRule | None = None,
+    is_created: bool = False,
     rebuilt: bool = False,
-    once: Collection[str] = (),
 ) -> IssueLink:
     """Link the two and record their current ends; ``form`` says that Sentry's form asked for it.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
     side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
-    once. An item that was just ``created`` by the form gets its issue's assignee; nobody looks at one that a
-    rule created, so whatever became of either since is carried over. Where nobody knows what the work item's
-    state counts as, the link says so. ``ado`` is the client of a caller who links many; ``reason`` is what
-    the activity says of why the link was made. One that is ``rebuilt`` shows on its ends already.
-    ``once`` are ids that the issue may have had before it was merged, under which the item may show it.
+    once. An item that the form has just created (``is_created``) gets its issue's assignee; nobody looks at
+    one that a rule created, so whatever became of either since is carried over. Where nobody knows what the
+    work item's state counts as, the link says so. ``ado`` is the client of a caller who links many. One that
+    is ``rebuilt`` shows on its ends already. Raises Busy if the claims of ``by_rule`` are another worker's.
     """
+    marks = [] if by_rule is None else services.idempotency.marks(by_rule.claims, str(work_item_id))
     ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
         pair = _read(services, organization, ado, issue_id, work_item_id)
-        seen = _first_seen(pair.link.seen, initial, created)
+        seen = _first_seen(pair.link.seen, initial, by_rule, is_created=is_created)
         verify_connected(services, organization)
         try:
-            merged = tuple(sorted({issue_id, *once} - {pair.link.issue_id}))
+            names = () if by_rule is None else by_rule.names
+            merged = tuple(sorted({issue_id, *names} - {pair.link.issue_id}))
             shown = BackLinks() if rebuilt else back_links_of(organization, services.clock(), merged)
             made = replace(pair.link, seen=seen, form=form, linked_at=services.clock(), back_links=shown)
-            stored = services.links.add(made, list(_edited_ends(services, pair)))
+            stored = services.links.add(made, list(_edited_ends(services, pair)), marks)
         except AlreadyLinked:
             raise
         except Conflict:
+            if by_rule is not None:
+                services.idempotency.verify_held(organization.scope, by_rule.claims)
             continue  # We wrote to one of the ends at this moment: read them again.
+        reason = None if by_rule is None else f"rule: {by_rule.rule}"
         began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev, reason=reason)
         entries = (began, *([] if pair.problem is None else [failure_entry(pair.problem, services.clock())]))
         services.activity.add(organization.scope, stored.link.issue_id, work_item_id, *entries)
@@ -193,13 +208,13 @@ def _copy(services: Services, organization: Organization, stored: StoredLink, pa
         pass  # The link says so, and the two are linked.
 
 
-def _first_seen(now: Ends, initial: Initial | None, created: Maker | None) -> Ends:
+def _first_seen(now: Ends, initial: Initial | None, by_rule: ByRule | None, *, is_created: bool) -> Ends:
     """Return the ends that a new link is stored with: those of now, except what is to be copied."""
     if initial is not None:
         return as_if_edited(now, Side(initial))
-    if created == "rule":
+    if by_rule is not None:
         return as_if_created(now)
-    if created and now.issue.assignee is not None and now.item.assignee is None:
+    if is_created and now.issue.assignee is not None and now.item.assignee is None:
         return replace(now, issue=replace(now.issue, assignee=NOT_SEEN))
     return now
 

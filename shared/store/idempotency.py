@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 
 import msgspec
@@ -129,6 +130,24 @@ class IdempotencyStore:
         """Record the result; raise Conflict if another worker took over the claim."""
         record = IdempotencyRecord(0.0, 0.0, result)
         self._replace(escaped(organization), claim.key, record, claim.etag)
+
+    def marks(self, claims: Iterable[ClaimedRecord], result: str) -> list[Replace]:
+        """Return how to record the result of these claims together with the action, in one transaction.
+
+        It fails as a whole if another worker took one of them over.
+        """
+        text = _text(IdempotencyRecord(0.0, 0.0, result))
+        return [Replace(claim.key, text, claim.etag) for claim in claims]
+
+    def verify_held(self, organization: str, claims: Iterable[ClaimedRecord]) -> None:
+        """Raise Busy if another worker took over one of these claims, or did away with it."""
+        for claim in claims:
+            try:
+                row = self._table.get(escaped(organization), claim.key)
+            except NotFound as error:
+                raise _busy() from error
+            if row.etag != claim.etag:
+                raise _busy()
 
     def _replace(self, partition: str, key: str, record: IdempotencyRecord, etag: str) -> str:
         """Write over the row that was read and return its new ETag; raise Conflict if it changed."""

@@ -201,14 +201,19 @@ class LinkStore:
         found = (_stored(partition, row) for row in self._table.scan(partition, start, end))
         return (stored for stored in found if stored is not None)
 
-    def add(self, link: IssueLink, ends: Sequence[StoredEnd] = ()) -> StoredLink:
-        """Store a new link and the rows of its ends; raise AlreadyLinked, or Conflict if an end changed."""
+    def add(
+        self, link: IssueLink, ends: Sequence[StoredEnd] = (), marks: Sequence[Replace] = ()
+    ) -> StoredLink:
+        """Store a new link, the rows of its ends, and the ``marks`` of the claims under which it is made.
+
+        All or nothing: raises AlreadyLinked, or Conflict if an end or a claim changed.
+        """
         try:
-            etag, *_ = self._table.apply(escaped(link.scope), *_insert(link), *map(_put, ends))
-        except Conflict as error:
+            etag, *_ = self._table.apply(escaped(link.scope), *_insert(link), *map(_put, ends), *marks)
+        except (Conflict, NotFound) as error:
             pair = (link.issue_id, link.work_item_id)
-            if ends and not self.linked_among(link.scope, [pair]):
-                raise
+            if (ends or marks) and not self.linked_among(link.scope, [pair]):
+                raise Conflict("what the link depends on changed at this moment") from error
             raise AlreadyLinked(
                 f"issue {link.issue_id} and work item {link.work_item_id} are linked already"
             ) from error

@@ -906,5 +906,25 @@ def test_a_worker_that_stood_still_brings_back_nothing_that_a_person_unlinked() 
         ),
         troubles=((19, "frozen-after"),),
     )
-    # In this order alone: before it creates, a worker that stands still may create a second item.
-    assert World(schedule).run() == []
+    assert complaints(schedule) == []
+
+
+def test_a_worker_that_stood_still_links_nothing_under_an_id_that_the_issue_had() -> None:
+    """A worker stands still before it links a rule's item; the issue is merged, and another links it.
+
+    It linked the item under the old id. When that link followed the issue, the item no longer showed it.
+    """
+    schedule = Schedule(
+        seed=1795874249,
+        workers=3,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="101"),
+            Action("calm"),
+            Action("merge", issue="101"),
+        ),
+        troubles=((33, "frozen"),),
+    )
+    assert complaints(schedule) == []
