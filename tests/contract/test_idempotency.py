@@ -4,13 +4,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.domain.errors import Busy, Conflict
-from shared.store.idempotency import ClaimedRecord, IdempotencyRecord, IdempotencyStore, creation_of, told_of
-from shared.store.links import LinkStore
+from shared.domain.errors import AlreadyLinked, Busy, Conflict
+from shared.domain.model import End, Ends, IssueLink, IssueSide, IssueStatus, ItemSide, Side
+from shared.store.idempotency import (
+    ClaimedRecord,
+    IdempotencyRecord,
+    IdempotencyStore,
+    creation_of,
+    rule_of,
+    told_of,
+)
+from shared.store.links import LinkStore, StoredEnd
 from shared.store.tables import Table
 from tests.doubles.tables import OvertakenTable, RepeatingTable
 
-ACME, NAME = "acme", creation_of("100")
+ACME, NAME, OTHER_NAME = "acme", creation_of("100"), rule_of("100")
 NOW = 1_800_000_000.0
 OVER = NOW + 60.0  # when a claim made at NOW has expired
 
@@ -278,3 +286,56 @@ def test_what_another_worker_has_taken_over_is_left_to_it(records: IdempotencySt
     records.leave(ACME, late, OVER + 1.0)
     records.done(ACME, current, "31")
     assert records.find(ACME, NAME) == "31"
+
+
+# A link that is made under claims
+
+
+def link() -> IssueLink:
+    seen = Ends(IssueSide(IssueStatus.UNRESOLVED, None), ItemSide(3, "New", IssueStatus.UNRESOLVED, None))
+    return IssueLink(
+        organization=ACME, issue_id="100", work_item_id=31, project_id="p", work_item_type="Bug", seen=seen
+    )
+
+
+def linked_under(table: Table, records: IdempotencyStore, *claims: ClaimedRecord) -> None:
+    LinkStore(table).add(link(), [StoredEnd(End(Side.ADO, "31"))], records.marks(claims, "31"))
+
+
+def test_a_link_and_the_marks_of_its_claims_are_stored_together(
+    table: Table, records: IdempotencyStore
+) -> None:
+    linked_under(table, records, claimed(records), claimed(records, name=OTHER_NAME))
+    assert [records.find(ACME, each) for each in (NAME, OTHER_NAME)] == ["31", "31"]
+    assert LinkStore(table).get(ACME, "100", 31).link == link()
+    assert not records.is_unfinished(ACME, NAME)
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_no_link_is_stored_once_another_worker_has_one_of_its_claims(
+    table: Table, records: IdempotencyStore, *, is_gone: bool
+) -> None:
+    first, second = claimed(records), claimed(records, name=OTHER_NAME)
+    records.verify_held(ACME, [first, second])
+    if is_gone:
+        records.abandon(ACME, second)
+    else:
+        claimed(records, NOW + 61.0, name=OTHER_NAME)
+    with pytest.raises(Conflict):
+        linked_under(table, records, first, second)
+    with pytest.raises(Busy) as busy:
+        records.verify_held(ACME, [first, second])
+    assert busy.value.retry_after == 5.0
+    records.verify_held(ACME, [first])
+    assert (list(LinkStore(table).all(ACME)), records.find(ACME, NAME)) == ([], None)
+    assert LinkStore(table).end(ACME, End(Side.ADO, "31")).etag is None
+
+
+def test_a_link_that_is_there_by_then_is_told_from_a_claim_that_was_lost(
+    table: Table, records: IdempotencyStore
+) -> None:
+    claim = claimed(records)
+    LinkStore(table).add(link())
+    with pytest.raises(AlreadyLinked):
+        linked_under(table, records, claim)
+    records.verify_held(ACME, [claim])

@@ -55,20 +55,32 @@ class Calls:
 
     made: list[str] = field(default_factory=list)
     _troubles: list[tuple[str, BaseException, bool]] = field(default_factory=list)
+    _before: dict[str, Callable[[], object]] = field(default_factory=dict)
+    _after: dict[str, Callable[[], object]] = field(default_factory=dict)
 
     def meet(self, name: str, *errors: BaseException, lands: bool = False) -> None:
         """Have the next calls of this name fail, one by one; ``lands`` says whether they do their work."""
         self._troubles += [(name, error, lands) for error in errors]
+
+    def before(self, name: str, happens: Callable[[], object]) -> None:
+        """Have something happen just before the next call of this name."""
+        self._before[name] = happens
+
+    def after(self, name: str, happens: Callable[[], object]) -> None:
+        """Have something happen just after the next call of this name that is answered."""
+        self._after[name] = happens
 
     def recover(self) -> None:
         self._troubles.clear()
 
     @contextmanager
     def one(self, name: str) -> Iterator[None]:
+        self._before.pop(name, lambda: None)()
         self.made.append(name)
         trouble = next((each for each in self._troubles if each[0] == name), None)
         if trouble is None:
             yield
+            self._after.pop(name, lambda: None)()
             return
         self._troubles.remove(trouble)
         _, error, lands = trouble

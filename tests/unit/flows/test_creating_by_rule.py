@@ -1,5 +1,7 @@
 """One work item for an issue, however many rules fire, whoever dies, and whatever becomes of the issue."""
 
+from collections.abc import Callable
+
 import pytest
 
 from shared.domain.errors import Busy, NotFound, Refused, Rejected, Throttled, Unauthorized, Unavailable
@@ -8,6 +10,7 @@ from shared.domain.model import IssueStatus, Person
 from shared.domain.rules.back_links import Mark
 from shared.flows.creating_by_rule import ALREADY_CREATED, ALREADY_LINKED, CREATED, create_by_rule
 from shared.flows.linking import unlink
+from shared.store.idempotency import rule_of
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, SLUG, STATE, Died, Scene
 
 NEW, MERGED = "200", "201"
@@ -209,3 +212,56 @@ def test_nothing_is_created_for_a_connection_that_has_ended(scene: Scene) -> Non
     with pytest.raises(NotFound):
         fire(scene)
     assert scene.ado.created() == []
+
+
+def before_it_is_stored(scene: Scene, happens: Callable[[], object]) -> None:
+    """Have something happen after both ends were read for a link, and before that is stored."""
+    scene.calls.before("get_work_item", lambda: scene.calls.after("get_issue", happens))
+
+
+@pytest.mark.parametrize("call", ["GET fields", "get_work_item"])
+def test_whoever_stood_still_brings_back_nothing_that_a_person_unlinked(scene: Scene, call: str) -> None:
+    def link_and_part() -> None:
+        scene.now += 61.0
+        assert fire(scene, rule="Many users") == CREATED
+        [(_, made)] = pairs(scene)
+        unlink(scene.services, scene.organization, NEW, made)
+
+    scene.calls.before(call, link_and_part)
+    with pytest.raises(Busy):
+        fire(scene)
+    assert fire(scene) == ALREADY_CREATED
+    assert (len(scene.ado.created()), pairs(scene)) == (1, [])
+
+
+def test_whoever_stood_still_links_nothing_under_an_id_that_the_issue_had(scene: Scene) -> None:
+    def merge_and_link() -> None:
+        scene.now += 61.0
+        scene.sentry.merge(NEW, into=MERGED)
+        assert fire(scene) == CREATED
+
+    before_it_is_stored(scene, merge_and_link)
+    with pytest.raises(Busy):
+        fire(scene)
+    [made] = scene.ado.created()
+    assert (fire(scene), pairs(scene)) == (ALREADY_LINKED, [(MERGED, made)])
+
+
+def test_the_link_and_the_mark_that_the_rule_is_done_are_one(scene: Scene) -> None:
+    fire(scene)
+    [made] = scene.ado.created()
+    records, scope = scene.services.idempotency, scene.organization.scope
+    assert records.find(scope, rule_of(NEW)) == str(made)
+    [entry] = scene.services.activity.page(scope, NEW, made, None, 10).entries
+    assert (entry.outcome, entry.reason) == ("linked", f"rule: {RULE}")
+
+
+def test_an_item_that_a_person_linked_meanwhile_is_marked_as_done(scene: Scene) -> None:
+    def link_by_hand() -> None:
+        [made] = scene.ado.created()
+        scene.link(NEW, made)
+
+    before_it_is_stored(scene, link_by_hand)
+    assert fire(scene) == CREATED
+    [made] = scene.ado.created()
+    assert scene.services.idempotency.find(scene.organization.scope, rule_of(NEW)) == str(made)
