@@ -131,8 +131,7 @@ MUTANTS = (
         "guess that an unknown state is open",
         "domain/rules/done.py",
         "    if category is None:\n        raise Undecidable(",
-        "    if category is None:\n        return IssueStatus.UNRESOLVED\n        raise Undecidable(",
-        tests=("tests/unit/domain/test_rules.py", "tests/unit/settling/test_settler.py"),
+        "    if category is None:\n        return False\n        raise Undecidable(",
     ),
     _mutant(
         "stay with an issue that was merged",
@@ -759,9 +758,31 @@ MUTANTS = (
     ),
     _mutant(
         "let what a rule does for an issue end with the link",
+        "flows/linking.py",
+        "    services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))\n",
+        '    for name in (creation_of(issue_id), f"rule-for-{issue_id}"):\n'
+        "        services.idempotency.forget(organization.scope, name, str(work_item_id))\n",
+        theme="rules",
+    ),
+    _mutant(
+        "link what a rule created under a claim that is another worker's",
+        "store/idempotency.py",
+        "        return [Replace(claim.key, text, claim.etag) for claim in claims]\n",
+        "        return [Replace(claim.key, text, None) for claim in claims]\n",
+        tests=("tests/unit/flows/test_creating_by_rule.py",),
+    ),
+    _mutant(
+        "link what a rule created, and mark nothing",
+        "store/links.py",
+        "*map(_put, ends), *marks)\n        except (Conflict, NotFound)",
+        "*map(_put, ends))\n        except (Conflict, NotFound)",
+        theme="rules",
+    ),
+    _mutant(
+        "count the time to create from the last claim alone",
         "flows/creating_by_rule.py",
-        "            idempotency.done(scope, claim, str(made[0]))\n",
-        "            idempotency.abandon(scope, claim)\n",
+        "                self.began,\n",
+        "                self.services.clock(),\n",
         theme="rules",
     ),
     Mutant(
@@ -797,7 +818,7 @@ MUTANTS = (
     _mutant(
         "take an item that a rule created for one that somebody linked",
         "flows/linking.py",
-        '    if created == "rule":\n        return as_if_created(now)\n',
+        "    if by_rule is not None:\n        return as_if_created(now)\n",
         "",
         theme="rules",
     ),

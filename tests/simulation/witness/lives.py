@@ -313,7 +313,8 @@ class Lives:
         seen, now = link.seen, self._facts.find_issue(link.issue_id)
         values = {name: self._seen(link, name) for name in FIELDS}
         made_up = (_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
-        copied = any(made_up) or not seen.item.state
+        # Whoever has a message links what a rule created, at which nobody looks: both sides are to agree.
+        copied = any(made_up) or not seen.item.state or bool(worker.about)
         # What its worker has read may be news to it, also if it has passed meanwhile, or went by a merge.
         read = worker.observed.get(link.issue_id)
         is_as_seen = all(each is not None and each.side == seen.issue for each in (now, read or now))
