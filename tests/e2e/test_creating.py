@@ -1,6 +1,7 @@
 """Work items that fit, by the document, the form and a rule, over HTTP; and what kind of done they are."""
 
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from shared.domain.messages import OutboundMessage, RuleAction, encode
 from shared.services import Services
 from shared.settings import Settings
 from shared.store.idempotency import ClaimedRecord, IdempotencyStore
-from shared.store.tables import Table
+from shared.store.tables import Replace, Table
 from simulator.ado.faults import dropped, throttled
 from simulator.ado.items import WorkItem
 from simulator.sentry.components import ComponentFailed
@@ -306,6 +307,12 @@ class DyingRecords(IdempotencyStore):
         if self._name in claim.key:
             raise Died
         super().done(organization, claim, result)
+
+    def marks(self, claims: Iterable[ClaimedRecord], result: str) -> list[Replace]:
+        held = list(claims)
+        if any(self._name in claim.key for claim in held):
+            raise Died
+        return super().marks(held, result)
 
 
 class DyingServices(Services):
