@@ -70,6 +70,6 @@ def _parsed(organization: Organization, body: bytes) -> WorkItemEvent | Unintere
 
 def _learn(services: Services, organization: Organization, event: WorkItemEvent) -> None:
     """Keep what deliveries from this address call themselves; once, since then it is known."""
-    if teaches(organization.ado, event.origin):
+    if Side.ADO not in organization.connection.taken and teaches(organization.ado, event.origin):
         with suppress(SyncError):
             services.organizations.learn(organization, msgspec.structs.replace(event.origin, places=()))

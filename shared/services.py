@@ -25,7 +25,7 @@ from shared.ado.process import ProcessCache
 from shared.ado.subscriptions import Subscriptions
 from shared.domain.addresses import search_url_for
 from shared.domain.configuration import Configuration
-from shared.domain.errors import MissingSetting, StalePrecondition
+from shared.domain.errors import MissingSetting, OrganizationGone, StalePrecondition
 from shared.domain.ports import AdoHooks, Queue
 from shared.domain.secrecy import spellings_of
 from shared.http import BackOff, Caller, Presence, Session, new_session
@@ -202,6 +202,7 @@ class Services:
         return WorkItemFinder(self.ado_at_once(organization), index, base_url)
 
     def _ado_client(self, organization: Organization, back_off: BackOff) -> AdoClient:
+        verify_not_taken(organization, "ado")
         auth = self._ado_auth(organization)
         return AdoClient(self._ado_url(organization), self._session, auth, back_off, self._presence)
 
@@ -242,6 +243,7 @@ class Services:
         return self._sentry_client(organization, BackOff())
 
     def _sentry_client(self, organization: Organization, back_off: BackOff) -> SentryClient:
+        verify_not_taken(organization, "sentry")
         configuration = organization.configuration
         return SentryClient(
             configuration.sentry_url,
@@ -371,6 +373,16 @@ class Services:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         return self._back_offs.setdefault((organization.slug, service, origin), BackOff())
+
+
+def verify_not_taken(organization: Organization, side: str) -> None:
+    """Raise OrganizationGone if somebody else is at an address: whatever we ask or write is about theirs."""
+    if side in organization.connection.taken:
+        raise taken(side)
+
+
+def taken(side: str) -> OrganizationGone:
+    return OrganizationGone(side, "another organization answers at this address than the one that was linked")
 
 
 class Waiting(NamedTuple):

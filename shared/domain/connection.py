@@ -53,13 +53,14 @@ class Connection(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Epoch "" is that of an organization which an older version of the app stored: its rows are taken over
     where they are. ``changed_at`` is when (epoch seconds) the document last changed, which may cure what
-    links wait for.
+    links wait for. ``taken`` are the sides, by their names, at whose address somebody else answered last.
     """
 
     epoch: str = ""
     ado: Identity = Identity()
     sentry: Identity = Identity()
     changed_at: Moment = 0.0
+    taken: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -68,6 +69,19 @@ class Connection(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def joined(self, ado: Identity, sentry: Identity) -> "Connection":
         return msgspec.structs.replace(self, ado=self.ado.joined(ado), sentry=self.sentry.joined(sentry))
+
+    def found(self, side: str, *, taken: bool) -> "Connection":
+        """Return this with what came of asking one side who it is."""
+        others = tuple(each for each in self.taken if each != side)
+        return msgspec.structs.replace(self, taken=(*others, side) if taken else others)
+
+    def settled(self, met_ado: Identity, met_sentry: Identity) -> "Connection":
+        """Return this with whom somebody found at both addresses, and calls the right ones."""
+        connection = self.joined(met_ado, met_sentry)
+        for side, met in (("ado", met_ado), ("sentry", met_sentry)):
+            if met.ids:
+                connection = connection.found(side, taken=False)
+        return connection
 
 
 class Verdict(StrEnum):
@@ -95,13 +109,18 @@ def compare(known: Identity, met: Identity) -> Verdict:
     """
     if known == NOBODY:
         return Verdict.SAME
+    if known.ids and met.ids:
+        return Verdict.SAME if {*met.ids} & {*known.ids} else Verdict.OTHER
     if {*met.ids, *met.delivered} & {*known.ids, *known.delivered}:
         return Verdict.SAME
-    if known.ids and met.ids:
-        return Verdict.OTHER
     if met.places[-1:] == known.places[-1:]:
         return Verdict.SAME
     return Verdict.OTHER if met.ids else Verdict.UNKNOWN
+
+
+def is_another(known: Identity, told: str) -> bool:
+    """Tell whether whoever says who it is, at an address that we know, is another than was there before."""
+    return bool(known.ids) and told not in known.ids
 
 
 def gravest(*verdicts: Verdict) -> Verdict:

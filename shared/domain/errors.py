@@ -211,7 +211,7 @@ class Forbidden(Upstream):
 
 
 class OrganizationGone(Upstream):
-    """The organization, or the collection, was renamed or deleted; what was asked for may well exist."""
+    """The organization was renamed or deleted, or another one has its place; what was asked for may exist."""
 
     kind = "organization-gone"
 

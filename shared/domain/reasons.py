@@ -36,7 +36,7 @@ WHY: Mapping[str, str] = {
     "connection-changed": "The document leads elsewhere than the links.",
     "unreadable-document": "The stored document cannot be read.",
     "unreadable-link": "The stored link cannot be read by this version of the app.",
-    "organization-gone": "The service knows no organization at the address in the document.",
+    "organization-gone": "The service knows no organization at the address in the document, or another one.",
     "ado-organization-not-found": "Azure DevOps knows no organization at ado_url.",
     "sentry-organization-not-found": "Sentry knows no organization by this name.",
     "project-not-found": "The project does not exist, or our credentials may not see it.",

@@ -237,7 +237,7 @@ def _connection(
     match consequence_of(verdict, has_links=count > 0, choice=choice):
         case Consequence.GO_ON:
             connection = current.connection.joined(current.ado, current.sentry)
-            return connection.joined(met.ado, met.sentry)
+            return connection.settled(met.ado, met.sentry)
         case Consequence.BEGIN_ANEW:
             return Connection(services.new_token(), met.ado, met.sentry)
         case Consequence.REFUSE:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from shared.ado.client import AdoClient
 from shared.ado.people import recent_assignees
+from shared.domain.connection import is_another, sentry_id
 from shared.domain.errors import MissingSetting, NotFound, SyncError
 from shared.domain.ids import is_guid
 from shared.domain.model import IssueLink, Person, Side, WorkItemTypes
@@ -48,7 +49,7 @@ from shared.domain.subscriptions import WatchedEvent, needed
 from shared.domain.traffic import total
 from shared.sentry.client import SentryClient
 from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
-from shared.services import Services
+from shared.services import Services, taken
 from shared.store.organizations import Organization
 
 _MOST_LINKS = 5_000
@@ -205,11 +206,13 @@ def _test_event(services: Services, side: Side, url: str, headers: dict[str, str
 
 def _ado(services: Services, organization: Organization, links: list[IssueLink]) -> Iterator[Finding]:
     where = organization.configuration.ado_url or "its address is looked up by ado_account_id"
-    client = _asked(lambda: services.ado_at_once(organization))
+    client = _asked(lambda: services.ado_at_once(organization.whoever_answers))
     if isinstance(client, SyncError):
         yield about_answer(Side.ADO, client, about=WHO, where=where)
         return
     told = _asked(client.instance_id)
+    if isinstance(told, str) and is_another(organization.ado, told):
+        told = taken(Side.ADO)
     yield from about_clock(Area.ADO, "Azure DevOps", client.clock_ahead(), Side.ADO)
     if isinstance(told, SyncError):
         yield about_answer(Side.ADO, told, about=WHO, where=where)
@@ -293,11 +296,13 @@ def _sentry(services: Services, organization: Organization) -> Iterator[Finding]
     configuration = organization.configuration
     name = configuration.sentry_organization or organization.slug
     where = f"{name} at {configuration.sentry_url}"
-    client = _asked(lambda: services.sentry_at_once(organization))
+    client = _asked(lambda: services.sentry_at_once(organization.whoever_answers))
     if isinstance(client, SyncError):
         yield about_answer(Side.SENTRY, client, about=WHO, where=where)
         return
     told = _asked(client.organization_id)
+    if isinstance(told, str) and is_another(organization.sentry, sentry_id(configuration.sentry_url, told)):
+        told = taken(Side.SENTRY)
     yield from about_clock(Area.SENTRY, "Sentry", client.clock_ahead(), Side.SENTRY)
     if isinstance(told, SyncError):
         yield about_answer(Side.SENTRY, told, about=WHO, where=where)

@@ -5,11 +5,11 @@ from contextlib import suppress
 
 import msgspec
 
-from shared.domain.connection import Identity, ado_place, sentry_id, sentry_place
+from shared.domain.connection import Identity, ado_place, is_another, sentry_id, sentry_place
 from shared.domain.errors import SyncError, Throttled
 from shared.domain.model import Side
 from shared.domain.problems import Problem
-from shared.services import Services
+from shared.services import Services, taken
 from shared.store.organizations import Organization
 
 
@@ -26,6 +26,7 @@ class Met(msgspec.Struct, frozen=True):
 
 def meet(services: Services, organization: Organization) -> Met:
     """Ask both services once who they are. Whatever keeps one from answering is no error of the asker's."""
+    organization = organization.whoever_answers
     configuration, troubles = organization.configuration, dict[Side, SyncError]()
     ado = Identity()
     if configuration.is_located:
@@ -44,6 +45,22 @@ def _told(ask: Callable[[], str], side: Side, troubles: dict[Side, SyncError]) -
     except SyncError as error:
         troubles[side] = error
         return ()
+
+
+def ask_again(services: Services, organization: Organization, side: Side) -> None:
+    """Ask one side who it is, note that, and raise OrganizationGone if it is another than before.
+
+    A server may be set up anew, and a name given up and taken by others, while no document changes.
+    """
+    asked = organization.whoever_answers
+    if side is Side.ADO:
+        is_taken = is_another(organization.ado, services.ado(asked).instance_id())
+    else:
+        told = services.sentry(asked).organization_id()
+        is_taken = is_another(organization.sentry, sentry_id(organization.configuration.sentry_url, told))
+    services.organizations.note_who_answers(organization, side, taken=is_taken)
+    if is_taken:
+        raise taken(side)
 
 
 def note_met(services: Services, organization: Organization, met: Met) -> None:

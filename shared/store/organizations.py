@@ -64,6 +64,11 @@ class Organization(msgspec.Struct, frozen=True):
         return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
     @property
+    def whoever_answers(self) -> "Organization":
+        """Return this for asking who is at its addresses, as whoever took one over would be asked."""
+        return msgspec.structs.replace(self, connection=msgspec.structs.replace(self.connection, taken=()))
+
+    @property
     def ado(self) -> Identity:
         """Return what is known of Azure DevOps, at the address of the document last."""
         place = ado_place(self.configuration.ado_url or "")
@@ -198,6 +203,16 @@ class OrganizationStore:
             with suppress(Conflict):
                 return self._put(now, now.configuration, connection)
         return organization
+
+    def note_who_answers(self, organization: Organization, side: str, *, taken: bool) -> None:
+        """Note whether somebody else has taken an address, unless the document leads elsewhere by now."""
+        for _ in range(_ATTEMPTS):
+            now = self.get(organization.slug)
+            if now.version != organization.version or (side in now.connection.taken) is taken:
+                return
+            with suppress(Conflict):
+                self._put(now, now.configuration, now.connection.found(side, taken=taken))
+                return
 
     def _put(
         self, organization: Organization, configuration: Configuration, connection: Connection

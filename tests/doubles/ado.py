@@ -106,6 +106,8 @@ class MemoryAdo:
         self.unlisted: frozenset[str] = frozenset()
         # By so many seconds its clock is ahead of ours; None: it does not say.
         self.ahead: float | None = None
+        # Who has the address by now, if it is another organization.
+        self.taken_by = ""
         # Whether a change of hyperlinks alone makes a revision was not confirmed.
         self.hyperlinks_make_revisions = True
         self._now = clock
@@ -116,7 +118,7 @@ class MemoryAdo:
     # What the sync asks.
 
     def instance_id(self) -> str:
-        return self.catalog.account_id
+        return self.taken_by or self.catalog.account_id
 
     def clock_ahead(self) -> float | None:
         return self.ahead

@@ -76,6 +76,8 @@ class MemorySentry:
         self.changes: list[Change] = []
         # By so many seconds its clock is ahead of ours; None: it does not say.
         self.ahead: float | None = None
+        # Who has the address by now, if it is another organization.
+        self.taken_by = ""
         self.granted = ALL_SCOPES
         self.installed: list[Integration] = []
         self._issues: dict[str, SentryIssue] = {}
@@ -103,7 +105,7 @@ class MemorySentry:
     # What the sync asks.
 
     def organization_id(self) -> str:
-        return ORGANIZATION_ID
+        return self.taken_by or ORGANIZATION_ID
 
     def clock_ahead(self) -> float | None:
         return self.ahead

@@ -9,7 +9,7 @@ from shared.ado.process import ProcessCache
 from shared.domain.configuration import DEFAULT_SENTRY_URL
 from shared.domain.connection import Connection, Identity, sentry_id
 from shared.domain.ports import AdoHooks
-from shared.services import Services, Waiting
+from shared.services import Services, Waiting, verify_not_taken
 from shared.settings import Settings
 from shared.store.organizations import Organization, OrganizationStore
 from simulator.ado.catalog import default_catalog
@@ -84,6 +84,7 @@ class MemoryServices(Services):
 
     def ado(self, organization: Organization) -> "AdoClient":
         # The double has the methods of the port, which is all that settling and linking use.
+        verify_not_taken(organization, "ado")
         return cast("AdoClient", self._ado)
 
     def ado_at_once(self, organization: Organization) -> "AdoClient":
@@ -97,6 +98,7 @@ class MemoryServices(Services):
         return self.watched_hooks or self.ado_hooks
 
     def sentry(self, organization: Organization) -> "SentryClient":
+        verify_not_taken(organization, "sentry")
         return cast("SentryClient", self._sentry)
 
     def sentry_at_once(self, organization: Organization) -> "SentryClient":

@@ -132,6 +132,6 @@ def test_a_quiet_reconciliation_asks_each_service_once_for_all_links(connected: 
     connected.ask("POST", "reconcile")
     with connected.calls() as calls:
         assert connected.ask("POST", "reconcile").json()["links"] == 4
-    # On demand, how all work items stand is asked for as well as what changed, and what our token may do.
-    assert calls.ado == ["GET 200", "POST 200"]
-    assert calls.sentry == ["GET 200"] * 3
+    # On demand, how all work items stand is asked for as well, who is there, and what our token may do.
+    assert calls.ado == ["GET 200", "GET 200", "POST 200"]
+    assert calls.sentry == ["GET 200"] * 4

@@ -151,8 +151,8 @@ def test_two_hundred_and_one_links_at_rest_cost_one_call_and_two_to_look_at_them
     with unheard.calls() as calls:
         said = reconcile(unheard)
     assert said == {"outcome": "queued", "links": 201, "drifted": 0, "issues": 0, "remaining": False}
-    # On demand, what our token may do is asked as well.
-    assert (calls.ado, calls.sentry) == ([FEED, BATCH, BATCH], ["GET 200"] * 3)
+    # On demand, who is there and what our token may do is asked as well.
+    assert (calls.ado, calls.sentry) == (["GET 200", FEED, BATCH, BATCH], ["GET 200"] * 4)
     before = len(unheard.sentry.calls)
     with unheard.calls() as calls:
         unheard.app.run_now("reconcile")

@@ -26,6 +26,7 @@ from shared.domain.rules.problems import (
     FORBIDDEN,
     MISSING_SETTING,
     NAMES,
+    OR_MISSPELLED,
     ORGANIZATION_NOT_FOUND,
     PEOPLE,
     SUBSCRIPTIONS,
@@ -120,11 +121,11 @@ _TOKENS = {
 _NAMES = {
     Side.ADO: (
         "sentry-ado settings edit ado_url",
-        "Azure DevOps knows no organization at ado_url: it was renamed, deleted, or is misspelled",
+        f"Azure DevOps knows no organization at ado_url: {OR_MISSPELLED}",
     ),
     Side.SENTRY: (
         "sentry-ado settings edit sentry_organization",
-        "Sentry knows no organization of this name: it was renamed, deleted, or is misspelled",
+        f"Sentry knows no organization of this name: {OR_MISSPELLED}",
     ),
 }
 
@@ -144,7 +145,10 @@ def about_answer(side: Side, error: SyncError, *, about: str, where: str) -> Fin
         case NotFound() | OrganizationGone() if about == WHO or isinstance(error, OrganizationGone):
             command, what = _NAMES[side]
             kind, detail = ORGANIZATION_NOT_FOUND, f"{what} ({where})"
-            cure = f"Write the right one: {command}. The links stay, if it is the same organization."
+            cure = (
+                f"Write the right one: {command}. The links stay, if it is the same organization; if another "
+                "one is meant, send the document with ?links=drop."
+            )
         case Unauthorized():
             why = said or f"it does not accept our credentials ({where})"
             kind, detail, cure = UNAUTHORIZED, f"{name}: {why}", _TOKENS[side]

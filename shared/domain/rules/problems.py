@@ -100,18 +100,18 @@ _CREDENTIALS = {
         "that docs/permissions.md names."
     ),
 }
-_OR_MISSPELLED = "it was renamed, deleted, or is misspelled"
+OR_MISSPELLED = "it was renamed, deleted, is misspelled, or another one has taken its place"
 _CORRECT = (
     "Write the right one under Connection on the admin page, or: sentry-ado settings edit {}. The links "
-    "stay, if it is the same organization."
+    "stay, if it is the same organization. If another one is meant, send the document with ?links=drop."
 )
 _ADDRESSES = {
     Side.ADO: (
-        f"Azure DevOps knows no organization at ado_url: {_OR_MISSPELLED}",
+        f"Azure DevOps knows no organization at ado_url: {OR_MISSPELLED}",
         _CORRECT.format("ado_url"),
     ),
     Side.SENTRY: (
-        f"Sentry knows no organization of this name: {_OR_MISSPELLED}",
+        f"Sentry knows no organization of this name: {OR_MISSPELLED}",
         _CORRECT.format("sentry_organization"),
     ),
 }

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.domain.errors import SyncError, Unauthorized
 from shared.domain.rules.turns import in_turn, share_of
 from shared.flows.identifying import fill_in
-from shared.flows.reconciling.asking import ask_who_is_there
+from shared.flows.reconciling.asking import ask_who_is_there, try_the_rest
 from shared.flows.reconciling.feed import read_feed
 from shared.flows.reconciling.issues import read_issues
 from shared.flows.reconciling.look import look_at_items, want_look
@@ -72,6 +72,7 @@ def reconcile(
     run = Run(services, organization, progress, run_for)
     if everything:
         want_look(run)
+    ask_who_is_there(run)
     if _has_links(run):
         run.attempt(Part.FEED, read_feed)
         run.attempt(Part.LINKS, take_up_waiting)
@@ -79,7 +80,7 @@ def reconcile(
         run.attempt(Part.ISSUES, read_issues)
     else:
         run.begin_anew()
-    ask_who_is_there(run)
+    try_the_rest(run)
     run.attempt(Part.ACTIVITY, prune)
     fill_in(services, organization)
     tell_problems(run)

@@ -1,12 +1,13 @@
 """Hearing from both services once an hour, links or not, so that a trouble is told before it matters."""
 
-from collections.abc import Callable
 from contextlib import suppress
 
 from msgspec.structs import replace
 
 from shared.domain.errors import SyncError, Throttled
+from shared.domain.model import Side
 from shared.flows.examining import look_over
+from shared.flows.identifying import ask_again
 from shared.flows.reconciling.run import Part, Run
 
 _EVERY = 3600.0  # seconds
@@ -15,25 +16,30 @@ _EVERY = 3600.0  # seconds
 def ask_who_is_there(run: Run) -> None:
     """Ask once an hour, after each change of the document, on request, and while one does not answer.
 
-    A service that has answered another question of this run is not asked: it accepts our credentials. What
-    else the sync needs is tried at the same times, and while anything of it is wrong.
+    Somebody else may be there by then, who accepts our credentials.
     """
     progress = run.progress
-    is_due = not 0.0 <= run.now - progress.asked_at < _EVERY
-    is_new = run.organization.connection.changed_at > progress.asked_at
     is_broken = any(part in progress.problems for part in (Part.ADO, Part.SENTRY))
-    if is_due or is_new or run.everything or _is_ill(run):
-        run.attempt(Part.EXAMINATION, _try_the_rest)
-    if not (is_due or is_new or is_broken or run.everything):
+    if not (_is_time(run) or is_broken):
         return
-    run.progress = replace(progress, asked_at=run.now)
-    services, organization = run.services, run.organization
-    configuration = organization.configuration
+    configuration = run.organization.configuration
     if configuration.ado_url or configuration.ado_account_id:  # Somebody may have damaged the row.
-        run.attempt(Part.ADO, lambda _: _ask(run, lambda: services.ado(organization).instance_id(), "ado"))
-    run.attempt(
-        Part.SENTRY, lambda _: _ask(run, lambda: services.sentry(organization).organization_id(), "sentry")
-    )
+        run.attempt(Part.ADO, lambda _: _ask(run, Side.ADO))
+    run.attempt(Part.SENTRY, lambda _: _ask(run, Side.SENTRY))
+
+
+def try_the_rest(run: Run) -> None:
+    """Try what else the sync needs at the same times, and while anything of it is wrong."""
+    if _is_time(run) or _is_ill(run):
+        run.attempt(Part.EXAMINATION, _try_the_rest)
+    if _is_time(run):
+        run.progress = replace(run.progress, asked_at=run.now)
+
+
+def _is_time(run: Run) -> bool:
+    asked_at = run.progress.asked_at
+    is_new = run.organization.connection.changed_at > asked_at
+    return run.everything or is_new or not 0.0 <= run.now - asked_at < _EVERY
 
 
 def _try_the_rest(run: Run) -> None:
@@ -51,10 +57,11 @@ def _is_ill(run: Run) -> bool:
     return False
 
 
-def _ask(run: Run, ask: Callable[[], str], service: str) -> None:
+def _ask(run: Run, side: Side) -> None:
     """Ask one service; one that asks us to wait is well, and says who it is another time."""
-    if service in run.heard:
-        return
     with suppress(Throttled):
-        ask()
-        run.was_answered(service, allowed=False)
+        try:
+            ask_again(run.services, run.organization, side)
+        finally:
+            run.look_again()
+        run.was_answered(side, allowed=False)

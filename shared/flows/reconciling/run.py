@@ -124,6 +124,13 @@ class Run:
             remaining=self.remains,
         )
 
+    def look_again(self) -> None:
+        """Go by what is known by now of who is at both addresses."""
+        with suppress(SyncError):
+            now = self.services.organizations.get(self.organization.slug)
+            if now.epoch == self.organization.epoch:
+                self.organization = now
+
     # Parts
 
     def attempt(self, part: Part, work: Callable[["Run"], None]) -> None:

@@ -128,6 +128,13 @@ MUTANTS = (
         "    if carried == 0:\n",
     ),
     _mutant(
+        "ask who is there and give no heed to the answer",
+        "flows/identifying.py",
+        "    services.organizations.note_who_answers(organization, side, taken=is_taken)\n    if is_taken:\n",
+        "    if False:\n",
+        tests=("tests/unit/flows/test_taken_over.py",),
+    ),
+    _mutant(
         "guess that an unknown state is open",
         "domain/rules/done.py",
         "    if category is None:\n        raise Undecidable(",

@@ -213,7 +213,7 @@ def test_an_organization_that_is_gone_is_told_with_its_cure_whoever_met_it(side:
         Facts(NOW, parts={side.value: part("organization-gone")}),
     ):
         [found] = troubles_of(facts)
-        assert "renamed, deleted, or is misspelled" in found.detail
+        assert "renamed, deleted, is misspelled, or another one has taken its place" in found.detail
         assert "sentry-ado settings edit" in found.cure
 
 

@@ -603,8 +603,8 @@ def ask(scene: Scene) -> dict[str, object]:
 
 def test_a_run_on_demand_looks_at_everything_and_says_so(scene: Scene) -> None:
     assert ask(scene) == {"outcome": "queued", "links": 1, "drifted": 0, "issues": 0, "remaining": False}
-    examination = ["get_work_item_types"]
-    assert scene.calls.made == ["get_revisions", "find_work_items", "find_issues", *examination]
+    who, examination = ["instance_id", "organization_id"], ["get_work_item_types"]
+    assert scene.calls.made == [*who, "get_revisions", "find_work_items", "find_issues", *examination]
 
 
 def test_what_a_new_document_may_cure_is_taken_up_by_the_next_run(scene: Scene) -> None:
