@@ -275,10 +275,23 @@ def test_what_is_left_is_taken_over_at_once_and_in_doubt(records: IdempotencySto
     records.leave(ACME, claimed(records), NOW + 5.0)
     assert records.is_unfinished(ACME, NAME)
     again = claimed(records, NOW + 6.0)
-    assert again.since is not None
-    assert again.since <= NOW
+    # A minute before it was left: no claim lasts longer.
+    assert (again.since, again.before) == (NOW - 55.0, None)
     records.leave(ACME, again, NOW + 7.0)
     assert claimed(records, NOW + 8.0).since == again.since
+
+
+def test_what_is_left_keeps_the_result_that_there_was_before(records: IdempotencyStore) -> None:
+    records.done(ACME, claimed(records), "31")
+    records.leave(ACME, claimed(records, redo="31"), NOW)
+    assert claimed(records, NOW + 1.0).before == "31"
+
+
+def test_a_claim_that_is_gone_is_left_in_silence(records: IdempotencyStore) -> None:
+    claim = claimed(records)
+    records.abandon(ACME, claim)
+    records.leave(ACME, claim, NOW)
+    assert not records.is_unfinished(ACME, NAME)
 
 
 def test_what_another_worker_has_taken_over_is_left_to_it(records: IdempotencyStore) -> None:

@@ -481,6 +481,17 @@ def test_refusals_are_counted_by_service(organizations: OrganizationStore) -> No
     assert organizations.refusals() == {"ado": 1, "sentry": 1}
 
 
+def test_a_cure_ends_what_says_that_nobody_is_there_and_no_other_refusal(
+    organizations: OrganizationStore,
+) -> None:
+    for service in ("ado", gone("ado"), gone("sentry")):
+        organizations.note_refusal("4711", service)
+    organizations.note_refusal("other", gone("ado"))
+    organizations.note_cure("4711")
+    assert organizations.refused_by("4711") == ["ado"]
+    assert organizations.refused_by("other") == [gone("ado")]
+
+
 # azure-data-tables repeats a request after a 503, although the first one may have landed.
 
 

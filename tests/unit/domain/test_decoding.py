@@ -3,10 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from shared.domain.decoding import decode, decode_delivery
+from shared.domain.decoding import decode, decode_delivery, decode_document
 from shared.domain.errors import Malformed
 
 ROOT = Path(__file__).parents[3]
@@ -26,6 +27,45 @@ def test_what_is_not_json_is_malformed_and_nothing_worse(body: bytes) -> None:
 def test_a_document_of_another_shape_is_malformed_where_it_differs() -> None:
     with pytest.raises(Malformed, match=r"\$\[\.\.\.\]"):
         decode(b'{"a": "text"}', dict[str, int])
+
+
+def test_keys_that_a_document_holds_twice_are_told_by_their_paths() -> None:
+    body = b'{"a": 1, "b": [0, {"c": [{"d": 1, "d": 2}], "c": []}], "a": {"e": 1, "e": 2, "e": 3}}'
+    document, repeated = decode_document(body)
+    assert document == {"a": {"e": 3}, "b": [0, {"c": []}]}
+    assert repeated == ("b[1].c[0].d", "b[1].c", "a", "a.e")
+
+
+@pytest.mark.parametrize(("opened", "closed"), [(b'{"a":', b"}"), (b"[", b"]")])
+def test_a_document_may_have_fifty_levels_and_no_more(opened: bytes, closed: bytes) -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"a":' + opened * (levels - 2) + b"0" + closed * (levels - 2) + b"}"
+
+    assert decode_document(nested(50))[1] == ()
+    with pytest.raises(Malformed) as refusal:
+        decode_document(nested(51))
+    assert str(refusal.value) == "it is nested too deeply"
+
+
+def said_of(value: str) -> str:
+    with pytest.raises(Malformed) as refusal:
+        decode(f'"{value}"', Literal["a"])  # type: ignore[arg-type]  # a shape, if no class
+    return str(refusal.value)
+
+
+def test_why_it_cannot_be_read_is_told_in_240_characters_at_most() -> None:
+    frame = said_of("")
+    fits, too_long = said_of("x" * (240 - len(frame))), said_of("x" * (241 - len(frame)))
+    assert (len(fits), "…" in fits) == (240, False)
+    whole = frame.replace("''", f"'{'x' * (241 - len(frame))}'")
+    assert too_long == f"{whole[:120]}…{whole[-120:]}"
+    assert said_of("x" * 1_000)[:120] == too_long[:120]
+
+
+def test_what_no_decoder_explains_is_not_json() -> None:
+    with pytest.raises(Malformed) as refusal:
+        decode(b'{"a": ' * 100_000, dict[str, object])
+    assert str(refusal.value) == "it is not JSON in UTF-8"
 
 
 # A class that nobody has decoded yet, and another thread that comes while msgspec knows half of it.

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
-from shared.domain.model import HealthWord, IssueStatus, Side
+from shared.domain.model import HealthWord, IssueLink, IssueStatus, Side
 from shared.domain.next_steps import next_of_linked, next_of_unlinked
 from shared.domain.rules.problems import Trouble
 from tests.unit.domain.test_apart import link_with
@@ -43,9 +44,65 @@ def test_what_comes_next(
     assert "POST" not in said
 
 
+def due(short_id: str, at: float | None) -> IssueLink:
+    waits = replace(WAITS, short_id=short_id)
+    return replace(waits, health=replace(waits.health, due=at))
+
+
+@pytest.mark.parametrize(
+    ("links", "when"),
+    [
+        ([due("FE-2", NOW + 900.0), due("FE-1", NOW + 300.0)], "at 2027-01-15 08:05:00 UTC"),
+        ([due("FE-2", NOW + 900.0), due("FE-1", None)], "within five minutes"),
+        ([due("FE-2", NOW + 900.0), due("FE-1", NOW)], "within five minutes"),
+        ([due("FE-1", NOW + 1.0)], "at 2027-01-15 08:00:01 UTC"),
+    ],
+)
+def test_of_several_links_that_wait_the_next_is_told(links: list[IssueLink], when: str) -> None:
+    assert next_of_linked(links, ON, [], NOW) == (
+        f"The link is tried again {when}, or at once by Sync now on the admin page, or: "
+        "sentry-ado retry FE-1 31"
+    )
+
+
+@pytest.mark.parametrize(
+    ("links", "configuration", "problems", "said"),
+    [
+        (
+            [WAITS],
+            ON,
+            [REFUSED, OTHER, GONE],
+            (
+                "Nothing, until this is mended: Sentry does not accept our credentials; Azure DevOps knows "
+                "none. Every change is carried over within five minutes then."
+            ),
+        ),
+        (
+            [AGREE],
+            OFF,
+            [],
+            (
+                "Nothing, until the sync is switched on again (issue_sync in the organization's document). "
+                "To make up for what changes until then: Copy on the admin page, from the side that is right, "
+                "or: sentry-ado copy FE-1 31 --from ado (or sentry)"
+            ),
+        ),
+        ([AGREE], ON, [], "The next change on either side is carried over within seconds."),
+    ],
+)
+def test_it_is_said_in_these_words(
+    links: list[Any], configuration: Configuration, problems: list[Trouble], said: str
+) -> None:
+    assert next_of_linked(links, configuration, problems, NOW) == said
+
+
 @pytest.mark.parametrize(
     ("issue", "item", "command"),
     [("FE-4", None, "link FE-4 ITEM"), (None, 36, "link ISSUE 36"), ("FE-4", 36, "link FE-4 36")],
 )
 def test_what_is_not_linked_is_told_how(issue: str | None, item: int | None, command: str) -> None:
-    assert f"sentry-ado {command}" in next_of_unlinked(issue, item)
+    said = next_of_unlinked(issue, item)
+    assert said.startswith(
+        "Nothing, until the two are linked: by the form in Sentry, by hand on the admin page,"
+    )
+    assert said.endswith(f" or: sentry-ado {command}")

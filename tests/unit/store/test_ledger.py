@@ -179,6 +179,76 @@ def test_a_stranger_fills_nothing(world: World) -> None:
     assert world.looks <= 4
 
 
+def made_up(world: World, many: int) -> None:
+    for number in range(many):
+        world.ledger.count_refused(f"made-up-{number}", Side.ADO)
+
+
+def test_of_names_that_a_stranger_makes_up_sixty_four_are_kept(world: World) -> None:
+    made_up(world, 65)
+    world.ledger.count_refused("made-up-0", Side.ADO)
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    kept = {slug: count for (slug, _, _), count in world.ledger._refused.items()}
+    assert kept == {"made-up-0": 2, **{f"made-up-{number}": 1 for number in range(1, 64)}}
+
+
+def test_however_many_names_are_made_up_whoever_is_known_to_be_connected_is_counted(world: World) -> None:
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    world.ledger.flush()  # From here on it is known.
+    made_up(world, 65)
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    world.ledger.count_refused("made-up-64", Side.ADO)
+    world.ledger.flush()
+    assert world.counts().refused == 2
+
+
+def test_a_refusal_of_whoever_is_known_is_written_with_what_else_is_due(world: World) -> None:
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    world.ledger.flush()
+    world.timers.clear()
+    world.now += 10.0
+    world.ledger._wakes_at = None
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    assert [at for at, _ in world.timers] == [START + COUNTS_EVERY]
+
+
+def test_who_is_not_known_is_looked_up_once_a_minute(world: World) -> None:
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    assert [at for at, _ in world.timers] == [START]  # The first of all is looked up at once.
+    world.live(0.0)
+    world.now += 10.0
+    world.ledger.count_refused("made-up", Side.ADO)
+    assert [at for at, _ in world.timers] == [START + 60.0]
+
+
+def test_the_timer_writes_what_is_due_and_comes_again_for_the_rest(world: World) -> None:
+    world.organizations["contoso"] = "contoso!e2"
+    note(world, an_event(world))
+    world.live(0.0)
+    world.now += 2.0
+    note(world, an_event(world))  # due at 5.0
+    world.ledger.count("contoso!e2", of_side(Side.ADO, taken(world.now)))  # due at once
+    world.live(0.0)
+    assert world.store.hours("contoso!e2", world.now)[hour_of(world.now)].ado.taken == 1
+    assert world.counts().taken == 1
+    assert {at for at, _ in world.timers} == {START + EVENTS_EVERY}
+    world.live(EVENTS_EVERY)
+    assert world.counts().taken == 2
+
+
+def test_what_storage_did_not_take_is_tried_again_in_a_second(world: World) -> None:
+    world.table.error = Unavailable("storage", "HTTP 503")
+    note(world, an_event(world))
+    world.live(0.0)
+    assert [at for at, _ in world.timers] == [START + EVENTS_EVERY]
+    world.now += 30.0
+    world.timers.pop()[1]()
+    world.now += 60.0
+    world.timers.clear()
+    world.ledger._write_what_is_due()
+    assert [at - world.now for at, _ in world.timers] == [EVENTS_EVERY]
+
+
 def test_an_organization_that_was_connected_a_moment_ago_is_counted_too(world: World) -> None:
     world.ledger.count_refused("fabrikam", Side.ADO)
     world.ledger.flush()
