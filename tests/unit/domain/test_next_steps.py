@@ -83,8 +83,8 @@ def test_of_several_links_that_wait_the_next_is_told(links: list[IssueLink], whe
             [],
             (
                 "Nothing, until the sync is switched on again (issue_sync in the organization's document). "
-                "To make up for what changes until then: Copy on the admin page, from the side that is right, "
-                "or: sentry-ado copy FE-1 31 --from ado (or sentry)"
+                "To make up for what changes until then: Copy on the admin page, from the side that is "
+                "right, or: sentry-ado copy FE-1 31 --from ado (or sentry)"
             ),
         ),
         ([AGREE], ON, [], "The next change on either side is carried over within seconds."),
