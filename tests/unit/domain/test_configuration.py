@@ -548,3 +548,43 @@ def test_what_a_new_item_gets_by_default_is_said_by_project_and_type(
 
 def test_what_is_left_unchanged_is_shown_by_its_name() -> None:
     assert repr(UNSET) == "UNSET"
+
+
+# What new work items get.
+
+OTHER_PROJECT = "0f9a2b3c-1111-4222-8333-444455556666"
+
+
+def test_defaults_of_new_work_items_are_kept_by_project_and_type() -> None:
+    bug = {"fields": {"Custom.Impact": "High", "Custom.Rank": 3}, "tags": "sentry"}
+    configuration = configured(create={PROJECT.upper(): {"Bug": bug, "Task": {}}, OTHER_PROJECT: {}})
+    assert configuration.create == {
+        PROJECT: {
+            "Bug": CreateDefaults({"Custom.Impact": "High", "Custom.Rank": 3}, tags="sentry"),
+            "Task": CreateDefaults(),
+        },
+        OTHER_PROJECT: {},
+    }
+    assert configuration.creation(PROJECT.upper(), "bUG").tags == "sentry"
+    for project_id, kind in ((PROJECT, "Epic"), (OTHER_PROJECT, "Bug"), ("unknown", "Bug")):
+        assert configuration.creation(project_id, kind) == CreateDefaults()
+
+
+@pytest.mark.parametrize(
+    ("create", "told"),
+    [
+        ([], {"create": "must be an object"}),
+        ({PROJECT: []}, {f"create.{PROJECT}": "must be an object"}),
+        ({PROJECT: {"Bug": 1}}, {f"create.{PROJECT}.Bug": "must be an object"}),
+        ({PROJECT: {}, PROJECT.upper(): {}}, {f"create.{PROJECT.upper()}": "names a project a second time"}),
+        ({PROJECT: {"Bug": {}, "BUG": {}}}, {f"create.{PROJECT}.BUG": "names a type a second time"}),
+        ({PROJECT: {"Bug": {"tags": 1}}}, {f"create.{PROJECT}.Bug.tags": "must be a text"}),
+        ({PROJECT: {"Bug": {"tag": ""}}}, {f"create.{PROJECT}.Bug.tag": "is not a known key"}),
+        (
+            {PROJECT: {"Bug": {"fields": {"A": []}}}},
+            {f"create.{PROJECT}.Bug.fields.A": "must be a text, a whole number, a number, true or false"},
+        ),
+    ],
+)
+def test_what_is_wrong_with_defaults_is_told_by_its_path(create: object, told: dict[str, str]) -> None:
+    assert errors(create=create) == told

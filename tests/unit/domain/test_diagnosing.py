@@ -24,6 +24,7 @@ from shared.domain.rules.diagnosing import (
     about_clock,
     about_door,
     about_integrations,
+    about_namesakes,
     about_people,
     about_poison,
     about_scopes,
@@ -130,6 +131,28 @@ def test_a_wider_scope_includes_the_narrower() -> None:
 )
 def test_hooks_of_sentry(integrations: list[Integration], comments: bool, expected: list[str]) -> None:
     assert standings(list(about_integrations(integrations, URL, PAGE, comments=comments))) == expected
+
+
+def test_the_address_of_an_integration_is_the_same_with_a_slash_and_without() -> None:
+    found = [Integration("a", "a", URL, ("issue",))]
+    assert standings(list(about_integrations(found, f"{URL}/", PAGE, comments=False))) == ["fine"]
+    shorter = [Integration("a", "a", URL.removesuffix("k"), ("issue",))]
+    assert standings(list(about_integrations(shorter, URL, PAGE, comments=False))) == ["problem"]
+
+
+def test_whom_both_know_by_one_name_are_offered_in_order_and_nobody_is_mapped() -> None:
+    people = {"corp\\bob": "bob@home.example", "ann@corp.example": "ann@home.example"}
+    names = {"corp\\bob": "Bob", "ann@corp.example": "Ann Lee"}
+    ann, bob = about_namesakes(people, names)
+    assert ann == Finding(
+        Area.PEOPLE,
+        "namesake",
+        Standing.NOTE,
+        "Ann Lee is ann@corp.example in Azure DevOps, and ann@home.example in Sentry",
+        "If they are the same person: sentry-ado settings edit people.ann@corp.example ann@home.example",
+        Side.SENTRY,
+    )
+    assert (bob.detail or "").startswith("Bob is ")
 
 
 @pytest.mark.parametrize("state", HookState)

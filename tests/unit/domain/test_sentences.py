@@ -198,3 +198,30 @@ def test_every_sentence_has_its_moment_and_its_end(
 )
 def test_sentences_as_people_read_them(entry: ActivityEntry, said: str) -> None:
     assert sentence_of(entry, NAMES) == f"2027-01-15 08:00:00 UTC: {said}"
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (ActivityEntry(AT, "commented"), "A comment on FE-1 was carried over to #31."),
+        (ActivityEntry(AT, "already-commented"), "A comment on FE-1 was on #31 already."),
+        (
+            ActivityEntry(AT, "comment-gone"),
+            "A comment on FE-1 was deleted before it could be carried over.",
+        ),
+        (
+            ActivityEntry(
+                AT, "refused", "outbound", "assignee", after="ann@corp.example", reason="assignee-not-found"
+            ),
+            "Azure DevOps did not let us assign #31 to ann@corp.example. Nobody there has this address.",
+        ),
+        (
+            ActivityEntry(AT, "linked", reason="rule: New errors"),
+            "FE-1 and #31 were linked by the alert rule 'New errors', which had #31 created.",
+        ),
+        (ActivityEntry(AT, "linked", reason="form: New errors"), "FE-1 and #31 were linked."),
+        (ActivityEntry(AT, "unlinked"), "The link between FE-1 and #31 was removed."),
+    ],
+)
+def test_a_sentence_is_told_in_these_words(entry: ActivityEntry, told: str) -> None:
+    assert sentence_of(entry, NAMES) == f"2027-01-15 08:00:00 UTC: {told}"
