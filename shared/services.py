@@ -366,6 +366,12 @@ class Services:
             if whose == slug:
                 back_off.end_refusal()
 
+    def end_silence(self, slug: str, service: str) -> None:
+        """End the organization's wait for a service that has answered something else since, likewise."""
+        for (whose, what, _), back_off in list(self._back_offs.items()):
+            if (whose, what) == (slug, service):
+                back_off.answered()
+
     def _back_off(self, organization: Organization, service: str, url: str) -> BackOff:
         """Return the waits of an organization at a service. At another address it starts without any."""
         parts = urlsplit(url)

@@ -308,6 +308,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_copying.py",),
     ),
     _mutant(
+        "take a service for away that says who it is",
+        "flows/going_on.py",
+        "        return _says_who_it_is(services, organization, error.service)\n",
+        "        return False\n",
+        tests=("tests/unit/flows/test_bulk.py", "tests/unit/flows/test_pages_of_pairs.py"),
+    ),
+    _mutant(
         "forget that it is a copy when a race is lost",
         "settling/settler.py",
         "                    unit.start_over(stored.link)\n",
