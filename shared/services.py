@@ -292,7 +292,11 @@ class Services:
         return True
 
     def new_unit_of_work(self) -> UnitOfWork:
-        return UnitOfWork(self.new_token(), deadline=self.clock() + _UNIT_OF_WORK)
+        return UnitOfWork(self.new_token(), deadline=self.end_of_turn())
+
+    def end_of_turn(self) -> float:
+        """Return the moment after which a message that comes in now begins nothing more."""
+        return self.clock() + _UNIT_OF_WORK
 
     def new_token(self) -> str:
         return secrets.token_hex(8)

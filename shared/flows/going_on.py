@@ -25,11 +25,11 @@ def is_of_one(services: Services, organization: Organization, error: SyncError) 
     if error.kind == UNKNOWN_ORGANIZATION:
         return False
     if isinstance(error, Unavailable):
-        return _says_who_it_is(services, organization, error.service)
+        return says_who_it_is(services, organization, error.service)
     return isinstance(error, _OF_ONE)
 
 
-def _says_who_it_is(services: Services, organization: Organization, service: str) -> bool:
+def says_who_it_is(services: Services, organization: Organization, service: str) -> bool:
     """Ask a service who it is, also one that was just left without an answer and is to be left alone."""
     try:
         match service:
