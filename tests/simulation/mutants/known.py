@@ -393,6 +393,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_putting_off.py",),
     ),
     _mutant(
+        "queue what is told once for a connection that may be over",
+        "sentry/hook.py",
+        "        return self.comment_id is not None or self.action is not None\n",
+        "        return False\n",
+        tests=("tests/unit/functions/test_ado_webhook.py",),
+    ),
+    _mutant(
         "carry what is ours back to Azure DevOps",
         "flows/commenting.py",
         "    if _is_ours(services, organization, message):\n        return [ECHO]\n",
