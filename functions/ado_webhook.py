@@ -53,10 +53,14 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
 def _read(
     services: Services, slug: str, body: bytes
 ) -> tuple[Organization, WorkItemEvent | Uninteresting | Foreign]:
-    """Read a delivery as one to the organization that is remembered, or that has just been connected."""
+    """Read a delivery as one to the organization that is remembered, or that has just been connected.
+
+    A comment is read as one to the present connection, since nobody looks for it if its message is dropped.
+    """
     organization = services.organizations.recent(slug)
     event = _parsed(organization, body)
-    if isinstance(event, Foreign):
+    is_comment = isinstance(event, WorkItemEvent) and event.comment is not None
+    if is_comment or isinstance(event, Foreign):
         organization = services.organizations.recent(slug, within=_JUST_NOW)
         event = _parsed(organization, body)
     return organization, event

@@ -294,7 +294,11 @@ class Services:
         return True
 
     def new_unit_of_work(self) -> UnitOfWork:
-        return UnitOfWork(self.new_token(), deadline=self.clock() + _UNIT_OF_WORK)
+        return UnitOfWork(self.new_token(), deadline=self.end_of_turn())
+
+    def end_of_turn(self) -> float:
+        """Return the moment after which a message that comes in now begins nothing more."""
+        return self.clock() + _UNIT_OF_WORK
 
     def new_token(self) -> str:
         return secrets.token_hex(8)
@@ -367,6 +371,12 @@ class Services:
         for (whose, _, _), back_off in list(self._back_offs.items()):
             if whose == slug:
                 back_off.end_refusal()
+
+    def end_silence(self, slug: str, service: str) -> None:
+        """End the organization's wait for a service that has answered something else since, likewise."""
+        for (whose, what, _), back_off in list(self._back_offs.items()):
+            if (whose, what) == (slug, service):
+                back_off.answered()
 
     def _back_off(self, organization: Organization, service: str, url: str) -> BackOff:
         """Return the waits of an organization at a service. At another address it starts without any."""

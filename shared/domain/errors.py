@@ -47,6 +47,8 @@ class SyncError(Exception):
     asked = True
     # The links that a message still has to settle, by the ids of their other ends; empty means all of them.
     left: tuple[str, ...] = ()
+    # Since when a message that is put back could not be done, if nothing else remembers that.
+    failing_since: float = 0.0
 
     def __init__(self, detail: str, *, quoted: str = "") -> None:
         # The host writes what a queue's function raises to the log: a line's end in it could begin another.

@@ -127,7 +127,9 @@ def put_back(message: Message, error: SyncError) -> list[tuple[Message, float]]:
     What the reconciler put comes back within half a minute more, and not all of it at once.
     """
     is_returned = message.again and isinstance(error, Throttled)
-    parts = parts_of(msgspec.structs.replace(message, returned=message.returned or is_returned), error.left)
+    since = error.failing_since or message.failing_since
+    returned = msgspec.structs.replace(message, returned=message.returned or is_returned, failing_since=since)
+    parts = parts_of(returned, error.left)
     return [(each, delay_of(error) + (spread(each) * _WITHIN if is_returned else 0.0)) for each in parts]
 
 

@@ -25,7 +25,8 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     marks a look of the reconciler's own, which carries no news, and ``returned`` one that was put back as a
     service asked us to wait. ``only`` names the issues whose links an earlier unit of work left; empty means
     all. ``told_at`` is when (epoch seconds) a hook told of the change; 0 in all other messages, and in those
-    of an older version. With ``comment``, the message carries that comment over, and settles nothing.
+    of an older version. With ``comment``, the message carries that comment over, and settles nothing;
+    ``failing_since`` is when (epoch seconds) that began to fail.
     """
 
     organization: Slug
@@ -39,6 +40,7 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     only: tuple[Digits, ...] = ()
     comment: SaidInAdo | None = None
     told_at: Moment = 0.0
+    failing_since: Moment = 0.0
 
     @property
     def told_by(self) -> ToldBy:
@@ -63,8 +65,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     ends, or on neither once it has ended; without any of these, it settles status and assignee.
     ``comment`` is what the hook told of the comment; an older version of the app writes none. ``since`` is
     when (epoch seconds) such a comment began to wait for a link. With ``regression``, the activity of that id
-    is one, and the work item that ``only`` names is told of it. ``again``, ``returned``, ``only`` and
-    ``told_at`` are as above; ``only`` names work items.
+    is one, and the work item that ``only`` names is told of it. ``again``, ``returned``, ``only``,
+    ``told_at`` and ``failing_since`` are as above; ``only`` names work items.
     """
 
     organization: Slug
@@ -80,6 +82,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     regression: Digits | None = None
     told_at: Moment = 0.0
     shown_on: int | None = None
+    failing_since: Moment = 0.0
 
     @property
     def told_by(self) -> ToldBy:

@@ -12,28 +12,17 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.decoding import convert, decode
-from shared.domain.errors import (
-    AlreadyLinked,
-    Forbidden,
-    InvalidList,
-    Malformed,
-    NotFound,
-    Refused,
-    Rejected,
-    SyncError,
-    Undecidable,
-)
+from shared.domain.errors import AlreadyLinked, InvalidList, Malformed, Rejected, SyncError
 from shared.domain.shapes import faults
+from shared.flows.going_on import is_of_one
 from shared.flows.linking import link
 from shared.flows.naming import issue_name, work_item_named
 from shared.sentry.names import is_id
 from shared.services import Services
-from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
+from shared.store.organizations import Organization
 
 MOST_PAIRS = 10_000
 _TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
-# What is wrong with one pair alone.
-_FINAL = (NotFound, Forbidden, Refused, Undecidable)
 LINKED, ALREADY_LINKED, NOT_YET = "linked", "already-linked", "not-yet"
 _MOST_NAMED = 20  # wrong places that one answer names
 _SEPARATORS = (",", ";", "\t")
@@ -211,10 +200,9 @@ class _Run(msgspec.Struct):
             pair = self._with_id(pair)
             return Linked(pair, self._link(pair))
         except SyncError as error:
-            # The next pair would fail in the same way; do not call a failing service ten thousand times.
-            is_final = isinstance(error, _FINAL) and error.kind != UNKNOWN_ORGANIZATION
-            self._is_over = not is_final
-            return Linked(pair, error.kind, is_final)
+            # Do not call a service that fails for all of them ten thousand times.
+            self._is_over = not is_of_one(self.services, self.organization, error)
+            return Linked(pair, error.kind, is_final=not self._is_over)
 
     def _with_id(self, pair: Pair) -> Pair:
         if is_id(pair.issue_id):

@@ -6,23 +6,13 @@ from msgspec.structs import replace
 from shared.ado.comments import rendered
 from shared.domain.activity import OUTBOUND
 from shared.domain.comments import Carried, SaidInSentry, is_ours_in_sentry
-from shared.domain.errors import (
-    Busy,
-    Forbidden,
-    MissingSetting,
-    NotFound,
-    OrganizationGone,
-    Refused,
-    SyncError,
-    Throttled,
-    Unauthorized,
-    Unavailable,
-)
-from shared.domain.failures import gravest, reason_of
+from shared.domain.errors import Forbidden, NotFound, Refused, SyncError
+from shared.domain.failures import reason_of
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
 from shared.flows.carrying import GONE, carry_once
 from shared.flows.counting import note_comment, note_not_linked
+from shared.flows.putting_off import TROUBLES, carry_to_each, is_final, left_of, put_off
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.sentry.client import SentryClient
 from shared.services import Services
@@ -32,7 +22,7 @@ from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 SWITCHED_OFF, WAITS_FOR_LINK = "skipped", "waits-for-link"
-_RETRY_AFTER = 60.0  # seconds; as long as the claim of a dead worker lasts
+_LOOKS_AGAIN_IN = 60.0  # seconds
 _LINK_MAY_FOLLOW_FOR = 3600.0  # seconds; in an hour, the reconciler reads 1,440 issues again
 _CUT = "(Cut here: the rest is in Sentry.)"
 
@@ -41,13 +31,8 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     """Carry a change of one comment over to each linked work item and return an outcome for each."""
     try:
         return _sync_comment(message, services)
-    except (Unauthorized, Unavailable, OrganizationGone) as error:
-        if message.since:
-            return [_wait_anew(services, message)]
-        # A link does not record a missing comment, so the message stays in the queue until the service works.
-        raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
-    except MissingSetting as error:
-        raise Busy(error.detail, retry_after=_RETRY_AFTER) from error
+    except TROUBLES as error:
+        raise put_off(services, message, error) from error
 
 
 def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
@@ -59,23 +44,28 @@ def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
         return [SWITCHED_OFF]
     if _is_ours(services, organization, message):
         return [ECHO]
-    issue_id, links = _links_of(services, organization, message)
+    try:
+        issue_id, links = _links_of(services, organization, message)
+    except TROUBLES as error:
+        if message.since:
+            return [_wait_anew(services, message, error)]
+        raise
     if not links:
-        outcome = _wait_for_link(services, message)
+        outcome = _wait_for_link(services, replace(message, issue_id=issue_id))
         if outcome == NOT_LINKED:
             note_not_linked(services, organization.scope, message)
         return [outcome]
     change = _SaidOnIssue(services.sentry(organization), issue_id, message.comment_id, message.comment)
-    outcomes: list[str] = []
-    errors: list[SyncError] = []
-    for stored in links:
-        try:
-            outcomes.append(_carry_or_record(services, organization, stored.link, change))
-        except SyncError as error:
-            errors.append(error)
-    if errors:
-        raise gravest(errors)
-    return outcomes
+    return carry_to_each(
+        services,
+        left_of(message, links, _number_of),
+        _number_of,
+        lambda stored: _carry_or_record(services, organization, message, stored.link, change),
+    )
+
+
+def _number_of(stored: StoredLink) -> str:
+    return str(stored.link.work_item_id)
 
 
 def _is_ours(services: Services, organization: Organization, message: OutboundMessage) -> bool:
@@ -95,14 +85,16 @@ def _links_of(
 
     The issue may have been merged since Sentry sent its hook, and some of its links moved, or all. Sentry is
     asked about an issue that nobody linked when its comment arrives and when it is given up, not each time it
-    is looked at.
+    is looked at; the comment waits under the id that it named.
     """
     links = services.links.for_issue(organization.scope, message.issue_id)
     if not links and message.since and not _has_waited(services, message):
         return message.issue_id, []
     try:
         issue_id = services.sentry(organization).get_issue(message.issue_id).issue_id
-    except (NotFound, Forbidden):
+    except SyncError as error:
+        if not is_final(services, organization, message, error):
+            raise
         return message.issue_id, links
     if issue_id != message.issue_id:
         links += services.links.for_issue(organization.scope, issue_id)
@@ -119,14 +111,16 @@ def _wait_for_link(services: Services, message: OutboundMessage) -> str:
         return NOT_LINKED
     now = services.clock()
     since = message.since or now
-    delay = min(max(_RETRY_AFTER, now - since), max(since + _LINK_MAY_FOLLOW_FOR - now, 1.0))
+    delay = min(max(_LOOKS_AGAIN_IN, now - since), max(since + _LINK_MAY_FOLLOW_FOR - now, 1.0))
     services.outbound.put(replace(message, since=since), delay=delay)
     return WAITS_FOR_LINK
 
 
-def _wait_anew(services: Services, message: OutboundMessage) -> str:
+def _wait_anew(services: Services, message: OutboundMessage, error: SyncError) -> str:
     """Begin the hour again: no link follows while the service that would tell of a merge says nothing."""
-    services.outbound.put(replace(message, since=services.clock()), delay=_RETRY_AFTER)
+    later = put_off(services, message, error)
+    waiting = replace(message, since=services.clock(), failing_since=later.failing_since)
+    services.outbound.put(waiting, delay=later.retry_after)
     return WAITS_FOR_LINK
 
 
@@ -185,13 +179,19 @@ class _SaidOnIssue(msgspec.Struct, frozen=True):
 
 
 def _carry_or_record(
-    services: Services, organization: Organization, link: IssueLink, change: _SaidOnIssue
+    services: Services,
+    organization: Organization,
+    message: OutboundMessage,
+    link: IssueLink,
+    change: _SaidOnIssue,
 ) -> str:
     """Carry a change over to one work item, or record why that work item can never take it."""
     try:
         name = comment_of(change.comment_id, link.work_item_id)
         result = carry_once(services, organization, link, name, change)
-    except (NotFound, Forbidden, Refused) as error:
+    except SyncError as error:
+        if not is_final(services, organization, message, error):
+            raise
         if isinstance(error, Forbidden):
             services.forbidden.note(organization.slug, error.service, error.about)
         is_gone = isinstance(error, NotFound) and error.kind == "comment-not-found"

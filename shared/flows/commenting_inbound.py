@@ -1,30 +1,20 @@
 """Carrying comments from a work item to its Sentry issues, each once, and none that is ours."""
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.ado.comments import get_comment, words_of
 from shared.domain.activity import INBOUND
 from shared.domain.comments import InboundComments, SaidInAdo, is_ours_in_ado, without_command
-from shared.domain.errors import (
-    Busy,
-    Forbidden,
-    MissingSetting,
-    NotFound,
-    OrganizationGone,
-    Refused,
-    Rejected,
-    SyncError,
-    Throttled,
-    Unauthorized,
-    Unavailable,
-)
-from shared.domain.failures import gravest, reason_of
+from shared.domain.errors import Forbidden, NotFound, Rejected, SyncError
+from shared.domain.failures import reason_of
 from shared.domain.messages import InboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, Side
 from shared.flows.carrying import ALREADY_THERE, COMMENTED, GONE, NOTHING_LANDED, OURS, verify_time
 from shared.flows.commenting import SWITCHED_OFF
 from shared.flows.counting import note_comment, note_not_linked
+from shared.flows.putting_off import TROUBLES, carry_to_each, is_final, left_of, put_off
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.sentry.comments import note_of
 from shared.services import Services
@@ -35,18 +25,14 @@ from shared.store.organizations import Organization
 
 NOTHING_TO_SAY = "nothing-to-sync"
 _TAKEN = "taken"
-_RETRY_AFTER = 60.0  # seconds; as long as the claim of a dead worker lasts
 
 
 def sync_ado_comment(message: InboundMessage, services: Services) -> list[str]:
     """Carry one comment over to each linked issue and return an outcome for each."""
     try:
         return _sync_comment(message, services)
-    except (Unauthorized, Unavailable, OrganizationGone) as error:
-        # A link does not record a missing comment, so the message stays in the queue until the service works.
-        raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
-    except MissingSetting as error:
-        raise Busy(error.detail, retry_after=_RETRY_AFTER) from error
+    except TROUBLES as error:
+        raise put_off(services, message, error) from error
 
 
 def _sync_comment(message: InboundMessage, services: Services) -> list[str]:
@@ -56,25 +42,28 @@ def _sync_comment(message: InboundMessage, services: Services) -> list[str]:
     wanted = organization.configuration.sync_comments_reverse
     if not organization.configuration.issue_sync or wanted is InboundComments.OFF:
         return [SWITCHED_OFF]
-    outcomes = _carry_over(services, organization, message.work_item_id, said)
+    outcomes = _carry_over(services, organization, message, said)
     if outcomes == [NOT_LINKED]:
         note_not_linked(services, organization.scope, message)
     return outcomes
 
 
 def _carry_over(
-    services: Services, organization: Organization, work_item_id: int, said: SaidInAdo
+    services: Services, organization: Organization, message: InboundMessage, said: SaidInAdo
 ) -> list[str]:
-    links = services.links.for_work_item(organization.scope, work_item_id)
+    links = services.links.for_work_item(organization.scope, message.work_item_id)
     if not links:
         return [NOT_LINKED]
-    name = comment_in_ado(work_item_id, said.key)
+    links = left_of(message, links, _issue_of)
+    name = comment_in_ado(message.work_item_id, said.key)
     known = services.idempotency.find(organization.scope, name)
     if known == OURS:
         return [ECHO]
     try:
         said = _whole(services.ado(organization), links[0].link, said)
-    except (NotFound, Forbidden, Refused) as error:
+    except SyncError as error:
+        if not is_final(services, organization, message, error):
+            raise
         return [_failed(services, organization, each.link, said.key, error) for each in links]
     text = _text_to_carry(said, organization.configuration.sync_comments_reverse)
     if not text:
@@ -82,7 +71,12 @@ def _carry_over(
     # From here on a later message knows that this one may have brought it over, be it to an issue that was
     # merged since.
     services.idempotency.note(organization.scope, name, _TAKEN)
-    return _carry_to_each(services, organization, links, said, text, was_taken=known is not None)
+    carrying = _Carrying(services, organization, message, said, text, may_be_there=known is not None)
+    return carry_to_each(services, links, _issue_of, carrying.carry)
+
+
+def _issue_of(stored: StoredLink) -> str:
+    return stored.link.issue_id
 
 
 def _text_to_carry(said: SaidInAdo, wanted: InboundComments) -> str | None:
@@ -108,66 +102,60 @@ def _whole(ado: AdoClient, link: IssueLink, said: SaidInAdo) -> SaidInAdo:
     return replace(found, author=found.author or said.author)
 
 
-def _carry_to_each(
-    services: Services,
-    organization: Organization,
-    links: list[StoredLink],
-    said: SaidInAdo,
-    text: str,
-    *,
-    was_taken: bool,
-) -> list[str]:
-    outcomes: list[str] = []
-    errors: list[SyncError] = []
-    for stored in links:
+class _Carrying(msgspec.Struct):
+    """Carries one comment over to one issue after the other; ``may_be_there`` says that some may have it."""
+
+    services: Services
+    organization: Organization
+    message: InboundMessage
+    said: SaidInAdo
+    text: str
+    may_be_there: bool
+
+    def carry(self, stored: StoredLink) -> str:
+        """Carry it over to an issue, or record why that issue can never take it."""
+        link = stored.link
         try:
-            outcomes.append(_carry(services, organization, stored.link, said, text, may_be_there=was_taken))
-        except (NotFound, Forbidden, Refused) as error:
-            outcomes.append(_failed(services, organization, stored.link, said.key, error))
+            return self._carry(link)
         except SyncError as error:
-            errors.append(error)
-        # The next issue may have been merged with this one a moment ago.
-        was_taken = True
-    if errors:
-        raise gravest(errors)
-    return outcomes
+            if not is_final(self.services, self.organization, self.message, error):
+                raise
+            return _failed(self.services, self.organization, link, self.said.key, error)
+        finally:
+            # The next issue may have been merged with this one a moment ago.
+            self.may_be_there = True
 
-
-def _carry(
-    services: Services,
-    organization: Organization,
-    link: IssueLink,
-    said: SaidInAdo,
-    text: str,
-    *,
-    may_be_there: bool,
-) -> str:
-    """Claim, look if need be, write, mark as done."""
-    sentry, scope = services.sentry(organization), organization.scope
-    # The issue may have been merged, and its comments with it: they are looked for where they are now.
-    issue_id = sentry.get_issue(link.issue_id).issue_id
-    name = comment_to_issue(link.work_item_id, said.key, issue_id)
-    began = services.clock()
-    claim = services.idempotency.claim(scope, name, began)
-    if isinstance(claim, str):
-        return ALREADY_THERE
-    page = services.ado(organization).web_url(link.project_id, link.work_item_id)
-    url, outcome = f"{page}#comment-{said.key}", ALREADY_THERE
-    try:
-        is_unsure = may_be_there or claim.since is not None
-        comment_id = sentry.find_comment(issue_id, url) if is_unsure else None
-        if comment_id is None:
-            verify_time(services, began)
-            comment_id = sentry.add_comment(issue_id, note_of(said.author, text, url))
-            outcome = COMMENTED if comment_id else ALREADY_THERE
-    except NOTHING_LANDED:
-        if claim.since is None:
-            services.idempotency.abandon(scope, claim)
-        raise
-    if comment_id:
-        services.idempotency.note(scope, our_comment(comment_id), OURS)
-    services.idempotency.done(scope, claim, outcome)
-    return _recorded(services, organization, link, said.key, outcome)
+    def _carry(self, link: IssueLink) -> str:
+        """Claim, look if need be, write, mark as done."""
+        services, organization, said = self.services, self.organization, self.said
+        scope = organization.scope
+        if services.idempotency.find(scope, comment_to_issue(link.work_item_id, said.key, link.issue_id)):
+            return ALREADY_THERE
+        sentry = services.sentry(organization)
+        # The issue may have been merged, and its comments with it: they are looked for where they are now.
+        issue_id = sentry.get_issue(link.issue_id).issue_id
+        name = comment_to_issue(link.work_item_id, said.key, issue_id)
+        began = services.clock()
+        claim = services.idempotency.claim(scope, name, began)
+        if isinstance(claim, str):
+            return ALREADY_THERE
+        page = services.ado(organization).web_url(link.project_id, link.work_item_id)
+        url, outcome = f"{page}#comment-{said.key}", ALREADY_THERE
+        try:
+            is_unsure = self.may_be_there or claim.since is not None
+            comment_id = sentry.find_comment(issue_id, url) if is_unsure else None
+            if comment_id is None:
+                verify_time(services, began)
+                comment_id = sentry.add_comment(issue_id, note_of(said.author, self.text, url))
+                outcome = COMMENTED if comment_id else ALREADY_THERE
+        except NOTHING_LANDED:
+            if claim.since is None:
+                services.idempotency.abandon(scope, claim)
+            raise
+        if comment_id:
+            services.idempotency.note(scope, our_comment(comment_id), OURS)
+        services.idempotency.done(scope, claim, outcome)
+        return _recorded(services, organization, link, said.key, outcome)
 
 
 def _failed(

@@ -2,9 +2,10 @@
 
 import msgspec
 
-from shared.domain.errors import Conflict, Forbidden, NotFound, Refused, SyncError, Undecidable
+from shared.domain.errors import SyncError
 from shared.domain.model import Side
 from shared.domain.rules.listing import Filter
+from shared.flows.going_on import is_of_one
 from shared.flows.listing import page_of
 from shared.flows.syncing import made_due, patiently
 from shared.services import Services
@@ -12,7 +13,6 @@ from shared.store.organizations import Organization
 
 _TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 _AT_ONCE = 100
-_OF_ONE = (NotFound, Forbidden, Refused, Undecidable, Conflict)
 
 
 class Copied(msgspec.Struct, frozen=True):
@@ -65,8 +65,7 @@ def copy_all(
             try:
                 outcome, is_over = copy_one(services, organization, issue_id, work_item_id, side), False
             except SyncError as error:
-                # What is wrong with one link alone stops no other.
-                outcome, is_over = error.kind, not isinstance(error, _OF_ONE)
+                outcome, is_over = error.kind, not is_of_one(services, organization, error)
             done.append(Copied(issue_id, work_item_id, outcome))
             if is_over:
                 return CopiedPage(tuple(done), continuation, remaining=True)

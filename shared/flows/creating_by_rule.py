@@ -18,12 +18,9 @@ from shared.domain.errors import (
     AlreadyLinked,
     Busy,
     Conflict,
-    MissingSetting,
     NotFound,
-    OrganizationGone,
     SyncError,
     Throttled,
-    Unauthorized,
     Unavailable,
 )
 from shared.domain.failures import ISSUE_GONE
@@ -32,6 +29,7 @@ from shared.domain.model import ActivityEntry, End, IssueLink, SentryIssue, Side
 from shared.flows.back_links import issue_in
 from shared.flows.creating import completed, create_once
 from shared.flows.linking import ByRule, link
+from shared.flows.putting_off import TROUBLES, put_off
 from shared.flows.syncing import OTHER_CONNECTION, addressee_of
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of, rule_of, told_of
@@ -39,7 +37,6 @@ from shared.store.organizations import Organization
 
 # What becomes of a rule's action.
 CREATED, ALREADY_LINKED, ALREADY_CREATED = "created", "already-linked", "already-created"
-_RETRY_AFTER = 60.0  # seconds
 _SHORTLY = 2.0  # seconds
 
 
@@ -51,10 +48,8 @@ def create_by_rule(message: OutboundMessage, services: Services) -> list[str]:
     """
     try:
         return [_create_by_rule(message, services)]
-    except (Unauthorized, Unavailable, OrganizationGone) as error:
-        raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
-    except MissingSetting as error:
-        raise Busy(error.detail, retry_after=_RETRY_AFTER) from error
+    except TROUBLES as error:
+        raise put_off(services, message, error) from error
 
 
 def _create_by_rule(message: OutboundMessage, services: Services) -> str:

@@ -4,26 +4,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from shared.domain.errors import (
-    AlreadyLinked,
-    Forbidden,
-    NotFound,
-    Refused,
-    SyncError,
-    Undecidable,
-)
+from shared.domain.errors import AlreadyLinked, SyncError
 from shared.domain.rules.back_links import Mark
+from shared.flows.going_on import is_of_one
 from shared.flows.linking import link
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
-from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
+from shared.store.organizations import Organization
 
 TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 LINKED, ALREADY_LINKED, WOULD_LINK = "linked", "already-linked", "would-link"
 # The page that no service has named.
 FIRST = "first"
-# What is wrong with one pair alone.
-_OF_ONE = (NotFound, Forbidden, Refused, Undecidable)
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -112,7 +104,7 @@ class Linker:
         except AlreadyLinked:
             return ALREADY_LINKED
         except SyncError as error:
-            if not isinstance(error, _OF_ONE) or error.kind == UNKNOWN_ORGANIZATION:
+            if not is_of_one(services, organization, error):
                 self.stopped = error.kind
             return error.kind
         return LINKED

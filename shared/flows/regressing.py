@@ -6,22 +6,13 @@ from msgspec.structs import replace
 from shared.ado.comments import regression_html
 from shared.domain.activity import OUTBOUND
 from shared.domain.comments import Carried, RegressionFacts
-from shared.domain.errors import (
-    Busy,
-    Forbidden,
-    MissingSetting,
-    NotFound,
-    OrganizationGone,
-    Refused,
-    Throttled,
-    Unauthorized,
-    Unavailable,
-)
+from shared.domain.errors import Forbidden, NotFound, SyncError
 from shared.domain.failures import reason_of
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import STATUS, ActivityEntry, IssueLink, IssueStatus, SentryIssue, Side
 from shared.flows.carrying import carry_once
 from shared.flows.commenting import SWITCHED_OFF
+from shared.flows.putting_off import TROUBLES, is_final, put_off
 from shared.flows.syncing import NOT_LINKED, OTHER_CONNECTION, addressee_of
 from shared.sentry.client import SentryClient
 from shared.services import Services
@@ -29,7 +20,6 @@ from shared.store.idempotency import regression_of
 from shared.store.organizations import Organization
 
 NOT_REOPENED, WAITS = "not-reopened", "waits-for-reopening"
-_RETRY_AFTER = 60.0  # seconds; as long as the claim of a dead worker lasts
 _MAY_BE_REOPENED_FOR = 3600.0  # seconds
 _LOOKS_AGAIN_IN = 5.0  # seconds
 
@@ -38,10 +28,8 @@ def tell_of_regression(message: OutboundMessage, services: Services) -> list[str
     """Add one comment to the work item that was reopened for a regression, and return what came of it."""
     try:
         return [_tell_or_wait(message, services)]
-    except (Unauthorized, Unavailable, OrganizationGone) as error:
-        raise Throttled(error.service, error.detail, retry_after=_RETRY_AFTER) from error
-    except MissingSetting as error:
-        raise Busy(error.detail, retry_after=_RETRY_AFTER) from error
+    except TROUBLES as error:
+        raise put_off(services, message, error) from error
 
 
 def _tell_or_wait(message: OutboundMessage, services: Services) -> str:
@@ -55,14 +43,17 @@ def _tell_or_wait(message: OutboundMessage, services: Services) -> str:
     try:
         issue = sentry.get_issue(message.issue_id)
         link = _link_of(services, organization, (issue.issue_id, message.issue_id), int(message.only[0]))
-    except (NotFound, Forbidden):
+    except SyncError as error:
+        if not is_final(services, organization, message, error):
+            raise
         return NOT_LINKED
     # The message is put before the work item is written to, so that no crash loses it.
     if link.seen.item.status is not IssueStatus.UNRESOLVED:
         return _wait(message, services)
     if not _reopened_by_us(services, organization, link):
         return NOT_REOPENED
-    return _tell(services, organization, link, _Regression(sentry, issue, message.regression or ""))
+    change = _Regression(sentry, issue, message.regression or "")
+    return _tell(services, organization, message, link, change)
 
 
 def _link_of(
@@ -76,11 +67,19 @@ def _link_of(
         return services.links.get(organization.scope, old, work_item_id).link
 
 
-def _tell(services: Services, organization: Organization, link: IssueLink, change: "_Regression") -> str:
+def _tell(
+    services: Services,
+    organization: Organization,
+    message: OutboundMessage,
+    link: IssueLink,
+    change: "_Regression",
+) -> str:
     name = regression_of(change.activity_id, link.work_item_id)
     try:
         result = carry_once(services, organization, link, name, change)
-    except (NotFound, Forbidden, Refused) as error:
+    except SyncError as error:
+        if not is_final(services, organization, message, error):
+            raise
         if isinstance(error, Forbidden):
             services.forbidden.note(organization.slug, error.service, error.about)
         return _recorded(services, organization, link, change.activity_id, reason_of(error), error.told)

@@ -40,6 +40,11 @@ class IssueHint(msgspec.Struct, frozen=True):
     comment: SaidInSentry | None = None
     action: RuleAction | None = None
 
+    @property
+    def is_told_once(self) -> bool:
+        """Whether nobody looks for it if its message is dropped: a comment, or what a rule asks for."""
+        return self.comment_id is not None or self.action is not None
+
 
 def verify_signature(body: bytes, signature: str | None, secrets: Sequence[str]) -> None:
     """Raise Unauthenticated unless ``signature`` is the HMAC-SHA256 of ``body`` under one of ``secrets``.

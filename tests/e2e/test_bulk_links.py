@@ -90,18 +90,30 @@ def test_a_pair_that_cannot_be_linked_stops_no_other(connected: Pair) -> None:
     assert linked(connected) == [first, third]
 
 
-@pytest.mark.parametrize(("status", "word"), [(401, "unauthorized"), (503, "unavailable")])
-def test_a_service_that_is_down_is_not_asked_for_each_pair(connected: Pair, status: int, word: str) -> None:
+@pytest.mark.parametrize(("status", "word", "asked"), [(401, "unauthorized", 1), (503, "unavailable", 2)])
+def test_a_service_that_is_down_is_not_asked_for_each_pair(
+    connected: Pair, status: int, word: str, asked: int
+) -> None:
+    """No answer about a pair may be about that pair alone, so the service is asked who it is."""
     first, *rest = some(connected, 4)
     post(connected, [first])
-    connected.ado.fail_next(http_status=status)
+    connected.ado.fail_next(asked, http_status=status)
     with connected.calls() as calls:
         answer = post(connected, [first, *rest])
     assert outcomes(answer) == ["already-linked", word, "not-yet", "not-yet"]
     assert answer.json()["remaining"] == 3
-    assert len(calls.ado) == 1
+    assert len(calls.ado) == asked
     # Sending the list again asks it again.
     assert outcomes(post(connected, [first, *rest])) == ["already-linked", "linked", "linked", "linked"]
+
+
+def test_a_pair_without_an_answer_stops_no_other_while_the_service_says_who_it_is(connected: Pair) -> None:
+    pairs = some(connected, 4)
+    for _, number in pairs[:2]:
+        connected.ado.fail_next(5, http_status=500, path=f"workitems/{number}$")
+    answer = post(connected, pairs)
+    assert outcomes(answer) == ["unavailable", "unavailable", "linked", "linked"]
+    assert answer.json()["remaining"] == 0
 
 
 def test_being_asked_to_wait_ends_a_request(connected: Pair) -> None:

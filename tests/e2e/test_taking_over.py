@@ -136,7 +136,7 @@ def test_a_rebuild_goes_on_where_it_was_stopped(connected: Pair, *, is_heard: bo
     linked = [linked_by(connected, "api") for _ in range(3)]
     wipe(connected)
     connected.configure(back_links=True)
-    connected.ado.fail_next(1, http_status=503, path=rf"/workitems/{linked[1][1]}")
+    connected.ado.fail_next(2, http_status=503, path=rf"/workitems/{linked[1][1]}|connectionData")
     first = connected.ask("POST", "rebuild").json()
     assert first["stopped"] == "unavailable"
     assert first["continuation"]
@@ -190,7 +190,7 @@ def test_taking_over_goes_on_where_it_was_stopped(
     built_in: tuple[Pair, list[tuple[str, int]]], *, is_heard: bool
 ) -> None:
     pair, linked = built_in
-    pair.ado.fail_next(1, http_status=503, path=rf"/workitems/{linked[1][1]}")
+    pair.ado.fail_next(2, http_status=503, path=rf"/workitems/{linked[1][1]}|connectionData")
     first = pair.ask("POST", "adopt").json()
     assert first["stopped"] == "unavailable"
     assert len(pair.links()) < 2

@@ -315,6 +315,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_copying.py",),
     ),
     _mutant(
+        "take a service for away that says who it is",
+        "flows/going_on.py",
+        "        return says_who_it_is(services, organization, error.service)\n",
+        "        return False\n",
+        tests=("tests/unit/flows/test_bulk.py", "tests/unit/flows/test_pages_of_pairs.py"),
+    ),
+    _mutant(
         "forget that it is a copy when a race is lost",
         "settling/settler.py",
         "                    unit.start_over(stored.link)\n",
@@ -338,7 +345,7 @@ MUTANTS = (
     _mutant(
         "let a comment's hour go by while nobody answers",
         "flows/commenting.py",
-        "        if message.since:\n            return [_wait_anew(services, message)]\n",
+        "        if message.since:\n            return [_wait_anew(services, message, error)]\n",
         "",
         tests=("tests/unit/flows/test_commenting.py", "tests/simulation/test_regressions.py"),
     ),
@@ -363,6 +370,41 @@ MUTANTS = (
         "        if not is_there and (was_carried or self._claim.since is not None):\n",
         "        if not is_there and was_carried:\n",
         theme="comments",
+    ),
+    _mutant(
+        "carry a comment to as many as there are in one turn",
+        "flows/putting_off.py",
+        "        if place and services.clock() >= deadline:\n",
+        "        if False:\n",
+        tests=("tests/unit/flows/test_putting_off.py",),
+    ),
+    _mutant(
+        "try for ever to carry a comment to one that can never take it",
+        "flows/putting_off.py",
+        "        and 0.0 < message.failing_since <= services.clock() - _GIVEN_UP_AFTER\n",
+        "        and False\n",
+        tests=("tests/unit/flows/test_putting_off.py",),
+    ),
+    _mutant(
+        "give a comment up after a day although the service is away",
+        "flows/putting_off.py",
+        "        and says_who_it_is(services, organization, error.service)\n",
+        "",
+        tests=("tests/unit/flows/test_putting_off.py",),
+    ),
+    _mutant(
+        "let a comment wait under the id that its issue had",
+        "flows/commenting.py",
+        "_wait_for_link(services, replace(message, issue_id=issue_id))",
+        "_wait_for_link(services, message)",
+        tests=("tests/unit/flows/test_putting_off.py",),
+    ),
+    _mutant(
+        "queue what is told once for a connection that may be over",
+        "sentry/hook.py",
+        "        return self.comment_id is not None or self.action is not None\n",
+        "        return False\n",
+        tests=("tests/unit/functions/test_ado_webhook.py",),
     ),
     _mutant(
         "carry what is ours back to Azure DevOps",
@@ -818,8 +860,8 @@ MUTANTS = (
     _mutant(
         "give a rule up while a service is away",
         "flows/creating_by_rule.py",
-        "    except (Unauthorized, Unavailable, OrganizationGone) as error:\n",
-        "    except OrganizationGone as error:\n",
+        "    except TROUBLES as error:\n",
+        "    except NotFound as error:\n",
         theme="rules",
     ),
     _mutant(

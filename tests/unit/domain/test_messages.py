@@ -41,6 +41,7 @@ OUTBOUND = OutboundMessage("acme", "100", "501")
         InboundMessage("acme", 31, 6, "restored"),
         InboundMessage("acme", 2**53 - 1, 2**53 - 1),
         InboundMessage("acme", 31, 3, again=True, only=("100", "101")),
+        InboundMessage("acme", 31, 3, "commented", failing_since=1_800_000_000.0),
     ],
 )
 def test_an_inbound_message_comes_back_as_it_was_sent(message: InboundMessage) -> None:
@@ -58,6 +59,7 @@ def test_nobody_a_person_and_a_stranger_stay_apart_on_the_queue(assignee: Assign
     [
         OUTBOUND,
         OutboundMessage("acme", "100"),
+        OutboundMessage("acme", "100", "501", failing_since=1_800_000_000.0),
         OutboundMessage("acme", "100", again=True, only=("31",)),
         OutboundMessage("acme", "100", "501", since=1_800_000_000.5),
     ],

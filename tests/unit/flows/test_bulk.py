@@ -8,7 +8,11 @@ import pytest
 from shared.ado.client import AdoClient
 from shared.domain.configuration import Configuration
 from shared.domain.errors import (
+    Conflict,
+    Forbidden,
+    MissingSetting,
     NotFound,
+    OrganizationGone,
     Refused,
     Rejected,
     SyncError,
@@ -119,14 +123,20 @@ def test_a_line_that_cannot_be_read_is_named(body: bytes, problem: str) -> None:
 
 
 class SlowAdo(MemoryAdo):
-    """Takes its time over each work item, and fails over some."""
+    """Takes its time over each work item, and fails over some; one that is ``away`` is that for all."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self.takes = 0.0
         self.troubles: dict[int, SyncError] = {}
         self.asked: list[int] = []
+        self.away: SyncError | None = None
         self._clock = clock
+
+    def instance_id(self) -> str:
+        if self.away is not None:
+            raise self.away
+        return super().instance_id()
 
     def get_work_item(self, work_item_id: int) -> WorkItem:
         self._clock.now += self.takes
@@ -195,6 +205,9 @@ def test_what_is_linked_already_is_reported_even_after_the_minute_is_over(
         (NotFound("gone", kind="work-item-not-found"), "work-item-not-found"),
         (Refused("ado", "no such number"), "refused"),
         (Undecidable("no category", kind="state-without-category"), "state-without-category"),
+        (Forbidden("ado", "403", about="work item 2"), "forbidden"),
+        (Conflict("the ends of the link keep changing"), "conflict"),
+        (Unavailable("ado", "the answer cannot be read"), "unavailable"),
     ],
 )
 def test_a_pair_that_fails_by_itself_stops_no_other(
@@ -204,18 +217,46 @@ def test_a_pair_that_fails_by_itself_stops_no_other(
     assert run(services) == ["linked", word, "linked", "linked", "linked"]
 
 
+@pytest.mark.parametrize("odd", [{1}, {5}, {1, 2}, {2, 3, 4}, {1, 2, 3, 4, 5}])
+@pytest.mark.parametrize("takes", [0.0, 29.0])
+def test_however_many_get_no_usable_answer_a_list_ends_while_the_service_says_who_it_is(
+    services: MemoryServices, ado: SlowAdo, odd: set[int], takes: float
+) -> None:
+    ado.takes = takes
+    ado.troubles = {each: Unavailable("ado", "the answer cannot be read") for each in odd}
+    left, results = PAIRS, dict[int, Linked]()
+    for _ in PAIRS:
+        found = list(link_all(services, organization(services), left))
+        results |= {each.pair.work_item_id: each for each in found if each.is_final}
+        left = [each.pair for each in found if not each.is_final]
+        if not left:
+            break
+    assert [results[number].outcome for number in range(1, 6)] == [
+        "unavailable" if number in odd else "linked" for number in range(1, 6)
+    ]
+    assert ado.asked == [1, 2, 3, 4, 5]
+
+
+def test_storage_that_fails_stops_a_list(services: MemoryServices, ado: SlowAdo) -> None:
+    ado.troubles[2] = Unavailable("storage", "503")
+    assert run(services) == ["linked", "unavailable", "not-yet", "not-yet", "not-yet"]
+
+
 @pytest.mark.parametrize(
     ("trouble", "word"),
     [
         (Unauthorized("ado", "401"), "unauthorized"),
         (Throttled("ado", "429", retry_after=5.0), "throttled"),
         (Unavailable("ado", "503"), "unavailable"),
+        (Throttled("ado", "no answer a moment ago", retry_after=5.0, silent=True), "throttled"),
+        (OrganizationGone("ado", "404"), "organization-gone"),
+        (MissingSetting("SENTRY_TOKEN", "we need it"), "missing-setting"),
     ],
 )
 def test_a_failure_common_to_all_is_met_once(
     services: MemoryServices, ado: SlowAdo, trouble: SyncError, word: str
 ) -> None:
-    ado.troubles = {pair.work_item_id: trouble for pair in PAIRS[1:]}
+    ado.troubles, ado.away = {pair.work_item_id: trouble for pair in PAIRS[1:]}, trouble
     assert run(services) == ["linked", word, "not-yet", "not-yet", "not-yet"]
     assert ado.asked == [1, 2]
     ado.troubles.clear()
@@ -234,6 +275,7 @@ def test_what_time_may_cure_is_not_final(
     services: MemoryServices, ado: SlowAdo, outcome: str, trouble: SyncError
 ) -> None:
     ado.troubles = {5: trouble, 4: NotFound("gone", kind="work-item-not-found")}
+    ado.away = trouble
     results = list(link_all(services, organization(services), PAIRS))
     assert [(each.outcome, each.is_final) for each in results] == [
         *[("linked", True)] * 3,

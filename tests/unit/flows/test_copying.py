@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import Busy, NotFound, Refused, Unauthorized
-from shared.domain.model import Claim, IssueStatus, Person, Side
+from shared.domain.errors import Busy, NotFound, Refused, Unauthorized, Unavailable
+from shared.domain.model import Claim, IssueStatus, Person, SentryIssue, Side
 from shared.domain.rules.apart import Sides, sides
 from shared.domain.rules.listing import Filter
 from shared.flows.copying import copy_all, copy_one
@@ -205,6 +205,35 @@ def test_a_service_that_refuses_us_stops_it_where_it_goes_on(many: Scene) -> Non
     again = copy_all(many.services, many.organization, APART, page.continuation, Side.ADO)
     assert {each.outcome for each in again.links} <= {"applied", "refused"}
     assert not again.remaining
+
+
+@pytest.mark.parametrize("odd", [{"201"}, {"205"}, {"202", "203"}, {"201", "202", "203", "204"}])
+def test_an_answer_that_nobody_can_read_stops_no_other(
+    many: Scene, odd: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = many.watched_sentry.get_issue
+
+    def get_issue(issue_id: str) -> SentryIssue:
+        if issue_id in odd:
+            raise Unavailable("sentry", "the answer cannot be read")
+        return real(issue_id)
+
+    monkeypatch.setattr(many.watched_sentry, "get_issue", get_issue)
+    page = copy_all(many.services, many.organization, APART, None, Side.ADO)
+    assert {each.issue_id: each.outcome for each in page.links} == {
+        str(number): "unavailable" if str(number) in odd else "applied" for number in range(201, 206)
+    }
+    assert not page.remaining
+
+
+def test_a_service_that_is_away_stops_it_where_it_goes_on(many: Scene) -> None:
+    away = Unavailable("sentry", "503")
+    many.calls.meet("get_issue", away)
+    many.calls.meet("organization_id", away)
+    page = copy_all(many.services, many.organization, Filter(), None, Side.ADO)
+    assert ([each.outcome for each in page.links], page.remaining) == (["unavailable"], True)
+    again = copy_all(many.services, many.organization, Filter(), page.continuation, Side.ADO)
+    assert [each.outcome for each in again.links] == ["agreed", *["applied"] * 5]
 
 
 def test_a_request_ends_after_a_minute_and_the_next_one_goes_on(many: Scene) -> None:

@@ -1,6 +1,8 @@
 """Whose a delivery is: what is believed, turned away and learned, and what a cache may have missed."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import azure.functions as func
@@ -8,19 +10,24 @@ import pytest
 from msgspec.structs import replace
 
 from functions import ado_webhook, health, inbound_sync, sentry_webhook
+from shared.domain.comments import InboundComments
 from shared.domain.errors import Unavailable
-from shared.domain.messages import decode_inbound
+from shared.domain.messages import decode_inbound, decode_outbound
 from shared.domain.model import IssueStatus
-from shared.flows.connecting import store
+from shared.flows.connecting import remove, store
 from shared.flows.linking import link
 from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, sign
 from shared.store.organizations import Organization
 from shared.store.tables import Replace
 from simulator.ado.catalog import default_catalog
+from simulator.sentry.model import AlertRule
+from tests.doubles import ado as ado_double
+from tests.doubles import sentry as sentry_double
 from tests.doubles.ado import BASE_URL, MemoryAdo
 from tests.doubles.services import ADO_SECRET, SENTRY_SECRET, MemoryServices
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Scene
 
+Webhook = Callable[[func.HttpRequest, MemoryServices], func.HttpResponse]
 THERE = "https://dev.azure.com/contoso/"
 ACCOUNT = {"id": "f0f0f0f0-0000-0000-0000-000000000000", "baseUrl": THERE}
 
@@ -137,7 +144,7 @@ def instance(scene: Scene) -> MemoryServices:
     """Return another instance of the app, which has read the organization a moment ago."""
     services = MemoryServices(scene.ado, scene.sentry, lambda: scene.now)
     services._named = scene.services._named
-    services.inbound = scene.services.inbound
+    services.inbound, services.outbound = scene.services.inbound, scene.services.outbound
     services.organizations.get(SLUG)
     return services
 
@@ -181,6 +188,140 @@ def test_a_renamed_organization_loses_nothing_to_what_is_remembered(scene: Scene
     assert receive(scene, delivery(scene, rev=2, account=account), other)["outcome"] == "queued"
     work(scene)
     assert scene.status is IssueStatus.RESOLVED
+
+
+# What is told once
+
+
+@dataclass
+class Told:
+    """The deliveries of a comment on either side, and of a rule that fired."""
+
+    scene: Scene
+
+    def by_sentry(self, happens: Callable[[], object]) -> tuple[Webhook, func.HttpRequest]:
+        events: list[sentry_double.Event] = []
+        self.scene.sentry.announce = events.append
+        happens()
+        body = self.scene.sentry.hook_body(events[-1])
+        assert body is not None
+        signed = {SIGNATURE_HEADER: sign(body, SENTRY_SECRET).decode(), RESOURCE_HEADER: events[-1].resource}
+        return sentry_webhook.handle, self._request(signed, body)
+
+    def by_ado(self, happens: Callable[[], object]) -> tuple[Webhook, func.HttpRequest]:
+        events: list[ado_double.Event] = []
+        self.scene.ado.announce = events.append
+        happens()
+        body = self.scene.ado.hook_body(events[-1])
+        return ado_webhook.handle, self._request({"Shared-Secret": ADO_SECRET}, body)
+
+    def comment_in_sentry(self) -> tuple[Webhook, func.HttpRequest]:
+        return self.by_sentry(lambda: self.scene.sentry.comment(ISSUE, "It is the cache."))
+
+    def rule(self) -> tuple[Webhook, func.HttpRequest]:
+        asked = {"project": "p", "work_item_type": "Bug"}
+        self.scene.sentry.rules = [AlertRule("New errors", asked)]
+        return self.by_sentry(lambda: self.scene.sentry.fire_rules(ISSUE))
+
+    def comment_in_ado(self) -> tuple[Webhook, func.HttpRequest]:
+        return self.by_ado(lambda: self.scene.ado.comment(ITEM, "It is the cache."))
+
+    @staticmethod
+    def _request(headers: dict[str, str], body: bytes) -> func.HttpRequest:
+        return func.HttpRequest("POST", "/", headers=headers, route_params={"organization": SLUG}, body=body)
+
+
+TOLD_ONCE = pytest.mark.parametrize("told", [Told.comment_in_sentry, Told.rule, Told.comment_in_ado])
+Telling = Callable[[Told], tuple[Webhook, func.HttpRequest]]
+
+
+@pytest.fixture
+def talking(scene: Scene) -> Scene:
+    scene.configure(sync_comments=True, sync_comments_reverse=InboundComments.ALL)
+    return scene
+
+
+def connect_anew(scene: Scene) -> Organization:
+    configuration = scene.organization.configuration
+    remove(scene.services, scene.organization)
+    return store(scene.services, SLUG, configuration, None)
+
+
+def epochs(services: MemoryServices) -> list[str]:
+    queues = (services.inbound, decode_inbound), (services.outbound, decode_outbound)
+    return [
+        decode(queue.receive_one(each).body).epoch for queue, decode in queues for each in queue.visible()
+    ]
+
+
+@TOLD_ONCE
+@pytest.mark.parametrize("since", [1.0, 20.0, 59.0])
+def test_what_is_told_once_is_for_the_connection_of_this_moment(
+    talking: Scene, told: Telling, since: float
+) -> None:
+    handle, request = told(Told(talking))
+    other = instance(talking)
+    begun = connect_anew(talking)
+    talking.now += since
+    assert handle(request, other).status_code == 202
+    assert epochs(other) == [begun.epoch]
+
+
+@TOLD_ONCE
+def test_what_is_told_once_of_an_organization_that_is_gone_goes_nowhere(
+    talking: Scene, told: Telling
+) -> None:
+    handle, request = told(Told(talking))
+    other = instance(talking)
+    remove(talking.services, talking.organization)
+    talking.now += 20.0
+    assert handle(request, other).status_code == 404
+    assert epochs(other) == []
+
+
+def test_a_comment_of_the_old_place_does_not_reach_the_new_one(talking: Scene) -> None:
+    handle, request = Told(talking).comment_in_ado()
+    other = instance(talking)
+    repoint(talking)
+    talking.now += 20.0
+    answer = handle(request, other)
+    assert (answer.status_code, json.loads(answer.get_body())["outcome"]) == (200, "ignored")
+    assert epochs(other) == []
+
+
+@TOLD_ONCE
+def test_while_storage_is_down_what_is_delivered_only_once_is_taken_as_remembered(
+    talking: Scene, told: Telling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, request = told(Told(talking))
+    other = instance(talking)
+    remembered = talking.organization
+
+    def down(*_: object) -> None:
+        raise Unavailable("storage", "down")
+
+    monkeypatch.setattr(other.organizations, "get", down)
+    talking.now += 20.0
+    is_from_ado = handle is ado_webhook.handle
+    assert handle(request, other).status_code == (503 if is_from_ado else 202)
+    assert epochs(other) == ([] if is_from_ado else [remembered.epoch])
+
+
+def test_what_the_reconciler_finds_anyway_costs_no_look(
+    talking: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(talking)
+    deliveries = [
+        told.by_sentry(lambda: talking.sentry.resolve(ISSUE)),
+        told.by_ado(lambda: talking.ado.edit(ITEM, **{STATE: "Closed"})),
+    ]
+    for handle, request in deliveries:  # What they teach is known from then on.
+        handle(request, talking.services)
+    other, looks = instance(talking), list[str]()
+    monkeypatch.setattr(other.organizations, "get", looks.append)
+    talking.now += 59.0
+    assert [handle(request, other).status_code for handle, request in deliveries] == [202, 202]
+    assert looks == []
 
 
 # A snapshot that may be somebody else's
