@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from shared.domain.addresses import ado_name
 from shared.domain.ids import LARGEST_NUMBER
 from shared.domain.model import IssuePage, SentryIssue
-from shared.flows.pages_of_pairs import FIRST, Linker, PageOfPairs, Pair
+from shared.flows.pages_of_pairs import FIRST, Linker, PageOfPairs, Pair, Place
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -43,14 +43,15 @@ def adopt(
     linker = Linker(services, organization, is_dry_run=is_dry_run)
     name = integration or ado_name(organization.configuration.ado_url or "")
     services.end_refusals(organization.slug)
-    place = continuation or FIRST
+    place = Place.parse(continuation or FIRST)
     while True:
-        page = services.sentry(organization).linked_issues(None if place == FIRST else place)
-        if not linker.link_all(_checked(services, organization, list(_pairs(page, name)))):
-            return PageOfPairs(tuple(linker.tried), place, linker.stopped)
+        page = services.sentry(organization).linked_issues(None if place.page == FIRST else place.page)
+        left = linker.link_all(_checked(services, organization, list(_pairs(page, name))), place)
+        if left is not None:
+            return PageOfPairs(tuple(linker.tried), str(left), linker.stopped)
         if page.after is None or linker.is_over:
             return PageOfPairs(tuple(linker.tried), page.after)
-        place = page.after
+        place = Place(page.after)
 
 
 def _pairs(page: IssuePage, name: str) -> Iterator[Pair]:

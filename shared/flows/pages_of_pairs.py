@@ -1,6 +1,7 @@
 """Linking the pairs of one page after another; a repeated request goes on where the last one ended."""
 
 from collections.abc import Iterable
+from typing import Self
 
 import msgspec
 
@@ -14,8 +15,8 @@ from shared.store.organizations import Organization
 
 TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 LINKED, ALREADY_LINKED, WOULD_LINK = "linked", "already-linked", "would-link"
-# The page that no service has named.
-FIRST = "first"
+# The page that no service has named, and what stands between a page and the last pair of it that was tried.
+FIRST, _BEHIND = "first", "~"
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -25,6 +26,10 @@ class Pair(msgspec.Struct, frozen=True):
     work_item_id: int
     reason: str = ""
     mark: Mark = Mark.NONE
+
+    @property
+    def name(self) -> str:
+        return f"{self.issue_id}-{self.work_item_id}"
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -44,6 +49,24 @@ class PageOfPairs(msgspec.Struct, frozen=True):
     links: tuple[Tried, ...]
     continuation: str | None
     stopped: str | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where to go on: the page, and the last pair of it that was tried, "" for none.
+
+    A page with more pairs than a minute is enough for is not begun anew, whatever came of the first ones.
+    """
+
+    page: str
+    last: str = ""
+
+    @classmethod
+    def parse(cls, continuation: str) -> Self:
+        page, _, last = continuation.partition(_BEHIND)
+        return cls(page, last)
+
+    def __str__(self) -> str:
+        return f"{self.page}{_BEHIND}{self.last}" if self.last else self.page
 
 
 class Linker:
@@ -69,21 +92,28 @@ class Linker:
     def is_over(self) -> bool:
         return self.stopped is not None or self._services.clock() > self.stop_at
 
-    def link_all(self, pairs: Iterable[Pair]) -> bool:
-        """Link the pairs of a page, and tell whether all of them were tried."""
+    def link_all(self, pairs: Iterable[Pair], place: Place) -> Place | None:
+        """Link the pairs of a page from a place on, and return where to go on, or None if all were tried.
+
+        A page that no longer holds the last pair that was tried is begun anew.
+        """
         wanted = list(dict.fromkeys(pairs))
+        all_names = [each.name for each in wanted]
+        wanted = wanted[all_names.index(place.last) + 1 if place.last in all_names else 0 :]
         names = {(each.issue_id, each.work_item_id) for each in wanted if not each.reason}
         linked = self._services.links.linked_among(self._organization.scope, names)
-        for place, pair in enumerate(wanted):
+        for index, pair in enumerate(wanted):
             # One at least is tried in each request, so that a slow service ends nothing.
-            if self.stopped or (place and self.is_over):
-                return False
+            if index and self.is_over:
+                return place
             outcome = pair.reason or self._outcome_of(pair, linked)
             if pair.mark is Mark.CREATED and outcome in {LINKED, ALREADY_LINKED}:
                 self._note_creation(pair)
-            if self.stopped is None:
-                self.tried.append(Tried(pair.issue_id, pair.work_item_id, outcome))
-        return self.stopped is None
+            if self.stopped is not None:
+                return place
+            self.tried.append(Tried(pair.issue_id, pair.work_item_id, outcome))
+            place = Place(place.page, pair.name)
+        return None
 
     def _outcome_of(self, pair: Pair, linked: set[tuple[str, int]]) -> str:
         if (pair.issue_id, pair.work_item_id) in linked:

@@ -11,7 +11,7 @@ from shared.ado.back_links import hyperlinks_of, items_with_hyperlinks
 from shared.domain.errors import Rejected
 from shared.domain.rules.back_links import Mark, mark_in
 from shared.flows.back_links import issue_in, work_item_in
-from shared.flows.pages_of_pairs import FIRST, Linker, PageOfPairs, Pair
+from shared.flows.pages_of_pairs import FIRST, Linker, PageOfPairs, Pair, Place
 from shared.sentry.names import is_id
 from shared.services import Services
 from shared.store.organizations import Organization
@@ -24,48 +24,54 @@ def rebuild(services: Services, organization: Organization, continuation: str | 
     """Link what shows links on its ends, for up to a minute; the next request goes on."""
     linker = Linker(services, organization, rebuilt=True)
     services.end_refusals(organization.slug)
-    phase, _, place = (continuation or f"{_ENTRIES}:{FIRST}").partition(":")
+    phase, _, rest = (continuation or f"{_ENTRIES}:{FIRST}").partition(":")
+    place = Place.parse(rest)
     if phase == _ENTRIES:
         left = _from_entries(services, organization, linker, place)
         if left is not None:
             return PageOfPairs(tuple(linker.tried), f"{_ENTRIES}:{left}", linker.stopped)
-        place = "0"
-    elif phase != _HYPERLINKS or not (place.isascii() and place.isdecimal() and len(place) <= 16):
+        place = Place("0")
+    elif phase != _HYPERLINKS or not (
+        place.page.isascii() and place.page.isdecimal() and len(place.page) <= 16
+    ):
         raise Rejected("continuation must be one that an answer named")
-    behind = _from_hyperlinks(services, organization, linker, int(place))
-    continuation = None if behind is None else f"{_HYPERLINKS}:{behind}"
+    left = _from_hyperlinks(services, organization, linker, place)
+    continuation = None if left is None else f"{_HYPERLINKS}:{left}"
     return PageOfPairs(tuple(linker.tried), continuation, linker.stopped)
 
 
-def _from_entries(services: Services, organization: Organization, linker: Linker, place: str) -> str | None:
-    """Link what Sentry shows, and return the page that is left, or None."""
+def _from_entries(
+    services: Services, organization: Organization, linker: Linker, place: Place
+) -> Place | None:
+    """Link what Sentry shows, and return where to go on, or None."""
     while True:
-        page = services.sentry(organization).linked_issues(None if place == FIRST else place)
+        page = services.sentry(organization).linked_issues(None if place.page == FIRST else place.page)
         entries = ((issue.issue_id, each) for issue in page.issues for each in issue.external_issues)
         named = ((issue_id, work_item_in(organization, entry.web_url)) for issue_id, entry in entries)
-        if not linker.link_all(Pair(issue_id, number) for issue_id, number in named if number is not None):
-            return place
-        if page.after is None:
-            return None
-        place = page.after
+        pairs = (Pair(issue_id, number) for issue_id, number in named if number is not None)
+        left = linker.link_all(pairs, place)
+        if left is not None or page.after is None:
+            return left
+        place = Place(page.after)
         if linker.is_over:
             return place
 
 
 def _from_hyperlinks(
-    services: Services, organization: Organization, linker: Linker, behind: int
-) -> int | None:
-    """Link what the hyperlinks with our mark lead to, and return the number behind which some are left."""
+    services: Services, organization: Organization, linker: Linker, place: Place
+) -> Place | None:
+    """Link what the hyperlinks with our mark lead to, and return behind which number to go on, or None."""
     ado = services.ado(organization)
     while True:
-        numbers, is_last = items_with_hyperlinks(ado, behind)
+        numbers, is_last = items_with_hyperlinks(ado, int(place.page))
         for at in range(0, len(numbers), _ITEMS_AT_ONCE):
             if linker.is_over:
-                return behind
+                return place
             some = numbers[at : at + _ITEMS_AT_ONCE]
-            if not linker.link_all(_marked(services, organization, some)):
-                return behind
-            behind = some[-1]
+            left = linker.link_all(_marked(services, organization, some), place)
+            if left is not None:
+                return left
+            place = Place(str(some[-1]))
         if is_last:
             return None
 
