@@ -211,6 +211,9 @@ class MemoryAdo:
     def projects(self) -> Iterator[Project]:
         return (Project(each.id, each.name) for each in self.catalog.projects.values())
 
+    def creatable_types(self, project_id: str) -> list[str]:
+        return [each.name for each in self._home(project_id).process.types if not each.disabled]
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
 
@@ -235,6 +238,8 @@ class MemoryAdo:
                 return msgspec.convert({"value": _fields_of(self._type(project, name))}, kind)
             case (project, "_apis", "wit", "workitems", name) if method == "POST" and name.startswith("$"):
                 return self._create(project, name.removeprefix("$"), json, kind)
+            case ("_apis", "wit", "fields"):
+                return msgspec.convert({"value": []}, kind)  # None that is read-only.
             case ("_apis", "wit", "wiql"):
                 return msgspec.convert({"workItems": self._queried(json["query"])}, kind)
             case ("_apis", "wit", "workitemsbatch") if "fields" in json:

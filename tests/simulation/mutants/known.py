@@ -842,6 +842,13 @@ MUTANTS = (
         theme="comments",
     ),
     _mutant(
+        "let a default replace what was typed",
+        "ado/creation.py",
+        'further.pop(body, "")',
+        'further.get(body, "")',
+        tests=("tests/unit/ado/test_creation.py",),
+    ),
+    _mutant(
         "tell no item of a regression",
         "settling/settler.py",
         "            self.partners.tell_of_regression(link, regression)\n",
