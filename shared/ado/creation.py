@@ -20,7 +20,7 @@ from shared.ado.text import html_of, tags_of, title_of
 from shared.domain.configuration import CreateDefaults
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.model import WorkItem
-from shared.domain.rules.back_links import PLAIN
+from shared.domain.rules.back_links import Mark
 from shared.domain.rules.creating import (
     PRIORITY,
     TypeField,
@@ -58,7 +58,7 @@ class NewWorkItem(msgspec.Struct, frozen=True):
     parent: int | None = None
     fields: Mapping[str, Value] = {}
     defaults: CreateDefaults = CreateDefaults()
-    link_comment: str = PLAIN
+    link_mark: Mark = Mark.PLAIN
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/create
@@ -83,7 +83,7 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
     patch: list[dict[str, Any]] = [
         {"op": "add", "path": f"/fields/{reference}", "value": value} for reference, value in values.items()
     ]
-    patch.append(_relation("Hyperlink", new.issue_url, new.link_comment))
+    patch.append(_relation("Hyperlink", new.issue_url, str(new.link_mark)))
     if new.parent is not None:
         url = ado.work_item_url(new.parent)
         patch.append(_relation("System.LinkTypes.Hierarchy-Reverse", url, "from Sentry"))

@@ -341,12 +341,19 @@ class MemoryAdo:
         return msgspec.convert({"id": number, "rev": 1, "fields": spelled}, kind)
 
     def _queried(self, query: str) -> list[dict[str, int]]:
-        """Find what is assigned to somebody, or what our own token created: the two queries of the sync."""
+        """Find what is assigned to somebody, has hyperlinks, or was created by our own token."""
         if "[System.AssignedTo] <> ''" in query:
             return [
                 {"id": number}
                 for number, entry in self._entries.items()
                 if entry.item.assignee is not None and not entry.is_deleted
+            ]
+        behind = re.search(r"\[System\.HyperLinkCount\] > 0 AND \[System\.Id\] > ([0-9]+)", query)
+        if behind is not None:
+            return [
+                {"id": number}
+                for number, entry in sorted(self._entries.items())
+                if number > int(behind[1]) and entry.relations and not entry.is_deleted
             ]
         moment = re.search(r"\[System\.CreatedBy\] = @me AND \[System\.CreatedDate\] >= '([^']+)'", query)
         if moment is None:

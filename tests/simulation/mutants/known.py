@@ -738,6 +738,13 @@ MUTANTS = (
         tests=("tests/unit/domain/test_back_links.py",),
     ),
     _mutant(
+        "leave the hyperlink of a created item without its mark",
+        "domain/rules/back_links.py",
+        "for place in origins[:1]",
+        "for place in origins[:0]",
+        tests=("tests/unit/flows/test_rebuilding.py",),
+    ),
+    _mutant(
         "forget what an ended link left",
         "flows/linking.py",
         "services.links.discard(organization.scope, issue_id, work_item_id, remnant)",
