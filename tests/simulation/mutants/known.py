@@ -898,6 +898,13 @@ MUTANTS = (
         tests=(f"{_STORES}::test_no_unlinking_leaves_half_a_link_that_is_stored_meanwhile[memory-1]",),
     ),
     _mutant(
+        "take half a link for a link",
+        "flows/linking.py",
+        "if services.links.mend(organization.scope, pair.link.issue_id, work_item_id):",
+        "if True:",
+        tests=("tests/unit/flows/test_rebuilding.py",),
+    ),
+    _mutant(
         "leave what was stored while it was unlinked",
         "flows/linking.py",
         "        remnant: Remnant | None = unread_remnant(services, issue_id, work_item_id)\n",

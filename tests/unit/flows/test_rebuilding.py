@@ -11,7 +11,8 @@ from shared.flows.back_links import look_at_all
 from shared.flows.creating import create_and_link
 from shared.flows.linking import link, unlink
 from shared.flows.rebuilding import rebuild
-from tests.unit.flows.test_back_links import ISSUE, World
+from shared.store.tables import Delete, Replace
+from tests.unit.flows.test_back_links import ISSUE, ITEM, World
 
 CREATED, PLAIN = str(Mark.CREATED), str(Mark.PLAIN)
 
@@ -21,6 +22,14 @@ def world() -> World:
     world = World()
     world.unlink()
     configure(world, sentry_organization="acme")
+    return world
+
+
+@pytest.fixture
+def linked(world: World) -> World:
+    """Return a world in which the link shows on both its ends."""
+    world.link()
+    assert world.look() == "shown"
     return world
 
 
@@ -85,3 +94,47 @@ def test_an_item_that_was_created_and_shows_no_link_stays_unlinked(world: World)
     assert comments(world, item) == [PLAIN]
     lose_everything(world)
     assert rebuilt(world) == []
+
+
+# What is left of links whose rows were damaged.
+
+
+def damage(world: World, *halves: str, text: str | None = None) -> None:
+    """Remove these rows of the link, or put a text there that says nothing."""
+    table, scope = world.services.links._table, world.organization.scope
+    for row in list(table.scan(scope, "", "~")):
+        if row.key.partition("!")[0] in halves:
+            table.apply(scope, Delete(row.key) if text is None else Replace(row.key, text, row.etag))
+
+
+@pytest.mark.parametrize("halves", [("item",), ("issue",), ("item", "issue")])
+def test_half_a_link_is_no_link(linked: World, halves: tuple[str, ...]) -> None:
+    damage(linked, *halves)
+    answer = rebuild(linked.services, linked.organization, None)
+    assert {each.outcome for each in answer.links} <= {"linked", "already-linked"}
+    scope = linked.organization.scope
+    assert [each.link.work_item_id for each in linked.services.links.for_issue(scope, ISSUE)] == [ITEM]
+    assert [each.link.issue_id for each in linked.services.links.for_work_item(scope, ITEM)] == [ISSUE]
+    again = rebuild(linked.services, linked.organization, None)
+    assert {each.outcome for each in again.links} == {"already-linked"}
+
+
+def test_what_is_left_of_a_link_is_kept(linked: World) -> None:
+    before = linked.services.links.get(linked.organization.scope, ISSUE, ITEM).link
+    linked.now += 60.0
+    damage(linked, "issue")
+    rebuild(linked.services, linked.organization, None)
+    assert linked.services.links.get(linked.organization.scope, ISSUE, ITEM).link == before
+
+
+@pytest.mark.parametrize("halves", [(), ("issue",)])
+def test_a_link_that_cannot_be_read_is_named_and_left_for_somebody_to_delete(
+    linked: World, halves: tuple[str, ...]
+) -> None:
+    damage(linked, *halves)
+    damage(linked, "item", text='{"of": "a newer version"}')
+    answer = rebuild(linked.services, linked.organization, None)
+    assert {each.outcome for each in answer.links} == {"unreadable-link"}
+    assert (answer.continuation, answer.stopped) == (None, None)
+    unlink(linked.services, linked.organization, ISSUE, ITEM)
+    assert rebuilt(linked) == [(ISSUE, ITEM)]
