@@ -65,9 +65,10 @@ def to_show(hyperlinks: Sequence[Hyperlink], issue_id: str, merged: Collection[s
         if each.issue_id == issue_id or (each.issue_id in merged and each.mark in {Mark.CREATED, Mark.PLAIN})
     ]
     is_marked = any(each.mark.shows_link for each in lead_there)
-    origins = () if is_marked else tuple(each.place for each in lead_there if each.mark is Mark.PLAIN)
+    origins = [] if is_marked else [each.place for each in lead_there if each.mark is Mark.PLAIN]
     old = tuple(each.place for each in hyperlinks if each.issue_id in merged and each.mark is Mark.LINKED)
-    return HyperlinkChange(not lead_there, old, tuple((place, Mark.CREATED) for place in origins[:1]))
+    mark = tuple((place, Mark.CREATED) for place in origins[:1])
+    return HyperlinkChange(add=not lead_there, remove=old, mark=mark)
 
 
 def to_take_away(hyperlinks: Sequence[Hyperlink], issue_ids: Collection[str]) -> HyperlinkChange:

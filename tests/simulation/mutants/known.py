@@ -733,8 +733,8 @@ MUTANTS = (
     _mutant(
         "show a link once more",
         "domain/rules/back_links.py",
-        "    return HyperlinkChange(add=not shows, remove=old)\n",
-        "    return HyperlinkChange(add=True, remove=old)\n",
+        "add=not lead_there,",
+        "add=True,",
         tests=("tests/unit/domain/test_back_links.py",),
     ),
     _mutant(
