@@ -1,17 +1,18 @@
 """What another document would do to the links there are, and to what comes, by the app's own rules."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from operate.desk import Desk
 from operate.errors import WrongUsage
-from shared.domain.configuration import Configuration, CreateDefaults
+from shared.domain.comments import InboundComments
+from shared.domain.configuration import Configuration, CreateDefaults, DoneWhen
 from shared.domain.decoding import convert
 from shared.domain.errors import Undecidable
-from shared.domain.model import IssueStatus, ResolveIn, State, WorkItemTypes
+from shared.domain.model import IssueStatus, ResolveIn, Side, State, WorkItemTypes
 from shared.domain.rules.done import states_for_status, status_of_state
 
 UNKNOWN, DEPENDS = "unknown", "depends-on-reason"
@@ -21,6 +22,42 @@ _RELEASES = {
     ResolveIn.NOW: "now",
     ResolveIn.NEXT_RELEASE: "in the next release",
     ResolveIn.CURRENT_RELEASE: "in the current release",
+}
+
+
+def _switch(changed: str, service: str) -> dict[object, str]:
+    return {
+        True: f"{changed} would be carried over to {service}.",
+        False: f"{changed} would not be carried over to {service}.",
+    }
+
+
+# What each value of a key means for what comes, where one sentence says it.
+_MEANS: Mapping[str, Mapping[object, str]] = {
+    "issue_sync": {
+        True: "What changes on either side would be carried over, as far as the other switches say.",
+        False: "Nothing that changes on either side would be carried over.",
+    },
+    "sync_status_forward": _switch("A status that changes in Sentry", "Azure DevOps"),
+    "sync_status_reverse": _switch("A state that changes in Azure DevOps", "Sentry"),
+    "sync_forward_assignment": _switch("An assignee who changes in Sentry", "Azure DevOps"),
+    "sync_reverse_assignment": _switch("An assignee who changes in Azure DevOps", "Sentry"),
+    "sync_comments": _switch("A comment in Sentry", "Azure DevOps"),
+    "sync_comments_reverse": {
+        InboundComments.OFF: "No comment in Azure DevOps would be carried over to Sentry.",
+        InboundComments.MARKED: (
+            "A comment in Azure DevOps would be carried over to Sentry if it begins with /sentry."
+        ),
+        InboundComments.ALL: "Every comment in Azure DevOps would be carried over to Sentry.",
+    },
+    "on_conflict": {
+        Side.ADO: "Where both sides change differently, Azure DevOps would win.",
+        Side.SENTRY: "Where both sides change differently, Sentry would win.",
+    },
+    "done_when": {
+        DoneWhen.ALL: "What has several links would become done when all its partners are.",
+        DoneWhen.ANY: "What has several links would become done when one of its partners is.",
+    },
 }
 
 
@@ -93,7 +130,7 @@ class LinkEffect(msgspec.Struct, frozen=True):
 class Effect(msgspec.Struct, frozen=True):
     """What a key would do that is not about one link, as a ``sentence``."""
 
-    about: Literal["resolve_in", "create", "back_links"]
+    about: str
     now: Any
     then: Any
     sentence: str
@@ -177,8 +214,13 @@ def _written(
 
 
 def other_effects(documents: Documents, links: int, projects: Projects) -> Iterator[Effect]:
-    """Yield what would become of what comes: issues that are resolved, new work items, new links."""
+    """Yield what would become of what comes: changes, comments, new work items, new links."""
     now, then = documents.both
+    for key, sentences in _MEANS.items():
+        was_so, would_be = getattr(now, key), getattr(then, key)
+        if was_so is not would_be:
+            yield Effect(key, msgspec.to_builtins(was_so), msgspec.to_builtins(would_be), sentences[would_be])
+    yield from _people(documents)
     if now.resolve_in is not then.resolve_in:
         was, would = _RELEASES[now.resolve_in], _RELEASES[then.resolve_in]
         sentence = f"The issue of a work item that becomes done would be resolved {would}, not {was}"
@@ -201,6 +243,17 @@ def _stay(links: int) -> str:
         if links == 1
         else f"The {links} links there are stay as they are."
     )
+
+
+def _people(documents: Documents) -> Iterator[Effect]:
+    now, then = (each.people for each in documents.both)
+    changes = [
+        f"{name} of Azure DevOps would be {then.get(name, name)} of Sentry, not {now.get(name, name)}"
+        for name in dict.fromkeys((*then, *now))
+        if then.get(name) != now.get(name)
+    ]
+    if changes:
+        yield Effect("people", now, then, f"{'; '.join(changes)}.")
 
 
 def _creations(documents: Documents, projects: Projects) -> Iterator[Effect]:

@@ -9,7 +9,7 @@ from shared.ado.answers import Listed, QueryAnswer, RelatedAnswer, Relation, Wor
 from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient
 from shared.domain.errors import Conflict, Refused
 from shared.domain.model import WorkItem
-from shared.domain.rules.back_links import PLAIN, HyperlinkChange, Mark
+from shared.domain.rules.back_links import HyperlinkChange, Mark
 
 HYPERLINK = "Hyperlink"
 _WITH_RELATIONS = {"$expand": "relations"}
@@ -51,8 +51,8 @@ def change_hyperlinks(ado: AdoClient, related: RelatedItem, change: HyperlinkCha
     """
     patch: list[dict[str, Any]] = [{"op": "test", "path": "/rev", "value": related.item.rev}]
     patch += [
-        {"op": "replace", "path": f"/relations/{place}/attributes/comment", "value": PLAIN}
-        for place in change.unmark
+        {"op": "replace", "path": f"/relations/{place}/attributes/comment", "value": str(mark)}
+        for place, mark in change.mark
     ]
     patch += [
         {"op": "remove", "path": f"/relations/{place}"} for place in sorted(change.remove, reverse=True)

@@ -20,15 +20,20 @@ from shared.ado.text import html_of, tags_of, title_of
 from shared.domain.configuration import CreateDefaults
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.model import WorkItem
-from shared.domain.rules.back_links import PLAIN
-from shared.domain.rules.creating import TypeField, Value, find_field, lacking, problem_with
+from shared.domain.rules.back_links import Mark
+from shared.domain.rules.creating import (
+    PRIORITY,
+    TypeField,
+    Value,
+    body_of,
+    find_field,
+    lacking,
+    problem_with,
+)
 from shared.domain.text import legible, one_line
 
 _CLOCKS_DIFFER_BY = 300.0  # seconds
 _MOST_FOUND = 19_999
-_REPRO_STEPS = "Microsoft.VSTS.TCM.ReproSteps"
-_PRIORITY = "Microsoft.VSTS.Common.Priority"
-_DESCRIPTION = "System.Description"
 # Sentry's levels, from fatal to harmless, on the four priorities of the system processes.
 _PRIORITIES = {"fatal": 1, "error": 2, "warning": 3, "info": 4, "debug": 4}
 
@@ -53,7 +58,7 @@ class NewWorkItem(msgspec.Struct, frozen=True):
     parent: int | None = None
     fields: Mapping[str, Value] = {}
     defaults: CreateDefaults = CreateDefaults()
-    link_comment: str = PLAIN
+    link_mark: Mark = Mark.PLAIN
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/create
@@ -78,7 +83,7 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
     patch: list[dict[str, Any]] = [
         {"op": "add", "path": f"/fields/{reference}", "value": value} for reference, value in values.items()
     ]
-    patch.append(_relation("Hyperlink", new.issue_url, new.link_comment))
+    patch.append(_relation("Hyperlink", new.issue_url, str(new.link_mark)))
     if new.parent is not None:
         url = ado.work_item_url(new.parent)
         patch.append(_relation("System.LinkTypes.Hierarchy-Reverse", url, "from Sentry"))
@@ -148,21 +153,19 @@ def type_fields(
 
 def _values(new: NewWorkItem, fields: Collection[TypeField]) -> dict[str, Any]:
     """Return the values to write by field reference, without the empty ones; the form's come first."""
-    known = {each.reference_name for each in fields}
-    # ADO quirk: a bug's form shows its repro steps and hides its description.
-    body = _REPRO_STEPS if _REPRO_STEPS in known and new.work_item_type == "Bug" else _DESCRIPTION
-    defaults = new.defaults
+    defaults, body = new.defaults, body_of(fields, new.work_item_type)
+    further = {**_by_reference(defaults.fields, fields, new), **_chosen(new, fields)}
     wanted: dict[str, Any] = {
         "System.Title": title_of(new.title),
-        body: _html(new),
+        body: _html(new, further.pop(body, "")),
         "System.AreaPath": one_line(new.area_path) or one_line(defaults.area_path),
         "System.IterationPath": one_line(new.iteration_path) or one_line(defaults.iteration_path),
         "System.Tags": tags_of(new.tags) or tags_of(defaults.tags),
     }
     values = {reference: value for reference, value in wanted.items() if value}
-    if _PRIORITY in known and new.level in _PRIORITIES:
-        values[_PRIORITY] = _PRIORITIES[new.level]
-    return {**values, **_by_reference(defaults.fields, fields, new), **_chosen(new, fields)}
+    if new.level in _PRIORITIES and any(each.reference_name == PRIORITY for each in fields):
+        values[PRIORITY] = _PRIORITIES[new.level]
+    return {**values, **further}
 
 
 def _by_reference(
@@ -189,9 +192,10 @@ def _chosen(new: NewWorkItem, fields: Collection[TypeField]) -> dict[str, Value]
     return values
 
 
-def _html(new: NewWorkItem) -> str:
+def _html(new: NewWorkItem, template: Value) -> str:
+    """Return the text: what was typed, what the document or the form says of this field, the link."""
     url = escape(new.issue_url)
-    return f'{html_of(new.description)}<p>Sentry issue: <a href="{url}">{url}</a></p>'
+    return f'{html_of(new.description)}{template}<p>Sentry issue: <a href="{url}">{url}</a></p>'
 
 
 def _relation(kind: str, url: str, comment: str) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from shared.domain.configuration import CreateDefaults
 from shared.domain.errors import InvalidConfiguration, NotFound, Rejected
 from shared.domain.ids import is_guid
 from shared.domain.messages import RuleAction
-from shared.domain.rules.creating import TypeField, creation_errors, find_field, lacking, problem_with
+from shared.domain.rules.creating import (
+    TypeField,
+    creation_errors,
+    filled_in,
+    find_field,
+    lacking,
+    problem_with,
+)
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -82,14 +89,15 @@ def choices_needed(
 def _given(
     organization: Organization, project_id: str, work_item_type: str, fields: Collection[TypeField]
 ) -> list[str]:
-    """Return the fields that the document gives a value which they still take."""
+    """Return the fields that get a value: from the app itself, or from the document if they still take it."""
     defaults = organization.configuration.creation(project_id, work_item_type).fields
     found = {name: find_field(fields, name) for name in defaults}
-    return [
+    accepted = (
         name
         for name, field in found.items()
         if field is not None and problem_with(field, defaults[name]) is None
-    ]
+    )
+    return [*accepted, *filled_in(fields, work_item_type)]
 
 
 def _fields_of(

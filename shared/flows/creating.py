@@ -20,7 +20,7 @@ from shared.domain.errors import (
 )
 from shared.domain.ids import is_guid
 from shared.domain.model import FormEntry, IssueLink, SentryIssue, Side
-from shared.domain.rules.back_links import PLAIN, Mark
+from shared.domain.rules.back_links import Mark
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
 from shared.flows.back_links import issue_in
@@ -71,8 +71,8 @@ def completed(
     if organization.configuration.create:
         project_id = new.project if is_guid(new.project) else ado.get_project(new.project).id
         defaults = organization.configuration.creation(project_id, new.work_item_type)
-    mark = Mark.CREATED if organization.configuration.back_links else PLAIN
-    return replace(new, level=issue.level, issue_url=url, link_comment=str(mark), defaults=defaults)
+    mark = Mark.CREATED if organization.configuration.back_links else Mark.PLAIN
+    return replace(new, level=issue.level, issue_url=url, link_mark=mark, defaults=defaults)
 
 
 def create_once(

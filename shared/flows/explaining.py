@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from shared.domain.comments import InboundComments
 from shared.domain.errors import NotFound, OrganizationGone, SyncError, Throttled
 from shared.domain.model import (
     ASSIGNEE_AMBIGUOUS,
@@ -362,6 +363,15 @@ def _switches(organization: Organization) -> Iterator[str]:
         (
             configuration.sync_reverse_assignment,
             "Assignees do not travel to Sentry (sync_reverse_assignment).",
+        ),
+        (configuration.sync_comments, "Comments do not travel to Azure DevOps (sync_comments)."),
+        (
+            configuration.sync_comments_reverse is not InboundComments.OFF,
+            "Comments do not travel to Sentry (sync_comments_reverse).",
+        ),
+        (
+            configuration.sync_comments_reverse is not InboundComments.MARKED,
+            "Only comments that begin with /sentry travel to Sentry (sync_comments_reverse).",
         ),
     )
     yield from (sentence for is_on, sentence in directions if not is_on)

@@ -98,7 +98,9 @@ def link(
             made = replace(pair.link, seen=seen, form=form, linked_at=services.clock(), back_links=shown)
             stored = services.links.add(made, list(_edited_ends(services, pair)), marks)
         except AlreadyLinked:
-            raise
+            if services.links.mend(organization.scope, pair.link.issue_id, work_item_id):
+                raise
+            continue  # What was there of a link told of none.
         except Conflict:
             if by_rule is not None:
                 services.idempotency.verify_held(organization.scope, by_rule.claims)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from shared.ado.back_links import hyperlinks_of, items_with_hyperlinks
 from shared.domain.errors import Rejected
-from shared.domain.rules.back_links import Mark, mark_in
+from shared.domain.rules.back_links import mark_in
 from shared.flows.back_links import issue_in, work_item_in
 from shared.flows.pages_of_pairs import FIRST, Linker, PageOfPairs, Pair, Place
 from shared.sentry.names import is_id
@@ -80,5 +80,5 @@ def _marked(services: Services, organization: Organization, work_item_ids: list[
     for work_item_id, relations in hyperlinks_of(services.ado(organization), work_item_ids):
         for each in relations:
             issue_id, mark = issue_in(organization, each.url or ""), mark_in(each.comment)
-            if issue_id is not None and is_id(issue_id) and mark is not Mark.NONE:
+            if issue_id is not None and is_id(issue_id) and mark.shows_link:
                 yield Pair(issue_id, work_item_id, mark=mark)

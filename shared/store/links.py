@@ -90,11 +90,7 @@ class LinkStore:
             row = self._table.get(partition, _item_key(work_item_id, issue_id))
         except NotFound as error:
             raise _not_linked(issue_id, work_item_id) from error
-        stored = _stored(partition, row)
-        if stored is None:
-            problem = "the stored link cannot be read by this version of the app; delete it and link again"
-            raise Undecidable(problem, kind="unreadable-link")
-        return stored
+        return _readable(partition, row)
 
     def end(self, organization: str, end: End) -> StoredEnd:
         """Return what we wrote to an end of links, as one row for all of them."""
@@ -110,12 +106,14 @@ class LinkStore:
         return sum(1 for _ in self._table.scan(escaped(organization), f"{_ISSUE}!", f"{_ISSUE}!{_END}"))
 
     def linked_among(self, organization: str, pairs: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Return which of these pairs of issue and work item are linked, by one look over their range."""
+        """Return which of these pairs of issue and work item are linked, by both of their rows."""
         keys = {_issue_key(*pair): pair for pair in pairs}
         if not keys:
             return set()
         rows = self._table.scan(escaped(organization), min(keys), f"{max(keys)}{_END}")
-        return {keys[row.key] for row in rows if row.key in keys}
+        indexed = {keys[row.key] for row in rows if row.key in keys}
+        stored = self.of_work_items(organization, {work_item_id for _, work_item_id in indexed})
+        return indexed & {(each.link.issue_id, each.link.work_item_id) for each in stored}
 
     def by_short_id(
         self, organization: str, pairs: Collection[tuple[str, int]]
@@ -211,8 +209,7 @@ class LinkStore:
         try:
             etag, *_ = self._table.apply(escaped(link.scope), *_insert(link), *map(_put, ends), *marks)
         except (Conflict, NotFound) as error:
-            pair = (link.issue_id, link.work_item_id)
-            if (ends or marks) and not self.linked_among(link.scope, [pair]):
+            if (ends or marks) and not any(self._halves(link.scope, link.issue_id, link.work_item_id)):
                 raise Conflict("what the link depends on changed at this moment") from error
             raise AlreadyLinked(
                 f"issue {link.issue_id} and work item {link.work_item_id} are linked already"
@@ -246,34 +243,60 @@ class LinkStore:
 
         What it may leave on its ends is noted at once. Raises Conflict if others change it again and again.
         """
-        partition = escaped(organization)
-        keys = (_item_key(work_item_id, issue_id), _issue_key(issue_id, work_item_id))
-        deletions = self._deletions(partition, *keys)
+        deletions = self._deletions(organization, issue_id, work_item_id)
         if not deletions:
             raise _not_linked(issue_id, work_item_id)
         for _ in range(_ATTEMPTS):
             changes: list[Operation] = [*deletions, *_left(remnant)]
             try:
                 if changes:
-                    self._table.apply(partition, *changes)
+                    self._table.apply(escaped(organization), *changes)
             except (NotFound, Conflict):  # Somebody else removes or stores it at this moment.
-                deletions = self._deletions(partition, *keys)
+                deletions = self._deletions(organization, issue_id, work_item_id)
             else:
                 return
         raise Conflict(f"lost {_ATTEMPTS} races in a row")
 
-    def _deletions(self, partition: str, item_key: str, issue_key: str) -> list[Delete]:
-        """Return how to delete the rows of a link that are there: half a link only as it was read.
+    def _deletions(self, organization: str, issue_id: str, work_item_id: int) -> list[Delete]:
+        """Return how to delete the rows of a link that are there: half a link only as it was read."""
+        item, index = self._halves(organization, issue_id, work_item_id)
+        if item is not None and index is not None:
+            return [Delete(item.key), Delete(index.key)]
+        return [Delete(row.key, row.etag) for row in (item, index) if row is not None]
+
+    def mend(self, organization: str, issue_id: str, work_item_id: int) -> bool:
+        """Make half a link whole, or remove what says nothing; tell whether the two are linked.
+
+        Raises Undecidable if the row that holds the link cannot be read: it stays until somebody deletes it.
+        """
+        partition = escaped(organization)
+        item, index = self._halves(organization, issue_id, work_item_id)
+        if item is None:
+            if index is not None:
+                with suppress(NotFound, Conflict):  # Somebody else removes or stores it at this moment.
+                    self._table.apply(partition, Delete(index.key, index.etag))
+            return False
+        _readable(partition, item)
+        if index is None:
+            missing = Insert(_issue_key(issue_id, work_item_id), "")
+            try:
+                self._table.apply(partition, Replace(item.key, item.text, item.etag), missing)
+            except (NotFound, Conflict):
+                return False
+        return True
+
+    def _halves(self, organization: str, issue_id: str, work_item_id: int) -> tuple[Row | None, Row | None]:
+        """Return the row that holds a link, and the one of the index.
 
         No read shows two rows at one moment. A link that is stored between the two would look like a half.
         """
+        partition, item_key = escaped(organization), _item_key(work_item_id, issue_id)
+        issue_key = _issue_key(issue_id, work_item_id)
         for _ in range(_ATTEMPTS):
             before, item, index = (self._find(partition, key) for key in (issue_key, item_key, issue_key))
             if before == index:
                 break
-        if item is not None and index is not None:
-            return [Delete(item.key), Delete(index.key)]
-        return [Delete(row.key, row.etag) for row in (item, index) if row is not None]
+        return item, index
 
     def _find(self, partition: str, key: str) -> Row | None:
         try:
@@ -406,6 +429,14 @@ def _stored(partition: str, row: Row) -> StoredLink | None:
     if link is None or (partition, row.key) != _place(link):
         return None
     return StoredLink(link, row.etag)
+
+
+def _readable(partition: str, row: Row) -> StoredLink:
+    stored = _stored(partition, row)
+    if stored is None:
+        problem = "the stored link cannot be read by this version of the app; delete it and link again"
+        raise Undecidable(problem, kind="unreadable-link")
+    return stored
 
 
 def _place(link: IssueLink) -> tuple[str, str]:

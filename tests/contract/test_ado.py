@@ -460,7 +460,7 @@ def test_a_hyperlink_is_added_once_and_removed_by_its_place(bench: Bench, *, mak
     ]
     assert added.item.rev == (2 if makes_revision else 1)
     assert (added.item.state, added.item.assignee) == (before.item.state, before.item.assignee)
-    unmarked = change_hyperlinks(client_of(bench), added, HyperlinkChange(unmark=(0,)), "")
+    unmarked = change_hyperlinks(client_of(bench), added, HyperlinkChange(mark=((0, Mark.PLAIN),)), "")
     assert [each.comment for each in unmarked.relations] == ["Sentry issue"]
     assert change_hyperlinks(client_of(bench), unmarked, HyperlinkChange(remove=(0,)), "").relations == ()
 
@@ -494,7 +494,7 @@ def test_a_change_of_hyperlinks_is_an_update_without_news(bench: Bench) -> None:
 
 
 def new_item(project: str = "Fabrikam-Fiber", kind: str = "Bug", title: str = "It broke") -> NewWorkItem:
-    return NewWorkItem(project, kind, title, "", issue_url=PAGE, link_comment=str(Mark.CREATED))
+    return NewWorkItem(project, kind, title, "", issue_url=PAGE, link_mark=Mark.CREATED)
 
 
 def create(bench: Bench, new: NewWorkItem) -> WorkItem:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from shared.domain.errors import Busy, NotFound, Undecidable
-from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.domain.errors import AlreadyLinked, Busy, NotFound, Undecidable
+from shared.domain.model import ActivityEntry, End, Ends, IssueLink, IssueSide, IssueStatus, ItemSide, Side
 from shared.settings import StorageAccount
 from shared.store.activity import KEPT_FOR, ActivityStore
 from shared.store.idempotency import ClaimedRecord, IdempotencyStore, creation_of
@@ -99,7 +99,10 @@ def test_a_damaged_link_hides_no_other_and_can_be_removed_by_its_key(
     assert str(raised.value) == (
         "the stored link cannot be read by this version of the app; delete it and link again"
     )
-    assert links.linked_among("acme", [("100", 31)]) == {("100", 31)}
+    assert links.linked_among("acme", [("100", 31)]) == set()
+    with pytest.raises(Undecidable) as raised:
+        links.mend("acme", "100", 31)
+    assert raised.value.kind == "unreadable-link"
     links.discard("acme", "100", 31)
     assert links.linked_among("acme", [("100", 31)]) == set()
     with pytest.raises(NotFound):
@@ -107,6 +110,47 @@ def test_a_damaged_link_hides_no_other_and_can_be_removed_by_its_key(
     with pytest.raises(NotFound):
         links.discard("acme", "100", 31)
     links.add(link("100", 31))
+
+
+INDEX = f"issue!100!{number(31)}"
+
+
+def test_a_link_without_its_index_is_completed(table: Table, links: LinkStore) -> None:
+    table.apply("acme", Delete(INDEX))
+    assert links.linked_among("acme", [("100", 31), ("100", 30)]) == {("100", 30)}
+    with pytest.raises(AlreadyLinked):
+        links.add(link("100", 31), [links.end("acme", End(Side.ADO, "31"))])
+    assert links.mend("acme", "100", 31)
+    assert links.linked_among("acme", [("100", 31)]) == {("100", 31)}
+    assert [each.link.work_item_id for each in links.for_issue("acme", "100")] == [30, 31, 32]
+
+
+def test_an_index_without_its_link_is_removed(table: Table, links: LinkStore) -> None:
+    table.apply("acme", Delete(KEY))
+    assert links.linked_among("acme", [("100", 31), ("100", 30)]) == {("100", 30)}
+    with pytest.raises(AlreadyLinked):
+        links.add(link("100", 31), [links.end("acme", End(Side.ADO, "31"))])
+    assert not links.mend("acme", "100", 31)
+    assert INDEX not in [row.key for row in table.scan("acme", "", "~")]
+    links.add(link("100", 31))
+
+
+@damages
+def test_an_unreadable_link_without_its_index_stays_until_somebody_deletes_it(
+    table: Table, links: LinkStore, damage: str
+) -> None:
+    table.apply("acme", Delete(INDEX), Replace(KEY, damage, None))
+    before = list(table.scan("acme", "", "~"))
+    with pytest.raises(Undecidable):
+        links.mend("acme", "100", 31)
+    assert list(table.scan("acme", "", "~")) == before
+
+
+def test_nothing_is_mended_of_a_link_that_is_whole_or_not_there(table: Table, links: LinkStore) -> None:
+    before = list(table.scan("acme", "", "~"))
+    assert links.mend("acme", "100", 31)
+    assert not links.mend("acme", "101", 31)
+    assert list(table.scan("acme", "", "~")) == before
 
 
 @pytest.mark.parametrize("other", [link("100", 32), link("98", 31), link("100", 31, organization="contoso")])

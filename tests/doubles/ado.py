@@ -213,6 +213,9 @@ class MemoryAdo:
     def projects(self) -> Iterator[Project]:
         return (Project(each.id, each.name) for each in self.catalog.projects.values())
 
+    def creatable_types(self, project_id: str) -> list[str]:
+        return [each.name for each in self._home(project_id).process.types if not each.disabled]
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
 
@@ -237,6 +240,8 @@ class MemoryAdo:
                 return msgspec.convert({"value": _fields_of(self._type(project, name))}, kind)
             case (project, "_apis", "wit", "workitems", name) if method == "POST" and name.startswith("$"):
                 return self._create(project, name.removeprefix("$"), json, kind)
+            case ("_apis", "wit", "fields"):
+                return msgspec.convert({"value": []}, kind)  # None that is read-only.
             case ("_apis", "wit", "wiql"):
                 return msgspec.convert({"workItems": self._queried(json["query"])}, kind)
             case ("_apis", "wit", "workitemsbatch") if "fields" in json:
@@ -338,12 +343,19 @@ class MemoryAdo:
         return msgspec.convert({"id": number, "rev": 1, "fields": spelled}, kind)
 
     def _queried(self, query: str) -> list[dict[str, int]]:
-        """Find what is assigned to somebody, or what our own token created: the two queries of the sync."""
+        """Find what is assigned to somebody, has hyperlinks, or was created by our own token."""
         if "[System.AssignedTo] <> ''" in query:
             return [
                 {"id": number}
                 for number, entry in self._entries.items()
                 if entry.item.assignee is not None and not entry.is_deleted
+            ]
+        behind = re.search(r"\[System\.HyperLinkCount\] > 0 AND \[System\.Id\] > ([0-9]+)", query)
+        if behind is not None:
+            return [
+                {"id": number}
+                for number, entry in sorted(self._entries.items())
+                if number > int(behind[1]) and entry.relations and not entry.is_deleted
             ]
         moment = re.search(r"\[System\.CreatedBy\] = @me AND \[System\.CreatedDate\] >= '([^']+)'", query)
         if moment is None:

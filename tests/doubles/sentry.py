@@ -17,6 +17,7 @@ from shared.domain.model import (
     ExternalIssue,
     FoundIssues,
     Integration,
+    IssuePage,
     IssueStatus,
     Person,
     ResolveIn,
@@ -158,6 +159,10 @@ class MemorySentry:
     def _linked(self, issue: SentryIssue) -> SentryIssue:
         external = self._external.get(issue.issue_id)
         return issue if external is None else replace(issue, external_issues=(external,))
+
+    def linked_issues(self, after: str | None) -> IssuePage:
+        """Return all issues with an entry on their pages, as one page."""
+        return IssuePage(tuple(self.get_issue_with_entries(each) for each in self._external), None)
 
     def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
         return self._linked(self.get_issue(issue_id))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.rules.back_links import PLAIN, Mark
+from shared.domain.rules.back_links import Mark
 from simulator.ado.faults import dropped
 from simulator.ado.patch import Relation
 from simulator.sentry.gate import ALL_SCOPES
@@ -83,7 +83,7 @@ def test_unlinking_takes_both_away(connected: Pair, way: str) -> None:
     issue_id, item = linked_by(connected, way)
     unlink(connected, issue_id, item)
     # Where a work item comes from is told as long as it exists.
-    assert shown_on_item(connected, item) == ([(issue_id, PLAIN)] if way == "create" else [])
+    assert shown_on_item(connected, item) == ([(issue_id, str(Mark.PLAIN))] if way == "create" else [])
     assert shown_on_page(connected, issue_id) == []
 
 
@@ -92,7 +92,7 @@ def test_nothing_is_shown_where_the_document_says_so(pair: Pair, way: str) -> No
     pair.connect(back_links=False)
     pair.ado.seed()
     issue_id, item = linked_by(pair, way)
-    assert shown_on_item(pair, item) == ([(issue_id, PLAIN)] if way == "create" else [])
+    assert shown_on_item(pair, item) == ([(issue_id, str(Mark.PLAIN))] if way == "create" else [])
     assert shown_on_page(pair, issue_id) == ([item] if way in {"form", "create"} else [])
     unlink(pair, issue_id, item)
     assert len(hyperlinks(pair, item)) == (way == "create")

@@ -165,7 +165,7 @@ def test_a_mapping_that_leaves_a_type_without_an_open_state_is_an_error(
     [(path, problem), *_] = errors(pair, status_mapping={project: changes}).items()
     assert path.startswith(f"status_mapping.{project}")
     assert path.endswith(".done_states")
-    assert problem.endswith(f"without a state that counts as {lacking}")
+    assert problem.endswith(f"without a state to set that counts as {lacking}")
 
 
 def test_a_mapping_that_leaves_a_type_without_a_done_state_is_an_error(pair: Pair) -> None:

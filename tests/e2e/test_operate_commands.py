@@ -419,7 +419,10 @@ def test_what_if_names_the_links_that_would_read_differently(both: tuple[Pair, O
     [found] = said.json
     assert (found["work_item_id"], found["now"], found["then"]) == (item, "resolved", "unresolved")
     assert config(pair)["done_categories"] == ["Resolved", "Completed"]
-    assert operator.run("settings", "what-if", "issue_sync=false").code == 0
+    assert operator.run("settings", "what-if", "issue_sync=true").code == 0
+    said = operator.run("settings", "what-if", "issue_sync=false")
+    assert said.code == 1
+    assert "Nothing that changes on either side would be carried over." in said.all
 
 
 def test_what_if_knows_why_work_items_are_done_and_writes_nothing(both: tuple[Pair, Operator]) -> None:

@@ -149,6 +149,14 @@ class WatchedAdo:
         with self._one("projects"):
             return self.real.projects()
 
+    def get_project(self, name_or_id: str) -> Project:
+        with self._one("get_project"):
+            return self.real.get_project(name_or_id)
+
+    def creatable_types(self, project_id: str) -> list[str]:
+        with self._one("creatable_types"):
+            return self.real.creatable_types(project_id)
+
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
         with self._one("get_work_item_types"):
             return self.real.get_work_item_types(project_id)

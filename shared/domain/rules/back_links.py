@@ -13,15 +13,19 @@ from shared.domain.model import IssueLink
 
 
 class Mark(StrEnum):
-    """What the comment of a hyperlink says: who put it there. NONE is a person, or an older version."""
+    """What the comment of a hyperlink says: who put it there. NONE is a person.
+
+    That of a work item which was made for an issue is PLAIN as long as it shows no link.
+    """
 
     NONE = ""
     LINKED = "Sentry issue (linked by Azure DevOps Sync)"
     CREATED = "Sentry issue (created by Azure DevOps Sync)"
+    PLAIN = "Sentry issue"
 
-
-# The comment on a work item that was made from an issue, and shows no link.
-PLAIN = "Sentry issue"
+    @property
+    def shows_link(self) -> bool:
+        return self in {Mark.LINKED, Mark.CREATED}
 
 
 def mark_in(comment: str) -> Mark:
@@ -37,11 +41,11 @@ class Hyperlink(msgspec.Struct, frozen=True):
 
 
 class HyperlinkChange(msgspec.Struct, frozen=True):
-    """What to change: the places to ``remove``, those to leave unmarked, and whether one is to be added."""
+    """What to change: the places to ``remove``, those that get another mark, whether one is to be added."""
 
     add: bool = False
     remove: tuple[int, ...] = ()
-    unmark: tuple[int, ...] = ()
+    mark: tuple[tuple[int, Mark], ...] = ()
 
     @property
     def is_none(self) -> bool:
@@ -51,15 +55,20 @@ class HyperlinkChange(msgspec.Struct, frozen=True):
 def to_show(hyperlinks: Sequence[Hyperlink], issue_id: str, merged: Collection[str]) -> HyperlinkChange:
     """Return what is to change so that a work item shows the link to an issue, once.
 
-    One that leads there already is enough, whoever put it there. Ours that lead to what the issue was called
-    before it was merged go, except that of a work item that was made for it: that one leads on.
+    One that leads there already is enough, whoever put it there. If none of ours is marked, that of a work
+    item which was made for the issue gets its mark. Ours that lead to what the issue was called before it was
+    merged go, except that of a work item that was made for it: that one leads on.
     """
-    shows = any(
-        each.issue_id == issue_id or (each.issue_id in merged and each.mark is Mark.CREATED)
+    lead_there = [
+        each
         for each in hyperlinks
-    )
+        if each.issue_id == issue_id or (each.issue_id in merged and each.mark in {Mark.CREATED, Mark.PLAIN})
+    ]
+    is_marked = any(each.mark.shows_link for each in lead_there)
+    origins = [] if is_marked else [each.place for each in lead_there if each.mark is Mark.PLAIN]
     old = tuple(each.place for each in hyperlinks if each.issue_id in merged and each.mark is Mark.LINKED)
-    return HyperlinkChange(add=not shows, remove=old)
+    mark = tuple((place, Mark.CREATED) for place in origins[:1])
+    return HyperlinkChange(add=not lead_there, remove=old, mark=mark)
 
 
 def to_take_away(hyperlinks: Sequence[Hyperlink], issue_ids: Collection[str]) -> HyperlinkChange:
@@ -71,7 +80,7 @@ def to_take_away(hyperlinks: Sequence[Hyperlink], issue_ids: Collection[str]) ->
     ours = [each for each in hyperlinks if each.issue_id in issue_ids]
     return HyperlinkChange(
         remove=tuple(each.place for each in ours if each.mark is Mark.LINKED),
-        unmark=tuple(each.place for each in ours if each.mark is Mark.CREATED),
+        mark=tuple((each.place, Mark.PLAIN) for each in ours if each.mark is Mark.CREATED),
     )
 
 

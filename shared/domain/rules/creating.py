@@ -9,6 +9,8 @@ from shared.domain.configuration import CreateDefaults
 Value = str | int | float | bool
 
 _TITLE = "System.Title"
+PRIORITY = "Microsoft.VSTS.Common.Priority"
+_DESCRIPTION, _REPRO_STEPS = "System.Description", "Microsoft.VSTS.TCM.ReproSteps"
 # What is said in another way, by the key of the document or of the form that says it.
 _SAID_ELSEWHERE = {
     "system.areapath": "area_path",
@@ -51,9 +53,21 @@ def find_field(fields: Collection[TypeField], name: str) -> TypeField | None:
     return next(by_reference, None) or next(by_name, None)
 
 
+def body_of(fields: Collection[TypeField], work_item_type: str) -> str:
+    """Return the field that holds the text of a new work item, and the link to its issue."""
+    # ADO quirk: a bug's form shows its repro steps and hides its description.
+    shows_steps = work_item_type == "Bug" and any(each.reference_name == _REPRO_STEPS for each in fields)
+    return _REPRO_STEPS if shows_steps else _DESCRIPTION
+
+
+def filled_in(fields: Collection[TypeField], work_item_type: str) -> tuple[str, ...]:
+    """Return the fields that get a value without a default: title and text, and priority from the level."""
+    return (_TITLE, body_of(fields, work_item_type), PRIORITY)
+
+
 def lacking(fields: Collection[TypeField], given: Collection[str]) -> list[TypeField]:
-    """Return the fields that a new work item still needs, beside its title."""
-    known = {each.casefold() for each in given} | {_TITLE.casefold()}
+    """Return the fields that a new work item still needs."""
+    known = {each.casefold() for each in given}
     return [each for each in fields if each.is_needed and each.reference_name.casefold() not in known]
 
 
@@ -93,7 +107,7 @@ def creation_errors(
             errors[where] = f"is no field of {work_item_type}, by its reference name"
         elif (problem := problem_with(field, value)) is not None:
             errors[where] = problem
-    for field in lacking(fields, defaults.fields):
+    for field in lacking(fields, (*defaults.fields, *filled_in(fields, work_item_type))):
         where = f"{path}.fields.{field.reference_name}"
         errors.setdefault(where, f"{field.name} is required and has no default: give a value")
     for key, known in places.items():

@@ -218,7 +218,7 @@ def mapping_errors(configuration: Configuration, project_id: str, types: WorkIte
         lacking = None if misread else _lacking(configuration, project_id, name, types)
         if lacking is not None:
             place = f"{path}.types.{name}" if own is not None and own.done_states else path
-            problem = f"leaves {name} without a state that counts as {lacking}"
+            problem = f"leaves {name} without a state to set that counts as {lacking}"
             errors.setdefault(f"{_culprit(configuration, project_id, name, types, place)}", problem)
     return errors | _twice_named(path, mapping)
 
@@ -258,7 +258,7 @@ _OPEN = frozenset({Category.PROPOSED, Category.IN_PROGRESS})
 def _lacking(
     configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
 ) -> str | None:
-    """Return what no state of a type counts as, although by its categories some would: done, or open.
+    """Return what a type cannot be set to, although by its categories it could: done, or open.
 
     Such a work item could never be resolved, or never be reopened.
     """
@@ -268,22 +268,28 @@ def _lacking(
     }
     if usual != {True, False}:
         return None  # So it is by the type's own process.
-    read = {_reads_as(configuration, project_id, work_item_type, each.name, types) for each in states}
-    if IssueStatus.RESOLVED not in read:
+    if not _can_become(configuration, project_id, work_item_type, IssueStatus.RESOLVED, types):
         return "done"
-    if _keeps_open(configuration, project_id, work_item_type, types):
+    if _can_become(configuration, project_id, work_item_type, IssueStatus.UNRESOLVED, types):
         return None
     return None if _is_meant_for_others(configuration, project_id, work_item_type, types) else "open"
 
 
-def _keeps_open(
-    configuration: Configuration, project_id: str, work_item_type: str, types: WorkItemTypes
+def _can_become(
+    configuration: Configuration,
+    project_id: str,
+    work_item_type: str,
+    status: IssueStatus,
+    types: WorkItemTypes,
 ) -> bool:
-    return any(
-        _reads_as(configuration, project_id, work_item_type, each.name, types) is IssueStatus.UNRESOLVED
-        for each in types[work_item_type]
-        if each.category is not Category.REMOVED
-    )
+    """Tell whether a type has a state to write for a status, and one that can be left again."""
+    try:
+        candidates = states_for_status(configuration, project_id, work_item_type, status, None, types)
+    except Undecidable:
+        return False
+    categories = {_category_of(work_item_type, each, types) for each in candidates}
+    # A removed item that counts as open is not written to.
+    return status is not IssueStatus.UNRESOLVED or categories != {Category.REMOVED}
 
 
 def _is_meant_for_others(
@@ -298,7 +304,8 @@ def _is_meant_for_others(
         return False
     names = [each.name for each in types[work_item_type] if each.category in _OPEN]
     return len(names) == 1 and any(
-        names[0] in {each.name for each in states} and _keeps_open(configuration, project_id, other, types)
+        names[0] in {each.name for each in states}
+        and _can_become(configuration, project_id, other, IssueStatus.UNRESOLVED, types)
         for other, states in types.items()
         if other != work_item_type
     )

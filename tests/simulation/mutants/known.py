@@ -782,9 +782,16 @@ MUTANTS = (
     _mutant(
         "show a link once more",
         "domain/rules/back_links.py",
-        "    return HyperlinkChange(add=not shows, remove=old)\n",
-        "    return HyperlinkChange(add=True, remove=old)\n",
+        "add=not lead_there,",
+        "add=True,",
         tests=("tests/unit/domain/test_back_links.py",),
+    ),
+    _mutant(
+        "leave the hyperlink of a created item without its mark",
+        "domain/rules/back_links.py",
+        "for place in origins[:1]",
+        "for place in origins[:0]",
+        tests=("tests/unit/flows/test_rebuilding.py",),
     ),
     _mutant(
         "forget what an ended link left",
@@ -891,6 +898,13 @@ MUTANTS = (
         theme="comments",
     ),
     _mutant(
+        "let a default replace what was typed",
+        "ado/creation.py",
+        'further.pop(body, "")',
+        'further.get(body, "")',
+        tests=("tests/unit/ado/test_creation.py",),
+    ),
+    _mutant(
         "tell no item of a regression",
         "settling/settler.py",
         "            self.partners.tell_of_regression(link, regression)\n",
@@ -931,6 +945,13 @@ MUTANTS = (
         "            if before == index:\n",
         "            if True:\n",
         tests=(f"{_STORES}::test_no_unlinking_leaves_half_a_link_that_is_stored_meanwhile[memory-1]",),
+    ),
+    _mutant(
+        "take half a link for a link",
+        "flows/linking.py",
+        "if services.links.mend(organization.scope, pair.link.issue_id, work_item_id):",
+        "if True:",
+        tests=("tests/unit/flows/test_rebuilding.py",),
     ),
     _mutant(
         "leave what was stored while it was unlinked",

@@ -13,6 +13,7 @@ from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
 from shared.domain.addresses import AddressPolicy
+from shared.domain.configuration import CreateDefaults
 from shared.domain.errors import NotFound, Rejected
 from shared.http import BackOff, new_session
 
@@ -57,10 +58,14 @@ def ado() -> Iterator[AdoClient]:
 
 
 def patch(
-    vendor: responses.RequestsMock, ado: AdoClient, fields: tuple[dict[str, Any], ...] = BUG, **changes: Any
+    vendor: responses.RequestsMock,
+    ado: AdoClient,
+    fields: tuple[dict[str, Any], ...] = BUG,
+    new: NewWorkItem = NEW,
+    **changes: Any,
 ) -> dict[str, Any]:
     """Return what would be written: the fields by their reference names, and the relations."""
-    new = replace(NEW, **changes)
+    new = replace(new, **changes)
     kind = new.work_item_type.replace(" ", "%20")
     path = f"{BASE}{PROJECT}/_apis/wit/workitemtypes/{kind}/fields"
     vendor.get(path, json={"value": list(fields)})
@@ -122,6 +127,43 @@ def test_the_text_stands_where_the_types_form_shows_it(
     written = patch(vendor, ado, fields, work_item_type=kind)
     assert "It fails." in written[body]
     assert len({REPRO_STEPS, DESCRIPTION} & set(written)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "body", "text"),
+    [
+        ({REPRO_STEPS: "<b>Steps:</b>"}, "Bug", REPRO_STEPS, "<p>It fails.</p><b>Steps:</b>"),
+        ({REPRO_STEPS.lower(): "Steps:"}, "Bug", REPRO_STEPS, "<p>It fails.</p>Steps:"),
+        ({DESCRIPTION: "<i>Why?</i>"}, "Task", DESCRIPTION, "<p>It fails.</p><i>Why?</i>"),
+        # It is not the field that the type's form shows.
+        ({DESCRIPTION: "<i>Why?</i>"}, "Bug", REPRO_STEPS, "<p>It fails.</p>"),
+        ({PRIORITY: 3}, "Bug", REPRO_STEPS, "<p>It fails.</p>"),
+    ],
+)
+def test_a_default_of_the_text_stands_below_what_was_typed_and_above_the_link(
+    vendor: responses.RequestsMock,
+    ado: AdoClient,
+    changes: dict[str, Any],
+    kind: str,
+    body: str,
+    text: str,
+) -> None:
+    written = patch(vendor, ado, work_item_type=kind, defaults=CreateDefaults(fields=changes))
+    url = ISSUE.replace("&", "&amp;")
+    assert written[body] == f'{text}<p>Sentry issue: <a href="{url}">{url}</a></p>'
+    others = {name: value for name, value in changes.items() if name.casefold() != body.casefold()}
+    assert {name: written[name] for name in others} == others
+
+
+def test_what_the_form_says_of_the_texts_field_replaces_its_default_alone(
+    vendor: responses.RequestsMock, ado: AdoClient
+) -> None:
+    defaults = CreateDefaults(fields={REPRO_STEPS: "template", PRIORITY: 3})
+    new = replace(NEW, fields={"reprosteps": "chosen"}, defaults=defaults)
+    written = patch(vendor, ado, new=new)
+    assert written[REPRO_STEPS].startswith("<p>It fails.</p>chosen<p>Sentry issue: ")
+    assert "template" not in written[REPRO_STEPS]
+    assert written[PRIORITY] == 3
 
 
 @pytest.mark.parametrize(

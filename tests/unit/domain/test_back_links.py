@@ -18,12 +18,16 @@ from shared.domain.rules.back_links import (
     to_take_away,
 )
 
-OURS, CREATED, THEIRS = Mark.LINKED, Mark.CREATED, Mark.NONE
+OURS, CREATED, PLAIN, THEIRS = Mark.LINKED, Mark.CREATED, Mark.PLAIN, Mark.NONE
 ADD, NOTHING = HyperlinkChange(add=True), HyperlinkChange()
 
 
 def hyperlinks(*found: tuple[str | None, Mark]) -> list[Hyperlink]:
     return [Hyperlink(place, issue_id, mark) for place, (issue_id, mark) in enumerate(found)]
+
+
+def marked(place: int) -> HyperlinkChange:
+    return HyperlinkChange(mark=((place, CREATED),))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,16 @@ def hyperlinks(*found: tuple[str | None, Mark]) -> list[Hyperlink]:
         ([("99", THEIRS)], ("99",), ADD),
         ([("99", CREATED)], ("99",), NOTHING),  # it leads on
         ([("98", OURS), ("99", OURS)], ("98", "99"), HyperlinkChange(add=True, remove=(0, 1))),
+        # Ours without a mark gets one, so that a rebuild finds it; a person's does not.
+        ([("100", PLAIN)], (), marked(0)),
+        ([("100", THEIRS), ("101", PLAIN), ("100", PLAIN)], (), marked(2)),
+        ([("100", PLAIN), ("100", PLAIN)], (), marked(0)),
+        ([("100", PLAIN), ("100", OURS)], (), NOTHING),
+        ([("100", CREATED), ("100", PLAIN)], (), NOTHING),
+        ([("101", PLAIN)], (), ADD),
+        ([("99", PLAIN)], (), ADD),
+        ([("99", PLAIN)], ("99",), marked(0)),
+        ([("99", OURS), ("100", PLAIN)], ("99",), HyperlinkChange(remove=(0,), mark=((1, CREATED),))),
     ],
 )
 def test_a_link_is_shown_once(
@@ -55,7 +69,8 @@ def test_a_link_is_shown_once(
         ([], NOTHING),
         ([("100", OURS)], HyperlinkChange(remove=(0,))),
         ([("100", THEIRS)], NOTHING),
-        ([("100", CREATED)], HyperlinkChange(unmark=(0,))),
+        ([("100", CREATED)], HyperlinkChange(mark=((0, PLAIN),))),
+        ([("100", PLAIN)], NOTHING),
         ([("101", OURS)], NOTHING),
         ([(None, OURS)], NOTHING),
         ([("101", OURS), ("100", OURS), ("99", OURS)], HyperlinkChange(remove=(1, 2))),
@@ -67,10 +82,13 @@ def test_only_what_is_ours_is_taken_away(
     assert to_take_away(hyperlinks(*found), {"100", "99"}) == change
 
 
-@pytest.mark.parametrize("mark", [Mark.LINKED, Mark.CREATED])
-def test_a_mark_is_told_by_the_whole_comment(mark: Mark) -> None:
+@pytest.mark.parametrize(
+    ("mark", "shows_link"), [(OURS, True), (CREATED, True), (PLAIN, False), (THEIRS, False)]
+)
+def test_a_mark_is_told_by_the_whole_comment(mark: Mark, shows_link: bool) -> None:
     assert mark_in(f" {mark} ") is mark
-    assert mark_in(f"{mark}!") is mark_in("") is mark_in("Sentry issue") is Mark.NONE
+    assert mark_in(f"{mark}!") is mark_in("") is THEIRS
+    assert mark.shows_link is shows_link
 
 
 def link(item: int, at: float = 0.0, *, form: float | None = None, shown: bool = True) -> IssueLink:

@@ -3,10 +3,21 @@
 import pytest
 
 from shared.domain.configuration import CreateDefaults
-from shared.domain.rules.creating import TypeField, creation_errors, find_field, lacking, problem_with
+from shared.domain.rules.creating import (
+    TypeField,
+    body_of,
+    creation_errors,
+    filled_in,
+    find_field,
+    lacking,
+    problem_with,
+)
 
 TITLE = TypeField("System.Title", "Title", required=True)
 STATE = TypeField("System.State", "State", required=True)
+STEPS = TypeField("Microsoft.VSTS.TCM.ReproSteps", "Repro Steps", required=True)
+TEXT = TypeField("System.Description", "Description", required=True)
+LEVEL = TypeField("Microsoft.VSTS.Common.Priority", "Priority", required=True, allowed=("1", "2"))
 PRIORITY = TypeField("Common.Priority", "Priority", required=True, has_default=True, allowed=("1", "2"))
 IMPACT = TypeField("Custom.Impact", "Customer Impact", required=True, allowed=("Low", "High"))
 NOTE = TypeField("Custom.Note", "Note")
@@ -34,13 +45,33 @@ def test_a_field_is_found_by_either_name(name: str, field: TypeField | None) -> 
 @pytest.mark.parametrize(
     ("given", "needed"),
     [
-        ([], [IMPACT]),
-        (["custom.impact"], []),
-        (["Custom.Note"], [IMPACT]),
+        ([], [TITLE, IMPACT]),
+        (["system.title"], [IMPACT]),
+        (["custom.impact", "System.Title"], []),
+        (["Custom.Note", "System.Title"], [IMPACT]),
     ],
 )
 def test_what_has_no_default_is_needed(given: list[str], needed: list[TypeField]) -> None:
     assert lacking(FIELDS, given) == needed
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "body"),
+    [
+        ((TITLE, TEXT, STEPS), "Bug", STEPS),
+        ((TITLE, TEXT, STEPS), "Task", TEXT),
+        ((TITLE, TEXT), "Bug", TEXT),
+    ],
+)
+def test_what_the_app_fills_in_is_not_lacking(
+    fields: tuple[TypeField, ...], kind: str, body: TypeField
+) -> None:
+    assert body_of(fields, kind) == body.reference_name
+    every = (*fields, LEVEL, IMPACT)
+    left = [each for each in (STEPS, IMPACT) if each in every and each != body]
+    assert lacking(every, filled_in(every, kind)) == left
+    errors = creation_errors("create.p", kind, CreateDefaults(), every, {})
+    assert list(errors) == [f"create.p.fields.{each.reference_name}" for each in left]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What kind of done: an item that archives its issue, the state of archived issues, and their round trip."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 from shared.domain.configuration import Configuration, ProjectMapping, StatusMapping
 from shared.domain.model import (
     STATUS,
+    Category,
     Ends,
     IssueLink,
     IssueSide,
@@ -303,7 +305,7 @@ TYPED = {"Task": StatusMapping("Closed", "Active", on_archive="Closed")}
         # The one state that means done, or open, is taken away.
         (
             ProjectMapping(types={"Task": StatusMapping(on_archive="Closed")}),
-            {"types.Task.on_archive": "leaves Task without a state that counts as done"},
+            {"types.Task.on_archive": "leaves Task without a state to set that counts as done"},
         ),
     ],
 )
@@ -328,6 +330,64 @@ def test_every_state_that_is_accepted_goes_there_and_back(name: str) -> None:
             assert status_of_state(configuration, PROJECT, STORY, first, types) is status
 
 
+@pytest.mark.parametrize(
+    "name", ["P To Do, I Doing, C Done", "P New, I Active, R Resolved, C Closed, X Removed"]
+)
+@pytest.mark.parametrize("categories", [("Completed",), ("Resolved",), ("Resolved", "Completed")])
+def test_every_mapping_that_is_accepted_has_a_state_to_set_for_each_status(
+    name: str, categories: tuple[str, ...]
+) -> None:
+    types = {STORY: states(name)}
+    names = [each.name for each in types[STORY]]
+    done = [some for size in range(3) for some in itertools.combinations(names, size)]
+    for on_archive, done_states in itertools.product((None, *names), done):
+        mapping = {PROJECT: ProjectMapping(on_archive=on_archive, done_states=done_states)}
+        done_categories = tuple(Category(each) for each in categories)
+        configuration = configured(status_mapping=mapping, done_categories=done_categories)
+        if mapping_errors(configuration, PROJECT, types):
+            continue
+        for status in (RESOLVED, UNRESOLVED):
+            assert states_for_status(configuration, PROJECT, STORY, status, None, types)
+
+
+@pytest.mark.parametrize(
+    ("categories", "mapping", "error"),
+    [
+        # *Doing* counts as done, but nothing says that it is to be set.
+        (None, ProjectMapping(on_archive="Done", done_states=("Doing",)), ("on_archive", "done")),
+        (None, ProjectMapping("Doing", on_archive="Done", done_states=("Doing",)), None),
+        (
+            None,
+            ProjectMapping(types={"Issue": StatusMapping(on_archive="Done", done_states=("Doing",))}),
+            ("types.Issue.on_archive", "done"),
+        ),
+        (
+            None,
+            ProjectMapping(
+                on_archive="Done", types={"Issue": StatusMapping("Doing", done_states=("Doing",))}
+            ),
+            None,
+        ),
+        # *Done* counts as open, and likewise.
+        ((Category.RESOLVED,), ProjectMapping(done_states=("To Do", "Doing")), ("done_states", "done")),
+        (
+            (Category.RESOLVED,),
+            ProjectMapping("Doing", done_states=("To Do", "Doing")),
+            ("done_states", "open"),
+        ),
+        ((Category.RESOLVED,), ProjectMapping("Doing", "Done", ("To Do", "Doing")), None),
+    ],
+)
+def test_a_state_that_counts_as_wanted_is_one_that_can_be_set(
+    categories: tuple[Category, ...] | None, mapping: ProjectMapping, error: tuple[str, str] | None
+) -> None:
+    changes: dict[str, Any] = {"done_categories": categories} if categories else {}
+    configuration = configured(status_mapping={PROJECT: mapping}, **changes)
+    errors = mapping_errors(configuration, PROJECT, {"Issue": states("P To Do, I Doing, C Done")})
+    problem = "leaves Issue without a state to set that counts as"
+    assert errors == ({f"{PATH}.{error[0]}": f"{problem} {error[1]}"} if error else {})
+
+
 def test_an_intent_of_a_status_is_the_only_one() -> None:
     decision = decided((UNRESOLVED, ACTIVE), (UNRESOLVED, DUPLICATE), ARCHIVING)
     assert [each.field for each in decision.intents] == [STATUS]
@@ -350,5 +410,5 @@ def test_an_only_open_state_is_called_done_for_other_types_alone(
     types = {"Bug": states("P New, I Active, C Closed"), "Issue": states(issue)}
     mapping = ProjectMapping(done_states=(done,))
     errors = mapping_errors(configured(status_mapping={PROJECT: mapping}), PROJECT, types)
-    expected = {f"{PATH}.done_states": f"leaves Issue without a state that counts as {lacks}"}
+    expected = {f"{PATH}.done_states": f"leaves Issue without a state to set that counts as {lacks}"}
     assert errors == (expected if lacks else {})

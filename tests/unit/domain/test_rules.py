@@ -743,18 +743,24 @@ def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
         # A type that has open and done states by their categories keeps one of each.
         (
             {"Bug": StatusMapping(done_states=("New", "Active"))},
-            {"types.Bug.done_states": "leaves Bug without a state that counts as open"},
+            {"types.Bug.done_states": "leaves Bug without a state to set that counts as open"},
         ),
         ({"Bug": StatusMapping(done_states=("Active",))}, {}),
         # *Issue* has no other open state, but *Bug* has: that is for whom it was meant.
         (mapped(done_states=("Active",)), {}),
         (
             {"Issue": StatusMapping(done_states=("Active",))},
-            {"types.Issue.done_states": "leaves Issue without a state that counts as open"},
+            {"types.Issue.done_states": "leaves Issue without a state to set that counts as open"},
         ),
+        # A removed item counts as open, and is not written to: it would stay so.
+        (
+            {"Task": StatusMapping(on_unresolve="Removed", done_states=("New", "Active"))},
+            {"types.Task.done_states": "leaves Task without a state to set that counts as open"},
+        ),
+        ({"Task": StatusMapping(on_unresolve="Removed", done_states=("New",))}, {}),
         (
             {"Task": StatusMapping(done_states=("New", "Active", "Removed"))},
-            {"types.Task.done_states": "leaves Task without a state that counts as open"},
+            {"types.Task.done_states": "leaves Task without a state to set that counts as open"},
         ),
     ],
 )

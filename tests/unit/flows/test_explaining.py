@@ -1,7 +1,10 @@
 """Why something happened, or why nothing did: what is told of links that are and were, by which name."""
 
+from typing import Any
+
 import pytest
 
+from shared.domain.comments import InboundComments
 from shared.domain.errors import (
     NotFound,
     OrganizationGone,
@@ -53,6 +56,29 @@ def test_what_was_put_off_for_one_link_is_not_told_of_its_neighbor(scene: Scene)
     assert "put off" in told(scene, ISSUE)
     assert "put off" in told(scene, ISSUE, ITEM)
     assert "put off" not in told(scene, ISSUE, 32)
+
+
+TO_ADO = "Comments do not travel to Azure DevOps (sync_comments)."
+TO_SENTRY = "Comments do not travel to Sentry (sync_comments_reverse)."
+MARKED_ONLY = "Only comments that begin with /sentry travel to Sentry (sync_comments_reverse)."
+
+
+@pytest.mark.parametrize(
+    ("document", "sentences"),
+    [
+        ({}, [TO_ADO, TO_SENTRY]),
+        ({"sync_comments": True}, [TO_SENTRY]),
+        ({"sync_comments_reverse": InboundComments.ALL}, [TO_ADO]),
+        ({"sync_comments": True, "sync_comments_reverse": InboundComments.MARKED}, [MARKED_ONLY]),
+        ({"sync_comments": True, "sync_comments_reverse": InboundComments.ALL}, []),
+        ({"issue_sync": False}, []),  # nothing travels, as another sentence says
+    ],
+)
+def test_what_comments_do_not_travel_is_told(
+    scene: Scene, document: dict[str, Any], sentences: list[str]
+) -> None:
+    scene.configure(**document)
+    assert [each for each in explained(scene, ISSUE).sentences if "omments" in each] == sentences
 
 
 def test_nothing_is_promised_while_the_sync_is_off(scene: Scene) -> None:

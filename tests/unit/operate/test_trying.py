@@ -1,5 +1,6 @@
 """What another document would do, as tables: to a link, to what is resolved, to a new item or link."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -7,12 +8,14 @@ import pytest
 from operate.errors import WrongUsage
 from operate.trying import (
     Documents,
+    Effect,
     LinkedItem,
     Projects,
     effects_on_links,
     needs_reasons,
     other_effects,
 )
+from shared.domain.configuration import Configuration
 
 PROJECT = "5650f68f-fd3f-564d-822e-b895cdbc5229"
 STATES = [
@@ -180,6 +183,91 @@ def test_what_becomes_of_what_comes(
     assert effect.about == about
     assert words in effect.sentence
     assert effect.now != effect.then
+
+
+def carried(what: str, where: str) -> tuple[str, str]:
+    return f"{what} would be carried over to {where}.", f"{what} would not be carried over to {where}."
+
+
+# By each key: two values, and what is said of each.
+MEANINGS: dict[str, tuple[tuple[Any, str], ...]] = {
+    key: tuple(zip(values, sentences, strict=True))
+    for key, values, sentences in (
+        (
+            "issue_sync",
+            (True, False),
+            (
+                "What changes on either side would be carried over, as far as the other switches say.",
+                "Nothing that changes on either side would be carried over.",
+            ),
+        ),
+        ("sync_status_forward", (True, False), carried("A status that changes in Sentry", "Azure DevOps")),
+        ("sync_status_reverse", (True, False), carried("A state that changes in Azure DevOps", "Sentry")),
+        (
+            "sync_forward_assignment",
+            (True, False),
+            carried("An assignee who changes in Sentry", "Azure DevOps"),
+        ),
+        (
+            "sync_reverse_assignment",
+            (True, False),
+            carried("An assignee who changes in Azure DevOps", "Sentry"),
+        ),
+        ("sync_comments", (True, False), carried("A comment in Sentry", "Azure DevOps")),
+        (
+            "sync_comments_reverse",
+            ("off", "marked", "all"),
+            (
+                "No comment in Azure DevOps would be carried over to Sentry.",
+                "A comment in Azure DevOps would be carried over to Sentry if it begins with /sentry.",
+                "Every comment in Azure DevOps would be carried over to Sentry.",
+            ),
+        ),
+        (
+            "on_conflict",
+            ("ado", "sentry"),
+            (
+                "Where both sides change differently, Azure DevOps would win.",
+                "Where both sides change differently, Sentry would win.",
+            ),
+        ),
+        (
+            "done_when",
+            ("all", "any"),
+            (
+                "What has several links would become done when all its partners are.",
+                "What has several links would become done when one of its partners is.",
+            ),
+        ),
+    )
+}
+
+
+@pytest.mark.parametrize("key", MEANINGS)
+def test_what_a_switch_would_do_is_said(key: str) -> None:
+    for (now, _), (then, sentence) in itertools.product(MEANINGS[key], repeat=2):
+        effects = list(other_effects(Documents.read({key: now}, {key: then}), 2, PROJECTS))
+        assert effects == ([] if now == then else [Effect(key, now, then, sentence)])
+
+
+def test_whom_a_name_would_stand_for_is_said() -> None:
+    now, then = {"a@x": "a@y", "b@x": "b@y", "c@x": "c@y"}, {"a@x": "a@z", "c@x": "c@y", "d@x": "d@y"}
+    [effect] = other_effects(Documents.read({"people": now}, {"people": then}), 2, PROJECTS)
+    assert effect == Effect(
+        "people",
+        now,
+        then,
+        "a@x of Azure DevOps would be a@z of Sentry, not a@y; "
+        "d@x of Azure DevOps would be d@y of Sentry, not d@x; "
+        "b@x of Azure DevOps would be b@x of Sentry, not b@y.",
+    )
+
+
+def test_every_key_of_the_document_is_said_or_shows_in_the_links() -> None:
+    said = {*MEANINGS, "people", "resolve_in", "create", "back_links"}
+    of_links = {"done_categories", "status_mapping", "archive_reasons"}
+    where = {"ado_url", "ado_account_id", "ado_search_url", "sentry_url", "sentry_organization"}
+    assert said | of_links | where == set(Configuration.__struct_fields__)
 
 
 def test_a_document_of_the_wrong_shape_is_wrong_usage() -> None:
