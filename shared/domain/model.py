@@ -522,7 +522,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     issue_title: str = ""
     linked_at: Moment = 0.0
     back_links: BackLinks | None = None
-    synced_at: float = 0.0
+    synced_at: Moment = 0.0
 
     def moved_to(self, issue_id: str) -> "IssueLink":
         """Return the link with the issue into which its own was merged, which shows entries of its own."""

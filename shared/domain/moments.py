@@ -8,3 +8,4 @@ from msgspec import Meta
 # https://docs.python.org/3/library/datetime.html#datetime.MAXYEAR
 LAST_MOMENT = 253_370_764_799.0  # the end of 9998
 Moment = Annotated[float, Meta(ge=0.0, le=LAST_MOMENT)]
+WholeMoment = Annotated[int, Meta(ge=0, le=int(LAST_MOMENT))]

@@ -13,7 +13,7 @@ from shared.domain.connection import NOBODY, Connection, Identity, ado_place, sc
 from shared.domain.decoding import decode
 from shared.domain.errors import Conflict, Malformed, NotFound, StalePrecondition, SyncError, Unreadable
 from shared.domain.ids import is_slug
-from shared.store.tables import Delete, Insert, Replace, Row, Table, readable, remove_rows
+from shared.store.tables import Delete, Insert, Replace, Row, Table, moment_in, remove_rows
 
 UNKNOWN_ORGANIZATION = "unknown-organization"
 _PARTITION = "organizations"
@@ -256,7 +256,7 @@ class OrganizationStore:
     def _refusing(self) -> dict[str, set[str]]:
         now, found = self._clock(), dict[str, set[str]]()
         for row in self._table.scan(_REFUSALS, "", "~"):
-            at, (slug, _, service) = readable(row, float), row.key.rpartition("!")
+            at, (slug, _, service) = moment_in(row), row.key.rpartition("!")
             if at is not None and service in _REFUSED_BY and abs(now - at) < _REFUSAL_REPORTED_FOR:
                 found.setdefault(service, set()).add(slug)
         return found

@@ -258,8 +258,9 @@ def test_an_end_is_known_until_it_is_forgotten(table: Table, clock: Clock) -> No
     for scope in ("4711", "acme~e1"):
         scopes.announce_end(scope)
     assert scopes.ended() == [EndedScope("4711", clock.now), EndedScope("acme~e1", clock.now)]
-    table.apply("over", Replace("acme~e0", "no time", None))
-    assert EndedScope("acme~e0", 0.0) in scopes.ended()
+    for odd in ("no time", "1e300", "-1e300"):
+        table.apply("over", Replace("acme~e0", odd, None))
+        assert EndedScope("acme~e0", 0.0) in scopes.ended()
     for _ in range(2):
         scopes.forget("acme~e0")
         scopes.forget("4711")

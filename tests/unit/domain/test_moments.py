@@ -8,11 +8,16 @@ import pytest
 from shared.domain.decoding import decode
 from shared.domain.errors import Malformed
 from shared.domain.messages import decode_inbound, decode_outbound
-from shared.domain.model import ActivityEntry, Health
+from shared.domain.model import ActivityEntry, Health, IssueLink
 from shared.domain.moments import LAST_MOMENT
 from shared.domain.subscriptions import HookRecord
 from shared.domain.traffic import Delays, Hour
+from shared.store.progress import Mark
 
+LINK = (
+    '{{"organization":"acme","issue_id":"100","work_item_id":31,"project_id":"p","work_item_type":"Bug","seen":'
+    '{{"issue":{{"status":"resolved"}},"item":{{"rev":1,"state":"New","status":"resolved"}}}},"synced_at":{}}}'
+)
 NEVER = ("1e300", "9007199254740992.0", "253402300800", "-1", "-1e300", "18446744073709551616")
 
 
@@ -25,12 +30,20 @@ NEVER = ("1e300", "9007199254740992.0", "253402300800", "-1", "-1e300", "1844674
         (HookRecord, '{{"events":{{"workitem.deleted":{{"since":{}}}}}}}'),
         (HookRecord, '{{"problem":{{"kind":"x","detail":"x","since":{}}}}}'),
         (Hour, '{{"ado":{{"taken_at":{}}}}}'),
+        (IssueLink, LINK),
     ],
 )
 def test_what_no_calendar_has_is_not_read(kind: type[msgspec.Struct], text: str, number: str) -> None:
     decode(text.format("1800000000.5"), kind)
     with pytest.raises(Malformed):
         decode(text.format(number), kind)
+
+
+@pytest.mark.parametrize("number", ["-1", "253370764800", "18446744073709551616", "9" * 400])
+def test_neither_is_a_whole_second_that_no_calendar_has(number: str) -> None:
+    assert decode("[253370764799]", Mark) == Mark(int(LAST_MOMENT))
+    with pytest.raises(Malformed):
+        decode(f"[{number}]", Mark)
 
 
 @pytest.mark.parametrize("number", NEVER)
