@@ -9,6 +9,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
+from shared.domain.claims import believed_end
 from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
 from shared.domain.model import (
     ASSIGNEE,
@@ -38,14 +39,14 @@ def is_own_or_persons(record: EndRecord, link: IssueLink, field: str, value: obj
     return own_write(record, field, value) is None or record.of == _pair(link)
 
 
-def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None) -> bool:
+def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None, now: float) -> bool:
     """Tell whether we may have written to an end since it was read; then a value of it may have been ours.
 
     ``read_at`` (epoch seconds) is None for a snapshot, which came along at some time or other; ``rev`` is the
     work item's, None for an issue.
     """
     if read_at is not None:
-        return read_at < max(record.at, record.until)
+        return read_at < max(believed_end(each, now) for each in (record.at, record.until))
     return record.until != 0.0 or (rev is not None and rev < record.rev)
 
 

@@ -66,8 +66,8 @@ MUTANTS = (
     _mutant(
         "ignore another worker's claim",
         "settling/observing.py",
-        'claim.token not in {"", unit.token} and claim.until > now:',
-        'claim.token not in {"", unit.token} and claim.until > now + 1e9:',
+        'claim.token not in {"", unit.token} and is_held(claim.until, now):',
+        'claim.token not in {"", unit.token} and is_held(claim.until - 1e9, now):',
     ),
     _mutant(
         "take the own writes of a dead worker for a person's",
@@ -645,6 +645,13 @@ MUTANTS = (
         "    return rev - max(link.seen.item.rev, link.health.rev) <= _MOST_UNSEEN_EDITS",
         "    return True",
         tests=("tests/unit/flows/test_syncing.py",),
+    ),
+    _mutant(
+        "wait for a moment however far ahead it is",
+        "domain/moments.py",
+        "    return moment if moment <= now + within else 0.0",
+        "    return moment",
+        tests=("tests/unit/domain/test_moments.py",),
     ),
     _mutant(
         "link again what was unlinked, by a form that was sent before",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -320,6 +321,35 @@ def test_an_end_that_another_worker_writes_to_is_left_alone(items: Scene, end: E
     items.now += 1
     assert set(items.outbound()) <= {"applied", "settled"}
     assert state(items) == "Closed"
+
+
+@pytest.mark.parametrize("end", [End(Side.ADO, "31"), End(Side.SENTRY, ISSUE)])
+@pytest.mark.parametrize(
+    "times", [{"until": 2e11}, {"at": 2e11}, {"until": 2e11, "at": 2e11, "of": (ISSUE, ITEM)}]
+)
+def test_an_end_whose_row_holds_a_time_that_nobody_set_is_free(
+    items: Scene, end: End, times: dict[str, Any]
+) -> None:
+    row = items.stored()
+    held = items.services.links.end(SLUG, end)
+    odd = replace(held.record, token="other", **times)
+    items.services.links.replace_with_ends(row, row.link, [replace(held, record=odd)])
+    items.sentry.resolve(ISSUE)
+    assert set(items.outbound()) <= {"applied", "settled"}
+    assert (state(items), state(items, OTHER_ITEM)) == ("Closed", "Closed")
+
+
+def test_a_dead_workers_write_is_looked_into_whatever_its_claim_says(items: Scene) -> None:
+    """Its clock was ahead: its claim ends in a year, on the link and on the end."""
+    items.now += 365 * 86_400.0
+    items.calls.meet("set_assignee", Died(), lands=True)
+    with pytest.raises(Died):
+        edit(items, ITEM, **{ASSIGNED_TO: ANN})
+    items.now -= 365 * 86_400.0
+    items.ado.edit(ITEM, **{ASSIGNED_TO: BOB})
+    items.inbound()
+    assert items.sentry.get_issue(ISSUE).assignee == Person(BOB)
+    assert record(items, Side.SENTRY, ISSUE).token == ""
 
 
 def test_a_claim_on_an_end_keeps_nobody_from_what_is_not_about_it(items: Scene) -> None:
