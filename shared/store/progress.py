@@ -150,6 +150,11 @@ class ProgressStore:
             found[slug] = max(found.get(slug, LastRun()), told.last_run, key=lambda run: run.began)
         return found
 
+    def scopes_of(self, slug: str) -> list[str]:
+        """Return the connections of an organization that ever had a run, until they are removed."""
+        rows = self._table.scan(_PARTITION, slug, f"{slug}~~")
+        return [row.key for row in rows if slug_of(row.key) == slug]
+
     def remove(self, organization: str) -> None:
         with suppress(NotFound):
             self._table.apply(_PARTITION, Delete(organization))
