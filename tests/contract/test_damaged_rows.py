@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shared.domain.errors import Busy, NotFound, Undecidable
-from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide, Side
 from shared.settings import StorageAccount
 from shared.store.activity import KEPT_FOR, ActivityStore
 from shared.store.idempotency import ClaimedRecord, IdempotencyStore, creation_of
@@ -107,6 +107,25 @@ def test_a_damaged_link_hides_no_other_and_can_be_removed_by_its_key(
     with pytest.raises(NotFound):
         links.discard("acme", "100", 31)
     links.add(link("100", 31))
+
+
+@damages
+def test_a_damaged_link_stands_among_the_other_links_of_its_ends(
+    table: Table, links: LinkStore, damage: str
+) -> None:
+    table.apply("acme", Replace(KEY, damage, None))
+    for key in (*ODD_LINK_KEYS, *ODD_ISSUE_KEYS):
+        if key != "issue!100!":  # They name no link, and so hide none.
+            table.apply("acme", Replace(key, damage, None))
+    of_issue = links.siblings("acme", "100", 32, Side.SENTRY)
+    assert [each and each.work_item_id for each in of_issue] == [30, None]
+    assert [each and each.issue_id for each in links.siblings("acme", "99", 31, Side.ADO)] == [None]
+    assert [each and each.work_item_id for each in links.siblings("acme", "100", 31, Side.SENTRY)] == [30, 32]
+    assert [each and each.issue_id for each in links.siblings("acme", "100", 31, Side.ADO)] == ["99"]
+    assert links.siblings("acme", "100", 32, Side.ADO) == links.siblings("acme", "7", 7, Side.SENTRY) == []
+    links.discard("acme", "100", 31)
+    assert [each and each.work_item_id for each in links.siblings("acme", "100", 32, Side.SENTRY)] == [30]
+    assert links.siblings("acme", "99", 31, Side.ADO) == []
 
 
 @pytest.mark.parametrize("other", [link("100", 32), link("98", 31), link("100", 31, organization="contoso")])

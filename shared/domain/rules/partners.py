@@ -159,14 +159,16 @@ def standing(link: IssueLink, side: Side) -> Standing:
     return Standing.DONE if status is IssueStatus.RESOLVED else Standing.OPEN
 
 
-def all_done(others: Iterable[IssueLink], side: Side, *, archives: bool = False) -> bool:
+def all_done(others: Iterable[IssueLink | None], side: Side, *, archives: bool = False) -> bool:
     """Tell whether every other partner of the end on ``side`` is done, or left out.
+
+    That of a link which nobody can read, None, counts as open.
 
     An end is archived only if they all are left out: of several, one that is done in the usual way is enough
     to resolve it.
     """
     allowed = {Standing.LEFT_OUT} if archives else {Standing.LEFT_OUT, Standing.DONE}
-    return all(standing(link, side.other) in allowed for link in others)
+    return all(link is not None and standing(link, side.other) in allowed for link in others)
 
 
 def may_end_waiting(before: IssueLink, after: IssueLink, side: Side) -> bool:

@@ -647,6 +647,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_syncing.py",),
     ),
     _mutant(
+        "complete an end though a link of it cannot be read",
+        "domain/rules/partners.py",
+        "    return all(link is not None and standing(link, side.other) in allowed for link in others)",
+        "    return all(link is None or standing(link, side.other) in allowed for link in others)",
+        tests=("tests/unit/domain/test_partners.py", "tests/unit/settling/test_partners.py"),
+    ),
+    _mutant(
         "wait for a moment however far ahead it is",
         "domain/moments.py",
         "    return moment if moment <= now + within else 0.0",

@@ -251,10 +251,12 @@ def test_a_partner_counts_by_what_its_link_tells(link: IssueLink, side: Side, ex
         ([linked(counts_as=RESOLVED), linked()], False),
         ([linked(state="Removed", removed=True), linked(reason="work-item-gone")], True),
         ([linked(counts_as=None)], False),
+        ([linked(counts_as=RESOLVED), None], False),
+        ([None, linked(state="Removed", removed=True)], False),
     ],
 )
 def test_an_issue_is_done_with_all_its_work_items_but_those_left_out(
-    others: list[IssueLink], done: bool
+    others: list[IssueLink | None], done: bool
 ) -> None:
     assert all_done(others, SENTRY) is done
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.configuration import DoneWhen
+from shared.domain.configuration import DoneWhen, ProjectMapping
 from shared.domain.errors import Busy, Conflict, NotFound, Refused, Unavailable, Undecidable
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import (
@@ -25,6 +25,7 @@ from shared.domain.model import (
 from shared.flows.linking import link, unlink
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.settling.partners import Partners
+from shared.store.keys import number
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.tables import Replace
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
@@ -618,6 +619,53 @@ def test_who_gives_way_to_an_archived_issue_is_waited_for_no_more(issues: Scene)
     issues.outbound(OTHER_ISSUE)
     rest(issues)
     assert (state(issues), sorted(issues.issue_ids)) == ("Closed", [ISSUE, "300"])
+
+
+UNREADABLE = ['{"of":"a newer version"}', "", "null", '{"organization":"fabrikam","issue_id"']
+
+
+def damage(scene: Scene, issue_id: str, work_item_id: int, text: str) -> str:
+    """Make a link's row one that cannot be read, and return what it held."""
+    table, key = scene.services._table("links"), f"item!{number(work_item_id)}!{issue_id}"
+    before = table.get(SLUG, key).text
+    table.apply(SLUG, Replace(key, text, None))
+    return before
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+@pytest.mark.parametrize("unlinks", [True, False])
+def test_an_issue_waits_for_a_work_item_whose_link_cannot_be_read(
+    items: Scene, text: str, unlinks: bool
+) -> None:
+    before = damage(items, ISSUE, OTHER_ITEM, text)
+    edit(items, ITEM, **{STATE: "Closed"})
+    assert (status(items), stored(items).waiting) == (UNRESOLVED, Side.SENTRY)
+    items.now += A_TRY
+    items.inbound()
+    assert (status(items), stored(items).health.reason) == (UNRESOLVED, "waits-for-others")
+    if unlinks:
+        unlink(items.services, items.organization, ISSUE, OTHER_ITEM)
+        rest(items)
+    else:
+        damage(items, ISSUE, OTHER_ITEM, before)
+        edit(items, OTHER_ITEM, **{STATE: "Closed"})
+    assert status(items) is RESOLVED
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+@pytest.mark.parametrize("archived", [True, False])
+def test_a_work_item_waits_for_an_issue_whose_link_cannot_be_read(
+    issues: Scene, text: str, archived: bool
+) -> None:
+    project = issues.row.project_id
+    issues.configure(status_mapping={project: ProjectMapping("Closed", "Active", on_archive="Resolved")})
+    damage(issues, OTHER_ISSUE, ITEM, text)
+    (issues.sentry.archive if archived else issues.sentry.resolve)(ISSUE)
+    issues.outbound()
+    assert (state(issues), stored(issues).waiting) == ("New", Side.ADO)
+    unlink(issues.services, issues.organization, OTHER_ISSUE, ITEM)
+    rest(issues)
+    assert state(issues) == ("Resolved" if archived else "Closed")
 
 
 def test_a_message_that_is_lost_delays_it_until_it_falls_due(waiting: Scene) -> None:
