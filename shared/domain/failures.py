@@ -25,11 +25,12 @@ from shared.domain.errors import (
 )
 from shared.domain.messages import Message, parts_of, spread
 from shared.domain.model import WAITS_FOR_OTHERS, Health, HealthWord
+from shared.domain.moments import DAY, HOUR
 
 # Seconds before the reconciler retries a link: after the first failure, the second, and so on.
-BACKOFF = (300.0, 900.0, 3600.0)
+BACKOFF = (300.0, 900.0, HOUR)
 # Seconds before it asks again for what is gone: only a person can bring that back.
-DAILY = 24 * 3600.0
+DAILY = DAY
 _STORAGE_MAY_BE_BACK_IN = 60.0  # seconds
 _WITHIN = 30.0  # seconds
 
@@ -183,7 +184,7 @@ def unwell(
     again = before.word is not HealthWord.SETTLED and before.reason == reason
     since = before.since if again else now
     rev = rev or before.rev
-    still_to_come = before.due if before.due is not None and now < before.due else None
+    still_to_come = None if before.is_due(now) else before.due
     if again and still_to_come is not None:
         detail = detail if asked else before.detail
         return Health(word, reason, detail, since, before.attempts or int(asked), still_to_come, rev)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.connection import scope_of
-from shared.domain.moments import Moment
+from shared.domain.moments import DAY, HOUR, Moment, is_due
 
 # The two fields of a link.
 STATUS = "status"
@@ -350,7 +350,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     rev: int = 0
 
     def is_due(self, now: float) -> bool:
-        return self.due is not None and self.due <= now
+        # Only a person can bring back what is gone; everything else waits by the steps of the back-off.
+        longest = DAY if self.word is HealthWord.ATTENTION else HOUR
+        return self.due is not None and is_due(self.due, now, within=longest)
 
     @property
     def is_observed(self) -> bool:
@@ -522,7 +524,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     issue_title: str = ""
     linked_at: Moment = 0.0
     back_links: BackLinks | None = None
-    synced_at: float = 0.0
+    synced_at: Moment = 0.0
 
     def moved_to(self, issue_id: str) -> "IssueLink":
         """Return the link with the issue into which its own was merged, which shows entries of its own."""

@@ -38,8 +38,8 @@ def next_of_linked(
     waiting = [each for each in links if each.health.word is not HealthWord.SETTLED]
     if waiting:
         first = min(waiting, key=lambda each: each.health.due or now)
-        due = first.health.due or now
-        when = f"at {moment(due)}" if due > now else _IN_FIVE_MINUTES
+        due = first.health.due
+        when = _IN_FIVE_MINUTES if due is None or first.health.is_due(now) else f"at {moment(due)}"
         return (
             f"The link is tried again {when}, or at once by Sync now on the admin page, or: sentry-ado retry "
             f"{_names(first)}"

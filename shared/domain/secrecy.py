@@ -1,10 +1,11 @@
 """Freeing other people's words of our secrets, in whichever spelling they come back to us."""
 
 import base64
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 REMOVED = "[removed]"
 _LONGEST_QUOTE = 300  # characters
@@ -15,6 +16,9 @@ _CREDENTIALS = re.compile(
     r"\b(?:Bearer|Basic)(?:\s|%20|\+)+\S+|\bsntr[a-z]*_\S+",
     re.IGNORECASE,
 )
+# Escapes that a text shows where somebody put JSON into it, and the ends of its lines.
+_CODE = re.compile(r"\\+u00([0-9A-Fa-f]{2})")
+_LINE_ENDS = re.compile(r"\\+[nr]")
 
 
 def secrets_in(authorization: str) -> Iterator[str]:
@@ -42,9 +46,17 @@ def spellings_of(secrets: Iterable[str]) -> tuple[str, ...]:
 
 
 def freed(text: str, spellings: Iterable[str]) -> str:
-    """Return the text without any of the spellings."""
-    for each in spellings:
-        text = text.replace(each, REMOVED)
+    """Return the text without any of the spellings, however its letters are capitalized.
+
+    Where one shows only in a text that is unescaped, or has no gaps, that is what is left of the text.
+    """
+    known = tuple(spellings)
+    copy = text = _removed(text, known)
+    for loosen in (_unescaped, _without_gaps):
+        copy = loosen(copy)
+        clean = _removed(copy, known)
+        if clean != copy:
+            copy = text = clean
     return text
 
 
@@ -63,6 +75,28 @@ def quotable(text: str, spellings: Iterable[str]) -> str:
     return printable[:_LONGEST_QUOTE].strip()
 
 
+def _removed(text: str, spellings: Iterable[str]) -> str:
+    lowered = text.lower()
+    for each in spellings:
+        if each.lower() in lowered:
+            text = re.sub(re.escape(each), REMOVED, text, flags=re.IGNORECASE)
+    return text
+
+
+def _unescaped(text: str) -> str:
+    """Return a text that was escaped for another language, or for two."""
+    for _ in range(2):
+        if "\\u00" in text:  # Looking first saves most of the time that long answers take.
+            text = _CODE.sub(lambda code: chr(int(code[1], 16)), text)
+        text = unquote(html.unescape(text))
+    return text
+
+
+def _without_gaps(text: str) -> str:
+    without = "".join(text.split())
+    return _LINE_ENDS.sub("", without) if "\\" in without else without
+
+
 def _encoded(secret: str) -> Iterator[str]:
     if len(secret) < _SHORTEST_SECRET:
         return
@@ -73,8 +107,7 @@ def _encoded(secret: str) -> Iterator[str]:
 
 
 def _escaped(text: str) -> Iterator[str]:
-    in_url = (quote(text, safe=""), quote(text), quote_plus(text))
-    yield from (text, *in_url, *(re.sub("%..", lambda each: each[0].lower(), url) for url in in_url))
+    yield from (text, quote(text, safe=""), quote(text), quote_plus(text))
     for ascii_only in (True, False):
         in_json = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield from (in_json, in_json.replace("/", "\\/"))

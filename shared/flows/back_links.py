@@ -15,6 +15,7 @@ from shared.ado.back_links import HYPERLINK, RelatedItem, change_hyperlinks, get
 from shared.ado.client import AdoClient
 from shared.ado.finding import number_in
 from shared.domain.activity import failure_entry
+from shared.domain.claims import is_held
 from shared.domain.errors import (
     Busy,
     Conflict,
@@ -256,7 +257,7 @@ def _put_off(owed: BackLinks, now: float) -> BackLinks:
 
 def _verify_free(link: IssueLink, now: float) -> None:
     """Raise Busy while a worker writes for the link: our rev would be news to it."""
-    if link.claim is not None and link.claim.until > now:
+    if link.claim is not None and is_held(link.claim.until, now):
         raise Busy("another worker is writing here", retry_after=_RETRY_AFTER)
 
 

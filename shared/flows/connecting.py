@@ -314,7 +314,9 @@ def remove(services: Services, organization: Organization) -> str:
     request leaves, and those that a worker adds in the meantime.
     """
     left = unsubscribe(services, organization)
-    services.scopes.announce_end(organization.scope)
+    # A damaged row may have kept another epoch from us; what is stored under that is over as well.
+    for scope in {organization.scope, *services.progress.scopes_of(organization.slug)}:
+        services.scopes.announce_end(scope)
     services.organizations.remove(organization)
     stop_at = services.clock() + _REMOVE_FOR
     with suppress(SyncError):

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from shared.domain.claims import is_held
 from shared.domain.comments import InboundComments
 from shared.domain.errors import NotFound, OrganizationGone, SyncError, Throttled
 from shared.domain.model import (
@@ -197,7 +198,7 @@ def _of_link(
     for each in apart(link, organization.configuration):
         yield apart_because(each.field, each.reason)
     yield from _changed_since(link, names, now)
-    if link.claim is not None and link.claim.until > services.clock():
+    if link.claim is not None and is_held(link.claim.until, services.clock()):
         yield "A worker is writing for this link at this moment."
     page = services.activity.page(organization.scope, link.issue_id, link.work_item_id, None, _ENTRIES)
     for entry in reversed(page.entries):

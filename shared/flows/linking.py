@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.domain.activity import failure_entry
+from shared.domain.claims import is_held
 from shared.domain.errors import AlreadyLinked, Busy, Conflict, NotFound, Rejected, Undecidable
 from shared.domain.failures import health_after
 from shared.domain.messages import OutboundMessage
@@ -166,9 +167,9 @@ def _edited_ends(services: Services, pair: _Pair) -> Iterator[StoredEnd]:
     link = pair.link
     for side in Side:
         stored = services.links.end(link.scope, link.end(side))
-        if stored.record.until > services.clock():
+        if is_held(stored.record.until, services.clock()):
             continue  # It is being written to: whatever shows next is ours, as the row says.
-        if may_have_changed(stored.record, pair.read_at, None):
+        if may_have_changed(stored.record, pair.read_at, None, services.clock()):
             raise Conflict("the end was written to after it was read")
         kept = still_shown(stored.record, link.seen.on(side))
         if kept != stored.record:

@@ -259,8 +259,18 @@ def _without(spellings: tuple[str, ...], body: bytes, content: Any) -> Any:
     Written anew where it holds escapes, it is searched in one spelling, whatever the sender escaped.
     """
     text = (msgspec.json.encode(content) if b"\\" in body else body).decode("utf-8", "replace")
-    clean = freed(text, spellings)
-    return content if clean == text else decode_delivery(clean.encode())
+    return content if freed(text, spellings) == text else _freed_within(content, spellings)
+
+
+def _freed_within(content: Any, spellings: tuple[str, ...]) -> Any:
+    match content:
+        case str():
+            return freed(content, spellings)
+        case list():
+            return [_freed_within(each, spellings) for each in content]
+        case dict():
+            return {freed(key, spellings): _freed_within(each, spellings) for key, each in content.items()}
+    return content
 
 
 def _problem_in(response: requests.Response) -> bytes | None:

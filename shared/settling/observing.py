@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.ado.process import ProcessCache
+from shared.domain.claims import is_held
 from shared.domain.configuration import Configuration
 from shared.domain.errors import (
     Busy,
@@ -266,7 +267,7 @@ class Observer(msgspec.Struct, frozen=True):
                     seen = with_intent(seen, own)
                     siblings.add((side, each))
                 else:
-                    _verify_current(stored, now, unit)
+                    self._verify_current(stored, now, unit)
                     edited.add((side, each))
         return replace(
             observation,
@@ -310,9 +311,15 @@ class Observer(msgspec.Struct, frozen=True):
             unit.ends[end] = replace(stored, record=record)
         return unit.ends[end]
 
+    def _verify_current(self, stored: StoredEnd, now: Ends, unit: UnitOfWork) -> None:
+        """Raise Conflict if we may have written to an end since it was read, so that it is read again."""
+        rev = now.item.rev if stored.end.side is Side.ADO else None
+        if may_have_changed(stored.record, unit.asked_at.get(stored.end), rev, self.clock()):
+            raise Conflict("the end was written to after it was read")
+
     def _given_back(self, record: EndRecord) -> EndRecord:
         """Return the record as held no longer than its worker holds the claim on its link."""
-        if record.of is None or record.until <= self.clock():
+        if record.of is None or not is_held(record.until, self.clock()):
             return record
         with suppress(NotFound, Undecidable):
             claim = self.links.get(self.scope, *record.of).link.claim
@@ -388,15 +395,8 @@ class Observer(msgspec.Struct, frozen=True):
 
 def verify_free(claim: Claim | EndRecord | None, unit: UnitOfWork, now: float) -> None:
     """Raise Busy while another worker may write for a link, or to an end."""
-    if claim is not None and claim.token not in {"", unit.token} and claim.until > now:
+    if claim is not None and claim.token not in {"", unit.token} and is_held(claim.until, now):
         raise Busy("another worker is writing here", retry_after=_RETRY_AFTER)
-
-
-def _verify_current(stored: StoredEnd, now: Ends, unit: UnitOfWork) -> None:
-    """Raise Conflict if we may have written to an end since it was read, so that it is read again."""
-    rev = now.item.rev if stored.end.side is Side.ADO else None
-    if may_have_changed(stored.record, unit.asked_at.get(stored.end), rev):
-        raise Conflict("the end was written to after it was read")
 
 
 def _may_write_status(observation: Observation) -> bool:

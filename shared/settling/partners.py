@@ -28,7 +28,8 @@ class Partners(msgspec.Struct, frozen=True):
 
     def all_done(self, link: IssueLink, side: Side, *, archives: bool) -> bool:
         """Tell whether all other partners of the link's end on ``side`` let it be done, or be archived."""
-        return all_done(self._siblings(link.issue_id, link.work_item_id, side), side, archives=archives)
+        siblings = self.links.siblings(self.scope, link.issue_id, link.work_item_id, side)
+        return all_done(siblings, side, archives=archives)
 
     def settle_later(self, before: IssueLink, after: IssueLink) -> None:
         """Have an end settled that waited for this link's partner, once that keeps it open no more."""
@@ -49,16 +50,11 @@ class Partners(msgspec.Struct, frozen=True):
 
     def _settle_waiting(self, issue_id: str, work_item_id: int, side: Side) -> None:
         """Put a message for an end that waits. Should it be lost, a waiting link still falls due."""
-        if not any(each.waiting is side for each in self._siblings(issue_id, work_item_id, side)):
+        siblings = self.links.siblings(self.scope, issue_id, work_item_id, side)
+        if not any(each is not None and each.waiting is side for each in siblings):
             return
         slug, epoch = self.organization, self.epoch
         if side is Side.SENTRY:
             self.outbound().put(OutboundMessage(slug, issue_id, epoch=epoch, again=True))
         else:
             self.inbound().put(InboundMessage(slug, work_item_id, 0, epoch=epoch, again=True))
-
-    def _siblings(self, issue_id: str, work_item_id: int, side: Side) -> list[IssueLink]:
-        if side is Side.SENTRY:
-            return [each.link for each in self.links.for_issue(self.scope, issue_id, but=work_item_id)]
-        found = (each.link for each in self.links.for_work_item(self.scope, work_item_id))
-        return [each for each in found if each.issue_id != issue_id]

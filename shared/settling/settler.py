@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.activity import decision_entries
+from shared.domain.claims import CLAIMED_FOR, believed_end
 from shared.domain.configuration import Configuration, DoneWhen
 from shared.domain.errors import Busy, Conflict, NotFound, SyncError, Undecidable
 from shared.domain.model import (
@@ -48,7 +49,6 @@ ECHO = "echo"
 _ATTEMPTS = 5
 _MOST_STATES = 3  # that are tried in one turn
 _BY_THE_PROCESS = frozenset({NO_SUCH_STATE, STATE_UNREACHABLE})
-_CLAIMED_FOR = 60.0  # seconds
 _LONGEST_CALL = 30.0  # seconds; a write that begins this long before the claim's end cannot outlive it
 
 
@@ -261,7 +261,7 @@ class Settler(msgspec.Struct, frozen=True):
     ) -> Claimed:
         """Claim the link and the ends to be written; add a conflict to the activity before it is resolved."""
         link, now = observation.link, self.clock()
-        until = now + _CLAIMED_FOR
+        until = now + CLAIMED_FOR
         claim = Claim(unit.token, until, observation.now.item.rev, decision.intents, decision.after)
         before = {side: self._end(observation, side, unit, now) for side in Side if decision.for_side(side)}
         ends = [
@@ -287,7 +287,7 @@ class Settler(msgspec.Struct, frozen=True):
         """Return the row of an end with what is ours there after people's edits and writes left behind."""
         end = self.observer.end(observation.link.end(side), unit)
         record, claim = end.record, observation.link.claim
-        if claim is not None and claim.token == record.token and _is_over(claim, end.end, unit):
+        if claim is not None and claim.token == record.token and _is_over(claim, end.end, unit, now):
             record = looked_into(record, claim, observation.now, side, now)
         edited = (field for each, field in observation.edited if each is side)
         return replace(end, record=without(record, edited))
@@ -436,6 +436,6 @@ class Settler(msgspec.Struct, frozen=True):
         return ActivityEntry(self.clock(), outcome, reason=reason)
 
 
-def _is_over(claim: Claim, end: End, unit: UnitOfWork) -> bool:
+def _is_over(claim: Claim, end: End, unit: UnitOfWork, now: float) -> bool:
     """Tell whether an end was read when nothing more could come of a claim."""
-    return claim.token == unit.token or unit.asked_at.get(end, 0.0) >= claim.until
+    return claim.token == unit.token or unit.asked_at.get(end, 0.0) >= believed_end(claim.until, now)

@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import msgspec
 
+from shared.domain.claims import CLAIMED_FOR, is_held
 from shared.domain.errors import Busy, Conflict, NotFound
 from shared.domain.moments import Moment
 from shared.store.keys import escaped
 from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
 
-_CLAIMED_FOR = 60.0  # seconds; longer than the calls that a claim covers
 _RETRY_AFTER = 5.0  # seconds
 _AT_IT_FOR = 15.0  # seconds that somebody who is alive is at it, mostly
 
@@ -32,15 +32,15 @@ class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     before: str | None = None
 
     def is_held(self, now: float) -> bool:
-        """Tell whether somebody may be at it. No claim lasts longer, whatever a row says."""
-        return self.result is None and now < self.until <= now + 2 * _CLAIMED_FOR
+        """Tell whether somebody may be at it."""
+        return self.result is None and is_held(self.until, now)
 
     def free_in(self, now: float) -> float:
         """Return the seconds after which to look again at a claim that somebody holds.
 
         Most are at it for a moment. Who takes longer is dead, or got no answer: only the claim's end helps.
         """
-        has_begun = now - (self.until - _CLAIMED_FOR)
+        has_begun = now - (self.until - CLAIMED_FOR)
         return _RETRY_AFTER if has_begun < _AT_IT_FOR else self.until - now
 
 
@@ -75,7 +75,7 @@ class IdempotencyStore:
         ``redo`` is a result that is no longer valid: if it is the recorded one, the action may be repeated.
         """
         key, partition = _key(name), escaped(organization)
-        claimed = IdempotencyRecord(now, now + _CLAIMED_FOR, token=secrets.token_hex(8))
+        claimed = IdempotencyRecord(now, now + CLAIMED_FOR, token=secrets.token_hex(8))
         try:
             [etag] = self._table.apply(partition, Insert(key, _text(claimed)))
         except Conflict:
@@ -167,7 +167,7 @@ class IdempotencyStore:
 
     def leave(self, organization: str, claim: ClaimedRecord, now: float) -> None:
         """End a claim whose action may have happened: whoever comes next looks for its result at once."""
-        since = now - _CLAIMED_FOR if claim.since is None else claim.since
+        since = now - CLAIMED_FOR if claim.since is None else claim.since
         record = IdempotencyRecord(since, 0.0, before=claim.before)
         with suppress(Conflict, NotFound):
             self._replace(escaped(organization), claim.key, record, claim.etag)

@@ -136,15 +136,36 @@ class LinkStore:
 
     def for_issue(self, organization: str, issue_id: str, *, but: int | None = None) -> list[StoredLink]:
         """Return the links of an issue, except the one to the work item ``but``."""
+        return [each for each in self._of_issue(organization, issue_id, but) if each is not None]
+
+    def siblings(
+        self, organization: str, issue_id: str, work_item_id: int, side: Side
+    ) -> list[IssueLink | None]:
+        """Return the other links of the end on a side of this link; None is one that cannot be read."""
+        if side is Side.SENTRY:
+            found = self._of_issue(organization, issue_id, work_item_id)
+        else:
+            found = self._of_work_item(organization, work_item_id, issue_id)
+        return [None if each is None else each.link for each in found]
+
+    def _of_issue(self, organization: str, issue_id: str, but: int | None) -> Iterator[StoredLink | None]:
         prefix = f"{_ISSUE}!{escaped(issue_id)}!"
-        found = []
         for row in self._table.scan(escaped(organization), prefix, prefix + _END):
             work_item_id = _work_item_id_in(row.key)
-            # It may also have been removed between the two reads.
-            with suppress(NotFound, Undecidable):
-                if work_item_id not in {None, but}:
-                    found.append(self.get(organization, issue_id, work_item_id))
-        return found
+            if work_item_id is None or work_item_id == but:
+                continue
+            with suppress(NotFound):  # It may have been removed between the two reads.
+                try:
+                    yield self.get(organization, issue_id, work_item_id)
+                except Undecidable:
+                    yield None
+
+    def _of_work_item(self, organization: str, work_item_id: int, but: str) -> Iterator[StoredLink | None]:
+        partition, prefix = escaped(organization), f"{_ITEM}!{number(work_item_id)}!"
+        for row in self._table.scan(partition, prefix, prefix + _END):
+            name = row.key.removeprefix(prefix)
+            if name and "!" not in name and name != escaped(but):
+                yield _stored(partition, row)
 
     def walk(
         self, organization: str, after: str | None = None, *, page_size: int = LARGEST_PAGE

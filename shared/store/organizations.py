@@ -13,7 +13,7 @@ from shared.domain.connection import NOBODY, Connection, Identity, ado_place, sc
 from shared.domain.decoding import decode
 from shared.domain.errors import Conflict, Malformed, NotFound, StalePrecondition, SyncError, Unreadable
 from shared.domain.ids import is_slug
-from shared.store.tables import Delete, Insert, Replace, Row, Table, readable, remove_rows
+from shared.store.tables import Delete, Insert, Replace, Row, Table, moment_in, remove_rows
 
 UNKNOWN_ORGANIZATION = "unknown-organization"
 _PARTITION = "organizations"
@@ -86,7 +86,7 @@ class Organization(msgspec.Struct, frozen=True):
 class _Beside(msgspec.Struct, frozen=True):
     """What the row holds beside the document; an older version of the app reads over it."""
 
-    connection: Connection = Connection()
+    connection: dict[str, msgspec.Raw] = {}
 
 
 class _Addresses(msgspec.Struct, frozen=True):
@@ -271,7 +271,7 @@ class OrganizationStore:
     def _refusing(self) -> dict[str, set[str]]:
         now, found = self._clock(), dict[str, set[str]]()
         for row in self._table.scan(_REFUSALS, "", "~"):
-            at, (slug, _, service) = readable(row, float), row.key.rpartition("!")
+            at, (slug, _, service) = moment_in(row), row.key.rpartition("!")
             if at is not None and service in _REFUSED_BY and abs(now - at) < _REFUSAL_REPORTED_FOR:
                 found.setdefault(service, set()).add(slug)
         return found
@@ -306,15 +306,31 @@ def _text(configuration: Configuration, connection: Connection) -> str:
 
 
 def _organization(slug: str, row: Row) -> Organization:
+    connection = _connection(row.text)
+    if connection is not None:
+        with suppress(Malformed):
+            return Organization(slug, decode(row.text, Configuration), row.etag, connection)
+    # Where nobody can say which epoch its rows belong to, they are not met again.
+    unknown = Connection(epoch=hashlib.sha256(row.text.encode()).hexdigest()[:16])
+    return Organization(slug, _addresses(row.text), row.etag, connection or unknown, is_readable=False)
+
+
+def _connection(text: str) -> Connection | None:
+    """Return what can be read of who both sides are, or None if not even their epoch can be.
+
+    Who somebody is, a service tells again; which rows are the organization's own, nobody else knows.
+    """
     try:
-        connection = decode(row.text, _Beside).connection
+        members = decode(text, _Beside).connection
+        connection = Connection(decode(members.get("epoch", b'""'), str))
     except Malformed:
-        # Nobody can say which epoch its rows belong to, so they are not met again.
-        connection = Connection(epoch=hashlib.sha256(row.text.encode()).hexdigest()[:16])
-    try:
-        return Organization(slug, decode(row.text, Configuration), row.etag, connection)
-    except Malformed:
-        return Organization(slug, _addresses(row.text), row.etag, connection, is_readable=False)
+        return None
+    for field in msgspec.structs.fields(Connection):
+        if field.name in members:
+            with suppress(Malformed):
+                told = {field.name: decode(members[field.name], field.type)}
+                connection = msgspec.structs.replace(connection, **told)
+    return connection
 
 
 def _addresses(text: str) -> Configuration:

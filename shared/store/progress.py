@@ -8,7 +8,7 @@ import msgspec
 from shared.domain.connection import slug_of
 from shared.domain.errors import NotFound
 from shared.domain.model import HealthWord
-from shared.domain.moments import Moment
+from shared.domain.moments import Moment, WholeMoment
 from shared.domain.problems import Problem
 from shared.domain.rules.apart import Sides
 from shared.domain.rules.turns import LastRun
@@ -61,7 +61,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     counts the earlier messages that said the same.
     """
 
-    at: int
+    at: WholeMoment
     says: int = 0
     times: int = 0
 
@@ -149,6 +149,11 @@ class ProgressStore:
             slug = slug_of(scope)
             found[slug] = max(found.get(slug, LastRun()), told.last_run, key=lambda run: run.began)
         return found
+
+    def scopes_of(self, slug: str) -> list[str]:
+        """Return the connections of an organization that ever had a run, until they are removed."""
+        rows = self._table.scan(_PARTITION, slug, f"{slug}~~")
+        return [row.key for row in rows if slug_of(row.key) == slug]
 
     def remove(self, organization: str) -> None:
         with suppress(NotFound):

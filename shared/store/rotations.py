@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from shared.store.tables import Insert, Row, Table, readable, remove_rows
+from shared.store.tables import Insert, Row, Table, moment_in, remove_rows
 
 REMINDED_AFTER = 7 * 24 * 3600.0  # seconds; by then every subscription has the new secret
 _PARTITION = "rotations"
@@ -28,5 +28,5 @@ class RotationStore:
 
 def _since(row: Row, now: float) -> float:
     """Return when a name was first seen. A row that nobody can read reminds of nothing."""
-    at = readable(row, float)
+    at = moment_in(row)
     return now if at is None else at

@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import NotFound
-from shared.store.tables import Delete, Replace, Table, readable
+from shared.store.tables import Delete, Replace, Table, moment_in
 
 _PARTITION = "over"
 
@@ -30,7 +30,7 @@ class ScopeStore:
     def ended(self) -> list[EndedScope]:
         """Return them all; one whose time cannot be read ended long ago."""
         rows = self._table.scan(_PARTITION, "", "~")
-        return [EndedScope(row.key, readable(row, float) or 0.0) for row in rows]
+        return [EndedScope(row.key, moment_in(row) or 0.0) for row in rows]
 
     def forget(self, scope: str) -> None:
         with suppress(NotFound):

@@ -26,6 +26,7 @@ from shared.domain.errors import (
     SyncError,
     Unauthorized,
 )
+from shared.domain.moments import Moment
 from shared.settings import StorageAccount
 from shared.store.transport import new_transport
 from shared.store.trouble import trouble_with
@@ -104,6 +105,12 @@ def readable(row: Row, kind: type[Shape]) -> Shape | None:
         return decode(row.text, kind)
     except Malformed:
         return None
+
+
+def moment_in(row: Row) -> float | None:
+    """Return the time that is all that a row holds, or None: see ``readable``."""
+    kind: Any = Moment
+    return readable(row, kind)
 
 
 def remove_rows(table: Table, partition: str, keys: Iterable[str]) -> int:

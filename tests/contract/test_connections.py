@@ -1,13 +1,15 @@
 """What is stored of connections: who they are, how they change, which are over, and what was not theirs."""
 
+import json
 import re
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
-from shared.domain.connection import Connection, Identity, scope_of
+from shared.domain.connection import NOBODY, Connection, Identity, scope_of
 from shared.domain.errors import NotFound, StalePrecondition, Unreadable
 from shared.domain.model import ActivityEntry, Ends, IssueLink, IssueSide, IssueStatus, ItemSide
 from shared.store.activity import ActivityStore
@@ -180,6 +182,63 @@ def test_what_was_known_of_it_is_read_all_the_same(organizations: OrganizationSt
     assert found.ado.places == ("dev.azure.com/fabrikam",)
 
 
+def damaged(table: Table, connection: object) -> None:
+    """Have the row of acme say this of its connection, and a sound document."""
+    document = json.loads(table.get("organizations", "acme").text)
+    table.apply("organizations", Replace("acme", json.dumps({**document, "connection": connection}), None))
+
+
+@pytest.mark.parametrize(
+    ("damage", "left"),
+    [
+        ({"changed_at": 1e12}, replace(CONNECTION, changed_at=0.0)),
+        ({"changed_at": "now"}, replace(CONNECTION, changed_at=0.0)),
+        ({"ado": {"ids": "x"}}, replace(CONNECTION, ado=NOBODY)),
+        ({"ado": None}, replace(CONNECTION, ado=NOBODY)),
+        ({"sentry": []}, replace(CONNECTION, sentry=NOBODY)),
+        ({"ado": 7, "sentry": {"places": [None]}, "changed_at": -1}, Connection("e1")),
+        ({"of_a_newer_version": {}}, CONNECTION),
+    ],
+)
+def test_what_is_damaged_of_a_connection_is_unknown_and_its_rows_are_met_all_the_same(
+    organizations: OrganizationStore, table: Table, damage: dict[str, object], left: Connection
+) -> None:
+    organizations.add("acme", ADO, CONNECTION)
+    damaged(table, {**msgspec.to_builtins(CONNECTION), **damage})
+    found = organizations.get("acme")
+    assert (found.connection, found.scope, found.configuration) == (left, "acme~e1", ADO)
+    learned = organizations.learn(found, Identity(("a",)), Identity(("sentry.io#1",)))
+    assert learned.connection == organizations.get("acme").connection
+    assert learned.connection.is_known
+
+
+@pytest.mark.parametrize("connection", [{}, {"ado": None}, {"changed_at": 1e12}])
+def test_a_connection_that_names_no_epoch_is_of_an_older_version(
+    organizations: OrganizationStore, table: Table, connection: object
+) -> None:
+    organizations.add("acme", ADO, CONNECTION)
+    damaged(table, connection)
+    assert organizations.get("acme").connection == Connection()
+
+
+@pytest.mark.parametrize(
+    "connection", [{"epoch": 5}, {"epoch": None, "ado": {"ids": ["a"]}}, [], "x", None, 7]
+)
+def test_where_nobody_can_tell_the_epoch_the_document_cannot_be_read(
+    organizations: OrganizationStore, table: Table, connection: object
+) -> None:
+    organizations.add("acme", ADO, CONNECTION)
+    damaged(table, connection)
+    with pytest.raises(Unreadable):
+        organizations.get("acme")
+    assert organizations.refusals() == {"document": 1}
+    found = organizations.find("acme")
+    assert found is not None
+    assert (found.is_readable, found.configuration.ado_url) == (False, ADO.ado_url)
+    assert re.fullmatch("acme~[0-9a-f]{16}", found.scope)
+    assert [each.scope for each in organizations.all()] == [found.scope]
+
+
 def test_a_webhook_trusts_for_a_minute_that_an_organization_is_as_it_was(table: Table, clock: Clock) -> None:
     here, elsewhere = OrganizationStore(table, clock), OrganizationStore(table, clock)
     added = here.add("acme", ADO, CONNECTION)
@@ -258,8 +317,9 @@ def test_an_end_is_known_until_it_is_forgotten(table: Table, clock: Clock) -> No
     for scope in ("4711", "acme~e1"):
         scopes.announce_end(scope)
     assert scopes.ended() == [EndedScope("4711", clock.now), EndedScope("acme~e1", clock.now)]
-    table.apply("over", Replace("acme~e0", "no time", None))
-    assert EndedScope("acme~e0", 0.0) in scopes.ended()
+    for odd in ("no time", "1e300", "-1e300"):
+        table.apply("over", Replace("acme~e0", odd, None))
+        assert EndedScope("acme~e0", 0.0) in scopes.ended()
     for _ in range(2):
         scopes.forget("acme~e0")
         scopes.forget("4711")

@@ -153,6 +153,25 @@ def test_nothing_is_mended_of_a_link_that_is_whole_or_not_there(table: Table, li
     assert list(table.scan("acme", "", "~")) == before
 
 
+@damages
+def test_a_damaged_link_stands_among_the_other_links_of_its_ends(
+    table: Table, links: LinkStore, damage: str
+) -> None:
+    table.apply("acme", Replace(KEY, damage, None))
+    for key in (*ODD_LINK_KEYS, *ODD_ISSUE_KEYS):
+        if key != "issue!100!":  # They name no link, and so hide none.
+            table.apply("acme", Replace(key, damage, None))
+    of_issue = links.siblings("acme", "100", 32, Side.SENTRY)
+    assert [each and each.work_item_id for each in of_issue] == [30, None]
+    assert [each and each.issue_id for each in links.siblings("acme", "99", 31, Side.ADO)] == [None]
+    assert [each and each.work_item_id for each in links.siblings("acme", "100", 31, Side.SENTRY)] == [30, 32]
+    assert [each and each.issue_id for each in links.siblings("acme", "100", 31, Side.ADO)] == ["99"]
+    assert links.siblings("acme", "100", 32, Side.ADO) == links.siblings("acme", "7", 7, Side.SENTRY) == []
+    links.discard("acme", "100", 31)
+    assert [each and each.work_item_id for each in links.siblings("acme", "100", 32, Side.SENTRY)] == [30]
+    assert links.siblings("acme", "99", 31, Side.ADO) == []
+
+
 @pytest.mark.parametrize("other", [link("100", 32), link("98", 31), link("100", 31, organization="contoso")])
 def test_a_row_that_holds_another_link_than_its_key_names_is_not_believed(
     table: Table, links: LinkStore, other: IssueLink

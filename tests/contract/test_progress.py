@@ -51,6 +51,19 @@ def test_organizations_do_not_share_their_progress(progress: ProgressStore) -> N
     assert progress.get("acme") == COME_SO_FAR
 
 
+def test_the_connections_of_an_organization_are_found_by_its_name(
+    progress: ProgressStore, table: Table
+) -> None:
+    scopes = ["acme", "acme~0", "acme~e1", "acme~zz"]
+    for scope in (*scopes, "acm", "acme-2", "acme-2~e1", "acme2", "b"):
+        progress.put(scope, COME_SO_FAR)
+    table.apply("progress", Replace("acme~0", "{", None))
+    assert progress.scopes_of("acme") == scopes
+    progress.remove("acme~e1")
+    assert progress.scopes_of("acme") == ["acme", "acme~0", "acme~zz"]
+    assert progress.scopes_of("acme-3") == []
+
+
 def test_what_was_removed_begins_anew_and_can_be_removed_twice(progress: ProgressStore) -> None:
     progress.put("acme", COME_SO_FAR)
     for _ in range(2):

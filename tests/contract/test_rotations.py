@@ -30,7 +30,7 @@ def test_once_it_was_removed_the_next_rotation_begins_anew(rotations: RotationSt
     assert rotations.left_over([NAME], NOW + REMINDED_AFTER) == []
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "null", '"x"'])
+@pytest.mark.parametrize("text", ["", "nonsense", "null", '"x"', "-1", "1e300"])
 def test_a_damaged_row_reminds_of_nothing(rotations: RotationStore, table: Table, text: str) -> None:
     table.apply("rotations", Replace(NAME, text, None))
     assert rotations.left_over([NAME], NOW) == []

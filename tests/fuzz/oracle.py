@@ -46,4 +46,4 @@ _spellings = cache(spellings_of)
 def secrets_among(texts: Iterable[str], secrets: Iterable[str]) -> list[str]:
     """Return the texts that hold one of the secrets in any of its spellings."""
     spellings = _spellings(tuple(secrets))
-    return [text for text in texts if any(each in text for each in spellings)]
+    return [text for text in texts if any(each.lower() in text.lower() for each in spellings)]

@@ -1,16 +1,21 @@
 """The rules of the code: who may import whom, how a file begins, and that every setting is documented."""
 
 import ast
+import importlib
 import json
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import inspect
 
 import functions
+from shared.domain.model import IssueLink
+from shared.domain.moments import LAST_MOMENT
 
 ROOT = Path(__file__).parents[2]
 
@@ -297,3 +302,44 @@ def test_of_what_is_deployed_only_caches_and_declared_types_are_left_out(folder:
         ".js",
         ".json",
     }
+
+
+# What is stored
+
+# A length of time is no time: whatever it is, it can be shown and compared.
+LENGTHS = {"took", "longest"}
+
+
+def stored_shapes() -> Iterator[type]:
+    """Yield the shape of each row, by the name under which a store reads it."""
+    for name, path in modules_in("shared/store").items():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "readable":
+                yield getattr(importlib.import_module(name), ast.unparse(node.args[1]), Any)
+
+
+def numbers_in(kind: inspect.Type, name: str, known: set[type]) -> Iterator[tuple[str, inspect.FloatType]]:
+    match kind:
+        case inspect.FloatType():
+            yield name, kind
+        case inspect.StructType() if kind.cls not in known:
+            known.add(kind.cls)
+            for field in kind.fields:
+                yield from numbers_in(field.type, field.name, known)
+        case inspect.UnionType():
+            for each in kind.types:
+                yield from numbers_in(each, name, known)
+        case inspect.DictType():
+            yield from numbers_in(kind.value_type, name, known)
+        case inspect.ListType() | inspect.VarTupleType():
+            yield from numbers_in(kind.item_type, name, known)
+        case inspect.TupleType():
+            for each in kind.item_types:
+                yield from numbers_in(each, name, known)
+
+
+def test_each_time_that_a_row_holds_is_one_that_a_calendar_has() -> None:
+    known: set[type] = set()
+    found = [each for kind in stored_shapes() for each in numbers_in(inspect.type_info(kind), "", known)]
+    assert IssueLink in known
+    assert {name for name, number in found if (number.ge, number.le) != (0.0, LAST_MOMENT)} == LENGTHS

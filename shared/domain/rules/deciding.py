@@ -500,7 +500,7 @@ def _assignee_intent(
 
 
 def recent_writes(link: IssueLink, now: float) -> tuple[float, ...]:
-    return tuple(at for at in link.writes if at > now - _HOUR)
+    return tuple(at for at in link.writes if abs(now - at) < _HOUR)
 
 
 def verify_calm(link: IssueLink, now: float) -> None:

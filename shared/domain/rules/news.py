@@ -1,10 +1,11 @@
 """What the reconciler takes for news: how a service shows something now, beside what was seen of it."""
 
+from shared.domain.claims import is_held
 from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
 from shared.domain.messages import InboundMessage
 from shared.domain.model import HealthWord, IssueLink, SentryIssue, WorkItem
+from shared.domain.moments import DAY, is_due
 
-_DAILY = 24 * 3600.0  # seconds
 _ON_ITS_WAY = 3600.0  # seconds; no message is older, unless nobody handles any
 # A token that is lost may be answered like an outage; after so many failures in a row it is given up.
 _FAILURES_OF_A_TOKEN = 3
@@ -17,7 +18,7 @@ def message_for_due(link: IssueLink, now: float, *, everything: bool = False) ->
     up each link that is not settled, whether it is due or not.
     """
     health, claim = link.health, link.claim
-    abandoned = claim is not None and claim.until <= now
+    abandoned = claim is not None and not is_held(claim.until, now)
     unwell = health.word is not HealthWord.SETTLED
     # An older version of the app left what is gone without a time.
     due = health.is_due(now) or (unwell and health.due is None)
@@ -86,17 +87,12 @@ def differs(link: IssueLink, issue: SentryIssue) -> bool:
     return issue.issue_id != link.issue_id or issue.side != link.seen.issue
 
 
-def is_look_due(due: float, now: float) -> bool:
-    """Tell whether it is time for a look at all work items.
+def due_after_look(due: float, now: float) -> float:
+    """Return when the next look at all work items is due: in a day, or earlier if that was wanted.
 
     No feed shows permissions that were taken away, items that were destroyed, or a restored backup.
     """
-    return not now < due <= now + _DAILY
-
-
-def due_after_look(due: float, now: float) -> float:
-    """Return when the next look is due: a day after this one, or earlier if that was wanted."""
-    return due if not is_look_due(due, now) else now + _DAILY
+    return now + DAY if is_due(due, now) else due
 
 
 def due_at_beginning(now: float) -> float:

@@ -9,6 +9,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
+from shared.domain.claims import believed_end
 from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
 from shared.domain.model import (
     ASSIGNEE,
@@ -38,14 +39,14 @@ def is_own_or_persons(record: EndRecord, link: IssueLink, field: str, value: obj
     return own_write(record, field, value) is None or record.of == _pair(link)
 
 
-def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None) -> bool:
+def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None, now: float) -> bool:
     """Tell whether we may have written to an end since it was read; then a value of it may have been ours.
 
     ``read_at`` (epoch seconds) is None for a snapshot, which came along at some time or other; ``rev`` is the
     work item's, None for an issue.
     """
     if read_at is not None:
-        return read_at < max(record.at, record.until)
+        return read_at < max(believed_end(each, now) for each in (record.at, record.until))
     return record.until != 0.0 or (rev is not None and rev < record.rev)
 
 
@@ -158,14 +159,16 @@ def standing(link: IssueLink, side: Side) -> Standing:
     return Standing.DONE if status is IssueStatus.RESOLVED else Standing.OPEN
 
 
-def all_done(others: Iterable[IssueLink], side: Side, *, archives: bool = False) -> bool:
+def all_done(others: Iterable[IssueLink | None], side: Side, *, archives: bool = False) -> bool:
     """Tell whether every other partner of the end on ``side`` is done, or left out.
+
+    That of a link which nobody can read, None, counts as open.
 
     An end is archived only if they all are left out: of several, one that is done in the usual way is enough
     to resolve it.
     """
     allowed = {Standing.LEFT_OUT} if archives else {Standing.LEFT_OUT, Standing.DONE}
-    return all(standing(link, side.other) in allowed for link in others)
+    return all(link is not None and standing(link, side.other) in allowed for link in others)
 
 
 def may_end_waiting(before: IssueLink, after: IssueLink, side: Side) -> bool:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from shared.ado.client import LARGEST_BATCH
 from shared.domain.model import FoundWorkItems
-from shared.domain.rules.news import due_after_look, is_look_due, message_for_item
+from shared.domain.moments import is_due
+from shared.domain.rules.news import due_after_look, message_for_item
 from shared.flows.reconciling.batches import Batch, batches
 from shared.flows.reconciling.run import Part, Run
 from shared.store.progress import Look
@@ -27,7 +28,7 @@ def want_look(run: Run) -> None:
 def look_at_items(run: Run) -> None:
     """Go on with the look that is under way, or begin the daily one; the issues get as much time."""
     stop_at = (run.now + run.stop_at) / 2
-    if run.progress.look is None and is_look_due(run.progress.look_due, run.now):
+    if run.progress.look is None and is_due(run.progress.look_due, run.now):
         want_look(run)
     before = run.messages.about_items
     while (look := run.progress.look) is not None:

@@ -9,6 +9,7 @@ from shared.domain.errors import Forbidden, Refused
 from shared.domain.failures import was_set_before
 from shared.domain.messages import InboundMessage
 from shared.domain.model import ASSIGNEE_NOT_FOUND, NO_SUCH_STATE, UNKNOWN_STATE
+from shared.domain.moments import is_due
 from shared.domain.rules.apart import sides
 from shared.domain.rules.news import ask_about, message_for_due
 from shared.flows.reconciling.run import Run
@@ -56,7 +57,7 @@ def _take_up(run: Run, passed: Sequence[Passed], is_lost: Callable[[StoredLink],
     run.messages.ask_about_item(due)
     for stored in (each.stored for each in passed if each.stored is not None):
         owed = stored.link.back_links
-        if owed is not None and owed.due is not None and (owed.due <= run.now or run.everything):
+        if owed is not None and owed.due is not None and (is_due(owed.due, run.now) or run.everything):
             run.messages.ask_about_pair(stored.link.issue_id, stored.link.work_item_id, stored.etag)
     if is_lost is not None:
         lost = [each for each, message in due if message is None and is_lost(each)]
@@ -69,7 +70,7 @@ def _look_at_remnants(run: Run) -> None:
     """Have what ended links may have left on their ends be taken away, where that is owed."""
     for stored in run.services.links.remnants(run.organization.scope):
         remnant = stored.remnant
-        if remnant.due <= run.now or run.everything:
+        if is_due(remnant.due, run.now) or run.everything:
             run.messages.ask_about_pair(remnant.issue_id, remnant.work_item_id, stored.etag)
 
 

@@ -66,8 +66,8 @@ MUTANTS = (
     _mutant(
         "ignore another worker's claim",
         "settling/observing.py",
-        'claim.token not in {"", unit.token} and claim.until > now:',
-        'claim.token not in {"", unit.token} and claim.until > now + 1e9:',
+        'claim.token not in {"", unit.token} and is_held(claim.until, now):',
+        'claim.token not in {"", unit.token} and is_held(claim.until - 1e9, now):',
     ),
     _mutant(
         "take the own writes of a dead worker for a person's",
@@ -694,6 +694,20 @@ MUTANTS = (
         "    return rev - max(link.seen.item.rev, link.health.rev) <= _MOST_UNSEEN_EDITS",
         "    return True",
         tests=("tests/unit/flows/test_syncing.py",),
+    ),
+    _mutant(
+        "complete an end though a link of it cannot be read",
+        "domain/rules/partners.py",
+        "    return all(link is not None and standing(link, side.other) in allowed for link in others)",
+        "    return all(link is None or standing(link, side.other) in allowed for link in others)",
+        tests=("tests/unit/domain/test_partners.py", "tests/unit/settling/test_partners.py"),
+    ),
+    _mutant(
+        "wait for a moment however far ahead it is",
+        "domain/moments.py",
+        "    return moment if moment <= now + within else 0.0",
+        "    return moment",
+        tests=("tests/unit/domain/test_moments.py",),
     ),
     _mutant(
         "link again what was unlinked, by a form that was sent before",

@@ -193,6 +193,18 @@ def test_a_failure_before_the_link_is_due_takes_no_step(at: float, asked: bool) 
     assert after == replace(WAITING, detail="HTTP 503" if asked else "timed out")
 
 
+@pytest.mark.parametrize("due", [NOW + 3601, NOW + DAILY + 1, 2e11])
+def test_a_next_try_that_a_wrong_clock_set_is_one_that_has_come(due: float) -> None:
+    far = replace(WAITING, due=due)
+    assert health_after(Unavailable("sentry", "HTTP 503"), far, NOW) == replace(
+        WAITING, detail="HTTP 503", attempts=2, due=NOW + 900
+    )
+    after = health_after(Throttled("sentry", "429", retry_after=9.0), far, NOW)
+    assert after == Health(PENDING, "throttled", "429", since=NOW, attempts=1, due=NOW + 300)
+    waits = Health(HealthWord.SETTLED, "waits-for-others", since=NOW, attempts=1, due=due)
+    assert waiting(waits, NOW).due == NOW + 900
+
+
 def test_however_many_failures_a_step_holds_the_steps_are_the_same() -> None:
     health, dues = Health(), list[float]()
     for second in range(2 * 3600 + 1800):

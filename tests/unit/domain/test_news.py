@@ -26,7 +26,6 @@ from shared.domain.rules.news import (
     due_at_beginning,
     is_compared,
     is_given_up,
-    is_look_due,
     is_news,
     message_for_deletion,
     message_for_due,
@@ -66,6 +65,7 @@ NOT_FOUND = Health(ATTENTION, "assignee-not-found", due=NOW + DAY)
         (Health(PENDING, "unavailable", due=NOW + 0.1), None, ASK),
         (GONE, None, ASK),
         (replace(GONE, due=NOW), ASK, ASK),  # asked for daily
+        (replace(GONE, due=NOW + DAY + 1.0), ASK, ASK),  # by a clock that was ahead
         (NO_ISSUE, None, ASK),
         (OLDER_VERSION_S, ASK, ASK),
     ],
@@ -93,7 +93,10 @@ def test_a_link_that_was_made_and_never_settled_is_taken_up(
     assert message_for_due(replace(link, seen=unseen), NOW) == message
 
 
-@pytest.mark.parametrize(("until", "message"), [(NOW, ASK), (NOW + 0.1, None)])
+@pytest.mark.parametrize(
+    ("until", "message"),
+    [(NOW, ASK), (NOW + 0.1, None), (NOW + 120.0, None), (NOW + 121.0, ASK), (2e11, ASK)],
+)
 @pytest.mark.parametrize("health", [WELL, NOT_YET])
 def test_a_claim_left_behind_is_looked_into(
     until: float, message: InboundMessage | None, health: Health
@@ -193,22 +196,6 @@ def test_an_issue_is_news_unless_it_stands_as_it_was_seen(
 )
 def test_an_issue_is_compared_if_what_was_seen_of_it_is_how_it_stood(link: IssueLink, compared: bool) -> None:
     assert is_compared(link) is compared
-
-
-@pytest.mark.parametrize(
-    ("due", "is_due"),
-    # The last one was noted by a clock that went wrong.
-    [
-        (0.0, True),
-        (NOW - 1.0, True),
-        (NOW, True),
-        (NOW + 1.0, False),
-        (NOW + DAY, False),
-        (NOW + DAY + 1.0, True),
-    ],
-)
-def test_all_work_items_are_looked_at_when_it_is_time(due: float, is_due: bool) -> None:
-    assert is_look_due(due, NOW) is is_due
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,11 @@ def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
         (EndRecord(at=NOW + 1, rev=7), NOW, 7, True),  # recorded after the look
         (EndRecord(until=NOW + 1), NOW, 7, True),  # announced, and never recorded
         (EndRecord(until=NOW), NOW, 7, False),
+        (EndRecord(at=NOW + 122), NOW, 7, True),
+        (EndRecord(at=NOW + 122.1), NOW, 7, False),  # by a clock that was ahead
+        (EndRecord(until=NOW + 122), NOW, 7, True),
+        (EndRecord(until=NOW + 122.1), NOW, 7, False),
+        (EndRecord(until=2e11, at=NOW + 1), NOW, 7, True),
         # A server went back to a backup: what was asked for is how it stands.
         (EndRecord(at=NOW - 1, rev=9), NOW, 3, False),
         # A snapshot that came along has no time, but a revision.
@@ -182,7 +187,7 @@ def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
 def test_a_look_from_before_our_last_write_is_not_judged(
     record: EndRecord, read_at: float | None, rev: int | None, changed: bool
 ) -> None:
-    assert may_have_changed(record, read_at, rev) is changed
+    assert may_have_changed(record, read_at, rev, NOW + 2) is changed
 
 
 def test_of_an_end_that_nobody_watched_only_what_still_shows_is_ours() -> None:
@@ -246,10 +251,12 @@ def test_a_partner_counts_by_what_its_link_tells(link: IssueLink, side: Side, ex
         ([linked(counts_as=RESOLVED), linked()], False),
         ([linked(state="Removed", removed=True), linked(reason="work-item-gone")], True),
         ([linked(counts_as=None)], False),
+        ([linked(counts_as=RESOLVED), None], False),
+        ([None, linked(state="Removed", removed=True)], False),
     ],
 )
 def test_an_issue_is_done_with_all_its_work_items_but_those_left_out(
-    others: list[IssueLink], done: bool
+    others: list[IssueLink | None], done: bool
 ) -> None:
     assert all_done(others, SENTRY) is done
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Forbidden, NotFound, SyncError, Throttled, Unavailable
 from shared.domain.messages import OutboundMessage
-from shared.domain.model import ExternalIssue
+from shared.domain.model import BackLinks, Claim, ExternalIssue, Remnant
 from shared.domain.rules.back_links import Mark
 from shared.flows.back_links import LOST_AFTER, look_at_pair
 from shared.flows.linking import link, unlink
@@ -229,6 +230,23 @@ def test_a_lost_message_is_put_again_by_the_reconciler(world: World) -> None:
     world.unlink()
     world.now += LOST_AFTER
     assert len(world.reconcile()) == 1  # also without any link
+
+
+@pytest.mark.parametrize("ahead", [2 * 86_400.0, 1e11])
+def test_what_a_clock_that_was_ahead_put_off_is_looked_at(world: World, ahead: float) -> None:
+    links = world.services.links
+    stored = links.get(SLUG, ISSUE, ITEM)
+    later = BackLinks(due=world.now + ahead)
+    claim = Claim("other", world.now + ahead, 1, (), stored.link.seen)
+    stored = links.replace(stored, replace(stored.link, back_links=later, claim=claim))
+    assert len(world.reconcile()) == 1
+    assert world.look() == "shown"
+    world.unlink()
+    links.leave(SLUG, Remnant(ISSUE, ITEM, world.now + ahead, watched_until=world.now + ahead))
+    for _ in range(2):  # The first one waits for whoever may still be at it.
+        assert len(world.reconcile()) == 1
+        assert world.look() == "taken-away"
+    assert links.find_remnant(SLUG, ISSUE, ITEM) is None
 
 
 def test_a_link_that_ends_while_it_is_shown_shows_no_more(world: World) -> None:

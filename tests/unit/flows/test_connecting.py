@@ -1,5 +1,6 @@
 """Storing an organization's document: what it takes along, what it leaves behind, whose links they are."""
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -340,6 +341,54 @@ def test_nor_do_they_follow_its_repair_to_another_place(scene: Scene) -> None:
     scene.services.organizations._table.apply("organizations", Replace(SLUG, text, None))
     with pytest.raises(ConnectionChanged):
         repoint(scene)
+
+
+def damage(scene: Scene, connection: object) -> None:
+    table = scene.services.organizations._table
+    document = json.loads(table.get("organizations", SLUG).text)
+    table.apply("organizations", Replace(SLUG, json.dumps({**document, "connection": connection}), None))
+
+
+@pytest.mark.parametrize(
+    "connection", [{"changed_at": 1e12}, {"ado": {"ids": "x"}}, {"ado": None}, {"epoch": "", "sentry": 7}]
+)
+def test_links_go_on_while_their_epoch_is_known(scene: Scene, connection: object) -> None:
+    damage(scene, connection)
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    assert sync_inbound(InboundMessage(SLUG, ITEM, item.rev, snapshot=item), scene.services) == ["applied"]
+    put(scene, ado_url=BASE_URL)
+    assert scene.issue_ids == [ISSUE]
+    assert scene.organization.connection.is_known
+
+
+UNKNOWN_EPOCHS = [{"epoch": 5}, {"epoch": None}, [], "x", None]
+
+
+@pytest.mark.parametrize("connection", UNKNOWN_EPOCHS)
+def test_a_message_waits_while_nobody_knows_the_epoch_of_its_links(scene: Scene, connection: object) -> None:
+    message = waiting_message(scene)
+    damage(scene, connection)
+    with pytest.raises(Unreadable):
+        sync_inbound(message, scene.services)
+    assert scene.status is IssueStatus.UNRESOLVED
+
+
+@pytest.mark.parametrize("connection", UNKNOWN_EPOCHS)
+@pytest.mark.parametrize("is_replaced_first", [False, True])
+def test_whoever_disconnects_an_organization_leaves_no_row_of_an_epoch_that_nobody_knew(
+    scene: Scene, connection: object, is_replaced_first: bool
+) -> None:
+    reconcile(scene.services, scene.organization)
+    damage(scene, connection)
+    if is_replaced_first:
+        put(scene, ado_url=BASE_URL)
+    current = scene.services.organizations.find(SLUG)
+    assert current is not None
+    assert (current.scope, rows(scene, SLUG)) != (SLUG, 0)
+    remove(scene.services, current)
+    remove_what_ended(scene.services)
+    assert (rows(scene, SLUG), rows(scene, current.scope)) == (0, 0)
+    assert scene.services.progress.scopes_of(SLUG) == []
 
 
 # What a document sets going

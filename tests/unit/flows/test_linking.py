@@ -1,8 +1,9 @@
 """Joining an issue to a work item: how they stand is noted, also where that cannot be known in full."""
 
 import pytest
+from msgspec.structs import replace
 
-from shared.domain.model import Health, HealthWord, IssueStatus, Person
+from shared.domain.model import End, Health, HealthWord, Intent, IssueStatus, Person, Side
 from shared.flows.linking import link, unlink
 from shared.store.keys import escaped, number
 from shared.store.tables import Replace
@@ -76,6 +77,20 @@ def test_a_removed_work_item_is_linked_as_what_it_is(scene: Scene) -> None:
     seen = scene.stored(OTHER, 60).link.seen.item
     assert (seen.removed, seen.status) == (True, UNRESOLVED)
     assert scene.ado.item(60).state == "Removed"
+
+
+@pytest.mark.parametrize("until", [0.0, 1e11])
+def test_what_people_changed_of_an_end_is_known_to_a_new_link_whenever_its_row_says_it_is_free(
+    scene: Scene, until: float
+) -> None:
+    """We wrote Closed there, people reopened it, and a later Closed is theirs."""
+    end = End(Side.ADO, str(ITEM))
+    row, held = scene.stored(), scene.services.links.end(SLUG, end)
+    ours = (Intent(Side.ADO, "status", state="Closed", status=RESOLVED),)
+    odd = replace(held.record, token="other", until=until, ours=ours)
+    scene.services.links.replace_with_ends(row, row.link, [replace(held, record=odd)])
+    link(scene.services, scene.organization, OTHER, ITEM, None)
+    assert scene.services.links.end(SLUG, end).record.ours == ()
 
 
 def test_what_a_link_showed_that_cannot_be_read_is_looked_for(scene: Scene) -> None:

@@ -37,6 +37,7 @@ DAMAGES = {
         '"last_run":{"began":1e300,"took":0.0},"events":{"workitem.deleted":{"since":9007199254740992.0}},'
         '"outcome":"applied","latest":1e300,"things":[]}'
     ),
+    "a mark that no calendar has": f'{{"marks":{{"0123456789ab":[{10**400}]}}}}',
     "cut short": '{"organization":"fabrikam",',
     "nested too deep": "[" * 100_000,
 }
@@ -218,6 +219,29 @@ def test_the_list_of_links_names_what_it_passes_over(scene: Scene) -> None:
     scene.services._table("links").apply(SLUG, Replace(LINK, "{", None))
     scene.services.ado(scene.organization).web_url = scene.ado.web_url  # type: ignore[method-assign]
     assert call(issue_links.handle, scene)[1]["unreadable"] == [LINK]
+
+
+# Where a link holds a time; those of its claim and its back-links are of shapes of their own.
+TIMES = ("synced_at", "linked_at", "writes", "health.since", "health.due", "back_links.due", "form.at")
+
+
+@pytest.mark.parametrize("number", [1e300, -1e14, 253_402_300_800.0])
+@pytest.mark.parametrize("path", TIMES)
+def test_a_link_with_a_time_that_no_calendar_has_is_told_beside_the_others(
+    scene: Scene, path: str, number: float
+) -> None:
+    scene.services.ado(scene.organization).web_url = scene.ado.web_url  # type: ignore[method-assign]
+    table = scene.services._table("links")
+    row = json.loads(table.get(SLUG, LINK).text)
+    *outer, name = path.split(".")
+    place = row.setdefault(outer[0], {}) if outer else row
+    place[name] = [number] if name == "writes" else number
+    table.apply(SLUG, Replace(LINK, json.dumps(row), None))
+    status, content = call(issue_links.handle, scene)
+    assert (status, content["unreadable"]) == (200, [LINK])
+    assert [each["issue_id"] for each in content["links"]] == [ISSUE]
+    scene.sentry.resolve("200")
+    assert sync_outbound(OutboundMessage(SLUG, "200"), scene.services) == ["not-linked"]
 
 
 def test_a_damaged_link_that_is_asked_for_says_what_to_do(scene: Scene) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.configuration import DoneWhen
+from shared.domain.configuration import DoneWhen, ProjectMapping
 from shared.domain.errors import Busy, Conflict, NotFound, Refused, Unavailable, Undecidable
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import (
@@ -24,6 +25,7 @@ from shared.domain.model import (
 from shared.flows.linking import link, unlink
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.settling.partners import Partners
+from shared.store.keys import number
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.tables import Replace
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
@@ -322,6 +324,35 @@ def test_an_end_that_another_worker_writes_to_is_left_alone(items: Scene, end: E
     assert state(items) == "Closed"
 
 
+@pytest.mark.parametrize("end", [End(Side.ADO, "31"), End(Side.SENTRY, ISSUE)])
+@pytest.mark.parametrize(
+    "times", [{"until": 2e11}, {"at": 2e11}, {"until": 2e11, "at": 2e11, "of": (ISSUE, ITEM)}]
+)
+def test_an_end_whose_row_holds_a_time_that_nobody_set_is_free(
+    items: Scene, end: End, times: dict[str, Any]
+) -> None:
+    row = items.stored()
+    held = items.services.links.end(SLUG, end)
+    odd = replace(held.record, token="other", **times)
+    items.services.links.replace_with_ends(row, row.link, [replace(held, record=odd)])
+    items.sentry.resolve(ISSUE)
+    assert set(items.outbound()) <= {"applied", "settled"}
+    assert (state(items), state(items, OTHER_ITEM)) == ("Closed", "Closed")
+
+
+def test_a_dead_workers_write_is_looked_into_whatever_its_claim_says(items: Scene) -> None:
+    """Its clock was ahead: its claim ends in a year, on the link and on the end."""
+    items.now += 365 * 86_400.0
+    items.calls.meet("set_assignee", Died(), lands=True)
+    with pytest.raises(Died):
+        edit(items, ITEM, **{ASSIGNED_TO: ANN})
+    items.now -= 365 * 86_400.0
+    items.ado.edit(ITEM, **{ASSIGNED_TO: BOB})
+    items.inbound()
+    assert items.sentry.get_issue(ISSUE).assignee == Person(BOB)
+    assert record(items, Side.SENTRY, ISSUE).token == ""
+
+
 def test_a_claim_on_an_end_keeps_nobody_from_what_is_not_about_it(items: Scene) -> None:
     claimed(items, End(Side.ADO, "31"), items.now + 1)
     edit(items, OTHER_ITEM, **{ASSIGNED_TO: ANN})
@@ -588,6 +619,53 @@ def test_who_gives_way_to_an_archived_issue_is_waited_for_no_more(issues: Scene)
     issues.outbound(OTHER_ISSUE)
     rest(issues)
     assert (state(issues), sorted(issues.issue_ids)) == ("Closed", [ISSUE, "300"])
+
+
+UNREADABLE = ['{"of":"a newer version"}', "", "null", '{"organization":"fabrikam","issue_id"']
+
+
+def damage(scene: Scene, issue_id: str, work_item_id: int, text: str) -> str:
+    """Make a link's row one that cannot be read, and return what it held."""
+    table, key = scene.services._table("links"), f"item!{number(work_item_id)}!{issue_id}"
+    before = table.get(SLUG, key).text
+    table.apply(SLUG, Replace(key, text, None))
+    return before
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+@pytest.mark.parametrize("unlinks", [True, False])
+def test_an_issue_waits_for_a_work_item_whose_link_cannot_be_read(
+    items: Scene, text: str, unlinks: bool
+) -> None:
+    before = damage(items, ISSUE, OTHER_ITEM, text)
+    edit(items, ITEM, **{STATE: "Closed"})
+    assert (status(items), stored(items).waiting) == (UNRESOLVED, Side.SENTRY)
+    items.now += A_TRY
+    items.inbound()
+    assert (status(items), stored(items).health.reason) == (UNRESOLVED, "waits-for-others")
+    if unlinks:
+        unlink(items.services, items.organization, ISSUE, OTHER_ITEM)
+        rest(items)
+    else:
+        damage(items, ISSUE, OTHER_ITEM, before)
+        edit(items, OTHER_ITEM, **{STATE: "Closed"})
+    assert status(items) is RESOLVED
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+@pytest.mark.parametrize("archived", [True, False])
+def test_a_work_item_waits_for_an_issue_whose_link_cannot_be_read(
+    issues: Scene, text: str, archived: bool
+) -> None:
+    project = issues.row.project_id
+    issues.configure(status_mapping={project: ProjectMapping("Closed", "Active", on_archive="Resolved")})
+    damage(issues, OTHER_ISSUE, ITEM, text)
+    (issues.sentry.archive if archived else issues.sentry.resolve)(ISSUE)
+    issues.outbound()
+    assert (state(issues), stored(issues).waiting) == ("New", Side.ADO)
+    unlink(issues.services, issues.organization, OTHER_ISSUE, ITEM)
+    rest(issues)
+    assert state(issues) == ("Resolved" if archived else "Closed")
 
 
 def test_a_message_that_is_lost_delays_it_until_it_falls_due(waiting: Scene) -> None:

@@ -17,6 +17,7 @@ from shared.domain.errors import (
     Unavailable,
     Undecidable,
 )
+from shared.domain.messages import InboundMessage
 from shared.domain.model import (
     STATUS,
     Claim,
@@ -32,7 +33,8 @@ from shared.domain.model import (
 from shared.settling.observing import UnitOfWork
 from shared.store.links import StoredEnd, StoredLink
 from tests.doubles.ado import Revision
-from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, STATE, Died, Scene
+from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
+from tests.unit.workers import Workers
 
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
 CLAIMED_FOR = 60.0
@@ -278,6 +280,24 @@ def test_an_expired_claim_keeps_no_worker_away(scene: Scene) -> None:
     scene.sentry.resolve(ISSUE)
     scene.outbound()
     assert (scene.state, scene.row.claim) == ("Closed", None)
+
+
+@pytest.mark.parametrize("ahead", [2 * CLAIMED_FOR + 1, 30 * 86_400.0, 1e11])
+def test_a_claim_that_nobody_can_have_made_keeps_no_worker_away(scene: Scene, ahead: float) -> None:
+    claimed(scene, scene.now + ahead)
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    scene.services.inbound.put(InboundMessage(SLUG, ITEM, item.rev, snapshot=item))
+    workers = Workers(scene)
+    workers.live(900.0)
+    assert (scene.status, scene.row.claim, workers.handled) == (RESOLVED, None, 1)
+
+
+@pytest.mark.parametrize("ahead", [1.0, 2 * CLAIMED_FOR])
+def test_a_claim_by_a_clock_that_is_a_little_ahead_is_waited_for(scene: Scene, ahead: float) -> None:
+    claimed(scene, scene.now + ahead)
+    scene.sentry.resolve(ISSUE)
+    with pytest.raises(Busy):
+        scene.outbound()
 
 
 def test_a_claim_holds_longer_than_the_calls_that_it_covers_may_take(scene: Scene) -> None:
@@ -798,6 +818,36 @@ def test_a_work_item_that_comes_back_is_written_to_again(removed: Scene) -> None
 
 
 # Flapping.
+
+
+@pytest.mark.parametrize(
+    ("ahead", "outcome"), [(0.0, None), (3599.9, None), (3600.0, "applied"), (1e11, "applied")]
+)
+def test_writes_of_a_clock_that_was_ahead_are_forgotten(
+    scene: Scene, ahead: float, outcome: str | None
+) -> None:
+    stored = scene.stored()
+    writes = tuple(scene.now + ahead for _ in range(20))
+    scene.services.links.replace(stored, replace(stored.link, writes=writes))
+    scene.sentry.resolve(ISSUE)
+    if outcome is None:
+        with pytest.raises(Undecidable):
+            scene.outbound()
+    else:
+        assert scene.outbound() == [outcome]
+        assert scene.row.writes == (scene.now,)
+
+
+@pytest.mark.parametrize("ahead", [8 * 3600.0, 86_400.0, 400 * 86_400.0])
+def test_what_a_worker_put_off_whose_clock_was_ahead_is_made_up_for(scene: Scene, ahead: float) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.now += ahead
+    scene.calls.meet("get_issue", Unavailable("sentry", "HTTP 503"))
+    with pytest.raises(Unavailable):
+        scene.outbound()
+    scene.now -= ahead
+    Workers(scene).live(600.0)
+    assert scene.state == "Closed"
 
 
 def test_a_state_that_somebody_keeps_changing_back_is_left_alone_for_a_while(scene: Scene) -> None:
