@@ -153,6 +153,27 @@ MUTANTS = (
         tests=("tests/unit/settling/test_settler.py",),
     ),
     _mutant(
+        "let what is forbidden hold up the other field",
+        "settling/writing.py",
+        "            if not isinstance(error, Forbidden):\n",
+        "            if error:\n",
+        tests=("tests/unit/settling/test_writing.py",),
+    ),
+    _mutant(
+        "keep one of two writes without an answer",
+        "settling/writing.py",
+        "written.uncertain += written.under_way\n",
+        "written.uncertain = written.under_way\n",
+        tests=("tests/unit/settling/test_writing.py",),
+    ),
+    _mutant(
+        "write first what got no answer the last time",
+        "settling/writing.py",
+        "key=lambda each: (each.side, each.field) in unanswered",
+        "key=lambda each: (each.side, each.field) not in unanswered",
+        tests=("tests/unit/settling/test_settler.py",),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",
