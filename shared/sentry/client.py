@@ -339,11 +339,16 @@ class SentryClient:
             body["statusDetails"] = _RELEASES[resolve_in]
         return self._issue("PUT", issue_id, json=body)
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+    def set_assignee(
+        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+    ) -> SentryIssue:
+        """Assign. Look-ups may take their time, so ``begin`` is called when only the write is left."""
         if not isinstance(assignee, Person):
+            begin()
             # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
             return self._issue("PUT", issue_id, json={"assignedTo": ""})
         user_id = self._user_id(assignee.email, issue_id)
+        begin()
         try:
             return self._issue("PUT", issue_id, json={"assignedTo": f"user:{user_id}"})
         except Refused:

@@ -308,8 +308,8 @@ def _write_issue(sentry: Sentry, issue_id: str, intent: Intent, written: Written
         if intent.field == STATUS and intent.status is not None:
             issue = _set_status(sentry, issue_id, intent, written)
         else:
-            written.begin(intent)
-            issue = sentry.set_assignee(issue_id, intent.assignee)
+            begin = partial(written.begin, intent)
+            issue = sentry.set_assignee(issue_id, intent.assignee, begin)
     except Refused as refused:
         written.refused[intent.field] = _about_nobody(refused) if intent.assignee is None else refused
     else:

@@ -181,7 +181,10 @@ class MemorySentry:
         self.resolved_in[issue.issue_id] = resolve_in
         return self._set_status(issue_id, status, APPLICATION)
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+    def set_assignee(
+        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+    ) -> SentryIssue:
+        begin()
         issue = self.get_issue(issue_id)
         if not isinstance(assignee, Person):
             return self._assign(issue, None, APPLICATION)

@@ -174,6 +174,13 @@ MUTANTS = (
         tests=("tests/unit/settling/test_settler.py",),
     ),
     _mutant(
+        "begin an assignment before it is known who is meant",
+        "sentry/client.py",
+        "        user_id = self._user_id(assignee.email, issue_id)\n        begin()\n",
+        "        begin()\n        user_id = self._user_id(assignee.email, issue_id)\n",
+        tests=("tests/unit/sentry/test_client.py",),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",

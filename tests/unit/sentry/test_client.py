@@ -11,6 +11,7 @@ import responses
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import (
+    Conflict,
     Forbidden,
     NotFound,
     OrganizationGone,
@@ -155,6 +156,46 @@ def test_a_person_is_looked_up_by_address_and_put_by_the_user_s_id(
     assert sentry.set_assignee("100", Person(email)) == ISSUE
     assert sent(vendor, 0) == ("GET", MEMBERS_URL, [("query", f"email:{email}")], None)
     assert sent(vendor, 1) == ("PUT", ISSUE_URL, [], {"assignedTo": "user:7"})
+
+
+@pytest.mark.parametrize(
+    ("assignee", "members", "look_ups"),
+    [
+        (None, [], 0),
+        (ANN, [MEMBER_JSON], 1),
+        # Of two accounts, the issue's project tells which one is meant.
+        (ANN, [MEMBER_JSON, {**MEMBER_JSON, "user": {**MEMBER_JSON["user"], "id": "8"}}], 3),
+    ],
+)
+@pytest.mark.parametrize("is_too_late", [False, True])
+def test_a_write_begins_when_it_is_known_who_is_meant(
+    vendor: responses.RequestsMock,
+    sentry: SentryClient,
+    assignee: Person | None,
+    members: list[Json],
+    look_ups: int,
+    is_too_late: bool,
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    vendor.get(MEMBERS_URL, json=members)
+    vendor.get(ISSUE_URL, json=ISSUE_JSON)
+    vendor.get(f"{SENTRY}api/0/projects/acme/fe/members/", json=members[:1])
+    vendor.put(ISSUE_URL, json=ISSUE_JSON)
+    before = list[int]()
+
+    def begin() -> None:
+        before.append(len(vendor.calls))
+        if is_too_late:
+            raise Conflict("too late")
+
+    if is_too_late:
+        with pytest.raises(Conflict):
+            sentry.set_assignee("100", assignee, begin)
+    else:
+        sentry.set_assignee("100", assignee, begin)
+    assert before == [look_ups]
+    methods = [each.request.method for each in vendor.calls]
+    assert methods == ["GET"] * look_ups + ["PUT"] * (not is_too_late)
 
 
 def test_an_address_with_a_plus_arrives_whole(vendor: responses.RequestsMock, sentry: SentryClient) -> None:

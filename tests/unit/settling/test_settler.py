@@ -514,6 +514,23 @@ def test_a_field_that_never_succeeds_does_not_keep_the_other_one(
     assert scene.row.claim is None
 
 
+@pytest.mark.parametrize(("seconds", "looks"), [(CLAIMED_FOR / 2, 1), (CLAIMED_FOR / 2 + 0.5, 2)])
+def test_an_assignment_that_is_looked_up_too_long_is_decided_again_before_it_is_written(
+    scene: Scene, seconds: float, looks: int
+) -> None:
+    assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    takes = [seconds]
+
+    def look_up() -> None:
+        scene.now += takes.pop() if takes else 0.0
+
+    scene.watched_sentry.looks_up = look_up
+    assert scene.inbound(assigned) == ["applied"]
+    assert scene.calls.made.count("get_issue") == looks
+    assert scene.calls.made.count("set_assignee") == 1
+    assert (scene.health, scene.row.claim) == (Health(), None)
+
+
 @pytest.mark.parametrize("lands", [True, False])
 def test_two_writes_without_an_answer_are_both_looked_into(scene: Scene, lands: bool) -> None:
     scene.sentry.resolve(ISSUE)

@@ -220,6 +220,17 @@ def test_a_service_that_gives_no_usable_answer_is_not_asked_again(
     assert (written.landed, written.uncertain, written.error) == ([], uncertain, error)
 
 
+def test_a_look_up_that_gets_no_answer_leaves_no_write_to_look_into(scene: Scene) -> None:
+    error = Unavailable("sentry", "the members cannot be read")
+
+    def fail() -> None:
+        raise error
+
+    scene.watched_sentry.looks_up = fail
+    written = carried_out(scene, RESOLVE, ASSIGN_ISSUE)
+    assert (written.landed, written.uncertain, written.error) == ([RESOLVE], (), error)
+
+
 @pytest.mark.parametrize(
     ("left", "calls"),
     [
