@@ -181,6 +181,20 @@ MUTANTS = (
         tests=("tests/unit/sentry/test_client.py",),
     ),
     _mutant(
+        "let a bug at one link keep the others from their turn",
+        "flows/syncing.py",
+        "            bug = bug or error\n",
+        "            raise\n",
+        tests=("tests/unit/flows/test_syncing.py",),
+    ),
+    _mutant(
+        "fail a message as its outcome cannot be noted for health",
+        "flows/syncing.py",
+        "    with suppress(SyncError):  # What ``health``",
+        "    with suppress(NotFound):  # What ``health``",
+        tests=("tests/unit/flows/test_syncing.py",),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",
