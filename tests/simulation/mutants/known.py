@@ -195,6 +195,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_syncing.py",),
     ),
     _mutant(
+        "begin the back-off anew when nobody was asked",
+        "domain/failures.py",
+        "    if not asked and not before.is_observed:\n",
+        "    if not asked and before.reason == reason:\n",
+        tests=("tests/unit/domain/test_failures.py",),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",
