@@ -86,6 +86,8 @@ class MemorySentry:
         self._pending: set[str] = set()
         self._external: dict[str, ExternalIssue] = {}
         self.may_remove_entries = True
+        # Whether what stands on the pages of issues comes in a shape that nobody can read.
+        self.garbles_entries = False
         self._comments: dict[str, SentryComment] = {}
         self._commented: dict[str, str] = {}
         self.releases: dict[str, str] = {}
@@ -155,6 +157,8 @@ class MemorySentry:
 
     def _linked(self, issue: SentryIssue) -> SentryIssue:
         external = self._external.get(issue.issue_id)
+        if self.garbles_entries:
+            return replace(issue, hides_entries=True)
         return issue if external is None else replace(issue, external_issues=(external,))
 
     def get_issue_with_entries(self, issue_id: str) -> SentryIssue:

@@ -146,7 +146,8 @@ class _Reader(msgspec.Struct, dict=True):
         self.run.was_answered("sentry", allowed=bool(found.found))
         for name in names:
             links, issue = batch.links[name], found.found.get(name)
-            if issue is not None and not self.is_single:  # An issue that is read singly shows no entries.
+            # An issue that is read singly shows no entries; what cannot be read is not gone.
+            if issue is not None and not (self.is_single or issue.hides_entries):
                 links = self._look_at_entries(links, issue)
             links = [each for each in links if is_compared(each.link)]
             if issue is not None:

@@ -202,6 +202,20 @@ MUTANTS = (
         tests=("tests/unit/domain/test_failures.py",),
     ),
     _mutant(
+        "let an odd element hide the others",
+        "domain/decoding.py",
+        "            found.unreadable += 1\n",
+        "            raise\n",
+        tests=("tests/unit/domain/test_decoding.py",),
+    ),
+    _mutant(
+        "take an entry that cannot be read for removed",
+        "flows/reconciling/issues.py",
+        "not (self.is_single or issue.hides_entries)",
+        "not self.is_single",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.errors import Throttled, Unauthorized, Unavailable
-from shared.domain.model import Claim, Health, HealthWord, IssueStatus
+from shared.domain.model import Claim, FormEntry, Health, HealthWord, IssueStatus
 from shared.flows.reconciling import Found, Part, reconcile
 from shared.flows.reconciling.issues import BETWEEN_CALLS, CALLS_A_RUN, UNTOLD_A_RUN
 from simulator.sentry.model import Modes
@@ -49,6 +49,21 @@ def watch(scene: Scene) -> list[tuple[float, frozenset[str]]]:
 
 def asked_about(scene: Scene) -> list[str]:
     return [each.issue_id for each in waiting_about_issues(scene)]
+
+
+# The entries on their pages.
+
+
+@pytest.mark.parametrize("garbled", [False, True])
+def test_an_entry_that_cannot_be_read_is_not_taken_for_removed(scene: Scene, garbled: bool) -> None:
+    shown = FormEntry(scene.now, url="https://dev.azure.com/fabrikam/_workitems/edit/31", app="sync")
+    scene.services.links.replace(scene.stored(), replace(scene.row, form=shown))
+    scene.sentry.garbles_entries = garbled
+    scene.sentry.resolve(ISSUE)
+    run(scene)
+    assert scene.issue_ids == ([ISSUE] if garbled else [])
+    # The issue itself is compared all the same.
+    assert asked_about(scene) == ([ISSUE] if garbled else [])
 
 
 # In turn, and how often.
