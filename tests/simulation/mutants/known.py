@@ -216,6 +216,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_reading_the_issues.py",),
     ),
     _mutant(
+        "let one issue keep the others of its list from an answer",
+        "flows/reconciling/issues.py",
+        "                if not self._is_about_one_of(batch):\n",
+        "                if self._is_about_one_of(batch) is not None:\n",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",
