@@ -670,8 +670,8 @@ MUTANTS = (
     _mutant(
         "leave out the issues that nobody could list",
         "flows/reconciling/issues.py",
-        "                waiting += self._halves(batch, names)\n",
-        "                continue\n",
+        "            except Forbidden:\n                waiting += self._halves(batch, names)\n",
+        "            except Forbidden:\n                continue\n",
         tests=("tests/unit/flows/test_reading_the_issues.py",),
     ),
     _mutant(
