@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, field
 from msgspec.structs import replace
 
-from shared.domain.decoding import convert
+from shared.domain.decoding import Readable, find_as
 from shared.domain.ids import GUID, LARGEST_NUMBER
 from shared.domain.model import Category, State
 from shared.domain.rules.creating import TypeField
@@ -27,7 +27,7 @@ _LONGEST_REASON = 255  # characters
 class Listed(msgspec.Struct, Generic[Each], frozen=True):
     """The list that most answers wrap."""
 
-    value: list[Each]
+    value: Readable[Each]
 
 
 class ConnectionAnswer(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ class TypeAnswer(msgspec.Struct, frozen=True):
 
     name: Name
     states: list[StateAnswer] | None = None
-    is_disabled: bool = field(name="isDisabled", default=False)
+    is_disabled: bool | None = field(name="isDisabled", default=None)
     transitions: Any = None
 
     @property
@@ -130,10 +130,7 @@ class TypeAnswer(msgspec.Struct, frozen=True):
 
     @property
     def _moves(self) -> dict[str, list[Move] | None]:
-        try:
-            return convert(self.transitions or {}, dict[str, list[Move] | None])
-        except msgspec.ValidationError:
-            return {}
+        return find_as(self.transitions, dict[str, list[Move] | None]) or {}
 
     def _restricting(
         self, state: State, moves: dict[str, tuple[str, ...]], listed: dict[str, str]
@@ -217,7 +214,7 @@ class RelatedAnswer(msgspec.Struct, frozen=True):
     """A work item and what it is related to."""
 
     id: Number
-    relations: list[Relation] | None = None
+    relations: Readable[Relation] | None = None
 
 
 class FoundAnswer(msgspec.Struct, frozen=True):
@@ -243,7 +240,7 @@ class CommentAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CommentsAnswer(msgspec.Struct, frozen=True):
-    comments: list[CommentAnswer] | None = None
+    comments: Readable[CommentAnswer] | None = None
 
 
 class Acknowledged(msgspec.Struct, frozen=True):

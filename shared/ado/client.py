@@ -256,7 +256,7 @@ class AdoClient:
             new = {each.id.lower(): each.name for each in answer.value if each.id.lower() not in seen}
             yield from (Project(*each) for each in new.items())
             seen |= new.keys()
-            if len(answer.value) < _PROJECTS_A_PAGE or not new:
+            if len(answer.value) + answer.value.unreadable < _PROJECTS_A_PAGE or not new:
                 return
 
     def find_project_ids(self, names: Collection[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from shared.ado.answers import (
 from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient
 from shared.ado.text import html_of, tags_of, title_of
 from shared.domain.configuration import CreateDefaults
-from shared.domain.errors import NotFound, Rejected
+from shared.domain.errors import NotFound, Rejected, Unavailable
 from shared.domain.model import WorkItem
 from shared.domain.rules.back_links import Mark
 from shared.domain.rules.creating import (
@@ -94,8 +94,9 @@ def find_created(ado: AdoClient, is_its: Callable[[str], bool], since: float) ->
     """Return the number of a work item that we created for an issue after ``since`` (epoch seconds), or None.
 
     The search uses the link back, because a title is not unique: ``is_its`` tells whether an address is the
-    issue's, which may have been merged since.
+    issue's, which may have been merged since. Raises Unavailable if it may be one that cannot be read.
     """
+    unreadable = 0
     ids = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
     for at in range(0, len(ids), LARGEST_BATCH):
         wanted = {"ids": ids[at : at + LARGEST_BATCH], "$expand": "relations", "errorPolicy": "omit"}
@@ -105,6 +106,9 @@ def find_created(ado: AdoClient, is_its: Callable[[str], bool], since: float) ->
         for each in answer.value:
             if each and any(is_its(relation.url or "") for relation in each.relations or ()):
                 return each.id
+        unreadable += answer.value.unreadable
+    if unreadable:
+        raise Unavailable("ado", f"{unreadable} work items that may be the created one cannot be read")
     return None
 
 

@@ -3,6 +3,7 @@
 https://learn.microsoft.com/rest/api/azure/devops/hooks/subscriptions
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -89,12 +90,13 @@ class Subscriptions:
 
     # https://learn.microsoft.com/rest/api/azure/devops/hooks/notifications/list
     def _notified(self, subscription_id: str, **chosen: str) -> Iterator[float]:
-        """Yield when each notification was made, 0 for those that do not tell."""
+        """Yield when each notification was made, 0 for those that do not tell, or cannot be read."""
         path = (*_SUBSCRIPTIONS, subscription_id, "notifications")
         query = {"maxResults": _MOST_NOTIFICATIONS, **chosen}
         answer = self._ado.call("GET", path, Listed[_Notification], about=_ABOUT, params=query)
         for each in answer.value:
             yield _moment(each.created_date)
+        yield from itertools.repeat(0.0, answer.value.unreadable)
 
 
 def _told(content: Mapping[str, Any]) -> Subscription:

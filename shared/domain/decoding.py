@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -14,6 +14,7 @@ from shared.domain.errors import Malformed
 from shared.domain.shapes import below
 
 Shape = TypeVar("Shape")
+Each = TypeVar("Each")
 
 _DEEPEST = 50  # levels; a document has five
 _HALF = 120  # characters; half of the longest explanation
@@ -22,6 +23,13 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _NUL = rb"\u0000"
 # Behind an even number of backslashes, or none: otherwise the first belongs to an escaped backslash.
 _ESCAPED_NUL = re.compile(rb"((?<!\\)(?:\\\\)*)\\u0000")
+
+
+class Readable(list[Each]):
+    """Those elements of somebody's list that can be read: an odd one hides no other. The rest is counted."""
+
+    unreadable: int = 0
+
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _first_time = threading.Lock()
@@ -44,7 +52,31 @@ def decoder(kind: type[Shape]) -> msgspec.json.Decoder[Shape]:
 def convert(value: Any, kind: type[Shape]) -> Shape:
     """Read decoded JSON as a known shape, or raise msgspec.ValidationError with the path where it differs."""
     decoder(kind)
-    return msgspec.convert(value, kind)
+    return msgspec.convert(value, kind, dec_hook=_readable)
+
+
+def find_as(value: Any, kind: type[Shape]) -> Shape | None:
+    """Read decoded JSON as a known shape, or return None if it is of another."""
+    try:
+        return convert(value, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _readable(kind: Any, value: Any) -> Any:
+    """Read a list one by one.
+
+    msgspec quirk: it asks of the type of None as well, by itself, and looks at what it gets.
+    """
+    if get_origin(kind) is not Readable:
+        return value
+    found, [each] = Readable[Any](), get_args(kind)
+    for element in convert(value, list[Any]):
+        try:
+            found.append(convert(element, each))
+        except msgspec.ValidationError:
+            found.unreadable += 1
+    return found
 
 
 def decode(body: bytes | str, kind: type[Shape]) -> Shape:

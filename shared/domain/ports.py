@@ -3,7 +3,7 @@
 The protocol of tables is beside its rows in ``shared/store/tables.py``.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from shared.domain.messages import Message
@@ -115,8 +115,13 @@ class Sentry(Protocol):
         """Write and return the issue, or raise NotFound, or Refused if its project has no such release."""
         ...
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
-        """Assign a person or nobody, return the issue; raise NotAssignable if the person cannot be."""
+    def set_assignee(
+        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+    ) -> SentryIssue:
+        """Assign a person or nobody, return the issue; raise NotAssignable if the person cannot be.
+
+        ``begin`` is called when it is known who is meant, just before the write, and may prevent it.
+        """
         ...
 
     def addresses_of(self, email: str) -> tuple[str, ...]:

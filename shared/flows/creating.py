@@ -182,7 +182,9 @@ def _was_removed(
         return False
     issue = services.sentry(organization).find_issues([issue_id]).found.get(issue_id)
     url = services.ado_at_once(organization).web_url(stored.link.project_id, work_item_id)
-    if issue is None or not is_wanted_anew(stored.link, work_item_type, url, issue.external_issues):
+    if issue is None or issue.hides_entries:
+        return False
+    if not is_wanted_anew(stored.link, work_item_type, url, issue.external_issues):
         return False
     with suppress(NotFound):
         part(services, organization, stored, REMOVED_IN_SENTRY)

@@ -203,13 +203,14 @@ def _found(waiting: _Waiting) -> Iterable[StoredLink]:
 def settle_each(
     services: Services, settler: Settler, waiting: _Waiting, unit: UnitOfWork, message: Message | None
 ) -> list[str]:
-    """Settle every link and return the outcomes; after all are tried, raise the gravest error, if any.
+    """Settle every link and return the outcomes; after all are tried, raise a bug, or the gravest error.
 
     Whatever its links meet, a message takes a bounded time: what is not begun by the deadline is left, and
     a service that gave no usable answer is not asked again. The error names the links that are left.
     """
     outcomes: list[str] = []
     errors: list[SyncError] = []
+    bug: Exception | None = None
     left: list[str] = []
     settled: list[Settled] = []
     delivered, read_at, was_heard = dict(unit.items), services.clock(), False
@@ -240,33 +241,37 @@ def settle_each(
                 # They wait in the message, and were looked at before; looking again costs as much each time.
                 left += names[place + 1 :]
                 break
+        except Exception as error:  # noqa: BLE001  # even a bug keeps no other link from its turn
+            bug = bug or error
     if message is not None:
         note_settled(services, settler.scope, message, settled)
-    if errors:
-        _note_refusals(services, settler.organization, errors)
-        raise _with_rest(gravest(errors, message), left if len(names) > 1 else [])
     # Only a service that was called has accepted our credentials; an echo, for example, needs no call.
-    if unit.items != delivered:
-        services.organizations.note_acceptance(settler.organization, "ado")
-        services.forbidden.end(settler.organization, "ado")
-    if was_heard or unit.issues:
-        services.organizations.note_acceptance(settler.organization, "sentry")
-        services.forbidden.end(settler.organization, "sentry")
+    heard = {"ado": unit.items != delivered, "sentry": was_heard or bool(unit.issues)}
+    accepted = [] if errors else [service for service, was_called in heard.items() if was_called]
+    with suppress(SyncError):  # What ``health`` says is not worth settling all of them again.
+        _note_for_health(services, settler.organization, errors, accepted)
+    if bug is not None:
+        raise bug
+    if errors:
+        raise _with_rest(gravest(errors, message), left if len(names) > 1 else [])
     return outcomes
 
 
-def _note_refusals(services: Services, slug: str, errors: Sequence[SyncError]) -> None:
-    """Note for ``health`` what our credentials do not reach; the links remember it whatever comes of that."""
+def _note_for_health(
+    services: Services, slug: str, errors: Sequence[SyncError], accepted: Sequence[str]
+) -> None:
+    """Note what our credentials do not reach, and which services accepted them."""
+    for service in accepted:
+        services.organizations.note_acceptance(slug, service)
+        services.forbidden.end(slug, service)
     bans = {(each.service, each.about): each for each in errors if isinstance(each, Forbidden)}
     # A few different things are enough to tell; a message may be about a thousand.
     for service, about in itertools.islice(bans, _BANS_NOTED):
         services.forbidden.note(slug, service, about)
     for service in {error.service for error in errors if isinstance(error, Unauthorized)}:
-        with suppress(SyncError):
-            services.organizations.note_refusal(slug, service)
+        services.organizations.note_refusal(slug, service)
     for service in {error.service for error in errors if isinstance(error, OrganizationGone)}:
-        with suppress(SyncError):
-            services.organizations.note_refusal(slug, gone(service))
+        services.organizations.note_refusal(slug, gone(service))
 
 
 def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> tuple[str, list[Settled]]:

@@ -62,7 +62,8 @@ class BackOff(msgspec.Struct):
     def spent(self, quota: str, seconds: float) -> None:
         """Let no call out that counts against a quota for that long: the next one would be refused."""
         with self._lock:
-            self._spent_until[quota] = self.clock() + seconds
+            until = self._spent_until.get(quota, 0.0)
+            self._spent_until[quota] = max(until, self.clock() + seconds)
 
     def silent(self, because: str = "") -> None:
         """Note that the service gave no answer in time: it is not to hold one thread after the other."""

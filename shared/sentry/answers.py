@@ -1,14 +1,13 @@
 """The shapes of Sentry's answers, as far as they are read: anything else in their place is no answer."""
 
 import re
-from contextlib import suppress
 from html import unescape
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, field
 
-from shared.domain.decoding import convert
+from shared.domain.decoding import Readable, find_as
 from shared.domain.ids import LARGEST_NUMBER
 from shared.domain.model import (
     ASSIGNEE_UNREADABLE,
@@ -63,7 +62,7 @@ class SentryAppAnswer(msgspec.Struct, frozen=True):
     name: str
     slug: str
     webhook_url: str | None = field(name="webhookUrl", default=None)
-    events: list[str] | None = None
+    events: Readable[str] | None = None
 
 
 class Assigned(msgspec.Struct, frozen=True):
@@ -137,33 +136,39 @@ class IssueAnswer(msgspec.Struct, frozen=True):
     id: Id
     status: IssueStatus
     assigned_to: Assigned | None = field(name="assignedTo", default=None)
-    title: str | None = None
-    permalink: str | None = None
-    project: ProjectAnswer | None = None
-    level: str | None = None
+    # Nothing of the rest may keep an issue from being read: in another shape it is absent.
+    title: Any = None
+    permalink: Any = None
+    project: Any = None
+    level: Any = None
     # No more than a hint, which older versions do not give.
     substatus: Any = None
-    external_issues: list[ExternalIssueAnswer] | None = field(name="sentryAppIssues", default=None)
-    short_id: str | None = field(name="shortId", default=None)
-    integration_issues: list[IntegrationIssueAnswer] | None = field(name="integrationIssues", default=None)
-    # Neither a count nor a history in another shape may keep an issue from being read.
+    external_issues: Any = field(name="sentryAppIssues", default=None)
+    short_id: Any = field(name="shortId", default=None)
+    integration_issues: Any = field(name="integrationIssues", default=None)
     count: Any = None
     activity: Any = None
 
     @property
     def issue(self) -> SentryIssue:
+        project = find_as(self.project, ProjectAnswer)
+        entries = find_as(self.external_issues, Readable[ExternalIssueAnswer])
+        integrated = find_as(self.integration_issues, Readable[IntegrationIssueAnswer])
         return SentryIssue(
             issue_id=str(self.id),
             status=self.status,
             assignee=self.assigned_to.assignee if self.assigned_to else None,
-            title=self.title or "",
-            permalink=self.permalink or "",
-            project_slug=(self.project.slug if self.project else None) or "",
-            level=self.level or "",
-            substatus=self.substatus if isinstance(self.substatus, str) else "",
-            external_issues=tuple(each.external_issue for each in self.external_issues or ()),
-            short_id=self.short_id or "",
-            integration_issues=tuple(each.integration_issue for each in self.integration_issues or ()),
+            title=_text(self.title),
+            permalink=_text(self.permalink),
+            project_slug=(project and project.slug) or "",
+            level=_text(self.level),
+            substatus=_text(self.substatus),
+            external_issues=tuple(each.external_issue for each in entries or ()),
+            hides_entries=bool(
+                entries.unreadable if entries is not None else self.external_issues is not None
+            ),
+            short_id=_text(self.short_id),
+            integration_issues=tuple(each.integration_issue for each in integrated or ()),
             regression=_regression_in(self.activity),
             count=_number(self.count),
         )
@@ -186,13 +191,14 @@ def _regression_in(activity: Any) -> str:
     Sentry quirk: an issue that a person unresolved has the substatus of a regression as well
     (docs/vendor_quirks.md#sentry-rest).
     """
-    changes = []
-    for each in activity if isinstance(activity, list) else ():
-        with suppress(msgspec.ValidationError):
-            changes.append(convert(each, ActivityAnswer))
-    changes = [each for each in changes if _STATUS_ACTIVITY.match(each.type)]
+    read = find_as(activity, Readable[ActivityAnswer]) or ()
+    changes = [each for each in read if _STATUS_ACTIVITY.match(each.type)]
     last = max(changes, key=lambda each: (each.date_created, int(each.id)), default=None)
     return str(last.id) if last is not None and last.type == _REGRESSION else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> int:
@@ -238,7 +244,7 @@ class Address(msgspec.Struct, frozen=True):
 class User(msgspec.Struct, frozen=True):
     id: str | int | None = None
     email: str | None = None
-    emails: list[Address] | None = None
+    emails: Readable[Address] | None = None
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):
@@ -270,5 +276,11 @@ class CommentText(msgspec.Struct, frozen=True):
 
 class CommentAnswer(msgspec.Struct, frozen=True):
     id: str | int
-    user: Author | None = None
+    # Whoever cannot be read is somebody.
+    user: Any = None
     data: CommentText | None = None
+
+    @property
+    def author(self) -> str:
+        author = find_as(self.user, Author)
+        return (author and author.name) or "Somebody"

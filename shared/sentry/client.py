@@ -7,13 +7,20 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, TypeVar
 
-import msgspec
 import requests
 from requests.auth import AuthBase
 
 from shared.domain.comments import is_ours_in_sentry
-from shared.domain.decoding import Shape, convert
-from shared.domain.errors import Forbidden, NotAssignable, NotFound, OrganizationGone, Refused, Unauthorized
+from shared.domain.decoding import Readable, Shape, find_as
+from shared.domain.errors import (
+    Forbidden,
+    NotAssignable,
+    NotFound,
+    OrganizationGone,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.model import (
     ASSIGNEE_AMBIGUOUS,
     ASSIGNEE_NOT_FOUND,
@@ -165,7 +172,9 @@ class SentryClient:
 
     # https://docs.sentry.io/api/integration/retrieve-the-custom-integrations-created-by-an-organization/
     def integrations(self) -> list[Integration]:
-        rows = self._caller.call("GET", self._url("sentry-apps"), list[SentryAppAnswer], about="integrations")
+        rows = self._caller.call(
+            "GET", self._url("sentry-apps"), Readable[SentryAppAnswer], about="integrations"
+        )
         return [
             Integration(each.name, each.slug, each.webhook_url or "", tuple(each.events or ()))
             for each in rows
@@ -187,7 +196,7 @@ class SentryClient:
         if ":" in name:
             return []  # It would be read as a filter.
         members = self._call(
-            "GET", self._url("members"), list[MemberAnswer], about="the members", params={"query": name}
+            "GET", self._url("members"), Readable[MemberAnswer], about="the members", params={"query": name}
         )
         named = [each for each in members if isinstance(each.name, str) and is_same_name(each.name, name)]
         return [account.primary for each in named if (account := each.account)]
@@ -270,7 +279,11 @@ class SentryClient:
     # Entries on an issue's page
 
     def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
-        return self._issue("GET", issue_id, params={**_LIGHT, "expand": "sentryAppIssues"})
+        """Return an issue with all its entries, or raise Unavailable: what cannot be read is not gone."""
+        issue = self._issue("GET", issue_id, params={**_LIGHT, "expand": "sentryAppIssues"})
+        if issue.hides_entries:
+            raise Unavailable("sentry", f"the entries of issue {issue_id} cannot be read")
+        return issue
 
     # https://docs.sentry.io/api/integration/create-or-update-an-external-issue/
     def put_entry(self, issue_id: str, url: str, project: str, identifier: str) -> ExternalIssue:
@@ -321,7 +334,7 @@ class SentryClient:
 
     def _installations(self) -> list[str]:
         url = self._url("sentry-app-installations")
-        listed = self._call("GET", url, list[InstallationAnswer], about="the integrations")
+        listed = self._call("GET", url, Readable[InstallationAnswer], about="the integrations")
         return [each.uuid for each in listed]
 
     # https://docs.sentry.io/api/events/update-an-issue/
@@ -339,11 +352,16 @@ class SentryClient:
             body["statusDetails"] = _RELEASES[resolve_in]
         return self._issue("PUT", issue_id, json=body)
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+    def set_assignee(
+        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+    ) -> SentryIssue:
+        """Assign. Look-ups may take their time, so ``begin`` is called when only the write is left."""
         if not isinstance(assignee, Person):
+            begin()
             # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
             return self._issue("PUT", issue_id, json={"assignedTo": ""})
         user_id = self._user_id(assignee.email, issue_id)
+        begin()
         try:
             return self._issue("PUT", issue_id, json={"assignedTo": f"user:{user_id}"})
         except Refused:
@@ -392,16 +410,15 @@ class SentryClient:
         """
         for each in self._comments(issue_id):
             if str(each.id) == comment_id:
-                author, text = each.user and each.user.name, each.data and each.data.text
-                url = self.activity_url(issue_id, comment_id)
-                return SentryComment(comment_id, author or "Somebody", text or "", url)
+                text = (each.data and each.data.text) or ""
+                return SentryComment(comment_id, each.author, text, self.activity_url(issue_id, comment_id))
         raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
 
-    def _comments(self, issue_id: str) -> list[CommentAnswer]:
+    def _comments(self, issue_id: str) -> Readable[CommentAnswer]:
         return self._call(
             "GET",
             self._url("issues", issue_id, "comments"),
-            list[CommentAnswer],
+            Readable[CommentAnswer],
             about=f"the comments of issue {issue_id}",
         )
 
@@ -480,12 +497,14 @@ class SentryClient:
         listed = self._call(
             "GET",
             self._url("members"),
-            list[MemberAnswer],
+            Readable[MemberAnswer],
             about="the members",
             params={"query": f"email:{email}"},
         )
         found = {each.user_id: each for member in listed if (each := member.account)}
         accounts = tuple(holders(found.values(), email))
+        if not accounts and listed.unreadable:
+            raise Unavailable("sentry", "a member who may be the one that is meant cannot be read")
         if accounts:
             self._members.add(self._base_url, email, accounts)
         return accounts
@@ -495,7 +514,7 @@ class SentryClient:
         """Return the ids of the users who are in a team of the issue's project."""
         project = self.get_issue(issue_id).project_slug
         url = f"{below(self._project_url, project, 'members')}/"
-        members = self._call("GET", url, list[MemberAnswer], about=f"the members of {project}")
+        members = self._call("GET", url, Readable[MemberAnswer], about=f"the members of {project}")
         return frozenset(each.user_id for member in members if (each := member.account))
 
     def web_url(self, issue_id: str) -> str:
@@ -530,17 +549,13 @@ def _find_readable(row: Any) -> SentryIssue | None:
     Sentry quirk: one that is being deleted or merged is listed, with that as its status
     (docs/vendor_quirks.md#sentry-rest).
     """
-    try:
-        return convert(row, IssueAnswer).issue
-    except msgspec.ValidationError:
-        return None
+    answer = find_as(row, IssueAnswer)
+    return None if answer is None else answer.issue
 
 
 def _id_of(row: Any) -> str | None:
-    try:
-        return str(convert(row, Identified).id)
-    except msgspec.ValidationError:
-        return None
+    identified = find_as(row, Identified)
+    return None if identified is None else str(identified.id)
 
 
 # How Sentry says that a person cannot be assigned, and not that the request is wrong.

@@ -322,8 +322,7 @@ class Settler(msgspec.Struct, frozen=True):
             written = write(
                 self.ado,
                 self.sentry,
-                observation.link.work_item_id,
-                observation.link.issue_id,
+                observation.link,
                 observation.now,
                 decision,
                 lambda: self._verify_time(claimed.until),
@@ -331,6 +330,8 @@ class Settler(msgspec.Struct, frozen=True):
         except Conflict:
             self._withdraw(claimed, unit)
             raise
+        for error in written.errors:
+            unit.note_silence(error)
         if written.item is not None:
             unit.item_answered(written.item, asked_at)
             self.observer.note_name(observation, decision, written.item)

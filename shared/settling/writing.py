@@ -1,6 +1,7 @@
 """Carrying out a decision: at most one write to each side and field, and an exact account of what landed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -15,12 +16,14 @@ from shared.domain.errors import (
     Throttled,
     Unauthorized,
 )
+from shared.domain.failures import gravest
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
     Assignee,
     Ends,
     Intent,
+    IssueLink,
     IssueSide,
     ItemSide,
     SentryIssue,
@@ -38,8 +41,9 @@ _NOTHING_LANDED = (Conflict, Forbidden, NotFound, Throttled, Unauthorized)
 class Written(msgspec.Struct):
     """The result of a decision's writes. ``now`` is both ends after the writes that landed.
 
-    ``uncertain`` holds the intents of the one write without an answer; ``error`` says what stopped the rest.
-    ``steps`` are the states on the way that were reached; ``refused_state`` is the one that was refused.
+    ``uncertain`` holds the intents of the calls without an answer; ``errors`` are what kept writes from
+    landing. ``steps`` are the states on the way that were reached; ``refused_state`` is the one that was
+    refused. ``under_way`` are the intents of the call that is being made.
     ``resolved_now`` is why an issue was resolved at once, and not in a release.
     """
 
@@ -49,10 +53,22 @@ class Written(msgspec.Struct):
     landed: list[Intent] = msgspec.field(default_factory=list)
     refused: dict[str, Refused] = msgspec.field(default_factory=dict)
     uncertain: tuple[Intent, ...] = ()
-    error: SyncError | None = None
+    errors: list[SyncError] = msgspec.field(default_factory=list)
     steps: list[Intent] = msgspec.field(default_factory=list)
     refused_state: str | None = None
     resolved_now: Refused | None = None
+    under_way: tuple[Intent, ...] = ()
+    verify_time: Callable[[], None] = msgspec.field(default=lambda: None)
+
+    def begin(self, *intents: Intent) -> None:
+        """Note what the next call writes, or raise Conflict if it is too late for that call."""
+        self.verify_time()
+        self.under_way = intents
+
+    @property
+    def error(self) -> SyncError | None:
+        """What becomes of the link and of the message, whatever else went wrong."""
+        return gravest(self.errors) if self.errors else None
 
     @property
     def stopped_halfway(self) -> bool:
@@ -81,32 +97,50 @@ class Written(msgspec.Struct):
 def write(
     ado: Ado,
     sentry: Sentry,
-    work_item_id: int,
-    issue_id: str,
+    link: IssueLink,
     now: Ends,
     decision: Decision,
     verify_time: Callable[[], None],
 ) -> Written:
     """Write to Azure DevOps, then to Sentry; raise Conflict, with nothing written, if the work item changed.
 
-    Azure DevOps comes first because its write depends on a revision, so a lost race costs nothing.
-    The result contains any other failure, beside the writes that landed before it. ``verify_time`` raises
-    Conflict when it is too late to begin another call.
+    Azure DevOps comes first because its write depends on a revision, so a lost race costs nothing. The result
+    contains any other failure, beside the writes that landed. A failure does not hold up the other field, but
+    a service that gave no usable answer is not asked again. ``verify_time`` raises Conflict when it is too
+    late to begin another call.
     """
-    written = Written(now)
-    try:
-        if intents := decision.for_side(Side.ADO):
-            _write_item(ado, work_item_id, intents, written, verify_time)
-        for intent in decision.for_side(Side.SENTRY):
-            verify_time()
-            _write_issue(sentry, issue_id, intent, written, verify_time)
-    except SyncError as error:
-        if isinstance(error, Conflict) and not written.landed and not written.steps:
-            raise
-        written.error = error
-        if isinstance(error, _NOTHING_LANDED):
-            written.uncertain = ()
+    written = Written(now, verify_time=verify_time)
+    silent: set[Side] = set()
+    for side, carry_out in _writes(ado, sentry, link, decision, written):
+        if side in silent:
+            continue
+        written.under_way = ()
+        try:
+            carry_out()
+        except SyncError as error:
+            if not isinstance(error, _NOTHING_LANDED):
+                written.uncertain += written.under_way
+            if isinstance(error, Conflict) and not (written.landed or written.steps or written.uncertain):
+                raise
+            written.errors.append(error)
+            if not isinstance(error, Forbidden):
+                silent |= set(Side) if isinstance(error, Conflict) else {side}
     return written
+
+
+def _writes(
+    ado: Ado, sentry: Sentry, link: IssueLink, decision: Decision, written: Written
+) -> Iterator[tuple[Side, Callable[[], None]]]:
+    """Yield one write for the work item, then one for each field of the issue.
+
+    What got no answer the last time comes last, so that it does not keep the other field from its turn.
+    """
+    if intents := decision.for_side(Side.ADO):
+        yield Side.ADO, partial(_write_item, ado, link.work_item_id, intents, written)
+    unanswered = {(each.side, each.field) for each in link.claim.intents} if link.claim else set()
+    intents = decision.for_side(Side.SENTRY)
+    for intent in sorted(intents, key=lambda each: (each.side, each.field) in unanswered):
+        yield Side.SENTRY, partial(_write_issue, sentry, link.issue_id, intent, written)
 
 
 def _write_item(
@@ -114,7 +148,6 @@ def _write_item(
     work_item_id: int,
     intents: tuple[Intent, ...],
     written: Written,
-    verify_time: Callable[[], None],
 ) -> None:
     """Take the steps on the way, then write both fields in one call.
 
@@ -123,41 +156,36 @@ def _write_item(
     """
     wanted = {intent.field: intent for intent in intents}
     status, assignee = wanted.get(STATUS), wanted.get(ASSIGNEE)
-    if status is not None and not _walk(ado, work_item_id, status, written, verify_time):
+    if status is not None and not _walk(ado, work_item_id, status, written):
         status = None
     refused: Refused | None = None
     if assignee is not None:
-        refused = _try_names(ado, work_item_id, status, assignee, written, verify_time)
+        refused = _try_names(ado, work_item_id, status, assignee, written)
         if refused is not None and (status is None or isinstance(refused, NotAssignable)):
             written.refused[ASSIGNEE] = refused
     if status is None or (assignee is not None and refused is None):
         return
-    if (no := _try(ado, work_item_id, (status,), None, written, verify_time)) is not None:
+    if (no := _try(ado, work_item_id, (status,), None, written)) is not None:
         written.refused[STATUS], written.refused_state = no, status.state
     if assignee is None or ASSIGNEE in written.refused or refused is None:
         return
     # Which of the two was refused is known by now, unless both were.
     if STATUS in written.refused:
-        refused = _try_names(ado, work_item_id, None, assignee, written, verify_time)
+        refused = _try_names(ado, work_item_id, None, assignee, written)
     if refused is not None:
         written.refused[ASSIGNEE] = refused
 
 
-def _walk(
-    ado: Ado, work_item_id: int, status: Intent, written: Written, verify_time: Callable[[], None]
-) -> bool:
+def _walk(ado: Ado, work_item_id: int, status: Intent, written: Written) -> bool:
     """Take all steps but the last, each on the rev of the one before; tell whether all were allowed."""
     for step in status.via:
-        verify_time()
         # Whatever becomes of the step, it is part of the whole that was announced.
-        written.uncertain = (status,)
+        written.begin(status)
         try:
             item = ado.update_work_item(work_item_id, written.now.item.rev, state=step.state or UNSET)
         except Refused as refused:
-            written.uncertain = ()
             written.refused[STATUS], written.refused_state = _about_nobody(refused), step.state
             return False
-        written.uncertain = ()
         written.item = item
         if item.state == written.now.item.state != step.state:
             written.refused[STATUS], written.refused_state = _no_effect("ado", "Azure DevOps"), step.state
@@ -173,7 +201,6 @@ def _try_names(
     status: Intent | None,
     assignee: Intent,
     written: Written,
-    verify_time: Callable[[], None],
 ) -> Refused | None:
     """Assign the person under each of their names, with the state if there is one, until one is known.
 
@@ -182,7 +209,7 @@ def _try_names(
     first: Refused | None = None
     intents = (assignee,) if status is None else (status, assignee)
     for name in (assignee.assignee, *assignee.others):
-        refused = _try(ado, work_item_id, intents, name, written, verify_time)
+        refused = _try(ado, work_item_id, intents, name, written)
         if not isinstance(refused, NotAssignable):
             return refused
         first = first or refused
@@ -195,14 +222,12 @@ def _try(
     intents: tuple[Intent, ...],
     name: Assignee,
     written: Written,
-    verify_time: Callable[[], None],
 ) -> Refused | None:
     """Make one call; return its refusal, or None if it was accepted."""
-    verify_time()
+    written.begin(*intents)
     try:
         _patch(ado, work_item_id, intents, name, written)
     except Refused as refused:
-        written.uncertain = ()
         return _about_nobody(refused) if name is None else refused
     return None
 
@@ -218,14 +243,12 @@ def _patch(
     ado: Ado, work_item_id: int, intents: tuple[Intent, ...], name: Assignee, written: Written
 ) -> None:
     wanted = {intent.field: intent for intent in intents}
-    written.uncertain = intents
     item = ado.update_work_item(
         work_item_id,
         written.now.item.rev,
         state=wanted[STATUS].state or UNSET if STATUS in wanted else UNSET,
         assignee=name if ASSIGNEE in wanted else UNSET,
     )
-    written.uncertain = ()
     before, answer = written.now.item, replace(written.now.item, state=item.state, assignee=item.assignee)
     missing = [each for each in intents if _shows_no_effect(each, before, answer)]
     for intent in missing:
@@ -265,33 +288,28 @@ def _after_patch(now: Ends, intents: tuple[Intent, ...], item: WorkItem) -> Ends
     return replace(now, item=replace(now.item, rev=item.rev, reasons=item.reasons))
 
 
-def _set_status(
-    sentry: Sentry, issue_id: str, intent: Intent, written: Written, verify_time: Callable[[], None]
-) -> SentryIssue:
+def _set_status(sentry: Sentry, issue_id: str, intent: Intent, written: Written) -> SentryIssue:
     """Write a status, in a release if that is wanted and the project has any."""
     status = intent.status or written.now.issue.status
+    written.begin(intent)
     if intent.resolve_in is None:
         return sentry.set_status(issue_id, status)
     try:
         return sentry.set_status(issue_id, status, intent.resolve_in)
     except Refused as refused:
-        written.uncertain = ()
-        verify_time()
-        written.uncertain = (intent,)
+        written.begin(intent)
         issue = sentry.set_status(issue_id, status)
         written.resolved_now = refused
         return issue
 
 
-def _write_issue(
-    sentry: Sentry, issue_id: str, intent: Intent, written: Written, verify_time: Callable[[], None]
-) -> None:
-    written.uncertain = (intent,)
+def _write_issue(sentry: Sentry, issue_id: str, intent: Intent, written: Written) -> None:
     try:
         if intent.field == STATUS and intent.status is not None:
-            issue = _set_status(sentry, issue_id, intent, written, verify_time)
+            issue = _set_status(sentry, issue_id, intent, written)
         else:
-            issue = sentry.set_assignee(issue_id, intent.assignee)
+            begin = partial(written.begin, intent)
+            issue = sentry.set_assignee(issue_id, intent.assignee, begin)
     except Refused as refused:
         written.refused[intent.field] = _about_nobody(refused) if intent.assignee is None else refused
     else:
@@ -302,7 +320,6 @@ def _write_issue(
         else:
             written.landed.append(intent)
             written.now = _after_put(written.now, intent, issue)
-    written.uncertain = ()
 
 
 def _after_put(now: Ends, intent: Intent, issue: SentryIssue) -> Ends:

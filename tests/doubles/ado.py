@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from shared.ado.answers import Relation, WorkItemAnswer
 from shared.ado.client import Project
 from shared.ado.identity import name_of
-from shared.domain.decoding import Shape
+from shared.domain.decoding import Shape, convert
 from shared.domain.errors import Conflict, FeedLost, NotAssignable, NotFound, Refused, Unavailable
 from shared.domain.model import (
     ASSIGNEE_NOT_FOUND,
@@ -237,18 +237,18 @@ class MemoryAdo:
         """
         match path:
             case (project, "_apis", "wit", "workitemtypes", name, "fields"):
-                return msgspec.convert({"value": _fields_of(self._type(project, name))}, kind)
+                return convert({"value": _fields_of(self._type(project, name))}, kind)
             case (project, "_apis", "wit", "workitems", name) if method == "POST" and name.startswith("$"):
                 return self._create(project, name.removeprefix("$"), json, kind)
             case ("_apis", "wit", "fields"):
                 return msgspec.convert({"value": []}, kind)  # None that is read-only.
             case ("_apis", "wit", "wiql"):
-                return msgspec.convert({"workItems": self._queried(json["query"])}, kind)
+                return convert({"workItems": self._queried(json["query"])}, kind)
             case ("_apis", "wit", "workitemsbatch") if "fields" in json:
-                return msgspec.convert({"value": [self._assigned(each) for each in json["ids"]]}, kind)
+                return convert({"value": [self._assigned(each) for each in json["ids"]]}, kind)
             case ("_apis", "wit", "workitemsbatch"):
                 shown = [self._related(each) for each in json["ids"]]
-                return msgspec.convert({"value": shown}, kind)
+                return convert({"value": shown}, kind)
             case (project_id, "_apis", "wit", "workItems", work_item_id, "comments", *comment_id):
                 entry = self._live(int(work_item_id))
             case ("_apis", "wit", "workitems", work_item_id):
@@ -257,7 +257,7 @@ class MemoryAdo:
                 raise ValueError(f"the double knows no {method} {path}")
         if entry.item.project_id != project_id:
             raise NotFound("TF401232: the work item is in another project", kind=missing)
-        return msgspec.convert(self._discuss(method, entry, [int(each) for each in comment_id], json), kind)
+        return convert(self._discuss(method, entry, [int(each) for each in comment_id], json), kind)
 
     def _discuss(self, method: str, entry: _Entry, comment_id: list[int], json: Any) -> object:
         match method, comment_id:
@@ -325,7 +325,7 @@ class MemoryAdo:
                 case "fields", reference:
                     fields[reference] = each["value"]
                 case "relations", "-":
-                    relations.append(msgspec.convert(each["value"], Relation))
+                    relations.append(convert(each["value"], Relation))
                 case what:
                     raise ValueError(f"the double knows no {what}")
         found = self._type(project, name)
@@ -340,7 +340,7 @@ class MemoryAdo:
             self._entries[number].revisions = [Revision(item, SERVICE)]
         self._entries[number].relations = relations
         spelled = {"System.WorkItemType": item.work_item_type, "System.State": item.state}
-        return msgspec.convert({"id": number, "rev": 1, "fields": spelled}, kind)
+        return convert({"id": number, "rev": 1, "fields": spelled}, kind)
 
     def _queried(self, query: str) -> list[dict[str, int]]:
         """Find what is assigned to somebody, has hyperlinks, or was created by our own token."""
@@ -388,7 +388,7 @@ class MemoryAdo:
         fields = {"System.WorkItemType": item.work_item_type, "System.State": item.state}
         relations = [msgspec.to_builtins(each) for each in entry.relations]
         answer = {"id": item.id, "rev": item.rev, "fields": fields, "relations": relations}
-        return msgspec.convert(answer, kind)
+        return convert(answer, kind)
 
     def _change_relations(self, entry: _Entry, patch: list[dict[str, Any]]) -> None:
         """Change the hyperlinks of a work item, which makes a revision unless a test has it otherwise."""
@@ -399,7 +399,7 @@ class MemoryAdo:
                     if each["value"] != entry.item.rev:
                         raise Conflict(f"VS403351: rev is {entry.item.rev}, not {each['value']}")
                 case "add", ["relations", "-"]:
-                    added = msgspec.convert(each["value"], Relation)
+                    added = convert(each["value"], Relation)
                     if any((one.rel, one.url) == (added.rel, added.url) for one in relations):
                         raise Refused("ado", "Relation already exists.")
                     relations.append(added)

@@ -89,6 +89,8 @@ class MemorySentry:
         self._pending: set[str] = set()
         self._external: dict[str, ExternalIssue] = {}
         self.may_remove_entries = True
+        # Whether what stands on the pages of issues comes in a shape that nobody can read.
+        self.garbles_entries = False
         self._comments: dict[str, SentryComment] = {}
         self._commented: dict[str, str] = {}
         self.releases: dict[str, str] = {}
@@ -158,6 +160,8 @@ class MemorySentry:
 
     def _linked(self, issue: SentryIssue) -> SentryIssue:
         external = self._external.get(issue.issue_id)
+        if self.garbles_entries:
+            return replace(issue, hides_entries=True)
         return issue if external is None else replace(issue, external_issues=(external,))
 
     def linked_issues(self, after: str | None) -> IssuePage:
@@ -188,7 +192,10 @@ class MemorySentry:
         self.resolved_in[issue.issue_id] = resolve_in
         return self._set_status(issue_id, status, APPLICATION)
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+    def set_assignee(
+        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+    ) -> SentryIssue:
+        begin()
         issue = self.get_issue(issue_id)
         if not isinstance(assignee, Person):
             return self._assign(issue, None, APPLICATION)

@@ -1,6 +1,6 @@
 """The doubles as our workers meet them: each call is a moment at which others go on, and may go wrong."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -376,7 +376,10 @@ class TroubledSentry:
         before = self._sentry.get_issue(issue_id)
         return self._written(issue_id, before, self._sentry.set_status(issue_id, status, resolve_in), trouble)
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+    def set_assignee(
+        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+    ) -> SentryIssue:
+        begin()
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")
         self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)

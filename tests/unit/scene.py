@@ -183,11 +183,15 @@ class WatchedAdo:
 
 @dataclass
 class WatchedSentry:
-    """While it is ``deaf`` it accepts writes, and nothing comes of them; ``then`` is what follows a write."""
+    """``looks_up`` finds out who is to be assigned; ``then`` is what follows a write.
+
+    While it is ``deaf`` it accepts writes, and nothing comes of them.
+    """
 
     real: MemorySentry
     calls: Calls
     deaf: bool = False
+    looks_up: Callable[[], object] = lambda: None
     then: Callable[[], object] = lambda: None
 
     def organization_id(self) -> str:
@@ -231,7 +235,11 @@ class WatchedSentry:
         with self.calls.one("set_status"):
             return self._written(issue_id, lambda: self.real.set_status(issue_id, status, resolve_in))
 
-    def set_assignee(self, issue_id: str, assignee: Assignee) -> SentryIssue:
+    def set_assignee(
+        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+    ) -> SentryIssue:
+        self.looks_up()
+        begin()
         with self.calls.one("set_assignee"):
             return self._written(issue_id, lambda: self.real.set_assignee(issue_id, assignee))
 

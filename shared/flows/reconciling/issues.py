@@ -6,12 +6,13 @@ than a second is lost (docs/vendor_quirks.md#sentry-hooks).
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.errors import Conflict, Forbidden, NotFound, Refused
+from shared.domain.errors import Conflict, Forbidden, NotFound, Refused, SyncError, Unavailable
 from shared.domain.failures import ISSUE_GONE
 from shared.domain.model import FoundIssues, IssueLink, SentryIssue
 from shared.domain.rules.news import differs, is_compared
@@ -27,7 +28,7 @@ BETWEEN_CALLS = 0.5  # seconds
 # Issues of a run of which a list does not tell how they stand, so that they are asked for singly.
 UNTOLD_A_RUN = 60
 _MESSAGES = 500
-# One project may forbid a whole list. Where all of them do, halving it finds nothing.
+# One project may forbid a whole list, one issue keep it from an answer. Where all do, halving finds nothing.
 _HALVINGS_A_RUN = 30
 # A batch may fail for what is in it. Two in a row look like a service that is away.
 _FAILURES_IN_A_ROW = 2
@@ -74,6 +75,11 @@ def _issue_to_compare(link: IssueLink) -> str | None:
     return link.issue_id if is_compared(link) or shows_entry else None
 
 
+def _both_ends(batch: Batch[str]) -> tuple[str, str]:
+    names = list(batch.links)
+    return names[0], names[-1]
+
+
 class _OutOfCalls(Exception):
     """The run has made all its calls; the batch at hand has its turn in the next one."""
 
@@ -81,11 +87,13 @@ class _OutOfCalls(Exception):
 class _Reader(msgspec.Struct, dict=True):
     """Reads batches of issues within the calls of one run.
 
-    ``is_single`` says that Sentry lists no issues of several projects for us, so that each is asked for.
+    ``is_single`` says that Sentry lists no issues of several projects for us, so that each is asked for;
+    ``is_answering`` that it lists any of them in this run, None: nobody knows.
     """
 
     run: Run
     is_single: bool = False
+    is_answering: bool | None = None
     _calls: int = 0
     _called_at: float = -math.inf
     _halvings: int = 0
@@ -107,6 +115,10 @@ class _Reader(msgspec.Struct, dict=True):
                 found = self.run.ask(partial(self._call, names))
             except Forbidden:
                 waiting += self._halves(batch, names)
+            except Unavailable:
+                if not self._is_about_one_of(batch):
+                    raise
+                waiting += self._halves(batch, names)
             except Refused as error:
                 if self.is_single:
                     raise
@@ -115,6 +127,18 @@ class _Reader(msgspec.Struct, dict=True):
                 waiting.append(names)
             else:
                 self._compare(batch, names, found)
+
+    def _is_about_one_of(self, batch: Batch[str]) -> bool:
+        """Tell whether a list that gets no answer is worth halving: whether another one is answered."""
+        if self.is_answering is None:
+            self.is_answering = any(self._is_answered(name) for name in _both_ends(batch))
+        return self.is_answering and self._halvings < _HALVINGS_A_RUN
+
+    def _is_answered(self, name: str) -> bool:
+        with suppress(SyncError):
+            self._call([name])
+            return True
+        return False
 
     def _call(self, names: Sequence[str]) -> FoundIssues:
         if self._calls == CALLS_A_RUN:
@@ -143,10 +167,12 @@ class _Reader(msgspec.Struct, dict=True):
         return [names[middle:], names[:middle]]
 
     def _compare(self, batch: Batch[str], names: Sequence[str], found: FoundIssues) -> None:
+        self.is_answering = True
         self.run.was_answered("sentry", allowed=bool(found.found))
         for name in names:
             links, issue = batch.links[name], found.found.get(name)
-            if issue is not None and not self.is_single:  # An issue that is read singly shows no entries.
+            # An issue that is read singly shows no entries; what cannot be read is not gone.
+            if issue is not None and not (self.is_single or issue.hides_entries):
                 links = self._look_at_entries(links, issue)
             links = [each for each in links if is_compared(each.link)]
             if issue is not None:

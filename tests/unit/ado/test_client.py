@@ -10,11 +10,13 @@ import pytest
 import requests
 import responses
 from msgspec.structs import replace
+from responses.matchers import query_param_matcher
 
 from shared.ado import client
 from shared.ado.auth import personal_access_token
 from shared.ado.client import AdoClient, Project
 from shared.ado.comments import (
+    FoundComment,
     add_comment,
     delete_comment,
     edit_comment,
@@ -425,11 +427,11 @@ def test_what_is_no_guid_is_believed_to_be_no_project_s_id(
     vendor.get(ITEM_URL, json=nameless(31, "Fabrikam-Fiber"))
     for call in (
         lambda: ado.get_project("Fabrikam-Fiber"),
-        lambda: list(ado.projects()),
         lambda: ado.get_work_item(31),
     ):
         with pytest.raises(Unavailable):
             call()
+    assert list(ado.projects()) == []
 
 
 STEPS = ["..", ".", "", "../_apis", "a/../b", "..\\x", "\x00", "a\nb", "\ud800", "x" * 600, " "]
@@ -483,6 +485,49 @@ def test_a_comment_is_known_also_by_its_address_before_a_merge(
     vendor.get(f"{BASE}{PROJECT}/_apis/wit/workItems/31/comments", json={"comments": comments})
     asked_for = "https://sentry.io/organizations/acme/issues/200/activity/#event_5"
     assert (find_comment_with(ado, PROJECT, 31, asked_for) is not None) is is_there
+
+
+@pytest.mark.parametrize(
+    "odd", [None, {"id": PROJECT, "name": ""}, {"id": "x", "name": "y"}, {"name": "y"}, 5]
+)
+def test_an_odd_project_hides_no_other(vendor: responses.RequestsMock, ado: AdoClient, odd: Any) -> None:
+    page = [{"id": f"{PROJECT[:-4]}{number:04}", "name": f"P{number}"} for number in range(99)]
+    last = {"id": f"{PROJECT[:-4]}9999", "name": "Last"}
+    for skip, value in (("0", [odd, *page]), ("100", [odd, last])):
+        asked = query_param_matcher({"$skip": skip}, strict_match=False)
+        vendor.get(f"{BASE}_apis/projects", json={"value": value}, match=[asked])
+    assert [each.name for each in ado.projects()] == [*(each["name"] for each in page), "Last"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        {},
+        {"name": None},
+        {"name": "Odd", "states": [{"name": None}]},
+        {"name": "Odd", "states": [{"name": "", "category": "Proposed"}]},
+        {"name": "Odd", "states": [{"name": "New", "category": 5}]},
+        {"name": "Odd", "isDisabled": "no"},
+    ],
+)
+def test_an_odd_type_is_absent_and_hides_no_other(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: Any
+) -> None:
+    bug = {"name": "Bug", "states": [{"name": "New", "category": "Proposed"}], "isDisabled": None}
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitemtypes", json={"value": [odd, bug]})
+    assert ado.get_work_item_types(PROJECT) == {"Bug": (State("New", Category.PROPOSED),)}
+
+
+@pytest.mark.parametrize("odd", [None, 5, {"id": "x"}, {"id": 0, "text": "t"}, {"id": 7, "text": 5}])
+def test_an_odd_comment_hides_no_other(vendor: responses.RequestsMock, ado: AdoClient, odd: Any) -> None:
+    url = "https://sentry.io/organizations/acme/issues/100/activity/#event_5"
+    ours = rendered(SentryComment("5", "Ann", "Hello", url), url)
+    path = f"{BASE}{PROJECT}/_apis/wit/workItems/31/comments"
+    vendor.get(path, json={"comments": [odd, {"id": 8, "text": ours}]})
+    assert find_comment_with(ado, PROJECT, 31, url) == FoundComment(8)
+    vendor.replace("GET", path, json={"comments": [odd]})
+    assert find_comment_with(ado, PROJECT, 31, url) is None
 
 
 def test_a_list_of_projects_that_makes_no_progress_ends(

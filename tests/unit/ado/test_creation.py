@@ -14,7 +14,7 @@ from shared.ado.client import AdoClient
 from shared.ado.creation import NewWorkItem, create_work_item, find_created, patch_for
 from shared.domain.addresses import AddressPolicy
 from shared.domain.configuration import CreateDefaults
-from shared.domain.errors import NotFound, Rejected
+from shared.domain.errors import NotFound, Rejected, Unavailable
 from shared.http import BackOff, new_session
 
 BASE = "https://dev.azure.com/fabrikam/"
@@ -319,12 +319,29 @@ def test_what_we_made_since_then_is_searched_to_the_second(
         ([with_links(31, "https://acme.sentry.io/issues/100/")], None),
         ([None, {"id": 30}, {"id": 31, "relations": None}], None),
         ([with_links(30, ISSUE), with_links(31, ISSUE)], 30),
+        # What cannot be read hides neither the item beside it nor the link beside it.
+        ([{"id": 30, "relations": 5}, with_links(31, ISSUE)], 31),
+        ([{"id": 31, "relations": [None, {"rel": 5}, {"rel": "Hyperlink", "url": ISSUE}]}], 31),
     ],
 )
 def test_it_is_known_by_its_link_back_alone(
     vendor: responses.RequestsMock, ado: AdoClient, items: list[Any], work_item_id: int | None
 ) -> None:
     assert found(vendor, ado, items) == work_item_id
+
+
+@pytest.mark.parametrize("odd", [{"id": 30, "relations": 5}, {"id": 30, "relations": {}}])
+def test_one_that_cannot_be_read_may_be_the_one_that_was_created(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: dict[str, Any]
+) -> None:
+    with pytest.raises(Unavailable, match="1 work items that may be the created one"):
+        found(vendor, ado, [odd, with_links(31, "https://acme.sentry.io/issues/10/")])
+
+
+@pytest.mark.parametrize("odd", [None, 5, {"referenceName": ""}, {"referenceName": "X", "name": 5}])
+def test_an_odd_field_hides_no_other(vendor: responses.RequestsMock, ado: AdoClient, odd: Any) -> None:
+    written = patch(vendor, ado, fields=(odd, *BUG))
+    assert written["System.Title"] == "Fix login"
 
 
 def test_hundreds_are_searched_batch_by_batch(vendor: responses.RequestsMock, ado: AdoClient) -> None:

@@ -176,14 +176,15 @@ def test_an_id_is_one_segment_of_the_path(hooks: Subscriptions) -> None:
         hooks.remove("..")
 
 
+@pytest.mark.parametrize("told", [{}, {"createdDate": 5}, None, "odd"])
 @pytest.mark.parametrize("status", ["queued", "processing", "requestInProgress"])
 def test_one_is_idle_when_nothing_is_on_its_way(
-    vendor: responses.RequestsMock, hooks: Subscriptions, status: str
+    vendor: responses.RequestsMock, hooks: Subscriptions, status: str, told: Any
 ) -> None:
     for each in ("queued", "processing", "requestInProgress"):
         asked = query_param_matcher({"status": each}, strict_match=False)
         vendor.get(
-            f"{HOOKS}/{ID}/notifications", json={"value": [{}] if each == status else []}, match=[asked]
+            f"{HOOKS}/{ID}/notifications", json={"value": [told] if each == status else []}, match=[asked]
         )
     assert not hooks.is_idle(ID)
     vendor.reset()

@@ -5,12 +5,55 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import pytest
 
-from shared.domain.decoding import decode, decode_delivery, decode_document
+from shared.domain.decoding import Readable, convert, decode, decode_delivery, decode_document, find_as
 from shared.domain.errors import Malformed
 
 ROOT = Path(__file__).parents[3]
+
+
+class Leaf(msgspec.Struct):
+    number: int
+
+
+class Branch(msgspec.Struct):
+    leaves: Readable[Leaf] | None = None
+
+
+@pytest.mark.parametrize(
+    ("value", "numbers", "unreadable"),
+    [
+        ([], [], 0),
+        ([{"number": 1}, {"number": 2}], [1, 2], 0),
+        ([None, {"number": 1}, {"number": "2"}, 3, []], [1], 4),
+        ([{}], [], 1),
+    ],
+)
+def test_an_odd_element_hides_no_other_and_is_counted(
+    value: object, numbers: list[int], unreadable: int
+) -> None:
+    for read in (convert(value, Readable[Leaf]), convert({"leaves": value}, Branch).leaves):
+        assert read is not None
+        assert ([each.number for each in read], read.unreadable) == (numbers, unreadable)
+
+
+def test_an_odd_element_of_an_element_hides_no_other() -> None:
+    [branch] = convert([{"leaves": [{"number": 1}, None]}], Readable[Branch])
+    assert branch.leaves == [Leaf(1)]
+
+
+@pytest.mark.parametrize("value", [5, "[]", {}, None])
+def test_what_is_no_list_has_no_elements_that_can_be_read(value: object) -> None:
+    assert find_as(value, Readable[Leaf]) is None
+    with pytest.raises(msgspec.ValidationError):
+        convert(value, Readable[Leaf])
+
+
+def test_what_is_none_of_a_kind_is_not_found() -> None:
+    assert (find_as("text", str), find_as(5, str)) == ("text", None)
+    assert (convert(None, type(None)), find_as(5, type(None))) == (None, None)
 
 
 def test_half_a_character_in_a_title_loses_no_event() -> None:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.errors import Throttled, Unauthorized, Unavailable
-from shared.domain.model import Claim, Health, HealthWord, IssueStatus
+from shared.domain.model import Claim, FormEntry, Health, HealthWord, IssueStatus, SentryIssue
 from shared.flows.reconciling import Found, Part, reconcile
 from shared.flows.reconciling.issues import BETWEEN_CALLS, CALLS_A_RUN, UNTOLD_A_RUN
 from simulator.sentry.model import Modes
@@ -49,6 +49,21 @@ def watch(scene: Scene) -> list[tuple[float, frozenset[str]]]:
 
 def asked_about(scene: Scene) -> list[str]:
     return [each.issue_id for each in waiting_about_issues(scene)]
+
+
+# The entries on their pages.
+
+
+@pytest.mark.parametrize("garbled", [False, True])
+def test_an_entry_that_cannot_be_read_is_not_taken_for_removed(scene: Scene, garbled: bool) -> None:
+    shown = FormEntry(scene.now, url="https://dev.azure.com/fabrikam/_workitems/edit/31", app="sync")
+    scene.services.links.replace(scene.stored(), replace(scene.row, form=shown))
+    scene.sentry.garbles_entries = garbled
+    scene.sentry.resolve(ISSUE)
+    run(scene)
+    assert scene.issue_ids == ([ISSUE] if garbled else [])
+    # The issue itself is compared all the same.
+    assert asked_about(scene) == ([ISSUE] if garbled else [])
 
 
 # In turn, and how often.
@@ -298,20 +313,90 @@ def test_a_batch_that_fails_hides_no_other() -> None:
     scene = crowd(299)
     for number in (1050, 1150, 1250):
         scene.sentry.resolve(str(number))
-    scene.calls.meet("find_issues", ABSENT)
+    scene.calls.meet("find_issues", ValueError("a bug"))
     found = reconcile(scene.services, scene.organization)
-    assert [(each.part, each.kind) for each in found.failures] == [(Part.ISSUES, "unavailable")]
+    assert [(each.part, each.kind) for each in found.failures] == [(Part.ISSUES, "bug")]
     assert sorted(asked_about(scene)) == ["1150", "1250"]
     run(scene)
     assert asked_about(scene) == ["1050"]
 
 
-@pytest.mark.parametrize("error", [ABSENT, Unauthorized("sentry", "HTTP 401"), ValueError("a bug")])
-def test_a_service_that_is_away_is_asked_twice_and_the_next_run_goes_on_behind(error: Exception) -> None:
+def never_list(scene: Scene, *numbers: int) -> None:
+    """Let each list that names one of these issues fail."""
+    real, odd = scene.sentry.find_issues, {str(each) for each in numbers}
+
+    def find_issues(issue_ids: list[str]):  # type: ignore[no-untyped-def]  # as in the double
+        if odd & set(issue_ids):
+            raise ABSENT
+        return real(issue_ids)
+
+    scene.sentry.find_issues = find_issues  # type: ignore[method-assign, assignment]  # for this scene
+
+
+@pytest.mark.parametrize(
+    ("links", "odd"),
+    [
+        # The first, the last, one of the midst, and several; of one batch alone, and of three.
+        (99, [1001]),
+        (99, [1099]),
+        (99, [1050]),
+        (99, [1020, 1070]),
+        (299, [1050]),
+        (299, [1001, 1002]),
+        (299, [1150, 1151, 1299]),
+    ],
+)
+def test_an_issue_for_which_a_list_is_never_answered_hides_no_other(links: int, odd: list[int]) -> None:
+    scene = crowd(links)
+    never_list(scene, *odd)
+    numbers = range(1001, 1001 + links)
+    for number in numbers:
+        scene.sentry.resolve(str(number))
+    found = reconcile(scene.services, scene.organization)
+    assert found.failures == ()
+    # What no list tells of is asked for singly, and its link tells.
+    assert sorted(asked_about(scene)) == sorted(str(each) for each in numbers)
+
+
+def test_one_by_one_an_issue_that_is_never_answered_hides_no_other() -> None:
+    scene = crowd(9)
+    one_by_one(scene)
+    real = scene.sentry.get_issue
+
+    def get_issue(issue_id: str) -> SentryIssue:
+        if issue_id == "1001":
+            raise ABSENT
+        return real(issue_id)
+
+    scene.sentry.get_issue = get_issue  # type: ignore[method-assign]  # for this scene
+    for number in range(1002, 1010):
+        scene.sentry._issues[str(number)] = replace(scene.sentry._issues[str(number)], status=RESOLVED)
+    found = reconcile(scene.services, scene.organization)
+    assert found.failures == ()
+    assert sorted(asked_about(scene)) == [str(each) for each in range(1001, 1010)]
+
+
+def test_lists_that_are_never_answered_are_halved_so_many_times_in_a_run() -> None:
+    scene = crowd(299)
+    never_list(scene, *range(1101, 1200))
+    scene.sentry.resolve("1250")
+    found = reconcile(scene.services, scene.organization)
+    assert [(each.part, each.kind) for each in found.failures] == [(Part.ISSUES, "unavailable")]
+    assert scene.calls.made.count("find_issues") <= 70
+    assert "1250" in asked_about(scene)
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [(ABSENT, 4), (Unauthorized("sentry", "HTTP 401"), 2), (ValueError("a bug"), 2)],
+)
+def test_a_service_that_is_away_is_asked_for_two_batches_and_the_next_run_goes_on_behind(
+    error: Exception, calls: int
+) -> None:
     scene = crowd(499)
     scene.calls.meet("find_issues", *[error] * 100)
     run(scene)
-    assert scene.calls.made.count("find_issues") == 2
+    assert scene.calls.made.count("find_issues") == calls
     scene.calls.recover()
     asked = watch(scene)
     run(scene)

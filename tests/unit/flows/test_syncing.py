@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import Busy, Forbidden, MissingSetting, NotFound, Unauthorized, Unavailable
+from shared.domain.errors import (
+    Busy,
+    Forbidden,
+    MissingSetting,
+    NotFound,
+    OrganizationGone,
+    SyncError,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import Health, HealthWord, IssueStatus, Person, SentryIssue
 from shared.flows.syncing import made_due, settle_now, sync_inbound, sync_outbound
 from shared.settings import Settings
 from shared.store.organizations import Organization
-from tests.doubles.services import MemoryServices
+from shared.store.tables import Operation, Row
+from tests.doubles.services import KNOWN, MemoryServices
+from tests.doubles.tables import MemoryTable
 from tests.unit.scene import ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 if TYPE_CHECKING:
@@ -101,6 +112,41 @@ def test_a_failure_is_raised_after_the_other_links_were_settled(scene: Scene) ->
     assert scene.stored(ISSUE).link.health.word is HealthWord.ATTENTION
     assert scene.stored("200").link.health == Health()
     assert scene.sentry.get_issue("200").status is IssueStatus.RESOLVED
+
+
+@pytest.mark.parametrize("odd", [ISSUE, "200", "300"])
+@pytest.mark.parametrize("bug", [KeyError("odd"), RecursionError(), TypeError("odd")])
+def test_a_bug_at_one_link_is_raised_after_the_other_links_were_settled(
+    scene: Scene, odd: str, bug: Exception
+) -> None:
+    for name in ("200", "300"):
+        scene.link(name)
+    real = scene.watched_sentry.get_issue
+
+    def get_issue(issue_id: str) -> SentryIssue:
+        if issue_id == odd:
+            raise bug
+        return real(issue_id)
+
+    scene.watched_sentry.get_issue = get_issue  # type: ignore[method-assign]  # for this scene
+    with pytest.raises(type(bug)) as raised:
+        scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    assert raised.value is bug
+    resolved = [name for name in scene.issue_ids if real(name).status is IssueStatus.RESOLVED]
+    assert set(resolved) == {ISSUE, "200", "300"} - {odd}
+
+
+def test_the_first_of_two_bugs_is_raised_and_graver_than_a_failure_that_is_noted_too(scene: Scene) -> None:
+    for name in ("200", "300"):
+        scene.link(name)
+    first = KeyError("first")
+    refused = Unauthorized("sentry", "HTTP 401")
+    scene.calls.meet("get_issue", first, TypeError("second"), refused)
+    with pytest.raises(KeyError) as raised:
+        scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    assert raised.value is first
+    assert scene.calls.made.count("get_issue") == 3
+    assert refusals(scene) == {"sentry": 1}
 
 
 # On demand.
@@ -231,6 +277,56 @@ def test_what_another_instance_is_refused_is_not_forgotten_at_every_success(scen
     scene.services.organizations.note_refusal(SLUG, "sentry")
     ours.note_acceptance(SLUG, "sentry")
     assert refusals(scene) == {"sentry": 1}
+
+
+class Hiccuping(MemoryTable):
+    """A table in which one partition gives no answer."""
+
+    def __init__(self, partition: str) -> None:
+        super().__init__()
+        self._silent = partition
+
+    def get(self, partition: str, key: str) -> Row:
+        self._verify(partition)
+        return super().get(partition, key)
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        self._verify(partition)
+        return super().apply(partition, *operations)
+
+    def _verify(self, partition: str) -> None:
+        if partition == self._silent:
+            raise Unavailable("storage", "HTTP 500")
+
+
+@pytest.fixture(params=["refusals", "forbidden"])
+def hiccuping(scene: Scene, request: pytest.FixtureRequest) -> Scene:
+    """A scene in which nothing can be noted for ``health``."""
+    configuration = scene.organization.configuration
+    scene.services._named["organizations"] = Hiccuping(request.param)
+    del scene.services.organizations
+    scene.services.organizations.add(SLUG, configuration, KNOWN)
+    return scene
+
+
+def test_what_is_done_is_done_though_an_acceptance_cannot_be_noted(hiccuping: Scene) -> None:
+    closed = hiccuping.ado.edit(ITEM, **{STATE: "Closed"})
+    assert hiccuping.inbound(closed) == ["applied"]
+    assert (hiccuping.status, hiccuping.health) == (IssueStatus.RESOLVED, Health())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Forbidden("sentry", "HTTP 403", about=f"issue {ISSUE}"),
+        Unauthorized("sentry", "HTTP 401"),
+        OrganizationGone("sentry", "HTTP 404"),
+    ],
+)
+def test_a_failure_stays_what_it_was_though_it_cannot_be_noted(hiccuping: Scene, error: SyncError) -> None:
+    hiccuping.calls.meet("get_issue", error)
+    with pytest.raises(type(error)):
+        hiccuping.outbound()
 
 
 def test_a_failure_says_nothing_good_about_the_other_service(scene: Scene) -> None:

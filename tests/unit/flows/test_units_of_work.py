@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from functions import inbound_sync
+from shared.domain.configuration import DoneWhen
 from shared.domain.errors import Busy, NotFound, Refused, SyncError, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import MOST_NAMED, InboundMessage, OutboundMessage, decode_inbound, parts_of
 from shared.domain.model import (
@@ -248,6 +249,20 @@ def test_whatever_call_is_not_answered_is_not_made_for_the_next_link(
     assert [(each.reason, each.attempts) for each in healths] == [("unavailable", n) for n in (1, 0, 0)]
     # Whether a snapshot came along or not, and wherever it failed: that revision is no news any more.
     assert {each.rev for each in healths} == {item.rev}
+
+
+def test_of_two_services_that_fall_silent_at_one_link_neither_is_asked_for_the_next(scene: Scene) -> None:
+    scene.link("200")
+    scene.configure(done_when=DoneWhen.ANY)
+    scene.sentry.resolve(ISSUE)
+    item = scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB})
+    scene.calls.meet("update_work_item", Unavailable("ado", "ReadTimeout"))
+    scene.calls.meet("set_assignee", Unavailable("sentry", "ReadTimeout"))
+    with pytest.raises(Unavailable):
+        scene.inbound(item)
+    assert scene.calls.made == ["get_issue", "update_work_item", "set_assignee"]
+    healths = [scene.stored(name).link.health for name in (ISSUE, "200")]
+    assert [(each.reason, each.attempts) for each in healths] == [("unavailable", 1), ("unavailable", 0)]
 
 
 def test_an_assignment_that_is_not_answered_is_announced_for_one_link_only(scene: Scene) -> None:

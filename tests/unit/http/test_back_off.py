@@ -13,17 +13,29 @@ def back_off(clock: Clock) -> BackOff:
     return BackOff(clock)
 
 
-def wait(back_off: BackOff) -> float:
+def wait(back_off: BackOff, quota: str = "") -> float:
     with pytest.raises(Throttled) as raised:
-        back_off.verify("ado")
+        back_off.verify("ado", quota)
     return raised.value.retry_after
 
 
-@pytest.mark.parametrize("waits", [(60.0, 1.0), (1.0, 60.0)])
-def test_of_two_waits_the_later_end_counts(back_off: BackOff, waits: tuple[float, float]) -> None:
+@pytest.mark.parametrize("waits", [(60.0, 1.0), (1.0, 60.0), (60.0, 0.0, 60.0)])
+def test_of_two_waits_the_later_end_counts(back_off: BackOff, waits: tuple[float, ...]) -> None:
     for seconds in waits:
         back_off.slow(seconds)
     assert wait(back_off) == 60.0
+
+
+@pytest.mark.parametrize("waits", [(60.0, 1.0), (1.0, 60.0), (60.0, 0.0, 60.0)])
+def test_of_two_ends_of_a_quota_the_later_one_counts(
+    back_off: BackOff, clock: Clock, waits: tuple[float, ...]
+) -> None:
+    for seconds in waits:
+        back_off.spent("lists", seconds)
+        back_off.spent("others", 5.0)
+    assert (wait(back_off, "lists"), wait(back_off, "others")) == (60.0, 5.0)
+    clock.now += 60.0
+    back_off.verify("ado", "lists")
 
 
 def test_a_pause_for_bad_credentials_and_a_wait_end_each_by_itself(back_off: BackOff, clock: Clock) -> None:

@@ -11,6 +11,7 @@ import responses
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import (
+    Conflict,
     Forbidden,
     NotFound,
     OrganizationGone,
@@ -155,6 +156,46 @@ def test_a_person_is_looked_up_by_address_and_put_by_the_user_s_id(
     assert sentry.set_assignee("100", Person(email)) == ISSUE
     assert sent(vendor, 0) == ("GET", MEMBERS_URL, [("query", f"email:{email}")], None)
     assert sent(vendor, 1) == ("PUT", ISSUE_URL, [], {"assignedTo": "user:7"})
+
+
+@pytest.mark.parametrize(
+    ("assignee", "members", "look_ups"),
+    [
+        (None, [], 0),
+        (ANN, [MEMBER_JSON], 1),
+        # Of two accounts, the issue's project tells which one is meant.
+        (ANN, [MEMBER_JSON, {**MEMBER_JSON, "user": {**MEMBER_JSON["user"], "id": "8"}}], 3),
+    ],
+)
+@pytest.mark.parametrize("is_too_late", [False, True])
+def test_a_write_begins_when_it_is_known_who_is_meant(
+    vendor: responses.RequestsMock,
+    sentry: SentryClient,
+    assignee: Person | None,
+    members: list[Json],
+    look_ups: int,
+    is_too_late: bool,
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    vendor.get(MEMBERS_URL, json=members)
+    vendor.get(ISSUE_URL, json=ISSUE_JSON)
+    vendor.get(f"{SENTRY}api/0/projects/acme/fe/members/", json=members[:1])
+    vendor.put(ISSUE_URL, json=ISSUE_JSON)
+    before = list[int]()
+
+    def begin() -> None:
+        before.append(len(vendor.calls))
+        if is_too_late:
+            raise Conflict("too late")
+
+    if is_too_late:
+        with pytest.raises(Conflict):
+            sentry.set_assignee("100", assignee, begin)
+    else:
+        sentry.set_assignee("100", assignee, begin)
+    assert before == [look_ups]
+    methods = [each.request.method for each in vendor.calls]
+    assert methods == ["GET"] * look_ups + ["PUT"] * (not is_too_late)
 
 
 def test_an_address_with_a_plus_arrives_whole(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
@@ -314,13 +355,9 @@ def test_an_issue_that_was_merged_comes_under_its_new_id(
         {**ISSUE_JSON, "status": "pending_merge"},
         {**ISSUE_JSON, "status": "reprocessing"},
         {**ISSUE_JSON, "assignedTo": "user:7"},
-        {**ISSUE_JSON, "project": "fe"},
         {**ISSUE_JSON, "id": "../100"},
         {**ISSUE_JSON, "id": True},
         {**ISSUE_JSON, "id": 10**40},
-        {**ISSUE_JSON, "title": 5},
-        {**ISSUE_JSON, "permalink": ["x"]},
-        {**ISSUE_JSON, "level": {}},
         {**ISSUE_JSON, "assignedTo": {"email": 5}},
     ],
 )
@@ -395,12 +432,131 @@ def test_no_issues_cost_no_call(vendor: responses.RequestsMock, sentry: SentryCl
     assert len(vendor.calls) == 0
 
 
+@pytest.mark.parametrize("odd", [5, [], {"a": 1}, True])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "title",
+        "permalink",
+        "level",
+        "shortId",
+        "substatus",
+        "integrationIssues",
+        "activity",
+        "count",
+        "project",
+    ],
+)
+def test_what_only_people_read_of_an_issue_keeps_it_from_nobody(
+    vendor: responses.RequestsMock, sentry: SentryClient, part: str, odd: Any
+) -> None:
+    vendor.get(ISSUE_URL, json={**ISSUE_JSON, part: odd})
+    issue = sentry.get_issue("100")
+    assert (issue.issue_id, issue.side, issue.hides_entries) == ("100", ISSUE.side, False)
+    names = (issue.title, issue.permalink, issue.level, issue.short_id, issue.substatus, issue.project_slug)
+    assert all(isinstance(each, str) for each in names)
+
+
+ENTRY = {"id": "7", "serviceType": "azure", "displayName": "A#31", "webUrl": "https://dev.azure.com/31"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "read", "hides"),
+    [
+        (None, 0, False),
+        ([], 0, False),
+        ([ENTRY], 1, False),
+        ([None, ENTRY], 1, True),
+        ([ENTRY, {**ENTRY, "id": None}], 1, True),
+        ([{**ENTRY, "webUrl": 5}], 0, True),
+        ({}, 0, True),
+        ("", 0, True),
+    ],
+)
+def test_an_odd_entry_keeps_its_issue_from_nobody_and_is_not_taken_for_gone(
+    vendor: responses.RequestsMock, sentry: SentryClient, entries: Any, read: int, hides: bool
+) -> None:
+    row = {**ISSUE_JSON, "sentryAppIssues": entries}
+    vendor.get(ISSUES_URL, json=[row])
+    vendor.get(ISSUE_URL, json=row)
+    issue = sentry.find_issues(["100"]).found["100"]
+    assert (len(issue.external_issues), issue.hides_entries) == (read, hides)
+    if hides:
+        with pytest.raises(Unavailable, match="the entries of issue 100 cannot be read"):
+            sentry.get_issue_with_entries("100")
+    else:
+        assert sentry.get_issue_with_entries("100") == issue
+
+
+ODD_MEMBERS: list[Any] = [
+    None,
+    5,
+    {"user": {"id": {}}},
+    {"email": 5},
+    {"user": {"id": 9, "emails": {"email": "x"}}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_MEMBERS)
+def test_an_odd_member_hides_no_other(vendor: responses.RequestsMock, sentry: SentryClient, odd: Any) -> None:
+    vendor.get(MEMBERS_URL, json=[odd, MEMBER_JSON])
+    assert sentry.is_member("ann@acme.example")
+    assert sentry.addresses_under("Ann") == []
+
+
+@pytest.mark.parametrize("odd", ODD_MEMBERS)
+def test_nobody_is_said_to_be_unknown_who_may_be_the_one_that_cannot_be_read(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Any
+) -> None:
+    vendor.get(MEMBERS_URL, json=[odd])
+    with pytest.raises(Unavailable):
+        sentry.set_assignee("100", ANN)
+
+
+@pytest.mark.parametrize("odd", [None, 5, {"email": 5}, {"email": None, "is_verified": "yes"}])
+def test_an_odd_address_hides_no_other_of_the_same_member(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Any
+) -> None:
+    user = {"id": "7", "email": "ann@acme.example", "emails": [odd, HOME]}
+    vendor.get(MEMBERS_URL, json=[{**MEMBER_JSON, "user": user}])
+    assert sentry.addresses_of("ann@acme.example") == ("ann@home.example",)
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 5, {"id": None}, {"id": "5", "data": []}, {"id": "5", "data": {"text": 5}}]
+)
+def test_an_odd_comment_hides_no_other(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Any
+) -> None:
+    comment = {"id": "4", "user": {"name": "Ann"}, "data": {"text": "hi"}}
+    vendor.get(f"{ISSUE_URL}comments/", json=[odd, comment])
+    said = sentry.get_comment("100", "4")
+    assert (said.author, said.text) == ("Ann", "hi")
+
+
+@pytest.mark.parametrize("user", [None, 5, [], {"name": 7}, {}])
+def test_a_comment_by_whoever_cannot_be_read_is_somebody_s(
+    vendor: responses.RequestsMock, sentry: SentryClient, user: Any
+) -> None:
+    vendor.get(f"{ISSUE_URL}comments/", json=[{"id": "4", "user": user, "data": {"text": "hi"}}])
+    assert sentry.get_comment("100", "4").author == "Somebody"
+
+
+@pytest.mark.parametrize("odd", [None, {"name": 5, "slug": "x"}, {"name": "x", "slug": "x", "events": 5}])
+def test_an_odd_integration_hides_no_other(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Any
+) -> None:
+    ours = {"name": "Sync", "slug": "sync", "webhookUrl": "https://x.example/", "events": ["issue", None]}
+    vendor.get(f"{BASE}sentry-apps/", json=[odd, ours])
+    [found] = sentry.integrations()
+    assert (found.slug, found.events) == ("sync", ("issue",))
+
+
 @pytest.mark.parametrize(
     ("odd", "unreadable"),
     [
         ({**ISSUE_JSON, "id": "101", "status": "pending_deletion"}, {"101"}),
-        ({**ISSUE_JSON, "id": 101, "project": "fe"}, {"101"}),
-        ({**ISSUE_JSON, "id": "101", "sentryAppIssues": [{}]}, {"101"}),
+        ({**ISSUE_JSON, "id": 101, "assignedTo": "ann"}, {"101"}),
         # It may be any of those that are absent.
         ({**ISSUE_JSON, "id": None}, {"101", "102"}),
         (None, {"101", "102"}),

@@ -122,7 +122,7 @@ def test_of_a_claim_only_a_write_without_an_answer_is_kept(uncertain: tuple[Inte
     now, after = ends(RESOLVED, "New", 7), ends(RESOLVED, "Closed", 8)
     assign = Intent(Side.ADO, ASSIGNEE, assignee=ANN)
     claim = Claim("t", NOW + 60.0, 7, (CLOSE, assign), after)
-    written = Written(now, uncertain=uncertain, error=Unavailable("ado", "timed out"))
+    written = Written(now, uncertain=uncertain, errors=[Unavailable("ado", "timed out")])
     record = record_of(observation(ends(UNRESOLVED, "New", 7), now), closing(after), written, claim, NOW)
     assert record.link.claim == (replace(claim, until=NOW, intents=uncertain) if uncertain else None)
 

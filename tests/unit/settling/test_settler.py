@@ -1,6 +1,7 @@
 """Settling on the doubles: what it writes, what it costs, what it records, and what it survives."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import pytest
 from msgspec.structs import replace
@@ -504,6 +505,72 @@ def test_what_landed_before_a_failure_is_not_written_again(scene: Scene) -> None
     scene.inbound(closed)
     assert "set_status" not in scene.calls.made
     assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Forbidden("sentry", "HTTP 403", about=f"issue {ISSUE}"),
+        Unavailable("sentry", "the answer cannot be read"),
+        Unavailable("sentry", "no answer within 10 seconds"),
+    ],
+)
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("write", ["set_status", "set_assignee"])
+def test_a_field_that_never_succeeds_does_not_keep_the_other_one(
+    scene: Scene, write: str, trouble: SyncError, lands: bool
+) -> None:
+    changed = scene.ado.edit(ITEM, **{STATE: "Closed", ASSIGNED_TO: ANN})
+    scene.calls.meet(write, *[trouble] * 9, lands=lands and isinstance(trouble, Unavailable))
+    for _ in range(2):
+        with suppress(type(trouble)):
+            scene.inbound(changed)
+    issue = scene.sentry.get_issue(ISSUE)
+    assert issue.assignee == Person(ANN) if write == "set_status" else issue.status is RESOLVED
+    scene.calls.recover()
+    scene.inbound(changed)
+    issue = scene.sentry.get_issue(ISSUE)
+    assert (issue.status, issue.assignee, scene.health) == (RESOLVED, Person(ANN), Health())
+    assert scene.row.claim is None
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(CLAIMED_FOR / 2, 1), (CLAIMED_FOR / 2 + 0.5, 2)])
+def test_an_assignment_that_is_looked_up_too_long_is_decided_again_before_it_is_written(
+    scene: Scene, seconds: float, looks: int
+) -> None:
+    assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    takes = [seconds]
+
+    def look_up() -> None:
+        scene.now += takes.pop() if takes else 0.0
+
+    scene.watched_sentry.looks_up = look_up
+    assert scene.inbound(assigned) == ["applied"]
+    assert scene.calls.made.count("get_issue") == looks
+    assert scene.calls.made.count("set_assignee") == 1
+    assert (scene.health, scene.row.claim) == (Health(), None)
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_two_writes_without_an_answer_are_both_looked_into(scene: Scene, lands: bool) -> None:
+    scene.sentry.resolve(ISSUE)
+    assigned = scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    scene.calls.meet("update_work_item", Unavailable("ado", "timed out"), lands=lands)
+    scene.calls.meet("set_assignee", Unavailable("sentry", "timed out"), lands=lands)
+    with pytest.raises(Unavailable):
+        scene.inbound(assigned)
+    claim = scene.row.claim
+    assert claim is not None
+    assert [(each.side, each.field) for each in claim.intents] == [
+        (Side.ADO, "status"),
+        (Side.SENTRY, "assignee"),
+    ]
+    scene.calls.made.clear()
+    scene.inbound(assigned)
+    writes = [each for each in scene.calls.made if each in {"update_work_item", "set_assignee"}]
+    assert writes == ([] if lands else ["update_work_item", "set_assignee"])
+    assert (scene.state, scene.sentry.get_issue(ISSUE).assignee) == ("Closed", Person(ANN))
+    assert (scene.health, scene.row.claim) == (Health(), None)
 
 
 def test_what_landed_before_a_conflict_is_recorded_and_the_rest_decided_again(scene: Scene) -> None:

@@ -3,10 +3,21 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import Conflict, Refused, SyncError, Throttled, Unavailable
+from shared.domain.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    OrganizationGone,
+    Refused,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
+    Claim,
     Ends,
     Intent,
     IssueSide,
@@ -31,8 +42,13 @@ def scene() -> Scene:
     return Scene()
 
 
-def carried_out(scene: Scene, *intents: Intent, too_late_from: int = 9) -> Written:
-    """Write the intents; from the call of that number on, the claim leaves no more time."""
+def carried_out(
+    scene: Scene, *intents: Intent, too_late_from: int = 9, left: tuple[Intent, ...] = ()
+) -> Written:
+    """Write the intents; from the call of that number on, the claim leaves no more time.
+
+    ``left`` are those of an earlier claim, whose writes got no answer.
+    """
     now, checks = scene.row.seen, list[int]()
 
     def verify_time() -> None:
@@ -42,7 +58,8 @@ def carried_out(scene: Scene, *intents: Intent, too_late_from: int = 9) -> Writt
 
     applied = Choice(Outcome.APPLIED)
     decision = Decision(applied, applied, intents, now)
-    return write(scene.watched_ado, scene.watched_sentry, ITEM, ISSUE, now, decision, verify_time)
+    link = replace(scene.row, claim=Claim("earlier", 0.0, now.item.rev, left, now) if left else None)
+    return write(scene.watched_ado, scene.watched_sentry, link, now, decision, verify_time)
 
 
 def item(now: Ends, **changes: object) -> Ends:
@@ -149,9 +166,124 @@ def test_what_landed_before_a_failure_is_accounted_for_beside_it(
 def test_a_write_of_both_fields_without_an_answer_leaves_both_uncertain(scene: Scene) -> None:
     error = Unavailable("ado", "timed out")
     scene.calls.meet("update_work_item", error)
-    written = carried_out(scene, CLOSE, ASSIGN, RESOLVE)
+    written = carried_out(scene, CLOSE, ASSIGN)
     assert scene.calls.made == ["update_work_item"]
     assert (written.landed, written.uncertain, written.error) == ([], (CLOSE, ASSIGN), error)
+
+
+@pytest.mark.parametrize(
+    ("error", "uncertain"),
+    [
+        (Forbidden("ado", "HTTP 403", about="work item 31"), ()),
+        (Unavailable("ado", "HTTP 500"), (CLOSE,)),
+        (Throttled("ado", "429", retry_after=7.0), ()),
+        (Unauthorized("ado", "401"), ()),
+        (NotFound("gone", kind="work-item-not-found"), ()),
+        (OrganizationGone("ado", "404"), (CLOSE,)),
+    ],
+)
+def test_what_azure_devops_does_not_take_holds_up_nothing_in_sentry(
+    scene: Scene, error: SyncError, uncertain: tuple[Intent, ...]
+) -> None:
+    scene.calls.meet("update_work_item", error)
+    written = carried_out(scene, CLOSE, ASSIGN_ISSUE)
+    assert scene.calls.made == ["update_work_item", "set_assignee"]
+    assert (written.landed, written.uncertain, written.error) == ([ASSIGN_ISSUE], uncertain, error)
+
+
+@pytest.mark.parametrize(("refused", "left"), [("set_status", ASSIGN_ISSUE), ("set_assignee", RESOLVE)])
+def test_a_field_that_sentry_forbids_does_not_hold_up_the_other(
+    scene: Scene, refused: str, left: Intent
+) -> None:
+    forbidden = Forbidden("sentry", "HTTP 403", about="issue 100")
+    scene.calls.meet(refused, forbidden)
+    written = carried_out(scene, RESOLVE, ASSIGN_ISSUE)
+    assert scene.calls.made == ["set_status", "set_assignee"]
+    assert (written.landed, written.uncertain, written.errors) == ([left], (), [forbidden])
+
+
+@pytest.mark.parametrize(
+    ("error", "uncertain"),
+    [
+        (Unavailable("sentry", "HTTP 500"), (RESOLVE,)),
+        (Throttled("sentry", "429", retry_after=7.0), ()),
+        (Unauthorized("sentry", "401"), ()),
+        (NotFound("gone", kind="issue-not-found"), ()),
+    ],
+)
+def test_a_service_that_gives_no_usable_answer_is_not_asked_again(
+    scene: Scene, error: SyncError, uncertain: tuple[Intent, ...]
+) -> None:
+    scene.calls.meet("set_status", error)
+    written = carried_out(scene, RESOLVE, ASSIGN_ISSUE)
+    assert scene.calls.made == ["set_status"]
+    assert (written.landed, written.uncertain, written.error) == ([], uncertain, error)
+
+
+def test_a_look_up_that_gets_no_answer_leaves_no_write_to_look_into(scene: Scene) -> None:
+    error = Unavailable("sentry", "the members cannot be read")
+
+    def fail() -> None:
+        raise error
+
+    scene.watched_sentry.looks_up = fail
+    written = carried_out(scene, RESOLVE, ASSIGN_ISSUE)
+    assert (written.landed, written.uncertain, written.error) == ([RESOLVE], (), error)
+
+
+@pytest.mark.parametrize(
+    ("left", "calls"),
+    [
+        ((), ["set_status", "set_assignee"]),
+        ((RESOLVE,), ["set_assignee", "set_status"]),
+        # Whatever was to be written then, it is the field that gets no answer.
+        ((replace(RESOLVE, status=UNRESOLVED),), ["set_assignee", "set_status"]),
+        ((ASSIGN_ISSUE,), ["set_status", "set_assignee"]),
+        ((RESOLVE, ASSIGN_ISSUE), ["set_status", "set_assignee"]),
+        # The other side's write is another one.
+        ((CLOSE,), ["set_status", "set_assignee"]),
+    ],
+)
+def test_what_got_no_answer_the_last_time_is_written_last(
+    scene: Scene, left: tuple[Intent, ...], calls: list[str]
+) -> None:
+    carried_out(scene, RESOLVE, ASSIGN_ISSUE, left=left)
+    assert scene.calls.made == calls
+
+
+def test_the_gravest_of_several_failures_decides_and_every_write_without_an_answer_is_kept(
+    scene: Scene,
+) -> None:
+    errors = [Unavailable("ado", "timed out"), Unavailable("sentry", "timed out")]
+    scene.calls.meet("update_work_item", errors[0])
+    scene.calls.meet("set_assignee", errors[1])
+    written = carried_out(scene, CLOSE, ASSIGN_ISSUE)
+    assert (written.uncertain, written.errors) == ((CLOSE, ASSIGN_ISSUE), errors)
+    assert written.error is errors[0]
+
+
+def test_a_failure_that_comes_back_by_itself_is_graver_than_what_is_forbidden(scene: Scene) -> None:
+    silent = Unavailable("sentry", "timed out")
+    scene.calls.meet("set_status", Forbidden("sentry", "HTTP 403", about="issue 100"))
+    scene.calls.meet("set_assignee", silent)
+    written = carried_out(scene, RESOLVE, ASSIGN_ISSUE)
+    assert (written.uncertain, written.error) == ((ASSIGN_ISSUE,), silent)
+
+
+def test_a_lost_race_behind_a_write_that_may_have_landed_is_part_of_the_account(scene: Scene) -> None:
+    errors = [Unavailable("ado", "timed out"), Conflict("409")]
+    scene.calls.meet("update_work_item", errors[0])
+    scene.calls.meet("set_status", errors[1])
+    written = carried_out(scene, CLOSE, RESOLVE, ASSIGN_ISSUE)
+    assert scene.calls.made == ["update_work_item", "set_status"]
+    assert (written.uncertain, written.errors) == ((CLOSE,), errors)
+
+
+def test_a_lost_race_behind_a_write_that_did_not_land_leaves_nothing_written(scene: Scene) -> None:
+    scene.calls.meet("set_status", Forbidden("sentry", "HTTP 403", about="issue 100"))
+    scene.calls.meet("set_assignee", Conflict("409"))
+    with pytest.raises(Conflict):
+        carried_out(scene, RESOLVE, ASSIGN_ISSUE)
 
 
 def test_a_lost_race_leaves_nothing_written(scene: Scene) -> None:
