@@ -241,7 +241,7 @@ class MemoryAdo:
             case (project, "_apis", "wit", "workitems", name) if method == "POST" and name.startswith("$"):
                 return self._create(project, name.removeprefix("$"), json, kind)
             case ("_apis", "wit", "fields"):
-                return msgspec.convert({"value": []}, kind)  # None that is read-only.
+                return convert({"value": []}, kind)  # None that is read-only.
             case ("_apis", "wit", "wiql"):
                 return convert({"workItems": self._queried(json["query"])}, kind)
             case ("_apis", "wit", "workitemsbatch") if "fields" in json:
