@@ -928,3 +928,28 @@ def test_a_worker_that_stood_still_links_nothing_under_an_id_that_the_issue_had(
         troubles=((33, "frozen"),),
     )
     assert complaints(schedule) == []
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        (Action("damage", "100", 31, "link"), Action("resolve", "101")),
+        (
+            Action("resolve", "101"),
+            Action("calm"),
+            Action("damage", "101", 31, "link"),
+            Action("resolve", "100"),
+        ),
+    ],
+)
+def test_a_partner_whose_link_nobody_can_read_is_waited_for(actions: tuple[Action, ...]) -> None:
+    """It counts as not done; the witness took whoever waited for it for one that waits for nobody."""
+    schedule = Schedule(
+        seed=1795884710,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("101", 31), ("100", 31)) if len(actions) > 2 else (("101", 31),),
+        settings=(),
+        actions=actions,
+    )
+    assert complaints(schedule) == []

@@ -162,6 +162,7 @@ class World:
             self.configuration,
             self.partition,
             self.links,
+            self.unreadable,
             self.clock,
         )
         self.outages = Outages()
@@ -209,6 +210,12 @@ class World:
                 yield msgspec.json.decode(row.text, type=IssueLink)
             except msgspec.DecodeError:
                 continue
+
+    def unreadable(self) -> set[tuple[str, int]]:
+        """Return the pairs of issue and work item of which there is a row that nobody can read."""
+        readable = {(each.issue_id, each.work_item_id) for each in self.links()}
+        keys = (row.key for row in self.plain["links"].scan(self.partition(), "item!", "item!~"))
+        return {(issue_id, int(item)) for _, item, issue_id in (key.split("!") for key in keys)} - readable
 
     # The beginning
 

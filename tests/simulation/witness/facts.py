@@ -43,7 +43,8 @@ class Facts:
 
     ``bad`` are the ends that somebody keeps us from, ``restored`` the work items that went back to an earlier
     revision: from then on a revision's number names two. ``forgotten`` are the states that a process did not
-    list for a while, ``listed_at`` is since when it lists those that it did not.
+    list for a while, ``listed_at`` is since when it lists those that it did not. ``unreadable`` are the pairs
+    of which there is a row of a link that nobody can read.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Facts:
         configuration: Callable[[], Configuration],
         partition: Callable[[], str],
         links: Callable[[], Iterator[IssueLink]],
+        unreadable: Callable[[], set[Pair]],
         clock: Callable[[], float],
     ) -> None:
         self._places = places
@@ -60,6 +62,7 @@ class Facts:
         self._configuration = configuration
         self._partition = partition
         self.links = links
+        self.unreadable = unreadable
         self.clock = clock
         self.bad: dict[str, str] = {}
         self.restored: set[int] = set()

@@ -79,7 +79,7 @@ class Partners:
                 if now.statuses[end] != DONE or now.statuses[other] != OPEN or not self._travels(end, STATUS):
                     continue
                 partners = _partners_of(other, links)
-                if any(self._cannot_be_told(each) for each in partners.values()):
+                if self._hides_one(other) or any(self._cannot_be_told(each) for each in partners.values()):
                     continue
                 if all(now.statuses[each] != OPEN for each in partners):
                     yield f"{other} waits for others than {end} to be done, and all are"
@@ -89,6 +89,10 @@ class Partners:
         item = self._facts.find_item(link.work_item_id)
         is_unknown = item is not None and item.state in self._facts.ado.unlisted
         return is_unknown or not self._is_free(link)
+
+    def _hides_one(self, end: str) -> bool:
+        """Tell whether an end has a partner whose link nobody can read: it counts as not done."""
+        return any(end in ends_of(pair) for pair in self._facts.unreadable())
 
     # Who stands how
 
@@ -163,6 +167,7 @@ class Partners:
         partners = _partners_of(other, links)
         counted = [each for each in partners if now.statuses[each] in _COUNTED]
         all_done = bool(counted) and all(now.statuses[each] == DONE for each in counted)
+        all_done = all_done and not self._hides_one(other)
         if edited not in _COUNTED:
             # It is left out from now on: whoever waited for nobody else goes on.
             return DONE if all_done and any(pair_of(partners[each]) in waited for each in counted) else was

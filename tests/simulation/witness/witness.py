@@ -26,9 +26,10 @@ class Witness:
         configuration: Callable[[], Configuration],
         partition: Callable[[], str],
         links: Callable[[], Iterator[IssueLink]],
+        unreadable: Callable[[], set[Pair]],
         clock: Callable[[], float],
     ) -> None:
-        self.facts = Facts(places, sentry, configuration, partition, links, clock)
+        self.facts = Facts(places, sentry, configuration, partition, links, unreadable, clock)
         self._verdicts = Verdicts()
         hops = Hops(self.facts, self._verdicts)
         self._lives = Lives(self.facts, self._verdicts, hops)
