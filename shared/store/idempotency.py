@@ -97,7 +97,9 @@ class IdempotencyStore:
             return record.result
         if record.is_held(now):
             raise _busy(record.free_in(now))
-        since = record.since if record.result is None else None
+        # By a clock that is ahead: nobody knows when it began.
+        began = record.since if record.since <= now else _IN_DOUBT.since
+        since = began if record.result is None else None
         before = record.before if record.result is None else record.result
         claimed = msgspec.structs.replace(claimed, since=since or claimed.since, before=before)
         try:

@@ -294,6 +294,19 @@ def test_a_claim_that_is_gone_is_left_in_silence(records: IdempotencyStore) -> N
     assert not records.is_unfinished(ACME, NAME)
 
 
+def test_what_a_clock_that_is_ahead_began_may_have_happened_at_any_time(records: IdempotencyStore) -> None:
+    claimed(records, NOW + 86_400.0)
+    assert claimed(records, NOW).since == 86_400.0  # in 1970
+    records.done(ACME, claimed(records, NOW + 61.0), "31")
+    again = claimed(records, NOW + 62.0, redo="31")
+    assert (again.since, again.before) == (None, "31")
+
+
+def test_what_began_at_this_moment_began_then(records: IdempotencyStore) -> None:
+    records.leave(ACME, claimed(records), NOW + 60.0)
+    assert claimed(records, NOW).since == NOW
+
+
 def test_what_another_worker_has_taken_over_is_left_to_it(records: IdempotencyStore) -> None:
     late, current = claimed(records), claimed(records, OVER)
     records.leave(ACME, late, OVER + 1.0)
