@@ -353,9 +353,16 @@ MUTANTS = (
     _mutant(
         "add a comment without looking whether a dead worker had added it",
         "flows/carrying.py",
-        "        if not is_there and (was_carried or self._claim.since is not None):\n",
-        "        if not is_there and was_carried:\n",
+        "(was_carried or self._claim.since is not None or is_change)",
+        "(was_carried or is_change)",
         theme="comments",
+    ),
+    _mutant(
+        "change a comment without looking for what no record tells of",
+        "flows/carrying.py",
+        "(was_carried or self._claim.since is not None or is_change)",
+        "(was_carried or self._claim.since is not None)",
+        tests=("tests/unit/flows/test_carrying.py",),
     ),
     _mutant(
         "carry what is ours back to Azure DevOps",
