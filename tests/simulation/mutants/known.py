@@ -379,6 +379,13 @@ MUTANTS = (
         theme="comments",
     ),
     _mutant(
+        "let code end by what is in it",
+        "ado/html.py",
+        "(1 + max([2, *map(len, _BACKTICKS.findall(code))]))",
+        "3",
+        tests=("tests/unit/ado/test_html.py",),
+    ),
+    _mutant(
         "forget that a comment was deleted",
         "flows/carrying.py",
         "            return GONE, Carried(is_gone=True)\n",
