@@ -24,9 +24,11 @@ MOST_CARRIED = 40_000  # bytes of JSON
 _LONGEST_AUTHOR = 200  # characters
 
 _COMMAND = re.compile(r"\s*([*_]{0,3})/sentry\b(?![-/.\w])\1[ \t]*:?\s*", re.IGNORECASE)
+# Anybody may write what is looked at here, so no part can be read in two ways: that would take minutes.
+# Each character of an author may have become ten, such as &amp;quot;
 _IN_ADO = re.compile(
-    r"(?:\s|<(?!a\b)[^<>]*>)*[^<>]{0,1000}?\bin\s+"
-    r"<a\s[^<>]*#event_[0-9]{1,20}(?![0-9])[^<>]*>\s*Sentry\s*</a>\s*:",
+    r"(?>(?:\s|<(?!a\b)[^<>]*>)*)[^<>]{0,2100}?\bin\s+"
+    r"<a\s(?=[^<>]*#event_[0-9]{1,20}(?![0-9]))[^<>]*>\s*Sentry\s*</a>\s*:",
     re.IGNORECASE,
 )
 _IN_SENTRY = re.compile(

@@ -5,11 +5,12 @@ What comes in is mended as far as it must be to be read (``decoding.py``). What 
 
 import re
 
-# What a terminal takes for colors, positions and titles, with the letters that belong to it.
+# What a terminal takes for colors, positions and titles, with the letters that belong to it. No part may hold
+# what another one begins with: else each beginning without an end is looked for up to the end of the text.
 # https://ecma-international.org/publications-and-standards/standards/ecma-48/
 _TERMINAL = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # a control sequence, such as a color
-    "|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)"  # a command, such as a title
+    "|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c\x9d]*(?:\x07|\x1b\\\\|\x9c)"  # a command, such as a title
     "|\x1b[#%()*+][0-~]"  # a character set
 )
 # Characters that XML cannot hold, those that it discourages, and halves of a character.

@@ -156,7 +156,9 @@ class _Writing:
     def done(self, project_id: str) -> tuple[str, Carried]:
         """Write under a project, and return what came of it."""
         was_carried, is_there = self._claim.before is not None, self.comment_id is not None
-        if not is_there and (was_carried or self._claim.since is not None):
+        # What is changed may be there without a record: tables are lost, and an organization begins anew.
+        is_change = self._change.is_edit or self._change.is_deletion
+        if not is_there and (was_carried or self._claim.since is not None or is_change):
             found = find_comment_with(self._ado, project_id, self._work_item_id, self._change.url)
             self.comment_id, is_there = (found.id, True) if found else (None, False)
         if self._change.is_deletion:

@@ -437,8 +437,8 @@ MUTANTS = (
     _mutant(
         "add a comment without looking whether a dead worker had added it",
         "flows/carrying.py",
-        "        if not is_there and (was_carried or self._claim.since is not None):\n",
-        "        if not is_there and was_carried:\n",
+        "(was_carried or self._claim.since is not None or is_change)",
+        "(was_carried or is_change)",
         theme="comments",
     ),
     _mutant(
@@ -477,6 +477,13 @@ MUTANTS = (
         tests=("tests/unit/functions/test_ado_webhook.py",),
     ),
     _mutant(
+        "change a comment without looking for what no record tells of",
+        "flows/carrying.py",
+        "(was_carried or self._claim.since is not None or is_change)",
+        "(was_carried or self._claim.since is not None)",
+        tests=("tests/unit/flows/test_carrying.py",),
+    ),
+    _mutant(
         "carry what is ours back to Azure DevOps",
         "flows/commenting.py",
         "    if _is_ours(services, organization, message):\n        return [ECHO]\n",
@@ -489,6 +496,13 @@ MUTANTS = (
         "sentry.find_comment(issue_id, url) if is_unsure else None",
         "None",
         theme="comments",
+    ),
+    _mutant(
+        "let code end by what is in it",
+        "ado/html.py",
+        "(1 + max([2, *map(len, _BACKTICKS.findall(code))]))",
+        "3",
+        tests=("tests/unit/ado/test_html.py",),
     ),
     _mutant(
         "forget that a comment was deleted",

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from shared.ado.comments import rendered
 from shared.domain.comments import (
     Carried,
     SaidInAdo,
@@ -14,6 +15,7 @@ from shared.domain.comments import (
     may_be_marked,
     without_command,
 )
+from shared.domain.model import SentryComment
 
 LINK = "https://sentry.io/organizations/acme/issues/100/activity/#event_5"
 OURS_IN_ADO = f'<p>Ann wrote in <a href="{LINK}">Sentry</a>:</p><blockquote><p>Hi</p></blockquote>'
@@ -67,6 +69,10 @@ def test_a_comment_is_marked_by_how_it_begins(text: str, left: str | None) -> No
         OURS_IN_ADO.replace("<p>Ann", "<p>Ann &lt;b&gt; &amp; Co"),
         OURS_IN_ADO.replace("Ann wrote in", "Seen again in"),
         OURS_IN_ADO.upper().replace("#EVENT", "#event"),
+        *(rendered(SentryComment("5", author_of(each * 300, ""), "Hi", LINK), LINK) for each in "A&\"'<"),
+        OURS_IN_ADO.replace("Ann", "&amp;quot;" * 200),
+        OURS_IN_ADO.replace("<a ", '<a style="color:#fff" '),
+        OURS_IN_ADO.replace(" in ", " in \n "),
     ],
 )
 def test_what_was_carried_over_to_a_work_item_is_ours(html: str) -> None:
@@ -85,10 +91,17 @@ def test_what_was_carried_over_to_a_work_item_is_ours(html: str) -> None:
         OURS_IN_ADO.replace("#event_5", "#event_"),
         OURS_IN_ADO.replace("#event_5", ""),
         OURS_IN_ADO.replace("Sentry</a>:", "Sentry</a>"),
-        "<p>" * 50_000,
-        "<" * 50_000,
-        "in <a " * 20_000,
+        OURS_IN_ADO.replace("Ann", "Ann " * 1_000),
+        OURS_IN_ADO.replace(" in ", " "),
+        OURS_IN_ADO.replace("#event_5", "#event_" + "5" * 21),
+        OURS_IN_ADO.replace('">Sentry', '"'),
+        *(each * 300_000 for each in (" ", "<p>", "<p>\n", "<", "in ", "in <a ", "a<")),
+        f"{' ' * 300_000}x",
+        f"x in <a {'#event_1' * 100_000}",
+        f"x in{' ' * 300_000}<b>",
+        f'x in <a href="#event_1">{" " * 300_000}x',
     ],
+    ids=lambda html: str(html)[:30],
 )
 def test_what_quotes_it_is_somebody_else_s(html: str) -> None:
     assert not is_ours_in_ado(html)

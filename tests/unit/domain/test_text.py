@@ -32,6 +32,8 @@ CONTRIVED = st.text(
         ("\x1b]8;;https://x/\x1b\\link\x1b]8;;\x1b\\", "link"),
         ("\x9b31mred\x1b(Bx\x1bMy", "redx My"),
         ("lone \x1b and \x1b[", "lone   and  ["),
+        ("\x9done\x9dtwo\x07three", " onethree"),
+        ("\x9d without an end \x9b31mred", "  without an end red"),
         # Reordering: what overrides it goes, what right-to-left words need stays.
         ("user\u202egnp.exe", "usergnp.exe"),
         ("a\u2066b\u2069\u202a", "ab"),
@@ -104,7 +106,9 @@ def test_an_address_to_click_is_one_of_the_web(text: str, is_one: bool) -> None:
     assert is_web_address(text) is is_one
 
 
-@pytest.mark.parametrize("part", ["\x1b", "\x1b]", "\x1b[", "\x1b[0", "\x9b0;", "\x1b (", "\u202e"])
+@pytest.mark.parametrize(
+    "part", ["\x1b", "\x1b]", "\x1b[", "\x1b[0", "\x9b0;", "\x1b (", "\u202e", "\x9d", "\x9d0;"]
+)
 def test_a_megabyte_of_beginnings_takes_no_time(part: str) -> None:
     """A pattern that began anew at each of them would take hours."""
-    assert "\x1b" not in legible(part * (1_000_000 // len(part)))
+    assert not set("\x1b\x9b\x9d") & set(legible(part * (1_000_000 // len(part))))

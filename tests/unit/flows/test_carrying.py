@@ -23,6 +23,7 @@ from shared.domain.messages import InboundMessage
 from shared.flows.commenting_inbound import sync_ado_comment
 from shared.sentry.hook import RESOURCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from shared.store.idempotency import IdempotencyStore
+from shared.store.tables import Delete
 from tests.doubles import ado as ado_double
 from tests.doubles import sentry as sentry_double
 from tests.doubles.services import ADO_SECRET, SENTRY_SECRET
@@ -251,6 +252,77 @@ def test_what_an_older_version_carried_is_edited_and_deleted_too(discussion: Dis
     scene.sentry.delete_comment(comment_id)
     discussion.settle()
     assert discussion.in_ado == []
+
+
+# From Sentry: the tables were lost
+
+
+def forget_what_was_carried(scene: Scene) -> None:
+    """Take away what links rebuilt from both services lack: the records of what was carried."""
+    table = scene.services.links._table
+    for row in list(table.scan(SLUG, "deed!", "deed!~")):
+        table.apply(SLUG, Delete(row.key))
+
+
+@pytest.mark.parametrize("others", [0, 5])
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        (["edit"], ["<p>Second</p>"]),
+        (["delete"], []),
+        (["edit", "delete"], []),
+        (["delete", "edit"], []),
+        (["edit", "forget", "edit"], ["<p>Second</p>"]),
+        (["edit", "forget", "delete"], []),
+        (["delete", "forget", "delete"], []),
+    ],
+)
+def test_what_was_carried_before_the_tables_were_lost_is_edited_and_deleted(
+    discussion: Discussion, changes: list[str], shown: list[str], others: int
+) -> None:
+    scene = discussion.scene
+    comment_id = scene.sentry.comment(ISSUE, SAID)
+    for number in range(others):
+        scene.sentry.comment(ISSUE, f"{number}")
+    discussion.settle()
+    forget_what_was_carried(scene)
+    scene.sentry.edit_comment(comment_id, "Second")
+    edited = discussion.from_sentry.pop()
+    if "delete" in changes:
+        scene.sentry.delete_comment(comment_id)
+        deleted = discussion.from_sentry.pop()
+    for change in changes:
+        if change == "forget":
+            forget_what_was_carried(scene)
+        else:
+            discussion.deliver(edited if change == "edit" else deleted)
+            discussion.handle_all()
+    discussion.settle()
+    assert discussion.in_ado == shown + [f"<p>{number}</p>" for number in range(others)]
+    assert discussion.in_sentry() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "calls"),
+    [
+        ("created", ["get_issue", "POST comments"]),
+        ("updated", ["get_issue", "get_comment", "GET comments", "POST comments"]),
+        ("deleted", ["get_issue", "GET comments"]),
+    ],
+)
+def test_only_what_says_that_it_was_there_before_is_looked_for(
+    discussion: Discussion, change: str, calls: list[str]
+) -> None:
+    scene = discussion.scene
+    comment_id = scene.sentry.comment(ISSUE, SAID)
+    if change == "updated":
+        scene.sentry.edit_comment(comment_id, "Second")
+    if change == "deleted":
+        scene.sentry.delete_comment(comment_id)
+    scene.calls.made.clear()
+    discussion.deliver(discussion.from_sentry[-1])
+    discussion.handle_all()
+    assert scene.calls.made == calls
 
 
 # From Sentry: crashes and lost answers
