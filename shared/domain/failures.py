@@ -180,10 +180,11 @@ def unwell(
     """Return the next health of a link that is not settled.
 
     The steps of the back-off go by time. However many messages fail before the link is due, they take no
-    further step and put nothing off; ``rev`` 0 is a failure that saw no revision. One about which nobody was
-    ``asked`` says nothing of a link that is not well already: why it is not, and the steps taken, stay.
+    further step and put nothing off; ``rev`` 0 is a failure that saw no revision, and an earlier revision
+    takes back nothing of what a later one told. One about which nobody was ``asked`` says nothing of a link
+    that is not well already: why it is not, and the steps taken, stay.
     """
-    rev = rev or before.rev
+    rev = max(rev, before.rev)
     still_to_come = None if before.is_due(now) else before.due
     if not asked and not before.is_observed:
         due = now + _wait(_steps_within(now - before.since), may_cure_itself=may_cure_itself)

@@ -953,3 +953,19 @@ def test_a_partner_whose_link_nobody_can_read_is_waited_for(actions: tuple[Actio
         actions=actions,
     )
     assert complaints(schedule) == []
+
+
+def test_a_late_snapshot_does_not_settle_what_a_later_one_told_during_an_outage() -> None:
+    """A failure with the earlier revision took back that a later one was known, so nobody looked for it."""
+    schedule = Schedule(
+        seed=1796135650,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31),),
+        settings=(),
+        actions=(
+            Action("assign-item", item=31, value="Build Service"),
+            Action("outage", value="sentry throttled 900"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -135,6 +135,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_taken_over.py",),
     ),
     _mutant(
+        "forget a revision that a later message failed with",
+        "domain/failures.py",
+        "    rev = max(rev, before.rev)\n",
+        "    rev = rev or before.rev\n",
+        theme="outages",
+    ),
+    _mutant(
         "guess that an unknown state is open",
         "domain/rules/done.py",
         "    if category is None:\n        raise Undecidable(",

@@ -302,6 +302,18 @@ def test_a_first_failure_about_which_nobody_was_asked_counts_none() -> None:
     assert asked == replace(after, attempts=1)
 
 
+@pytest.mark.parametrize(("rev", "known"), [(7, 8), (8, 8), (9, 9), (0, 8)])
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_failure_with_an_earlier_revision_takes_back_nothing(
+    rev: int, known: int, *, is_asked: bool
+) -> None:
+    """Else a late snapshot that then succeeds would settle what nobody has seen."""
+    error = Unavailable("sentry", "HTTP 503")
+    told = health_after(error if is_asked else error.unasked(), replace(WAITING, rev=8), NOW, rev=rev)
+    assert told is not None
+    assert told.rev == known
+
+
 def test_a_failure_remembers_the_latest_revision_that_it_saw() -> None:
     at_8 = health_after(Unavailable("sentry", "HTTP 503"), WAITING, NOW, rev=8)
     assert at_8 == replace(WAITING, detail="HTTP 503", rev=8)
