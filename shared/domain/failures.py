@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
-from msgspec.structs import replace
 
 from shared.domain.errors import (
     Busy,
@@ -130,7 +129,7 @@ def put_back(message: Message, error: SyncError) -> list[tuple[Message, float]]:
     """
     is_returned = message.again and isinstance(error, Throttled)
     since = error.failing_since or message.failing_since
-    returned = replace(message, returned=message.returned or is_returned, failing_since=since)
+    returned = msgspec.structs.replace(message, returned=message.returned or is_returned, failing_since=since)
     parts = parts_of(returned, error.left)
     return [(each, delay_of(error) + (spread(each) * _WITHIN if is_returned else 0.0)) for each in parts]
 
@@ -181,20 +180,18 @@ def unwell(
 
     The steps of the back-off go by time. However many messages fail before the link is due, they take no
     further step and put nothing off; ``rev`` 0 is a failure that saw no revision, and an earlier revision
-    takes back nothing of what a later one told. One about which nobody was ``asked`` says nothing of a link
-    that is not well already: why it is not, and the steps taken, stay.
+    takes back nothing of what a later one told.
     """
-    rev = max(rev, before.rev)
-    still_to_come = None if before.is_due(now) else before.due
-    if not asked and not before.is_observed:
-        due = now + _wait(_steps_within(now - before.since), may_cure_itself=may_cure_itself)
-        return replace(before, due=min(due, still_to_come or due), rev=rev)
     again = before.word is not HealthWord.SETTLED and before.reason == reason
     since = before.since if again else now
+    rev = max(rev, before.rev)
+    still_to_come = None if before.is_due(now) else before.due
     if again and still_to_come is not None:
-        return Health(word, reason, detail, since, before.attempts or 1, still_to_come, rev)
+        detail = detail if asked else before.detail
+        return Health(word, reason, detail, since, before.attempts or int(asked), still_to_come, rev)
     attempts = (before.attempts if again else 0) + asked
-    due = now + _wait(max(attempts, 1), may_cure_itself=may_cure_itself)
+    step = max(attempts, 1) if asked else _steps_within(now - since)
+    due = now + _wait(step, may_cure_itself=may_cure_itself)
     if may_cure_itself and still_to_come is not None:
         due = min(due, still_to_come)
     return Health(word, reason, detail, since, attempts, due, rev)

@@ -969,3 +969,22 @@ def test_a_late_snapshot_does_not_settle_what_a_later_one_told_during_an_outage(
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_link_that_is_not_asked_about_on_another_ones_account_has_its_turn_next() -> None:
+    """It kept its old trouble with the steps of that, came last again, and was put off by an hour each time."""
+    schedule = Schedule(
+        seed=1796136773,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 32), ("103", 32)),
+        settings=(),
+        actions=(
+            Action("forbid", issue="100"),
+            Action("archive", issue="100"),
+            Action("pass", value="1800"),
+            Action("garble", issue="103"),
+            Action("allow", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -209,13 +209,6 @@ MUTANTS = (
         tests=("tests/unit/flows/test_syncing.py",),
     ),
     _mutant(
-        "begin the back-off anew when nobody was asked",
-        "domain/failures.py",
-        "    if not asked and not before.is_observed:\n",
-        "    if not asked and before.reason == reason:\n",
-        tests=("tests/unit/domain/test_failures.py",),
-    ),
-    _mutant(
         "let an odd element hide the others",
         "domain/decoding.py",
         "            found.unreadable += 1\n",

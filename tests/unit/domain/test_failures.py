@@ -1,7 +1,5 @@
 """What becomes of a message and of a link after each failure: docs/failures.md#the-classes, row by row."""
 
-import itertools
-
 import pytest
 from msgspec.structs import replace
 
@@ -239,60 +237,6 @@ def test_what_nobody_was_asked_about_is_no_attempt_and_waits_as_time_goes(lasted
     after = health_after(Unauthorized("sentry", "not asked again yet").unasked(), before, NOW)
     assert after is not None
     assert (after.attempts, after.due) == (7, NOW + wait)
-
-
-LEFT_ALONE = [
-    Throttled("sentry", "did not answer a moment ago", retry_after=9.0, silent=True),
-    Throttled("ado", "asked us to wait", retry_after=9.0),
-    Unauthorized("sentry", "refused our credentials a moment ago"),
-    Unavailable("ado", "HTTP 503"),
-]
-
-
-@pytest.mark.parametrize("error", LEFT_ALONE)
-@pytest.mark.parametrize(
-    ("before", "at", "due"),
-    [
-        (WAITING, NOW + 299, NOW + 300),
-        (WAITING, NOW + 300, NOW + 1200),
-        (replace(WAITING, attempts=2), NOW + 900, NOW + 4500),
-        # A row of an older version, without a time.
-        (replace(WAITING, due=None), NOW + 1, NOW + 301),
-        (Health(ATTENTION, "refused", "400", NOW, 1, NOW + 300), NOW + 300, NOW + 1200),
-        # What is gone is asked for daily; if it came back, nobody has seen that yet.
-        (Health(ATTENTION, "issue-gone", "404", NOW, 1, NOW + DAILY), NOW + 9, NOW + 309),
-        (Health(ATTENTION, "issue-gone", "404", NOW, 1, NOW + DAILY), NOW + DAILY, NOW + DAILY + 3600),
-    ],
-)
-def test_what_nobody_was_asked_about_leaves_a_link_its_trouble_and_its_steps(
-    before: Health, at: float, due: float, error: Upstream
-) -> None:
-    assert health_after(error.unasked(), before, at, rev=8) == replace(before, due=due, rev=8)
-
-
-@pytest.mark.parametrize("reason", ["assignee-not-found", "assignee-ambiguous"])
-def test_a_link_both_sides_of_which_were_seen_says_that_they_are_not_any_more(reason: str) -> None:
-    before = Health(ATTENTION, reason, "TF", since=5.0, attempts=3, due=NOW + 60)
-    after = health_after(LEFT_ALONE[0].unasked(), before, NOW)
-    detail = "did not answer a moment ago"
-    assert after == Health(PENDING, "throttled", detail, since=NOW, attempts=0, due=NOW + 60)
-
-
-def test_being_left_alone_between_two_failures_leaves_the_steps_the_same() -> None:
-    health, dues = Health(), list[float]()
-    errors = itertools.cycle([Unavailable("sentry", "503"), *LEFT_ALONE])
-    for second in range(2 * 3600 + 1800):
-        if second % 7 == 0 or health.is_due(NOW + second):
-            error = next(errors)
-            after = health_after(error if error not in LEFT_ALONE else error.unasked(), health, NOW + second)
-            assert after is not None
-            if after.due is not None and after.due != health.due:
-                dues.append(after.due)
-            health = after
-    assert (health.reason, health.since) == ("unavailable", NOW)
-    # Where nobody was asked, the next step goes by how long the trouble has lasted.
-    assert len(dues) <= 5
-    assert all(later - earlier >= 900 for earlier, later in itertools.pairwise(dues))
 
 
 def test_a_first_failure_about_which_nobody_was_asked_counts_none() -> None:
