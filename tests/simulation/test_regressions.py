@@ -972,7 +972,7 @@ def test_a_late_snapshot_does_not_settle_what_a_later_one_told_during_an_outage(
 
 
 def test_a_link_that_is_not_asked_about_on_another_ones_account_has_its_turn_next() -> None:
-    """It kept its old trouble and the steps of that, came last again, and was put off by an hour each time."""
+    """It kept its old trouble and its steps, came last again, and was put off by an hour each time."""
     schedule = Schedule(
         seed=1796136773,
         workers=1,
