@@ -988,3 +988,20 @@ def test_a_link_that_is_not_asked_about_on_another_ones_account_has_its_turn_nex
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_comment_that_is_deleted_long_after_an_outage_is_a_revision_of_its_own() -> None:
+    """The witness took the runs since the end of the outage for runs that had not found it."""
+    schedule = Schedule(
+        seed=1795890583,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 31),),
+        settings=("sync_comments=on",),
+        actions=(
+            Action("outage", value="ado fails 3700"),
+            Action("comment", issue="100"),
+            Action("delete-comment", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -247,7 +247,8 @@ class TroubledAdo:
         if named is not None:
             self._stage.verify_allowed(f"item {named}", writes=method != "GET")
         answer = self._ado.call(method, path, kind, about=about, missing=missing, json=json, params=params)
-        if named is not None and method == "PATCH" and path[0] == "_apis":
+        is_patch_of_item = method == "PATCH" and path[0] == "_apis"
+        if named is not None and (is_patch_of_item or method == "DELETE"):
             self._stage.revised()
         elif named is not None and method in {"POST", "PATCH"}:
             self._stage.commented(int(named), json["text"])
