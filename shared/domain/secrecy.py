@@ -17,8 +17,8 @@ _CREDENTIALS = re.compile(
     re.IGNORECASE,
 )
 # Escapes that a text shows where somebody put JSON into it, and the ends of its lines.
-_CODE = re.compile(r"\\+u00([0-9A-Fa-f]{2})")
-_LINE_ENDS = re.compile(r"\\+[nr]")
+_CODE = re.compile(r"(?<!\\)\\++u00([0-9A-Fa-f]{2})")
+_LINE_ENDS = re.compile(r"(?<!\\)\\++[nr]")
 
 
 def secrets_in(authorization: str) -> Iterator[str]:
