@@ -631,7 +631,7 @@ MUTANTS = (
     _mutant(
         "be done as soon as one partner is",
         "domain/rules/partners.py",
-        "    return all(standing(link, side.other) in allowed for link in others)",
+        "    return all(link is not None and standing(link, side.other) in allowed for link in others)",
         "    return any(True for link in (side, *others))",
         theme="at-rest",
     ),
@@ -900,8 +900,8 @@ MUTANTS = (
     _mutant(
         "show a link that nobody asks to be shown again",
         "flows/reconciling/waiting.py",
-        "        if owed is not None and owed.due is not None and (owed.due <= run.now or run.everything):\n",
-        "        if owed is not None and owed.due is not None and run.everything:\n",
+        "(is_due(owed.due, run.now) or run.everything):\n",
+        "run.everything:\n",
     ),
     _mutant(
         "create for a rule although the issue is linked",
