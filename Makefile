@@ -25,6 +25,9 @@ RUN_OPTIONS = $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(KEY),--key $(ca
 LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
+# The tests start hundreds of processes; without kept bytecode each of them compiles the whole app again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help set-up demo run test test-long check format lock openapi words components models bench fuzz chaos simulate mutants mutation clean
 

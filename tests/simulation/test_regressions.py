@@ -8,7 +8,7 @@ from tests.simulation.schedule import CALM, Action, Schedule
 from tests.simulation.trace import traced
 from tests.simulation.world import World
 
-ORDERS = 60
+ORDERS = 30
 
 
 def complaints(schedule: Schedule) -> list[str]:
