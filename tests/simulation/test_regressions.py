@@ -1005,3 +1005,27 @@ def test_a_comment_that_is_deleted_long_after_an_outage_is_a_revision_of_its_own
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_lost_token_and_a_feed_that_is_late_delay_what_no_hook_told() -> None:
+    """After an outage of the lists, an edit of which no hook tells, and a feed that shows it 400 seconds
+    later and answers its lost token with 500.
+
+    The witness took all the delay for the outage's.
+    """
+    schedule = Schedule(
+        seed=1795952063,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("101", 31), ("101", 32), ("102", 32)),
+        settings=(),
+        actions=(
+            Action("outage", value="lists refused 300"),
+            Action("lag", value="400"),
+            Action("pass", value="300"),
+            Action("lose-tokens", value="500"),
+            Action("set-state", item=32, value="Closed"),
+        ),
+        strays=((3, "lost"), (4, "lost")),
+    )
+    assert complaints(schedule) == []
