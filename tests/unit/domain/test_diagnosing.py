@@ -136,6 +136,11 @@ def test_hooks_of_sentry(integrations: list[Integration], comments: bool, expect
 def test_the_address_of_an_integration_is_the_same_with_a_slash_and_without() -> None:
     found = [Integration("a", "a", URL, ("issue",))]
     assert standings(list(about_integrations(found, f"{URL}/", PAGE, comments=False))) == ["fine"]
+    for url in (f"/{URL}", f"{URL}X"):
+        other = [Integration("a", "a", url, ("issue",))]
+        assert standings(list(about_integrations(other, URL, PAGE, comments=False))) == ["problem"]
+    ours = [Integration("a", "a", URL, ("issue",))]
+    assert standings(list(about_integrations(ours, f"{URL}X", PAGE, comments=False))) == ["problem"]
     shorter = [Integration("a", "a", URL.removesuffix("k"), ("issue",))]
     assert standings(list(about_integrations(shorter, URL, PAGE, comments=False))) == ["problem"]
 

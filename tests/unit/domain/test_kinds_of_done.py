@@ -298,6 +298,20 @@ TYPED = {"Task": StatusMapping("Closed", "Active", on_archive="Closed")}
             {f"types.{STORY}.on_archive": "'Removed' is among done_states"},
         ),
         (
+            ProjectMapping(types={STORY: StatusMapping(done_states=("Removed",), on_archive="Removed")}),
+            {f"types.{STORY}.on_archive": "'Removed' is among done_states"},
+        ),
+        # What counts for one type says nothing of another.
+        (
+            ProjectMapping(
+                types={
+                    STORY: StatusMapping(on_archive="Removed"),
+                    "Task": StatusMapping(done_states=("Removed",)),
+                }
+            ),
+            {},
+        ),
+        (
             ProjectMapping(types={"Task": StatusMapping(on_archive="Resolved")}),
             {"types.Task.on_archive": "'Resolved' is no state of Task"},
         ),
@@ -316,6 +330,18 @@ def test_a_state_for_archived_issues_is_read_back_as_such(
     assert found.keys() == {f"{PATH}.{path}" for path in errors}
     for path, problem in errors.items():
         assert problem in found[f"{PATH}.{path}"]
+
+
+def test_who_is_told_that_a_state_is_another_ones_is_told_what_to_do() -> None:
+    twice = ProjectMapping("Closed", "Active", on_archive="Closed")
+    assert mapping_errors(configured(status_mapping={PROJECT: twice}), PROJECT, AGILE)[
+        f"{PATH}.on_resolve"
+    ].endswith(", by on_archive. Choose another state, or another one for on_archive")
+    done = ProjectMapping("Resolved", "Active", ("Closed",), on_archive="Closed")
+    assert mapping_errors(configured(status_mapping={PROJECT: done}), PROJECT, AGILE) == {
+        f"{PATH}.on_archive": "'Closed' is among done_states, so it would count as done and as archived. "
+        "Choose another state"
+    }
 
 
 @pytest.mark.parametrize("name", ["P New, I Active, C Closed, X Removed", "I Open, C Closed, C Dropped"])

@@ -215,6 +215,7 @@ def test_an_organization_that_is_gone_is_told_with_its_cure_whoever_met_it(side:
         [found] = troubles_of(facts)
         assert "renamed, deleted, is misspelled, or another one has taken its place" in found.detail
         assert "sentry-ado settings edit" in found.cure
+        assert found.since == (SINCE if facts.parts else NOW)
 
 
 def test_links_are_grouped_by_their_cause() -> None:
@@ -324,6 +325,9 @@ def test_one_cause_of_an_organization_and_its_links_is_one_problem() -> None:
     refused, known = Facts(NOW, refusing=frozenset({Side.SENTRY})), link_with(reason="unauthorized")
     [found] = joined(troubles_of(refused), link_troubles([known, known]))
     assert found.detail == "Sentry does not accept our credentials; 2 links affected"
+    said = Trouble("unauthorized", Side.SENTRY, "2 links: Sentry said: no", "Renew it", NOW)
+    [found] = joined(troubles_of(refused), [said])
+    assert found.detail == "Sentry does not accept our credentials; 2 links affected"
     assert kinds_of(joined(troubles_of(Facts(NOW)), link_troubles([known]))) == ["unauthorized"]
     assert kinds_of(joined(troubles_of(refused), link_troubles([link_with(reason="refused")]))) == [
         "unauthorized",
@@ -340,6 +344,9 @@ def test_a_person_whom_links_tell_of_is_not_told_twice() -> None:
     assert without_told(about, []) == about
     other = Trouble("mapping", Side.ADO, "ann@x, a state", "Map")
     assert without_told([other], [ann]) == [other]
+    # A link that is about nobody says nothing of anybody.
+    nobody = Trouble("people", Side.SENTRY, ", whose address is not known, is assigned", "Invite")
+    assert without_told([nobody], [link_with(reason="refused")]) == [nobody]
 
 
 def kinds_of(troubles: list[Trouble]) -> list[str]:

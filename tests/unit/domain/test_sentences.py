@@ -1,6 +1,7 @@
 """Every outcome and reason has its sentence: what the source can write is what is looked for here."""
 
 import ast
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from shared.domain.rules.apart import REASONS
 from shared.domain.rules.deciding import Outcome
 from shared.domain.rules.links import CURES
 from shared.domain.rules.listing import REASONS as LINK_REASONS
-from shared.domain.sentences import SENTENCES, SKIPPED, Names, sentence_of
+from shared.domain.sentences import SENTENCES, SKIPPED, Names, moment, sentence_of
 from tests.unit.error_tree import EVERY_ERROR
 
 ROOT = Path(__file__).parents[3]
@@ -194,6 +195,22 @@ def test_every_sentence_has_its_moment_and_its_end(
             ActivityEntry(AT, "forbidden", "outbound", "comment", reason="comment-7: not yours"),
             "A comment on FE-1 could not be carried over. Our credentials do not reach this one thing.",
         ),
+        (
+            ActivityEntry(AT, "failed", "inbound", "comment", reason="unavailable: no release is named X"),
+            "A comment on FE-1 could not be carried over. No release is named X.",
+        ),
+        (
+            ActivityEntry(AT, "refused", "outbound", "assignee", None, "ann@x", reason="assignee-not-found"),
+            "Azure DevOps did not let us assign #31 to ann@x. Nobody there has this address.",
+        ),
+        (
+            ActivityEntry(AT, "commented", "outbound", "comment"),
+            "A comment on FE-1 was carried over to #31.",
+        ),
+        (
+            ActivityEntry(AT, "unlinked"),
+            "The link between FE-1 and #31 was removed.",
+        ),
     ],
 )
 def test_sentences_as_people_read_them(entry: ActivityEntry, said: str) -> None:
@@ -225,3 +242,13 @@ def test_sentences_as_people_read_them(entry: ActivityEntry, said: str) -> None:
 )
 def test_a_sentence_is_told_in_these_words(entry: ActivityEntry, told: str) -> None:
     assert sentence_of(entry, NAMES) == f"2027-01-15 08:00:00 UTC: {told}"
+
+
+def test_a_moment_is_the_same_wherever_the_app_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert moment(AT) == "2027-01-15 08:00:00 UTC"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
