@@ -466,6 +466,7 @@ class Remnant(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a link that ended may have left on its ends; ``due``, ``reason``, ``merged`` as of its back-links.
 
     Until ``watched_until`` a worker that took the link for a living one may still be putting something there.
+    ``gone_since`` is when its work item was first found deleted (epoch seconds; 0: it was not).
     """
 
     issue_id: str
@@ -474,6 +475,7 @@ class Remnant(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     merged: tuple[str, ...] = ()
     watched_until: Moment = 0.0
+    gone_since: Moment = 0.0
 
 
 class PassedOver(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ from shared.domain.rules.back_links import (
     entry_step,
     mark_in,
     shown_by,
+    still_to_look_at,
     to_show,
     to_take_away,
 )
@@ -374,7 +375,9 @@ def _take_away(pair: _Pair, stored: StoredRemnant) -> str:
     """Take away what a link that ended has left, and the note of it."""
     remnant, now = stored.remnant, pair.services.clock()
     try:
-        is_done = _take_away_both(pair, remnant)
+        issue = _issue_or_none(pair)
+        is_gone = not _take_hyperlink_away(pair, remnant, issue)
+        entry_is_right = issue is None or _tend_entry(pair, issue, ended=pair.work_item_id)
     except Upstream as error:
         if not isinstance(error, Forbidden | Refused):
             _verify_may_wait(pair, error)
@@ -385,28 +388,24 @@ def _take_away(pair: _Pair, stored: StoredRemnant) -> str:
         reason = reason_of(error)
         _keep(pair, stored, replace(remnant, reason=reason, due=now + _wait(reason, remnant.reason)))
         return NOT_SHOWN
-    if not is_done:
+    if not entry_is_right and not remnant.gone_since:
         _tell(pair, ActivityEntry(now, "failed", field="back-link", reason=ENTRY_STAYS))
-    if remnant.watched_until > now:
-        # A worker that took the link for a living one may still be at it: look once more.
-        _keep(pair, stored, replace(remnant, due=remnant.watched_until, watched_until=0.0))
-    else:
-        _keep(pair, stored, None)
+    _keep(pair, stored, still_to_look_at(remnant, now, is_gone=is_gone))
     if _is_linked_again(pair):
         raise Conflict("the two were linked again in the meantime")
     return TAKEN_AWAY
 
 
-def _take_away_both(pair: _Pair, remnant: Remnant) -> bool:
-    """Take away the hyperlink and the entry; tell whether the entry is as it should be."""
-    issue = _issue_or_none(pair)
-    with suppress(NotFound):  # What is gone shows nothing.
+def _take_hyperlink_away(pair: _Pair, remnant: Remnant, issue: SentryIssue | None) -> bool:
+    """Have the work item show the link no more; tell whether the work item is there."""
+    with suppress(NotFound):
         related = get_related(pair.ado, pair.work_item_id)
         hyperlinks = pair.hyperlinks(related, issue)
         # After a merge the surviving issue may be linked as well, and keeps what shows that.
         change = to_take_away(hyperlinks, {pair.issue_id, *remnant.merged})
         _advance(pair, _changed(pair, related, change, ""))
-    return True if issue is None else _tend_entry(pair, issue, ended=pair.work_item_id)
+        return True
+    return False
 
 
 def _issue_or_none(pair: _Pair) -> SentryIssue | None:

@@ -1029,3 +1029,22 @@ def test_a_lost_token_and_a_feed_that_is_late_delay_what_no_hook_told() -> None:
         strays=((3, "lost"), (4, "lost")),
     )
     assert complaints(schedule) == []
+
+
+def test_what_a_deleted_work_item_showed_is_taken_away_once_it_is_restored() -> None:
+    """The link of a merged issue ended while its work item was deleted, and its hyperlink stayed."""
+    schedule = Schedule(
+        seed=1796219605,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 32), ("101", 32)),
+        settings=(),
+        actions=(
+            Action("pass", value="300"),
+            Action("merge", issue="101", item=32),
+            Action("delete-item", issue="101", item=32),
+            Action("pass", value="1800"),
+            Action("restore-item", issue="100", item=32),
+        ),
+    )
+    assert complaints(schedule) == []

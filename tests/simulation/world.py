@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from functions import reconcile
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Forbidden, SyncError, Unavailable
 from shared.domain.messages import Message
-from shared.domain.model import IssueLink, SentryIssue, WorkItem
+from shared.domain.model import IssueLink, Remnant, SentryIssue, WorkItem
 from shared.flows.linking import link
 from shared.settling.observing import UnitOfWork
 from shared.store.keys import escaped
@@ -164,6 +165,7 @@ class World:
             self.partition,
             self.links,
             self.unreadable,
+            self.ending,
             self.clock,
         )
         self.outages = Outages()
@@ -217,6 +219,15 @@ class World:
         readable = {(each.issue_id, each.work_item_id) for each in self.links()}
         keys = (row.key for row in self.plain["links"].scan(self.partition(), "item!", "item!~"))
         return {(issue_id, int(item)) for _, item, issue_id in (key.split("!") for key in keys)} - readable
+
+    def ending(self) -> set[tuple[str, int]]:
+        """Return the pairs whose link ended while the work item was deleted: it is asked for now and then."""
+        found = set()
+        for row in self.plain["links"].scan(self.partition(), "remnant!", "remnant!~"):
+            with suppress(msgspec.DecodeError):
+                remnant = msgspec.json.decode(row.text, type=Remnant)
+                found |= {(remnant.issue_id, remnant.work_item_id)} if remnant.gone_since else set()
+        return found
 
     # The beginning
 

@@ -8,8 +8,13 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
-from shared.domain.model import IssueLink
+from shared.domain.model import IssueLink, Remnant
+from shared.domain.moments import DAY, HOUR
+
+# How long (seconds) a deleted work item is asked for: whoever deleted one by mistake has noticed by then.
+_RESTORED_WITHIN = 30 * DAY
 
 
 class Mark(StrEnum):
@@ -82,6 +87,20 @@ def to_take_away(hyperlinks: Sequence[Hyperlink], issue_ids: Collection[str]) ->
         remove=tuple(each.place for each in ours if each.mark is Mark.LINKED),
         mark=tuple((each.place, Mark.PLAIN) for each in ours if each.mark is Mark.CREATED),
     )
+
+
+def still_to_look_at(remnant: Remnant, now: float, *, is_gone: bool) -> Remnant | None:
+    """Return what is left of a remnant after both ends were seen to show nothing, or None.
+
+    A deleted work item shows nothing, and may be restored with all that it showed. It is asked for after an
+    hour, then each time after as long as it has been gone, and daily at the least.
+    """
+    if remnant.watched_until > now:
+        return replace(remnant, due=remnant.watched_until, watched_until=0.0)
+    since = remnant.gone_since if 0.0 < remnant.gone_since <= now else now
+    if not is_gone or now - since > _RESTORED_WITHIN:
+        return None
+    return replace(remnant, gone_since=since, due=now + min(max(HOUR, now - since), DAY))
 
 
 def entry_owner(links: Collection[IssueLink]) -> IssueLink | None:

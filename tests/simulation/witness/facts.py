@@ -44,7 +44,8 @@ class Facts:
     ``bad`` are the ends that somebody keeps us from, ``restored`` the work items that went back to an earlier
     revision: from then on a revision's number names two. ``forgotten`` are the states that a process did not
     list for a while, ``listed_at`` is since when it lists those that it did not. ``unreadable`` are the pairs
-    of which there is a row of a link that nobody can read.
+    of which there is a row of a link that nobody can read, ``ending`` those whose link ended while its work
+    item was deleted.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Facts:
         partition: Callable[[], str],
         links: Callable[[], Iterator[IssueLink]],
         unreadable: Callable[[], set[Pair]],
+        ending: Callable[[], set[Pair]],
         clock: Callable[[], float],
     ) -> None:
         self._places = places
@@ -63,6 +65,7 @@ class Facts:
         self._partition = partition
         self.links = links
         self.unreadable = unreadable
+        self.ending = ending
         self.clock = clock
         self.bad: dict[str, str] = {}
         self.restored: set[int] = set()

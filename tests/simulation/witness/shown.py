@@ -31,7 +31,7 @@ class Shown:
         for pair, times in shown.items():
             if times > 1:
                 yield f"work item {pair[1]} shows issue {pair[0]} {times} times"
-            if all_told and pair not in {pair_of(link) for link in facts.links()}:
+            if all_told and pair not in {pair_of(link) for link in facts.links()} | facts.ending():
                 yield f"work item {pair[1]} shows issue {pair[0]}, to which it is not linked"
         for pair in there - shown.keys():
             yield f"work item {pair[1]} does not show issue {pair[0]}"

@@ -27,9 +27,10 @@ class Witness:
         partition: Callable[[], str],
         links: Callable[[], Iterator[IssueLink]],
         unreadable: Callable[[], set[Pair]],
+        ending: Callable[[], set[Pair]],
         clock: Callable[[], float],
     ) -> None:
-        self.facts = Facts(places, sentry, configuration, partition, links, unreadable, clock)
+        self.facts = Facts(places, sentry, configuration, partition, links, unreadable, ending, clock)
         self._verdicts = Verdicts()
         hops = Hops(self.facts, self._verdicts)
         self._lives = Lives(self.facts, self._verdicts, hops)

@@ -3,7 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.model import BackLinks, Ends, FormEntry, IssueLink, IssueSide, IssueStatus, ItemSide
+from shared.domain.model import (
+    BackLinks,
+    Ends,
+    FormEntry,
+    IssueLink,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Remnant,
+)
+from shared.domain.moments import DAY, HOUR
 from shared.domain.rules.back_links import (
     EntryStep,
     Hyperlink,
@@ -14,6 +24,7 @@ from shared.domain.rules.back_links import (
     entry_step,
     mark_in,
     shown_by,
+    still_to_look_at,
     to_show,
     to_take_away,
 )
@@ -175,3 +186,43 @@ LEAVE, PUT, TAKE_AWAY = EntryStep.LEAVE, EntryStep.PUT, EntryStep.TAKE_AWAY
 )
 def test_what_becomes_of_an_entry(owner: IssueLink | None, shown: Shown, step: EntryStep) -> None:
     assert entry_step(owner, shown) is step
+
+
+# What is left of a link that ended
+
+NOW = 1_800_000_000.0
+LEFT = Remnant("100", 31, NOW, "forbidden", ("99",))
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_remnant_is_looked_at_again_when_whoever_may_be_at_it_has_ended(is_gone: bool) -> None:
+    watched = replace(LEFT, watched_until=NOW + 1.0)
+    assert still_to_look_at(watched, NOW, is_gone=is_gone) == replace(LEFT, due=NOW + 1.0)
+    assert still_to_look_at(replace(LEFT, watched_until=NOW), NOW, is_gone=False) is None
+
+
+@pytest.mark.parametrize(
+    ("gone_for", "again_in"),
+    [
+        (0.0, HOUR),
+        (HOUR / 2, HOUR),
+        (2 * HOUR, 2 * HOUR),
+        (DAY, DAY),
+        (2 * DAY, DAY),
+        (30 * DAY, DAY),
+        (30 * DAY + 1.0, None),
+    ],
+)
+def test_a_deleted_work_item_is_asked_for_as_long_again_as_it_has_been_gone(
+    gone_for: float, again_in: float | None
+) -> None:
+    left = replace(LEFT, gone_since=NOW - gone_for)
+    later = None if again_in is None else replace(left, due=NOW + again_in)
+    assert still_to_look_at(left, NOW, is_gone=True) == later
+    assert still_to_look_at(left, NOW, is_gone=False) is None
+
+
+@pytest.mark.parametrize("since", [0.0, NOW + 1.0, NOW + 1e6])
+def test_a_work_item_is_gone_from_now_on_if_nothing_true_says_since_when(since: float) -> None:
+    found = still_to_look_at(replace(LEFT, gone_since=since), NOW, is_gone=True)
+    assert found == replace(LEFT, gone_since=NOW, due=NOW + HOUR)

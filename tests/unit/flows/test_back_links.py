@@ -313,6 +313,43 @@ def test_an_entry_that_may_not_be_removed_stays_and_is_told_once(world: World) -
     assert world.failures() == ["entry-stays"]
 
 
+def test_a_work_item_that_is_restored_after_its_link_ended_shows_it_no_more(world: World) -> None:
+    world.look()
+    world.ado.delete(ITEM)
+    world.unlink()
+    assert world.look() == "taken-away"
+    world.now += 7200.0
+    assert len(world.reconcile()) == 1
+    world.look()
+    world.ado.restore(ITEM)
+    assert world.shown == [OURS]
+    assert world.reconcile() == []
+    world.now += 7200.0
+    assert len(world.reconcile()) == 1
+    assert world.look() == "taken-away"
+    assert (world.shown, world.services.links.find_remnant(SLUG, ISSUE, ITEM)) == ([], None)
+
+
+def test_an_item_that_is_deleted_as_its_hyperlink_is_taken_away_is_looked_at_again(world: World) -> None:
+    world.look()
+    world.unlink()
+    world.ado.instead = meet(NotFound("gone", kind="work-item-not-found"))
+    assert world.look() == "taken-away"
+    world.ado.instead = lambda: None
+    world.look()
+    assert world.shown == []
+
+
+def test_an_entry_that_stays_is_told_once_however_often_a_deleted_item_is_asked_for(world: World) -> None:
+    world.look()
+    world.sentry.may_remove_entries = False
+    world.ado.delete(ITEM)
+    world.unlink()
+    world.look()
+    world.look()
+    assert world.failures() == ["entry-stays"]
+
+
 def test_the_entry_of_another_integration_is_left_alone(world: World) -> None:
     elsewhere = ExternalIssue("7", "other-app", "X#1", "https://elsewhere.example/1")
     world.sentry.show_on_page(ISSUE, elsewhere)
