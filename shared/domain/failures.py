@@ -180,21 +180,24 @@ def unwell(
 
     The steps of the back-off go by time. However many messages fail before the link is due, they take no
     further step and put nothing off; ``rev`` 0 is a failure that saw no revision, and an earlier revision
-    takes back nothing of what a later one told.
+    takes back nothing of what a later one told. While a link waits for services, its steps go on, whichever
+    of them is in whatever trouble.
     """
     again = before.word is not HealthWord.SETTLED and before.reason == reason
+    goes_on = again or before.word is word is HealthWord.PENDING
     since = before.since if again else now
     rev = max(rev, before.rev)
     still_to_come = None if before.is_due(now) else before.due
-    if again and still_to_come is not None:
-        detail = detail if asked else before.detail
-        return Health(word, reason, detail, since, before.attempts or int(asked), still_to_come, rev)
-    attempts = (before.attempts if again else 0) + asked
+    if goes_on and still_to_come is not None:
+        detail = before.detail if again and not asked else detail
+        attempts = before.attempts or int(asked)
+        return Health(word, reason, detail, since, attempts, still_to_come, rev, not asked)
+    attempts = (before.attempts if goes_on else 0) + asked
     step = max(attempts, 1) if asked else _steps_within(now - since)
     due = now + _wait(step, may_cure_itself=may_cure_itself)
     if may_cure_itself and still_to_come is not None:
         due = min(due, still_to_come)
-    return Health(word, reason, detail, since, attempts, due, rev)
+    return Health(word, reason, detail, since, attempts, due, rev, not asked)
 
 
 def _wait(step: int, *, may_cure_itself: bool) -> float:

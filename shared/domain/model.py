@@ -340,7 +340,8 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``since`` and ``due`` are in epoch seconds; ``due`` is when the reconciler tries again. ``attempts``
     counts the steps of the back-off at which a service was asked. ``rev`` is the latest revision of the work
-    item at which settling failed: that revision is no news any more.
+    item at which settling failed: that revision is no news any more. ``passed_by`` says that nobody was asked
+    about the link at its last turn, on another one's account: it has the next turn before the others.
     """
 
     word: HealthWord = HealthWord.SETTLED
@@ -350,6 +351,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     attempts: int = 0
     due: Moment | None = None
     rev: int = 0
+    passed_by: bool = False
 
     def is_due(self, now: float) -> bool:
         # Only a person can bring back what is gone; everything else waits by the steps of the back-off.

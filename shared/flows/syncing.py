@@ -122,8 +122,16 @@ def _in_turn(links: Mapping[str, StoredLink]) -> _Waiting:
 
 
 def _least_tried_first(links: Mapping[str, StoredLink]) -> Sequence[str]:
-    """Order the links so that one at which a service falls silent every time keeps no other from its turn."""
-    return sorted(links, key=lambda name: links[name].link.health.attempts)
+    """Order the links so that one at which a service falls silent every time keeps no other from its turn.
+
+    Those about which nobody was asked the last time come first.
+    """
+
+    def turn(name: str) -> tuple[bool, int]:
+        health = links[name].link.health
+        return not health.passed_by, health.attempts
+
+    return sorted(links, key=turn)
 
 
 def settle_now(services: Services, organization: Organization, stored: StoredLink) -> str:

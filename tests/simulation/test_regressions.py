@@ -1048,3 +1048,46 @@ def test_what_a_deleted_work_item_showed_is_taken_away_once_it_is_restored() -> 
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_link_is_passed_by_once_however_many_steps_its_own_trouble_took() -> None:
+    """Issue 103 could not be read for half an hour; when it could, 102 could not.
+
+    Sentry gave no usable answer about 102, which had been tried less, so nobody asked about 103, three hours
+    long.
+    """
+    schedule = Schedule(
+        seed=1795972009,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("102", 33), ("103", 33)),
+        settings=(),
+        actions=(
+            Action("garble", issue="103"),
+            Action("archive", issue="103"),
+            Action("pass", value="1800"),
+            Action("garble", issue="102"),
+            Action("allow", issue="103"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_deletion_that_only_the_list_shows_is_news_to_a_link_that_is_not_well() -> None:
+    """The feed is refused, the assignee of work item 31 unknown to Sentry, and no hook tells its deletion."""
+    schedule = Schedule(
+        seed=1796226210,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 31),),
+        settings=(),
+        actions=(
+            Action("outage", value="lists forbidden 300"),
+            Action("assign-item", item=31, value="eve@corp.example"),
+            Action("pass", value="1800"),
+            Action("refuse-feed", value="404"),
+            Action("delete-item", issue="101", item=31),
+        ),
+        strays=((2, "lost"),),
+    )
+    assert complaints(schedule) == []

@@ -1,6 +1,7 @@
 """What the reconciler takes for news: how a service shows something now, beside what was seen of it."""
 
 from shared.domain.claims import is_held
+from shared.domain.errors import Forbidden, Unauthorized
 from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
 from shared.domain.messages import InboundMessage
 from shared.domain.model import HealthWord, IssueLink, SentryIssue, WorkItem
@@ -9,6 +10,8 @@ from shared.domain.moments import DAY, is_due
 _ON_ITS_WAY = 3600.0  # seconds; no message is older, unless nobody handles any
 # A token that is lost may be answered like an outage; after so many failures in a row it is given up.
 _FAILURES_OF_A_TOKEN = 3
+# What our credentials do not reach is in no list, whether it is there or not.
+_KEPT_FROM = frozenset({Forbidden.kind, Unauthorized.kind})
 
 
 def message_for_due(link: IssueLink, now: float, *, everything: bool = False) -> InboundMessage | None:
@@ -52,9 +55,9 @@ def message_for_item(link: IssueLink, item: WorkItem | None) -> InboundMessage |
 
     None is an item that is gone. At a lower rev it comes from a backup.
     """
-    is_well = link.health.word is HealthWord.SETTLED
     if item is None:
-        return ask_about(link) if is_well else None
+        return None if link.health.reason in _KEPT_FROM else message_for_deletion(link)
+    is_well = link.health.word is HealthWord.SETTLED
     is_restored = is_well and item.rev < link.seen.item.rev
     return ask_about(link, item.rev) if is_restored else message_for_rev(link, item.rev, item)
 

@@ -190,7 +190,7 @@ WAITING = Health(PENDING, "unavailable", "timed out", since=NOW, attempts=1, due
 def test_a_failure_before_the_link_is_due_takes_no_step(at: float, asked: bool) -> None:
     error = Unavailable("sentry", "HTTP 503")
     after = health_after(error if asked else error.unasked(), WAITING, at)
-    assert after == replace(WAITING, detail="HTTP 503" if asked else "timed out")
+    assert after == replace(WAITING, detail="HTTP 503" if asked else "timed out", passed_by=not asked)
 
 
 @pytest.mark.parametrize("due", [NOW + 3601, NOW + DAILY + 1, 2e11])
@@ -200,7 +200,7 @@ def test_a_next_try_that_a_wrong_clock_set_is_one_that_has_come(due: float) -> N
         WAITING, detail="HTTP 503", attempts=2, due=NOW + 900
     )
     after = health_after(Throttled("sentry", "429", retry_after=9.0), far, NOW)
-    assert after == Health(PENDING, "throttled", "429", since=NOW, attempts=1, due=NOW + 300)
+    assert after == Health(PENDING, "throttled", "429", since=NOW, attempts=2, due=NOW + 900)
     waits = Health(HealthWord.SETTLED, "waits-for-others", since=NOW, attempts=1, due=due)
     assert waiting(waits, NOW).due == NOW + 900
 
@@ -217,10 +217,40 @@ def test_however_many_failures_a_step_holds_the_steps_are_the_same() -> None:
     assert [due - NOW for due in dues] == [300, 1200, 4800, 8400, 12000]
 
 
-@pytest.mark.parametrize(("at", "due"), [(NOW + 10, NOW + 300), (NOW + 300, NOW + 600)])
-def test_another_trouble_puts_nothing_off(at: float, due: float) -> None:
-    after = health_after(Throttled("sentry", "429", retry_after=9.0), WAITING, at)
-    assert after == Health(PENDING, "throttled", "429", since=at, attempts=1, due=due)
+@pytest.mark.parametrize(
+    ("at", "attempts", "due"),
+    [(NOW + 10, 1, NOW + 300), (NOW + 299.9, 1, NOW + 300), (NOW + 300, 2, NOW + 1200)],
+)
+@pytest.mark.parametrize("asked", [True, False])
+def test_another_trouble_of_a_service_goes_on_with_the_steps(
+    at: float, attempts: int, due: float, *, asked: bool
+) -> None:
+    error = Throttled("sentry", "429", retry_after=9.0)
+    after = health_after(error if asked else error.unasked(), WAITING, at)
+    if at == NOW + 300 and not asked:
+        attempts, due = 1, NOW + 600
+    assert after == Health(PENDING, "throttled", "429", at, attempts, due, passed_by=not asked)
+
+
+def test_services_that_fail_in_turns_are_asked_less_and_less() -> None:
+    errors = [Unavailable("ado", "HTTP 503"), Throttled("sentry", "429", retry_after=9.0)]
+    health, waits = Health(), list[float]()
+    for turn in range(5):
+        now = health.due or NOW
+        after = health_after(errors[turn % 2], health, now)
+        assert after is not None
+        assert after.due is not None
+        waits.append(after.due - now)
+        health = after
+    assert waits == [300, 900, 3600, 3600, 3600]
+
+
+def test_a_trouble_of_another_kind_puts_nothing_off() -> None:
+    before = Health(ATTENTION, "refused", "400", since=NOW - 9000.0, attempts=7, due=NOW + 20.0)
+    after = health_after(Unavailable("ado", "HTTP 503"), before, NOW)
+    assert after == Health(PENDING, "unavailable", "HTTP 503", NOW, 1, NOW + 20.0)
+    later = health_after(Unavailable("ado", "HTTP 503"), before, NOW + 20.0)
+    assert later == Health(PENDING, "unavailable", "HTTP 503", NOW + 20.0, 1, NOW + 320.0)
 
 
 def test_what_is_gone_meanwhile_is_not_asked_for_the_sooner() -> None:
@@ -241,9 +271,9 @@ def test_what_nobody_was_asked_about_is_no_attempt_and_waits_as_time_goes(lasted
 
 def test_a_first_failure_about_which_nobody_was_asked_counts_none() -> None:
     after = health_after(Unavailable("sentry", "HTTP 503").unasked(), Health(), NOW)
-    assert after == Health(PENDING, "unavailable", "HTTP 503", since=NOW, attempts=0, due=NOW + 300)
+    assert after == Health(PENDING, "unavailable", "HTTP 503", NOW, attempts=0, due=NOW + 300, passed_by=True)
     asked = health_after(Unavailable("sentry", "HTTP 503"), after, NOW + 1)
-    assert asked == replace(after, attempts=1)
+    assert asked == replace(after, attempts=1, passed_by=False)
 
 
 @pytest.mark.parametrize(("rev", "known"), [(7, 8), (8, 8), (9, 9), (0, 8)])

@@ -115,7 +115,10 @@ def test_a_claim_left_behind_is_looked_into(
         (NOT_YET, AT_6, None),  # … and that was tried already
         (NOT_YET, AT_7, None),
         (NOT_YET, AT_8, NEWS),
-        (NOT_YET, None, None),  # no call before it is due, not even for whether the item is gone
+        (NOT_YET, None, None),  # no call before it is due: what we are kept from is in no list
+        (replace(NOT_YET, reason="forbidden"), None, None),
+        (replace(NOT_YET, reason="assignee-not-found"), None, ASK),
+        (replace(NOT_YET, reason="refused"), None, ASK),
         (replace(NOT_YET, rev=8), AT_8, None),  # what failed at a revision is no news at it
         (replace(NOT_YET, rev=7), AT_8, NEWS),
         (NO_ISSUE, AT_7, None),
