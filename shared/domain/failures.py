@@ -180,11 +180,11 @@ def unwell(
 
     The steps of the back-off go by time. However many messages fail before the link is due, they take no
     further step and put nothing off; ``rev`` 0 is a failure that saw no revision, and an earlier revision
-    takes back nothing of what a later one told. While a link waits for services, its steps go on, whichever
-    of them is in whatever trouble.
+    takes back nothing of what a later one told. While services keep us from a link, its steps go on,
+    whichever of them is in whatever trouble.
     """
     again = before.word is not HealthWord.SETTLED and before.reason == reason
-    goes_on = again or before.word is word is HealthWord.PENDING
+    goes_on = again or (_is_kept_from(before.word, before.reason) and _is_kept_from(word, reason))
     since = before.since if again else now
     rev = max(rev, before.rev)
     still_to_come = None if before.is_due(now) else before.due
@@ -198,6 +198,11 @@ def unwell(
     if may_cure_itself and still_to_come is not None:
         due = min(due, still_to_come)
     return Health(word, reason, detail, since, attempts, due, rev, not asked)
+
+
+def _is_kept_from(word: HealthWord, reason: str) -> bool:
+    """Tell whether a service keeps us from a link, be it away, be it not letting us in."""
+    return word is HealthWord.PENDING or reason in {Unauthorized.kind, Forbidden.kind}
 
 
 def _wait(step: int, *, may_cure_itself: bool) -> float:

@@ -15,10 +15,11 @@ from shared.domain.errors import (
     SyncError,
     Throttled,
     Unauthorized,
+    Undecidable,
 )
 from shared.domain.failures import Disposition, disposition_of, gravest
 from shared.domain.messages import InboundMessage, Message, OutboundMessage
-from shared.domain.model import HealthWord
+from shared.domain.model import HealthWord, IssueLink
 from shared.flows.counting import Settled, note_not_linked, note_settled
 from shared.flows.identifying import fill_in
 from shared.services import Services
@@ -32,6 +33,8 @@ NOT_LINKED, OTHER_CONNECTION = "not-linked", "other-connection"
 _THE_REST_COMES_IN = 1.0  # seconds
 _ISSUES_STAY_FRESH = 30.0  # seconds
 _BANS_NOTED = 5
+# Of the links that an earlier unit of work left, so many are read together.
+_READ_AT_ONCE = 10
 # Most writes finish within this time: ten times half a second.
 _WAITS, _BETWEEN = 10, 0.5
 
@@ -39,15 +42,24 @@ _WAITS, _BETWEEN = 10, 0.5
 class _Waiting(msgspec.Struct, frozen=True):
     """The links of a message, in the order in which they are settled, by the ids of their other ends.
 
-    Each is read when its turn comes. ``is_rest`` says that an earlier unit of work left them. ``others``
-    names the links that there are besides some: one that is gone may be there under another id, and for that
-    one the message is news as well.
+    ``rows`` are those of them that were read, None if one is gone or cannot be read; ``read`` reads another
+    one. ``is_rest`` says that an earlier unit of work left them. ``others`` names the links that there are
+    besides some: one that is gone may be there under another id, and the message is news for that one too.
     """
 
     names: Sequence[str]
-    load: Callable[[str], StoredLink]
+    rows: dict[str, StoredLink | None]
+    read: Callable[[str], StoredLink]
     is_rest: bool = False
     others: Callable[[Sequence[str]], list[str]] = lambda _names: []
+
+    def load(self, names: Iterable[str]) -> None:
+        """Read those of the rows that were not read yet."""
+        for name in names:
+            if name not in self.rows:
+                self.rows[name] = None
+                with suppress(NotFound, Undecidable):
+                    self.rows[name] = self.read(name)
 
 
 def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
@@ -57,11 +69,10 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
         return [OTHER_CONNECTION]
     unit.told_by = message.told_by
     scope, work_item_id = organization.scope, message.work_item_id
+    stored = services.links.for_work_item(scope, work_item_id)
 
-    def load(issue_id: str) -> StoredLink:
-        stored = services.links.get(scope, issue_id, work_item_id)
-        _believe(message, [stored], unit)
-        return stored
+    def read(issue_id: str) -> StoredLink:
+        return services.links.get(scope, issue_id, work_item_id)
 
     def others(names: Sequence[str]) -> list[str]:
         links = services.links.for_work_item(scope, work_item_id)
@@ -72,20 +83,16 @@ def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
         unit.doubted.add(work_item_id)
     else:
         unit.items[work_item_id] = message.snapshot
-    if message.only:
-        waiting = _Waiting(message.only, load, is_rest=True, others=others)
-    else:
-        links = {each.link.issue_id: each for each in services.links.for_work_item(scope, work_item_id)}
-        _believe(message, links.values(), unit)
-        waiting = _Waiting(
-            _least_tried_first(links), lambda name: links.get(name) or load(name), others=others
-        )
+    _believe(message, [each.link for each in stored], unit)
+    links = {each.link.issue_id: each for each in stored}
+    names, is_rest = message.only or _least_tried_first(links), bool(message.only)
+    waiting = _Waiting(names, {**links}, read, is_rest=is_rest, others=others)
     return _settle_waiting(services, organization, waiting, unit, message)
 
 
-def _believe(message: InboundMessage, links: Iterable[StoredLink], unit: UnitOfWork) -> None:
-    """Believe what came along only as long as it may be so, and is the linked work item of that number."""
-    known, snapshot = [each.link for each in links], message.snapshot
+def _believe(message: InboundMessage, known: Sequence[IssueLink], unit: UnitOfWork) -> None:
+    """Believe what came along only if it may be so, and is the linked work item of that number."""
+    snapshot = message.snapshot
     if not all(is_plausible(message.rev, each) for each in known):
         unit.revs.pop(message.work_item_id, None)
         unit.doubt(message.work_item_id)
@@ -100,10 +107,15 @@ def sync_outbound(message: OutboundMessage, services: Services) -> list[str]:
         return [OTHER_CONNECTION]
     unit.told_by = message.told_by
     store, scope, issue_id = services.links, organization.scope, message.issue_id
+
+    def read(work_item_id: str) -> StoredLink:
+        return store.get(scope, issue_id, int(work_item_id))
+
     if message.only:
-        waiting = _Waiting(message.only, lambda name: store.get(scope, issue_id, int(name)), is_rest=True)
+        waiting = _Waiting(message.only, {}, read, is_rest=True)
     else:
-        waiting = _in_turn({str(each.link.work_item_id): each for each in store.for_issue(scope, issue_id)})
+        links = {str(each.link.work_item_id): each for each in store.for_issue(scope, issue_id)}
+        waiting = _Waiting(_least_tried_first(links), {**links}, read)
     return _settle_waiting(services, organization, waiting, unit, message)
 
 
@@ -115,10 +127,6 @@ def addressee_of(services: Services, message: Message) -> Organization | None:
     """
     organization = services.organizations.get(message.organization)
     return organization if organization.epoch == message.epoch else None
-
-
-def _in_turn(links: Mapping[str, StoredLink]) -> _Waiting:
-    return _Waiting(_least_tried_first(links), links.__getitem__)
 
 
 def _least_tried_first(links: Mapping[str, StoredLink]) -> Sequence[str]:
@@ -138,7 +146,8 @@ def settle_now(services: Services, organization: Organization, stored: StoredLin
     """Settle one link from fresh reads of both ends and return its outcome, or raise what stopped it."""
     unit = services.new_unit_of_work()
     unit.doubted.add(stored.link.work_item_id)
-    waiting = _in_turn({stored.link.issue_id: made_due(services, stored)})
+    links = {stored.link.issue_id: made_due(services, stored)}
+    waiting = _Waiting(tuple(links), {**links}, links.__getitem__)
     [outcome] = _settle_waiting(services, organization, waiting, unit)
     return outcome
 
@@ -185,7 +194,6 @@ def _settle_waiting(
         if message is not None:
             note_not_linked(services, organization.scope, message)
         return [NOT_LINKED]
-    unit.rows_come_late = waiting.is_rest
     settler = _settler(services, organization, waiting)
     outcomes = settle_each(services, settler, waiting, unit, message)
     fill_in(services, organization)
@@ -197,15 +205,10 @@ def _settler(services: Services, organization: Organization, waiting: _Waiting) 
     try:
         return services.settler(organization)
     except SyncError as error:
-        for stored in _found(waiting):
+        waiting.load(waiting.names)
+        for stored in (row for row in waiting.rows.values() if row is not None):
             record_failure(services.links, services.activity, stored, error, now=services.clock())
         raise
-
-
-def _found(waiting: _Waiting) -> Iterable[StoredLink]:
-    for name in waiting.names:
-        with suppress(NotFound):
-            yield waiting.load(name)
 
 
 def settle_each(
@@ -215,6 +218,9 @@ def settle_each(
 
     Whatever its links meet, a message takes a bounded time: what is not begun by the deadline is left, and
     a service that gave no usable answer is not asked again. The error names the links that are left.
+
+    An answer counts for the rows that were read before it: what another worker records between the two shows
+    as a conflict then, and never as an end that went back to what it was.
     """
     outcomes: list[str] = []
     errors: list[SyncError] = []
@@ -232,9 +238,13 @@ def settle_each(
         if now - read_at > _ISSUES_STAY_FRESH:
             read_at, was_heard = now, was_heard or bool(unit.issues)
             unit.issues.clear()
+        if name not in waiting.rows:
+            was_heard = was_heard or bool(unit.issues)
+            unit.forget_answers()
+            waiting.load(names[place : place + _READ_AT_ONCE])
         unit.told.clear()
         try:
-            outcome, result = _settle(settler, waiting, name, unit)
+            outcome, result = _settle(settler, waiting.rows[name], unit)
             outcomes.append(outcome)
             names += waiting.others(names) if outcome == NOT_LINKED else []
             settled += result
@@ -282,10 +292,11 @@ def _note_for_health(
         services.organizations.note_refusal(slug, gone(service))
 
 
-def _settle(settler: Settler, waiting: _Waiting, name: str, unit: UnitOfWork) -> tuple[str, list[Settled]]:
+def _settle(settler: Settler, stored: StoredLink | None, unit: UnitOfWork) -> tuple[str, list[Settled]]:
     """Settle one link and return the outcome, with what came of it if it is there."""
+    if stored is None:
+        return NOT_LINKED, []
     try:
-        stored = waiting.load(name)
         outcome = settler.settle(stored, unit)
     except NotFound as error:
         if error.kind != NOT_LINKED:

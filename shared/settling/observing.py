@@ -70,7 +70,7 @@ class UnitOfWork(msgspec.Struct):
     ``recorded`` is an error that is already recorded on its link.
 
     ``ends`` are the rows of ends that were read, each after its end; ``asked_at`` says when (epoch seconds)
-    an end was asked for. ``rows_come_late`` says that links are read one by one, after such answers.
+    an end was asked for.
 
     ``told_by`` says who noticed what is settled; ``told`` are the activity entries of the link at hand.
     ``copy_from`` is the side that a person has copied over, as if somebody had just edited it.
@@ -88,7 +88,6 @@ class UnitOfWork(msgspec.Struct):
     recorded: SyncError | None = None
     ends: dict[End, StoredEnd] = msgspec.field(default_factory=dict)
     asked_at: dict[End, float] = msgspec.field(default_factory=dict)
-    rows_come_late: bool = False
     revs: dict[int, int] = msgspec.field(default_factory=dict)
     deadline: float = math.inf
     silent: dict[str, Upstream] = msgspec.field(default_factory=dict)
@@ -120,6 +119,13 @@ class UnitOfWork(msgspec.Struct):
         self.items.pop(work_item_id, None)
         self.asked_for.discard(work_item_id)
         self.doubted.add(work_item_id)
+
+    def forget_answers(self) -> None:
+        """Forget all that services answered: what is read from now on may be later."""
+        for work_item_id in tuple(self.asked_for):
+            self.doubt(work_item_id)
+        self.issues.clear()
+        self.ends.clear()
 
     def start_over(self, link: IssueLink) -> None:
         """Forget how both ends stand, the issue under each of its ids, so that they are asked for anew."""
@@ -232,7 +238,7 @@ class Observer(msgspec.Struct, frozen=True):
         if not isinstance(person, Person) or same_person(configuration, now.item.assignee, person):
             return observation
         addresses: tuple[str, ...] = ()
-        with suppress(Upstream):
+        with suppress(SyncError):
             addresses = self.sentry.addresses_of(person.email)
         acquaintance = Acquaintance(addresses, self.names.find(self.scope, person.email))
         return replace(observation, acquaintance=acquaintance)
@@ -359,8 +365,7 @@ class Observer(msgspec.Struct, frozen=True):
         An answer of Azure DevOps is the truth even at a lower revision: a server may go back to a backup.
         """
         item = unit.items.get(link.work_item_id)
-        is_behind = unit.rows_come_late and item is not None and item.rev < link.seen.item.rev
-        if link.work_item_id in unit.asked_for and not is_behind:
+        if link.work_item_id in unit.asked_for:
             return item
         # A list does not show the reasons: what it found is asked for where they matter.
         is_whole = item is not None and (item.reasons is not None or not self.configuration.archive_reasons)

@@ -148,7 +148,9 @@ def _health(
     problem = observation.problem
     if seen.item.status is None and isinstance(problem, Undecidable) and not goes_on:
         return attention(problem.kind, problem.told)
-    # What a state means that could not be asked for is no news, and neither is what goes on.
+    # What a state means that could not be asked for is no news, unless the trouble of before is over.
+    if seen.item.status is None and problem is not None and not (goes_on or before.is_observed):
+        before = health_after(problem, before, now, rev=rev) or before
     if goes_on or seen.item.status is None:
         return before
     if not owed_reason:

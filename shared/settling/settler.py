@@ -6,6 +6,7 @@ of a dead one from a person's edit. After the writes, the row records what was s
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from shared.domain.model import (
     IssueLink,
     IssueStatus,
     Side,
+    WorkItemTypes,
 )
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import (
@@ -84,10 +86,10 @@ class Settler(msgspec.Struct, frozen=True):
             for _ in range(_ATTEMPTS):
                 try:
                     outcome = self._attempt(stored, unit, tried)
-                    if outcome is not None:
+                    if isinstance(outcome, str):
                         return outcome
-                    tried += 1
-                    stored = self._reload(stored.link, unit)
+                    # What another worker records from here on shows as a conflict.
+                    tried, stored = tried + 1, outcome
                 except Busy:
                     raise
                 except Conflict:
@@ -103,8 +105,8 @@ class Settler(msgspec.Struct, frozen=True):
     def _reload(self, link: IssueLink, unit: UnitOfWork) -> StoredLink:
         return self.links.get(self.scope, unit.current_issue_id(link.issue_id), link.work_item_id)
 
-    def _attempt(self, stored: StoredLink, unit: UnitOfWork, tried: int) -> str | None:
-        """Settle the link once and return the outcome, or None if another state is to be tried at once.
+    def _attempt(self, stored: StoredLink, unit: UnitOfWork, tried: int) -> str | StoredLink:
+        """Settle the link once and return the outcome, or its row if another state is to be tried at once.
 
         ``tried`` is how many states Azure DevOps has refused in this turn.
         """
@@ -126,18 +128,19 @@ class Settler(msgspec.Struct, frozen=True):
             claimed = self._announce(stored, observation, decision, unit)
             written = self._write(claimed, observation, decision, unit)
             goes_on = tried < _MOST_STATES - 1 and self._has_another_way(observation, written)
-            link = self._record(
+            recorded = self._record(
                 claimed.stored, observation, decision, written, claimed, unit, goes_on=goes_on
             )
         else:
             written = Written(observation.now)
-            link = self._record(stored, observation, decision, written, None, unit)
+            recorded = self._record(stored, observation, decision, written, None, unit)
+        link = recorded.link
         self.partners.settle_later(stored.link, link)
         if error := written.error or decision.problem:
             unit.recorded = error
             raise error
         if goes_on:
-            return None
+            return recorded
         if link.waiting and not decision.completes and self._may_become_done(link, link.waiting):
             raise Conflict("the last of the other partners became done in the meantime")
         return REFUSED if written.refused else decision.outcome
@@ -198,7 +201,7 @@ class Settler(msgspec.Struct, frozen=True):
         copies = unit.copy_from
         decision = self._decided(observation, kept_open=None, copies=copies)
         if isinstance(decision.problem, Undecidable) and decision.problem.kind in _BY_THE_PROCESS:
-            types = self.observer.recent_types(observation.link)
+            types = self._recent_types(observation)
             if types != observation.types:
                 observation = replace(observation, types=types)
                 decision = self._decided(observation, kept_open=None, copies=copies)
@@ -220,7 +223,16 @@ class Settler(msgspec.Struct, frozen=True):
             return False
         link, before, after = observation.link, observation.now, written.now
         link = replace(link, passed_over=passing_over(link, before, after, written.refused_state))
-        return has_another_way(link, after, self.configuration, self.observer.recent_types(link))
+        return has_another_way(link, after, self.configuration, self._recent_types(observation))
+
+    def _recent_types(self, observation: Observation) -> WorkItemTypes:
+        """Return the types of the project as they are now, or as they are known if nobody can be asked.
+
+        Asking holds up nothing: neither what was decided for the other field nor the record of a write.
+        """
+        with suppress(SyncError):
+            return self.observer.recent_types(observation.link)
+        return observation.types
 
     def _decided(
         self, observation: Observation, *, kept_open: Side | None, copies: Side | None = None
@@ -360,7 +372,7 @@ class Settler(msgspec.Struct, frozen=True):
         unit: UnitOfWork,
         *,
         goes_on: bool = False,
-    ) -> IssueLink:
+    ) -> StoredLink:
         """Add the entries, then store what was seen: a crash in between may repeat entries but loses none."""
         now = self.clock()
         record = record_of(observation, decision, written, stored.link.claim, now, goes_on=goes_on)
@@ -370,9 +382,8 @@ class Settler(msgspec.Struct, frozen=True):
             # Looks that find nothing new write nothing, and so are not noted.
             is_well = record.link.health.word is HealthWord.SETTLED
             link = replace(record.link, synced_at=now) if is_well else record.link
-            self._store(stored, link, ends, unit)
-            return link
-        return record.link
+            return self._store(stored, link, ends, unit)
+        return stored
 
     def _ends_after(
         self,

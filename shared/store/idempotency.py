@@ -236,4 +236,7 @@ def _text(record: IdempotencyRecord) -> str:
 
 
 def _record(row: Row) -> IdempotencyRecord:
-    return readable(row, IdempotencyRecord) or _IN_DOUBT
+    record = readable(row, IdempotencyRecord) or _IN_DOUBT
+    result = record.result or "0"
+    is_no_item = row.key.startswith(_key(creation_of(""))) and not (result.isascii() and result.isdecimal())
+    return _IN_DOUBT if is_no_item else record

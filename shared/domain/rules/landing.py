@@ -82,6 +82,13 @@ def as_if_edited(ends: Ends, side: Side) -> Ends:
     return replace(ends, item=ItemSide(ends.item.rev - 1, "", other, NOT_SEEN))
 
 
+def is_unseen(ends: Ends) -> bool:
+    """Tell whether something stands there that nobody can have seen, and that waits to be carried over."""
+    return (
+        ends.item.rev == 0 or ends.item.state == "" or NOT_SEEN in {ends.issue.assignee, ends.item.assignee}
+    )
+
+
 def as_if_created(ends: Ends) -> Ends:
     """Return the ends that would have been seen when the item was created: both open, and nobody's.
 

@@ -6,6 +6,7 @@ from shared.domain.failures import ISSUE_GONE, WORK_ITEM_GONE
 from shared.domain.messages import InboundMessage
 from shared.domain.model import HealthWord, IssueLink, SentryIssue, WorkItem
 from shared.domain.moments import DAY, is_due
+from shared.domain.rules.landing import is_unseen
 
 _ON_ITS_WAY = 3600.0  # seconds; no message is older, unless nobody handles any
 # A token that is lost may be answered like an outage; after so many failures in a row it is given up.
@@ -17,15 +18,15 @@ _KEPT_FROM = frozenset({Forbidden.kind, Unauthorized.kind})
 def message_for_due(link: IssueLink, now: float, *, everything: bool = False) -> InboundMessage | None:
     """Return the message for a link that is to be settled however its work item stands, or None.
 
-    A link whose work item was never seen was made to copy a side over, and nobody did. ``everything`` takes
-    up each link that is not settled, whether it is due or not.
+    A link of which something was never seen was made to be carried over, and nobody did. ``everything``
+    takes up each link that is not settled, whether it is due or not.
     """
     health, claim = link.health, link.claim
     abandoned = claim is not None and not is_held(claim.until, now)
     unwell = health.word is not HealthWord.SETTLED
     # An older version of the app left what is gone without a time.
     due = health.is_due(now) or (unwell and health.due is None)
-    unseen = link.seen.item.rev == 0 and not unwell and claim is None
+    unseen = is_unseen(link.seen) and not unwell and claim is None
     return ask_about(link) if abandoned or due or unseen or (everything and unwell) else None
 
 

@@ -140,8 +140,12 @@ class Run:
         except Exception as error:  # noqa: BLE001  # even a bug; the caller logs it
             self.fail(part, error)
         problems = {each: problem for each, problem in self.progress.problems.items() if each != part}
+        was = self.progress.problems.get(part)
         if part in self._troubles:
             problems[part] = self._troubles[part]
+        elif was is not None and was.kind == OrganizationGone.kind:
+            # What was told while the organization was gone left no trace on the links, and the feed went on.
+            self.progress = replace(self.progress, look_due=0.0)
         self.progress = replace(self.progress, problems=problems)
         self.store()
 

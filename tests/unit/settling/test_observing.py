@@ -86,12 +86,14 @@ def test_what_comes_along_is_believed_if_nothing_later_is_known(
     assert is_newer(item, replace(scene.row, seen=seen, health=health)) is newer
 
 
-@pytest.mark.parametrize(("late", "rev"), [(True, 2), (False, 1)])
-def test_an_answer_is_behind_a_row_that_was_read_after_it(scene: Scene, late: bool, rev: int) -> None:
+@pytest.mark.parametrize(("forgets", "rev"), [(True, 2), (False, 1)])
+def test_what_was_forgotten_is_asked_for_anew(scene: Scene, forgets: bool, rev: int) -> None:
     """Another worker has settled the link at rev 2, between our look at rev 1 and our reading of its row."""
     early = scene.ado.item(ITEM)
     scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"}))
-    unit = UnitOfWork("t", doubted={ITEM}, rows_come_late=late)
+    unit = UnitOfWork("t", doubted={ITEM})
     unit.item_answered(early, scene.now)
+    if forgets:
+        unit.forget_answers()
     observer = scene.services.settler(scene.organization).observer
     assert observer.observe(scene.row, unit).now.item.rev == rev
