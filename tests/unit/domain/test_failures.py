@@ -232,8 +232,16 @@ def test_another_trouble_of_a_service_goes_on_with_the_steps(
     assert after == Health(PENDING, "throttled", "429", at, attempts, due, passed_by=not asked)
 
 
-def test_services_that_fail_in_turns_are_asked_less_and_less() -> None:
-    errors = [Unavailable("ado", "HTTP 503"), Throttled("sentry", "429", retry_after=9.0)]
+@pytest.mark.parametrize(
+    "errors",
+    [
+        (Unavailable("ado", "HTTP 503"), Throttled("sentry", "429", retry_after=9.0)),
+        (Unavailable("ado", "HTTP 503"), Unauthorized("ado", "HTTP 401")),
+        (Forbidden("sentry", "HTTP 403", about="issue 100"), Unavailable("ado", "HTTP 503")),
+        (Forbidden("sentry", "HTTP 403", about="issue 100"), Unauthorized("sentry", "HTTP 401")),
+    ],
+)
+def test_services_that_fail_in_turns_are_asked_less_and_less(errors: tuple[SyncError, SyncError]) -> None:
     health, waits = Health(), list[float]()
     for turn in range(5):
         now = health.due or NOW

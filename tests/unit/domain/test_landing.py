@@ -1,9 +1,9 @@
-"""What a link to an item that a rule created begins with: both open and nobody's, and all else is news."""
+"""What a link begins with that is to be carried over: what nobody can have seen."""
 
 import pytest
 
-from shared.domain.model import NOT_SEEN, Ends, IssueSide, IssueStatus, ItemSide, Person
-from shared.domain.rules.landing import as_if_created
+from shared.domain.model import NOT_SEEN, Ends, IssueSide, IssueStatus, ItemSide, Person, Side
+from shared.domain.rules.landing import as_if_created, as_if_edited, is_unseen
 
 OPEN, DONE, ARCHIVED = IssueStatus.UNRESOLVED, IssueStatus.RESOLVED, IssueStatus.IGNORED
 ANN = Person("ann@corp.example")
@@ -42,3 +42,29 @@ def test_what_became_of_either_since_the_item_was_created_is_news(
     issue: IssueSide, item: ItemSide, seen: Ends
 ) -> None:
     assert as_if_created(Ends(issue, item)) == seen
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize(
+    "item", [NEW, CLOSED, ItemSide(1, "New", OPEN, ANN), ItemSide(4, "Removed", DONE, removed=True)]
+)
+@pytest.mark.parametrize("issue", [IssueSide(OPEN), IssueSide(DONE, ANN), IssueSide(ARCHIVED)])
+def test_what_is_to_be_copied_was_seen_by_nobody(issue: IssueSide, item: ItemSide, side: Side) -> None:
+    assert is_unseen(as_if_edited(Ends(issue, item), side))
+    assert not is_unseen(Ends(issue, item))
+
+
+@pytest.mark.parametrize(
+    ("issue", "item", "unseen"),
+    [
+        (IssueSide(OPEN), NEW, False),
+        (IssueSide(OPEN), CLOSED, True),
+        (IssueSide(OPEN, ANN), NEW, True),
+        (IssueSide(OPEN), ItemSide(4, "New", OPEN, ANN), True),
+        (IssueSide(OPEN), ItemSide(4, "Removed", DONE, removed=True), False),
+    ],
+)
+def test_what_became_of_an_item_since_a_rule_created_it_was_seen_by_nobody(
+    issue: IssueSide, item: ItemSide, *, unseen: bool
+) -> None:
+    assert is_unseen(as_if_created(Ends(issue, item))) is unseen

@@ -12,6 +12,7 @@ from shared.flows.creating_by_rule import create_by_rule
 from shared.flows.examining import examine
 from shared.flows.linking import link
 from shared.flows.reconciling import Found, Part, reconcile
+from tests.unit.rounds import deliver
 from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
 
 HOUR = 3_600.0
@@ -95,8 +96,9 @@ def test_once_the_right_one_answers_again_what_was_missed_is_carried_over(scene:
     scene.now += 300.0
     assert run(scene).failures == ()
     assert scene.organization.connection.taken == ()
-    scene.inbound()
-    scene.outbound()
+    deliver(scene)
+    run(scene)
+    deliver(scene)
     assert scene.status is IssueStatus.RESOLVED
     assert scene.ado.item(ITEM).assignee == scene.sentry.get_issue(ISSUE).assignee
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import Forbidden, NotAssignable, Refused
+from shared.domain.errors import Forbidden, NotAssignable, NotFound, Refused
 from shared.domain.model import Health, IssueStatus, Person, Side
 from tests.unit.scene import ANN, BOB, ISSUE, ITEM, Died, Scene
 
@@ -102,6 +102,14 @@ def test_an_alias_may_stand_for_any_of_the_addresses(dora: Scene) -> None:
 
 def test_whoever_may_not_read_members_knows_people_by_one_address(dora: Scene) -> None:
     dora.calls.meet("addresses_of", Forbidden("sentry", "HTTP 403", about="the members"))
+    dora.sentry.assign(ISSUE, HOME)
+    dora.sentry.resolve(ISSUE)
+    assert dora.outbound() == ["refused"]
+    assert (dora.state, dora.health.reason) == ("Closed", "assignee-not-found")
+
+
+def test_a_list_of_members_that_is_not_there_holds_up_nothing(dora: Scene) -> None:
+    dora.calls.meet("addresses_of", NotFound("list the members: HTTP 404"))
     dora.sentry.assign(ISSUE, HOME)
     dora.sentry.resolve(ISSUE)
     assert dora.outbound() == ["refused"]

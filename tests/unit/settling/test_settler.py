@@ -1017,3 +1017,74 @@ def test_a_work_item_with_two_issues_resolves_both(scene: Scene) -> None:
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"})) == ["applied", "applied"]
     assert scene.calls.made == ["get_issue", "set_status"] * 2
     assert scene.sentry.get_issue("200").status is scene.status is RESOLVED
+
+
+# A process that cannot be read when it is asked for once more.
+
+UNREADABLE = [
+    Unavailable("ado", "HTTP 503"),
+    Forbidden("ado", "HTTP 403", about="the project"),
+    Throttled("ado", "HTTP 429", retry_after=30.0),
+]
+
+
+@pytest.mark.parametrize("error", UNREADABLE)
+def test_what_was_written_and_refused_is_told_though_nobody_knows_what_else_to_try(
+    scene: Scene, error: SyncError
+) -> None:
+    scene.services.processes.refresh(scene.watched_ado, SLUG, scene.row.project_id)
+    scene.now += 60.0  # The process is asked for again before anything is out of reach.
+    scene.sentry.resolve(ISSUE)
+    item = scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB})
+    ruled = Refused("ado", "HTTP 400", quoted="TF401320: a root cause is required")
+    scene.calls.meet("update_work_item", ruled, ruled, ruled)
+    scene.calls.meet("get_work_item_types", error, error, error)
+    assert scene.inbound(item) == ["refused"]
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(BOB)
+    assert [(each.outcome, each.field) for each in scene.entries()] == [
+        ("refused", "status"),
+        ("applied", "assignee"),
+        ("refused", "status"),
+    ]
+    assert (scene.health.word, scene.health.reason) == (HealthWord.ATTENTION, "refused")
+
+
+@pytest.mark.parametrize("error", UNREADABLE)
+def test_a_status_that_is_out_of_reach_holds_up_no_assignee_though_the_process_cannot_be_read(
+    scene: Scene, error: SyncError
+) -> None:
+    unlist(scene, "Closed", "Resolved")
+    scene.sentry.resolve(ISSUE)
+    with pytest.raises(Undecidable):
+        scene.outbound()
+    scene.now += 60.0
+    scene.sentry.assign(ISSUE, BOB)
+    scene.calls.meet("get_work_item_types", error)
+    with pytest.raises(Undecidable):
+        scene.outbound()
+    assert scene.ado.item(ITEM).assignee == Person(BOB)
+    assert scene.health.reason == "no-such-state"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(Unavailable("ado", "HTTP 503"), "unavailable"), (Forbidden("ado", "HTTP 403", about="x"), "forbidden")],
+)
+def test_a_trouble_that_is_over_is_not_told_any_more_though_another_one_is_there(
+    scene: Scene, error: SyncError, reason: str
+) -> None:
+    """Inbound status is off, so what the new state counts as is needed by nobody, and yet not known."""
+    scene.configure(sync_status_reverse=False)
+    scene.now += 4000.0
+    scene.calls.meet("get_issue", Unavailable("sentry", "away"))
+    scene.calls.meet("get_work_item_types", *[error] * 50)
+    item = scene.ado.edit(ITEM, **{STATE: "Active"})
+    with pytest.raises(Unavailable):
+        scene.inbound(item)
+    assert scene.health.detail == "away"
+    scene.now += A_TRY
+    scene.inbound()
+    assert scene.health.reason == reason
+    assert scene.health.detail != "away"
+    assert scene.health.due is not None
+    assert scene.health.due > scene.now

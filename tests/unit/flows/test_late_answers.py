@@ -1,0 +1,143 @@
+"""What another worker records between an answer and the reading of a row: no end goes back on its account."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.errors import MissingSetting, Refused
+from shared.domain.messages import InboundMessage, OutboundMessage
+from shared.domain.model import HealthWord, IssueStatus
+from shared.flows.syncing import sync_inbound, sync_outbound
+from shared.services import Services
+from shared.settling.settler import Settler
+from shared.store.organizations import Organization
+from shared.store.tables import Operation, Replace
+from tests.doubles.services import MemoryServices
+from tests.doubles.tables import MemoryTable
+from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
+
+ELSEWHERE = "11111111-1111-1111-1111-111111111111"
+
+
+class Overtaken(MemoryTable):
+    """A table in which somebody else does something before or after the first change that is like this."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_meant: Callable[[str], bool] = lambda _text: False
+        self.before: Callable[[], object] = lambda: None
+        self.after: Callable[[], object] = lambda: None
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        is_meant = any(self.is_meant(getattr(each, "text", "")) for each in operations)
+        if is_meant:
+            self.is_meant = lambda _text: False
+            self.before()
+        etags = super().apply(partition, *operations)
+        if is_meant:
+            self.after()
+        return etags
+
+
+@pytest.fixture
+def links() -> Overtaken:
+    return Overtaken()
+
+
+@pytest.fixture
+def scene(links: Overtaken) -> Scene:
+    scene = Scene()
+    scene.services._named["links"] = links
+    for store in ("links", "idempotency"):
+        scene.services.__dict__.pop(store, None)
+    scene.link()
+    return scene
+
+
+def test_what_is_recorded_between_two_states_of_one_turn_stands(scene: Scene, links: Overtaken) -> None:
+    """The first state is refused; a person closes the item; this worker then knows an item that is open."""
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", Refused("ado", "a rule says no"))
+    links.is_meant = lambda text: "passed_over" in text and '"claim"' not in text
+    links.after = lambda: scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    sync_inbound(InboundMessage(SLUG, ITEM, 0), scene.services)
+    assert (scene.status, scene.state) == (IssueStatus.RESOLVED, "Closed")
+    assert scene.outcomes() == ["refused", "agreed"]
+
+
+def test_a_link_that_moved_is_settled_by_answers_of_its_own(scene: Scene, links: Overtaken) -> None:
+    """A worker has asked for the item; the issue is merged, the item closed, and another one settles that."""
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.assign(ISSUE, ANN)
+
+    def overtaken() -> None:
+        scene.sentry.merge(ISSUE, into="200")
+        scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+
+    links.is_meant, links.before = lambda _text: True, overtaken
+    sync_inbound(InboundMessage(SLUG, ITEM, 0), scene.services)
+    assert (scene.sentry.get_issue("200").status, scene.state) == (IssueStatus.RESOLVED, "Closed")
+    assert scene.stored("200").link.seen.item.rev == scene.ado.item(ITEM).rev
+
+
+def test_the_rest_of_a_message_does_not_believe_an_issue_that_another_worker_saw_later(scene: Scene) -> None:
+    scene.link(ISSUE, 32)
+    scene.sentry.resolve(ISSUE)
+
+    def other_worker() -> None:
+        scene.now += 10.0
+        sync_outbound(OutboundMessage(SLUG, ISSUE, only=("32",)), scene.services)
+
+    def reopened_meanwhile() -> None:
+        other_worker()
+        scene.sentry.unresolve(ISSUE)
+        other_worker()
+
+    scene.calls.after("update_work_item", reopened_meanwhile)
+    sync_outbound(OutboundMessage(SLUG, ISSUE, only=("31", "32")), scene.services)
+    assert scene.status is IssueStatus.UNRESOLVED
+    assert scene.ado.item(32).state == "New"
+    assert scene.outcomes(ISSUE, 32) == ["applied", "applied"]
+
+
+def test_many_that_were_left_are_read_a_few_at_a_time_and_all_are_settled(scene: Scene) -> None:
+    numbers = range(32, 62)
+    for number in numbers:
+        scene.link(ISSUE, number)
+    scene.sentry.resolve(ISSUE)
+    only = tuple(map(str, numbers))
+    assert sync_outbound(OutboundMessage(SLUG, ISSUE, only=only), scene.services) == ["applied"] * 30
+    assert scene.calls.made.count("get_issue") == 3
+
+
+def test_the_rest_of_a_message_asks_once_for_an_item_that_it_does_not_believe(scene: Scene) -> None:
+    for number in range(200, 220):
+        scene.link(str(number))
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    elsewhere = replace(item, project_id=ELSEWHERE)
+    only = tuple(map(str, range(200, 220)))
+    message = InboundMessage(SLUG, ITEM, item.rev, snapshot=elsewhere, only=only)
+    assert len(sync_inbound(message, scene.services)) == 20
+    assert scene.calls.made.count("get_work_item") == 1
+
+
+class Tokenless(MemoryServices):
+    """Services without a token for Sentry."""
+
+    def settler(self, organization: Organization) -> Settler:
+        raise MissingSetting("SENTRY_TOKEN", f"to talk to Sentry for {organization.slug}")
+
+
+def test_a_row_that_cannot_be_read_keeps_no_other_from_being_told_what_is_missing(
+    scene: Scene, links: Overtaken
+) -> None:
+    scene.link("200")
+    links.apply(SLUG, Replace(f"item!{ITEM:016}!{ISSUE}", "{", None))
+    services: Services = Tokenless(scene.ado, scene.sentry, lambda: scene.now)
+    services.__dict__.update(scene.services.__dict__)
+    item = scene.ado.edit(ITEM, **{STATE: "Closed"})
+    with pytest.raises(MissingSetting):
+        sync_inbound(InboundMessage(SLUG, ITEM, item.rev, snapshot=item, only=(ISSUE, "200")), services)
+    health = scene.stored("200").link.health
+    assert (health.word, health.reason) == (HealthWord.ATTENTION, "missing-setting")
