@@ -324,8 +324,8 @@ MUTANTS = (
     _mutant(
         "count a step of the back-off for each failure",
         "domain/failures.py",
-        "    if again and still_to_come is not None:\n",
-        "    if again and still_to_come is None and before.attempts < 0:\n",
+        "    if goes_on and still_to_come is not None:\n",
+        "    if goes_on and still_to_come is None and before.attempts < 0:\n",
         theme="outages",
     ),
     _mutant(
@@ -338,7 +338,7 @@ MUTANTS = (
     _mutant(
         "ask for what is gone at every run",
         "domain/rules/news.py",
-        "        return ask_about(link) if is_well else None\n",
+        "        return None if link.health.reason in _KEPT_FROM else message_for_deletion(link)\n",
         "        return ask_about(link)\n",
         tests=("tests/unit/domain/test_news.py",),
     ),
@@ -569,7 +569,7 @@ MUTANTS = (
     _mutant(
         "give up a link that was made and never settled",
         "domain/rules/news.py",
-        "    unseen = link.seen.item.rev == 0 and not unwell and claim is None\n",
+        "    unseen = is_unseen(link.seen) and not unwell and claim is None\n",
         "    unseen = False\n",
         tests=("tests/unit/domain/test_news.py",),
     ),
@@ -1064,5 +1064,62 @@ MUTANTS = (
         "        return services.links.get(organization.scope, old, work_item_id).link\n",
         "        raise\n",
         theme="comments",
+    ),
+    _mutant(
+        "believe an answer that is older than the row",
+        "flows/syncing.py",
+        "            unit.forget_answers()\n",
+        "",
+        tests=("tests/unit/flows/test_late_answers.py",),
+    ),
+    _mutant(
+        "try another state from a row that was read anew",
+        "settling/settler.py",
+        "tried, stored = tried + 1, outcome\n",
+        "tried, stored = tried + 1, self._reload(outcome.link, unit)\n",
+        tests=("tests/unit/flows/test_late_answers.py",),
+    ),
+    _mutant(
+        "let a process that cannot be read hold up what was decided",
+        "settling/settler.py",
+        "        with suppress(SyncError):\n            return self.observer.recent_types(observation.link)\n"
+        "        return observation.types\n",
+        "        return self.observer.recent_types(observation.link)\n",
+        tests=("tests/unit/settling/test_settler.py",),
+    ),
+    _mutant(
+        "begin the steps anew whenever another service fails",
+        "domain/failures.py",
+        "    goes_on = again or (_is_kept_from(",
+        "    goes_on = again or (False and _is_kept_from(",
+        tests=("tests/unit/domain/test_failures.py",),
+    ),
+    _mutant(
+        "let a link that was passed by come last again",
+        "flows/syncing.py",
+        "        return not health.passed_by, health.attempts\n",
+        "        return False, health.attempts\n",
+        tests=("tests/simulation/test_regressions.py",),
+    ),
+    _mutant(
+        "take what a deleted work item showed for gone",
+        "domain/rules/back_links.py",
+        "    if not is_gone or now - since > _RESTORED_WITHIN:\n",
+        "    if is_gone or now - since > _RESTORED_WITHIN:\n",
+        tests=("tests/unit/flows/test_back_links.py",),
+    ),
+    _mutant(
+        "forget what was told while an organization was gone",
+        "flows/reconciling/run.py",
+        "            self.progress = replace(self.progress, look_due=0.0)\n",
+        "            pass\n",
+        tests=("tests/unit/flows/test_taken_over.py",),
+    ),
+    _mutant(
+        "wait with a copy that nobody made until somebody edits the item",
+        "domain/rules/landing.py",
+        ' or ends.item.state == "" or NOT_SEEN in {ends.issue.assignee, ends.item.assignee}\n',
+        "\n",
+        tests=("tests/unit/domain/test_landing.py",),
     ),
 )

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from shared.domain.errors import ConnectionChanged, OrganizationGone, Rejected
 from shared.domain.messages import OutboundMessage, RuleAction
-from shared.domain.model import IssueStatus, Side
+from shared.domain.model import Health, IssueStatus, Side
 from shared.flows.connecting import check, keep
 from shared.flows.copying import copy_one
 from shared.flows.creating_by_rule import create_by_rule
@@ -181,3 +181,23 @@ def test_what_both_say_is_noted_once(scene: Scene) -> None:
     scene.now += 300.0
     run(scene)
     assert scene.organization.etag == before
+
+
+def test_what_came_while_sentry_knew_no_such_organization_is_carried_over_once_it_does(scene: Scene) -> None:
+    """By then the feed has long gone on, and the messages were dropped without a trace on the link."""
+    for _ in range(15):  # The second look at all items, an hour after the first, is over then.
+        run(scene)
+        deliver(scene)
+    gone = OrganizationGone("sentry", "HTTP 404")
+    for name in ("get_issue", "find_issues", "organization_id"):
+        scene.calls.meet(name, *[gone] * 100)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    for _ in range(6):
+        run(scene)
+        deliver(scene)
+    assert (scene.status, scene.health) == (IssueStatus.UNRESOLVED, Health())
+    scene.calls.recover()
+    for _ in range(2):
+        run(scene)
+        deliver(scene)
+    assert scene.status is IssueStatus.RESOLVED
