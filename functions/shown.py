@@ -131,4 +131,9 @@ def _reasons(known: tuple[str, ...] | None) -> list[str] | None:
 def page_of_pairs(page: PageOfPairs) -> dict[str, Any]:
     """Show what became of the pairs of one request, and where the next one goes on."""
     links = [msgspec.to_builtins(each) for each in page.links]
-    return {"links": links, "continuation": page.continuation, "stopped": page.stopped}
+    return {
+        "links": links,
+        "continuation": page.continuation,
+        "stopped": page.stopped,
+        "unreadable": page.unreadable,
+    }

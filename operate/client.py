@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 import requests
 
-from operate.errors import CannotReach, NotThere, ProblemFound, WrongUsage
+from operate.errors import CannotReach, NotNow, NotThere, ProblemFound, WrongUsage
 
 _TIMEOUT = (10, 240)  # seconds to connect and to answer; the platform ends a request after 230
 _TRIES, _LONGEST_WAIT = 3, 15.0
+# What time may cure, of all that is answered 503; a service that asks the app to wait is ``unavailable``.
+_PASSING = frozenset({"busy", "unavailable"})
 _THEIRS = frozenset({400, 404, 409, 412, 413, 428})
 
 
@@ -103,13 +105,17 @@ def _given(query: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _wait(answer: requests.Response) -> float | None:
     """Return the seconds after which to ask again, None if there is nothing to wait for."""
-    if answer.status_code != 503 or _content(answer).get("error") not in {"busy", "throttled"}:
+    if not _is_passing(answer):
         return None
     try:
         seconds = float(answer.headers.get("Retry-After", "2"))
     except ValueError:
         return None
     return seconds if seconds <= _LONGEST_WAIT else None
+
+
+def _is_passing(answer: requests.Response) -> bool:
+    return answer.status_code == 503 and _content(answer).get("error") in _PASSING
 
 
 def _content(answer: requests.Response) -> dict[str, Any]:
@@ -141,7 +147,7 @@ def _verified(answer: requests.Response) -> requests.Response:
         raise WrongUsage(_sentence(detail) or f"The app refuses it ({status}).")
     if not kind:
         raise CannotReach(f"The app answers {status}. Its log has the reason.")
-    raise ProblemFound(f"{_sentence(detail)} ({kind})")
+    raise (NotNow if _is_passing(answer) else ProblemFound)(f"{_sentence(detail)} ({kind})")
 
 
 def _sentence(text: str) -> str:

@@ -20,6 +20,10 @@ class ProblemFound(Ended):
     """The app did what it could, and something is not as it should be."""
 
 
+class NotNow(ProblemFound):
+    """The app, or a service behind it, is away or asks to wait: the same later may end otherwise."""
+
+
 class WrongUsage(Ended):
     """What was typed cannot be meant: the same again ends the same."""
 

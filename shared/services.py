@@ -226,6 +226,11 @@ class Services:
             self._located[version] = url
         return url
 
+    def with_address(self, organization: Organization) -> Organization:
+        """Return the organization with the address of its work items, which nobody may have looked up yet."""
+        url = self._ado_url(organization)
+        return replace(organization, configuration=replace(organization.configuration, ado_url=url))
+
     def located(self, configuration: Configuration) -> Configuration:
         """Return the configuration with its base URL, looked up by the account's id if it is missing."""
         if configuration.is_located:

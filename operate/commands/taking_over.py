@@ -1,5 +1,7 @@
 """``adopt``, ``rebuild`` and ``back-link``: each repeats one request until nothing is left."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
 from typing import Annotated, Any
@@ -8,12 +10,35 @@ import typer
 
 from operate.commands.settings import apply_document, existing, load
 from operate.desk import Desk
-from operate.errors import ProblemFound
+from operate.errors import NotNow, ProblemFound
 
 _NAMES = ("issue_id", "work_item_id", "outcome")
 _DONE = frozenset({"linked", "already-linked", "would-link"})
 # A service that asked the app to wait is asked again so often, after so many seconds.
 _TRIES, _WAIT = 5, 20.0
+
+
+@dataclass
+class _Found:
+    """What all requests have come to; ``stopped`` is why nothing went on."""
+
+    links: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    unreadable: int = 0
+    stopped: str | None = None
+
+    def add(self, answer: dict[str, Any]) -> None:
+        self.links |= {(each["issue_id"], each["work_item_id"]): each for each in answer["links"]}
+        self.unreadable += answer.get("unreadable", 0)  # An older app does not count them.
+
+    def problems(self) -> Iterator[str]:
+        left = sum(each["outcome"] not in _DONE for each in self.links.values())
+        if left:
+            yield f"{left} of {len(self.links)} are not linked; the outcome says why."
+        if self.unreadable:
+            yield f"{self.unreadable} issues or work items cannot be read; what they link is not in the list."
+        if self.stopped:
+            yield f"It was stopped ({self.stopped}). Start it again to go on."
+
 
 Integration = Annotated[
     str | None,
@@ -88,22 +113,28 @@ def back_link(desk: Desk) -> None:
     desk.screen.rows(("queued",), [(queued,)], {"queued": queued})
 
 
-def _all(desk: Desk, path: str, query: dict[str, Any], what: str) -> list[dict[str, Any]]:
-    """Repeat a request until nothing is left; raise ProblemFound if a service keeps it from going on."""
-    found: list[dict[str, Any]] = []
-    continuation, stopped = None, 0
+def _all(desk: Desk, path: str, query: dict[str, Any], what: str) -> _Found:
+    """Repeat a request until nothing is left, or a service keeps it from going on."""
+    found = _Found()
+    continuation, tries = None, 0
     with desk.waiting(what):
         while True:
-            answer = _asked(desk, path, {**query, "continuation": continuation})
-            found += answer["links"]
-            continuation = answer["continuation"]
-            if continuation is None:
+            try:
+                answer = _asked(desk, path, {**query, "continuation": continuation})
+            except NotNow as error:
+                if continuation is None:
+                    raise
+                why: str | None = error.sentence
+            else:
+                found.add(answer)
+                continuation, why = answer["continuation"], answer["stopped"]
+                if continuation is None:
+                    return found
+            tries = tries + 1 if why else 0
+            if tries == _TRIES:
+                found.stopped = why
                 return found
-            stopped = stopped + 1 if answer["stopped"] else 0
-            if stopped == _TRIES:
-                _show(desk, found)
-                raise ProblemFound(f"It was stopped ({answer['stopped']}). Start it again to go on.")
-            if stopped:
+            if why:
                 sleep(_WAIT)
 
 
@@ -111,13 +142,12 @@ def _asked(desk: Desk, path: str, query: dict[str, Any]) -> Any:
     return desk.call("POST", path, query=query).json()
 
 
-def _show(desk: Desk, found: list[dict[str, Any]]) -> None:
-    """Show each pair once, by the last that became of it; raise ProblemFound if some are not linked."""
-    last = {(each["issue_id"], each["work_item_id"]): each for each in found}
-    rows = [tuple(each[name] for name in _NAMES) for each in last.values()]
-    desk.screen.rows(_NAMES, rows, list(last.values()))
-    if not last:
+def _show(desk: Desk, found: _Found) -> None:
+    """Show each pair once, by the last that became of it; raise ProblemFound if anything is left."""
+    rows = [tuple(each[name] for name in _NAMES) for each in found.links.values()]
+    desk.screen.rows(_NAMES, rows, list(found.links.values()))
+    if not rows:
         desk.screen.say("There is nothing to link.")
-    left = sum(each["outcome"] not in _DONE for each in last.values())
-    if left:
-        raise ProblemFound(f"{left} of {len(last)} are not linked; the outcome says why.")
+    problems = list(found.problems())
+    if problems:
+        raise ProblemFound(" ".join(problems))

@@ -216,6 +216,10 @@ class RelatedAnswer(msgspec.Struct, frozen=True):
     id: Number
     relations: Readable[Relation] | None = None
 
+    @property
+    def hides_relations(self) -> bool:
+        return self.relations is not None and self.relations.unreadable > 0
+
 
 class FoundAnswer(msgspec.Struct, frozen=True):
     """What the search service finds; ``info_code`` tells whether its index is complete."""

@@ -1,12 +1,12 @@
 """The hyperlinks of a work item: reading them, changing them, and finding the items that have any."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from shared.ado.answers import Listed, QueryAnswer, RelatedAnswer, Relation, WorkItemAnswer
-from shared.ado.client import JSON_PATCH, LARGEST_BATCH, AdoClient
+from shared.ado.client import JSON_PATCH, AdoClient
 from shared.domain.errors import Conflict, Refused
 from shared.domain.model import WorkItem
 from shared.domain.rules.back_links import HyperlinkChange, Mark
@@ -23,6 +23,13 @@ class RelatedItem(msgspec.Struct, frozen=True):
 
     item: WorkItem
     relations: tuple[Relation, ...]
+
+
+class FoundHyperlinks(msgspec.Struct, frozen=True):
+    """Work items with their hyperlinks; of the ``unreadable`` ones these are not all."""
+
+    items: Sequence[tuple[int, Sequence[Relation]]] = ()
+    unreadable: int = 0
 
 
 class _RelatedItemAnswer(WorkItemAnswer, frozen=True):
@@ -129,13 +136,12 @@ def items_with_hyperlinks(ado: AdoClient, after: int) -> tuple[list[int], bool]:
     return found, len(found) < _A_QUERY
 
 
-def hyperlinks_of(ado: AdoClient, work_item_ids: Sequence[int]) -> Iterator[tuple[int, list[Relation]]]:
-    """Yield each of these work items that can be read with its hyperlinks."""
-    for at in range(0, len(work_item_ids), LARGEST_BATCH):
-        wanted = {"ids": work_item_ids[at : at + LARGEST_BATCH], "errorPolicy": "omit", **_WITH_RELATIONS}
-        answer = ado.call(
-            "POST", ("_apis", "wit", "workitemsbatch"), Listed[RelatedAnswer | None], json=wanted
-        )
-        for each in answer.value:
-            if each is not None:
-                yield each.id, [one for one in each.relations or () if one.rel == HYPERLINK]
+def hyperlinks_of(ado: AdoClient, work_item_ids: Sequence[int]) -> FoundHyperlinks:
+    """Return those of at most 200 work items that exist, each with its hyperlinks."""
+    wanted = {"ids": list(work_item_ids), "errorPolicy": "omit", **_WITH_RELATIONS}
+    answer = ado.call("POST", ("_apis", "wit", "workitemsbatch"), Listed[RelatedAnswer | None], json=wanted)
+    there = [each for each in answer.value if each is not None]
+    return FoundHyperlinks(
+        [(each.id, [one for one in each.relations or () if one.rel == HYPERLINK]) for each in there],
+        answer.value.unreadable + sum(each.hides_relations for each in there),
+    )

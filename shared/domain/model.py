@@ -201,7 +201,8 @@ class SentryIssue(msgspec.Struct, frozen=True):
     """A Sentry issue as it was read; after a merge, ``issue_id`` differs from the requested id.
 
     ``external_issues`` and ``integration_issues`` are read where they are needed, and empty otherwise;
-    ``hides_entries`` says that some of the former could not be read, so nobody knows which are gone.
+    ``hides_entries`` and ``hides_integration_issues`` say that some could not be read, so nobody knows which
+    are gone.
     ``short_id`` is the name that people know it by, such as FE-1. ``substatus`` says in which way it is
     archived, and is empty where Sentry does not say so. ``regression`` is the id of the activity by which
     Sentry itself unresolved it, if that was its last change of status; it is read with one issue only, as is
@@ -222,6 +223,7 @@ class SentryIssue(msgspec.Struct, frozen=True):
     count: int = 0
     substatus: str = ""
     hides_entries: bool = False
+    hides_integration_issues: bool = False
 
     @property
     def side(self) -> IssueSide:

@@ -5,11 +5,14 @@ answer names them. Nothing is written to any status or assignee.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+
+from msgspec.structs import replace
 
 from shared.domain.addresses import ado_name
 from shared.domain.ids import LARGEST_NUMBER
 from shared.domain.model import IssuePage, SentryIssue
-from shared.flows.pages_of_pairs import FIRST, Linker, PageOfPairs, Pair, Place
+from shared.flows.pages_of_pairs import FIRST, Batch, Linker, PageOfPairs, Pair, Place
 from shared.services import Services
 from shared.store.organizations import Organization
 
@@ -24,7 +27,6 @@ SWITCHES = {
     "sync_reverse_assignment": "Sync Azure DevOps Assignment to Sentry",
 }
 OTHER_ORGANIZATION, NO_NUMBER, NO_WORK_ITEM = "other-organization", "no-number", "work-item-not-found"
-_AT_ONCE = 200
 
 
 def adopt(
@@ -40,18 +42,28 @@ def adopt(
     ``integration`` is the name under which that integration knows the connected organization, if it is not
     the one in its address.
     """
-    linker = Linker(services, organization, is_dry_run=is_dry_run)
+    organization = services.with_address(organization)
+    linker = Linker(services, organization, Place.parse(continuation or FIRST), is_dry_run=is_dry_run)
     name = integration or ado_name(organization.configuration.ado_url or "")
     services.end_refusals(organization.slug)
-    place = Place.parse(continuation or FIRST)
-    while True:
-        page = services.sentry(organization).linked_issues(None if place.page == FIRST else place.page)
-        left = linker.link_all(_checked(services, organization, list(_pairs(page, name))), place)
-        if left is not None:
-            return PageOfPairs(tuple(linker.tried), str(left), linker.stopped)
-        if page.after is None or linker.is_over:
-            return PageOfPairs(tuple(linker.tried), page.after)
-        place = Place(page.after)
+    with linker.keeping_the_place():
+        while not linker.is_over:
+            _take_over(services, organization, linker, name)
+    return linker.page
+
+
+def _take_over(services: Services, organization: Organization, linker: Linker, name: str) -> None:
+    """Link what one page of issues tells of, or as much as there is time for."""
+    at, sentry = linker.place.page, services.sentry(organization)
+    page = linker.ask(lambda: sentry.linked_issues(None if at == FIRST else at))
+    if linker.link_batches(
+        linker.left_of(_pairs(page, name)),
+        partial(_checked, services, organization),
+        lambda pair, kind: replace(pair, reason=kind),
+        lambda pair: Place(at, pair.name),
+    ):
+        hidden = sum(each.hides_integration_issues for each in page.issues)
+        linker.turn_to(page.after, page.unreadable + hidden)
 
 
 def _pairs(page: IssuePage, name: str) -> Iterator[Pair]:
@@ -73,14 +85,14 @@ def _pairs_of(issue: SentryIssue, name: str) -> Iterator[Pair]:
             yield Pair(issue.issue_id, int(each.key))
 
 
-def _checked(services: Services, organization: Organization, pairs: Sequence[Pair]) -> Iterator[Pair]:
-    """Yield the pairs, with the reason for those whose work item is gone or hidden from us."""
+def _checked(services: Services, organization: Organization, pairs: Sequence[Pair]) -> Batch:
+    """Return the pairs, with the reason for those whose work item is gone or hidden from us."""
     numbers = sorted({each.work_item_id for each in pairs if not each.reason})
-    gone: set[int] = set()
-    for at in range(0, len(numbers), _AT_ONCE):
-        some = numbers[at : at + _AT_ONCE]
-        found = services.ado(organization).find_work_items(some)
-        gone |= set(some) - found.found.keys() - found.unreadable
-    for each in pairs:
-        is_gone = not each.reason and each.work_item_id in gone
-        yield Pair(each.issue_id, each.work_item_id, NO_WORK_ITEM) if is_gone else each
+    found = services.ado(organization).find_work_items(numbers)
+    gone = set(numbers) - found.found.keys() - found.unreadable
+    return Batch(
+        [
+            replace(each, reason=NO_WORK_ITEM) if not each.reason and each.work_item_id in gone else each
+            for each in pairs
+        ]
+    )

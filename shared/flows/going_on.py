@@ -1,11 +1,15 @@
 """Whether a request about many things goes on after one of them failed, or all would fail alike."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from shared.domain.errors import (
     Conflict,
     Forbidden,
     NotFound,
     Refused,
     SyncError,
+    Throttled,
     Unavailable,
     Undecidable,
 )
@@ -14,6 +18,10 @@ from shared.services import Services
 from shared.store.organizations import UNKNOWN_ORGANIZATION, Organization
 
 _OF_ONE = (NotFound, Conflict, Undecidable, Refused, Forbidden)
+# What a service may ask us to wait (seconds) so that we wait, and do not leave the rest for later.
+_LONGEST_PAUSE = 20.0
+
+Answer = TypeVar("Answer")
 
 
 def is_of_one(services: Services, organization: Organization, error: SyncError) -> bool:
@@ -43,3 +51,14 @@ def says_who_it_is(services: Services, organization: Organization, service: str)
         return False
     services.end_silence(organization.slug, service)
     return True
+
+
+def ask_patiently(services: Services, stop_at: float, call: Callable[[], Answer]) -> Answer:
+    """Make a call to a service; if that asks for a short wait, wait and make it once more."""
+    try:
+        return call()
+    except Throttled as error:
+        if error.silent or error.retry_after > min(_LONGEST_PAUSE, stop_at - services.clock()):
+            raise
+        services.pause(error.retry_after)
+        return call()

@@ -1,13 +1,15 @@
 """Linking the pairs of one page after another; a repeated request goes on where the last one ended."""
 
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Self, TypeVar
 
 import msgspec
 
-from shared.domain.errors import AlreadyLinked, SyncError
+from shared.domain.errors import AlreadyLinked, SyncError, Unavailable
 from shared.domain.rules.back_links import Mark
-from shared.flows.going_on import is_of_one
+from shared.flows.going_on import Answer, ask_patiently, is_of_one, says_who_it_is
 from shared.flows.linking import link
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
@@ -17,6 +19,9 @@ TIME_LIMIT = 60.0  # seconds; an HTTP answer must arrive within 230
 LINKED, ALREADY_LINKED, WOULD_LINK = "linked", "already-linked", "would-link"
 # The page that no service has named, and what stands between a page and the last pair of it that was tried.
 FIRST, _BEHIND = "first", "~"
+_AT_ONCE = 200  # things about which a service is asked in one call
+
+Thing = TypeVar("Thing")
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -32,8 +37,18 @@ class Pair(msgspec.Struct, frozen=True):
         return f"{self.issue_id}-{self.work_item_id}"
 
 
+class Batch(msgspec.Struct, frozen=True):
+    """The pairs that were read of some things; of ``unreadable`` others nothing is known."""
+
+    pairs: Sequence[Pair]
+    unreadable: int = 0
+
+
 class Tried(msgspec.Struct, frozen=True):
-    """What became of a pair; ``work_item_id`` is 0 where the link names none."""
+    """What became of a pair; ``work_item_id`` is 0 where the link names none.
+
+    ``issue_id`` is "" where a work item got no answer that would tell of its issues.
+    """
 
     issue_id: str
     work_item_id: int
@@ -43,12 +58,14 @@ class Tried(msgspec.Struct, frozen=True):
 class PageOfPairs(msgspec.Struct, frozen=True):
     """``continuation`` is where the next request goes on; None: there is nothing left.
 
-    ``stopped`` is the kind of an error that keeps the rest of this page from being linked for now.
+    ``stopped`` is the kind of an error that keeps the rest from being read or linked for now. ``unreadable``
+    issues and work items were passed over: of what they link nothing is known.
     """
 
     links: tuple[Tried, ...]
     continuation: str | None
     stopped: str | None = None
+    unreadable: int = 0
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -70,50 +87,133 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Linker:
-    """Links the pairs of one request, each once, and writes to neither end's status or assignee."""
+    """Links the pairs of one request, each once, and writes to neither end's status or assignee.
+
+    ``place`` is how far it has come.
+    """
 
     def __init__(
         self,
         services: Services,
         organization: Organization,
+        begin: Place,
         *,
         is_dry_run: bool = False,
         rebuilt: bool = False,
     ) -> None:
         self._services = services
         self._organization = organization
+        self._began = self.place = begin
         self._is_dry_run = is_dry_run
         self._rebuilt = rebuilt
-        self.stop_at = services.clock() + TIME_LIMIT
-        self.tried: list[Tried] = []
-        self.stopped: str | None = None
+        self._stop_at = services.clock() + TIME_LIMIT
+        self._is_done = False
+        self._tried: list[Tried] = []
+        self._stopped: str | None = None
+        self._unreadable = 0
 
     @property
     def is_over(self) -> bool:
-        return self.stopped is not None or self._services.clock() > self.stop_at
+        return self._is_done or self._stopped is not None or self._services.clock() > self._stop_at
 
-    def link_all(self, pairs: Iterable[Pair], place: Place) -> Place | None:
-        """Link the pairs of a page from a place on, and return where to go on, or None if all were tried.
+    @property
+    def page(self) -> PageOfPairs:
+        continuation = None if self._is_done else str(self.place)
+        return PageOfPairs(tuple(self._tried), continuation, self._stopped, self._unreadable)
 
-        A page that no longer holds the last pair that was tried is begun anew.
+    @contextmanager
+    def keeping_the_place(self) -> Iterator[None]:
+        """Let an error end the request where the next one goes on, with all that this one has come to.
+
+        One that has come to nothing raises it. So the caller, who has that place, is told all of it.
         """
+        try:
+            yield
+        except SyncError as error:
+            if self.place == self._began:
+                raise
+            self._stopped = error.kind
+
+    def ask(self, call: Callable[[], Answer]) -> Answer:
+        """Make a call to a service, and wait if it asks for a short wait."""
+        return ask_patiently(self._services, self._stop_at, call)
+
+    def turn_to(self, page: str | None, unreadable: int = 0) -> None:
+        """Go on to the next page, None: there is none. ``unreadable`` things of this one were passed over."""
+        self._unreadable += unreadable
+        if page is None:
+            self._is_done = True
+        else:
+            self.place = Place(page)
+
+    def left_of(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Return the pairs of a page behind the last one that was tried, or all if it holds that no more."""
         wanted = list(dict.fromkeys(pairs))
-        all_names = [each.name for each in wanted]
-        wanted = wanted[all_names.index(place.last) + 1 if place.last in all_names else 0 :]
+        names = [each.name for each in wanted]
+        return wanted[names.index(self.place.last) + 1 if self.place.last in names else 0 :]
+
+    def link_batches(
+        self,
+        things: Sequence[Thing],
+        read: Callable[[Sequence[Thing]], Batch],
+        unanswered: Callable[[Thing, str], Pair],
+        behind: Callable[[Thing], Place],
+    ) -> bool:
+        """Link what is read of many things, and tell whether all were reached.
+
+        A batch without a usable answer is halved, if the service says who it is: what is in one thing keeps
+        nobody from the others. The one that is left is told as ``unanswered`` by the kind of the error.
+        """
+        waiting = [things[at : at + _AT_ONCE] for at in range(0, len(things), _AT_ONCE)][::-1]
+        while waiting:
+            some = waiting.pop()
+            if self.is_over:
+                if self.place != self._began:
+                    return False
+                # However long the halving takes, one thing is reached in each request.
+                waiting += [some[1:]] if len(some) > 1 else []
+                some = some[:1]
+            batch = self._read(some, read, unanswered)
+            if batch is None:
+                middle = len(some) // 2
+                waiting += [some[middle:], some[:middle]]
+                continue
+            if not self.link_each(batch.pairs):
+                return False
+            self._unreadable += batch.unreadable
+            self.place = behind(some[-1])
+        return True
+
+    def _read(
+        self,
+        some: Sequence[Thing],
+        read: Callable[[Sequence[Thing]], Batch],
+        unanswered: Callable[[Thing, str], Pair],
+    ) -> Batch | None:
+        """Read some things, or return None if it is worth asking about fewer of them."""
+        try:
+            return self.ask(partial(read, some))
+        except Unavailable as error:
+            if not says_who_it_is(self._services, self._organization, error.service):
+                raise
+            return None if len(some) > 1 else Batch([unanswered(some[0], error.kind)])
+
+    def link_each(self, wanted: Sequence[Pair]) -> bool:
+        """Link pairs, and tell whether all were tried. The place moves behind each."""
         names = {(each.issue_id, each.work_item_id) for each in wanted if not each.reason}
         linked = self._services.links.linked_among(self._organization.scope, names)
         for index, pair in enumerate(wanted):
             # One at least is tried in each request, so that a slow service ends nothing.
             if index and self.is_over:
-                return place
+                return False
             outcome = pair.reason or self._outcome_of(pair, linked)
             if pair.mark is Mark.CREATED and outcome in {LINKED, ALREADY_LINKED}:
                 self._note_creation(pair)
-            if self.stopped is not None:
-                return place
-            self.tried.append(Tried(pair.issue_id, pair.work_item_id, outcome))
-            place = Place(place.page, pair.name)
-        return None
+            if self._stopped is not None:
+                return False
+            self._tried.append(Tried(pair.issue_id, pair.work_item_id, outcome))
+            self.place = Place(self.place.page, pair.name)
+        return True
 
     def _outcome_of(self, pair: Pair, linked: set[tuple[str, int]]) -> str:
         if (pair.issue_id, pair.work_item_id) in linked:
@@ -135,7 +235,7 @@ class Linker:
             return ALREADY_LINKED
         except SyncError as error:
             if not is_of_one(services, organization, error):
-                self.stopped = error.kind
+                self._stopped = error.kind
             return error.kind
         return LINKED
 

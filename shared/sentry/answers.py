@@ -169,6 +169,9 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             ),
             short_id=_text(self.short_id),
             integration_issues=tuple(each.integration_issue for each in integrated or ()),
+            hides_integration_issues=bool(
+                integrated.unreadable if integrated is not None else self.integration_issues is not None
+            ),
             regression=_regression_in(self.activity),
             count=_number(self.count),
         )

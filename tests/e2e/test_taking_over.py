@@ -227,3 +227,12 @@ def test_the_switches_that_must_be_off_are_named(connected: Pair) -> None:
         "sync_status_reverse",
         "sync_reverse_assignment",
     ]
+
+
+def test_a_batch_that_gets_no_answer_ends_nothing(built_in: tuple[Pair, list[tuple[str, int]]]) -> None:
+    pair, linked = built_in
+    pair.ado.fail_next(1, http_status=500, path="workitemsbatch")
+    content = pair.ask("POST", "adopt", params={"dry_run": 1}).json()
+    assert sorted(each["work_item_id"] for each in content["links"]) == sorted(item for _, item in linked)
+    assert {each["outcome"] for each in content["links"]} == {"would-link"}
+    assert (content["continuation"], content["stopped"], content["unreadable"]) == (None, None, 0)

@@ -365,6 +365,7 @@ class Rebuilt(Exact):
     links: list[Tried]
     continuation: str | None
     stopped: str | None
+    unreadable: int
 
 
 class Switch(Exact):

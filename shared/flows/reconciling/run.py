@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
-from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.errors import OrganizationGone, SyncError, Throttled, Unauthorized
+from shared.domain.errors import OrganizationGone, SyncError, Unauthorized
 from shared.domain.problems import Problem
 from shared.domain.rules.turns import LastRun
+from shared.flows.going_on import Answer, ask_patiently
 from shared.flows.reconciling.messages import Messages
 from shared.services import Services
 from shared.store.organizations import Organization, gone
@@ -18,10 +18,6 @@ from shared.store.progress import Progress
 
 # Keys of rows that cannot be read which a run names; all of them are counted.
 _MOST_NAMED = 100
-# What a service may ask us to wait (seconds) so that the run waits, and does not leave the rest to the next.
-_LONGEST_PAUSE = 20.0
-
-Answer = TypeVar("Answer")
 
 
 class Part(StrEnum):
@@ -206,13 +202,7 @@ class Run:
 
     def ask(self, call: Callable[[], Answer]) -> Answer:
         """Make a call to a service; if that asks for a short wait, wait and make it once more."""
-        try:
-            return call()
-        except Throttled as error:
-            if error.silent or error.retry_after > min(_LONGEST_PAUSE, self.stop_at - self.now):
-                raise
-            self.services.pause(error.retry_after)
-            return call()
+        return ask_patiently(self.services, self.stop_at, call)
 
     def was_answered(self, service: str, *, allowed: bool) -> None:
         """Note that a service accepts our credentials; ``allowed`` says that it shows us single things."""

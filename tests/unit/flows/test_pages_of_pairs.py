@@ -21,9 +21,9 @@ def scene() -> Scene:
 
 
 def linked(scene: Scene) -> tuple[bool, str | None, list[str]]:
-    linker = Linker(scene.services, scene.organization, rebuilt=True)
-    was_all = linker.link_all(PAIRS, Place(FIRST)) is None
-    return was_all, linker.stopped, [each.outcome for each in linker.tried]
+    linker = Linker(scene.services, scene.organization, Place(FIRST), rebuilt=True)
+    was_all = linker.link_each(linker.left_of(PAIRS))
+    return was_all, linker.page.stopped, [each.outcome for each in linker.page.links]
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_a_service_that_is_away_stops_the_page_and_the_next_request_begins_there
 
 
 def tried_from(scene: Scene, place: Place, pairs: list[Pair]) -> tuple[list[Tried], Place | None]:
-    linker = Linker(scene.services, scene.organization, rebuilt=True)
-    left = linker.link_all(pairs, place)
-    return linker.tried, left
+    linker = Linker(scene.services, scene.organization, place, rebuilt=True)
+    was_all = linker.link_each(linker.left_of(pairs))
+    return list(linker.page.links), None if was_all else linker.place
 
 
 def test_a_page_of_what_cannot_be_linked_is_ended_after_finitely_many_requests(scene: Scene) -> None:

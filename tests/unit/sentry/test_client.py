@@ -460,6 +460,31 @@ def test_what_only_people_read_of_an_issue_keeps_it_from_nobody(
 ENTRY = {"id": "7", "serviceType": "azure", "displayName": "A#31", "webUrl": "https://dev.azure.com/31"}
 
 
+LINK = {"key": 31, "integrationKey": "vsts", "integrationName": "fabrikam"}
+
+
+@pytest.mark.parametrize(
+    ("links", "read", "hides"),
+    [
+        (None, 0, False),
+        ([], 0, False),
+        ([LINK], 1, False),
+        ([None, LINK], 1, True),
+        ([LINK, {**LINK, "key": []}], 1, True),
+        ({}, 0, True),
+        ("", 0, True),
+    ],
+)
+def test_an_odd_link_of_an_integration_hides_no_other_and_is_noticed(
+    vendor: responses.RequestsMock, sentry: SentryClient, links: Any, read: int, hides: bool
+) -> None:
+    vendor.get(ISSUES_URL, json=[{**ISSUE_JSON, "integrationIssues": links}, {"id": "odd"}])
+    page = sentry.linked_issues(None)
+    [issue] = page.issues
+    assert (len(issue.integration_issues), issue.hides_integration_issues) == (read, hides)
+    assert page.unreadable == 1
+
+
 @pytest.mark.parametrize(
     ("entries", "read", "hides"),
     [
