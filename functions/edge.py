@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import azure.functions as func
 import msgspec
@@ -30,6 +30,7 @@ from functions.log import (
     subject_of_request,
 )
 from functions.strangers import refused_strangers
+from shared.domain.addresses import parts_of
 from shared.domain.decoding import Shape, convert, decode
 from shared.domain.errors import (
     AlreadyLinked,
@@ -370,7 +371,7 @@ def parameter_in(request: func.HttpRequest, name: str) -> str | None:
 
 def _blanks(request: func.HttpRequest) -> set[str]:
     """Return the parameters without a value, which the Functions worker does not hand on."""
-    pairs = parse_qsl(urlsplit(request.url or "").query, keep_blank_values=True)
+    pairs = parse_qsl(parts_of(request.url or "").query, keep_blank_values=True)
     return {name for name, value in pairs if not value}
 
 

@@ -8,6 +8,7 @@ import msgspec
 from functions.edge import choice_in, read, shown_at, text_in, word_in
 from shared.domain.activity import named
 from shared.domain.model import FIELDS, HealthWord, IssueLink, SentryIssue, Side, WorkItem
+from shared.domain.pages import issue_page, work_item_page
 from shared.domain.rules.apart import Sides, apart, differs, sides
 from shared.domain.rules.listing import REASONS, Filter
 from shared.domain.rules.problems import Trouble
@@ -46,6 +47,7 @@ def filter_in(request: func.HttpRequest, organization: Organization, services: S
 
 
 def described(link: IssueLink, organization: Organization, services: Services) -> dict[str, Any]:
+    """Return a link. That needs no client: links are looked at above all while a service is in trouble."""
     return {
         "issue_id": link.issue_id,
         "work_item_id": link.work_item_id,
@@ -53,7 +55,7 @@ def described(link: IssueLink, organization: Organization, services: Services) -
         "work_item_type": link.work_item_type,
         "title": link.title,
         "display_name": link.display_name,
-        "url": services.ado(organization).web_url(link.project_id, link.work_item_id),
+        "url": _work_item_page(link.project_id, link.work_item_id, organization, services),
     }
 
 
@@ -76,7 +78,7 @@ def listed(link: IssueLink, organization: Organization, services: Services) -> d
         "issue": {
             "short_id": link.short_id or None,
             "title": link.issue_title or None,
-            "url": services.sentry(organization).web_url(link.issue_id),
+            "url": _issue_page(link.issue_id, organization),
             "status": seen.issue.status.value,
             "assignee": named(seen.issue.assignee),
         },
@@ -88,6 +90,20 @@ def listed(link: IssueLink, organization: Organization, services: Services) -> d
             "reasons": _reasons(seen.item.reasons),
         },
     }
+
+
+def _work_item_page(
+    project_id: str, work_item_id: int, organization: Organization, services: Services
+) -> str | None:
+    """Return the address of a work item's page, or None while nobody has looked up where that is."""
+    base_url = services.known_ado_url(organization)
+    return None if base_url is None else work_item_page(base_url, project_id, work_item_id)
+
+
+def _issue_page(issue_id: str, organization: Organization) -> str:
+    configuration = organization.configuration
+    slug = configuration.sentry_organization or organization.slug
+    return issue_page(configuration.sentry_url, slug, issue_id)
 
 
 def shown_trouble(trouble: Trouble) -> dict[str, Any]:
@@ -117,7 +133,7 @@ def shown_work_item(item: WorkItem, organization: Organization, services: Servic
         "rev": item.rev,
         "title": item.title,
         "type": item.work_item_type,
-        "url": services.ado(organization).web_url(item.project_id, item.id),
+        "url": _work_item_page(item.project_id, item.id, organization, services),
         "state": item.state,
         "assignee": named(item.assignee),
         "reasons": _reasons(item.reasons),

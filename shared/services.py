@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from azure.core.pipeline.transport import RequestsTransport
 from msgspec.structs import replace
@@ -23,7 +22,7 @@ from shared.ado.finding import WorkItemFinder
 from shared.ado.location import find_base_url
 from shared.ado.process import ProcessCache
 from shared.ado.subscriptions import Subscriptions
-from shared.domain.addresses import search_url_for
+from shared.domain.addresses import origin_of, search_url_for
 from shared.domain.configuration import Configuration
 from shared.domain.errors import MissingSetting, OrganizationGone, StalePrecondition
 from shared.domain.ports import AdoHooks, Queue
@@ -213,6 +212,12 @@ class Services:
             return NoToken(error)
         return personal_access_token(pat) if pat else EntraAuth(self._ado_credential)
 
+    def known_ado_url(self, organization: Organization) -> str | None:
+        """Return the base URL as far as it is known without looking it up, to show where something is."""
+        configuration = organization.configuration
+        looked_up = self._located.get((organization.slug, organization.etag))
+        return looked_up or (configuration.ado_url if configuration.is_located else None)
+
     def _ado_url(self, organization: Organization) -> str:
         """Return the base URL; one that is looked up is stored in the document and used at once."""
         version = (organization.slug, organization.etag)
@@ -385,9 +390,7 @@ class Services:
 
     def _back_off(self, organization: Organization, service: str, url: str) -> BackOff:
         """Return the waits of an organization at a service. At another address it starts without any."""
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        return self._back_offs.setdefault((organization.slug, service, origin), BackOff())
+        return self._back_offs.setdefault((organization.slug, service, origin_of(url)), BackOff())
 
 
 def verify_not_taken(organization: Organization, side: str) -> None:

@@ -344,7 +344,7 @@ function drawLink(first) {
 /**
  * Show one end of a link; the element with the focus is left in place.
  * @param {HTMLElement} end
- * @param {string} address
+ * @param {string | null} address
  * @param {string} id
  * @param {string} title
  */

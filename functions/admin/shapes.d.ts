@@ -9,7 +9,7 @@ export interface Link {
   work_item_type: string;
   title: string;
   display_name: string;
-  url: string;
+  url: string | null;
   health: string;
   reason: string | null;
   detail: string | null;

@@ -33,8 +33,9 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.ids import GUID, is_guid
+from shared.domain.ids import GUID
 from shared.domain.model import Assignee, FoundWorkItems, RevisionPage, WorkItem, WorkItemTypes
+from shared.domain.pages import work_item_page
 from shared.domain.paths import below
 from shared.domain.ports import UNSET, Unset
 from shared.http import BackOff, Caller, Presence, Session
@@ -286,9 +287,7 @@ class AdoClient:
         return below(self._base_url, "_apis", "wit", "workItems", str(work_item_id))
 
     def web_url(self, project_id: str, work_item_id: int) -> str:
-        """Return the address of a work item's page, which is found without its project as well."""
-        project = (project_id,) if is_guid(project_id) else ()
-        return below(self._base_url, *project, "_workitems", "edit", str(work_item_id))
+        return work_item_page(self._base_url, project_id, work_item_id)
 
     def call(
         self,

@@ -187,7 +187,7 @@ def normalized_ado_url(url: str, policy: AddressPolicy) -> str:
     https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls
     """
     verified = policy.verify_url(_page_alone(url, _is_ado_page))
-    parts = urlsplit(verified)
+    parts = parts_of(verified)
     host = _bare(parts.hostname)
     segments = _above_pages(parts.path)
     if host == _DEV_AZURE:
@@ -216,7 +216,7 @@ def may_name_project(url: str) -> bool:
 
 def above(url: str) -> str | None:
     """Return the address one segment shorter, or None if that names nothing but a host."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     segments = _segments(parts.path)[:-1]
     return _at(parts, segments) if segments else None
 
@@ -227,7 +227,7 @@ def normalized_sentry_url(url: str, policy: AddressPolicy) -> str:
     Sentry answers at the root of its host, https://develop.sentry.dev/self-hosted/. Raises Rejected for a
     URL that the policy forbids, or whose path is none of Sentry's pages.
     """
-    parts = urlsplit(policy.verify_url(_page_alone(url, _is_sentry_page)))
+    parts = parts_of(policy.verify_url(_page_alone(url, _is_sentry_page)))
     segments = _segments(parts.path)
     if segments and segments[0] not in _SENTRY_PAGES:
         raise Rejected("must name a host and no path: Sentry answers at the root of its host")
@@ -267,6 +267,28 @@ def _at(parts: SplitResult, segments: Iterable[str]) -> str:
     return "/".join([f"{parts.scheme}://{parts.netloc}", *segments, ""])
 
 
+def parts_of(url: str) -> SplitResult:
+    """Return the parts of an address; all are empty if nothing can be made of it.
+
+    What is stored, and what a service answers, may have been written by hand.
+    """
+    return _split(url) if is_whole(url) else SplitResult("", "", "", "", "")
+
+
+def is_whole(url: str) -> bool:
+    """Tell whether an address can be taken apart at all."""
+    try:
+        _split(url)
+    except Rejected:
+        return False
+    return True
+
+
+def origin_of(url: str) -> str:
+    parts = parts_of(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def is_bare_host(text: str) -> bool:
     """Tell a host name typed without ``https://`` from a URL."""
     return _BARE_HOST.fullmatch(text) is not None
@@ -277,7 +299,7 @@ def search_url_for(ado_url: str) -> str:
 
     https://learn.microsoft.com/rest/api/azure/devops/search/work-item-search-results
     """
-    parts = urlsplit(ado_url)
+    parts = parts_of(ado_url)
     host = _bare(parts.hostname)
     if host == _DEV_AZURE:
         return f"https://almsearch.{_DEV_AZURE}{parts.path}"
@@ -288,7 +310,7 @@ def search_url_for(ado_url: str) -> str:
 
 def ado_name(ado_url: str) -> str:
     """Return the name of the organization or collection that an address leads to."""
-    parts = urlsplit(ado_url)
+    parts = parts_of(ado_url)
     host = _bare(parts.hostname)
     if host.endswith(_VISUAL_STUDIO):
         return host.removesuffix(_VISUAL_STUDIO)
@@ -296,7 +318,7 @@ def ado_name(ado_url: str) -> str:
 
 
 def is_loopback_url(url: str) -> bool:
-    return _is_loopback(_bare(urlsplit(url).hostname))
+    return _is_loopback(_bare(parts_of(url).hostname))
 
 
 def hosts_in(text: str) -> frozenset[str]:

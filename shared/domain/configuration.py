@@ -9,6 +9,7 @@ import msgspec
 from shared.domain.addresses import (
     AddressPolicy,
     is_bare_host,
+    is_whole,
     may_name_project,
     normalized_ado_url,
     normalized_sentry_url,
@@ -19,7 +20,7 @@ from shared.domain.errors import InvalidConfiguration, Malformed, Rejected
 from shared.domain.merging import changed_paths, merged
 from shared.domain.model import Category, ResolveIn, Side
 from shared.domain.names import address_in, name_in
-from shared.domain.paths import verify_segment
+from shared.domain.paths import is_segment, verify_segment
 from shared.domain.shapes import below, faults, listed, quoted, shown
 
 DEFAULT_SENTRY_URL = "https://sentry.io/"
@@ -143,6 +144,13 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     def is_located(self) -> bool:
         """Tell whether it says where Azure DevOps is, not only whose account it is."""
         return self.ado_url is not None and not is_bare_host(self.ado_url)
+
+    @property
+    def leads_anywhere(self) -> bool:
+        """Tell whether requests can be made of its addresses: somebody may have edited them by hand."""
+        addresses = (self.ado_url, self.ado_search_url, self.sentry_url)
+        is_named = not self.sentry_organization or is_segment(self.sentry_organization)
+        return is_named and all(is_whole(each or "") for each in addresses)
 
     def project_mapping(self, project_id: str) -> ProjectMapping | None:
         return self.status_mapping.get(project_id.lower())

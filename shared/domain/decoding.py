@@ -20,6 +20,7 @@ _DEEPEST = 50  # levels; a document has five
 _HALF = 120  # characters; half of the longest explanation
 # What decoding foreign JSON can raise; RecursionError comes from a body nested a thousand levels deep.
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_TOO_DEEP = "it is nested too deeply"
 _NUL = rb"\u0000"
 # Behind an even number of backslashes, or none: otherwise the first belongs to an escaped backslash.
 _ESCAPED_NUL = re.compile(rb"((?<!\\)(?:\\\\)*)\\u0000")
@@ -99,13 +100,16 @@ def decode_document(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
     """
     body = body.removeprefix(codecs.BOM_UTF8)
     document = decode(body, dict[str, Any])
-    members = json.loads(body, object_pairs_hook=_Members, parse_int=str, parse_float=str)
+    try:
+        members = json.loads(body, object_pairs_hook=_Members, parse_int=str, parse_float=str)
+    except RecursionError as error:  # The two decoders give up at different depths.
+        raise Malformed(_TOO_DEEP) from error
     return document, tuple(dict.fromkeys(_repeated(members, "", _DEEPEST)))
 
 
 def _repeated(value: Any, path: str, depth: int) -> Iterator[str]:
     if depth == 0:
-        raise Malformed("it is nested too deeply")
+        raise Malformed(_TOO_DEEP)
     if isinstance(value, _Members):
         known = set[str]()
         for key, inner in value:

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import quote, unquote
 
-from shared.domain.errors import Rejected
+from shared.domain.errors import Rejected, Unavailable
 
 _LONGEST_SEGMENT = 512  # characters; no name or id of either service is as long
 _SLASHES = re.compile(r"[/\\]")
@@ -18,6 +18,25 @@ def below(base_url: str, *segments: str) -> str:
     for each in segments:
         verify_segment(each)
     return base_url + "/".join(quote(each, safe="$") for each in segments)
+
+
+def answered(service: str, name: str, what: str) -> str:
+    """Return a name that a service answered, as a segment of a path, or raise Unavailable if it can be none.
+
+    Of such a name ``below`` would say that the caller is wrong, and a message that is rejected is dropped.
+    """
+    if not is_segment(name):
+        raise Unavailable(service, f"{what} cannot be read")
+    return name
+
+
+def is_segment(name: str) -> bool:
+    """Tell whether a name can be one segment of a path."""
+    try:
+        verify_segment(name)
+    except Rejected:
+        return False
+    return True
 
 
 def verify_path(path: str) -> None:

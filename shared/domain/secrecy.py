@@ -16,9 +16,15 @@ _CREDENTIALS = re.compile(
     r"\b(?:Bearer|Basic)(?:\s|%20|\+)+\S+|\bsntr[a-z]*_\S+",
     re.IGNORECASE,
 )
-# Escapes that a text shows where somebody put JSON into it, and the ends of its lines.
-_CODE = re.compile(r"(?<!\\)\\++u00([0-9A-Fa-f]{2})")
+# Escapes that a text shows where somebody put JSON or source code into it, and the ends of its lines.
+_CODE = re.compile(r"(?<!\\)\\++(?:u00|x)([0-9A-Fa-f]{2})")
 _LINE_ENDS = re.compile(r"(?<!\\)\\++[nr]")
+# What nobody sees in a text: soft hyphens, spaces without a width, and what joins or directs letters.
+# https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0000-\U000e0fff]+"
+)
 
 
 def secrets_in(authorization: str) -> Iterator[str]:
@@ -86,15 +92,18 @@ def _removed(text: str, spellings: Iterable[str]) -> str:
 def _unescaped(text: str) -> str:
     """Return a text that was escaped for another language, or for two."""
     for _ in range(2):
-        if "\\u00" in text:  # Looking first saves most of the time that long answers take.
+        if "\\" in text:  # Looking first saves most of the time that long answers take.
             text = _CODE.sub(lambda code: chr(int(code[1], 16)), text)
         text = unquote(html.unescape(text))
     return text
 
 
 def _without_gaps(text: str) -> str:
+    """Return a text without what stands between its letters, such as the backslashes before quotes."""
     without = "".join(text.split())
-    return _LINE_ENDS.sub("", without) if "\\" in without else without
+    if not without.isascii():
+        without = _UNSEEN.sub("", without)
+    return _LINE_ENDS.sub("", without).replace("\\", "") if "\\" in without else without
 
 
 def _encoded(secret: str) -> Iterator[str]:
@@ -108,6 +117,8 @@ def _encoded(secret: str) -> Iterator[str]:
 
 def _escaped(text: str) -> Iterator[str]:
     yield from (text, quote(text, safe=""), quote(text), quote_plus(text))
+    # A secret may itself hold what looks like an escape: this is left of it in a text that is loosened.
+    yield from (_unescaped(text), _without_gaps(_unescaped(text)))
     for ascii_only in (True, False):
         in_json = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield from (in_json, in_json.replace("/", "\\/"))

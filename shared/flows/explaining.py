@@ -261,7 +261,8 @@ def _ended(
     work_item_id: int | None,
 ) -> list[tuple[Side, Ended]]:
     """Return the links that are over, but for those of two that were linked anew."""
-    linked = {name for each in links for name in (each.issue_id, str(each.work_item_id))}
+    linked = {(Side.SENTRY, each.issue_id) for each in links}
+    linked |= {(Side.ADO, str(each.work_item_id)) for each in links}
     found: list[tuple[Side, Ended]] = []
     if issue_id is not None:
         ended = services.activity.ended(scope, End(Side.SENTRY, issue_id))
@@ -269,7 +270,7 @@ def _ended(
     elif work_item_id is not None:
         ended = services.activity.ended(scope, End(Side.ADO, str(work_item_id)))
         found += [(Side.SENTRY, each) for each in ended]
-    return [(side, each) for side, each in found if each.partner not in linked]
+    return [(side, each) for side, each in found if (side, each.partner) not in linked]
 
 
 def _not_linked(

@@ -13,6 +13,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
+from shared.domain.addresses import origin_of
 from shared.domain.decoding import Shape, convert, decode_delivery
 from shared.domain.errors import (
     Conflict,
@@ -33,7 +34,7 @@ from shared.domain.secrecy import freed, quotable, secrets_in, spellings_of
 from shared.domain.untrusted import UNSUPPORTED_VERSION
 from shared.http.back_off import BackOff
 from shared.http.body import BodyUnreadable, read_body, verify_sparse
-from shared.http.session import TIMEOUT, Session, origin_of
+from shared.http.session import TIMEOUT, Session
 from shared.http.trouble import place_of, trouble_with_connection
 
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, decompressed

@@ -11,7 +11,6 @@ from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -26,7 +25,7 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from shared.domain.addresses import AddressPolicy
+from shared.domain.addresses import AddressPolicy, origin_of
 from shared.domain.errors import Rejected
 from shared.domain.secrecy import spellings_of
 
@@ -183,11 +182,6 @@ class VerifyingAdapter(HTTPAdapter):
         if auth is not None or "Authorization" in request.headers:
             self._policy.verify_trusted(url)
         return super().send(request if auth is None else auth(request), **options)
-
-
-def origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 class Session(requests.Session):

@@ -3,11 +3,11 @@
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
 
+from shared.domain.addresses import parts_of
 from shared.domain.errors import NotTrusted, Unavailable
 from shared.domain.untrusted import (
     EXPIRED_CERTIFICATE,
@@ -48,7 +48,7 @@ def trouble_with_connection(
 
 def place_of(url: str) -> dict[str, str]:
     """Return the two names of where a URL leads."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     return {"host": parts.hostname or "", "place": parts.netloc.rpartition("@")[2]}
 
 

@@ -21,6 +21,7 @@ from shared.domain.model import (
     SentryIssue,
     Stranger,
 )
+from shared.domain.names import LONGEST_NAME
 from shared.domain.text import one_line
 from shared.sentry.accounts import Account
 
@@ -72,12 +73,14 @@ class Assigned(msgspec.Struct, frozen=True):
 
     @property
     def assignee(self) -> Assignee:
-        label = "" if self.id is None else str(self.id)
+        label = "" if self.id is None else str(self.id)[:LONGEST_NAME]
         # Sentry quirk: "team" may come as "actortype.team" (docs/vendor_quirks.md#sentry-hooks).
         if (self.type or "").lower().endswith("team"):
             return Stranger(TEAM_ASSIGNEE, label)
         # Sentry quirk: organizations with enhanced privacy omit addresses.
-        return Person(self.email.lower()) if self.email else Stranger(ASSIGNEE_UNREADABLE, label)
+        if not self.email or len(self.email) > LONGEST_NAME:
+            return Stranger(ASSIGNEE_UNREADABLE, label)
+        return Person(self.email.lower())
 
 
 class ProjectAnswer(msgspec.Struct, frozen=True):
@@ -167,7 +170,8 @@ class IssueAnswer(msgspec.Struct, frozen=True):
             hides_entries=bool(
                 entries.unreadable if entries is not None else self.external_issues is not None
             ),
-            short_id=_text(self.short_id),
+            # It is stored with a link, and people call the issue by it.
+            short_id=_text(self.short_id) if len(_text(self.short_id)) <= LONGEST_NAME else "",
             integration_issues=tuple(each.integration_issue for each in integrated or ()),
             hides_integration_issues=bool(
                 integrated.unreadable if integrated is not None else self.integration_issues is not None

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import requests
@@ -37,7 +38,8 @@ from shared.domain.model import (
     SentryEvent,
     SentryIssue,
 )
-from shared.domain.paths import below
+from shared.domain.pages import issue_page
+from shared.domain.paths import answered, below
 from shared.domain.rules.people import is_same_name
 from shared.http import BackOff, Caller, Meaning, Presence, Session
 from shared.sentry.accounts import Account, holders, meant
@@ -135,7 +137,7 @@ class SentryClient:
         self._index_url = f"{below(base_url, 'api', '0')}/"
         self._project_url = f"{below(base_url, 'api', '0', 'projects', organization)}/"
         self._app_url = f"{below(base_url, 'api', '0', 'sentry-app-installations')}/"
-        self._web_url = f"{below(base_url, 'organizations', organization)}/"
+        self._page_of = partial(issue_page, base_url, organization)
         self._settings_url = f"{below(base_url, 'settings', organization, 'developer-settings')}/"
         self._members = members
         self._presence = presence
@@ -512,20 +514,21 @@ class SentryClient:
     # https://docs.sentry.io/api/organizations/list-a-projects-organization-members/
     def _assignable(self, issue_id: str) -> frozenset[str]:
         """Return the ids of the users who are in a team of the issue's project."""
-        project = self.get_issue(issue_id).project_slug
+        slug = self.get_issue(issue_id).project_slug
+        project = answered("sentry", slug, f"the project of issue {issue_id}")
         url = f"{below(self._project_url, project, 'members')}/"
         members = self._call("GET", url, Readable[MemberAnswer], about=f"the members of {project}")
         return frozenset(each.user_id for member in members if (each := member.account))
 
     def web_url(self, issue_id: str) -> str:
-        return f"{below(self._web_url, 'issues', issue_id)}/"
+        return self._page_of(issue_id)
 
     def activity_url(self, issue_id: str, activity_id: str) -> str:
         """Return where the page of an issue shows a comment, or another activity."""
         return f"{self.web_url(issue_id)}activity/#event_{activity_id}"
 
     def event_url(self, issue_id: str, event_id: str) -> str:
-        return f"{below(self._web_url, 'issues', issue_id, 'events', event_id)}/"
+        return f"{below(self.web_url(issue_id), 'events', event_id)}/"
 
     def _url(self, *segments: str) -> str:
         return f"{below(self._base_url, *segments)}/"

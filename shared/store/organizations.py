@@ -8,11 +8,13 @@ from contextlib import suppress
 
 import msgspec
 
+from shared.domain.addresses import is_whole
 from shared.domain.configuration import DEFAULT_SENTRY_URL, Configuration
 from shared.domain.connection import NOBODY, Connection, Identity, ado_place, scope_of, sentry_place
 from shared.domain.decoding import decode
 from shared.domain.errors import Conflict, Malformed, NotFound, StalePrecondition, SyncError, Unreadable
 from shared.domain.ids import is_slug
+from shared.domain.paths import is_segment
 from shared.store.tables import Delete, Insert, Replace, Row, Table, moment_in, remove_rows
 
 UNKNOWN_ORGANIZATION = "unknown-organization"
@@ -309,10 +311,12 @@ def _organization(slug: str, row: Row) -> Organization:
     connection = _connection(row.text)
     if connection is not None:
         with suppress(Malformed):
-            return Organization(slug, decode(row.text, Configuration), row.etag, connection)
+            configuration = decode(row.text, Configuration)
+            if configuration.leads_anywhere:
+                return Organization(slug, configuration, row.etag, connection)
     # Where nobody can say which epoch its rows belong to, they are not met again.
     unknown = Connection(epoch=hashlib.sha256(row.text.encode()).hexdigest()[:16])
-    return Organization(slug, _addresses(row.text), row.etag, connection or unknown, is_readable=False)
+    return Organization(slug, _addresses(slug, row.text), row.etag, connection or unknown, is_readable=False)
 
 
 def _connection(text: str) -> Connection | None:
@@ -333,9 +337,14 @@ def _connection(text: str) -> Connection | None:
     return connection
 
 
-def _addresses(text: str) -> Configuration:
+def _addresses(slug: str, text: str) -> Configuration:
+    """Return where a document leads that cannot be read, but for sides of which nothing can be made."""
     try:
         found = decode(text, _Addresses)
     except Malformed:
         return Configuration()
+    if not is_whole(found.ado_url or ""):
+        found = msgspec.structs.replace(found, ado_url=None)
+    if not (is_whole(found.sentry_url) and is_segment(found.sentry_organization or slug)):
+        found = msgspec.structs.replace(found, sentry_url=DEFAULT_SENTRY_URL, sentry_organization=None)
     return Configuration(**msgspec.structs.asdict(found))

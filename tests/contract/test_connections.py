@@ -182,6 +182,36 @@ def test_what_was_known_of_it_is_read_all_the_same(organizations: OrganizationSt
     assert found.ado.places == ("dev.azure.com/fabrikam",)
 
 
+@pytest.mark.parametrize(
+    ("odd", "left"),
+    [
+        ({"ado_url": "https://[dev/"}, Configuration(sentry_organization="errors")),
+        ({"ado_url": "https://dev.azure.com:x/f/"}, Configuration(sentry_organization="errors")),
+        ({"ado_url": "https://ev\u2100il.example/"}, Configuration(sentry_organization="errors")),
+        ({"ado_search_url": "//[a]b/"}, replace(ADO, sentry_organization="errors")),
+        ({"sentry_url": "https://[::/"}, ADO),
+        ({"sentry_organization": ".."}, ADO),
+    ],
+)
+def test_a_document_that_leads_nowhere_cannot_be_read_but_replaced_and_removed(
+    organizations: OrganizationStore, table: Table, odd: dict[str, str], left: Configuration
+) -> None:
+    document = msgspec.to_builtins(replace(ADO, sentry_organization="errors"))
+    text = json.dumps({**document, **odd, "connection": msgspec.to_builtins(CONNECTION)})
+    table.apply("organizations", Replace("acme", text, None))
+    organizations.add("contoso", ADO)
+    found = organizations.find("acme")
+    assert found is not None
+    assert (found.is_readable, found.connection, found.configuration) == (False, CONNECTION, left)
+    assert [each.slug for each in organizations.all()] == ["acme", "contoso"]
+    with pytest.raises(Unreadable):
+        organizations.get("acme")
+    replaced = organizations.replace(found, ADO)
+    assert (replaced.is_readable, replaced.scope) == (True, found.scope)
+    organizations.remove(replaced)
+    assert organizations.find("acme") is None
+
+
 def damaged(table: Table, connection: object) -> None:
     """Have the row of acme say this of its connection, and a sound document."""
     document = json.loads(table.get("organizations", "acme").text)

@@ -249,7 +249,10 @@ def write(pair: Pair, text: str) -> None:
         table.upsert_entity(row, mode=UpdateMode.REPLACE)
 
 
-@pytest.mark.parametrize("text", ['{"on_conflict": "newest"}', "no JSON"])
+@pytest.mark.parametrize(
+    "text",
+    ['{"on_conflict": "newest"}', "no JSON", '{"ado_url": "https://[dev/"}', '{"sentry_url": "//a:b"}'],
+)
 def test_a_document_that_cannot_be_read_is_told_replaced_and_removed(pair: Pair, text: str) -> None:
     pair.connect()
     write(pair, text)

@@ -132,7 +132,7 @@ class Link(Exact):
     work_item_type: str
     title: str
     display_name: str
-    url: str
+    url: str | None
 
 
 class IssueEnd(Exact):
@@ -293,7 +293,7 @@ class WorkItem(Exact):
     rev: int
     title: str
     type: str
-    url: str
+    url: str | None
     state: str
     assignee: str | None
     reasons: list[str] | None

@@ -11,9 +11,12 @@ from shared.domain.addresses import (
     hosts_in,
     is_bare_host,
     is_loopback_url,
+    is_whole,
     may_name_project,
     normalized_ado_url,
     normalized_sentry_url,
+    origin_of,
+    parts_of,
     search_url_for,
 )
 from shared.domain.errors import Rejected
@@ -666,3 +669,18 @@ def test_a_page_is_a_servers_own_by_its_host(url: str, base: str, theirs: bool) 
 )
 def test_an_organization_or_collection_is_named_in_its_address(url: str, name: str) -> None:
     assert ado_name(url) == name
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[dev/", "https://ev\u2100il.example/", "https://tfs:port/", "//[a]b/", "//h:99999/"]
+)
+def test_nothing_is_made_of_an_address_that_cannot_be_taken_apart(url: str) -> None:
+    assert not is_whole(url)
+    assert (parts_of(url).hostname, parts_of(url).path, origin_of(url)) == (None, "", "://")
+    assert (above(url), ado_name(url), search_url_for(url), is_loopback_url(url)) == (None, "", url, False)
+
+
+@pytest.mark.parametrize("url", ["", "dev.azure.com", "https://tfs.corp.example:8443/tfs/"])
+def test_any_other_address_has_its_parts(url: str) -> None:
+    assert is_whole(url)
+    assert parts_of(url).geturl() == url

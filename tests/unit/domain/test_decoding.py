@@ -90,6 +90,14 @@ def test_a_document_may_have_fifty_levels_and_no_more(opened: bytes, closed: byt
     assert str(refusal.value) == "it is nested too deeply"
 
 
+@pytest.mark.parametrize(("opened", "closed"), [(b'{"a":', b"}"), (b"[", b"]")])
+def test_a_document_of_any_depth_is_refused_and_no_bug(opened: bytes, closed: bytes) -> None:
+    # One decoder takes a few levels more than the other; which ones depends on who calls.
+    for levels in range(800, 1100):
+        with pytest.raises(Malformed):
+            decode_document(b'{"a":' + opened * levels + b"0" + closed * levels + b"}")
+
+
 def said_of(value: str) -> str:
     with pytest.raises(Malformed) as refusal:
         decode(f'"{value}"', Literal["a"])  # type: ignore[arg-type]  # a shape, if no class

@@ -96,11 +96,21 @@ LOOSE: list[Callable[[str], str]] = [
     lambda text: wrapped(text, "\r\n "),
     lambda text: wrapped(text, "\\r\\n"),
     lambda text: by_number(wrapped(text, "\t"), "&#{};"),
+    lambda text: json.dumps(json.dumps(text)[1:-1])[1:-1],
+    lambda text: json.dumps(json.dumps(json.dumps(text)[1:-1])[1:-1])[1:-1],
+    lambda text: json.dumps(html.escape(text))[1:-1],
+    lambda text: html.escape(json.dumps(text)[1:-1]),
+    lambda text: quote(json.dumps(json.dumps(text)[1:-1])[1:-1], safe=""),
+    lambda text: re.sub(r"([\"'\\])", r"\\\1", text),
+    lambda text: by_number(text, "\\x{:02x}"),
+    lambda text: wrapped(text, "\u200b"),
+    lambda text: wrapped(text, "\u00ad\u2060"),
+    lambda text: wrapped(text, "\ufeff\n"),
 ]
 
 
 @pytest.mark.parametrize("spell", LOOSE)
-@pytest.mark.parametrize("secret", ["new-pat/W+9", "q7&x<9k>4", "a\"quote's", "0123abcdefAB"])
+@pytest.mark.parametrize("secret", ["new-pat/W+9", "q7&x<9k>4", "a\"quote's", "0123abcdefAB", r"q\w\"s\\k4"])
 def test_a_secret_is_known_again_in_whatever_it_was_wrapped(secret: str, spell: Callable[[str], str]) -> None:
     spellings = spellings_of([secret])
     for known in (secret, encoded(secret), encoded(f":{secret}")):
@@ -111,7 +121,18 @@ def test_a_secret_is_known_again_in_whatever_it_was_wrapped(secret: str, spell: 
 
 
 @pytest.mark.parametrize(
-    "text", ["a &amp; b", "100%25", "A\n\nB", "\\u0041", "&lt;b&gt; %41%42", "new-\npart", "Fix the LOGIN"]
+    "text",
+    [
+        r"C:\\\\new \"\x41\"",
+        "soft\u00adly",
+        "a &amp; b",
+        "100%25",
+        "A\n\nB",
+        "\\u0041",
+        "&lt;b&gt; %41%42",
+        "new-\npart",
+        "Fix the LOGIN",
+    ],
 )
 def test_a_text_without_any_is_left_as_it_is(text: str) -> None:
     assert freed(text, spellings_of(["new-pat-W", "abcdefgh"])) == text
@@ -122,6 +143,8 @@ def test_only_what_held_one_is_given_back_unescaped() -> None:
     assert freed("a &amp; b: NEW-PAT/W", spellings) == f"a &amp; b: {REMOVED}"
     assert freed("a &amp; b: new-pat&#47;W", spellings) == f"a & b: {REMOVED}"
     assert freed("a &amp; b: new-\npat/W new-pat/W", spellings) == f"a&b:{REMOVED}{REMOVED}"
+    assert freed('say \\"a &amp; b: new-pat&#47;W', spellings) == f'say \\"a & b: {REMOVED}'
+    assert freed('say \\"a: new-\\\\/pat', spellings_of(["new-/pat"])) == f'say"a:{REMOVED}'
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ def test_a_link_that_is_over_is_told_beside_the_one_there_is(scene: Scene) -> No
     assert "was linked to" not in told(scene, ISSUE)
 
 
+def test_an_issue_and_a_work_item_of_one_number_are_two(scene: Scene) -> None:
+    for issue_id, work_item_id in ((ISSUE, 100), ("31", ITEM)):
+        scene.link(issue_id, work_item_id)
+        unlink(scene.services, scene.organization, issue_id, work_item_id)
+    assert "It was linked to #100 until" in told(scene, ISSUE)
+    assert "It was linked to issue 31 until" in told(scene, work_item_id=ITEM)
+
+
 def test_what_was_put_off_for_one_link_is_not_told_of_its_neighbor(scene: Scene) -> None:
     scene.link(work_item_id=32)
     scene.ado.edit(ITEM, **{STATE: "Closed"})

@@ -113,7 +113,6 @@ def reconciling_on_demand(scene: Scene) -> None:
 
 
 def listing_links(scene: Scene) -> None:
-    scene.services.ado(scene.organization).web_url = scene.ado.web_url  # type: ignore[method-assign]
     for name, value in (("continuation", "0"), ("issue_id", ISSUE), ("work_item_id", str(ITEM))):
         status, content = call(issue_links.handle, scene, "GET", b"", **{name: value})
         assert status == 200
@@ -217,7 +216,6 @@ def test_a_damaged_link_is_logged_by_its_key_and_counted_in_health(
 
 def test_the_list_of_links_names_what_it_passes_over(scene: Scene) -> None:
     scene.services._table("links").apply(SLUG, Replace(LINK, "{", None))
-    scene.services.ado(scene.organization).web_url = scene.ado.web_url  # type: ignore[method-assign]
     assert call(issue_links.handle, scene)[1]["unreadable"] == [LINK]
 
 
@@ -230,7 +228,6 @@ TIMES = ("synced_at", "linked_at", "writes", "health.since", "health.due", "back
 def test_a_link_with_a_time_that_no_calendar_has_is_told_beside_the_others(
     scene: Scene, path: str, number: float
 ) -> None:
-    scene.services.ado(scene.organization).web_url = scene.ado.web_url  # type: ignore[method-assign]
     table = scene.services._table("links")
     row = json.loads(table.get(SLUG, LINK).text)
     *outer, name = path.split(".")

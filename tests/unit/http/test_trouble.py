@@ -14,7 +14,7 @@ from requests.auth import HTTPBasicAuth
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import NotTrusted, Throttled, Unavailable
 from shared.http import BackOff, Caller, new_session
-from shared.http.trouble import trouble_with_connection
+from shared.http.trouble import place_of, trouble_with_connection
 from shared.http.trust import trust_in
 from simulator.ado import FakeAdo
 from simulator.certificate import Authority, Certificate, make_certificate
@@ -205,3 +205,15 @@ def test_who_comes_after_a_silence_is_told_what_it_was(ado: FakeAdo) -> None:
     with pytest.raises(Throttled, match=r"did not answer a moment ago: .* does not speak TLS") as raised:
         call(url, None, back_off)
     assert raised.value.silent
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "place"),
+    [
+        ("https://user:secret@TFS.example:8443/a", "tfs.example", "TFS.example:8443"),
+        ("https://[dev/", "", ""),
+        ("https://ev\u2100il.example/", "", ""),
+    ],
+)
+def test_where_an_address_leads_is_told_of_any_text(url: str, host: str, place: str) -> None:
+    assert place_of(url) == {"host": host, "place": place}

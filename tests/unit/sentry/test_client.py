@@ -198,6 +198,69 @@ def test_a_write_begins_when_it_is_known_who_is_meant(
     assert methods == ["GET"] * look_ups + ["PUT"] * (not is_too_late)
 
 
+ODD = ["", " ", ".", "..", "a/../b", "%252e%252e", "a\nb", "x" * 600]
+
+
+@pytest.mark.parametrize("project", [None, {}, "fe", 7, {"slug": 7}, *({"slug": each} for each in ODD)])
+def test_a_project_that_fits_no_path_is_no_answer_and_nobody_is_put(
+    vendor: responses.RequestsMock, sentry: SentryClient, project: object
+) -> None:
+    vendor.get(MEMBERS_URL, json=[MEMBER_JSON, {**MEMBER_JSON, "user": {**MEMBER_JSON["user"], "id": "8"}}])
+    vendor.get(ISSUE_URL, json={**ISSUE_JSON, "project": project})
+    with pytest.raises(Unavailable) as raised:
+        sentry.set_assignee("100", ANN)
+    assert raised.value.detail == "the project of issue 100 cannot be read"
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_answer_makes_a_client_say_that_its_caller_is_wrong(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: str
+) -> None:
+    """Whoever puts a name of an answer into a path without a look at it drops a change in silence."""
+    vendor.assert_all_requests_are_fired = False
+    entry = {"id": odd, "serviceType": odd, "displayName": odd, "webUrl": odd}
+    issue = {**ISSUE_JSON, "project": {"slug": odd}, "shortId": odd, "permalink": odd}
+    answers: dict[str, object] = {
+        "/members/": [{**MEMBER_JSON, "user": {"id": each, "email": ANN.email}} for each in (odd, "7", "8")],
+        "/issues/100/events/latest/": {"eventID": odd, "release": odd},
+        "/issues/100/comments/": [{"id": odd, "user": {"name": odd}, "data": {"text": odd}}],
+        "/issues/100/": {**issue, "sentryAppIssues": [entry]},
+        "/issues/": [{**issue, "id": odd}, issue],
+        "/sentry-app-installations/": [{"uuid": odd, "app": {"slug": odd}}],
+        "/sentry-apps/": [{"name": odd, "slug": odd}],
+        "/shortids/FE-1/": {"groupId": odd},
+        "/organizations/acme/": {"id": odd},
+    }
+    for end, answer in answers.items():
+        vendor.get(re.compile(rf".*{end}(\?.*)?\Z"), json=answer)
+    calls: list[Callable[[], object]] = [
+        lambda: sentry.set_assignee("100", ANN),
+        lambda: sentry.get_issue_with_entries("100"),
+        lambda: sentry.put_entry("100", "https://a.example/", "p", "31"),
+        lambda: sentry.find_issues(["100"]),
+        lambda: sentry.linked_issues(None),
+        lambda: sentry.find_comment("100", "https://a.example/"),
+        lambda: (event := sentry.latest_event("100")).id and sentry.event_url("100", event.id),
+        lambda: sentry.find_issue_id("FE-1"),
+        lambda: sentry.addresses_under("Ann"),
+        sentry.integrations,
+        sentry.organization_id,
+    ]
+    for call in calls:
+        try:
+            call()
+        except SyncError as error:
+            assert not isinstance(error, Rejected), error  # noqa: PT017  # any other is as good as none
+
+
+def test_what_is_kept_of_an_issue_has_a_length(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
+    long = "x" * 300_000  # more than a row of the table takes
+    assigned = {"type": "user", "id": long, "email": f"{long}@acme.example"}
+    vendor.get(ISSUE_URL, json={**ISSUE_JSON, "assignedTo": assigned, "shortId": long})
+    issue = sentry.get_issue("100")
+    assert (issue.assignee, issue.short_id) == (Stranger("assignee-unreadable", "x" * 254), "")
+
+
 def test_an_address_with_a_plus_arrives_whole(vendor: responses.RequestsMock, sentry: SentryClient) -> None:
     email = "ann+errors@acme.example"
     vendor.get(MEMBERS_URL, json=[{**MEMBER_JSON, "user": {"id": "7", "email": email}}])
