@@ -9,6 +9,7 @@ from functions.edge import choice_in, read, shown_at, text_in, word_in
 from shared.domain.activity import named
 from shared.domain.model import FIELDS, HealthWord, IssueLink, SentryIssue, Side, WorkItem
 from shared.domain.rules.apart import Sides, apart, differs, sides
+from shared.domain.rules.diagnosing import Finding
 from shared.domain.rules.listing import REASONS, Filter
 from shared.domain.rules.problems import Trouble
 from shared.flows.naming import issue_named, work_item_named
@@ -87,6 +88,17 @@ def listed(link: IssueLink, organization: Organization, services: Services) -> d
             "assignee": named(seen.item.assignee),
             "reasons": _reasons(seen.item.reasons),
         },
+    }
+
+
+def shown_finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "area": finding.area.value,
+        "check": finding.check,
+        "standing": finding.standing.value,
+        "detail": finding.detail,
+        "cure": finding.cure,
+        "side": None if finding.side is None else finding.side.value,
     }
 
 
