@@ -4,9 +4,9 @@ import time
 from collections import Counter
 
 import azure.functions as func
-import msgspec
 
 from functions.edge import answer, api_boundary, seated, shown_at, verify_parameters
+from functions.shown import shown_finding
 from shared.domain.rules.diagnosing import Standing
 from shared.flows.examining import examine
 from shared.services import Services
@@ -27,6 +27,6 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
             "version": VERSION,
             "at": shown_at(time.time()),
             "problems": count[Standing.PROBLEM],
-            "findings": [msgspec.to_builtins(each) for each in findings],
+            "findings": [shown_finding(each) for each in findings],
         }
     )

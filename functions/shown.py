@@ -10,6 +10,7 @@ from shared.domain.activity import named
 from shared.domain.model import FIELDS, HealthWord, IssueLink, SentryIssue, Side, WorkItem
 from shared.domain.pages import issue_page, work_item_page
 from shared.domain.rules.apart import Sides, apart, differs, sides
+from shared.domain.rules.diagnosing import Finding
 from shared.domain.rules.listing import REASONS, Filter
 from shared.domain.rules.problems import Trouble
 from shared.flows.naming import issue_named, work_item_named
@@ -104,6 +105,17 @@ def _issue_page(issue_id: str, organization: Organization) -> str:
     configuration = organization.configuration
     slug = configuration.sentry_organization or organization.slug
     return issue_page(configuration.sentry_url, slug, issue_id)
+
+
+def shown_finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "area": finding.area.value,
+        "check": finding.check,
+        "standing": finding.standing.value,
+        "detail": finding.detail,
+        "cure": finding.cure,
+        "side": None if finding.side is None else finding.side.value,
+    }
 
 
 def shown_trouble(trouble: Trouble) -> dict[str, Any]:

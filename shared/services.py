@@ -24,6 +24,7 @@ from shared.ado.process import ProcessCache
 from shared.ado.subscriptions import Subscriptions
 from shared.domain.addresses import origin_of, search_url_for
 from shared.domain.configuration import Configuration
+from shared.domain.connection import Identity as Known
 from shared.domain.errors import MissingSetting, OrganizationGone, StalePrecondition
 from shared.domain.ports import AdoHooks, Queue
 from shared.domain.secrecy import spellings_of
@@ -92,8 +93,8 @@ class Services:
         self._back_offs: dict[tuple[str, str, str], BackOff] = {}
         # The base URL found for each version (slug, ETag) of a document, for callers that hold that version.
         self._located: dict[tuple[str, str], str] = {}
-        # When the check of a document's mapping began that took longer than one request.
-        self.unfinished_checks: dict[str, float] = {}
+        # The check of a document's mapping that took longer than one request, by slug.
+        self.unfinished_checks: dict[str, UnfinishedCheck] = {}
         self._asked_at: dict[str, float] = {}
         self.later = later
 
@@ -401,6 +402,17 @@ def verify_not_taken(organization: Organization, side: str) -> None:
 
 def taken(side: str) -> OrganizationGone:
     return OrganizationGone(side, "another organization answers at this address than the one that was linked")
+
+
+class UnfinishedCheck(NamedTuple):
+    """When a check began, of whose states, and the connection that it keeps under what it has read.
+
+    A document that is not stored yet has another connection at each request; the first one's goes on.
+    """
+
+    began: float
+    ado: Known
+    scope: str
 
 
 class Waiting(NamedTuple):

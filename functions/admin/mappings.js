@@ -63,7 +63,8 @@ export async function projectWithTypes(id) {
   /** @type {Field} */
   const field = content.fields.find((/** @type {Field} */ each) => each.name === "status_mapping");
   const project = field.projects?.find((each) => each.id === id);
-  if (!project?.types) throw new Refusal(0, { detail: field.disabled_reason ?? "the project no longer exists" });
+  if (!project) throw new Refusal(0, { detail: field.disabled_reason ?? "the project no longer exists" });
+  if (!project.types) throw new Refusal(0, { detail: "its states cannot be read at the moment" });
   return project;
 }
 
@@ -108,7 +109,7 @@ function addMapping(project, mapping) {
         for (const each of special) each.tell();
       },
     },
-    build("legend", {}, project.name),
+    build("legend", {}, project.types ? project.name : `${project.name} (its states cannot be read at the moment)`),
     ...own.elements,
     build("div", {}, ...special.map(({ element }) => element)),
     more,

@@ -37,8 +37,9 @@ from shared.flows.creatable import verify_creations
 from shared.flows.form import ProjectStates
 from shared.flows.identifying import Met, fill_in, meet, note_met
 from shared.flows.subscribing import unsubscribe
-from shared.services import Services
+from shared.services import Services, UnfinishedCheck
 from shared.store.organizations import Organization
+from shared.store.scopes import EndedScope
 
 _ASK_FOR = 100.0  # seconds in one request; an HTTP answer has to come within 230
 _SWEEP_FOR = 30.0  # seconds in one run of the reconciler, which has 300 in all
@@ -114,17 +115,33 @@ def keep(services: Services, checked: Checked) -> Organization:
         added = services.organizations.add(slug, configuration, connection)
         note_met(services, added, met)
         return added
-    if connection.epoch != current.epoch:
-        services.scopes.announce_end(current.scope)
+    _announce_ends(services, current, but=wanted.scope)
     stored = services.organizations.replace(current, configuration, connection)
     if stored.epoch != current.epoch:
-        services.foreign.forget(slug)
+        _forget_what_is_told(services, slug)
     if configuration != current.configuration:
         services.end_refusals(slug)
         with suppress(SyncError):  # It would end by itself, as soon as a service answers.
             services.organizations.note_cure(slug)
     note_met(services, stored, met)
     return stored
+
+
+def _announce_ends(services: Services, organization: Organization, but: str = "") -> None:
+    """Announce that all connections of an organization are over ``but`` one.
+
+    A damaged row may have kept the epoch of some from us: they are found by the progress that they made.
+    """
+    for scope in {organization.scope, *services.progress.scopes_of(organization.slug)} - {but}:
+        services.scopes.announce_end(scope)
+
+
+def _forget_what_is_told(services: Services, slug: str) -> None:
+    """Forget what is told of a slug, and was about a connection that is over; it would end by itself."""
+    with suppress(SyncError):
+        services.foreign.forget(slug)
+        services.forbidden.end_all(slug)
+        services.organizations.forget_refusals(slug)
 
 
 def _untried(error: SyncError) -> SyncError:
@@ -259,23 +276,23 @@ def verify_mapping(services: Services, organization: Organization) -> None:
     A check that takes longer than one request goes on when the document is sent again: it does not ask again
     for what it has asked for.
     """
-    slug, configuration = organization.slug, organization.configuration
+    configuration = organization.configuration
     if not configuration.status_mapping:
         return
     errors: dict[str, str] = {}
     ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
-    began = services.unfinished_checks.pop(slug, services.processes.now())
+    check = _begun_or_new(services, organization)
     for place, project_id in enumerate(configuration.status_mapping):
         if not is_guid(project_id):
             # Azure DevOps would accept a name too, but work items name their project by id only.
             errors[f"status_mapping.{project_id}"] = "is no project's id: a GUID, which GET shows"
             continue
         if services.clock() > stop_at:
-            services.unfinished_checks[slug] = began
+            services.unfinished_checks[organization.slug] = check
             advice = f"{place} of the mapped projects are checked, which took long; send it again to go on"
             raise Unavailable("ado", advice, advice=advice)
         try:
-            types = services.processes.types_since(ado, slug, project_id, began)
+            types = services.processes.types_since(ado, check.scope, project_id, check.began)
         except NotFound:
             errors[f"status_mapping.{project_id}"] = "is no project of this Azure DevOps organization"
         else:
@@ -284,12 +301,20 @@ def verify_mapping(services: Services, organization: Organization) -> None:
         raise InvalidConfiguration(errors)
 
 
+def _begun_or_new(services: Services, organization: Organization) -> UnfinishedCheck:
+    """Return the check of the same Azure DevOps that an earlier request could not finish, or a new one."""
+    begun = services.unfinished_checks.pop(organization.slug, None)
+    if begun is not None and compare(begun.ado, organization.ado) is Verdict.SAME:
+        return begun
+    return UnfinishedCheck(services.processes.now(), organization.ado, organization.scope)
+
+
 def described_projects(
     services: Services, organization: Organization, detailed: Collection[str]
 ) -> list[ProjectStates]:
     """Return every project, with the states of each that the document or ``detailed`` names.
 
-    After a while, the states of the rest are left out.
+    Left out are the states of a project that is not shown to us, and after a while those of the rest.
     """
     ado, stop_at = services.ado_at_once(organization), services.clock() + _ASK_FOR
     configuration = organization.configuration
@@ -299,7 +324,8 @@ def described_projects(
     for project in ado.projects():
         types = None
         if wanted & {project.id, project.name.lower()} and services.clock() < stop_at:
-            types = services.processes.recent(ado, organization.slug, project.id)
+            with suppress(NotFound, Upstream):  # That they are listed says that the organization is there.
+                types = services.processes.recent(ado, organization.scope, project.id)
         projects.append(ProjectStates(project.id, project.name, types))
     fill_in(services, organization)
     return projects
@@ -314,31 +340,40 @@ def remove(services: Services, organization: Organization) -> str:
     request leaves, and those that a worker adds in the meantime.
     """
     left = unsubscribe(services, organization)
-    # A damaged row may have kept another epoch from us; what is stored under that is over as well.
-    for scope in {organization.scope, *services.progress.scopes_of(organization.slug)}:
-        services.scopes.announce_end(scope)
+    _announce_ends(services, organization)
     services.organizations.remove(organization)
+    _forget_what_is_told(services, organization.slug)
     stop_at = services.clock() + _REMOVE_FOR
     with suppress(SyncError):
-        services.foreign.forget(organization.slug)
-        services.forbidden.end_all(organization.slug)
-        services.examinations.remove(organization.scope)
         while _remove_rows(services, organization.scope) and services.clock() < stop_at:
             continue
     return left
 
 
 def remove_what_ended(services: Services) -> None:
-    """Remove the next rows of connections that are over, so many of each, in half a minute."""
-    stop_at = services.clock() + _SWEEP_FOR
+    """Remove the next rows of connections that are over, so many of each, in half a minute.
+
+    Raises the first error once each has had its turn.
+    """
+    stop_at, errors = services.clock() + _SWEEP_FOR, list[Exception]()
     for ended in services.scopes.ended():
         if services.clock() > stop_at:
-            return
-        organization = _find(services, slug_of(ended.scope))
-        is_alive = organization is not None and organization.scope == ended.scope
-        is_empty = is_alive or not _remove_rows(services, ended.scope)
-        if is_empty and services.clock() - ended.at > _LATE_FOR:
-            services.scopes.forget(ended.scope)
+            break
+        try:
+            _remove_next(services, ended)
+        except Exception as error:  # noqa: BLE001  # even a bug keeps no other connection from its turn
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _remove_next(services: Services, ended: EndedScope) -> None:
+    """Remove the next rows of one connection, unless its end did not come; forget it once there are none."""
+    organization = _find(services, slug_of(ended.scope))
+    is_alive = organization is not None and organization.scope == ended.scope
+    is_empty = is_alive or not _remove_rows(services, ended.scope)
+    if is_empty and services.clock() - ended.at > _LATE_FOR:
+        services.scopes.forget(ended.scope)
 
 
 def _find(services: Services, slug: str) -> Organization | None:
@@ -349,10 +384,14 @@ def _find(services: Services, slug: str) -> Organization | None:
 
 
 def _remove_rows(services: Services, scope: str) -> bool:
-    """Remove the next rows of a connection that is over, and tell whether there were any."""
+    """Remove the next rows of a connection that is over, and tell whether there were any.
+
+    What ``health`` tells of goes first, however many there are of the others.
+    """
+    services.progress.remove(scope)
+    services.hooks.forget(scope)
+    services.examinations.remove(scope)
     links = services.links.remove_some(scope, _ROWS_AT_ONCE)
     entries = services.activity.remove_some(scope, _ROWS_AT_ONCE)
     entries += services.traffic.remove_some(scope, _ROWS_AT_ONCE)
-    services.progress.remove(scope)
-    services.hooks.forget(scope)
     return links + entries > 0

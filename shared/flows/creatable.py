@@ -104,10 +104,10 @@ def _fields_of(
     services: Services, organization: Organization, project_id: str, work_item_type: str
 ) -> tuple[TypeField, ...]:
     """Return the fields of a type, read less than a minute ago: a form asks for them several times."""
-    ado, slug = services.ado_at_once(organization), organization.slug
+    ado, scope = services.ado_at_once(organization), organization.scope
 
     def read() -> tuple[TypeField, ...]:
-        read_only = services.fields.kept((slug,), lambda: read_only_fields(ado))
+        read_only = services.fields.kept((scope,), lambda: read_only_fields(ado))
         return type_fields(ado, project_id, work_item_type, read_only)
 
-    return services.fields.kept((slug, project_id, work_item_type), read)
+    return services.fields.kept((scope, project_id, work_item_type), read)

@@ -5,26 +5,26 @@ event. What is found wrong is kept, so that ``health`` and ``status`` tell of it
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from shared.ado.client import AdoClient
 from shared.ado.people import recent_assignees
 from shared.domain.connection import is_another, sentry_id
 from shared.domain.errors import MissingSetting, NotFound, SyncError
 from shared.domain.ids import is_guid
-from shared.domain.model import IssueLink, Person, Side, WorkItemTypes
+from shared.domain.model import IssueLink, Person, Side
 from shared.domain.rules.diagnosing import (
-    HOOK,
     ROTATION,
     TEST_EVENT,
     TOKEN_EXPIRY,
     WHO,
     Area,
     Finding,
+    Standing,
     about_answer,
     about_clock,
     about_door,
@@ -40,7 +40,10 @@ from shared.domain.rules.diagnosing import (
     fine,
     note,
     problem,
+    unjudged,
     unknown,
+    unseen_integrations,
+    unseen_scopes,
     unseen_subscriptions,
 )
 from shared.domain.rules.people import namesakes
@@ -57,6 +60,7 @@ _MOST_PEOPLE = 25
 _MOST_PROJECTS = 25
 
 Answer = TypeVar("Answer")
+Client = TypeVar("Client")
 
 
 def examine(services: Services, organization: Organization) -> list[Finding]:
@@ -72,7 +76,7 @@ def examine(services: Services, organization: Organization) -> list[Finding]:
         *_namesakes(services, organization),
     ]
     with suppress(SyncError):  # It is told now, whether or not it is kept.
-        services.examinations.note(organization.scope, [each.trouble for each in findings if each.is_problem])
+        _keep(services, organization, findings)
     order = list(Area)
     return sorted(findings, key=lambda each: order.index(each.area))
 
@@ -89,7 +93,12 @@ def look_over(services: Services, organization: Organization) -> None:
         *_states(services, organization, links),
         *_people(services, organization, links),
     ]
-    services.examinations.note(organization.scope, [each.trouble for each in findings if each.is_problem])
+    _keep(services, organization, findings)
+
+
+def _keep(services: Services, organization: Organization, findings: list[Finding]) -> None:
+    found = [each.trouble for each in findings if each.is_problem]
+    services.examinations.note(organization.scope, found, unjudged(findings))
 
 
 def _clocks(services: Services, organization: Organization) -> Iterator[Finding]:
@@ -97,16 +106,24 @@ def _clocks(services: Services, organization: Organization) -> Iterator[Finding]
     with suppress(SyncError):
         ahead = services.ado_at_once(organization).clock_ahead()
         yield from about_clock(Area.ADO, "Azure DevOps", ahead, Side.ADO)
+    with suppress(SyncError):
         ahead = services.sentry_at_once(organization).clock_ahead()
         yield from about_clock(Area.SENTRY, "Sentry", ahead, Side.SENTRY)
 
 
 def _token(services: Services, organization: Organization) -> Iterator[Finding]:
     """Tell what the token may do, and whether an integration sends us its hooks."""
-    with suppress(SyncError):
-        client = services.sentry_at_once(organization)
-        yield from about_scopes(client.scopes())
-        yield from _integrations(services, organization, client)
+    client = _asked(lambda: services.sentry_at_once(organization))
+    if isinstance(client, SyncError):
+        yield from _unseen_token(client)
+        return
+    yield from _scopes(client)
+    yield from _integrations(services, organization, client)
+
+
+def _unseen_token(error: SyncError) -> Iterator[Finding]:
+    yield unseen_scopes(error)
+    yield unseen_integrations("Settings, Developer Settings")
 
 
 def _links(services: Services, organization: Organization) -> Iterator[IssueLink]:
@@ -299,6 +316,7 @@ def _sentry(services: Services, organization: Organization) -> Iterator[Finding]
     client = _asked(lambda: services.sentry_at_once(organization.whoever_answers))
     if isinstance(client, SyncError):
         yield about_answer(Side.SENTRY, client, about=WHO, where=where)
+        yield from _unseen_token(client)
         return
     told = _asked(client.organization_id)
     if isinstance(told, str) and is_another(organization.sentry, sentry_id(configuration.sentry_url, told)):
@@ -309,18 +327,25 @@ def _sentry(services: Services, organization: Organization) -> Iterator[Finding]
     else:
         detail = f"{where} accepts the token, which does not end by itself"
         yield fine(Area.SENTRY, "credentials", detail, Side.SENTRY)
-    scopes = _asked(client.scopes)
-    if not isinstance(scopes, SyncError):
-        yield from about_scopes(scopes)
-    if not isinstance(told, SyncError):
+    yield from _scopes(client)
+    if isinstance(told, SyncError):
+        yield unseen_integrations(client.settings_url)
+    else:
         yield from _integrations(services, organization, client)
+
+
+def _scopes(client: SentryClient) -> Iterator[Finding]:
+    scopes = _asked(client.scopes)
+    if isinstance(scopes, SyncError):
+        yield unseen_scopes(scopes)
+    else:
+        yield from about_scopes(scopes)
 
 
 def _integrations(services: Services, organization: Organization, client: SentryClient) -> Iterator[Finding]:
     found, page = _asked(client.integrations), client.settings_url
     if isinstance(found, SyncError):
-        cure = f"Look by hand: {page}, the integration, Webhooks: issue is ticked."
-        yield unknown(Area.SENTRY, HOOK, "Sentry does not show us its integrations", cure, Side.SENTRY)
+        yield unseen_integrations(page)
         return
     with suppress(MissingSetting):
         url = f"{services.settings.public_url}api/sentry/{organization.slug}/webhook"
@@ -335,6 +360,30 @@ def _asked(ask: Callable[[], Answer]) -> Answer | SyncError:
         return error
 
 
+class _Told(NamedTuple, Generic[Answer]):
+    """What a service answered about each of several things, or the kind of error of each ``unread`` one."""
+
+    answers: dict[str, Answer]
+    unread: dict[str, str]
+
+
+def _told_of(
+    client: Client | SyncError, things: Iterable[str], ask: Callable[[Client, str], Answer]
+) -> _Told[Answer]:
+    """Ask about each thing by itself, so that none hides the others; without a client, tell why of each.
+
+    A service that refuses us, or is silent, costs no call for each: the client remembers it.
+    """
+    told = _Told[Answer]({}, {})
+    for each in things:
+        answer = client if isinstance(client, SyncError) else _asked(partial(ask, client, each))
+        if isinstance(answer, SyncError):
+            told.unread[each] = answer.kind
+        else:
+            told.answers[each] = answer
+    return told
+
+
 def _doors(services: Services, organization: Organization) -> Iterator[Finding]:
     services.ledger.flush()
     with suppress(SyncError):
@@ -346,23 +395,21 @@ def _doors(services: Services, organization: Organization) -> Iterator[Finding]:
 # States and people
 
 
-def _states(services: Services, organization: Organization, links: list[IssueLink]) -> Iterator[Finding]:
-    configuration, slug = organization.configuration, organization.slug
+def _states(services: Services, organization: Organization, links: list[IssueLink]) -> list[Finding]:
+    configuration, scope = organization.configuration, organization.scope
     linked = {(each.project_id, each.work_item_type) for each in links}
     known = {*configuration.status_mapping, *(project for project, _ in linked)}
     # A link that nobody could look at yet has no project.
     wanted = sorted(each for each in known if is_guid(each))[:_MOST_PROJECTS]
-    with suppress(SyncError):
-        ado = services.ado_at_once(organization)
-        projects: dict[str, WorkItemTypes] = {}
-        for project_id in wanted:
-            with suppress(NotFound):
-                projects[project_id] = services.processes.recent(ado, slug, project_id)
-        found = list(about_states(configuration, projects, {}, linked))
-        if any(each.is_problem for each in found):
-            names = {each.id: each.name for each in ado.projects()}
-            found = list(about_states(configuration, projects, names, linked))
-        yield from found
+    ado = _asked(lambda: services.ado_at_once(organization))
+    told = _told_of(ado, wanted, lambda ado, project_id: services.processes.recent(ado, scope, project_id))
+    found = list(about_states(configuration, told.answers, {}, linked, told.unread))
+    if isinstance(ado, SyncError) or all(each.standing is Standing.FINE for each in found):
+        return found
+    names = _asked(lambda: {each.id: each.name for each in ado.projects()})
+    if isinstance(names, SyncError):
+        return found
+    return list(about_states(configuration, told.answers, names, linked, told.unread))
 
 
 def _people(services: Services, organization: Organization, links: list[IssueLink]) -> Iterator[Finding]:
@@ -371,15 +418,16 @@ def _people(services: Services, organization: Organization, links: list[IssueLin
     assigned = Counter(
         each.seen.item.assignee.email for each in links if isinstance(each.seen.item.assignee, Person)
     )
-    asked = assigned.most_common(_MOST_PEOPLE)
-    with suppress(SyncError):
-        sentry = services.sentry_at_once(organization)
-        unknown_ones = {
-            address: count
-            for address, count in asked
-            if not sentry.is_member(configuration.people.get(address, address))
-        }
-        yield from about_people(unknown_ones, len(asked), len(assigned) - len(asked))
+    ordered = [address for address, _ in assigned.most_common()]
+    told = _told_of(
+        _asked(lambda: services.sentry_at_once(organization)),
+        ordered[:_MOST_PEOPLE],
+        lambda sentry, address: sentry.is_member(configuration.people.get(address, address)),
+    )
+    unknown_ones = {
+        address: assigned[address] for address, is_member in told.answers.items() if not is_member
+    }
+    yield from about_people(unknown_ones, len(told.answers), ordered[_MOST_PEOPLE:], told.unread)
 
 
 def _namesakes(services: Services, organization: Organization) -> Iterator[Finding]:
@@ -388,10 +436,13 @@ def _namesakes(services: Services, organization: Organization) -> Iterator[Findi
     with suppress(SyncError):
         sentry = services.sentry_at_once(organization)
         assigned = recent_assignees(services.ado_at_once(organization))
-        strangers = {
-            key: name
-            for key, name in islice(assigned.items(), _MOST_PEOPLE)
-            if name and key not in mapped and not sentry.is_member(key)
+        named = {
+            key: name for key, name in islice(assigned.items(), _MOST_PEOPLE) if name and key not in mapped
         }
-        members = {name: sentry.addresses_under(name) for name in set(strangers.values())}
-        yield from about_namesakes(namesakes(strangers, members), strangers)
+        told = _told_of(sentry, named, lambda sentry, key: sentry.is_member(key))
+        # Somebody of whom nobody knows may have the name as well.
+        strangers = {key: name for key, name in named.items() if not told.answers.get(key)}
+        names = set(strangers.values())
+        members = _told_of(sentry, names, lambda sentry, name: sentry.addresses_under(name)).answers
+        found = namesakes(strangers, members)
+        yield from about_namesakes({key: found[key] for key in found if key in told.answers}, strangers)

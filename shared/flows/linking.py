@@ -146,7 +146,7 @@ def _read(
     item = ado.get_work_item(work_item_id)
     issue = services.sentry(organization).get_issue(issue_id)
     types = services.processes.types_with(
-        ado, organization.slug, item.project_id, item.work_item_type, item.state
+        ado, organization.scope, item.project_id, item.work_item_type, item.state
     )
     reasons = item.reasons if organization.configuration.archive_reasons else None
     side = ItemSide(item.rev, item.state, None, item.assignee, reasons=reasons)

@@ -253,7 +253,7 @@ class Observer(msgspec.Struct, frozen=True):
 
     def recent_types(self, link: IssueLink) -> WorkItemTypes:
         """Return the types of the link's project as they were less than a minute ago."""
-        return self.processes.recent(self.ado, self.organization, link.project_id)
+        return self.processes.recent(self.ado, self.scope, link.project_id)
 
     def _attributed(self, observation: Observation, unit: UnitOfWork) -> Observation:
         """Return the observation with whatever we wrote through other links taken for seen.
@@ -390,12 +390,12 @@ class Observer(msgspec.Struct, frozen=True):
         unit.verify_heard("ado")
         link, now = observation.link, observation.now
         types = self.processes.types_with(
-            self.ado, self.organization, link.project_id, link.work_item_type, now.item.state
+            self.ado, self.scope, link.project_id, link.work_item_type, now.item.state
         )
         known = any(each.name == now.item.state for each in types.get(link.work_item_type, ()))
         if known or not (state_moved(observation.seen, now) and _may_write_status(observation)):
             return types
-        return self.processes.refresh(self.ado, self.organization, link.project_id)
+        return self.processes.refresh(self.ado, self.scope, link.project_id)
 
 
 def verify_free(claim: Claim | EndRecord | None, unit: UnitOfWork, now: float) -> None:

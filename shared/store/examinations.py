@@ -1,6 +1,6 @@
 """What the last examination of each organization found wrong, so that others can tell of it at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import Side
 from shared.domain.moments import Moment
-from shared.domain.rules.problems import Trouble
+from shared.domain.rules.problems import Subject, Trouble
 from shared.store.tables import Delete, Insert, Operation, Replace, Table, readable
 
 _PARTITION = "examined"
@@ -21,6 +21,11 @@ class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     cure: str
     since: Moment | None = None
+    about: str = ""
+
+    @property
+    def trouble(self) -> Trouble:
+        return Trouble(self.kind, self.side, self.detail, self.cure, self.since, self.about)
 
 
 class Examined(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,7 +36,7 @@ class Examined(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def troubles(self) -> list[Trouble]:
-        return [Trouble(each.kind, each.side, each.detail, each.cure, each.since) for each in self.kept]
+        return [each.trouble for each in self.kept]
 
 
 class ExaminationStore:
@@ -51,15 +56,16 @@ class ExaminationStore:
         rows = ((row.key, readable(row, Examined)) for row in self._table.scan(_PARTITION, "", "~"))
         return {scope: examined for scope, examined in rows if examined is not None}
 
-    def note(self, scope: str, troubles: Sequence[Trouble]) -> None:
-        """Keep what was found just now; a problem that was known keeps the moment since which it is."""
-        now = self._clock()
-        since = {(each.kind, each.detail): each.since for each in self.get(scope).kept}
-        kept = tuple(
-            _Kept(each.kind, each.side, each.detail, each.cure, since.get((each.kind, each.detail), now))
-            for each in troubles[:_MOST_KEPT]
-        )
-        self._keep(scope, Examined(now, kept))
+    def note(self, scope: str, troubles: Sequence[Trouble], unjudged: Set[Subject] = frozenset()) -> None:
+        """Keep what was found just now, and what was known of that which could not be judged.
+
+        A problem that was known keeps the moment since which it is.
+        """
+        now, known = self._clock(), self.get(scope).kept
+        since = {(each.kind, each.detail): each.since for each in known}
+        found = [_kept(each, since.get((each.kind, each.detail), now)) for each in troubles]
+        found += [each for each in known if each.trouble.subject in unjudged]
+        self._keep(scope, Examined(now, tuple(found[:_MOST_KEPT])))
 
     def _keep(self, scope: str, examined: Examined) -> None:
         self._table.apply(_PARTITION, Replace(scope, msgspec.json.encode(examined).decode(), None))
@@ -76,3 +82,7 @@ class ExaminationStore:
     def remove(self, scope: str) -> None:
         with suppress(NotFound):
             self._table.apply(_PARTITION, Delete(scope))
+
+
+def _kept(trouble: Trouble, since: float | None) -> _Kept:
+    return _Kept(trouble.kind, trouble.side, trouble.detail, trouble.cure, since, trouble.about)

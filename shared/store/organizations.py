@@ -29,7 +29,8 @@ _TAKEN_OVER = Connection()
 DOCUMENT = "document"
 # And a service that knows no organization at the address.
 _GONE = "-gone"
-_REFUSED_BY = frozenset({"ado", "sentry", "storage", DOCUMENT, f"ado{_GONE}", f"sentry{_GONE}"})
+_BOTH = ("ado", "sentry", f"ado{_GONE}", f"sentry{_GONE}")
+_REFUSED_BY = frozenset({*_BOTH, "storage", DOCUMENT})
 
 
 def gone(service: str) -> str:
@@ -266,6 +267,10 @@ class OrganizationStore:
         """Forget that services knew no organization there: the document names others now, and was tried."""
         self._forget_refusals(slug, gone("ado"), gone("sentry"))
 
+    def forget_refusals(self, slug: str) -> None:
+        """Forget what both services refused: it is not they any more who are asked."""
+        self._forget_refusals(slug, *_BOTH)
+
     def refused_by(self, slug: str) -> list[str]:
         """Return the services that did not accept our credentials for one organization lately."""
         return [service for service, slugs in self._refusing().items() if slug in slugs]
@@ -294,8 +299,7 @@ class OrganizationStore:
         """Remove the document that was read, or raise StalePrecondition; one that is gone is as wanted."""
         self._known.pop(organization.slug, None)
         self._delete(organization)
-        everybodys = ("ado", "sentry", gone("ado"), gone("sentry"), DOCUMENT)
-        self._forget_refusals(organization.slug, *everybodys)
+        self._forget_refusals(organization.slug, *_BOTH, DOCUMENT)
 
 
 def _changed() -> StalePrecondition:

@@ -40,6 +40,26 @@ def test_what_was_found_is_kept_with_the_moment_since_which_it_is_known(
     assert examinations.get(SCOPE) == Examined(clock.now)
 
 
+def test_what_could_not_be_judged_is_known_still(examinations: ExaminationStore, clock: Clock) -> None:
+    """Of one project, and not of the other; a row of an older version says of none what it is about."""
+    first = clock.now
+    troubles = [
+        Trouble("mapping", Side.ADO, f"{each} is broken", "Choose.", about=each) for each in ("p1", "p2")
+    ]
+    examinations.note(SCOPE, [*troubles, CLOCK_OFF])
+    clock.now += 3_600.0
+    for _ in range(2):
+        examinations.note(SCOPE, [SCOPE_MISSING], frozenset({troubles[1].subject}))
+        found = examinations.get(SCOPE).troubles
+        assert [(each.subject, each.since) for each in found] == [
+            (SCOPE_MISSING.subject, clock.now),
+            (troubles[1].subject, first),
+        ]
+        assert found[1].detail == "p2 is broken"
+    examinations.note(SCOPE, [], frozenset({CLOCK_OFF.subject, troubles[0].subject}))
+    assert examinations.get(SCOPE) == Examined(clock.now)
+
+
 def test_all_are_told_by_their_scopes_but_rows_that_cannot_be_read(
     examinations: ExaminationStore, table: Table, clock: Clock
 ) -> None:

@@ -492,6 +492,19 @@ def test_a_cure_ends_what_says_that_nobody_is_there_and_no_other_refusal(
     assert organizations.refused_by("other") == [gone("ado")]
 
 
+def test_what_both_services_refused_is_forgotten_of_one_organization(
+    organizations: OrganizationStore,
+) -> None:
+    for slug in ("4711", "other"):
+        for service in ("ado", "sentry", gone("ado"), gone("sentry"), "document"):
+            organizations.note_refusal(slug, service)
+    organizations.forget_refusals("4711")
+    assert organizations.refused_by("4711") == ["document"]
+    assert len(organizations.refused_by("other")) == 5
+    organizations.note_refusal("4711", "ado")
+    assert set(organizations.refused_by("4711")) == {"ado", "document"}
+
+
 # azure-data-tables repeats a request after a 503, although the first one may have landed.
 
 

@@ -10,7 +10,7 @@ import msgspec
 from shared.domain.configuration import Configuration
 from shared.domain.model import Category, HealthWord, IssueStatus, Side, ToldBy
 from shared.domain.rules.apart import Apart, Sides
-from shared.domain.rules.diagnosing import Finding
+from shared.domain.rules.diagnosing import Area, Standing
 from shared.domain.subscriptions import HookEvent, HookState
 from shared.flows.copying import Copied
 from shared.flows.pages_of_pairs import Tried
@@ -376,6 +376,17 @@ class Switch(Exact):
 class Adopted(Rebuilt):
     dry_run: bool
     switch_off_in_sentry: list[Switch]
+
+
+class Finding(Exact):
+    """What came of one check. Whatever is not fine has a cure; ``side`` is whose it is, if it is one's."""
+
+    area: Area
+    check: str
+    standing: Standing
+    detail: str
+    cure: str | None
+    side: Side | None
 
 
 class Examination(Exact):

@@ -3,7 +3,7 @@
 Total functions over what was gathered. Whoever gathers it asks the services; nothing here does.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -31,6 +31,7 @@ from shared.domain.rules.problems import (
     PEOPLE,
     SUBSCRIPTIONS,
     UNAUTHORIZED,
+    Subject,
     Trouble,
 )
 from shared.domain.subscriptions import HookEvent, HookState
@@ -47,6 +48,7 @@ STORAGE, POISON, TEST_EVENT, ROTATION, TOKEN_EXPIRY = (
 )
 # So far (seconds) a clock may be off: an answer names whole seconds, and takes some itself.
 CLOCK_MAY_BE_OFF = 60.0
+_NOTHING: Mapping[str, str] = {}
 
 
 class Area(StrEnum):
@@ -69,7 +71,11 @@ class Standing(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What came of one check. Whatever is not fine has a cure; ``side`` is whose it is, if it is one's."""
+    """What came of one check. Whatever is not fine has a cure; ``side`` is whose it is, if it is one's.
+
+    ``about`` are the projects, by their ids, or the people, by their addresses, that it tells of; a problem
+    tells of one at most.
+    """
 
     area: Area
     check: str
@@ -77,6 +83,7 @@ class Finding(msgspec.Struct, frozen=True):
     detail: str
     cure: str | None = None
     side: Side | None = None
+    about: tuple[str, ...] = ()
 
     @property
     def is_problem(self) -> bool:
@@ -84,23 +91,39 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def trouble(self) -> Trouble:
-        return Trouble(self.check, self.side, self.detail, self.cure or "")
+        [subject] = self.subjects
+        return Trouble(self.check, self.side, self.detail, self.cure or "", about=subject.about)
+
+    @property
+    def subjects(self) -> list[Subject]:
+        return [Subject(self.check, self.side, about) for about in self.about or ("",)]
 
 
 def fine(area: Area, check: str, detail: str, side: Side | None = None) -> Finding:
     return Finding(area, check, Standing.FINE, detail, side=side)
 
 
-def problem(area: Area, check: str, detail: str, cure: str, side: Side | None = None) -> Finding:
-    return Finding(area, check, Standing.PROBLEM, detail, cure, side)
+def problem(
+    area: Area, check: str, detail: str, cure: str, side: Side | None = None, *, about: tuple[str, ...] = ()
+) -> Finding:
+    return Finding(area, check, Standing.PROBLEM, detail, cure, side, about)
 
 
 def note(area: Area, check: str, detail: str, cure: str, side: Side | None = None) -> Finding:
     return Finding(area, check, Standing.NOTE, detail, cure, side)
 
 
-def unknown(area: Area, check: str, detail: str, cure: str, side: Side | None = None) -> Finding:
-    return Finding(area, check, Standing.UNKNOWN, detail, cure, side)
+def unknown(
+    area: Area, check: str, detail: str, cure: str, side: Side | None = None, *, about: tuple[str, ...] = ()
+) -> Finding:
+    return Finding(area, check, Standing.UNKNOWN, detail, cure, side, about)
+
+
+def unjudged(findings: Iterable[Finding]) -> frozenset[Subject]:
+    """Return what could not be tried. That cures nothing of it: what was known to be wrong is so still."""
+    return frozenset(
+        subject for each in findings if each.standing is Standing.UNKNOWN for subject in each.subjects
+    )
 
 
 AREAS = {Side.ADO: Area.ADO, Side.SENTRY: Area.SENTRY}
@@ -259,6 +282,21 @@ def about_scopes(scopes: Collection[str] | None) -> Iterator[Finding]:
         )
     if not lacking:
         yield fine(Area.SENTRY, "scopes", "the token may read and write issues, and find people", Side.SENTRY)
+
+
+def unseen_scopes(error: SyncError) -> Finding:
+    """Say why nobody can look at the scopes of our token."""
+    detail = f"the scopes of the token cannot be looked at ({error.kind})"
+    return unknown(Area.SENTRY, SCOPE_MISSING, detail, _ONCE_IT_ANSWERS, Side.SENTRY)
+
+
+def unseen_integrations(where: str) -> Finding:
+    """Say that nobody can look at the integrations, and where a person can."""
+    cure = f"Look by hand: {where}, the integration, Webhooks: issue is ticked."
+    return unknown(Area.SENTRY, HOOK, "Sentry does not show us its integrations", cure, Side.SENTRY)
+
+
+_ONCE_IT_ANSWERS = "Run it again once Sentry answers."
 
 
 def about_integrations(
@@ -426,16 +464,19 @@ def about_states(
     projects: Mapping[str, WorkItemTypes],
     names: Mapping[str, str],
     linked: Collection[tuple[str, str]],
+    unread: Mapping[str, str] = _NOTHING,
 ) -> Iterator[Finding]:
     """Judge whether every linked type has a state for both statuses, and every mapped state exists.
 
-    ``projects`` are the types of each by its id, ``linked`` the project and type of each link.
+    ``projects`` are the types of each by its id, ``linked`` the project and type of each link. ``unread`` are
+    the projects whose types could not be read, and the kind of error that kept us from it.
     """
     found = list(_about_mapping(configuration, projects, names))
     for project_id, kind in sorted(linked):
         if project_id in projects:
             name, types = names.get(project_id, project_id), projects[project_id]
             found += _about_type(configuration, project_id, name, kind, types)
+    found += _about_unread(names, unread)
     yield from found
     if not found and linked:
         yield fine(
@@ -446,6 +487,25 @@ def about_states(
         )
     elif not found:
         yield fine(Area.STATES, MAPPING, "every mapped state exists; nothing is linked yet", Side.ADO)
+
+
+def _about_unread(names: Mapping[str, str], unread: Mapping[str, str]) -> Iterator[Finding]:
+    for kind, ids in _by_kind(unread):
+        of_whom = ", ".join(names.get(each, each) for each in ids)
+        detail = f"the states of {of_whom} cannot be read ({kind})"
+        yield unknown(Area.STATES, MAPPING, detail, _SEE_RIGHTS, Side.ADO, about=ids)
+
+
+def _by_kind(unread: Mapping[str, str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the things that could not be read, by the kind of error."""
+    kinds = sorted(set(unread.values()))
+    return [(kind, tuple(each for each in sorted(unread) if unread[each] == kind)) for kind in kinds]
+
+
+_SEE_RIGHTS = (
+    "Run it again in a minute. If it stays, give the app the rights of docs/permissions.md there; what no "
+    "longer exists, take out of the document."
+)
 
 
 def _about_mapping(
@@ -464,6 +524,7 @@ def _about_mapping(
                 f"A state was renamed or removed in Azure DevOps. Choose one that there is ({known}) under "
                 f"Settings on the admin page, or: sentry-ado settings edit {path}",
                 Side.ADO,
+                about=(project_id,),
             )
 
 
@@ -481,14 +542,23 @@ def _about_type(
                 f"Map a state of {kind} for it: sentry-ado settings edit "
                 f"status_mapping.{project_id}.types.{kind}",
                 Side.ADO,
+                about=(project_id,),
             )
 
 
 # People
 
 
-def about_people(unknown_ones: Mapping[str, int], looked_at: int, left_out: int) -> Iterator[Finding]:
-    """Judge the assignees of linked work items: ``unknown_ones`` are not in Sentry, with their links."""
+def about_people(
+    unknown_ones: Mapping[str, int],
+    looked_at: int,
+    left_out: Collection[str],
+    unread: Mapping[str, str] = _NOTHING,
+) -> Iterator[Finding]:
+    """Judge the assignees of linked work items: ``unknown_ones`` are not in Sentry, with their links.
+
+    ``left_out`` were not asked for. About the ``unread`` Sentry told nothing, for the kind of error of each.
+    """
     for address, links in sorted(unknown_ones.items()):
         many = "1 link" if links == 1 else f"{links} links"
         yield problem(
@@ -497,18 +567,23 @@ def about_people(unknown_ones: Mapping[str, int], looked_at: int, left_out: int)
             f"{address}, who is assigned in Azure DevOps ({many}), is nobody in Sentry",
             f"Invite them to Sentry, or map the address: sentry-ado settings edit people.{address}",
             Side.SENTRY,
+            about=(address,),
         )
-    if not unknown_ones:
+    for kind, addresses in _by_kind(unread):
+        detail = f"whether Sentry knows {', '.join(addresses)} cannot be told ({kind})"
+        yield unknown(Area.PEOPLE, PEOPLE, detail, _ONCE_IT_ANSWERS, Side.SENTRY, about=addresses)
+    if not unknown_ones and not unread:
         many = "1 assignee is" if looked_at == 1 else f"{looked_at} assignees are"
         yield fine(Area.PEOPLE, PEOPLE, f"of the linked work items, {many} in Sentry", Side.SENTRY)
     if left_out:
-        many = "1 more was" if left_out == 1 else f"{left_out} more were"
+        many = "1 more was" if len(left_out) == 1 else f"{len(left_out)} more were"
         yield unknown(
             Area.PEOPLE,
             PEOPLE,
             f"{many} not asked for",
             "sentry-ado links shows whom it concerns.",
             Side.SENTRY,
+            about=tuple(left_out),
         )
 
 

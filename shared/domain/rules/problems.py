@@ -1,6 +1,7 @@
 """An organization's problems, as the facts show them: what is wrong, since when, and how to cure it."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,14 +21,30 @@ PART_FAILED = "-failed"  # behind the name of a part of the reconciler's runs
 NAMES = {Side.ADO: "Azure DevOps", Side.SENTRY: "Sentry"}
 
 
+class Subject(NamedTuple):
+    """What a problem is of, whatever it says: its kind, and the one thing that it is ``about``, or ""."""
+
+    kind: str
+    side: Side | None
+    about: str
+
+
 class Trouble(msgspec.Struct, frozen=True):
-    """One problem of an organization, in our own words. ``since`` is in epoch seconds, None if unknown."""
+    """One problem of an organization, in our own words. ``since`` is in epoch seconds, None if unknown.
+
+    ``about`` is the project, by its id, or the person, by the address, if it is about one.
+    """
 
     kind: str
     side: Side | None
     detail: str
     cure: str
     since: float | None = None
+    about: str = ""
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.kind, self.side, self.about)
 
     @property
     def name(self) -> str:

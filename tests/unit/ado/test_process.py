@@ -125,6 +125,13 @@ def test_states_to_show_are_at_most_half_a_minute_old(
     assert len(ado.asked) == asked
 
 
+def test_what_nobody_believes_any_more_is_not_kept(cache: ProcessCache, ado: Processes, clock: Clock) -> None:
+    for number in range(100):
+        cache.types(ado, f"acme~{number}", "p1")
+        clock.now += 600.0
+    assert len(cache._kept) == 6
+
+
 def test_asking_anew_renews_what_is_remembered(cache: ProcessCache, ado: Processes, clock: Clock) -> None:
     cache.types(ado, "acme", "p1")
     clock.now += 3000

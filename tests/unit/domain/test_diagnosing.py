@@ -221,12 +221,12 @@ def test_states(
 
 
 def test_people() -> None:
-    found = list(about_people({"carol@corp.example": 3, "dave@corp.example": 1}, 5, 2))
+    found = list(about_people({"carol@corp.example": 3, "dave@corp.example": 1}, 5, ("ann@x", "bob@x")))
     assert standings(found) == ["problem", "problem", "unknown"]
     assert "carol@corp.example" in found[0].detail
     assert "(3 links)" in found[0].detail
     assert (found[0].cure or "").endswith("settings edit people.carol@corp.example")
-    assert standings(list(about_people({}, 5, 0))) == ["fine"]
+    assert standings(list(about_people({}, 5, ()))) == ["fine"]
 
 
 def test_storage_and_poison() -> None:

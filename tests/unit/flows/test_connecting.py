@@ -21,12 +21,16 @@ from shared.domain.errors import (
     Unreadable,
 )
 from shared.domain.messages import InboundMessage, OutboundMessage
-from shared.domain.model import IssueStatus, WorkItemTypes
-from shared.flows.connecting import remove, remove_what_ended, store
+from shared.domain.model import IssueStatus, Side, WorkItemTypes
+from shared.domain.problems import Problem
+from shared.domain.rules.problems import Trouble
+from shared.flows.connecting import described_projects, remove, remove_what_ended, store
 from shared.flows.linking import link
 from shared.flows.reconciling import reconcile
 from shared.flows.syncing import sync_inbound, sync_outbound
-from shared.store.organizations import Organization
+from shared.flows.watching import status_of
+from shared.store.organizations import Organization, gone
+from shared.store.progress import Progress
 from shared.store.tables import Replace
 from simulator.ado.catalog import default_catalog
 from tests.doubles.ado import BASE_URL, MemoryAdo
@@ -389,6 +393,107 @@ def test_whoever_disconnects_an_organization_leaves_no_row_of_an_epoch_that_nobo
     remove_what_ended(scene.services)
     assert (rows(scene, SLUG), rows(scene, current.scope)) == (0, 0)
     assert scene.services.progress.scopes_of(SLUG) == []
+
+
+@pytest.mark.parametrize("connection", UNKNOWN_EPOCHS)
+def test_whoever_replaces_a_row_whose_epoch_nobody_knew_leaves_nothing_of_that_behind(
+    scene: Scene, connection: object
+) -> None:
+    before = scene.organization.scope
+    trouble = Trouble("clock", Side.ADO, "the clock is off", "Set it.")
+    scene.services.examinations.note(before, [trouble])
+    problems = {"feed": Problem("unavailable", "no answer", scene.now)}
+    scene.services.progress.put(before, Progress(problems=problems))
+    damage(scene, connection)
+    put(scene, ado_url=BASE_URL)
+    remove_what_ended(scene.services)
+    assert rows(scene, before) == 0
+    assert before not in {*scene.services.progress.told(), *scene.services.examinations.all()}
+    assert scene.organization.scope != before
+
+
+def test_what_an_organization_is_told_of_is_told_of_no_other_in_its_place(scene: Scene) -> None:
+    """Nor that it forbids everything, nor that it refuses our credentials, nor whose deliveries came."""
+    for thing in ("item 1", "item 2", "item 3", "item 4"):
+        for side in Side:
+            scene.services.forbidden.note(SLUG, side, thing)
+        scene.now += 400.0
+    scene.services.foreign.note(SLUG)
+    for side in Side:
+        scene.services.organizations.note_refusal(SLUG, side)
+        scene.services.organizations.note_refusal(SLUG, gone(side))
+    before = status_of(scene.services, scene.organization).problems
+    assert {each.kind for each in before} > {"forbidden", "unauthorized", "other-organization"}
+    put(scene, sync_comments=True)  # … which is the same organization still
+    assert "forbidden" in {each.kind for each in status_of(scene.services, scene.organization).problems}
+    repoint(scene, "drop")
+    assert status_of(scene.services, scene.organization).problems == []
+
+
+@pytest.mark.parametrize("error", [Unavailable("storage", "no"), RuntimeError("a bug")])
+def test_a_connection_whose_rows_cannot_be_removed_keeps_no_other_from_its_turn(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    remove_some, asked = scene.services.links.remove_some, []
+
+    def removed(scope: str, limit: int) -> int:
+        asked.append(scope)
+        if scope == "aaa~1":
+            raise error
+        return remove_some(scope, limit)
+
+    monkeypatch.setattr(scene.services.links, "remove_some", removed)
+    for scope in ("aaa~1", "bbb~1", "ccc~1"):
+        scene.services.scopes.announce_end(scope)
+        scene.services.progress.put(scope, Progress())
+    scene.now += 4000.0
+    with pytest.raises(type(error)):
+        remove_what_ended(scene.services)
+    assert asked == ["aaa~1", "bbb~1", "ccc~1"]
+    assert [each.scope for each in scene.services.scopes.ended()] == ["aaa~1"]
+    assert scene.services.progress.told() == {}
+
+
+# What is remembered of one connection
+
+
+def cloned(scene: Scene, ado: MemoryAdo) -> MemoryAdo:
+    """Have another collection answer whose projects have the ids of ours, as those of a clone have."""
+    ado.taken_by = "33333333-3333-3333-3333-333333333333"
+    scene.watched_ado.real = ado
+    return ado
+
+
+def states(scene: Scene, project: str) -> WorkItemTypes | None:
+    shown = described_projects(scene.services, scene.organization, [project])
+    return next(each.types for each in shown if each.id == project)
+
+
+def test_the_states_of_another_organization_are_read_anew_though_its_projects_have_the_same_ids(
+    scene: Scene,
+) -> None:
+    project = scene.row.project_id
+    assert states(scene, project) == scene.ado.get_work_item_types(project)
+    there = cloned(scene, MemoryAdo())
+    there.unlisted = frozenset({"Resolved"})
+    put(scene, "drop", ado_url=THERE)
+    link(scene.services, scene.organization, ISSUE, there.add_item("Order new chairs", ITEM).id, None)
+    assert states(scene, project) == there.get_work_item_types(project)
+    assert states(scene, project) != scene.ado.get_work_item_types(project)
+
+
+def test_a_check_that_is_not_finished_does_not_go_on_in_another_organization(scene: Scene) -> None:
+    slow = _SlowProcesses(scene)
+    scene.watched_ado.real = slow
+    mapping = {each: ProjectMapping() for each in slow.catalog.projects}
+    document = Configuration(ado_url=BASE_URL, status_mapping=mapping)
+    with pytest.raises(Unavailable):
+        store(scene.services, "new", document, None)
+    cloned(scene, _SlowProcesses(scene))
+    scene.calls.made.clear()
+    with pytest.raises(Unavailable):
+        store(scene.services, "new", replace(document, ado_url=THERE), None)
+    assert scene.calls.made.count("get_work_item_types") == 4
 
 
 # What a document sets going

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from shared.domain.configuration import CreateDefaults
+from shared.domain.connection import Connection
 from shared.domain.errors import InvalidConfiguration, Rejected
 from shared.domain.messages import RuleAction
 from shared.flows.creatable import choices_needed, verify_action, verify_creations
@@ -48,3 +50,14 @@ def test_a_text_that_stands_elsewhere_is_not_filled_in() -> None:
     scene, project = requiring(*FILLED_IN)
     with pytest.raises(Rejected, match=r": Repro Steps$"):
         verify_action(scene.services, scene.organization, RuleAction("New", project, TASK))
+
+
+def test_what_another_organization_requires_is_read_anew_though_its_projects_have_the_same_ids() -> None:
+    scene, project = requiring(*FILLED_IN)
+    organization = scene.organization
+    assert choices_needed(scene.services, organization, project, BUG) == []
+    there, _ = requiring(*FILLED_IN, SEVERITY)
+    scene.watched_ado.real = there.ado
+    elsewhere = structs.replace(organization, connection=Connection("another"))
+    with pytest.raises(Rejected, match=r": Severity$"):
+        verify_action(scene.services, elsewhere, RuleAction("New", project, BUG))

@@ -178,12 +178,21 @@ def states() -> Iterator[Case]:
         mapped("Done"), {OTHER_PROJECT: {"Bug": OPEN}, PROJECT: {"Bug": BUG}}, names, {(OTHER_PROJECT, "Bug")}
     )
     yield "states: two projects", found
+    unread = {OTHER_PROJECT: "forbidden", "elsewhere": "unavailable"}
+    found = about_states(mapped("Done"), {PROJECT: {"Bug": BUG}}, names, linked, unread)
+    yield "states: two more cannot be read", found
 
 
 def people() -> Iterator[Case]:
-    yield "people: all are known", about_people({}, 5, 0)
-    yield "people: all who were asked for are known", about_people({}, 5, 2)
-    yield "people: two are not known", about_people({"dave@corp.example": 3, "carol@corp.example": 1}, 5, 1)
+    yield "people: all are known", about_people({}, 5, ())
+    yield (
+        "people: all who were asked for are known",
+        about_people({}, 5, ("ann@corp.example", "bob@corp.example")),
+    )
+    unknown_ones = {"dave@corp.example": 3, "carol@corp.example": 1}
+    yield "people: two are not known", about_people(unknown_ones, 5, ("ann@corp.example",))
+    unread = {"bob@corp.example": "unavailable", "ann@corp.example": "unavailable", "eve@x": "forbidden"}
+    yield "people: three cannot be told of", about_people({"carol@corp.example": 1}, 1, (), unread)
 
 
 def the_app() -> Iterator[Case]:
