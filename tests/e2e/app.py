@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -40,7 +41,8 @@ ROOT = Path(__file__).parents[2]
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 QUEUES = ("inbound-sync", "outbound-sync")
 PATIENCE = 30.0  # seconds
-POLL_EVERY = 0.03  # seconds
+POLL_EVERY = 0.1  # seconds
+LONG_AGO, A_MOMENT = datetime(2000, 1, 1, tzinfo=UTC), timedelta(seconds=2)
 
 HOOK_SECRET = "hook-secret"
 OLD_HOOK_SECRET = "old-hook-secret"
@@ -112,6 +114,7 @@ class App:
         self.storage = storage
         self._queues: dict[str, QueueClient] = {}
         self._looked_at = 0  # bytes of the log
+        self._rows_seen_at = LONG_AGO
         self._secrets = _secrets_in(self._environ)
         self._process: subprocess.Popen[str] | None = None
         self._session = requests.Session()
@@ -214,8 +217,9 @@ class App:
         assert answer.status_code == 202, answer.text
 
     def leaked(self) -> list[str]:
-        """Return which lines of the log since the last look, rows and messages hold a secret."""
-        return self._secrets_among(*self._rows(), *self._messages(), self._new_log())
+        """Return which lines of the log and rows since the last look, and which messages, hold a secret."""
+        since, self._rows_seen_at = self._rows_seen_at, datetime.now(UTC) - A_MOMENT
+        return self._secrets_among(*self._rows(since), *self._messages(), self._new_log())
 
     def _left_behind(self) -> list[str]:
         """Return the same when nobody uses the app any more. Its storage may have been stopped by then."""
@@ -232,11 +236,13 @@ class App:
     def _secrets_among(self, *kept: str) -> list[str]:
         return secrets_among((line for text in kept for line in text.splitlines()), self._secrets)
 
-    def _rows(self) -> Iterator[str]:
-        # A new client each time: Azurite closes connections that are idle for some seconds.
+    def _rows(self, since: datetime = LONG_AGO) -> Iterator[str]:
+        # Those of earlier tests are looked at once more at the end. A new client each time: Azurite closes
+        # connections that are idle for some seconds.
         with TableServiceClient.from_connection_string(self.storage, **IMPATIENT) as service:
             for table in service.list_tables():
-                for row in service.get_table_client(table.name).list_entities():
+                changed = f"Timestamp ge datetime'{since:%Y-%m-%dT%H:%M:%S}Z'"
+                for row in service.get_table_client(table.name).query_entities(changed):
                     yield json.dumps(row, default=str, ensure_ascii=False)
 
     def _messages(self) -> Iterator[str]:
@@ -256,8 +262,16 @@ class App:
             poisoned.create_queue()
         poisoned.send_message(base64.b64encode(body).decode())
 
-    def clear(self) -> None:
-        """Delete what a test left, so that it cannot affect the next one."""
+    def clear(self, *slugs: str) -> None:
+        """Delete what a test left, so that it cannot affect the next one.
+
+        What belongs to an organization is nobody's without its document. Having the app remove all of it, as
+        the tests of that do, takes longer than most tests.
+        """
+        with TableServiceClient.from_connection_string(self.storage, **IMPATIENT) as service:
+            documents = service.get_table_client("organizations")
+            for slug in slugs:
+                documents.delete_entity("organizations", slug)
         for name in (*QUEUES, *(f"{name}-poison" for name in QUEUES)):
             with suppress(ResourceNotFoundError):
                 self._queue(name).clear_messages()

@@ -50,9 +50,7 @@ def pair(app: App) -> Iterator[Pair]:
         yield pair
         # An answer is looked at as it comes. What is kept is looked at here, before it is gone.
         assert app.leaked() == []
-        # Nothing that a test left, a message or an organization, may affect the next one.
-        pair.ask("DELETE", "config")
-    app.clear()
+    app.clear(pair.slug)
 
 
 @pytest.fixture
@@ -65,8 +63,7 @@ def bystander(app: App) -> Iterator[Pair]:
     """One connected organization for all the tests of a module that change nothing."""
     with Pair.beside(app) as pair:
         yield pair.connect()
-        pair.ask("DELETE", "config")
-    app.clear()
+    app.clear(pair.slug)
 
 
 @pytest.fixture(scope="session")

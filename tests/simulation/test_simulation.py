@@ -89,7 +89,7 @@ def test_a_resolved_issue_closes_its_work_item() -> None:
 
 
 @pytest.mark.parametrize("trouble", sorted(set(TROUBLES)))
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_any_trouble_with_any_call_of_one_edit_is_survived(trouble: str, workers: int) -> None:
     undisturbed = World(QUIET)
     undisturbed.run()
