@@ -1091,3 +1091,23 @@ def test_a_deletion_that_only_the_list_shows_is_news_to_a_link_that_is_not_well(
         strays=((2, "lost"),),
     )
     assert complaints(schedule) == []
+
+
+def test_an_item_that_was_open_all_the_time_is_not_reopened_by_another_open_state() -> None:
+    """Issue 100 is archived as item 31 is a duplicate; item 32, which was never closed, goes on.
+
+    The witness took that for the reopening that takes an issue out of the archive.
+    """
+    schedule = Schedule(
+        seed=1796010914,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 31), ("100", 32)),
+        settings=("done_when=any", "archive_reasons=Duplicate"),
+        actions=(
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("pass", value="300"),
+            Action("set-state", item=32, value="In Klärung"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -55,7 +55,8 @@ class Life:
     ``landed`` those after a write of ours that is not on record yet, and that no person made;
     ``warned`` those of which it is on record that one will be overwritten;
     ``left_alone`` those of which it is on record that they stay as they are.
-    ``stays_archived`` says that the link saw its item opened by us for another one, which goes no further.
+    ``stays_archived`` says that the link saw its item opened by us for another one, which goes no further, or
+    its issue archived while the item was open. ``status`` is what the link had seen of it last.
     """
 
     left_alone: set[tuple[str, Values]]
@@ -71,6 +72,7 @@ class Life:
     health: Health = field(default_factory=Health)
     waits: bool = False
     stays_archived: bool = False
+    status: Values | None = None
 
 
 class Lives:
@@ -285,9 +287,12 @@ class Lives:
             self.against(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
         self._verify_patience(life.health, link)
         life.claim, life.rev, life.health = claim, link.seen.item.rev, link.health
-        if self._seen(link, STATUS)[ITEM] is not IssueStatus.UNRESOLVED:
+        was, life.status = life.status, self._seen(link, STATUS)
+        if life.status[ITEM] is not IssueStatus.UNRESOLVED:
             life.stays_archived = False
-        elif self._hops.stands_for_another(pair_of(link), link.seen.item.rev):
+        elif self._hops.stands_for_another(pair_of(link), link.seen.item.rev) or _stayed_open(
+            was, life.status
+        ):
             life.stays_archived = True
         if claim is None and link.health.word == "settled":
             life.warned.clear()
@@ -320,7 +325,15 @@ class Lives:
         is_as_seen = all(each is not None and each.side == seen.issue for each in (now, read or now))
         may_write = copied or not is_as_seen
         left_alone = set() if copied else set(values.items())
-        return Life(left_alone, seen.item.rev, copied=copied, may_write=may_write)
+        status = values[STATUS]
+        return Life(
+            left_alone,
+            seen.item.rev,
+            copied=copied,
+            may_write=may_write,
+            stays_archived=_stayed_open(None, status),
+            status=status,
+        )
 
     def stored_activity(self, worker: Worker, operations: Sequence[Operation]) -> None:
         for each in operations:
@@ -523,6 +536,15 @@ def _complaints_about_seen(link: IssueLink, issue: SentryIssue, item: WorkItem) 
         yield f"it believes the work item to be {_spelled(seen.item)}, which is {_spelled(item)}"
     if seen.item.rev != item.rev:
         yield f"it has seen rev {seen.item.rev} and the work item is at {item.rev}"
+
+
+def _stayed_open(was: Values | None, status: Values) -> bool:
+    """Tell whether an issue was archived, or linked as it was archived, while its item was open all the time.
+
+    That was done for another item. This one cannot be reopened before it is done.
+    """
+    is_apart = status == (IssueStatus.IGNORED, IssueStatus.UNRESOLVED)
+    return is_apart and (was is None or was == (IssueStatus.UNRESOLVED, IssueStatus.UNRESOLVED))
 
 
 def _is_made_up(assignee: Assignee) -> bool:
