@@ -53,13 +53,20 @@ class _Waiting(msgspec.Struct, frozen=True):
     is_rest: bool = False
     others: Callable[[Sequence[str]], list[str]] = lambda _names: []
 
-    def load(self, names: Iterable[str]) -> None:
-        """Read those of the rows that were not read yet."""
-        for name in names:
-            if name not in self.rows:
+    def row(self, name: str) -> StoredLink | None:
+        """Return a row, which is read once; raise what storage meets."""
+        if name not in self.rows:
+            try:
+                self.rows[name] = self.read(name)
+            except (NotFound, Undecidable):
                 self.rows[name] = None
-                with suppress(NotFound, Undecidable):
-                    self.rows[name] = self.read(name)
+        return self.rows[name]
+
+    def load(self, names: Iterable[str]) -> None:
+        """Read rows ahead; one at which storage fails is read again at its turn."""
+        for name in names:
+            with suppress(SyncError):
+                self.row(name)
 
 
 def sync_inbound(message: InboundMessage, services: Services) -> list[str]:
@@ -238,13 +245,13 @@ def settle_each(
         if now - read_at > _ISSUES_STAY_FRESH:
             read_at, was_heard = now, was_heard or bool(unit.issues)
             unit.issues.clear()
-        if name not in waiting.rows:
-            was_heard = was_heard or bool(unit.issues)
-            unit.forget_answers()
-            waiting.load(names[place : place + _READ_AT_ONCE])
         unit.told.clear()
         try:
-            outcome, result = _settle(settler, waiting.rows[name], unit)
+            if name not in waiting.rows:
+                was_heard = was_heard or bool(unit.issues)
+                unit.forget_answers()
+                waiting.load(names[place : place + _READ_AT_ONCE])
+            outcome, result = _settle(settler, waiting.row(name), unit)
             outcomes.append(outcome)
             names += waiting.others(names) if outcome == NOT_LINKED else []
             settled += result

@@ -64,7 +64,12 @@ class ExaminationStore:
         now, known = self._clock(), self.get(scope).kept
         since = {(each.kind, each.detail): each.since for each in known}
         found = [_kept(each, since.get((each.kind, each.detail), now)) for each in troubles]
-        found += [each for each in known if each.trouble.subject in unjudged]
+        told = {(each.kind, each.detail) for each in found}
+        found += [
+            each
+            for each in known
+            if each.trouble.subject in unjudged and (each.kind, each.detail) not in told
+        ]
         self._keep(scope, Examined(now, tuple(found[:_MOST_KEPT])))
 
     def _keep(self, scope: str, examined: Examined) -> None:

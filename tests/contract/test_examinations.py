@@ -1,6 +1,7 @@
 """What the last examination found is kept by connection: on memory and on Azurite."""
 
 import pytest
+from msgspec.structs import replace
 
 from shared.domain.model import Side
 from shared.domain.rules.problems import Trouble
@@ -38,6 +39,16 @@ def test_what_was_found_is_kept_with_the_moment_since_which_it_is_known(
     ]
     examinations.note(SCOPE, [])
     assert examinations.get(SCOPE) == Examined(clock.now)
+
+
+def test_what_is_found_again_is_kept_once_though_not_all_of_its_kind_could_be_judged(
+    examinations: ExaminationStore,
+) -> None:
+    other = replace(CLOCK_OFF, detail="another clock is off")
+    examinations.note(SCOPE, [CLOCK_OFF, other])
+    for _ in range(2):
+        examinations.note(SCOPE, [CLOCK_OFF], frozenset({CLOCK_OFF.subject}))
+        assert [each.detail for each in examinations.get(SCOPE).troubles] == [CLOCK_OFF.detail, other.detail]
 
 
 def test_what_could_not_be_judged_is_known_still(examinations: ExaminationStore, clock: Clock) -> None:

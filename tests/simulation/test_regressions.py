@@ -1111,3 +1111,23 @@ def test_an_item_that_was_open_all_the_time_is_not_reopened_by_another_open_stat
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_comment_on_an_issue_that_is_merged_on_goes_where_that_one_is_linked() -> None:
+    """Issue 102 is merged into 100, which is merged into 101 before the link of 102 has come over.
+
+    The comment on 100 went to the work item of 101; the witness asked for it on that of 102 as well.
+    """
+    schedule = Schedule(
+        seed=1,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("102", 32), ("101", 33)),
+        settings=("sync_comments=on",),
+        actions=(
+            Action("merge", issue="102"),
+            Action("comment", issue="100"),
+            Action("merge", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -14,7 +14,7 @@ from shared.flows.identifying import fill_in
 from shared.flows.reconciling.asking import ask_who_is_there, try_the_rest
 from shared.flows.reconciling.feed import read_feed
 from shared.flows.reconciling.issues import read_issues
-from shared.flows.reconciling.look import look_at_items, want_look
+from shared.flows.reconciling.look import look_at_items
 from shared.flows.reconciling.pruning import prune
 from shared.flows.reconciling.run import Failure, Found, Part, Run
 from shared.flows.reconciling.telling import tell_problems
@@ -71,7 +71,7 @@ def reconcile(
         progress = replace(progress, links_after=None, links_so_far=LinkTally(), everything=True)
     run = Run(services, organization, progress, run_for)
     if everything:
-        want_look(run)
+        run.want_look()
     ask_who_is_there(run)
     if _has_links(run):
         run.attempt(Part.FEED, read_feed)

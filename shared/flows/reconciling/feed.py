@@ -31,7 +31,6 @@ from shared.domain.rules.news import (
     message_for_deletion,
     message_for_rev,
 )
-from shared.flows.reconciling.look import want_look
 from shared.flows.reconciling.run import Part, Run
 from shared.store.progress import Feed
 
@@ -81,7 +80,7 @@ def read_feed(run: Run) -> None:
 
 def _begin(run: Run) -> Feed:
     """Return a feed from now on; what was before is found by a full look, and another one an hour later."""
-    want_look(run)
+    run.want_look()
     feed = Feed(run.now - _OVERLAP, place=_place_of(run))
     run.progress = replace(run.progress, feed=feed, look_due=due_at_beginning(run.now))
     return feed
@@ -102,7 +101,7 @@ def _give_up(run: Run, lost: FeedLost) -> None:
     """Have all work items looked at instead. That tells all that changed, so no token is needed for it."""
     run.was_answered("ado", allowed=False)
     run.note(Part.FEED, lost)
-    want_look(run)
+    run.want_look()
     run.progress = replace(run.progress, feed=None)
 
 
@@ -111,7 +110,7 @@ def _count_failure(run: Run) -> None:
     feed = run.progress.feed or _begin(run)
     failing = replace(feed, failures=feed.failures + 1)
     if is_given_up(failing.failures):
-        want_look(run)
+        run.want_look()
     run.progress = replace(run.progress, feed=None if is_given_up(failing.failures) else failing)
 
 

@@ -19,17 +19,11 @@ _MESSAGES = 1_000
 _FAILURES = 3
 
 
-def want_look(run: Run) -> None:
-    """Have all work items looked at; behind a look that is half done there will be another one."""
-    look = run.progress.look or Look()
-    run.progress = replace(run.progress, look=replace(look, again=look.after is not None))
-
-
 def look_at_items(run: Run) -> None:
     """Go on with the look that is under way, or begin the daily one; the issues get as much time."""
     stop_at = (run.now + run.stop_at) / 2
     if run.progress.look is None and is_due(run.progress.look_due, run.now):
-        want_look(run)
+        run.want_look()
     before = run.messages.about_items
     while (look := run.progress.look) is not None:
         rows = run.services.links.walk(run.organization.scope, look.after)

@@ -14,7 +14,7 @@ from shared.flows.going_on import Answer, ask_patiently
 from shared.flows.reconciling.messages import Messages
 from shared.services import Services
 from shared.store.organizations import Organization, gone
-from shared.store.progress import Progress
+from shared.store.progress import Look, Progress
 
 # Keys of rows that cannot be read which a run names; all of them are counted.
 _MOST_NAMED = 100
@@ -141,9 +141,14 @@ class Run:
             problems[part] = self._troubles[part]
         elif was is not None and was.kind == OrganizationGone.kind:
             # What was told while the organization was gone left no trace on the links, and the feed went on.
-            self.progress = replace(self.progress, look_due=0.0)
+            self.want_look()
         self.progress = replace(self.progress, problems=problems)
         self.store()
+
+    def want_look(self) -> None:
+        """Have all work items looked at; behind a look that is half done there will be another one."""
+        look = self.progress.look or Look()
+        self.progress = replace(self.progress, look=replace(look, again=look.after is not None))
 
     def fail(self, part: Part, error: Exception) -> None:
         """Note that a part, or a piece of it, could not be done."""

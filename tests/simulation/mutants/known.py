@@ -709,7 +709,7 @@ MUTANTS = (
     _mutant(
         "look at nothing when a token is lost",
         "flows/reconciling/feed.py",
-        "    want_look(run)\n    feed = Feed(",
+        "    run.want_look()\n    feed = Feed(",
         "    feed = Feed(",
         theme="unheard",
     ),
@@ -1111,7 +1111,7 @@ MUTANTS = (
     _mutant(
         "forget what was told while an organization was gone",
         "flows/reconciling/run.py",
-        "            self.progress = replace(self.progress, look_due=0.0)\n",
+        "            self.want_look()\n",
         "            pass\n",
         tests=("tests/unit/flows/test_taken_over.py",),
     ),

@@ -153,7 +153,8 @@ class Comments:
                 due
                 and not said.lives
                 and not said.is_deleted
-                and not any(self._times(pair[1])[comment_id] for pair in due)
+                # Merged on into an issue with links of its own, it went to those.
+                and not any(self._times(number)[comment_id] for _, number in self._lives())
             ):
                 yield f"comment {comment_id} reached none of the work items that followed its issue"
         for number in {pair[1] for pair in self._lives()}:

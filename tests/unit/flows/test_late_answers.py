@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import MissingSetting, Refused
+from shared.domain.errors import MissingSetting, Refused, Unavailable
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import HealthWord, IssueStatus
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.services import Services
 from shared.settling.settler import Settler
 from shared.store.organizations import Organization
-from shared.store.tables import Operation, Replace
+from shared.store.tables import Operation, Replace, Row
 from tests.doubles.services import MemoryServices
 from tests.doubles.tables import MemoryTable
 from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
@@ -28,6 +28,12 @@ class Overtaken(MemoryTable):
         self.is_meant: Callable[[str], bool] = lambda _text: False
         self.before: Callable[[], object] = lambda: None
         self.after: Callable[[], object] = lambda: None
+        self.breaks_at = ""
+
+    def get(self, partition: str, key: str) -> Row:
+        if key == self.breaks_at:
+            raise Unavailable("storage", "HTTP 500")
+        return super().get(partition, key)
 
     def apply(self, partition: str, *operations: Operation) -> list[str]:
         is_meant = any(self.is_meant(getattr(each, "text", "")) for each in operations)
@@ -109,6 +115,16 @@ def test_many_that_were_left_are_read_a_few_at_a_time_and_all_are_settled(scene:
     only = tuple(map(str, numbers))
     assert sync_outbound(OutboundMessage(SLUG, ISSUE, only=only), scene.services) == ["applied"] * 30
     assert scene.calls.made.count("get_issue") == 3
+
+
+def test_storage_that_fails_at_one_row_keeps_no_other_from_its_turn(scene: Scene, links: Overtaken) -> None:
+    for number in (32, 33, 34):
+        scene.link(ISSUE, number)
+    scene.sentry.resolve(ISSUE)
+    links.breaks_at = f"item!{32:016}!{ISSUE}"
+    with pytest.raises(Unavailable):
+        sync_outbound(OutboundMessage(SLUG, ISSUE, only=("33", "32", "34")), scene.services)
+    assert [scene.ado.item(number).state for number in (33, 34)] == ["Closed", "Closed"]
 
 
 def test_the_rest_of_a_message_asks_once_for_an_item_that_it_does_not_believe(scene: Scene) -> None:

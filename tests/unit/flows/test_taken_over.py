@@ -12,6 +12,7 @@ from shared.flows.creating_by_rule import create_by_rule
 from shared.flows.examining import examine
 from shared.flows.linking import link
 from shared.flows.reconciling import Found, Part, reconcile
+from shared.store.progress import Look
 from tests.unit.rounds import deliver
 from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
 
@@ -183,8 +184,11 @@ def test_what_both_say_is_noted_once(scene: Scene) -> None:
     assert scene.organization.etag == before
 
 
-def test_what_came_while_sentry_knew_no_such_organization_is_carried_over_once_it_does(scene: Scene) -> None:
-    """By then the feed has long gone on, and the messages were dropped without a trace on the link."""
+@pytest.mark.parametrize("is_looking", [False, True])
+def test_what_came_while_sentry_knew_no_such_organization_is_carried_over_once_it_does(
+    scene: Scene, *, is_looking: bool
+) -> None:
+    """By then the feed has long gone on, the messages were dropped, and a look may have passed the link."""
     for _ in range(15):  # The second look at all items, an hour after the first, is over then.
         run(scene)
         deliver(scene)
@@ -197,6 +201,10 @@ def test_what_came_while_sentry_knew_no_such_organization_is_carried_over_once_i
         deliver(scene)
     assert (scene.status, scene.health) == (IssueStatus.UNRESOLVED, Health())
     scene.calls.recover()
+    if is_looking:
+        store, scope = scene.services.progress, scene.organization.scope
+        [*_, last] = scene.services.links.walk(scope)
+        store.put(scope, replace(store.get(scope), look=Look(after=last.place)))
     for _ in range(2):
         run(scene)
         deliver(scene)
