@@ -269,7 +269,8 @@ class App:
         the app remove all, as the tests of that do, takes longer than most tests.
         """
         with TableServiceClient.from_connection_string(self.storage, **IMPATIENT) as service:
-            organizations = service.get_table_client("organizations")
+            prefix = Settings(self._environ).table_prefix
+            organizations = service.get_table_client(f"{prefix}organizations")
             for slug in slugs:
                 for row in organizations.query_entities(f"RowKey ge '{slug}' and RowKey lt '{slug}~~'"):
                     organizations.delete_entity(row["PartitionKey"], row["RowKey"])
