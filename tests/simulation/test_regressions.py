@@ -1131,3 +1131,23 @@ def test_a_comment_on_an_issue_that_is_merged_on_goes_where_that_one_is_linked()
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_link_whose_issue_is_gone_still_shows_the_name_from_before_the_merge() -> None:
+    """Issue 100 is merged into 101, which is deleted before the hyperlink of the moved link was renewed.
+
+    The link says that its issue is gone; the witness took the hyperlink for one of no link.
+    """
+    schedule = Schedule(
+        seed=5,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("102", 31), ("100", 31)),
+        settings=(),
+        actions=(
+            Action("merge", issue="100", item=31),
+            Action("pass", value="300"),
+            Action("delete-issue", issue="101", item=31),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -31,13 +31,23 @@ class Shown:
         for pair, times in shown.items():
             if times > 1:
                 yield f"work item {pair[1]} shows issue {pair[0]} {times} times"
-            if all_told and pair not in {pair_of(link) for link in facts.links()} | facts.ending():
+            if all_told and pair not in self._linked() | facts.ending():
                 yield f"work item {pair[1]} shows issue {pair[0]}, to which it is not linked"
         for pair in there - shown.keys():
             yield f"work item {pair[1]} does not show issue {pair[0]}"
         for issue_id in {issue for issue, _ in there}:
             if facts.sentry.entry(issue_id) is None:
                 yield f"issue {issue_id} shows no work item"
+
+    def _linked(self) -> set[Pair]:
+        """Return the pairs that are linked, each under the names that its issue had until it can be renamed.
+
+        That the issue is gone by then is told of the link, and asked again in a day.
+        """
+        links = list(self._facts.links())
+        shown = ((link.back_links, link.work_item_id) for link in links)
+        merged = {(name, item) for each, item in shown if each and each.reason for name in each.merged}
+        return {pair_of(link) for link in links} | merged
 
     def _hyperlinks(self, items: set[int]) -> Counter[Pair]:
         """Count the hyperlinks with our mark by the pair that they show.
