@@ -282,6 +282,7 @@ def _advanced(link: IssueLink, item: WorkItem) -> IssueLink:
     seen = link.seen.item
     same = (seen.state, seen.assignee) == (item.state, item.assignee)
     same &= (link.project_id, link.work_item_type) == (item.project_id, item.work_item_type)
+    same &= seen.reasons in {None, item.reasons}  # Done for another reason may be archived.
     # What a claim announced is told from a person's edit by the rev that it tested.
     if not same or item.rev <= seen.rev or link.claim is not None:
         return link

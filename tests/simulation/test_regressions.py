@@ -1151,3 +1151,24 @@ def test_a_link_whose_issue_is_gone_still_shows_the_name_from_before_the_merge()
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_reason_that_a_person_changes_is_not_swallowed_by_our_hyperlink() -> None:
+    """Work item 31 becomes a duplicate while its issues are resolved, just before it gets their hyperlinks.
+
+    The revision of a hyperlink counted as seen, as state and assignee were the same, and the new reason too.
+    """
+    schedule = Schedule(
+        seed=1796378157,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31), ("101", 31), ("102", 31), ("103", 31)),
+        settings=("archive_reasons=Duplicate",),
+        actions=(
+            Action("set-state", item=31, value="Closed"),
+            Action("unresolve", issue="100"),
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("pass", value="300"),
+        ),
+    )
+    assert complaints(schedule) == []

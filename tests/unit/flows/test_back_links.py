@@ -380,3 +380,15 @@ def test_a_message_of_another_connection_changes_nothing(world: World) -> None:
         "other-connection"
     ]
     assert world.shown == []
+
+
+@pytest.mark.parametrize(("reasons", "rev"), [(None, 2), (("New",), 2), (("Fixed",), 1)])
+def test_our_rev_is_no_news_unless_the_reason_for_the_state_is(
+    world: World, reasons: tuple[str, ...] | None, rev: int
+) -> None:
+    links = world.services.links
+    stored = links.get(SLUG, ISSUE, ITEM)
+    item = replace(stored.link.seen.item, reasons=reasons)
+    links.replace(stored, replace(stored.link, seen=replace(stored.link.seen, item=item)))
+    world.look()
+    assert links.get(SLUG, ISSUE, ITEM).link.seen.item.rev == rev
