@@ -237,6 +237,7 @@ def _text(record: IdempotencyRecord) -> str:
 
 def _record(row: Row) -> IdempotencyRecord:
     record = readable(row, IdempotencyRecord) or _IN_DOUBT
-    result = record.result or "0"
-    is_no_item = row.key.startswith(_key(creation_of(""))) and not (result.isascii() and result.isdecimal())
-    return _IN_DOUBT if is_no_item else record
+    result = record.result if row.key.startswith(_key(creation_of(""))) else None
+    # Somebody has damaged what a creation came to, which is the number of a work item.
+    is_damaged = result is not None and not (result.isascii() and result.isdecimal())
+    return _IN_DOUBT if is_damaged else record

@@ -45,6 +45,17 @@ def test_what_is_done_is_known_to_every_caller(records: IdempotencyStore) -> Non
     assert records.claim(ACME, NAME, NOW) == records.claim(ACME, NAME, OVER + 1e9) == "31"
 
 
+@pytest.mark.parametrize("result", ["", "31 or so", "-1", "\u0663\u0661"])
+def test_a_creation_whose_result_is_no_work_item_is_in_doubt(records: IdempotencyStore, result: str) -> None:
+    records.note(ACME, NAME, result)
+    assert records.find(ACME, NAME) is None
+    claim = records.claim(ACME, NAME, NOW)
+    assert isinstance(claim, ClaimedRecord)
+    assert claim.since is not None  # so what was created is looked for
+    records.note(ACME, OTHER_NAME, result)
+    assert records.find(ACME, OTHER_NAME) == result
+
+
 @pytest.mark.parametrize(
     ("at", "free_in"), [(NOW - 10, 5.0), (NOW, 5.0), (NOW + 14.9, 5.0), (NOW + 15.0, 45.0), (OVER - 0.5, 0.5)]
 )
