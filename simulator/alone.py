@@ -1,11 +1,9 @@
 """A fake as a program of its own: it goes on where it ended, and serves until somebody stops it."""
 
-import signal
 import sys
-import threading
-from contextlib import suppress
 from typing import Any, Protocol
 
+from simulator.ending import Ending
 from simulator.kept import Kept, KeptError
 
 
@@ -27,15 +25,12 @@ def is_restored(kept: Kept | None) -> bool:
 
 
 def serve(fake: Fake, kept: Kept | None) -> None:
-    stopped = threading.Event()
+    ending = Ending()
     with fake:
         print(f"listening on {fake.url}", flush=True)
-        with suppress(KeyboardInterrupt):
-            if kept is None:
-                stopped.wait()
-            else:
-                # Otherwise what has changed since the last look would be lost.
-                signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-                kept.save_until(stopped)
+        if kept is None:
+            ending.wait()
+        else:
+            kept.save_until(ending)
     if kept is not None:
         kept.save()

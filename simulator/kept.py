@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from simulator.ending import Ending
+
 _SAVE_EVERY = 2.0  # seconds; after a power cut this much may be missing
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Thread)
 
@@ -44,8 +46,8 @@ class Kept:
                 _Pickler(file).dump(data)
         new.replace(self._path)
 
-    def save_until(self, stopped: threading.Event) -> None:
-        while not stopped.wait(_SAVE_EVERY):
+    def save_until(self, ending: Ending) -> None:
+        while not ending.comes_within(_SAVE_EVERY):
             self.save()
 
     def _data_of(self, store: object) -> dict[str, Any]:

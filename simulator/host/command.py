@@ -19,7 +19,6 @@ import argparse
 import functools
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from simulator.ending import Ending
 from simulator.host.app import (
     HostedFunction,
     HostOptions,
@@ -121,9 +121,7 @@ class Host:
 def main(arguments: Sequence[str] | None = None) -> int:
     options, is_quiet = _parse(arguments)
     _log_to_stderr(is_quiet=is_quiet)
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    ending = Ending()
     try:
         os.chdir(options.app)
         apply_settings(options.app, os.environ)
@@ -135,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for function in host.functions:
         print(_describe(function, host.prefix), flush=True)
     logger.info("engine: %s", host.engine.name)
-    stopped.wait()
+    ending.wait()
     if not host.stop():
         logger.warning("still at work after %d seconds: ended all the same", _DRAIN_SECONDS)
         logging.shutdown()
