@@ -36,32 +36,40 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
 
 
 def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
-    organization = addressee_of(services, message)
-    if organization is None:
-        return [OTHER_CONNECTION]
-    configuration = organization.configuration
-    if not (configuration.issue_sync and configuration.sync_comments) or message.comment_id is None:
-        return [SWITCHED_OFF]
-    if _is_ours(services, organization, message):
-        return [ECHO]
     try:
-        issue_id, links = _links_of(services, organization, message)
+        found = _find(services, message)
     except TROUBLES as error:
         if message.since:
             return [_wait_anew(services, message, error)]
         raise
+    if isinstance(found, str):
+        return [found]
+    organization, issue_id, links = found
     if not links:
         outcome = _wait_for_link(services, replace(message, issue_id=issue_id))
         if outcome == NOT_LINKED:
             note_not_linked(services, organization.scope, message)
         return [outcome]
-    change = _SaidOnIssue(services.sentry(organization), issue_id, message.comment_id, message.comment)
+    change = _SaidOnIssue(services.sentry(organization), issue_id, message.comment_id or "", message.comment)
     return carry_to_each(
         services,
         left_of(message, links, _number_of),
         _number_of,
         lambda stored: _carry_or_record(services, organization, message, stored.link, change),
     )
+
+
+def _find(services: Services, message: OutboundMessage) -> tuple[Organization, str, list[StoredLink]] | str:
+    """Return whose comment it is, its issue and that issue's links, or why nothing is to be carried over."""
+    organization = addressee_of(services, message)
+    if organization is None:
+        return OTHER_CONNECTION
+    configuration = organization.configuration
+    if not (configuration.issue_sync and configuration.sync_comments) or message.comment_id is None:
+        return SWITCHED_OFF
+    if _is_ours(services, organization, message):
+        return ECHO
+    return organization, *_links_of(services, organization, message)
 
 
 def _number_of(stored: StoredLink) -> str:
@@ -117,7 +125,10 @@ def _wait_for_link(services: Services, message: OutboundMessage) -> str:
 
 
 def _wait_anew(services: Services, message: OutboundMessage, error: SyncError) -> str:
-    """Begin the hour again: no link follows while the service that would tell of a merge says nothing."""
+    """Begin the hour again: no link follows while the service that would tell of a merge says nothing.
+
+    Nor does one while storage is away, for then the reconciler learns of no merge either.
+    """
     later = put_off(services, message, error)
     waiting = replace(message, since=services.clock(), failing_since=later.failing_since)
     services.outbound.put(waiting, delay=later.retry_after)

@@ -9,7 +9,16 @@ from shared.domain.comments import Carried, RegressionFacts
 from shared.domain.errors import Forbidden, NotFound, SyncError
 from shared.domain.failures import reason_of
 from shared.domain.messages import OutboundMessage
-from shared.domain.model import STATUS, ActivityEntry, IssueLink, IssueStatus, SentryIssue, Side
+from shared.domain.model import (
+    STATUS,
+    ActivityEntry,
+    HealthWord,
+    IssueLink,
+    IssueStatus,
+    SentryIssue,
+    Side,
+)
+from shared.domain.moments import DAY
 from shared.flows.carrying import carry_once
 from shared.flows.commenting import SWITCHED_OFF
 from shared.flows.putting_off import TROUBLES, is_final, put_off
@@ -21,7 +30,7 @@ from shared.store.organizations import Organization
 
 NOT_REOPENED, WAITS = "not-reopened", "waits-for-reopening"
 _MAY_BE_REOPENED_FOR = 3600.0  # seconds
-_LOOKS_AGAIN_IN = 5.0  # seconds
+_LOOKS_AGAIN_IN, _AT_THE_LATEST_IN = 5.0, 900.0  # seconds
 
 
 def tell_of_regression(message: OutboundMessage, services: Services) -> list[str]:
@@ -49,7 +58,7 @@ def _tell_or_wait(message: OutboundMessage, services: Services) -> str:
         return NOT_LINKED
     # The message is put before the work item is written to, so that no crash loses it.
     if link.seen.item.status is not IssueStatus.UNRESOLVED:
-        return _wait(message, services)
+        return _wait(message, services, link)
     if not _reopened_by_us(services, organization, link):
         return NOT_REOPENED
     change = _Regression(sentry, issue, message.regression or "")
@@ -94,13 +103,17 @@ def _reopened_by_us(services: Services, organization: Organization, link: IssueL
     return any(each.field == STATUS and each.status is IssueStatus.UNRESOLVED for each in ours)
 
 
-def _wait(message: OutboundMessage, services: Services) -> str:
-    """Put the message back until the work item is reopened, which may be refused; give up after an hour."""
+def _wait(message: OutboundMessage, services: Services, link: IssueLink) -> str:
+    """Put the message back until the work item is reopened, which may be refused; give up after an hour.
+
+    What keeps the link from being settled may last longer than that, and the write comes when it is over.
+    """
     now = services.clock()
     since = message.since or now
-    if now - since >= _MAY_BE_REOPENED_FOR:
+    may_come_for = _MAY_BE_REOPENED_FOR if link.health.word is HealthWord.SETTLED else DAY
+    if now - since >= may_come_for:
         return NOT_REOPENED
-    delay = min(max(_LOOKS_AGAIN_IN, now - since), max(since + _MAY_BE_REOPENED_FOR - now, 1.0))
+    delay = min(max(_LOOKS_AGAIN_IN, now - since), _AT_THE_LATEST_IN, max(since + may_come_for - now, 1.0))
     services.outbound.put(replace(message, since=since), delay=delay)
     return WAITS
 

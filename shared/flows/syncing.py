@@ -139,12 +139,14 @@ def addressee_of(services: Services, message: Message) -> Organization | None:
 def _least_tried_first(links: Mapping[str, StoredLink]) -> Sequence[str]:
     """Order the links so that one at which a service falls silent every time keeps no other from its turn.
 
-    Those about which nobody was asked the last time come first.
+    Those that have not failed themselves come first. Of the others those about which nobody was asked the
+    last time do, so that none of them comes last for ever.
     """
 
-    def turn(name: str) -> tuple[bool, int]:
+    def turn(name: str) -> tuple[bool, bool, int]:
         health = links[name].link.health
-        return not health.passed_by, health.attempts
+        has_failed = health.word is not HealthWord.SETTLED and health.attempts > 0
+        return has_failed, not health.passed_by, health.attempts
 
     return sorted(links, key=turn)
 

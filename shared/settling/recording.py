@@ -121,7 +121,7 @@ def _owed(observation: Observation, decision: Decision, written: Written) -> tup
         return None, ""
     link = observation.link
     stopped = intent is not None and intent not in written.landed
-    goes_on = stopped or decision.assignee.outcome is Outcome.SETTLED
+    goes_on = stopped or decision.assignee.outcome in {Outcome.SETTLED, Outcome.UNDECIDED}
     # Links of an older version do not say why.
     return (link.owed, link.owed_reason or ASSIGNEE_NOT_FOUND) if goes_on else (None, "")
 

@@ -217,7 +217,7 @@ class MemoryAdo:
         return [each.name for each in self._home(project_id).process.types if not each.disabled]
 
     def get_work_item_types(self, project_id: str) -> WorkItemTypes:
-        return _types_of(self.catalog.projects[project_id].process.types, self.unlisted)
+        return _types_of(self._home(project_id).process.types, self.unlisted)
 
     def call(
         self,

@@ -1172,3 +1172,73 @@ def test_a_reason_that_a_person_changes_is_not_swallowed_by_our_hyperlink() -> N
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_an_item_that_may_be_removed_is_assigned_to_nobody() -> None:
+    """Work item 32 becomes Removed while its issue is assigned, and its process cannot be read.
+
+    An assignee waits for no status, so the item was assigned, although it was Removed.
+    """
+    schedule = Schedule(
+        seed=1796467737,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("101", 32), ("101", 31)),
+        settings=(),
+        actions=(
+            Action("resolve", issue="101"),
+            Action("set-state", item=32, value="Removed"),
+            Action("assign-issue", issue="101", value="ann@home.example"),
+            Action("set-state", item=31, value="Removed"),
+            Action("resolve", issue="101"),
+            Action("set-state", item=31, value="Verified"),
+            Action("resolve", issue="101"),
+            Action("set-state", item=31, value="Removed"),
+        ),
+        troubles=((28, "throttled"),),
+    )
+    assert complaints(schedule) == []
+
+
+def test_two_issues_that_cannot_be_read_keep_no_other_from_its_turn() -> None:
+    """Of the four issues at work item 31, Sentry's answers about 102 and 103 cannot be read.
+
+    Whichever of the two had been passed by came before what was well, failed, and the well ones were passed
+    by; so these said in every other turn that they were pending.
+    """
+    schedule = Schedule(
+        seed=1796546601,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("101", 31), ("102", 31), ("103", 31), ("105", 31)),
+        settings=(),
+        actions=(
+            Action("garble", issue="103"),
+            Action("garble", issue="102"),
+            Action("assign-issue", issue="103", value="dave@corp.example"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_comment_outlives_an_hour_without_storage() -> None:
+    """Issue 100 is merged into 101, and storage is away for more than an hour.
+
+    The comment on 101 waited for an hour at most for the link to follow, and that nobody could see a merge
+    meanwhile counted only where Sentry was away.
+    """
+    schedule = Schedule(
+        seed=2,
+        workers=3,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31),),
+        settings=("sync_comments=on",),
+        actions=(
+            Action("comment", issue="101"),
+            Action("merge", issue="100"),
+            Action("comment", issue="100"),
+            Action("comment", issue="101"),
+            Action("outage", value="tables refuses-us 3700"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -379,6 +379,8 @@ def decide(
     assignee = choose_assignee(seen, now, owed, configuration, acquaintance, copies)
     if assigned and not _assignee_agrees(now, configuration, acquaintance):
         assignee = _unless_apart(assignee, SIBLING)
+    if assignee.target is Side.ADO and _may_be_removed(now, problem):
+        assignee = Choice(Outcome.UNDECIDED, problem=problem)
     if copies is not None:
         status, assignee = _told_as_copied(status), _told_as_copied(assignee)
     try:
@@ -388,7 +390,7 @@ def decide(
         status, wanted = Choice(Outcome.UNDECIDED, problem=unknown), None
     assigning = _assignee_intent(assignee, now, configuration, acquaintance)
     intents = tuple(intent for intent in (wanted, assigning) if intent is not None)
-    after = _noted(status, seen, now)
+    after = _noted(status, assignee, seen, now)
     for intent in intents:
         after = with_intent(after, intent)
     return Decision(status, assignee, intents, after, waiting)
@@ -425,8 +427,18 @@ def _told_as_copied(choice: Choice) -> Choice:
     return choice if choice.target is None else replace(choice, reason=COPIED)
 
 
-def _noted(status: Choice, seen: Ends, now: Ends) -> Ends:
-    """Return what is taken note of: all of it, but for a status that is undecided."""
+def _may_be_removed(now: Ends, problem: SyncError | None) -> bool:
+    """Tell whether an item may be Removed, for all that is known: its process could not be read.
+
+    A state that the process does not list is no such state.
+    """
+    return now.item.status is None and problem is not None and not isinstance(problem, Undecidable)
+
+
+def _noted(status: Choice, assignee: Choice, seen: Ends, now: Ends) -> Ends:
+    """Return what is taken note of: all of it, but for a field that is undecided."""
+    if assignee.outcome is Outcome.UNDECIDED:
+        now = with_field(now, ASSIGNEE, seen)
     if status.outcome is Outcome.UNDECIDED:
         return with_field(now, STATUS, seen)
     if status.outcome is Outcome.SETTLED and seen.item.status is not None:

@@ -486,7 +486,7 @@ MUTANTS = (
     _mutant(
         "carry what is ours back to Azure DevOps",
         "flows/commenting.py",
-        "    if _is_ours(services, organization, message):\n        return [ECHO]\n",
+        "    if _is_ours(services, organization, message):\n        return ECHO\n",
         "",
         theme="comments",
     ),
@@ -1097,9 +1097,37 @@ MUTANTS = (
     _mutant(
         "let a link that was passed by come last again",
         "flows/syncing.py",
-        "        return not health.passed_by, health.attempts\n",
-        "        return False, health.attempts\n",
+        "        return has_failed, not health.passed_by, health.attempts\n",
+        "        return has_failed, False, health.attempts\n",
         tests=("tests/simulation/test_regressions.py",),
+    ),
+    _mutant(
+        "let what cannot be read have its turn before what is well",
+        "flows/syncing.py",
+        "        return has_failed, not health.passed_by, health.attempts\n",
+        "        return False, not health.passed_by, health.attempts\n",
+        tests=("tests/unit/flows/test_units_of_work.py",),
+    ),
+    _mutant(
+        "assign a work item that may be Removed",
+        "domain/rules/deciding.py",
+        "    if assignee.target is Side.ADO and _may_be_removed(now, problem):\n",
+        "    if False:\n",
+        tests=("tests/unit/domain/test_rules.py",),
+    ),
+    _mutant(
+        "let the hour of a comment run while storage is away",
+        "flows/commenting.py",
+        "        if message.since:\n            return [_wait_anew(",
+        "        if message.since and error.service != 'storage':\n            return [_wait_anew(",
+        tests=("tests/unit/flows/test_commenting.py",),
+    ),
+    _mutant(
+        "give a note up after an hour whatever keeps its item closed",
+        "flows/regressing.py",
+        " if link.health.word is HealthWord.SETTLED else DAY\n",
+        "\n",
+        tests=("tests/unit/flows/test_regressing.py",),
     ),
     _mutant(
         "take what a deleted work item showed for gone",

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration, ProjectMapping, StatusMapping
-from shared.domain.errors import SyncError, Undecidable
+from shared.domain.errors import SyncError, Unavailable, Undecidable
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
@@ -319,6 +319,7 @@ def test_a_new_configuration_is_no_edit(was: IssueStatus, counts_now: IssueStatu
 
 
 UNKNOWN = ItemSide(8, "Triaged", None)
+SOMEBODY = Person("somebody@corp.example")
 
 
 @pytest.mark.parametrize(
@@ -392,6 +393,35 @@ def test_a_state_that_cannot_be_found_holds_no_assignee_up(
     assert (decision.problem.kind, decision.status.outcome) == (kind, UNDECIDED)
     assert decision.intents == (Intent(ADO, ASSIGNEE, assignee=ANN),)
     assert decision.after == ends(UNRESOLVED, "Active", in_sentry=ANN, in_ado=ANN)
+
+
+def test_an_item_that_may_be_removed_is_assigned_to_nobody() -> None:
+    """Its process cannot be read, so nobody knows what the state that it moved to means."""
+    problem = Unavailable("ado", "HTTP 500")
+    seen, now = ends(UNRESOLVED, "Active"), Ends(IssueSide(UNRESOLVED, SOMEBODY), UNKNOWN)
+    decision = decided(seen, now, types={}, problem=problem)
+    assert (decision.assignee, decision.intents) == (Choice(UNDECIDED, problem=problem), ())
+    assert decision.problem is problem
+    assert decision.after == Ends(IssueSide(UNRESOLVED), replace(seen.item, rev=8))
+
+
+@pytest.mark.parametrize(
+    ("problem", "item", "side"),
+    [
+        # A state that the process does not list is none that is Removed.
+        (Undecidable("who knows", kind="unknown-state"), UNKNOWN, ADO),
+        # It stands where it stood when that was known.
+        (Unavailable("ado", "HTTP 500"), ItemSide(8, "Active", UNRESOLVED), ADO),
+        # An issue is none that may not be written to.
+        (Unavailable("ado", "HTTP 500"), replace(UNKNOWN, assignee=SOMEBODY), SENTRY),
+    ],
+)
+def test_a_process_that_cannot_be_read_holds_up_only_what_it_may_forbid(
+    problem: SyncError, item: ItemSide, side: Side
+) -> None:
+    now = Ends(IssueSide(UNRESOLVED, None if item.assignee else SOMEBODY), item)
+    decision = decided(ends(UNRESOLVED, "Active"), now, types={}, problem=problem)
+    assert decision.intents == (Intent(side, ASSIGNEE, assignee=SOMEBODY),)
 
 
 REMOVED = Choice(SKIPPED, reason="removed")

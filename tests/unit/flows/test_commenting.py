@@ -16,7 +16,9 @@ from shared.domain.model import SentryComment, SentryIssue
 from shared.flows.commenting import sync_comment
 from shared.settings import Settings
 from shared.store.organizations import Organization
+from shared.store.tables import Row
 from tests.doubles.services import MemoryServices
+from tests.doubles.tables import MemoryTable
 from tests.unit.scene import ISSUE, ITEM, SLUG, Scene
 
 COMMENT = SentryComment("5", "Ann", "It is the cache.", "https://acme.sentry.io/issues/100/activity/#event_5")
@@ -33,6 +35,7 @@ class Commented:
     comments: list[str] = field(default_factory=list)
     is_deleted: bool = False
     away: Exception | None = None
+    closed: Exception | None = None
 
     def get_issue(self, issue_id: str) -> SentryIssue:
         if self.away:
@@ -49,6 +52,8 @@ class Commented:
 
     def call(self, method: str, path: object, *args: object, **kwargs: Any) -> object:
         assert method == "POST"
+        if self.closed:
+            raise self.closed
         self.comments.append(kwargs["json"]["text"])
         return CommentAnswer(id=len(self.comments))
 
@@ -173,6 +178,48 @@ def test_the_hour_begins_again_when_nobody_can_learn_of_a_merge(
     let_it_wait(scene, HOUR)
     assert len(services_at.comments) == 1
     assert len(scene.services.outbound) == 0
+
+
+class Away(MemoryTable):
+    """A table that storage does not answer about for now."""
+
+    is_away = False
+
+    def get(self, partition: str, key: str) -> Row:
+        if self.is_away:
+            raise Unavailable("storage", "HTTP 503")
+        return super().get(partition, key)
+
+
+def test_the_hour_begins_again_while_storage_is_away() -> None:
+    """No reconciler notices a merge then, wherever a comment fails."""
+    scene, table = Scene(), Away()
+    scene.configure(sync_comments=True)
+    scene.services._named["links"] = table
+    for store in ("links", "idempotency"):
+        scene.services.__dict__.pop(store, None)
+    scene.link()
+    services_at = Commented(scene)
+    scene.services._ado = scene.services._sentry = cast("Any", services_at)
+    scene.sentry.add_issue(issue_id="300")
+    scene.services.outbound.put(OutboundMessage(SLUG, "300", "5"))
+    let_it_wait(scene, 100.0)
+    table.is_away = True
+    let_it_wait(scene, 2 * HOUR)
+    table.is_away = False
+    let_it_wait(scene, HOUR / 2)
+    scene.services.links.move(scene.stored(), "300")
+    let_it_wait(scene, HOUR)
+    assert len(services_at.comments) == 1
+    assert len(scene.services.outbound) == 0
+
+
+def test_a_comment_that_has_found_its_link_waits_for_that_no_longer(
+    scene: Scene, services_at: Commented
+) -> None:
+    services_at.closed = Unavailable("ado", "HTTP 503")
+    with pytest.raises(Throttled):
+        sync_comment(replace(MESSAGE, since=scene.now - HOUR), scene.services)
 
 
 def test_a_message_that_waits_anew_has_one_outcome(scene: Scene, services_at: Commented) -> None:

@@ -2,6 +2,7 @@
 
 import azure.functions as func
 import pytest
+from msgspec.structs import replace
 
 from functions import outbound_sync
 from shared.domain.errors import (
@@ -15,6 +16,7 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.messages import OutboundMessage, decode_outbound
+from shared.domain.moments import DAY
 from shared.flows.regressing import tell_of_regression
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
 
@@ -238,3 +240,37 @@ def test_the_note_waits_until_the_item_is_open_again(scene: Scene) -> None:
     assert decode_outbound(received.body) == OutboundMessage(
         SLUG, ISSUE, epoch=link.epoch, only=(str(ITEM),), regression="1"
     )
+
+
+def test_a_note_outlives_an_outage_that_keeps_its_item_closed(scene: Scene) -> None:
+    scene.sentry.regress(ISSUE)
+    scene.calls.meet("update_work_item", Unavailable("ado", "ConnectTimeout"))
+    with pytest.raises(Unavailable):
+        scene.outbound()
+    scene.now += 2 * 3600.0
+    queue = scene.services.outbound
+    received = queue.receive()
+    assert received is not None
+    message = replace(decode_outbound(received.body), since=scene.now - 2 * 3600.0)
+    queue.delete(received)
+    assert tell_of_regression(message, scene.services) == ["waits-for-reopening"]
+    assert queue.moments() == [scene.now + 900.0]
+    assert scene.outbound() == ["applied"]
+    finish(scene)
+    assert len(notes(scene)) == 1
+
+
+def test_a_note_is_not_kept_for_more_than_a_day(scene: Scene) -> None:
+    scene.sentry.regress(ISSUE)
+    scene.calls.meet("update_work_item", Unavailable("ado", "ConnectTimeout"))
+    with pytest.raises(Unavailable):
+        scene.outbound()
+    for age, outcome in ((DAY - 1, "waits-for-reopening"), (DAY, "not-reopened")):
+        message = OutboundMessage(SLUG, ISSUE, only=(str(ITEM),), regression="1", since=scene.now - age)
+        assert tell_of_regression(message, scene.services) == [outcome]
+
+
+def test_a_well_link_lets_its_note_wait_for_an_hour(scene: Scene) -> None:
+    for age, outcome in ((3599.0, "waits-for-reopening"), (3600.0, "not-reopened")):
+        message = OutboundMessage(SLUG, ISSUE, only=(str(ITEM),), regression="1", since=scene.now - age)
+        assert tell_of_regression(message, scene.services) == [outcome]

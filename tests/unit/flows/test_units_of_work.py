@@ -193,6 +193,22 @@ def test_one_issue_at_which_sentry_hangs_does_not_starve_the_others(
     assert resolved(scene, names) == 38
 
 
+def test_issues_that_cannot_be_read_keep_the_others_from_no_turn(scene: Scene) -> None:
+    """Whichever of the two fails, what is well is settled before the other one is tried."""
+    names = issues_at_one_item(scene, 4)
+    sentry = SlowSentry(scene, 0.1)
+    sentry.errors = {names[1]: AWAY, names[2]: AWAY}
+    for state in ("Closed", "Active") * 5:
+        scene.now += 3600.0
+        before = [scene.stored(name).link.health for name in names]
+        with pytest.raises(Unavailable):
+            scene.inbound(scene.ado.edit(ITEM, **{STATE: state}))
+        if all(each.attempts for each in before[1:3]):
+            assert [scene.stored(name).link.health for name in (names[0], names[3])] == [Health(), Health()]
+    asked = [sentry.calls.count(name) for name in names[1:3]]
+    assert min(asked) >= 4
+
+
 @pytest.mark.parametrize(
     "error",
     [AWAY, Throttled("sentry", "429", retry_after=10.0), Unauthorized("sentry", "401")],
