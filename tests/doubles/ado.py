@@ -418,7 +418,8 @@ class MemoryAdo:
             self.announce(Event("updated", entry.item, before))
 
     def work_item_from(self, answer: WorkItemAnswer) -> WorkItem:
-        return self._live(answer.id).item
+        """Return the work item as it was when it was answered, whatever it has become since."""
+        return next(each.item for each in reversed(self.revisions(answer.id)) if each.item.rev == answer.rev)
 
     @property
     def base_url(self) -> str:
