@@ -25,6 +25,9 @@ RUN_OPTIONS = $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(KEY),--key $(ca
 LOCK := $(RUN) uv pip compile --quiet --no-config --no-cache --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK_OPTIONS)
 
+# Seconds. Whoever waits for a process that never answers fails by then, by name, and holds up nothing.
+TEST_TIMEOUT := 300
+
 # The tests start hundreds of processes; without kept bytecode each of them compiles the whole app again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -47,11 +50,11 @@ run: ## Start everything and keep it running, with pages to play on (PORT=7071 K
 
 test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
 	@$(PYTHON) simulator/setup.py test
-	@$(RUN) pytest -q -n 4 --dist loadfile -m "not long" $(PYTEST_OPTIONS)
+	@$(RUN) pytest -q -n 4 --dist loadfile --timeout $(TEST_TIMEOUT) -m "not long" $(PYTEST_OPTIONS)
 
 test-long: ## Run the tests that wait for a minute, or are many that take seconds
 	@$(PYTHON) simulator/setup.py test
-	@$(RUN) pytest -q -m long $(PYTEST_OPTIONS)
+	@$(RUN) pytest -q --timeout $(TEST_TIMEOUT) -m long $(PYTEST_OPTIONS)
 
 check: ## Check format, lint and types (the page's too), the direction of imports, and what deploys the app
 	@$(PYTHON) simulator/setup.py check
