@@ -47,7 +47,7 @@ from shared.domain.model import (
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import Decision, state_moved, status_moved
 from shared.domain.rules.done import counted
-from shared.domain.rules.landing import has_landed, seen_after_crash, with_intent
+from shared.domain.rules.landing import has_landed, is_unseen, seen_after_crash, with_intent
 from shared.domain.rules.partners import is_own_or_persons, may_have_changed, own_write
 from shared.domain.rules.people import NO_MORE, Acquaintance, same_person
 from shared.settling.names import NameCache
@@ -439,13 +439,13 @@ def is_newer(item: WorkItem, link: IssueLink) -> bool:
 
 
 def is_doubtful(link: IssueLink) -> bool:
-    """Tell whether what was last seen cannot be trusted: a settling failed or stopped halfway.
+    """Tell whether what was last seen cannot be trusted: a settling failed, stopped halfway or never began.
 
     An unknown assignee raises no doubt: both sides were seen and left as they are.
     """
     if not is_guid(link.project_id):
         return True  # Nobody can have read it off a work item; it was believed before that was checked.
-    return link.claim is not None or not link.health.is_observed
+    return link.claim is not None or not link.health.is_observed or is_unseen(link.seen)
 
 
 def _updated(link: IssueLink, item: WorkItem) -> IssueLink:

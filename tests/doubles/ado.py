@@ -112,6 +112,8 @@ class MemoryAdo:
         self.hyperlinks_make_revisions = True
         self._now = clock
         self._entries: dict[int, _Entry] = {}
+        # What was answered of work items, and each as it was then.
+        self._answered: list[tuple[object, WorkItem]] = []
         self._names = {person.unique_name: person.name for person in self.catalog.people}
         self._comment_ids = itertools.count(1)
 
@@ -339,8 +341,7 @@ class MemoryAdo:
             item = replace(item, area_path=area)
             self._entries[number].revisions = [Revision(item, SERVICE)]
         self._entries[number].relations = relations
-        spelled = {"System.WorkItemType": item.work_item_type, "System.State": item.state}
-        return convert({"id": number, "rev": 1, "fields": spelled}, kind)
+        return self._answer(item, kind)
 
     def _queried(self, query: str) -> list[dict[str, int]]:
         """Find what is assigned to somebody, has hyperlinks, or was created by our own token."""
@@ -384,11 +385,15 @@ class MemoryAdo:
     def _answer_about_relations(self, method: str, entry: _Entry, kind: type[Shape], patch: Any) -> Shape:
         if method == "PATCH":
             self._change_relations(entry, patch)
-        item = entry.item
+        return self._answer(
+            entry.item, kind, relations=[msgspec.to_builtins(each) for each in entry.relations]
+        )
+
+    def _answer(self, item: WorkItem, kind: type[Shape], **more: object) -> Shape:
         fields = {"System.WorkItemType": item.work_item_type, "System.State": item.state}
-        relations = [msgspec.to_builtins(each) for each in entry.relations]
-        answer = {"id": item.id, "rev": item.rev, "fields": fields, "relations": relations}
-        return convert(answer, kind)
+        answer = convert({"id": item.id, "rev": item.rev, "fields": fields, **more}, kind)
+        self._answered.append((answer, item))
+        return answer
 
     def _change_relations(self, entry: _Entry, patch: list[dict[str, Any]]) -> None:
         """Change the hyperlinks of a work item, which makes a revision unless a test has it otherwise."""
@@ -419,7 +424,7 @@ class MemoryAdo:
 
     def work_item_from(self, answer: WorkItemAnswer) -> WorkItem:
         """Return the work item as it was when it was answered, whatever it has become since."""
-        return next(each.item for each in reversed(self.revisions(answer.id)) if each.item.rev == answer.rev)
+        return next(item for each, item in self._answered if each is answer)
 
     @property
     def base_url(self) -> str:

@@ -108,6 +108,11 @@ class Partners:
             }
         return Standing(statuses, assignees)
 
+    def _merged(self) -> set[str]:
+        """Return the ends of issues that show what another one does, as long as their links do not follow."""
+        issues = ((link.issue_id, self._facts.find_issue(link.issue_id)) for link in self._facts.links())
+        return {issue_end(name) for name, issue in issues if issue is not None and issue.issue_id != name}
+
     def _of_issue(self, link: IssueLink) -> str:
         issue = self._facts.find_issue(link.issue_id)
         if issue is None:
@@ -135,7 +140,7 @@ class Partners:
         for other in now.statuses.keys() - {end}:
             was, became = before.statuses.get(other), now.statuses[other]
             if other not in partners:
-                if was != became:
+                if was != became and other not in self._merged():
                     yield f"{other} became {became} when {end} became {edited}, and they are not linked"
                 continue
             expected = self._expected_status(end, other, before, now, links, waited)
