@@ -1242,3 +1242,87 @@ def test_a_comment_outlives_an_hour_without_storage() -> None:
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_copy_that_is_still_to_be_made_reads_the_work_item() -> None:
+    """A rule makes work item 33 of issue 100, and a person assigns it before the two are linked.
+
+    The worker stood still between linking and copying. Another one copied the issue, of which our own copy of
+    another link had taken the assignee: it believed that it knew the work item, and unassigned it.
+    """
+    schedule = Schedule(
+        seed=1797511294,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="100", value="By name"),
+            Action("fire", issue="100", value="By name"),
+            Action("fire", issue="100", value="By name"),
+            Action("assign-issue", issue="100", value="bob@corp.example"),
+            Action("link", issue="100", item=32, value="ado"),
+            Action("fire", issue="101"),
+            Action("assign-item", item=33, value="bob@corp.example"),
+        ),
+        troubles=((47, "frozen-after"),),
+        strays=((5, "lost"), (8, "lost")),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_merged_issue_whose_link_does_not_follow_shows_what_its_survivor_does() -> None:
+    """Work item 32 is deleted, so the link of issue 101 is asked for daily, and follows no merge meanwhile.
+
+    The witness took it for an issue of its own, which became done with a work item of another one.
+    """
+    schedule = Schedule(
+        seed=1797601855,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("101", 32), ("102", 31)),
+        settings=(),
+        actions=(
+            Action("delete-item", issue="100", item=32),
+            Action("rest"),
+            Action("merge", issue="101", item=31),
+            Action("rest"),
+            Action("set-state", item=31, value="Resolved"),
+            Action("rest"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_worker_that_stood_still_writes_by_what_it_had_read() -> None:
+    """Worker 004 reads work item 31 and stands still until its hyperlink is gone.
+
+    The double gave it the revision of now with the relations of then, so that it asked for one too many.
+    """
+    schedule = Schedule(
+        seed=1797139907,
+        workers=2,
+        second_kind=("Bug", "CMMI Works"),
+        links=(("100", 31), ("100", 32)),
+        settings=(),
+        actions=(
+            Action("unlink", issue="100", item=31),
+            Action("assign-item", item=31, value="carol@corp.example"),
+            Action("wait", value="1"),
+        ),
+        troubles=((32, "frozen-after"),),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_mapping_of_a_project_that_is_elsewhere_is_refused() -> None:
+    """A document that maps the states of a project leads to another organization, without that project."""
+    schedule = Schedule(
+        seed=5,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        actions=(Action("configure", value="mapping=on"), Action("repoint", value="there drop")),
+    )
+    assert complaints(schedule) == []

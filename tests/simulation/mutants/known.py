@@ -1150,4 +1150,11 @@ MUTANTS = (
         "\n",
         tests=("tests/unit/domain/test_landing.py",),
     ),
+    _mutant(
+        "carry over what nobody has seen without a look",
+        "settling/observing.py",
+        " or is_unseen(link.seen)\n",
+        "\n",
+        tests=("tests/unit/settling/test_observing.py",),
+    ),
 )

@@ -5,8 +5,10 @@ from msgspec.structs import replace
 
 from shared.domain.model import (
     ASSIGNEE,
+    NOT_SEEN,
     STATUS,
     Claim,
+    Ends,
     Health,
     HealthWord,
     Intent,
@@ -17,7 +19,7 @@ from shared.domain.model import (
 )
 from shared.domain.rules.landing import with_intent
 from shared.settling.observing import UnitOfWork, is_newer
-from tests.unit.scene import ANN, ISSUE, ITEM, STATE, Scene
+from tests.unit.scene import ANN, ASSIGNED_TO, BOB, ISSUE, ITEM, STATE, Scene
 
 CLOSE = Intent(Side.ADO, STATUS, state="Closed", status=IssueStatus.RESOLVED)
 ASSIGN = Intent(Side.SENTRY, ASSIGNEE, assignee=Person(ANN))
@@ -97,3 +99,27 @@ def test_what_was_forgotten_is_asked_for_anew(scene: Scene, forgets: bool, rev: 
         unit.forget_answers()
     observer = scene.services.settler(scene.organization).observer
     assert observer.observe(scene.row, unit).now.item.rev == rev
+
+
+def linked_and_not_copied(scene: Scene) -> None:
+    """Leave the link as a worker does that linked the two when both were somebody's, and died then."""
+    stored = scene.stored()
+    seen, rev = stored.link.seen, scene.ado.item(ITEM).rev
+    made_up = Ends(replace(seen.issue, assignee=NOT_SEEN), replace(seen.item, rev=rev, assignee=NOT_SEEN))
+    scene.services.links.replace(stored, replace(stored.link, seen=made_up))
+
+
+def test_what_nobody_has_seen_yet_is_read_before_it_is_carried_over(scene: Scene) -> None:
+    """Another link took the assignee from the issue meanwhile, and nothing tells of the item's."""
+    scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB})
+    linked_and_not_copied(scene)
+    assert scene.outbound() == ["conflict-resolved"]
+    assert scene.calls.made[:2] == ["get_issue", "get_work_item"]
+    assert scene.ado.item(ITEM).assignee == scene.sentry.get_issue(ISSUE).assignee == Person(BOB)
+
+
+def test_a_revision_at_which_two_were_linked_is_no_echo_until_it_is_carried_over(scene: Scene) -> None:
+    item = scene.ado.edit(ITEM, **{ASSIGNED_TO: BOB})
+    linked_and_not_copied(scene)
+    assert scene.inbound(item) == ["conflict-resolved"]
+    assert scene.inbound(item) == ["echo"]
