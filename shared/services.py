@@ -288,6 +288,7 @@ class Services:
             ),
             partners=self.partners(organization),
             links=self.links,
+            idempotency=self.idempotency,
             activity=self.activity,
             clock=self.clock,
         )

@@ -92,10 +92,15 @@ def verify_time(services: Services, began: float) -> None:
 
 
 def _release(services: Services, organization: Organization, claim: ClaimedRecord) -> None:
-    """End a claim under which nothing was written; what was there before counts again."""
-    if claim.before is not None:
+    """End a claim under which nothing was written; what was there before counts again.
+
+    Under an earlier claim something may have been: that is still to be looked for.
+    """
+    if claim.since is not None:
+        services.idempotency.leave(organization.scope, claim, services.clock())
+    elif claim.before is not None:
         services.idempotency.done(organization.scope, claim, claim.before)
-    elif claim.since is None:
+    else:
         services.idempotency.abandon(organization.scope, claim)
 
 

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from shared.ado.comments import rendered
 from shared.domain.activity import OUTBOUND
 from shared.domain.comments import Carried, SaidInSentry, is_ours_in_sentry
-from shared.domain.errors import Forbidden, NotFound, Refused, SyncError
-from shared.domain.failures import reason_of
+from shared.domain.errors import Forbidden, NotFound, Refused, SyncError, Throttled
+from shared.domain.failures import BACKOFF, delay_of, reason_of
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, SentryComment
 from shared.flows.carrying import GONE, carry_once
@@ -23,7 +23,8 @@ from shared.store.organizations import Organization
 
 SWITCHED_OFF, WAITS_FOR_LINK = "skipped", "waits-for-link"
 _LOOKS_AGAIN_IN = 60.0  # seconds
-_LINK_MAY_FOLLOW_FOR = 3600.0  # seconds; in an hour, the reconciler reads 1,440 issues again
+# Seconds. A link that is not well follows a merge at its next try, and a run comes up to ten minutes later.
+_LINK_MAY_FOLLOW_FOR = BACKOFF[-1] + 1800.0
 _CUT = "(Cut here: the rest is in Sentry.)"
 
 
@@ -38,7 +39,7 @@ def sync_comment(message: OutboundMessage, services: Services) -> list[str]:
 def _sync_comment(message: OutboundMessage, services: Services) -> list[str]:
     try:
         found = _find(services, message)
-    except TROUBLES as error:
+    except (*TROUBLES, Throttled) as error:
         if message.since:
             return [_wait_anew(services, message, error)]
         raise
@@ -131,7 +132,7 @@ def _wait_anew(services: Services, message: OutboundMessage, error: SyncError) -
     """
     later = put_off(services, message, error)
     waiting = replace(message, since=services.clock(), failing_since=later.failing_since)
-    services.outbound.put(waiting, delay=later.retry_after)
+    services.outbound.put(waiting, delay=max(later.retry_after, delay_of(error)))
     return WAITS_FOR_LINK
 
 

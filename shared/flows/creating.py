@@ -50,10 +50,10 @@ def create_and_link(
     ado, issue = services.ado_at_once(organization), services.sentry(organization).get_issue(issue_id)
     new = completed(services, organization, ado, issue, new)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
-    claim = _claim_or_link(services, organization, issue_id, new.work_item_type)
-    if isinstance(claim, IssueLink):
-        return claim
-    began, names = services.clock(), (issue_id, issue.issue_id)
+    claimed = _claim_or_link(services, organization, issue_id, new.work_item_type)
+    if isinstance(claimed, IssueLink):
+        return claimed
+    (claim, began), names = claimed, (issue_id, issue.issue_id)
     work_item_id = create_once(services, organization, claim, ado, new, patch, names, began)
     return link_by_form(services, organization, issue_id, work_item_id, initial, is_created=True)
 
@@ -155,14 +155,14 @@ def _marked(
 
 def _claim_or_link(
     services: Services, organization: Organization, issue_id: str, work_item_type: str
-) -> ClaimedRecord | IssueLink:
-    """Return the right to create, or the link to an item that was created before and still exists."""
+) -> tuple[ClaimedRecord, float] | IssueLink:
+    """Return the right to create and since when, or the link to an item that exists since an earlier call."""
     over: str | None = None
     while True:
         name, now = creation_of(issue_id), services.clock()
         claim = services.idempotency.claim(organization.scope, name, now, redo=over)
         if isinstance(claim, ClaimedRecord):
-            return claim
+            return claim, now
         try:
             if not _was_removed(services, organization, issue_id, int(claim), work_item_type):
                 return link_by_form(services, organization, issue_id, int(claim))

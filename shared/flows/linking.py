@@ -38,6 +38,7 @@ from shared.store.activity import UNLINKED
 from shared.store.idempotency import ClaimedRecord, creation_of
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.organizations import Organization, unknown
+from shared.store.tables import Delete
 
 Initial = Literal["ado", "sentry"]
 _ATTEMPTS = 5
@@ -233,21 +234,38 @@ def unlink(services: Services, organization: Organization, issue_id: str, work_i
         remnant: Remnant | None = unread_remnant(services, issue_id, work_item_id)
     else:
         remnant = remnant_of(services, stored.link)
-    services.links.discard(organization.scope, issue_id, work_item_id, remnant)
+    services.links.discard(
+        organization.scope,
+        issue_id,
+        work_item_id,
+        remnant,
+        lambda: _creation(services, organization, issue_id, work_item_id),
+    )
     _end(services, organization, issue_id, work_item_id, None)
 
 
 def part(services: Services, organization: Organization, stored: StoredLink, reason: str) -> None:
     """Remove a link that a person ended in Sentry; raise Conflict if it changed, NotFound if it is gone."""
-    services.links.remove(stored, remnant_of(services, stored.link))
-    _end(services, organization, stored.link.issue_id, stored.link.work_item_id, reason)
+    issue_id, work_item_id = stored.link.issue_id, stored.link.work_item_id
+    creation = _creation(services, organization, issue_id, work_item_id)
+    services.links.remove(stored, remnant_of(services, stored.link), creation)
+    _end(services, organization, issue_id, work_item_id, reason)
+
+
+def _creation(
+    services: Services, organization: Organization, issue_id: str, work_item_id: int
+) -> list[Delete]:
+    """Return the record that the item was created for the issue, which ends with their link.
+
+    Whoever finds it without the link takes its worker for dead, and links the two.
+    """
+    return services.idempotency.forgetting(organization.scope, creation_of(issue_id), str(work_item_id))
 
 
 def _end(
     services: Services, organization: Organization, issue_id: str, work_item_id: int, reason: str | None
 ) -> None:
-    """Let all end that ends with a link: also that its work item was created for the issue."""
-    services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))
+    """Tell that a link ended, and whoever it concerns."""
     entry = ActivityEntry(services.clock(), UNLINKED, reason=reason)
     services.activity.add(organization.scope, issue_id, work_item_id, entry)
     services.partners(organization).unlinked(issue_id, work_item_id)

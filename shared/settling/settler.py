@@ -44,6 +44,7 @@ from shared.settling.partners import Partners
 from shared.settling.recording import REFUSED, record_failure, record_of
 from shared.settling.writing import Written, write
 from shared.store.activity import ActivityStore
+from shared.store.idempotency import IdempotencyStore, rule_of
 from shared.store.links import LinkStore, StoredEnd, StoredLink
 
 ECHO = "echo"
@@ -73,6 +74,7 @@ class Settler(msgspec.Struct, frozen=True):
     observer: Observer
     partners: Partners
     links: LinkStore
+    idempotency: IdempotencyStore
     activity: ActivityStore
     clock: Callable[[], float]
 
@@ -166,7 +168,11 @@ class Settler(msgspec.Struct, frozen=True):
         issue = self.observer.issue(stored.link.issue_id, unit)
         if issue.issue_id == stored.link.issue_id:
             return stored
-        moved = self.links.move(stored, issue.issue_id, self._carried_over(stored.link, issue.issue_id, unit))
+        ends = self._carried_over(stored.link, issue.issue_id, unit)
+        # What a rule did for the one is done for the other: hooks name that alone from now on.
+        names = rule_of(stored.link.issue_id), rule_of(issue.issue_id)
+        marks = self.idempotency.following(self.scope, *names)
+        moved = self.links.move(stored, issue.issue_id, ends, marks)
         unit.ends.clear()
         unit.merged[stored.link.issue_id] = issue.issue_id
         entry = self._entry("moved", reason=f"merged-from-{stored.link.issue_id}")

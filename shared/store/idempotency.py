@@ -174,12 +174,30 @@ class IdempotencyStore:
         with suppress(Conflict, NotFound):
             self._replace(escaped(organization), claim.key, record, claim.etag)
 
-    def forget(self, organization: str, name: str, result: str) -> None:
-        """Remove the record if it holds this result, so that the action can be repeated."""
-        with suppress(Conflict, NotFound):
+    def forgetting(self, organization: str, name: str, result: str) -> list[Delete]:
+        """Return how to remove the record together with what it tells of, in one transaction.
+
+        It is removed if it holds this result, so that the action can be repeated.
+        """
+        try:
             row = self._table.get(escaped(organization), _key(name))
-            if _record(row).result == result:
-                self._table.apply(escaped(organization), Delete(row.key, row.etag))
+        except NotFound:
+            return []
+        return [Delete(row.key, row.etag)] if _record(row).result == result else []
+
+    def following(self, organization: str, name: str, new_name: str) -> list[Insert]:
+        """Return how to record the result of an action under another name as well, in one transaction."""
+        result = self.find(organization, name)
+        if result is None or self._is_there(organization, new_name):
+            return []
+        return [Insert(_key(new_name), _text(IdempotencyRecord(0.0, 0.0, result)))]
+
+    def _is_there(self, organization: str, name: str) -> bool:
+        try:
+            self._table.get(escaped(organization), _key(name))
+        except NotFound:
+            return False
+        return True
 
 
 def creation_of(issue_id: str) -> str:

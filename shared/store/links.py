@@ -9,7 +9,7 @@ over, and the link that it was can be removed by its key.
 
 import itertools
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -250,25 +250,34 @@ class LinkStore:
         kept = (msgspec.structs.replace(end, etag=each) for end, each in zip(ends, etags, strict=True))
         return StoredLink(link, etag), tuple(kept)
 
-    def remove(self, stored: StoredLink, remnant: Remnant | None = None) -> None:
+    def remove(
+        self, stored: StoredLink, remnant: Remnant | None = None, others: Sequence[Delete] = ()
+    ) -> None:
         """Remove the link that was read, and note at once what it may leave on its ends.
 
-        Raises Conflict if it changed, NotFound if it is gone.
+        ``others`` are rows that end with it. Raises Conflict if one of them or the link changed, NotFound if
+        it is gone.
         """
-        self._change(stored, *_delete(stored), *_left(remnant))
+        self._change(stored, *_delete(stored), *_left(remnant), *others)
 
     def discard(
-        self, organization: str, issue_id: str, work_item_id: int, remnant: Remnant | None = None
+        self,
+        organization: str,
+        issue_id: str,
+        work_item_id: int,
+        remnant: Remnant | None = None,
+        others: Callable[[], Sequence[Delete]] = tuple,
     ) -> None:
         """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound.
 
-        What it may leave on its ends is noted at once. Raises Conflict if others change it again and again.
+        What it may leave on its ends is noted at once, and what ``others`` finds ends with it. Raises
+        Conflict if somebody changes it again and again.
         """
         deletions = self._deletions(organization, issue_id, work_item_id)
         if not deletions:
             raise _not_linked(issue_id, work_item_id)
         for _ in range(_ATTEMPTS):
-            changes: list[Operation] = [*deletions, *_left(remnant)]
+            changes: list[Operation] = [*deletions, *_left(remnant), *others()]
             try:
                 if changes:
                     self._table.apply(escaped(organization), *changes)
@@ -325,22 +334,29 @@ class LinkStore:
         except NotFound:
             return None
 
-    def move(self, stored: StoredLink, issue_id: str, ends: Sequence[StoredEnd] = ()) -> StoredLink:
+    def move(
+        self,
+        stored: StoredLink,
+        issue_id: str,
+        ends: Sequence[StoredEnd] = (),
+        marks: Sequence[Insert] = (),
+    ) -> StoredLink:
         """Link the work item to another issue instead: the one into which the old issue was merged.
 
-        If that link exists already, only the old link is removed, and the existing one is returned. Raises
-        Conflict if the old link changed, NotFound if it is gone.
+        ``marks`` are records of the old issue that follow it. If the link exists already, only the old one is
+        removed, and the existing one is returned. Raises Conflict if the old link or what ``marks`` records
+        changed, NotFound if the link is gone.
         """
         moved = stored.link.moved_to(issue_id)
         try:
-            etags = self._change(stored, *_delete(stored), *_insert(moved), *map(_put, ends))
+            etags = self._change(stored, *_delete(stored), *_insert(moved), *map(_put, ends), *marks)
         except Conflict as conflict:
             try:
                 existing = self.get(moved.scope, issue_id, moved.work_item_id)
             except NotFound:
                 raise conflict from None  # The old link changed.
             remnant = None if stored.link.back_links is None else stored.link.remnant(due=0.0)
-            self._change(stored, *_delete(stored), *map(_put, ends), *_left(remnant))
+            self._change(stored, *_delete(stored), *map(_put, ends), *_left(remnant), *marks)
             return existing
         return StoredLink(moved, etags[2])
 

@@ -270,7 +270,7 @@ def test_a_damaged_record_is_in_doubt_and_claimed_by_nobody(table: Table, damage
     records.done("acme", claimed(records), "31")
     [key] = [row.key for row in table.scan("acme", "", "~")]
     table.apply("acme", Replace(key, damage, None))
-    records.forget("acme", creation_of("100"), "31")
+    assert records.forgetting("acme", creation_of("100"), "31") == []
     again = claimed(records)
     assert again.since is not None  # whoever takes it over looks first
     with pytest.raises(Busy):

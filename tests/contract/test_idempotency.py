@@ -22,6 +22,8 @@ ACME, NAME, OTHER_NAME = "acme", creation_of("100"), rule_of("100")
 NOW = 1_800_000_000.0
 OVER = NOW + 60.0  # when a claim made at NOW has expired
 
+OTHER = "rule-for-201"
+
 
 @pytest.fixture
 def records(table: Table) -> IdempotencyStore:
@@ -168,25 +170,49 @@ def test_a_rule_is_told_by_a_short_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("result", "is_forgotten"), [("31", True), ("32", False)])
-def test_only_a_result_is_forgotten(records: IdempotencyStore, result: str, is_forgotten: bool) -> None:
-    records.forget(ACME, NAME, result)
+def test_only_a_result_is_forgotten(
+    table: Table, records: IdempotencyStore, result: str, is_forgotten: bool
+) -> None:
+    assert records.forgetting(ACME, NAME, result) == []
     records.done(ACME, claimed(records), "31")
-    records.forget(ACME, NAME, result)
+    for each in records.forgetting(ACME, NAME, result):
+        table.apply(ACME, each)
     assert isinstance(records.claim(ACME, NAME, NOW), ClaimedRecord) is is_forgotten
 
 
-def test_a_result_that_another_worker_replaces_first_is_not_forgotten(table: Table) -> None:
-    records = IdempotencyStore(table)
+def test_a_result_that_another_worker_replaces_first_is_not_forgotten(
+    table: Table, records: IdempotencyStore
+) -> None:
     records.done(ACME, claimed(records), "31")
-    late = IdempotencyStore(OvertakenTable(table, lambda: claimed(records, redo="31")))
-    late.forget(ACME, NAME, "31")
+    deletion = records.forgetting(ACME, NAME, "31")
+    claimed(records, redo="31")
+    with pytest.raises(Conflict):
+        table.apply(ACME, *deletion)
     with pytest.raises(Busy):
         records.claim(ACME, NAME, NOW)
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_result_follows_to_another_name_that_has_none(
+    table: Table, records: IdempotencyStore, is_known: bool
+) -> None:
+    assert records.following(ACME, NAME, OTHER) == []
+    records.done(ACME, claimed(records), "31")
+    if is_known:
+        claimed(records, name=OTHER)
+    for each in records.following(ACME, NAME, OTHER):
+        table.apply(ACME, each)
+    assert (records.find(ACME, OTHER), records.find(ACME, NAME)) == (None if is_known else "31", "31")
+
+
+def test_what_somebody_is_at_follows_to_no_other_name(records: IdempotencyStore) -> None:
+    claimed(records)
+    assert records.following(ACME, NAME, OTHER) == []
+
+
 def test_a_claim_is_not_forgotten(records: IdempotencyStore) -> None:
     claimed(records)
-    records.forget(ACME, NAME, "31")
+    assert records.forgetting(ACME, NAME, "31") == []
     with pytest.raises(Busy):
         records.claim(ACME, NAME, NOW)
 

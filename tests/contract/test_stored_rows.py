@@ -206,8 +206,8 @@ def test_what_somebody_is_at_is_left_to_them_and_then_taken_over_in_doubt(record
     assert claim.since == NOW
 
 
-def test_what_was_done_can_be_forgotten(records: IdempotencyStore) -> None:
-    records.forget(ACME, creation_of("100"), "31")
+def test_what_was_done_can_be_forgotten(records: IdempotencyStore, links_table: Table) -> None:
+    links_table.apply(ACME, *records.forgetting(ACME, creation_of("100"), "31"))
     assert isinstance(records.claim(ACME, creation_of("100"), NOW), ClaimedRecord)
 
 

@@ -700,3 +700,21 @@ def test_a_comment_waits_for_a_setting_and_for_a_service(discussion: Discussion)
             sync_ado_comment(message, scene.services)
     assert sync_ado_comment(message, scene.services) == ["commented"]
     assert sync_ado_comment(message, scene.services) == ["already-commented"]
+
+
+def test_an_edit_whose_answer_was_lost_is_in_doubt_until_it_is_looked_at(discussion: Discussion) -> None:
+    """What was there before it is not called certain on account of a later try that came to nothing."""
+    scene = discussion.scene
+    comment_id = scene.sentry.comment(ISSUE, "a")
+    discussion.settle()
+    scene.sentry.edit_comment(comment_id, "b")
+    scene.calls.meet("PATCH comment", Unavailable("ado", "timed out"), lands=True)
+    discussion.deliver(discussion.from_sentry.pop(0))
+    discussion.handle_all()
+    assert discussion.in_ado == ["<p>b</p>"]
+    scene.calls.meet("get_comment", Throttled("sentry", "429", retry_after=300.0))
+    scene.now = scene.services.outbound.moments()[0]
+    discussion.handle_all()
+    scene.sentry.edit_comment(comment_id, "a")
+    discussion.settle()
+    assert discussion.in_ado == ["<p>a</p>"]

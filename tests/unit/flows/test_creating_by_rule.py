@@ -265,3 +265,25 @@ def test_an_item_that_a_person_linked_meanwhile_is_marked_as_done(scene: Scene) 
     assert fire(scene) == CREATED
     [made] = scene.ado.created()
     assert scene.services.idempotency.find(scene.organization.scope, rule_of(NEW)) == str(made)
+
+
+def test_what_a_rule_did_for_an_issue_is_done_for_the_one_into_which_it_is_merged(scene: Scene) -> None:
+    assert fire(scene) == CREATED
+    [made] = scene.ado.created()
+    scene.sentry.merge(NEW, into=MERGED)
+    scene.outbound(NEW)
+    assert pairs(scene) == [(MERGED, made)]
+    unlink(scene.services, scene.organization, MERGED, made)
+    assert fire_again(scene, MERGED) == ALREADY_CREATED
+    assert (scene.ado.created(), pairs(scene)) == ([made], [])
+
+
+def test_it_is_done_for_that_one_though_it_is_linked_to_the_same_item(scene: Scene) -> None:
+    assert fire(scene) == CREATED
+    [made] = scene.ado.created()
+    scene.link(MERGED, made)
+    scene.sentry.merge(NEW, into=MERGED)
+    scene.outbound(NEW)
+    assert pairs(scene) == [(MERGED, made)]
+    unlink(scene.services, scene.organization, MERGED, made)
+    assert fire_again(scene, MERGED) == ALREADY_CREATED

@@ -5,17 +5,22 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import MissingSetting, Refused, Unavailable
+from shared.ado.creation import NewWorkItem
+from shared.domain.errors import Busy, MissingSetting, Refused, Unavailable
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import HealthWord, IssueStatus
+from shared.flows.creating import create_and_link
+from shared.flows.linking import part, unlink
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.services import Services
 from shared.settling.settler import Settler
+from shared.store.idempotency import creation_of
+from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 from shared.store.tables import Operation, Replace, Row
 from tests.doubles.services import MemoryServices
 from tests.doubles.tables import MemoryTable
-from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
+from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 ELSEWHERE = "11111111-1111-1111-1111-111111111111"
 
@@ -157,3 +162,68 @@ def test_a_row_that_cannot_be_read_keeps_no_other_from_being_told_what_is_missin
         sync_inbound(InboundMessage(SLUG, ITEM, item.rev, snapshot=item, only=(ISSUE, "200")), services)
     health = scene.stored("200").link.health
     assert (health.word, health.reason) == (HealthWord.ATTENTION, "missing-setting")
+
+
+def new_bug(scene: Scene) -> NewWorkItem:
+    project = scene.ado.catalog.project("Fabrikam-Fiber").id
+    return NewWorkItem(project=project, work_item_type="Bug", title="Fix login", description="")
+
+
+def test_a_worker_that_stands_still_behind_its_claim_creates_no_second_item(
+    scene: Scene, links: Overtaken
+) -> None:
+    """The person submits the form again meanwhile."""
+    scene.sentry.add_issue(issue_id="200")
+    made: list[int] = []
+
+    def stand_still() -> None:
+        scene.now += 130.0
+        made.append(create_and_link(scene.services, scene.organization, "200", new_bug(scene)).work_item_id)
+
+    links.is_meant, links.after = lambda text: '"token"' in text, stand_still
+    with pytest.raises(Busy):
+        create_and_link(scene.services, scene.organization, "200", new_bug(scene))
+    assert scene.ado.created() == made
+
+
+def unlinked(scene: Scene, stored: StoredLink) -> None:
+    unlink(scene.services, scene.organization, stored.link.issue_id, stored.link.work_item_id)
+
+
+def parted(scene: Scene, stored: StoredLink) -> None:
+    part(scene.services, scene.organization, stored, "removed-in-sentry")
+
+
+@pytest.mark.parametrize("end", [unlinked, parted])
+def test_that_an_item_was_created_for_an_issue_ends_with_their_link(
+    scene: Scene, links: Overtaken, end: Callable[[Scene, StoredLink], None]
+) -> None:
+    """Whoever found that without a link would link the two again, which a person has parted."""
+    scene.sentry.add_issue(issue_id="200")
+    made = create_and_link(scene.services, scene.organization, "200", new_bug(scene))
+    stored = scene.stored("200", made.work_item_id)
+
+    def die() -> None:
+        raise Died
+
+    links.is_meant, links.after = lambda _text: True, die
+    with pytest.raises(Died):
+        end(scene, stored)
+    assert scene.services.idempotency.find(scene.organization.scope, creation_of("200")) is None
+    assert scene.services.links.for_issue(scene.organization.scope, "200") == []
+
+
+def test_a_link_is_unlinked_though_its_creation_is_begun_anew_at_that_moment(
+    scene: Scene, links: Overtaken
+) -> None:
+    scene.sentry.add_issue(issue_id="200")
+    made = create_and_link(scene.services, scene.organization, "200", new_bug(scene))
+    records, scope = scene.services.idempotency, scene.organization.scope
+
+    def begin_anew() -> None:
+        records.claim(scope, creation_of("200"), scene.now, redo=str(made.work_item_id))
+
+    links.is_meant, links.before = lambda _text: True, begin_anew
+    unlink(scene.services, scene.organization, "200", made.work_item_id)
+    assert scene.services.links.for_issue(scope, "200") == []
+    assert records.is_unfinished(scope, creation_of("200"))
