@@ -122,11 +122,15 @@ Assignee = Person | Stranger | None
 NOT_SEEN = Stranger("initial", "")
 
 
-class IssueSide(msgspec.Struct, frozen=True):
-    """The synced fields of a Sentry issue."""
+class IssueSide(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The synced fields of a Sentry issue.
+
+    ``unseen`` says that the status is made up, since the issue's own is still to be carried over.
+    """
 
     status: IssueStatus
     assignee: Assignee = None
+    unseen: bool = False
 
     def shown(self, field: str) -> IssueStatus | Assignee:
         """Return a field as people see it there."""
@@ -173,6 +177,12 @@ class Ends(msgspec.Struct, frozen=True):
 
     def shown(self, side: Side, field: str) -> IssueStatus | str | Assignee:
         return self.on(side).shown(field)
+
+    def is_unseen(self, side: Side, field: str) -> bool:
+        """Tell whether a value is made up, since what the side really shows is still to be carried over."""
+        if field == ASSIGNEE:
+            return self.on(side).assignee == NOT_SEEN
+        return self.item.state == "" if side is Side.ADO else self.issue.unseen
 
 
 class ExternalIssue(msgspec.Struct, frozen=True):

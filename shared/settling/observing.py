@@ -26,7 +26,6 @@ from shared.domain.failures import WORK_ITEM_GONE
 from shared.domain.ids import is_guid
 from shared.domain.model import (
     FIELDS,
-    NOT_SEEN,
     OUR_ARCHIVE,
     STATUS,
     ActivityEntry,
@@ -264,8 +263,12 @@ class Observer(msgspec.Struct, frozen=True):
         ends: dict[Side, StoredEnd] = {}
         siblings, edited = set(), set()
         for side in Side:
-            changed = [each for each in FIELDS if now.shown(side, each) != seen.shown(side, each)]
-            if not changed or seen.on(side).assignee == NOT_SEEN:
+            changed = [
+                each
+                for each in FIELDS
+                if now.shown(side, each) != seen.shown(side, each) and not seen.is_unseen(side, each)
+            ]
+            if not changed:
                 continue
             ends[side] = stored = self.end(link.end(side), unit)
             for each in changed:
@@ -372,7 +375,9 @@ class Observer(msgspec.Struct, frozen=True):
         is_news = item is not None and is_newer(item, link) and link.claim is None
         if is_news and is_whole:
             return item
-        if is_news or is_doubtful(link) or link.work_item_id in unit.doubted:
+        # A Removed one is not written to, so no write would find that it was taken back meanwhile.
+        is_untested = not link.seen.item.may_be_written
+        if is_news or is_untested or is_doubtful(link) or link.work_item_id in unit.doubted:
             unit.verify_heard("ado")
             asked_at = self.clock()
             item = self.ado.get_work_item(link.work_item_id)

@@ -38,7 +38,7 @@ from shared.domain.rules.deciding import (
     verify_calm,
 )
 from shared.domain.rules.landing import as_if_edited
-from shared.domain.rules.partners import announced, landed, looked_into, released, without
+from shared.domain.rules.partners import announced, landed, looked_into, over, released, without
 from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful, verify_free
 from shared.settling.partners import Partners
 from shared.settling.recording import REFUSED, record_failure, record_of
@@ -305,8 +305,11 @@ class Settler(msgspec.Struct, frozen=True):
         """Return the row of an end with what is ours there after people's edits and writes left behind."""
         end = self.observer.end(observation.link.end(side), unit)
         record, claim = end.record, observation.link.claim
-        if claim is not None and claim.token == record.token and _is_over(claim, end.end, unit, now):
-            record = looked_into(record, claim, observation.now, side, now)
+        if claim is not None and claim.token == record.token:
+            if _is_over(claim, end.end, unit, now):
+                record = looked_into(record, claim, observation.now, side, now)
+        elif record.token and unit.asked_at.get(end.end, 0.0) >= believed_end(record.until, now):
+            record = over(record, observation.now.on(side))
         edited = (field for each, field in observation.edited if each is side)
         return replace(end, record=without(record, edited))
 

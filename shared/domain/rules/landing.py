@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from shared.domain.model import (
     ASSIGNEE,
+    FIELDS,
     NOT_SEEN,
     STATUS,
     Claim,
@@ -27,7 +28,7 @@ def with_intent(ends: Ends, intent: Intent) -> Ends:
         case Side.ADO, _:
             return replace(ends, item=replace(ends.item, assignee=intent.assignee))
         case _, "status":
-            return replace(ends, issue=replace(ends.issue, status=intent.status))
+            return replace(ends, issue=replace(ends.issue, status=intent.status, unseen=False))
         case _:
             return replace(ends, issue=replace(ends.issue, assignee=intent.assignee))
 
@@ -39,7 +40,8 @@ def with_field(ends: Ends, field: str, source: Ends) -> Ends:
         item = replace(
             ends.item, state=was.state, status=was.status, removed=was.removed, reasons=was.reasons
         )
-        return replace(ends, issue=replace(ends.issue, status=source.issue.status), item=item)
+        issue = replace(ends.issue, status=source.issue.status, unseen=source.issue.unseen)
+        return replace(ends, issue=issue, item=item)
     item = replace(ends.item, assignee=source.item.assignee)
     return replace(ends, issue=replace(ends.issue, assignee=source.issue.assignee), item=item)
 
@@ -71,12 +73,16 @@ def as_if_edited(ends: Ends, side: Side) -> Ends:
 
     Nobody can set these values, so the copy happens even if the side changes in the meantime. An archived
     issue is the exception: it looks as if it had stood like its work item, so whoever takes it out of the
-    archive meanwhile either agrees with the work item or has changed something.
+    archive meanwhile either agrees with the work item or has changed something. A status that is made up
+    already stays: whoever asks for a copy again has it made from the same past.
     """
+    if ends.is_unseen(side, STATUS):
+        seen = replace(ends.on(side), assignee=NOT_SEEN)
+        return replace(ends, item=seen) if isinstance(seen, ItemSide) else replace(ends, issue=seen)
     if side is Side.SENTRY:
         archived = ends.issue.status is IssueStatus.IGNORED
         before = (ends.item.status or IssueStatus.UNRESOLVED) if archived else IssueStatus.IGNORED
-        return replace(ends, issue=IssueSide(before, NOT_SEEN))
+        return replace(ends, issue=IssueSide(before, NOT_SEEN, unseen=True))
     is_archived = ends.item.status is IssueStatus.IGNORED
     other = IssueStatus.UNRESOLVED if is_archived else IssueStatus.IGNORED
     return replace(ends, item=ItemSide(ends.item.rev - 1, "", other, NOT_SEEN))
@@ -84,9 +90,7 @@ def as_if_edited(ends: Ends, side: Side) -> Ends:
 
 def is_unseen(ends: Ends) -> bool:
     """Tell whether something stands there that nobody can have seen, and that waits to be carried over."""
-    return (
-        ends.item.rev == 0 or ends.item.state == "" or NOT_SEEN in {ends.issue.assignee, ends.item.assignee}
-    )
+    return ends.item.rev == 0 or any(ends.is_unseen(side, field) for side in Side for field in FIELDS)
 
 
 def as_if_created(ends: Ends) -> Ends:

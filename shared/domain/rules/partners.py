@@ -51,15 +51,14 @@ def may_have_changed(record: EndRecord, read_at: float | None, rev: int | None, 
 
 
 def without(record: EndRecord, fields: Iterable[str]) -> EndRecord:
-    """Return what is left of a record once people were seen to have changed some fields of the end.
-
-    Whoever saw that has seen what became of our last write as well.
-    """
+    """Return what is left of a record once people were seen to have changed some fields of the end."""
     edited = set(fields)
-    if not edited:
-        return record
-    ours = tuple(each for each in record.ours if each.field not in edited)
-    return replace(record, token="", until=0.0, ours=ours)
+    return replace(record, ours=tuple(each for each in record.ours if each.field not in edited))
+
+
+def over(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
+    """Return what is left of a record once nothing more can come of what it announces: what shows."""
+    return replace(still_shown(record, now), token="", until=0.0)
 
 
 def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
@@ -143,20 +142,19 @@ class Standing(StrEnum):
 def standing(link: IssueLink, side: Side) -> Standing:
     """Return how the partner on ``side`` of a link counts, by what the link's row tells.
 
-    A partner whose status is not known, or is being written, counts as open.
+    A partner whose status is not known, was never seen, or is being written, counts as open.
     """
     if link.health.reason == (WORK_ITEM_GONE if side is Side.ADO else ISSUE_GONE):
         return Standing.LEFT_OUT
     if side is Side.ADO and not link.seen.item.may_be_written:
         return Standing.LEFT_OUT
-    status = link.seen.counts_as(side)
-    if status is IssueStatus.IGNORED:
+    status, is_unseen = link.seen.counts_as(side), link.seen.is_unseen(side, STATUS)
+    if status is IssueStatus.IGNORED and not is_unseen:
         return Standing.LEFT_OUT
-    if link.health.reason == UNKNOWN_STATE and side is Side.ADO:
-        return Standing.OPEN
-    if link.claim is not None and any(each.field == STATUS for each in link.claim.intents):
-        return Standing.OPEN
-    return Standing.DONE if status is IssueStatus.RESOLVED else Standing.OPEN
+    is_unknown = is_unseen or (link.health.reason == UNKNOWN_STATE and side is Side.ADO)
+    is_written = link.claim is not None and any(each.field == STATUS for each in link.claim.intents)
+    is_done = status is IssueStatus.RESOLVED and not (is_unknown or is_written)
+    return Standing.DONE if is_done else Standing.OPEN
 
 
 def all_done(others: Iterable[IssueLink | None], side: Side, *, archives: bool = False) -> bool:

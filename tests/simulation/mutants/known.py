@@ -541,8 +541,8 @@ MUTANTS = (
     _mutant(
         "read what the feed told no second time",
         "flows/reconciling/feed.py",
-        "            behind = feed.token if feed.end is None else feed.end\n",
-        "            behind = reached\n",
+        "    return replace(feed, token=feed.end, end=reached,",
+        "    return replace(feed, token=reached, end=reached,",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
@@ -624,8 +624,8 @@ MUTANTS = (
     _mutant(
         "take a person's edit for our last write",
         "domain/rules/partners.py",
-        "    ours = tuple(each for each in record.ours if each.field not in edited)\n",
-        "    ours = record.ours\n",
+        "ours=tuple(each for each in record.ours if each.field not in edited)",
+        "ours=record.ours",
         theme="at-rest",
     ),
     _mutant(
@@ -638,8 +638,8 @@ MUTANTS = (
     _mutant(
         "wait for an archived issue",
         "domain/rules/partners.py",
-        "    if status is IssueStatus.IGNORED:\n",
-        "    if status is None:\n",
+        "    if status is IssueStatus.IGNORED and not is_unseen:\n",
+        "    if status is None and not is_unseen:\n",
         theme="at-rest",
     ),
     _mutant(
@@ -894,8 +894,8 @@ MUTANTS = (
     _mutant(
         "forget what an ended link left",
         "flows/linking.py",
-        "services.links.discard(organization.scope, issue_id, work_item_id, remnant)",
-        "services.links.discard(organization.scope, issue_id, work_item_id)",
+        "        work_item_id,\n        remnant,\n        lambda: _creation",
+        "        work_item_id,\n        None,\n        lambda: _creation",
     ),
     _mutant(
         "show a link that nobody asks to be shown again",
@@ -913,9 +913,8 @@ MUTANTS = (
     _mutant(
         "let what a rule does for an issue end with the link",
         "flows/linking.py",
-        "    services.idempotency.forget(organization.scope, creation_of(issue_id), str(work_item_id))\n",
-        '    for name in (creation_of(issue_id), f"rule-for-{issue_id}"):\n'
-        "        services.idempotency.forget(organization.scope, name, str(work_item_id))\n",
+        "    return services.idempotency.forgetting(organization.scope, creation_of(issue_id),",
+        '    return services.idempotency.forgetting(organization.scope, f"rule-for-{issue_id}",',
         theme="rules",
     ),
     _mutant(
@@ -1146,8 +1145,8 @@ MUTANTS = (
     _mutant(
         "wait with a copy that nobody made until somebody edits the item",
         "domain/rules/landing.py",
-        ' or ends.item.state == "" or NOT_SEEN in {ends.issue.assignee, ends.item.assignee}\n',
-        "\n",
+        "ends.item.rev == 0 or any(",
+        "ends.item.rev == 0 and any(",
         tests=("tests/unit/domain/test_landing.py",),
     ),
     _mutant(
@@ -1167,8 +1166,8 @@ MUTANTS = (
     _mutant(
         "keep the record of a creation whose link is gone",
         "flows/linking.py",
-        "    return services.idempotency.forgetting(organization.scope, creation_of(issue_id), str(work_item_id))\n",
-        "    return []\n",
+        "    return services.idempotency.forgetting(",
+        "    return [] and services.idempotency.forgetting(",
         tests=("tests/unit/flows/test_late_answers.py",),
     ),
     _mutant(
@@ -1198,5 +1197,40 @@ MUTANTS = (
         "    if 0.0 <= run.now - feed.ended_at < _IN_THE_MAKING_FOR:\n",
         "    if False:\n",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
+    ),
+    _mutant(
+        "take an open partner that was never seen for an archived one",
+        "domain/rules/partners.py",
+        "link.seen.is_unseen(side, STATUS)\n",
+        "False\n",
+        tests=("tests/unit/settling/test_unseen.py",),
+    ),
+    _mutant(
+        "take a copy that failed for made because one field was",
+        "settling/observing.py",
+        " and not seen.is_unseen(side, each)\n",
+        " and seen.on(side).assignee != NOT_SEEN\n",
+        tests=("tests/unit/settling/test_unseen.py",),
+    ),
+    _mutant(
+        "make up another past each time a copy is asked for",
+        "domain/rules/landing.py",
+        "    if ends.is_unseen(side, STATUS):\n",
+        "    if False:\n",
+        tests=("tests/unit/settling/test_unseen.py",),
+    ),
+    _mutant(
+        "believe that an item is Removed",
+        "settling/observing.py",
+        "        is_untested = not link.seen.item.may_be_written\n",
+        "        is_untested = False\n",
+        tests=("tests/unit/settling/test_settler.py",),
+    ),
+    _mutant(
+        "keep for ours what was announced and never came",
+        "settling/settler.py",
+        "            record = over(record, observation.now.on(side))\n",
+        "            pass\n",
+        tests=("tests/unit/settling/test_partners.py",),
     ),
 )

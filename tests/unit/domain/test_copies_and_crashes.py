@@ -46,7 +46,7 @@ def test_a_copy_of_sentrys_side_is_an_edit_of_both_its_fields(
     issue: IssueStatus, counts_as: IssueStatus | None, before: IssueStatus
 ) -> None:
     now = ends(issue, counts_as)
-    assert as_if_edited(now, Side.SENTRY) == Ends(IssueSide(before, NOT_SEEN), now.item)
+    assert as_if_edited(now, Side.SENTRY) == Ends(IssueSide(before, NOT_SEEN, unseen=True), now.item)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,24 @@ def test_a_link_that_ends_leaves_all_that_may_show_it(
     link = IssueLink("fabrikam", "100", 31, "p", "Bug", ends(RESOLVED, RESOLVED), back_links=back_links)
     assert link.remnant(5.0) == Remnant("100", 31, 5.0, merged=merged)
     assert link.remnant(5.0, 9.0) == Remnant("100", 31, 5.0, merged=merged, watched_until=9.0)
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("issue", IssueStatus)
+@pytest.mark.parametrize("counts_as", [UNRESOLVED, RESOLVED, IGNORED, None])
+def test_a_copy_that_is_asked_for_twice_is_made_from_the_same_past(
+    side: Side, issue: IssueStatus, counts_as: IssueStatus | None
+) -> None:
+    once = as_if_edited(ends(issue, counts_as), side)
+    assert as_if_edited(once, side) == once
+    other = Side.ADO if side is Side.SENTRY else Side.SENTRY
+    assert once.on(other) == ends(issue, counts_as).on(other)
+
+
+def test_a_copy_is_made_of_an_assignee_that_was_carried_over_since() -> None:
+    once = as_if_edited(ends(UNRESOLVED, RESOLVED), Side.SENTRY)
+    carried = replace(once, issue=replace(once.issue, assignee=None))
+    assert as_if_edited(carried, Side.SENTRY) == once
+    once = as_if_edited(ends(UNRESOLVED, RESOLVED), Side.ADO)
+    carried = replace(once, item=replace(once.item, assignee=None))
+    assert as_if_edited(carried, Side.ADO) == once

@@ -19,6 +19,7 @@ from shared.domain.model import (
     Person,
     Side,
 )
+from shared.domain.rules.landing import as_if_edited
 from shared.domain.rules.partners import (
     Standing,
     all_done,
@@ -28,6 +29,7 @@ from shared.domain.rules.partners import (
     looked_into,
     may_end_waiting,
     may_have_changed,
+    over,
     own_write,
     released,
     standing,
@@ -155,9 +157,15 @@ def test_of_a_claim_that_was_looked_into_only_what_shows_is_ours(
     assert after == EndRecord("", 0.0, ("100", 31), left, rev=rev, at=NOW + 60)
 
 
-def test_whoever_sees_an_edit_knows_what_became_of_our_last_write() -> None:
+def test_of_what_is_over_only_what_shows_is_ours() -> None:
+    record = EndRecord("dead", NOW, ("100", 31), (CLOSE, TO_ANN), rev=7, at=5.0)
+    shown = ItemSide(8, "New", UNRESOLVED, ANN)
+    assert over(record, shown) == EndRecord("", 0.0, ("100", 31), (TO_ANN,), rev=7, at=5.0)
+
+
+def test_an_edit_tells_nothing_of_the_other_field() -> None:
     record = EndRecord("dead", NOW, ("100", 31), (REOPEN, CLOSE, TO_ANN), rev=7, at=5.0)
-    assert without(record, [STATUS]) == EndRecord("", 0.0, ("100", 31), (TO_ANN,), rev=7, at=5.0)
+    assert without(record, [STATUS]) == EndRecord("dead", NOW, ("100", 31), (TO_ANN,), rev=7, at=5.0)
     assert without(record, []) == record
 
 
@@ -213,6 +221,10 @@ def linked(
     return IssueLink("fabrikam", "100", 31, "p-1", "Bug", seen, health=health, claim=claim)
 
 
+def made_up(link: IssueLink, side: Side) -> IssueLink:
+    return replace(link, seen=as_if_edited(link.seen, side))
+
+
 @pytest.mark.parametrize(
     ("link", "side", "expected"),
     [
@@ -237,6 +249,11 @@ def linked(
         (linked(counts_as=RESOLVED, claimed=(CLOSE,)), ADO, OPEN),
         (linked(RESOLVED, claimed=(CLOSE,)), SENTRY, OPEN),
         (linked(counts_as=RESOLVED, claimed=(TO_ANN,)), ADO, DONE),
+        # Nor does what linking made up.
+        (made_up(linked(), SENTRY), SENTRY, OPEN),
+        (made_up(linked(), ADO), ADO, OPEN),
+        (made_up(linked(IGNORED, counts_as=RESOLVED), SENTRY), SENTRY, OPEN),
+        (made_up(linked(counts_as=RESOLVED), SENTRY), ADO, DONE),
     ],
 )
 def test_a_partner_counts_by_what_its_link_tells(link: IssueLink, side: Side, expected: Standing) -> None:

@@ -17,38 +17,12 @@ from shared.settling.settler import Settler
 from shared.store.idempotency import creation_of
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
-from shared.store.tables import Operation, Replace, Row
+from shared.store.tables import Replace
 from tests.doubles.services import MemoryServices
-from tests.doubles.tables import MemoryTable
+from tests.unit.overtaken import Overtaken
 from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 ELSEWHERE = "11111111-1111-1111-1111-111111111111"
-
-
-class Overtaken(MemoryTable):
-    """A table in which somebody else does something before or after the first change that is like this."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_meant: Callable[[str], bool] = lambda _text: False
-        self.before: Callable[[], object] = lambda: None
-        self.after: Callable[[], object] = lambda: None
-        self.breaks_at = ""
-
-    def get(self, partition: str, key: str) -> Row:
-        if key == self.breaks_at:
-            raise Unavailable("storage", "HTTP 500")
-        return super().get(partition, key)
-
-    def apply(self, partition: str, *operations: Operation) -> list[str]:
-        is_meant = any(self.is_meant(getattr(each, "text", "")) for each in operations)
-        if is_meant:
-            self.is_meant = lambda _text: False
-            self.before()
-        etags = super().apply(partition, *operations)
-        if is_meant:
-            self.after()
-        return etags
 
 
 @pytest.fixture

@@ -199,6 +199,21 @@ def test_a_write_without_an_answer_is_no_edit_for_other_links(items: Scene, land
     assert items.ado.item(OTHER_ITEM).assignee is None
 
 
+def test_what_was_announced_and_never_came_is_not_ours_for_ever(items: Scene) -> None:
+    """The worker dies before it assigns the issue; another link sees an edit of the status before that."""
+    items.calls.meet("set_assignee", Died())
+    with pytest.raises(Died):
+        edit(items, ITEM, **{ASSIGNED_TO: ANN})
+    items.now += CLAIMED_FOR + 10.0
+    items.sentry.resolve(ISSUE)
+    sync_outbound(OutboundMessage(SLUG, ISSUE, only=(str(OTHER_ITEM),)), items.services)
+    edit(items, ITEM, **{ASSIGNED_TO: ""})
+    items.now += 3600.0
+    items.sentry.assign(ISSUE, ANN)
+    assert items.outbound() == ["applied", "applied"]
+    assert [items.ado.item(each).assignee for each in (ITEM, OTHER_ITEM)] == [Person(ANN)] * 2
+
+
 def test_a_refused_write_leaves_what_we_wrote_before(items: Scene) -> None:
     edit(items, ITEM, **{ASSIGNED_TO: ANN})
     edit(items, ITEM, **{ASSIGNED_TO: CAROL})  # whom Sentry does not know

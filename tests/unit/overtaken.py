@@ -1,0 +1,33 @@
+"""A table in which somebody else does something at a moment of the test's choosing."""
+
+from collections.abc import Callable
+
+from shared.domain.errors import Unavailable
+from shared.store.tables import Operation, Row
+from tests.doubles.tables import MemoryTable
+
+
+class Overtaken(MemoryTable):
+    """A table in which somebody else does something before or after the first change that is like this."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_meant: Callable[[str], bool] = lambda _text: False
+        self.before: Callable[[], object] = lambda: None
+        self.after: Callable[[], object] = lambda: None
+        self.breaks_at = ""
+
+    def get(self, partition: str, key: str) -> Row:
+        if key == self.breaks_at:
+            raise Unavailable("storage", "HTTP 500")
+        return super().get(partition, key)
+
+    def apply(self, partition: str, *operations: Operation) -> list[str]:
+        is_meant = any(self.is_meant(getattr(each, "text", "")) for each in operations)
+        if is_meant:
+            self.is_meant = lambda _text: False
+            self.before()
+        etags = super().apply(partition, *operations)
+        if is_meant:
+            self.after()
+        return etags
