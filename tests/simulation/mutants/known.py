@@ -1209,7 +1209,7 @@ MUTANTS = (
         "take a copy that failed for made because one field was",
         "settling/observing.py",
         " and not seen.is_unseen(side, each)\n",
-        " and seen.on(side).assignee != NOT_SEEN\n",
+        ' and not seen.is_unseen(side, "assignee")\n',
         tests=("tests/unit/settling/test_unseen.py",),
     ),
     _mutant(

@@ -214,6 +214,19 @@ def test_what_was_announced_and_never_came_is_not_ours_for_ever(items: Scene) ->
     assert [items.ado.item(each).assignee for each in (ITEM, OTHER_ITEM)] == [Person(ANN)] * 2
 
 
+def test_what_was_announced_for_a_link_that_is_gone_is_not_ours_for_ever(items: Scene) -> None:
+    items.calls.meet("set_assignee", Died())
+    with pytest.raises(Died):
+        edit(items, ITEM, **{ASSIGNED_TO: ANN})
+    items.now += CLAIMED_FOR + 10.0
+    unlink(items.services, items.organization, ISSUE, ITEM)
+    items.sentry.resolve(ISSUE)
+    assert items.outbound() == ["applied"]
+    items.sentry.assign(ISSUE, ANN)
+    assert items.outbound() == ["applied"]
+    assert items.ado.item(OTHER_ITEM).assignee == Person(ANN)
+
+
 def test_a_refused_write_leaves_what_we_wrote_before(items: Scene) -> None:
     edit(items, ITEM, **{ASSIGNED_TO: ANN})
     edit(items, ITEM, **{ASSIGNED_TO: CAROL})  # whom Sentry does not know
