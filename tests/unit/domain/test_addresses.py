@@ -263,6 +263,7 @@ def test_a_host_that_resolves_to_loopback_is_for_local_runs(address: str) -> Non
         ("https://tfs.corp.example/Main/_apis/projects/_x", "https://tfs.corp.example/Main/"),
         # What belongs to a page goes with it.
         ("https://dev.azure.com/fabrikam/Web/_workitems?id=31&_a=edit", "https://dev.azure.com/fabrikam/"),
+        ("https://dev.azure.com/fabrikam/Web?view=all", "https://dev.azure.com/fabrikam/"),
         ("https://fabrikam.visualstudio.com/Web/_boards#top", "https://fabrikam.visualstudio.com/"),
         ("https://tfs.corp.example:8443/Main/_backlogs?level=Epics", "https://tfs.corp.example:8443/Main/"),
     ],
@@ -286,6 +287,7 @@ def test_any_address_copied_from_a_browser_becomes_the_organizations_url(url: st
         ("https://dev.azure.com/fabrikam/?a=b", QUERY),
         ("https://fabrikam.visualstudio.com/#a", QUERY),
         ("https://tfs.corp.example/Main/?a=_b", QUERY),
+        ("https://tfs.corp.example/tfs/Main?a=b", QUERY),
         ("https://dev.azure.com/fabrikam/_boards?a=b c", QUERY),
         ("https://ann:pat@dev.azure.com/fabrikam/_boards?a=b", CREDENTIALS),
     ],
@@ -342,8 +344,9 @@ def test_a_page_of_sentry_is_cut_to_its_server(url: str, server: str) -> None:
 
 @pytest.mark.parametrize("path", ["acme/frontend/", "sentry/", "issue/", "-"])
 def test_sentry_answers_at_no_other_path(path: str) -> None:
-    with pytest.raises(Rejected, match="root of its host"):
+    with pytest.raises(Rejected) as raised:
         normalized_sentry_url(f"https://sentry.io/{path}", DEPLOYED)
+    assert raised.value.detail == "must name a host and no path: Sentry answers at the root of its host"
 
 
 @pytest.mark.parametrize(
@@ -596,6 +599,10 @@ def clothes(address: str) -> dict[str, str]:
 )
 def test_an_address_inside_another_is_judged_as_itself(address: str, verdict: str, prefix: str) -> None:
     assert judged(clothes(address)[prefix]) == verdict
+
+
+def test_an_address_that_carries_others_in_two_ways_is_judged_by_all() -> None:
+    assert judged("2001:0:101:101:0:5efe:7f00:1") == LOCAL
 
 
 @pytest.mark.parametrize(

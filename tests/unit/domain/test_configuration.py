@@ -21,6 +21,7 @@ from shared.domain.model import Category, Side
 from shared.domain.ports import UNSET
 
 DEPLOYED = AddressPolicy()
+REASON = "must have 1 to 255 printable characters"
 SMALLEST = {"ado_url": "https://dev.azure.com/fabrikam/"}
 PROJECT = "b7d1b3a0-5c3e-4c7e-9a8f-2f6c8e0a1d05"
 WHOLE = {
@@ -242,6 +243,11 @@ CATEGORIES = "Resolved, Completed or Removed"
             r"must be an e-mail address, or DOMAIN\user: a bare name may be anybody's",
         ),
         ({"people": {"ann@corp.example": " "}}, "people.ann@corp.example", MAPPED),
+        ({"archive_reasons": "Duplicate"}, "archive_reasons", "must be a list"),
+        ({"archive_reasons": ["Won't fix", " "]}, "archive_reasons[1]", REASON),
+        ({"archive_reasons": ["x" * 256]}, "archive_reasons[0]", REASON),
+        ({"archive_reasons": ["Won't\nfix"]}, "archive_reasons[0]", REASON),
+        ({"archive_reasons": ["A", "B", " b"]}, "archive_reasons[2]", "names 'b' a second time"),
     ],
 )
 def test_one_thing_wrong_is_named_by_its_path(changes: dict[str, Any], path: str, problem: str) -> None:
@@ -278,6 +284,12 @@ def test_a_mapping_with_both_states_or_neither_is_taken(mapping: dict[str, Any])
     assert (read.on_resolve, read.on_unresolve) == (mapping.get("on_resolve"), mapping.get("on_unresolve"))
     assert read.done_states == tuple(mapping.get("done_states", ()))
     assert read.types["Bug"].on_resolve == mapping.get("on_resolve")
+
+
+def test_reasons_are_kept_as_they_are_but_for_the_space_around_them() -> None:
+    reasons = ["Duplicate ", "x", "y" * 255]
+    assert configured(archive_reasons=reasons).archive_reasons == ("Duplicate", "x", "y" * 255)
+    assert configured().archive_reasons == ()
 
 
 def test_an_empty_state_is_no_state() -> None:

@@ -31,6 +31,8 @@ from shared.domain.rules.diagnosing import (
     about_states,
     about_storage,
     about_subscriptions,
+    unseen_integrations,
+    unseen_scopes,
 )
 from shared.domain.subscriptions import HookEvent, HookState
 from shared.domain.traffic import Counts
@@ -240,3 +242,22 @@ def test_storage_and_poison() -> None:
     found = about_poison("q", 2)
     assert found is not None
     assert found.detail.startswith("2 messages are on the queue q")
+
+
+def test_what_nobody_can_look_at_is_unknown_and_says_where_to_look() -> None:
+    assert unseen_scopes(Unavailable("sentry", "HTTP 503")) == Finding(
+        Area.SENTRY,
+        "scope-missing",
+        Standing.UNKNOWN,
+        "the scopes of the token cannot be looked at (unavailable)",
+        "Run it again once Sentry answers.",
+        Side.SENTRY,
+    )
+    assert unseen_integrations("Settings, Developer Settings") == Finding(
+        Area.SENTRY,
+        "hook",
+        Standing.UNKNOWN,
+        "Sentry does not show us its integrations",
+        "Look by hand: Settings, Developer Settings, the integration, Webhooks: issue is ticked.",
+        Side.SENTRY,
+    )

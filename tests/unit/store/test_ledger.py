@@ -163,6 +163,16 @@ def test_a_refusal_is_counted_for_whoever_is_connected(world: World) -> None:
     assert (world.counts(Side.SENTRY).refused, world.counts(Side.SENTRY).refused_at) == (5, world.now)
 
 
+def test_who_is_turned_away_at_a_known_door_is_written_with_what_waits_there(world: World) -> None:
+    note(world)
+    world.live(0.0)
+    world.live(5.0)
+    note(world)
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    world.live(COUNTS_EVERY)
+    assert (world.table.writes, world.counts().refused) == (2, 1)
+
+
 def test_a_stranger_fills_nothing(world: World) -> None:
     for number in range(10_000):
         world.ledger.count_refused(f"made-up-{number}", Side.ADO)
