@@ -42,6 +42,7 @@ from shared.store.tables import Delete
 
 Initial = Literal["ado", "sentry"]
 _ATTEMPTS = 5
+_READ_STAYS_FRESH = 120.0  # seconds; three calls take half a minute each at most
 
 
 class ByRule(msgspec.Struct, frozen=True):
@@ -93,6 +94,8 @@ def link(
         pair = _read(services, organization, ado, issue_id, work_item_id)
         seen = _first_seen(pair.link.seen, initial, by_rule, is_created=is_created)
         verify_connected(services, organization)
+        if services.clock() - pair.read_at > _READ_STAYS_FRESH:
+            continue  # What was told since then met no link, and may not be told again.
         try:
             names = () if by_rule is None else by_rule.names
             merged = tuple(sorted({issue_id, *names} - {pair.link.issue_id}))

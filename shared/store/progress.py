@@ -31,14 +31,13 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
 class Feed(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the feed is read from: behind ``token``, or without one from ``since`` (epoch seconds) on.
 
-    ``end`` is how far it was read already at ``ended_at``, if that is further. ``place`` is where, as a token
-    means nothing elsewhere. ``failures`` counts the runs in a row in which it was not answered.
+    ``end`` is how far it was read already, if that is further. ``place`` is where, as a token means nothing
+    elsewhere. ``failures`` counts the runs in a row in which it was not answered.
     """
 
     since: Moment
     token: str | None = None
     end: str | None = None
-    ended_at: Moment = 0.0
     place: str = ""
     failures: int = 0
 

@@ -10,7 +10,7 @@ from shared.store.tables import Replace, Table
 COME_SO_FAR = Progress(
     links_after="000000000000031!100",
     issues_behind="000000000000032!101",
-    feed=Feed(1_800_000_000.5, "813;350;1", "814;31;2", 1_800_000_000.5, "dev.azure.com/fabrikam", 2),
+    feed=Feed(1_800_000_000.5, "813;350;1", "814;31;2", "dev.azure.com/fabrikam", 2),
     look=Look("000000000000033!102", again=True, failures=1),
     look_due=1_700_000_000.5,
     pruned_at=1_800_000_000.5,

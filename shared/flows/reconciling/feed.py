@@ -36,8 +36,6 @@ from shared.store.progress import Feed
 
 # A feed begins that long (seconds) ago: our clock may be ahead of the service's.
 _OVERLAP = 600.0
-# A link may be in the making for so long (seconds) after its ends were read: its worker may stand still.
-_IN_THE_MAKING_FOR = 240.0
 # Pages are read until so many work items are at hand, which are then looked for among the links at once.
 _ITEMS_AT_ONCE = 2_000
 _MESSAGES = 1_000
@@ -127,25 +125,13 @@ def _read(run: Run, feed: Feed) -> None:
         if changes.is_last:
             # Read once more from where the last run came to an end, or from where the feed began: what it
             # told may have been about a link that was in the making then, or may have been lost on the way.
-            run.progress = replace(run.progress, feed=replace(_read_to(run, feed, reached), failures=0))
+            behind = feed.token if feed.end is None else feed.end
+            run.progress = replace(run.progress, feed=replace(feed, token=behind, end=reached, failures=0))
             return
-        going_on = replace(feed, token=reached, end=reached, ended_at=run.now, failures=0)
-        run.progress = replace(run.progress, feed=going_on)
+        run.progress = replace(run.progress, feed=replace(feed, token=reached, end=reached, failures=0))
         run.store()
         if run.is_out_of_time or run.messages.about_items >= _MESSAGES:
             return
-
-
-def _read_to(run: Run, feed: Feed, reached: str | None) -> Feed:
-    """Return the feed once a run has come to its end.
-
-    Runs that follow one another within moments, on demand, do not use up what is read once more.
-    """
-    if feed.end is None:
-        return replace(feed, end=reached, ended_at=run.now)
-    if 0.0 <= run.now - feed.ended_at < _IN_THE_MAKING_FOR:
-        return feed
-    return replace(feed, token=feed.end, end=reached, ended_at=run.now)
 
 
 def _changes(run: Run, ado: AdoFeed, token: str | None, since: float) -> Changes:

@@ -541,8 +541,8 @@ MUTANTS = (
     _mutant(
         "read what the feed told no second time",
         "flows/reconciling/feed.py",
-        "    return replace(feed, token=feed.end, end=reached,",
-        "    return replace(feed, token=reached, end=reached,",
+        "            behind = feed.token if feed.end is None else feed.end\n",
+        "            behind = reached\n",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
@@ -1192,11 +1192,11 @@ MUTANTS = (
         tests=("tests/unit/flows/test_carrying.py",),
     ),
     _mutant(
-        "let runs that follow at once use up what is read once more",
-        "flows/reconciling/feed.py",
-        "    if 0.0 <= run.now - feed.ended_at < _IN_THE_MAKING_FOR:\n",
-        "    if False:\n",
-        tests=("tests/unit/flows/test_reading_the_feed.py",),
+        "link two as they were long ago",
+        "flows/linking.py",
+        "        if services.clock() - pair.read_at > _READ_STAYS_FRESH:\n",
+        "        if False:\n",
+        tests=("tests/unit/flows/test_linking.py",),
     ),
     _mutant(
         "take an open partner that was never seen for an archived one",

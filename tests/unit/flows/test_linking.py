@@ -101,3 +101,18 @@ def test_what_a_link_showed_that_cannot_be_read_is_looked_for(scene: Scene) -> N
     assert remnant is not None
     assert scene.now < remnant.remnant.due < remnant.remnant.watched_until + 300.0
     assert len(scene.services.outbound) == 1
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(120.0, "New"), (121.0, "Closed")])
+def test_two_are_linked_as_they_were_two_minutes_ago_at_most(
+    scene: Scene, seconds: float, state: str
+) -> None:
+    """What was told while the worker stood still met no link; at rest nobody tells it again."""
+
+    def stand_still() -> None:
+        scene.now += seconds
+        scene.ado.edit(ITEM, **{STATE: "Closed"})
+
+    scene.calls.after("get_issue", stand_still)
+    link(scene.services, scene.organization, OTHER, ITEM, None)
+    assert scene.stored(OTHER).link.seen.item.state == state

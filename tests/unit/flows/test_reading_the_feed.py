@@ -208,23 +208,6 @@ def test_what_is_told_about_a_link_in_the_making_is_told_to_the_next_run_as_well
     assert scene.sentry.get_issue("200").status is RESOLVED
 
 
-@pytest.mark.parametrize("runs", [1, 2, 3])
-def test_runs_that_follow_at_once_use_up_nothing_that_is_read_once_more(scene: Scene, runs: int) -> None:
-    """A worker reads both ends, and stands still before it links them, while others ask for a run."""
-    scene.ado.add_item("Fix login", 32)
-    at_rest(scene)
-    before = scene.ado.item(32)
-    scene.ado.edit(32, **{STATE: "Closed"})
-    for _ in range(runs):
-        scene.now += 40.0
-        run(scene)
-    scene.sentry.add_issue(issue_id="200")
-    seen = Ends(IssueSide(UNRESOLVED), ItemSide(before.rev, before.state, UNRESOLVED))
-    scene.services.links.add(IssueLink(SLUG, "200", 32, before.project_id, "Bug", seen))
-    reconciled(scene)
-    assert scene.sentry.get_issue("200").status is RESOLVED
-
-
 def test_what_was_told_twice_is_not_told_again(scene: Scene) -> None:
     scene.ado.edit(ITEM, **{STATE: "Closed"})
     pages = []
