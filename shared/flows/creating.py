@@ -55,7 +55,12 @@ def create_and_link(
         return claimed
     (claim, began), names = claimed, (issue_id, issue.issue_id)
     work_item_id = create_once(services, organization, claim, ado, new, patch, names, began)
-    return link_by_form(services, organization, issue_id, work_item_id, initial, is_created=True)
+    try:
+        return link_by_form(services, organization, issue_id, work_item_id, initial, created_under=claim)
+    except SyncError:
+        with suppress(SyncError):  # Whoever tries again is to link it, and need not look for it.
+            services.idempotency.done(organization.scope, claim, str(work_item_id))
+        raise
 
 
 def completed(
@@ -85,22 +90,22 @@ def create_once(
     names: Collection[str],
     began: float,
 ) -> int:
-    """Return the number of the item that an earlier claimant created, or of a new one; mark it as done.
+    """Return the number of the item that an earlier claimant created, or of a new one.
 
-    ``names`` are the ids of the issue, ``began`` is when the first claim of those that cover this was made.
+    The caller marks the claim as done. ``names`` are the ids of the issue, ``began`` is when the first claim
+    of those that cover this was made.
     """
 
     def is_its(url: str) -> bool:
         return url == new.issue_url or issue_in(organization, url) in names
 
     work_item_id = None if claim.since is None else find_created(ado, is_its, claim.since)
-    if work_item_id is None:
-        # Had the connection ended before the records were read, they would tell nothing of what was created.
-        verify_connected(services, organization)
-        verify_time(services, began)
-        work_item_id = _create(services, organization, claim, ado, new, patch)
-    services.idempotency.done(organization.scope, claim, str(work_item_id))
-    return work_item_id
+    if work_item_id is not None:
+        return work_item_id
+    # Had the connection ended before the records were read, they would tell nothing of what was created.
+    verify_connected(services, organization)
+    verify_time(services, began)
+    return _create(services, organization, claim, ado, new, patch)
 
 
 def _address_of(services: Services, issue: SentryIssue, organization: Organization) -> str | None:
@@ -117,16 +122,29 @@ def link_by_form(
     work_item_id: int,
     initial: Initial | None = None,
     *,
-    is_created: bool = False,
+    created_under: ClaimedRecord | None = None,
 ) -> IssueLink:
     """Link the two, or return the existing link: the form may be submitted twice, and ``initial`` counts.
 
     Sentry shows one link for each issue and integration. So an earlier one that the form made ends.
+    ``created_under`` is the claim under which the form has just created the item: it is marked as done.
     """
-    form = FormEntry(services.clock())
+    form, claims = FormEntry(services.clock()), [] if created_under is None else [created_under]
     try:
-        made = link(services, organization, issue_id, work_item_id, initial, form=form, is_created=is_created)
+        made = link(
+            services,
+            organization,
+            issue_id,
+            work_item_id,
+            initial,
+            form=form,
+            claims=claims,
+            is_created=bool(claims),
+        )
     except AlreadyLinked:
+        for claim in claims:
+            with suppress(Conflict, NotFound):  # Another worker took it over, and linked the two.
+                services.idempotency.done(organization.scope, claim, str(work_item_id))
         # It stands under the id of the issue into which this one may have been merged.
         issue_id = services.sentry(organization).get_issue(issue_id).issue_id
         made = _marked(services, organization, issue_id, work_item_id, form)

@@ -187,7 +187,7 @@ class _Creation(msgspec.Struct, dict=True):
             return int(draft.claim)  # The form created it, and the worker died before it was linked.
         services, organization = self.services, self.organization
         try:
-            return create_once(
+            work_item_id = create_once(
                 services,
                 organization,
                 draft.claim,
@@ -197,11 +197,13 @@ class _Creation(msgspec.Struct, dict=True):
                 self.names,
                 self.began,
             )
+            services.idempotency.done(organization.scope, draft.claim, str(work_item_id))
         except (Unavailable, Throttled):
             raise  # It may be there, or on its way; so the claims last until they run out.
         except SyncError:
             self._give_back(claims.values())
             raise
+        return work_item_id
 
     def _linked(self, made: dict[str, int], claims: dict[str, ClaimedRecord], linked: list[IssueLink]) -> str:
         """Link what was created, and mark the rule as done for the ids that the issue has and had."""
@@ -223,7 +225,7 @@ class _Creation(msgspec.Struct, dict=True):
         services, organization = self.services, self.organization
         outcome = self._outcome_without(work_item_id, linked)
         if outcome is None:
-            by_rule = ByRule(self.action.rule, tuple(claims), self.names)
+            by_rule = ByRule(self.action.rule, self.names)
             try:
                 link(
                     services,
@@ -233,6 +235,7 @@ class _Creation(msgspec.Struct, dict=True):
                     None,
                     self._ado,
                     by_rule=by_rule,
+                    claims=claims,
                 )
             except AlreadyLinked:
                 outcome = CREATED

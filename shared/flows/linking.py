@@ -1,6 +1,6 @@
 """Linking an issue to a work item, and unlinking them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 import msgspec
@@ -46,15 +46,12 @@ _READ_STAYS_FRESH = 120.0  # seconds; three calls take half a minute each at mos
 
 
 class ByRule(msgspec.Struct, frozen=True):
-    """Why an item that a rule had created is linked, under which claims, and the ids that its issue had.
+    """Why an item that a rule had created is linked.
 
-    The link is made only while the ``claims`` are held, and marks them as done. A worker that stood still
-    for too long brings nothing back that somebody unlinked meanwhile. ``names`` are the ids that the issue
-    has or had before it was merged, under which the item may show it.
+    ``names`` are the ids that the issue has or had before it was merged, under which the item may show it.
     """
 
     rule: str
-    claims: tuple[ClaimedRecord, ...]
     names: tuple[str, ...]
 
 
@@ -76,6 +73,7 @@ def link(
     *,
     form: FormEntry | None = None,
     by_rule: ByRule | None = None,
+    claims: Collection[ClaimedRecord] = (),
     is_created: bool = False,
     rebuilt: bool = False,
 ) -> IssueLink:
@@ -86,9 +84,13 @@ def link(
     once. An item that the form has just created (``is_created``) gets its issue's assignee; nobody looks at
     one that a rule created, so whatever became of either since is carried over. Where nobody knows what the
     work item's state counts as, the link says so. ``ado`` is the client of a caller who links many. One that
-    is ``rebuilt`` shows on its ends already. Raises Busy if the claims of ``by_rule`` are another worker's.
+    is ``rebuilt`` shows on its ends already.
+
+    The link is made only while the ``claims`` are held under which its item was created, and marks them as
+    done; otherwise this raises Busy. So a worker that stood still for too long brings nothing back that
+    somebody unlinked meanwhile.
     """
-    marks = [] if by_rule is None else services.idempotency.marks(by_rule.claims, str(work_item_id))
+    marks = services.idempotency.marks(claims, str(work_item_id))
     ado = ado or services.ado_at_once(organization)
     for _ in range(_ATTEMPTS):
         pair = _read(services, organization, ado, issue_id, work_item_id)
@@ -107,8 +109,7 @@ def link(
                 raise
             continue  # What was there of a link told of none.
         except Conflict:
-            if by_rule is not None:
-                services.idempotency.verify_held(organization.scope, by_rule.claims)
+            services.idempotency.verify_held(organization.scope, claims)
             continue  # We wrote to one of the ends at this moment: read them again.
         reason = None if by_rule is None else f"rule: {by_rule.rule}"
         began = ActivityEntry(services.clock(), "linked", rev=pair.item.rev, reason=reason)

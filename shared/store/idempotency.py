@@ -110,17 +110,13 @@ class IdempotencyStore:
 
     def find(self, organization: str, name: str) -> str | None:
         """Return the result of an action, or None if it has none yet."""
-        try:
-            return _record(self._table.get(escaped(organization), _key(name))).result
-        except NotFound:
-            return None
+        row = self._find(organization, name)
+        return None if row is None else _record(row).result
 
     def is_unfinished(self, organization: str, name: str) -> bool:
         """Tell whether somebody began an action and recorded no result, be they at it or dead."""
-        try:
-            return _record(self._table.get(escaped(organization), _key(name))).result is None
-        except NotFound:
-            return False
+        row = self._find(organization, name)
+        return row is not None and _record(row).result is None
 
     def note(self, organization: str, name: str, result: str) -> None:
         """Record a result without a claim, unless there is a record already."""
@@ -179,25 +175,23 @@ class IdempotencyStore:
 
         It is removed if it holds this result, so that the action can be repeated.
         """
-        try:
-            row = self._table.get(escaped(organization), _key(name))
-        except NotFound:
+        row = self._find(organization, name)
+        if row is None or _record(row).result != result:
             return []
-        return [Delete(row.key, row.etag)] if _record(row).result == result else []
+        return [Delete(row.key, row.etag)]
 
     def following(self, organization: str, name: str, new_name: str) -> list[Insert]:
         """Return how to record the result of an action under another name as well, in one transaction."""
         result = self.find(organization, name)
-        if result is None or self._is_there(organization, new_name):
+        if result is None or self._find(organization, new_name) is not None:
             return []
         return [Insert(_key(new_name), _text(IdempotencyRecord(0.0, 0.0, result)))]
 
-    def _is_there(self, organization: str, name: str) -> bool:
+    def _find(self, organization: str, name: str) -> Row | None:
         try:
-            self._table.get(escaped(organization), _key(name))
+            return self._table.get(escaped(organization), _key(name))
         except NotFound:
-            return False
-        return True
+            return None
 
 
 def creation_of(issue_id: str) -> str:

@@ -978,9 +978,16 @@ MUTANTS = (
     _mutant(
         "create an item after the claim ran out",
         "flows/creating.py",
-        "        verify_time(services, began)\n",
+        "    verify_time(services, began)\n",
         "",
         tests=("tests/unit/flows/test_creating_by_rule.py",),
+    ),
+    _mutant(
+        "link what the form created under a claim that is another worker's",
+        "flows/creating.py",
+        "            claims=claims,\n",
+        "",
+        tests=("tests/unit/flows/test_late_answers.py",),
     ),
     Mutant(
         "carry what is ours back to Sentry",

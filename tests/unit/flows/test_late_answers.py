@@ -160,6 +160,59 @@ def test_a_worker_that_stands_still_behind_its_claim_creates_no_second_item(
     assert scene.ado.created() == made
 
 
+def test_a_worker_that_stands_still_before_it_links_brings_nothing_back(scene: Scene) -> None:
+    """The person submits the form again meanwhile, and unlinks what came of it."""
+    scene.sentry.add_issue(issue_id="200")
+    made: list[int] = []
+
+    def stand_still() -> None:
+        scene.now += 130.0
+        made.append(create_and_link(scene.services, scene.organization, "200", new_bug(scene)).work_item_id)
+        unlink(scene.services, scene.organization, "200", made[0])
+
+    scene.calls.before("get_work_item", stand_still)  # as linking begins
+    with pytest.raises(Busy):
+        create_and_link(scene.services, scene.organization, "200", new_bug(scene))
+    assert scene.ado.created() == made
+    assert scene.services.links.for_issue(scene.organization.scope, "200") == []
+
+
+def test_a_worker_that_stands_still_before_it_links_finds_the_link_of_another(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="200")
+    made: list[int] = []
+
+    def stand_still() -> None:
+        scene.now += 130.0
+        made.append(create_and_link(scene.services, scene.organization, "200", new_bug(scene)).work_item_id)
+
+    scene.calls.before("get_work_item", stand_still)
+    assert create_and_link(scene.services, scene.organization, "200", new_bug(scene)).work_item_id == made[0]
+    assert scene.ado.created() == made
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_could_not_be_linked_at_once_is_linked_by_the_next_try(
+    scene: Scene, links: Overtaken, lost: bool
+) -> None:
+    """Nobody has to wait for the end of a claim, nor to look for the item."""
+    scene.sentry.add_issue(issue_id="200")
+
+    def fail() -> None:
+        raise Unavailable("storage", "HTTP 500")
+
+    links.is_meant = lambda text: '"work_item_id"' in text
+    links.before, links.after = (lambda: None, fail) if lost else (fail, lambda: None)
+    with pytest.raises(Unavailable):
+        create_and_link(scene.services, scene.organization, "200", new_bug(scene))
+    del scene.calls.made[:]
+    again = create_and_link(scene.services, scene.organization, "200", new_bug(scene))
+    assert scene.ado.created() == [again.work_item_id]
+    assert "POST wiql" not in scene.calls.made
+    assert [
+        each.link.work_item_id for each in scene.services.links.for_issue(scene.organization.scope, "200")
+    ] == [again.work_item_id]
+
+
 def unlinked(scene: Scene, stored: StoredLink) -> None:
     unlink(scene.services, scene.organization, stored.link.issue_id, stored.link.work_item_id)
 
