@@ -90,14 +90,18 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
     return patch
 
 
-def find_created(ado: AdoClient, is_its: Callable[[str], bool], since: float) -> int | None:
+def find_created(
+    ado: AdoClient, is_its: Callable[[str], bool], since: float, *, but: Collection[int] = ()
+) -> int | None:
     """Return the number of a work item that we created for an issue after ``since`` (epoch seconds), or None.
 
     The search uses the link back, because a title is not unique: ``is_its`` tells whether an address is the
-    issue's, which may have been merged since. Raises Unavailable if it may be one that cannot be read.
+    issue's, which may have been merged since. Those in ``but`` are others. Raises Unavailable if it may be
+    one that cannot be read.
     """
     unreadable = 0
-    ids = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
+    created = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
+    ids = [each for each in created if each not in but]
     for at in range(0, len(ids), LARGEST_BATCH):
         wanted = {"ids": ids[at : at + LARGEST_BATCH], "$expand": "relations", "errorPolicy": "omit"}
         answer = ado.call(

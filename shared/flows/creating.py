@@ -1,6 +1,6 @@
 """Creating a work item for an issue, and Sentry's form: at most one, even after failures."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ from shared.domain.errors import (
     Undecidable,
 )
 from shared.domain.ids import is_guid
-from shared.domain.model import FormEntry, IssueLink, SentryIssue, Side
+from shared.domain.model import End, FormEntry, IssueLink, SentryIssue, Side
 from shared.domain.rules.back_links import Mark
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
@@ -99,13 +99,31 @@ def create_once(
     def is_its(url: str) -> bool:
         return url == new.issue_url or issue_in(organization, url) in names
 
-    work_item_id = None if claim.since is None else find_created(ado, is_its, claim.since)
-    if work_item_id is not None:
-        return work_item_id
+    if claim.since is not None:
+        others = parted_before(services, organization, names, claim.since)
+        work_item_id = find_created(ado, is_its, claim.since, but=others)
+        if work_item_id is not None:
+            return work_item_id
     # Had the connection ended before the records were read, they would tell nothing of what was created.
     verify_connected(services, organization)
     verify_time(services, began)
     return _create(services, organization, claim, ado, new, patch)
+
+
+def parted_before(
+    services: Services, organization: Organization, names: Iterable[str], moment: float
+) -> frozenset[int]:
+    """Return the items whose links to an issue ended before a moment: none of them was created after it.
+
+    Those that were created a little earlier are found as well, since clocks differ.
+    """
+    ended = (services.activity.ended(organization.scope, End(Side.SENTRY, name)) for name in names)
+    return frozenset(
+        int(each.partner)
+        for found in ended
+        for each in found
+        if each.at < moment and each.partner.isdecimal()
+    )
 
 
 def _address_of(services: Services, issue: SentryIssue, organization: Organization) -> str | None:
@@ -129,15 +147,15 @@ def link_by_form(
     Sentry shows one link for each issue and integration. So an earlier one that the form made ends.
     ``created_under`` is the claim under which the form has just created the item: it is marked as done.
     """
-    form, claims = FormEntry(services.clock()), [] if created_under is None else [created_under]
+    claims = [] if created_under is None else [created_under]
     try:
-        made = link(
+        return link(
             services,
             organization,
             issue_id,
             work_item_id,
             initial,
-            form=form,
+            by_form=True,
             claims=claims,
             is_created=bool(claims),
         )
@@ -147,28 +165,36 @@ def link_by_form(
                 services.idempotency.done(organization.scope, claim, str(work_item_id))
         # It stands under the id of the issue into which this one may have been merged.
         issue_id = services.sentry(organization).get_issue(issue_id).issue_id
-        made = _marked(services, organization, issue_id, work_item_id, form)
+        made = _marked(services, organization, issue_id, work_item_id)
         if initial is not None:
             with suppress(Undecidable):  # The link says so, as a new one does.
                 copy_one(services, organization, issue_id, work_item_id, Side(initial))
-    for stored in services.links.for_issue(organization.scope, made.issue_id, but=work_item_id):
-        if stored.link.form is not None and stored.link.form.at <= form.at:
-            with suppress(
-                NotFound, Conflict
-            ):  # Somebody else removed it, or a worker did; it comes up again.
-                part(services, organization, stored, REPLACED)
-    return made
+        return made
+    finally:  # Where only the copy failed, the two are linked.
+        _part_earlier(services, organization, issue_id, work_item_id)
 
 
-def _marked(
-    services: Services, organization: Organization, issue_id: str, work_item_id: int, form: FormEntry
-) -> IssueLink:
+def _marked(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> IssueLink:
     """Return the existing link, marked as the one for which Sentry is about to show an entry."""
     for _ in range(_ATTEMPTS):
         stored = services.links.get(organization.scope, issue_id, work_item_id)
         with suppress(Conflict):
-            return services.links.replace(stored, replace(stored.link, form=form)).link
+            return services.links.replace(stored, replace(stored.link, form=FormEntry(services.clock()))).link
     raise Conflict("the link keeps changing")
+
+
+def _part_earlier(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
+    """Part the links of an issue that the form made before this one, if it did make this one."""
+    for _ in range(_ATTEMPTS):
+        linked = services.links.for_issue(organization.scope, issue_id)
+        made = next((each.link.form for each in linked if each.link.work_item_id == work_item_id), None)
+        with suppress(Conflict, NotFound):  # A worker settles it, or somebody else removed it.
+            for stored in linked:
+                is_other, form = stored.link.work_item_id != work_item_id, stored.link.form
+                if is_other and made is not None and form is not None and form.at <= made.at:
+                    part(services, organization, stored, REPLACED)
+            return
+    raise Conflict("an earlier link of the issue keeps changing")
 
 
 def _claim_or_link(

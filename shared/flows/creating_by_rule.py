@@ -27,7 +27,7 @@ from shared.domain.failures import ISSUE_GONE
 from shared.domain.messages import OutboundMessage, RuleAction
 from shared.domain.model import ActivityEntry, End, IssueLink, SentryIssue, Side
 from shared.flows.back_links import issue_in
-from shared.flows.creating import completed, create_once
+from shared.flows.creating import completed, create_once, parted_before
 from shared.flows.linking import ByRule, link
 from shared.flows.putting_off import TROUBLES, put_off
 from shared.flows.syncing import OTHER_CONNECTION, addressee_of
@@ -56,11 +56,12 @@ def _create_by_rule(message: OutboundMessage, services: Services) -> str:
     organization, action = addressee_of(services, message), message.action
     if organization is None or action is None:
         return OTHER_CONNECTION
+    began = services.clock()
     try:
         issue = services.sentry(organization).get_issue(message.issue_id)
         # What was begun before the issue was merged stands under its old id, and links until they follow.
         names = tuple(dict.fromkeys((issue.issue_id, message.issue_id)))
-        return _Creation(services, organization, issue, action, names, services.clock()).outcome()
+        return _Creation(services, organization, issue, action, names, began).outcome()
     except NotFound as error:
         if error.kind != "issue-not-found":
             raise
@@ -78,7 +79,7 @@ class _Draft(msgspec.Struct, frozen=True):
 class _Creation(msgspec.Struct, dict=True):
     """What one rule asks for an issue; ``names`` are the ids that the issue has and had.
 
-    ``began`` is a moment before the first claim.
+    ``began`` is a moment before the issue was read, and before the first claim.
     """
 
     services: Services
@@ -94,12 +95,14 @@ class _Creation(msgspec.Struct, dict=True):
 
     def outcome(self) -> str:
         """Finish what a worker began that died, or create an item if the issue needs one."""
-        linked, was_done = self._links(), False
+        linked = self._links()
         claims: dict[str, ClaimedRecord] = {}
         try:
             self._claim_unfinished(claims)
+            # Meanwhile it was done for an issue that was merged into this one.
+            was_done = any(claim.before is not None for claim in claims.values())
             if not linked:
-                was_done = self._claim_the_others(claims)
+                was_done |= self._claim_the_others(claims)
             made = self._made_before(claims)
             draft = None if made or linked or was_done else self._drafted()
         except SyncError:
@@ -162,7 +165,8 @@ class _Creation(msgspec.Struct, dict=True):
         result = self.services.idempotency.find(self.organization.scope, creation_of(name))
         if result is not None:
             return int(result)
-        return find_created(self._ado, lambda url: self._is_page(url, name), since)
+        others = parted_before(self.services, self.organization, self.names, since)
+        return find_created(self._ado, lambda url: self._is_page(url, name), since, but=others)
 
     def _is_page(self, url: str, name: str) -> bool:
         """Tell whether an address is that of the issue's page, under one of its ids."""

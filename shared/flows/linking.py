@@ -71,13 +71,13 @@ def link(
     initial: Initial | None,
     ado: AdoClient | None = None,
     *,
-    form: FormEntry | None = None,
+    by_form: bool = False,
     by_rule: ByRule | None = None,
     claims: Collection[ClaimedRecord] = (),
     is_created: bool = False,
     rebuilt: bool = False,
 ) -> IssueLink:
-    """Link the two and record their current ends; ``form`` says that Sentry's form asked for it.
+    """Link the two and record their current ends; ``by_form`` says that Sentry's form asked for it.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
     side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
@@ -102,7 +102,10 @@ def link(
             names = () if by_rule is None else by_rule.names
             merged = tuple(sorted({issue_id, *names} - {pair.link.issue_id}))
             shown = BackLinks() if rebuilt else back_links_of(organization, services.clock(), merged)
-            made = replace(pair.link, seen=seen, form=form, linked_at=services.clock(), back_links=shown)
+            # Of two that forms link at once, the one that is stored last replaces the other.
+            now = services.clock()
+            form = FormEntry(now) if by_form else None
+            made = replace(pair.link, seen=seen, form=form, linked_at=now, back_links=shown)
             stored = services.links.add(made, list(_edited_ends(services, pair)), marks)
         except AlreadyLinked:
             if services.links.mend(organization.scope, pair.link.issue_id, work_item_id):

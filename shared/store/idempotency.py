@@ -159,9 +159,15 @@ class IdempotencyStore:
         return new
 
     def abandon(self, organization: str, claim: ClaimedRecord) -> None:
-        """Release a claim whose action certainly did not happen, unless another worker has taken it over."""
+        """Release a claim whose action certainly did not happen, unless another worker has taken it over.
+
+        What was there before the first of these claims counts again.
+        """
         with suppress(Conflict, NotFound):
-            self._table.apply(escaped(organization), Delete(claim.key, claim.etag))
+            if claim.before is not None:
+                self.done(organization, claim, claim.before)
+            else:
+                self._table.apply(escaped(organization), Delete(claim.key, claim.etag))
 
     def leave(self, organization: str, claim: ClaimedRecord, now: float) -> None:
         """End a claim whose action may have happened: whoever comes next looks for its result at once."""
@@ -180,12 +186,22 @@ class IdempotencyStore:
             return []
         return [Delete(row.key, row.etag)]
 
-    def following(self, organization: str, name: str, new_name: str) -> list[Insert]:
-        """Return how to record the result of an action under another name as well, in one transaction."""
+    def following(self, organization: str, name: str, new_name: str) -> list[Insert | Replace]:
+        """Return how to record the result of an action under another name as well, in one transaction.
+
+        Where the action was begun under the other name, its claim is no longer its worker's: whoever takes
+        it over looks what came of it, and has this result if nothing did.
+        """
         result = self.find(organization, name)
-        if result is None or self._find(organization, new_name) is not None:
+        if result is None:
             return []
-        return [Insert(_key(new_name), _text(IdempotencyRecord(0.0, 0.0, result)))]
+        row = self._find(organization, new_name)
+        if row is None:
+            return [Insert(_key(new_name), _text(IdempotencyRecord(0.0, 0.0, result)))]
+        begun = _record(row)
+        if begun.result is not None or begun.before is not None:
+            return []
+        return [Replace(row.key, _text(msgspec.structs.replace(begun, before=result)), row.etag)]
 
     def _find(self, organization: str, name: str) -> Row | None:
         try:

@@ -271,21 +271,24 @@ class LinkStore:
         """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound.
 
         What it may leave on its ends is noted at once, and what ``others`` finds ends with it. Raises
-        Conflict if somebody changes it again and again.
+        Conflict if somebody changes it again and again. One that somebody else removes at this moment, or
+        that follows a merge, is not there.
         """
-        deletions = self._deletions(organization, issue_id, work_item_id)
-        if not deletions:
-            raise _not_linked(issue_id, work_item_id)
         for _ in range(_ATTEMPTS):
-            changes: list[Operation] = [*deletions, *_left(remnant), *others()]
-            try:
-                if changes:
-                    self._table.apply(escaped(organization), *changes)
-            except (NotFound, Conflict):  # Somebody else removes or stores it at this moment.
-                deletions = self._deletions(organization, issue_id, work_item_id)
-            else:
+            deletions = self._deletions(organization, issue_id, work_item_id)
+            if not deletions:
+                raise _not_linked(issue_id, work_item_id)
+            with suppress(NotFound, Conflict):  # Somebody else removes or stores it at this moment.
+                self._table.apply(escaped(organization), *deletions, *_left(remnant), *others())
+                return
+            # azure-data-tables quirk: it repeats a write after a 503, and the first one had landed.
+            if remnant is not None and self._has_left(organization, remnant):
                 return
         raise Conflict(f"lost {_ATTEMPTS} races in a row")
+
+    def _has_left(self, organization: str, remnant: Remnant) -> bool:
+        stored = self.find_remnant(organization, remnant.issue_id, remnant.work_item_id)
+        return stored is not None and stored.remnant == remnant
 
     def _deletions(self, organization: str, issue_id: str, work_item_id: int) -> list[Delete]:
         """Return how to delete the rows of a link that are there: half a link only as it was read."""
@@ -339,7 +342,7 @@ class LinkStore:
         stored: StoredLink,
         issue_id: str,
         ends: Sequence[StoredEnd] = (),
-        marks: Sequence[Insert] = (),
+        marks: Sequence[Insert | Replace] = (),
     ) -> StoredLink:
         """Link the work item to another issue instead: the one into which the old issue was merged.
 
