@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.ado.client import AdoClient
 from shared.ado.comments import add_comment, delete_comment, edit_comment, find_comment_with
@@ -26,7 +27,7 @@ COMMENTED, ALREADY_THERE, GONE = "commented", "already-commented", "comment-gone
 EDITED, DELETED = "comment-edited", "comment-deleted"
 OURS = "ours"
 # Errors after which no comment has been written; after any other error it may have been.
-NOTHING_LANDED = (Forbidden, NotFound, OrganizationGone, Refused, Throttled, Unauthorized)
+NOTHING_LANDED = (Forbidden, NotFound, OrganizationGone, Refused, Unauthorized)
 _BUSY_FOR = 5.0  # seconds
 _MAY_BEGIN_WITHIN = 25.0  # seconds; a call takes half a minute at most, and the claim lasts a whole one
 
@@ -80,6 +81,10 @@ def carry_once(
         outcome, known = _written(services, organization, link, claim, change, began)
     except NOTHING_LANDED:
         _release(services, organization, claim)
+        raise
+    except Throttled:
+        # It may have landed, since a 503 can name a wait as well: whoever comes next looks, and at once.
+        services.idempotency.leave(scope, claim, services.clock())
         raise
     services.idempotency.done(scope, claim, known.to_result())
     return Result(outcome)
@@ -173,7 +178,8 @@ class _Writing:
             self.comment_id = add_comment(self._ado, project_id, self._work_item_id, self._html)
             return COMMENTED, self._ours()
         if not self._change.is_edit:
-            return ALREADY_THERE, self._ours()
+            # What it says was not read: an edit that came first may have changed it.
+            return ALREADY_THERE, replace(self._ours(), digest="")
         if self.comment_id is None:
             # It is not among the latest ones any more, and adding it again would double it.
             return GONE, self._known

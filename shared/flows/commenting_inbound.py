@@ -7,7 +7,7 @@ from shared.ado.client import AdoClient
 from shared.ado.comments import get_comment, words_of
 from shared.domain.activity import INBOUND
 from shared.domain.comments import InboundComments, SaidInAdo, is_ours_in_ado, without_command
-from shared.domain.errors import Forbidden, NotFound, Rejected, SyncError
+from shared.domain.errors import Forbidden, NotFound, Rejected, SyncError, Throttled
 from shared.domain.failures import reason_of
 from shared.domain.messages import InboundMessage
 from shared.domain.model import ActivityEntry, IssueLink, Side
@@ -151,6 +151,9 @@ class _Carrying(msgspec.Struct):
         except NOTHING_LANDED:
             if claim.since is None:
                 services.idempotency.abandon(scope, claim)
+            raise
+        except Throttled:
+            services.idempotency.leave(scope, claim, services.clock())  # It may have landed.
             raise
         if comment_id:
             services.idempotency.note(scope, our_comment(comment_id), OURS)

@@ -33,6 +33,7 @@ from shared.flows.putting_off import TROUBLES, put_off
 from shared.flows.syncing import OTHER_CONNECTION, addressee_of
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of, rule_of, told_of
+from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 # What becomes of a rule's action.
@@ -95,16 +96,17 @@ class _Creation(msgspec.Struct, dict=True):
 
     def outcome(self) -> str:
         """Finish what a worker began that died, or create an item if the issue needs one."""
-        linked = self._links()
+        found = self._found()
+        linked = [each.link for each in found if each is not None]
         claims: dict[str, ClaimedRecord] = {}
         try:
             self._claim_unfinished(claims)
             # Meanwhile it was done for an issue that was merged into this one.
             was_done = any(claim.before is not None for claim in claims.values())
-            if not linked:
+            if not found:
                 was_done |= self._claim_the_others(claims)
             made = self._made_before(claims)
-            draft = None if made or linked or was_done else self._drafted()
+            draft = None if made or found or was_done else self._drafted()
         except SyncError:
             self._give_back(claims.values())
             raise
@@ -112,12 +114,15 @@ class _Creation(msgspec.Struct, dict=True):
             made = {self.issue.issue_id: self._create(draft, claims)}
         if not made:
             self._give_back(claims.values(), is_settled=True)
-            return self._tell_linked(linked[0]) if linked else ALREADY_CREATED
+            if linked:
+                self._tell_linked(linked[0])
+            return ALREADY_LINKED if found else ALREADY_CREATED
         return self._linked(made, claims, linked)
 
-    def _links(self) -> list[IssueLink]:
+    def _found(self) -> list[StoredLink | None]:
+        """Return the links of the issue; None is one that cannot be read, but is there."""
         links, scope = self.services.links, self.organization.scope
-        return [stored.link for each in self.names for stored in links.for_issue(scope, each)]
+        return [stored for each in self.names for stored in links.of_issue(scope, each)]
 
     # The right to create
 
@@ -181,7 +186,7 @@ class _Creation(msgspec.Struct, dict=True):
         new = completed(services, organization, self._ado, issue, _asked_by(self.action, issue))
         patch = patch_for(self._ado, new)
         claim = services.idempotency.claim(organization.scope, creation_of(issue.issue_id), services.clock())
-        if isinstance(claim, ClaimedRecord) and self._links():
+        if isinstance(claim, ClaimedRecord) and self._found():
             services.idempotency.abandon(organization.scope, claim)
             raise Busy("the issue was linked at this moment", retry_after=_SHORTLY)
         return _Draft(new, patch, claim)
@@ -263,7 +268,7 @@ class _Creation(msgspec.Struct, dict=True):
         ended = self.services.activity.ended(self.organization.scope, End(Side.ADO, str(work_item_id)))
         return any(each.partner in self.names for each in ended)
 
-    def _tell_linked(self, linked: IssueLink) -> str:
+    def _tell_linked(self, linked: IssueLink) -> None:
         """Tell, once for a rule and an issue, that there was nothing to create."""
         services, scope = self.services, self.organization.scope
         name, now = told_of(self.action.rule, linked.issue_id), services.clock()
@@ -273,7 +278,6 @@ class _Creation(msgspec.Struct, dict=True):
                 entry = ActivityEntry(now, ALREADY_LINKED, reason=f"rule: {self.action.rule}")
                 services.activity.add(scope, linked.issue_id, linked.work_item_id, entry)
                 services.idempotency.done(scope, claim, ALREADY_LINKED)
-        return ALREADY_LINKED
 
 
 def _asked_by(action: RuleAction, issue: SentryIssue) -> NewWorkItem:

@@ -1,5 +1,7 @@
 """Telling a work item that was reopened why: its issue came back, in which release, and how often."""
 
+from contextlib import suppress
+
 import msgspec
 from msgspec.structs import replace
 
@@ -51,29 +53,28 @@ def _tell_or_wait(message: OutboundMessage, services: Services) -> str:
     sentry = services.sentry(organization)
     try:
         issue = sentry.get_issue(message.issue_id)
-        link = _link_of(services, organization, (issue.issue_id, message.issue_id), int(message.only[0]))
+        link = _link_of(services, organization, (message.issue_id, issue.issue_id), int(message.only[0]))
     except SyncError as error:
         if not is_final(services, organization, message, error):
             raise
         return NOT_LINKED
+    if link is None:
+        return _wait_for_link(message, services, issue)
     # The message is put before the work item is written to, so that no crash loses it.
     if link.seen.item.status is not IssueStatus.UNRESOLVED:
         return _wait(message, services, link)
-    if not _reopened_by_us(services, organization, link):
-        return NOT_REOPENED
     change = _Regression(sentry, issue, message.regression or "")
     return _tell(services, organization, message, link, change)
 
 
 def _link_of(
     services: Services, organization: Organization, names: tuple[str, str], work_item_id: int
-) -> IssueLink:
-    """Return the link; until it has followed a merge, it stands under the old id of its issue."""
-    new, old = names
-    try:
-        return services.links.get(organization.scope, new, work_item_id).link
-    except NotFound:
-        return services.links.get(organization.scope, old, work_item_id).link
+) -> IssueLink | None:
+    """Return the link; until it has followed a merge, it stands under the old id, which comes first."""
+    for each in names:
+        with suppress(NotFound):
+            return services.links.get(organization.scope, each, work_item_id).link
+    return None
 
 
 def _tell(
@@ -83,6 +84,8 @@ def _tell(
     link: IssueLink,
     change: "_Regression",
 ) -> str:
+    if not _reopened_by_us(services, organization, link):
+        return NOT_REOPENED
     name = regression_of(change.activity_id, link.work_item_id)
     try:
         result = carry_once(services, organization, link, name, change)
@@ -103,14 +106,22 @@ def _reopened_by_us(services: Services, organization: Organization, link: IssueL
     return any(each.field == STATUS and each.status is IssueStatus.UNRESOLVED for each in ours)
 
 
-def _wait(message: OutboundMessage, services: Services, link: IssueLink) -> str:
+def _wait_for_link(message: OutboundMessage, services: Services, issue: SentryIssue) -> str:
+    """Put the message back if the link may be on its way after a merge, by way of an issue merged itself."""
+    if issue.issue_id == message.issue_id and not message.since:
+        return NOT_LINKED
+    return _wait(replace(message, issue_id=issue.issue_id), services, None)
+
+
+def _wait(message: OutboundMessage, services: Services, link: IssueLink | None) -> str:
     """Put the message back until the work item is reopened, which may be refused; give up after an hour.
 
     What keeps the link from being settled may last longer than that, and the write comes when it is over.
     """
     now = services.clock()
     since = message.since or now
-    may_come_for = _MAY_BE_REOPENED_FOR if link.health.word is HealthWord.SETTLED else DAY
+    is_well = link is None or link.health.word is HealthWord.SETTLED
+    may_come_for = _MAY_BE_REOPENED_FOR if is_well else DAY
     if now - since >= may_come_for:
         return NOT_REOPENED
     delay = min(max(_LOOKS_AGAIN_IN, now - since), _AT_THE_LATEST_IN, max(since + may_come_for - now, 1.0))

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from shared.domain.errors import NotFound, SubmittedBefore
-from shared.domain.model import IssueLink
+from shared.domain.model import ActivityEntry, IssueLink
 from shared.domain.rules.entries import REMOVED_IN_SENTRY
 from shared.services import Services
 from shared.store.activity import UNLINKED
@@ -27,14 +27,30 @@ def link_of_earlier(services: Services, organization: Organization, signature: s
         return None
     with suppress(NotFound):
         return services.links.get(scope, earlier.issue_id, earlier.work_item_id).link
-    latest = services.activity.page(scope, earlier.issue_id, earlier.work_item_id, None, _LATEST).entries
-    end = next((each for each in latest if each.outcome == UNLINKED), None)
+    end = _end_of(services, scope, earlier.issue_id, earlier.work_item_id)
+    if end is None and (issue_id := _survivor_of(services, organization, earlier.issue_id)):
+        with suppress(NotFound):
+            return services.links.get(scope, issue_id, earlier.work_item_id).link
+        end = _end_of(services, scope, issue_id, earlier.work_item_id)
     if end is not None and end.reason != REMOVED_IN_SENTRY:
         over = datetime.fromtimestamp(earlier.at + REMEMBERED_FOR, UTC)
         raise SubmittedBefore(
             "the same form was sent before, and its link has been removed since: change something in it, or "
             f"send it after {over.isoformat(timespec='minutes').replace('+00:00', 'Z')}"
         )
+    return None
+
+
+def _end_of(services: Services, scope: str, issue_id: str, work_item_id: int) -> ActivityEntry | None:
+    latest = services.activity.page(scope, issue_id, work_item_id, None, _LATEST).entries
+    return next((each for each in latest if each.outcome == UNLINKED), None)
+
+
+def _survivor_of(services: Services, organization: Organization, issue_id: str) -> str | None:
+    """Return the issue into which one was merged, and which its links follow; None if it was not."""
+    with suppress(NotFound):
+        survivor = services.sentry(organization).get_issue(issue_id).issue_id
+        return survivor if survivor != issue_id else None
     return None
 
 

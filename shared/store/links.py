@@ -136,19 +136,22 @@ class LinkStore:
 
     def for_issue(self, organization: str, issue_id: str, *, but: int | None = None) -> list[StoredLink]:
         """Return the links of an issue, except the one to the work item ``but``."""
-        return [each for each in self._of_issue(organization, issue_id, but) if each is not None]
+        return [each for each in self.of_issue(organization, issue_id, but) if each is not None]
 
     def siblings(
         self, organization: str, issue_id: str, work_item_id: int, side: Side
     ) -> list[IssueLink | None]:
         """Return the other links of the end on a side of this link; None is one that cannot be read."""
         if side is Side.SENTRY:
-            found = self._of_issue(organization, issue_id, work_item_id)
+            found = self.of_issue(organization, issue_id, work_item_id)
         else:
             found = self._of_work_item(organization, work_item_id, issue_id)
         return [None if each is None else each.link for each in found]
 
-    def _of_issue(self, organization: str, issue_id: str, but: int | None) -> Iterator[StoredLink | None]:
+    def of_issue(
+        self, organization: str, issue_id: str, but: int | None = None
+    ) -> Iterator[StoredLink | None]:
+        """Yield the links of an issue, except the one to ``but``; None is one that cannot be read."""
         prefix = f"{_ISSUE}!{escaped(issue_id)}!"
         for row in self._table.scan(escaped(organization), prefix, prefix + _END):
             work_item_id = _work_item_id_in(row.key)

@@ -8,7 +8,10 @@ from tests.doubles.tables import MemoryTable
 
 
 class Overtaken(MemoryTable):
-    """A table in which somebody else does something before or after the first change that is like this."""
+    """A table in which somebody else does something before or after the first change that is like this.
+
+    A change is known by the text that it stores, or by the key that it deletes.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,7 +26,7 @@ class Overtaken(MemoryTable):
         return super().get(partition, key)
 
     def apply(self, partition: str, *operations: Operation) -> list[str]:
-        is_meant = any(self.is_meant(getattr(each, "text", "")) for each in operations)
+        is_meant = any(self.is_meant(getattr(each, "text", each.key)) for each in operations)
         if is_meant:
             self.is_meant = lambda _text: False
             self.before()

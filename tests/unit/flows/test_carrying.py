@@ -718,3 +718,41 @@ def test_an_edit_whose_answer_was_lost_is_in_doubt_until_it_is_looked_at(discuss
     scene.sentry.edit_comment(comment_id, "a")
     discussion.settle()
     assert discussion.in_ado == ["<p>a</p>"]
+
+
+@pytest.mark.parametrize("comes_first", ["created", "edited"])
+def test_an_edit_is_taken_back_though_the_first_message_came_between(
+    discussion: Discussion, comes_first: str
+) -> None:
+    """The answer to the edit was lost. What the item says by then is not what the first message told."""
+    scene, queue = discussion.scene, discussion.scene.services.outbound
+    comment = scene.sentry.comment(ISSUE, SAID)
+    created = discussion.from_sentry.pop()
+    if comes_first == "created":
+        discussion.deliver(created)
+        discussion.handle_all()
+    scene.sentry.edit_comment(comment, "Second")
+    discussion.deliver(discussion.from_sentry.pop())
+    discussion.die_at("PATCH comment" if comes_first == "created" else "POST comments", lands=True)
+    assert discussion.in_ado == ["<p>Second</p>"]
+    scene.now += 61.0
+    discussion.deliver(created)
+    discussion.handle_all()
+    scene.sentry.edit_comment(comment, SAID)
+    discussion.settle()
+    assert (discussion.in_ado, queue.moments()) == ([SHOWN], [])
+
+
+def test_a_comment_that_landed_though_we_were_asked_to_wait_is_not_added_again(
+    discussion: Discussion,
+) -> None:
+    """A 503 can name a wait, and what sent it may stand before the service."""
+    scene = discussion.scene
+    scene.calls.meet("POST comments", Throttled("ado", "HTTP 503", retry_after=5.0), lands=True)
+    scene.sentry.comment(ISSUE, SAID)
+    discussion.settle()
+    assert discussion.in_ado == [SHOWN]
+    scene.calls.meet("add_comment", Throttled("sentry", "HTTP 503", retry_after=5.0), lands=True)
+    scene.ado.comment(ITEM, "<p>From here</p>")
+    discussion.settle()
+    assert len(discussion.in_sentry()) == 1

@@ -1,15 +1,56 @@
 """What the form in Sentry does where a link is there already."""
 
+from collections.abc import Callable
+
 import pytest
 
+from shared.ado.creation import NewWorkItem
+from shared.domain.errors import Forbidden, SyncError, Unavailable
 from shared.domain.model import IssueStatus
-from shared.flows.creating import link_by_form
-from tests.unit.scene import ISSUE, ITEM, STATE, Scene
+from shared.domain.rules.entries import REMOVED_IN_SENTRY
+from shared.flows.creating import create_and_link, link_by_form
+from shared.flows.linking import part, unlink
+from tests.unit.overtaken import Overtaken
+from tests.unit.scene import ISSUE, ITEM, STATE, Died, Scene
+
+NEW, FIRST, SECOND = "200", 41, 42
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def links() -> Overtaken:
+    return Overtaken()
+
+
+@pytest.fixture
+def scene(links: Overtaken) -> Scene:
+    scene = Scene()
+    scene.services._named["links"] = links
+    for store in ("links", "idempotency"):
+        scene.services.__dict__.pop(store, None)
+    scene.link()
+    scene.sentry.add_issue(issue_id=NEW)
+    for item in (FIRST, SECOND):
+        scene.ado.add_item("Another", item)
+    return scene
+
+
+def linked(scene: Scene) -> list[int]:
+    found = scene.services.links.for_issue(scene.organization.scope, NEW)
+    return [each.link.work_item_id for each in found]
+
+
+def create(scene: Scene, work_item_type: str = "Bug") -> int:
+    project = scene.ado.catalog.project("Fabrikam-Fiber").id
+    new = NewWorkItem(project, work_item_type, "Fix login", "")
+    return create_and_link(scene.services, scene.organization, NEW, new).work_item_id
+
+
+def unlinked_here(scene: Scene, work_item_id: int) -> None:
+    unlink(scene.services, scene.organization, NEW, work_item_id)
+
+
+def removed_in_sentry(scene: Scene, work_item_id: int) -> None:
+    part(scene.services, scene.organization, scene.stored(NEW, work_item_id), REMOVED_IN_SENTRY)
 
 
 def test_a_link_that_is_there_becomes_the_forms(scene: Scene) -> None:
@@ -36,3 +77,60 @@ def test_an_issue_that_was_merged_is_found_under_its_new_id(scene: Scene) -> Non
     scene.link("200", ITEM)
     scene.sentry.merge(ISSUE, into="200")
     assert link_by_form(scene.services, scene.organization, ISSUE, ITEM).issue_id == "200"
+
+
+@pytest.mark.parametrize("end", [unlinked_here, removed_in_sentry])
+@pytest.mark.parametrize("trouble", [Unavailable("ado", "no connection"), Died()])
+def test_what_was_parted_before_is_not_taken_for_what_is_asked_for_now(
+    scene: Scene, end: Callable[[Scene, int], None], trouble: BaseException
+) -> None:
+    """The first one was created so little before that its date may be of a clock that is behind."""
+    first = create(scene)
+    scene.now += 60.0
+    end(scene, first)
+    scene.now += 60.0
+    scene.calls.meet("POST $Task", trouble)
+    with pytest.raises(type(trouble)):
+        create(scene, "Task")
+    scene.now += 61.0
+    second = create(scene, "Task")
+    assert scene.ado.created() == [first, second]
+    assert linked(scene) == [second]
+
+
+def test_the_link_that_a_form_replaces_ends_though_a_worker_settles_it_at_that_moment(
+    scene: Scene, links: Overtaken
+) -> None:
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    scene.now += 60.0
+    links.is_meant = lambda text: text.startswith(f"item!{FIRST:016}!")
+    links.before = lambda: scene.inbound(scene.ado.edit(FIRST, **{STATE: "Closed"}))
+    link_by_form(scene.services, scene.organization, NEW, SECOND)
+    assert linked(scene) == [SECOND]
+
+
+def test_of_two_forms_at_once_the_one_that_links_last_replaces_the_other(scene: Scene) -> None:
+    def another() -> None:
+        scene.now += 1.0
+        link_by_form(scene.services, scene.organization, NEW, SECOND)
+        scene.now += 1.0
+
+    scene.calls.before("get_work_item", another)
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    assert linked(scene) == [FIRST]
+
+
+@pytest.mark.parametrize("error", [Unavailable("ado", "no connection"), Forbidden("ado", "HTTP 403")])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_form_replaces_the_earlier_link_though_a_side_cannot_be_copied(
+    scene: Scene, error: SyncError, times: int
+) -> None:
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    scene.sentry.resolve(NEW)
+    for _ in range(times):
+        scene.now += 70.0
+        scene.calls.meet("update_work_item", error)
+        with pytest.raises(type(error)):
+            link_by_form(scene.services, scene.organization, NEW, SECOND, "sentry")
+        scene.calls.recover()
+    assert linked(scene) == [SECOND]

@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.ado.creation import NewWorkItem
 from shared.domain.errors import Busy, NotFound, Refused, Rejected, Throttled, Unauthorized, Unavailable
 from shared.domain.messages import OutboundMessage, RuleAction
 from shared.domain.model import IssueStatus, Person
 from shared.domain.rules.back_links import Mark
+from shared.flows.creating import create_and_link
 from shared.flows.creating_by_rule import ALREADY_CREATED, ALREADY_LINKED, CREATED, create_by_rule
 from shared.flows.linking import unlink
 from shared.store.idempotency import rule_of
+from shared.store.tables import Replace
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, SLUG, STATE, Died, Scene
 
 NEW, MERGED = "200", "201"
@@ -287,3 +290,83 @@ def test_it_is_done_for_that_one_though_it_is_linked_to_the_same_item(scene: Sce
     assert pairs(scene) == [(MERGED, made)]
     unlink(scene.services, scene.organization, MERGED, made)
     assert fire_again(scene, MERGED) == ALREADY_CREATED
+
+
+def moved(scene: Scene) -> None:
+    scene.sentry.merge(NEW, into=MERGED)
+    scene.outbound(NEW)
+
+
+@pytest.mark.parametrize("call", ["GET fields", CREATE])
+@pytest.mark.parametrize("trouble", [Died(), Unavailable("ado", "no answer")])
+def test_what_a_rule_did_is_done_for_the_other_issue_though_one_had_begun_for_that(
+    scene: Scene, call: str, trouble: BaseException
+) -> None:
+    assert fire(scene) == CREATED
+    [made] = scene.ado.created()
+    scene.sentry.merge(NEW, into=MERGED)
+    scene.calls.meet(call, trouble)
+    with pytest.raises(Died if isinstance(trouble, Died) else Throttled):
+        fire(scene, MERGED)
+    scene.outbound(NEW)
+    assert fire_again(scene, MERGED) == ALREADY_LINKED
+    assert pairs(scene) == [(MERGED, made)]
+    unlink(scene.services, scene.organization, MERGED, made)
+    assert fire_again(scene, MERGED) == ALREADY_CREATED
+    assert (scene.ado.created(), pairs(scene)) == ([made], [])
+
+
+def test_what_a_rule_did_is_done_for_the_other_issue_though_one_is_at_it_for_that(scene: Scene) -> None:
+    assert fire(scene) == CREATED
+    [made] = scene.ado.created()
+    scene.calls.before("GET fields", lambda: moved(scene))
+    with pytest.raises(Busy):
+        fire(scene, MERGED)
+    assert fire_again(scene, MERGED) == ALREADY_LINKED
+    unlink(scene.services, scene.organization, MERGED, made)
+    assert fire_again(scene, MERGED) == ALREADY_CREATED
+    assert (scene.ado.created(), pairs(scene)) == ([made], [])
+
+
+def test_what_a_rule_began_for_the_other_issue_is_found_after_the_merge(scene: Scene) -> None:
+    assert fire(scene) == CREATED
+    scene.calls.meet(CREATE, Died(), lands=True)
+    with pytest.raises(Died):
+        fire(scene, MERGED)
+    moved(scene)
+    assert fire_again(scene, MERGED) == CREATED
+    assert pairs(scene) == [(MERGED, each) for each in scene.ado.created()]
+
+
+def test_whoever_stood_still_behind_its_look_at_the_issue_creates_nothing(scene: Scene) -> None:
+    """The issue is linked all along, by the time under the id into which it was merged."""
+    scene.link(NEW)
+
+    def stand_still() -> None:
+        scene.now += 130.0
+        moved(scene)
+
+    scene.calls.after("get_issue", stand_still)
+    with pytest.raises(Busy):
+        fire(scene)
+    assert fire_again(scene) == ALREADY_LINKED
+    assert scene.ado.created() == []
+
+
+def test_an_item_that_was_parted_before_is_not_taken_for_the_rules(scene: Scene) -> None:
+    new = NewWorkItem(scene.ado.catalog.project("Fabrikam-Fiber").id, "Bug", "Fix login", "")
+    by_form = create_and_link(scene.services, scene.organization, NEW, new)
+    unlink(scene.services, scene.organization, NEW, by_form.work_item_id)
+    scene.now += 60.0
+    die_at(scene, "GET fields")
+    assert fire_again(scene) == CREATED
+    assert len(scene.ado.created()) == 2
+
+
+def test_an_issue_whose_link_cannot_be_read_is_linked(scene: Scene) -> None:
+    scene.link(NEW)
+    links = scene.services._named["links"]
+    [row] = [each for each in links.scan(SLUG, "item!", "item!~") if each.key.endswith(f"!{NEW}")]
+    links.apply(SLUG, Replace(row.key, "{", None))
+    assert fire(scene) == ALREADY_LINKED
+    assert scene.ado.created() == []

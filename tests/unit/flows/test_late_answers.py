@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.ado.creation import NewWorkItem
-from shared.domain.errors import Busy, MissingSetting, Refused, Unavailable
+from shared.domain.errors import Busy, MissingSetting, NotFound, Refused, Unavailable
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import HealthWord, IssueStatus
 from shared.flows.creating import create_and_link
@@ -254,3 +254,33 @@ def test_a_link_is_unlinked_though_its_creation_is_begun_anew_at_that_moment(
     unlink(scene.services, scene.organization, "200", made.work_item_id)
     assert scene.services.links.for_issue(scope, "200") == []
     assert records.is_unfinished(scope, creation_of("200"))
+
+
+def test_a_link_that_follows_a_merge_as_somebody_unlinks_it_is_not_said_to_be_gone(
+    scene: Scene, links: Overtaken
+) -> None:
+    scene.sentry.add_issue(issue_id="200")
+
+    def follow() -> None:
+        scene.sentry.merge(ISSUE, into="200")
+        scene.outbound()
+
+    links.is_meant, links.before = lambda _text: True, follow
+    with pytest.raises(NotFound):
+        unlink(scene.services, scene.organization, ISSUE, ITEM)
+    assert scene.stored("200").link.work_item_id == ITEM
+    assert scene.services.links.find_remnant(scene.organization.scope, ISSUE, ITEM) is None
+    assert "unlinked" not in scene.outcomes()
+
+
+def test_a_link_is_unlinked_though_storage_repeats_the_removal(scene: Scene, links: Overtaken) -> None:
+    """It answers that the rows are not there, which the first of the two has removed."""
+
+    def lost() -> None:
+        raise NotFound("no row")
+
+    scene.configure(back_links=True)
+    scene.link("200")
+    links.is_meant, links.after = lambda _text: True, lost
+    unlink(scene.services, scene.organization, "200", ITEM)
+    assert scene.outcomes("200")[-1] == "unlinked"

@@ -17,6 +17,7 @@ from shared.domain.errors import (
 )
 from shared.domain.messages import OutboundMessage, decode_outbound
 from shared.domain.moments import DAY
+from shared.flows.linking import unlink
 from shared.flows.regressing import tell_of_regression
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
 
@@ -274,3 +275,53 @@ def test_a_well_link_lets_its_note_wait_for_an_hour(scene: Scene) -> None:
     for age, outcome in ((3599.0, "waits-for-reopening"), (3600.0, "not-reopened")):
         message = OutboundMessage(SLUG, ISSUE, only=(str(ITEM),), regression="1", since=scene.now - age)
         assert tell_of_regression(message, scene.services) == [outcome]
+
+
+def waiting(scene: Scene) -> None:
+    """Reopen the item for a regression, whose note is still on its way."""
+    scene.sentry.regress(ISSUE)
+    scene.outbound()
+    assert scene.state != "Closed"
+
+
+def handle_once(scene: Scene) -> None:
+    queue = scene.services.outbound
+    scene.now = max(scene.now, *queue.moments())
+    for number in queue.visible():
+        received = queue.receive_one(number)
+        outbound_sync.handle(func.QueueMessage(body=received.body), scene.services)
+        queue.delete(received)
+
+
+def test_an_item_whose_issue_was_merged_twice_is_told(scene: Scene) -> None:
+    """Sentry answers with the last of the three, and the link has come to the second."""
+    waiting(scene)
+    for issue_id in ("200", "300"):
+        scene.sentry.add_issue(issue_id=issue_id)
+    scene.sentry.merge(ISSUE, into="200")
+    scene.outbound()
+    scene.sentry.merge("200", into="300")
+    for _ in range(2):
+        handle_once(scene)
+    assert notes(scene) == []
+    scene.outbound("200")
+    assert scene.stored("300").link.work_item_id == ITEM
+    finish(scene)
+    assert len(notes(scene)) == 1
+
+
+def test_an_item_whose_link_follows_a_merge_between_two_reads_is_told(scene: Scene) -> None:
+    waiting(scene)
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+    scene.calls.after("get_issue", scene.outbound)
+    finish(scene)
+    assert scene.stored("200").link.work_item_id == ITEM
+    assert len(notes(scene)) == 1
+
+
+def test_what_was_unlinked_is_not_waited_for(scene: Scene) -> None:
+    waiting(scene)
+    unlink(scene.services, scene.organization, ISSUE, ITEM)
+    handle_once(scene)
+    assert (scene.services.outbound.moments(), notes(scene)) == ([], [])

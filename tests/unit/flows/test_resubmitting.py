@@ -119,3 +119,21 @@ def test_the_rows_do_not_pile_up(scene: Scene) -> None:
     scene.now += 3_601.0
     prune(Run(scene.services, scene.organization, Progress(), 60.0))
     assert scene.services.submissions.prune(scene.organization.scope, scene.now) == 0
+
+
+@pytest.mark.parametrize("is_unlinked", [True, False])
+def test_a_link_that_followed_a_merge_is_known_by_the_form_that_made_it(
+    scene: Scene, is_unlinked: bool
+) -> None:
+    first = submit(scene, OTHER)
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+    scene.outbound()
+    if is_unlinked:
+        unlink(scene.services, scene.organization, "200", OTHER)
+    scene.now += 60.0
+    status, answer = submit(scene, OTHER)
+    found = [each.link.work_item_id for each in scene.services.links.for_issue(SLUG, "200")]
+    assert OTHER not in linked(scene)
+    assert ((status, answer) == first, OTHER in found) == (not is_unlinked, not is_unlinked)
+    assert status in {200, 409} if is_unlinked else status == 200
