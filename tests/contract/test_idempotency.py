@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.domain.claims import CLAIMED_FOR
 from shared.domain.errors import AlreadyLinked, Busy, Conflict
 from shared.domain.model import End, Ends, IssueLink, IssueSide, IssueStatus, ItemSide, Side
 from shared.store.idempotency import (
@@ -203,6 +204,26 @@ def test_a_result_follows_to_another_name_that_has_none(
     for each in records.following(ACME, NAME, OTHER):
         table.apply(ACME, each)
     assert (records.find(ACME, OTHER), records.find(ACME, NAME)) == (None if is_known else "31", "31")
+
+
+@pytest.mark.parametrize("is_at_it", [True, False])
+def test_a_result_follows_to_a_claim_and_counts_if_nothing_comes_of_it(
+    table: Table, records: IdempotencyStore, is_at_it: bool
+) -> None:
+    records.done(ACME, claimed(records), "31")
+    begun = claimed(records, name=OTHER)
+    if not is_at_it:
+        records.leave(ACME, begun, NOW)
+    [change] = records.following(ACME, NAME, OTHER)
+    table.apply(ACME, change)
+    with pytest.raises(Conflict):
+        records.done(ACME, begun, "32")
+    again = records.claim(ACME, OTHER, NOW + CLAIMED_FOR)
+    assert isinstance(again, ClaimedRecord)
+    assert (again.before, again.since is not None) == ("31", True)
+    assert records.following(ACME, NAME, OTHER) == []
+    records.abandon(ACME, again)
+    assert records.find(ACME, OTHER) == "31"
 
 
 def test_what_somebody_is_at_follows_to_no_other_name(records: IdempotencyStore) -> None:

@@ -906,8 +906,8 @@ MUTANTS = (
     _mutant(
         "create for a rule although the issue is linked",
         "flows/creating_by_rule.py",
-        "        linked, was_done = self._links(), False\n",
-        "        linked, was_done = list[IssueLink](), False\n",
+        "        found = self._found()\n",
+        "        found = list[StoredLink | None]()\n",
         theme="rules",
     ),
     _mutant(
@@ -943,12 +943,12 @@ MUTANTS = (
         (
             (
                 "shared/flows/creating_by_rule.py",
-                "find_created(self._ado, lambda url: self._is_page(url, name), since)",
+                "find_created(self._ado, lambda url: self._is_page(url, name), since, but=others)",
                 "None",
             ),
             (
                 "shared/flows/creating.py",
-                "None if claim.since is None else find_created(ado, is_its, claim.since)",
+                "find_created(ado, is_its, claim.since, but=others)",
                 "None",
             ),
         ),
@@ -1065,11 +1065,11 @@ MUTANTS = (
         tests=("tests/unit/flows/test_linking.py",),
     ),
     _mutant(
-        "look for the link of a regression under the new id only",
+        "give a note up whose link follows two merges",
         "flows/regressing.py",
-        "        return services.links.get(organization.scope, old, work_item_id).link\n",
-        "        raise\n",
-        theme="comments",
+        "    return _wait(replace(message, issue_id=issue.issue_id), services, None)\n",
+        "    return NOT_LINKED\n",
+        tests=("tests/unit/flows/test_regressing.py",),
     ),
     _mutant(
         "believe an answer that is older than the row",
@@ -1131,7 +1131,7 @@ MUTANTS = (
     _mutant(
         "give a note up after an hour whatever keeps its item closed",
         "flows/regressing.py",
-        " if link.health.word is HealthWord.SETTLED else DAY\n",
+        " if is_well else DAY\n",
         "\n",
         tests=("tests/unit/flows/test_regressing.py",),
     ),
@@ -1232,6 +1232,62 @@ MUTANTS = (
         "        is_untested = not link.seen.item.may_be_written\n",
         "        is_untested = False\n",
         tests=("tests/unit/settling/test_settler.py",),
+    ),
+    _mutant(
+        "take what was parted before for what a dead worker created",
+        "flows/creating.py",
+        "        if each.at < moment and each.partner.isdecimal()\n",
+        "        if False\n",
+        tests=("tests/unit/flows/test_creating.py",),
+    ),
+    _mutant(
+        "let the form's earlier link stand where a side cannot be copied",
+        "flows/creating.py",
+        "    finally:  # Where only the copy failed, the two are linked.\n",
+        "    except AssertionError:\n",
+        tests=("tests/unit/flows/test_creating.py",),
+    ),
+    _mutant(
+        "say that a link is gone which follows a merge",
+        "store/links.py",
+        "            if not deletions:\n                raise _not_linked(issue_id, work_item_id)\n",
+        "            if not deletions:\n                return\n",
+        tests=("tests/unit/flows/test_late_answers.py",),
+    ),
+    _mutant(
+        "forget at a merge what a rule did, if another has begun",
+        "store/idempotency.py",
+        "        if begun.result is not None or begun.before is not None:\n",
+        "        if True:\n",
+        tests=("tests/unit/flows/test_creating_by_rule.py",),
+    ),
+    _mutant(
+        "count the time to create from behind the look at the issue",
+        "flows/creating_by_rule.py",
+        "action, names, began).outcome()",
+        "action, names, services.clock()).outcome()",
+        tests=("tests/unit/flows/test_creating_by_rule.py",),
+    ),
+    _mutant(
+        "take a comment that was found for what it is to say",
+        "flows/carrying.py",
+        '            return ALREADY_THERE, replace(self._ours(), digest="")\n',
+        "            return ALREADY_THERE, self._ours()\n",
+        tests=("tests/unit/flows/test_carrying.py",),
+    ),
+    _mutant(
+        "take a comment that we were asked to wait with for one that did not land",
+        "flows/carrying.py",
+        "        services.idempotency.leave(scope, claim, services.clock())\n        raise\n",
+        "        _release(services, organization, claim)\n        raise\n",
+        tests=("tests/unit/flows/test_carrying.py",),
+    ),
+    _mutant(
+        "link again what was unlinked after a merge, by a form that was sent before",
+        "flows/resubmitting.py",
+        "        survivor = services.sentry(organization).get_issue(issue_id).issue_id\n",
+        "        survivor = issue_id\n",
+        tests=("tests/unit/flows/test_resubmitting.py",),
     ),
     _mutant(
         "keep for ours what was announced and never came",

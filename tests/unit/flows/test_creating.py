@@ -6,12 +6,14 @@ import pytest
 
 from shared.ado.creation import NewWorkItem
 from shared.domain.errors import Forbidden, SyncError, Unavailable
+from shared.domain.messages import InboundMessage
 from shared.domain.model import IssueStatus
 from shared.domain.rules.entries import REMOVED_IN_SENTRY
 from shared.flows.creating import create_and_link, link_by_form
 from shared.flows.linking import part, unlink
+from shared.flows.syncing import sync_inbound
 from tests.unit.overtaken import Overtaken
-from tests.unit.scene import ISSUE, ITEM, STATE, Died, Scene
+from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 NEW, FIRST, SECOND = "200", 41, 42
 
@@ -37,6 +39,11 @@ def scene(links: Overtaken) -> Scene:
 def linked(scene: Scene) -> list[int]:
     found = scene.services.links.for_issue(scene.organization.scope, NEW)
     return [each.link.work_item_id for each in found]
+
+
+def settled(scene: Scene, work_item_id: int) -> None:
+    item = scene.ado.edit(work_item_id, **{STATE: "Closed"})
+    sync_inbound(InboundMessage(SLUG, work_item_id, item.rev, snapshot=item), scene.services)
 
 
 def create(scene: Scene, work_item_type: str = "Bug") -> int:
@@ -104,7 +111,7 @@ def test_the_link_that_a_form_replaces_ends_though_a_worker_settles_it_at_that_m
     link_by_form(scene.services, scene.organization, NEW, FIRST)
     scene.now += 60.0
     links.is_meant = lambda text: text.startswith(f"item!{FIRST:016}!")
-    links.before = lambda: scene.inbound(scene.ado.edit(FIRST, **{STATE: "Closed"}))
+    links.before = lambda: settled(scene, FIRST)
     link_by_form(scene.services, scene.organization, NEW, SECOND)
     assert linked(scene) == [SECOND]
 
