@@ -149,7 +149,7 @@ def link_by_form(
     """
     claims = [] if created_under is None else [created_under]
     try:
-        return link(
+        made = link(
             services,
             organization,
             issue_id,
@@ -159,6 +159,7 @@ def link_by_form(
             claims=claims,
             is_created=bool(claims),
         )
+        issue_id = made.issue_id
     except AlreadyLinked:
         for claim in claims:
             with suppress(Conflict, NotFound):  # Another worker took it over, and linked the two.
@@ -169,9 +170,9 @@ def link_by_form(
         if initial is not None:
             with suppress(Undecidable):  # The link says so, as a new one does.
                 copy_one(services, organization, issue_id, work_item_id, Side(initial))
-        return made
     finally:  # Where only the copy failed, the two are linked.
         _part_earlier(services, organization, issue_id, work_item_id)
+    return made
 
 
 def _marked(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> IssueLink:
@@ -186,12 +187,13 @@ def _marked(services: Services, organization: Organization, issue_id: str, work_
 def _part_earlier(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
     """Part the links of an issue that the form made before this one, if it did make this one."""
     for _ in range(_ATTEMPTS):
-        linked = services.links.for_issue(organization.scope, issue_id)
-        made = next((each.link.form for each in linked if each.link.work_item_id == work_item_id), None)
+        found = services.links.for_issue(organization.scope, issue_id)
+        forms = {each.link.work_item_id: each.link.form for each in found if each.link.form is not None}
+        made = forms.pop(work_item_id, None)
+        earlier = [] if made is None else [number for number, form in forms.items() if form.at <= made.at]
         with suppress(Conflict, NotFound):  # A worker settles it, or somebody else removed it.
-            for stored in linked:
-                is_other, form = stored.link.work_item_id != work_item_id, stored.link.form
-                if is_other and made is not None and form is not None and form.at <= made.at:
+            for stored in found:
+                if stored.link.work_item_id in earlier:
                     part(services, organization, stored, REPLACED)
             return
     raise Conflict("an earlier link of the issue keeps changing")

@@ -141,3 +141,12 @@ def test_a_form_replaces_the_earlier_link_though_a_side_cannot_be_copied(
             link_by_form(scene.services, scene.organization, NEW, SECOND, "sentry")
         scene.calls.recover()
     assert linked(scene) == [SECOND]
+
+
+def test_a_form_replaces_the_link_of_the_issue_into_which_its_own_was_merged(scene: Scene) -> None:
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    scene.sentry.add_issue(issue_id="300")
+    scene.sentry.merge("300", into=NEW)
+    scene.now += 60.0
+    assert link_by_form(scene.services, scene.organization, "300", SECOND).issue_id == NEW
+    assert linked(scene) == [SECOND]
