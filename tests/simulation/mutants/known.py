@@ -1233,4 +1233,11 @@ MUTANTS = (
         "            pass\n",
         tests=("tests/unit/settling/test_partners.py",),
     ),
+    _mutant(
+        "read a name to its end before its length is looked at",
+        "domain/paths.py",
+        "    if len(segment) > _LONGEST_SEGMENT or not segment.isprintable():\n",
+        "    if len(_read(segment)) > _LONGEST_SEGMENT or not segment.isprintable():\n",
+        tests=("tests/unit/domain/test_paths.py",),
+    ),
 )
