@@ -1240,4 +1240,18 @@ MUTANTS = (
         "    if len(_read(segment)) > _LONGEST_SEGMENT or not segment.isprintable():\n",
         tests=("tests/unit/domain/test_paths.py",),
     ),
+    _mutant(
+        "know every reason for which an assignee is owed",
+        "settling/recording.py",
+        "_WHY_OWED.get(owed_reason, _OWED_SOMEHOW)",
+        "_WHY_OWED[owed_reason]",
+        tests=("tests/unit/settling/test_people.py",),
+    ),
+    _mutant(
+        "count on a count of tries that somebody wrote",
+        "domain/failures.py",
+        "max(before.attempts, 0) + 1 if again",
+        "before.attempts + 1 if again",
+        tests=("tests/unit/domain/test_failures.py",),
+    ),
 )
