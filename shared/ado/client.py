@@ -209,6 +209,7 @@ class AdoClient:
     def creatable_types(self, project: str) -> list[str]:
         """Return the types that a person may create: not disabled, and not in the hidden category.
 
+        Raises Unavailable if one cannot be read that may be hidden: it would be offered otherwise.
         https://learn.microsoft.com/rest/api/azure/devops/wit/work-item-type-categories/list
         """
         categories = self.call(
@@ -217,12 +218,10 @@ class AdoClient:
             Listed[CategoryAnswer],
             about=f"project {project}",
         )
-        hidden = {
-            each.name
-            for category in categories.value
-            if category.reference_name == _HIDDEN
-            for each in category.work_item_types or ()
-        }
+        of_tools = [each for each in categories.value if each.reference_name == _HIDDEN]
+        if categories.value.unreadable or any(each.hides_types for each in of_tools):
+            raise Unavailable("ado", f"not all types that project {project} hides can be read")
+        hidden = {each.name for category in of_tools for each in category.work_item_types or ()}
         types = self._types(project)
         return [each.name for each in types if not each.is_disabled and each.name not in hidden]
 

@@ -1254,4 +1254,25 @@ MUTANTS = (
         "before.attempts + 1 if again",
         tests=("tests/unit/domain/test_failures.py",),
     ),
+    _mutant(
+        "hide all states of a type behind an odd one",
+        "ado/answers.py",
+        "    states: Readable[StateAnswer] | None = None\n",
+        "    states: list[StateAnswer] | None = None\n",
+        tests=("tests/unit/ado/test_client.py",),
+    ),
+    _mutant(
+        "offer a type that may be hidden",
+        "ado/client.py",
+        "        if categories.value.unreadable or any(each.hides_types for each in of_tools):\n",
+        "        if False:\n",
+        tests=("tests/unit/ado/test_client.py",),
+    ),
+    _mutant(
+        "call what was created not there while a row of the query is odd",
+        "ado/creation.py",
+        "    ids, unreadable = answer.ids, answer.unreadable\n",
+        "    ids, unreadable = answer.ids, 0\n",
+        tests=("tests/unit/ado/test_creation.py",),
+    ),
 )
