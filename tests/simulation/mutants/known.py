@@ -1275,4 +1275,18 @@ MUTANTS = (
         "    ids, unreadable = answer.ids, 0\n",
         tests=("tests/unit/ado/test_creation.py",),
     ),
+    _mutant(
+        "look for secrets between what does not print",
+        "domain/secrecy.py",
+        "    if not without.isprintable():\n",
+        "    if False:\n",
+        tests=("tests/unit/domain/test_secrecy.py",),
+    ),
+    _mutant(
+        "see what nobody sees because Python prints it",
+        "domain/secrecy.py",
+        "    if not without.isascii():\n        without = _UNSEEN",
+        "    if False:\n        without = _UNSEEN",
+        tests=("tests/unit/domain/test_secrecy.py",),
+    ),
 )
