@@ -1289,4 +1289,11 @@ MUTANTS = (
         "    if False:\n        without = _UNSEEN",
         tests=("tests/unit/domain/test_secrecy.py",),
     ),
+    _mutant(
+        "take a title as a hook tells it",
+        "domain/messages.py",
+        "    if freed(text, spellings) == text:\n",
+        "    if True:\n",
+        tests=("tests/unit/domain/test_messages.py",),
+    ),
 )
