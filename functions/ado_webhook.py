@@ -10,7 +10,7 @@ from functions.edge import LARGEST_HOOK, body_of, outcome, verify_sender, webhoo
 from shared.ado.hook import Foreign, Uninteresting, WorkItemEvent, parse, verify_secret
 from shared.domain.connection import teaches
 from shared.domain.errors import SyncError
-from shared.domain.messages import InboundMessage
+from shared.domain.messages import InboundMessage, free_of_secrets
 from shared.domain.model import Side
 from shared.flows.counting import door, note_taken
 from shared.services import Services
@@ -33,18 +33,17 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
         note_taken(services, organization.scope, Side.ADO, nothing_to_do=True)
         detail = event.detail or None
         return outcome(event.outcome, organization=slug, work_item=event.work_item_id, detail=detail)
-    services.inbound.put(
-        InboundMessage(
-            slug,
-            event.work_item_id,
-            event.rev,
-            event.event,
-            event.snapshot,
-            organization.epoch,
-            comment=event.comment,
-            told_at=services.clock(),
-        )
+    message = InboundMessage(
+        slug,
+        event.work_item_id,
+        event.rev,
+        event.event,
+        event.snapshot,
+        organization.epoch,
+        comment=event.comment,
+        told_at=services.clock(),
     )
+    services.inbound.put(free_of_secrets(message, services.spellings))
     note_taken(services, organization.scope, Side.ADO)
     _learn(services, organization, event)
     return outcome("queued", 202, organization=slug, work_item=event.work_item_id, rev=event.rev)

@@ -7,7 +7,7 @@ import azure.functions as func
 
 from functions.edge import LARGEST_HOOK, body_of, outcome, verify_sender, webhook_boundary
 from shared.domain.errors import Upstream
-from shared.domain.messages import OutboundMessage
+from shared.domain.messages import OutboundMessage, free_of_secrets
 from shared.domain.model import Side
 from shared.flows.counting import door, note_taken
 from shared.sentry.hook import SIGNATURE_HEADER, parse, verify_signature
@@ -32,16 +32,15 @@ def handle(request: func.HttpRequest, services: Services) -> func.HttpResponse:
     if hint is None or (hint.comment_id and not connected.configuration.sync_comments):
         note_taken(services, connected.scope, Side.SENTRY, nothing_to_do=True)
         return outcome("ignored", organization=organization, issue=hint.issue_id if hint else None)
-    services.outbound.put(
-        OutboundMessage(
-            organization,
-            hint.issue_id,
-            hint.comment_id,
-            connected.epoch,
-            action=hint.action,
-            comment=hint.comment,
-            told_at=services.clock(),
-        )
+    message = OutboundMessage(
+        organization,
+        hint.issue_id,
+        hint.comment_id,
+        connected.epoch,
+        action=hint.action,
+        comment=hint.comment,
+        told_at=services.clock(),
     )
+    services.outbound.put(free_of_secrets(message, services.spellings))
     note_taken(services, connected.scope, Side.SENTRY)
     return outcome("queued", 202, organization=organization, issue=hint.issue_id)

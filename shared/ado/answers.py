@@ -87,7 +87,8 @@ class WorkItemAnswer(msgspec.Struct, frozen=True):
 
 class StateAnswer(msgspec.Struct, frozen=True):
     name: Name
-    category: str | None = None
+    # In another shape it is one that nobody knows, as a new word for one is.
+    category: Any = None
 
     @property
     def state(self) -> State:
@@ -101,13 +102,18 @@ class Move(msgspec.Struct, frozen=True):
 class TypeAnswer(msgspec.Struct, frozen=True):
     """A type. ``transitions`` names, for each state, where an item may go; "" is before it is created.
 
-    They only say which states are worth trying, so a table that cannot be read hides no state.
+    They only say which states are worth trying, so a table that cannot be read hides no state. Neither does
+    a flag, or a state beside it.
     """
 
     name: Name
-    states: list[StateAnswer] | None = None
-    is_disabled: bool | None = field(name="isDisabled", default=None)
+    states: Readable[StateAnswer] | None = None
+    disabled: Any = field(name="isDisabled", default=None)
     transitions: Any = None
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.disabled is True
 
     @property
     def states_with_moves(self) -> tuple[State, ...]:
@@ -145,15 +151,15 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class CategoryAnswer(msgspec.Struct, frozen=True):
-    reference_name: str | None = field(name="referenceName", default=None)
-    work_item_types: list[Named] | None = field(name="workItemTypes", default=None)
+    reference_name: Any = field(name="referenceName", default=None)
+    work_item_types: Readable[Named] | None = field(name="workItemTypes", default=None)
 
 
 class Place(msgspec.Struct, frozen=True):
     """An area or an iteration, and those below it."""
 
     name: Name
-    children: list["Place"] | None = None
+    children: Readable["Place"] | None = None
 
 
 class FieldAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -193,11 +199,15 @@ class Numbered(msgspec.Struct, frozen=True):
 
 
 class QueryAnswer(msgspec.Struct, frozen=True):
-    work_items: list[Numbered] | None = field(name="workItems", default=None)
+    work_items: Readable[Numbered] | None = field(name="workItems", default=None)
 
     @property
     def ids(self) -> list[int]:
         return [each.id for each in self.work_items or ()]
+
+    @property
+    def unreadable(self) -> int:
+        return self.work_items.unreadable if self.work_items is not None else 0
 
 
 class Relation(msgspec.Struct, frozen=True):

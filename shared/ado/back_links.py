@@ -7,7 +7,7 @@ import msgspec
 
 from shared.ado.answers import Listed, QueryAnswer, RelatedAnswer, Relation, WorkItemAnswer
 from shared.ado.client import JSON_PATCH, AdoClient
-from shared.domain.errors import Conflict, Refused
+from shared.domain.errors import Conflict, Refused, Unavailable
 from shared.domain.model import WorkItem
 from shared.domain.rules.back_links import HyperlinkChange, Mark
 
@@ -120,8 +120,9 @@ def _related(ado: AdoClient, answer: _RelatedItemAnswer) -> RelatedItem:
     return RelatedItem(ado.work_item_from(answer), tuple(answer.relations or ()))
 
 
-def items_with_hyperlinks(ado: AdoClient, after: int) -> tuple[list[int], bool]:
-    """Return the numbers of the next work items that have hyperlinks, and whether these are the last.
+def items_with_hyperlinks(ado: AdoClient, after: int) -> tuple[list[int], bool, int]:
+    """Return the numbers of the next work items that have hyperlinks, whether they are the last, and how
+    many of them cannot be read.
 
     ADO quirk: no query finds a hyperlink by its address; it finds the items that have any.
     https://learn.microsoft.com/azure/devops/boards/queries/linking-attachments
@@ -130,10 +131,12 @@ def items_with_hyperlinks(ado: AdoClient, after: int) -> tuple[list[int], bool]:
         "SELECT [System.Id] FROM WorkItems WHERE [System.HyperLinkCount] > 0 "  # noqa: S608  # contains no user text
         f"AND [System.Id] > {after} ORDER BY [System.Id] ASC"
     )
-    found = ado.call(
+    answer = ado.call(
         "POST", ("_apis", "wit", "wiql"), QueryAnswer, json={"query": wiql}, params={"$top": _A_QUERY}
-    ).ids
-    return found, len(found) < _A_QUERY
+    )
+    if answer.unreadable and not answer.ids:
+        raise Unavailable("ado", "the numbers of the work items with hyperlinks cannot be read")
+    return answer.ids, len(answer.ids) + answer.unreadable < _A_QUERY, answer.unreadable
 
 
 def hyperlinks_of(ado: AdoClient, work_item_ids: Sequence[int]) -> FoundHyperlinks:

@@ -99,25 +99,24 @@ def find_created(
     issue's, which may have been merged since. Those in ``but`` are others. Raises Unavailable if it may be
     one that cannot be read.
     """
-    unreadable = 0
     created = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
-    ids = [each for each in created if each not in but]
+    ids, unreadable = [each for each in created.ids if each not in but], created.unreadable
     for at in range(0, len(ids), LARGEST_BATCH):
         wanted = {"ids": ids[at : at + LARGEST_BATCH], "$expand": "relations", "errorPolicy": "omit"}
-        answer = ado.call(
+        found = ado.call(
             "POST", ("_apis", "wit", "workitemsbatch"), Listed[RelatedAnswer | None], json=wanted
-        )
-        for each in answer.value:
+        ).value
+        for each in found:
             if each and any(is_its(relation.url or "") for relation in each.relations or ()):
                 return each.id
-        unreadable += answer.value.unreadable
+        unreadable += found.unreadable
     if unreadable:
         raise Unavailable("ado", f"{unreadable} work items that may be the created one cannot be read")
     return None
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/wiql/query-by-wiql
-def _created_since(ado: AdoClient, moment: datetime) -> list[int]:
+def _created_since(ado: AdoClient, moment: datetime) -> QueryAnswer:
     when = f"'{moment:%Y-%m-%dT%H:%M:%SZ}'"
     wiql = (
         "SELECT [System.Id] FROM WorkItems WHERE [System.CreatedBy] = @me "  # noqa: S608  # contains no user text
@@ -125,7 +124,7 @@ def _created_since(ado: AdoClient, moment: datetime) -> list[int]:
     )
     # ADO quirk: without timePrecision, dates compare by day; a result of 20,000 items is an error.
     params = {"timePrecision": "true", "$top": _MOST_FOUND}
-    return ado.call("POST", ("_apis", "wit", "wiql"), QueryAnswer, json={"query": wiql}, params=params).ids
+    return ado.call("POST", ("_apis", "wit", "wiql"), QueryAnswer, json={"query": wiql}, params=params)
 
 
 def lacks(work_item_type: str, missing: Iterable[TypeField]) -> str:

@@ -219,7 +219,8 @@ def waiting(before: Health, now: float) -> Health:
     again = before.reason == WAITS_FOR_OTHERS
     if again and not before.is_due(now):
         return before
-    attempts = before.attempts + 1 if again else 1
+    # Fewer than none is what somebody wrote by hand. The link stays one that can be read, and begins anew.
+    attempts = max(before.attempts, 0) + 1 if again else 1
     due = now + BACKOFF[min(attempts, len(BACKOFF)) - 1]
     detail = "not all that this end is linked to is done"
     since = before.since if again else now

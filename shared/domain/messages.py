@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,7 @@ from shared.domain.decoding import decode
 from shared.domain.ids import LARGEST_NUMBER, Digits, Positive, Slug
 from shared.domain.model import ToldBy, WorkItem
 from shared.domain.moments import Moment
+from shared.domain.secrecy import freed
 
 InboundEvent = Literal["updated", "deleted", "restored", "commented"]
 Epoch = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{0,64}\Z")]
@@ -93,6 +94,8 @@ Message = InboundMessage | OutboundMessage
 # A queue takes 64 KiB of base64.
 # https://learn.microsoft.com/azure/storage/queues/scalability-targets
 LARGEST_MESSAGE = 48 * 1024  # bytes
+# What people wrote; all else in a message has patterns, or is ours.
+_SAID = ("snapshot", "comment", "action")
 MOST_NAMED = 2_000  # They take up to half of that; the snapshot needs a part, too.
 
 
@@ -117,6 +120,32 @@ def encode(message: Message) -> bytes:
     if len(body) > LARGEST_MESSAGE and isinstance(message, InboundMessage) and message.snapshot is not None:
         return msgspec.json.encode(msgspec.structs.replace(message, snapshot=None))
     return body
+
+
+def free_of_secrets(message: Message, spellings: tuple[str, ...]) -> Message:
+    """Return a message without our secrets in what people wrote: they paste them into titles and comments.
+
+    What a service answers is freed of them where it is read, and its hooks tell the same words. One search
+    finds out whether there is anything to do.
+    """
+    parts = {name: getattr(message, name, None) for name in _SAID}
+    text = msgspec.json.encode(parts).decode()
+    if freed(text, spellings) == text:
+        return message
+    found = {name: _freed_within(part, spellings) for name, part in parts.items() if part is not None}
+    return msgspec.structs.replace(message, **found)
+
+
+def _freed_within(value: Any, spellings: tuple[str, ...]) -> Any:
+    match value:
+        case str():
+            return freed(value, spellings)
+        case tuple():
+            return tuple(_freed_within(each, spellings) for each in value)
+        case msgspec.Struct():
+            found = {name: _freed_within(getattr(value, name), spellings) for name in value.__struct_fields__}
+            return msgspec.structs.replace(value, **found)
+    return value
 
 
 def decode_inbound(body: bytes) -> InboundMessage:

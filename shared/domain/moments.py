@@ -1,14 +1,19 @@
-"""Times as they are stored and sent: those that a calendar has, and which of those to come are believed."""
+"""Times and counts as they are stored and sent: those that can be, and which times to come are believed."""
 
 from typing import Annotated
 
 from msgspec import Meta
+
+from shared.domain.ids import LARGEST_NUMBER
 
 # Seconds since the epoch. The last year that a datetime has is left out: what is reckoned from one stays one.
 # https://docs.python.org/3/library/datetime.html#datetime.MAXYEAR
 LAST_MOMENT = 253_370_764_799.0  # the end of 9998
 Moment = Annotated[float, Meta(ge=0.0, le=LAST_MOMENT)]
 WholeMoment = Annotated[int, Meta(ge=0, le=int(LAST_MOMENT))]
+
+# How often something happened. What is reckoned from many of these is still a number that JSON can hold.
+Count = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
 HOUR, DAY = 3600.0, 24 * 3600.0  # seconds
 

@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote
 from shared.domain.errors import Rejected, Unavailable
 
 _LONGEST_SEGMENT = 512  # characters; no name or id of either service is as long
+_MOST_QUOTINGS = 10  # a name passes fewer servers
 _SLASHES = re.compile(r"[/\\]")
 
 
@@ -48,17 +49,20 @@ def verify_path(path: str) -> None:
 
 def verify_segment(segment: str) -> None:
     """Raise Rejected for a name that cannot be one segment of a path."""
-    if any(_is_step(each) for each in _SLASHES.split(_read(segment))):
-        raise Rejected("a name must not be empty, and must not consist of dots")
+    # The length comes first: whoever reads what has none reads for ever.
     if len(segment) > _LONGEST_SEGMENT or not segment.isprintable():
         raise Rejected(f"a name must have at most {_LONGEST_SEGMENT} printable characters")
+    if any(_is_step(each) for each in _SLASHES.split(_read(segment))):
+        raise Rejected("a name must not be empty, and must not consist of dots")
 
 
 def _read(text: str) -> str:
     """Return a text as it reads in the end: each server on the way may undo one more quoting."""
-    while (read := unquote(text)) != text:
+    for _ in range(_MOST_QUOTINGS):
+        if (read := unquote(text)) == text:
+            return text
         text = read
-    return text
+    raise Rejected(f"must not be quoted {_MOST_QUOTINGS} times or more")
 
 
 def _is_step(segment: str) -> bool:

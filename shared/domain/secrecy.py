@@ -16,14 +16,20 @@ _CREDENTIALS = re.compile(
     r"\b(?:Bearer|Basic)(?:\s|%20|\+)+\S+|\bsntr[a-z]*_\S+",
     re.IGNORECASE,
 )
-# Escapes that a text shows where somebody put JSON or source code into it, and the ends of its lines.
-_CODE = re.compile(r"(?<!\\)\\++(?:u00|x)([0-9A-Fa-f]{2})")
-_LINE_ENDS = re.compile(r"(?<!\\)\\++[nr]")
-# What nobody sees in a text: soft hyphens, spaces without a width, and what joins or directs letters.
-# https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
+# Escapes that a text shows where somebody put JSON or source code into it, and those of its gaps. No half of
+# a character comes of one: it could not be stored.
+_CODE = re.compile(
+    r"(?<!\\)\\++(?:x([0-9A-Fa-f]{2})|(?:u|U0000)((?![Dd][89A-Fa-f])[0-9A-Fa-f]{4})"
+    r"|u\{0{0,6}([0-9A-Fa-f]{1,2})\})"
+)
+_ESCAPED_GAPS = re.compile(r"(?<!\\)\\++[bfnrtv]")
+# Colors of a terminal, and places where a page may break a word.
+_COLORS = re.compile("\x1b\\[[0-9;:]*m")
+_BREAKS = re.compile("<w?br/?>", re.IGNORECASE)
+# What nobody sees although Python says that it prints: fillers, joiners, variants, and Braille without a dot.
+# https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt (Default_Ignorable_Code_Point)
 _UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\U000e0000-\U000e0fff]+"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]+"
 )
 
 
@@ -93,17 +99,24 @@ def _unescaped(text: str) -> str:
     """Return a text that was escaped for another language, or for two."""
     for _ in range(2):
         if "\\" in text:  # Looking first saves most of the time that long answers take.
-            text = _CODE.sub(lambda code: chr(int(code[1], 16)), text)
+            text = _CODE.sub(lambda code: chr(int(code[code.lastindex or 0], 16)), text)
         text = unquote(html.unescape(text))
     return text
 
 
 def _without_gaps(text: str) -> str:
     """Return a text without what stands between its letters, such as the backslashes before quotes."""
+    # Before the text's own gaps: a backslash at the end of a line escapes nothing of the next one.
+    if "\\" in text:
+        text = _ESCAPED_GAPS.sub("", text)
     without = "".join(text.split())
+    if not without.isprintable():
+        without = "".join(filter(str.isprintable, _COLORS.sub("", without)))
     if not without.isascii():
         without = _UNSEEN.sub("", without)
-    return _LINE_ENDS.sub("", without).replace("\\", "") if "\\" in without else without
+    if "<" in without:
+        without = _BREAKS.sub("", without)
+    return without.replace("\\", "")
 
 
 def _encoded(secret: str) -> Iterator[str]:

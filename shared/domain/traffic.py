@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from shared.domain.model import IssueSide, IssueStatus, Side, ToldBy
-from shared.domain.moments import Moment
+from shared.domain.moments import Count, Moment
 
 HOUR = 3600.0  # seconds
 # A delay is counted in the bucket whose upper end is the next power of this base.
@@ -56,15 +56,15 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     and that nobody could look at. The moments are in epoch seconds; 0 is never.
     """
 
-    taken: int = 0
-    nothing_to_do: int = 0
-    not_linked: int = 0
-    refused: int = 0
-    untold: int = 0
+    taken: Count = 0
+    nothing_to_do: Count = 0
+    not_linked: Count = 0
+    refused: Count = 0
+    untold: Count = 0
     taken_at: Moment = 0.0
     refused_at: Moment = 0.0
     untold_at: Moment = 0.0
-    given_up: int = 0
+    given_up: Count = 0
 
     def joined(self, other: "Counts") -> "Counts":
         return Counts(
@@ -112,7 +112,7 @@ class Delays(msgspec.Struct, frozen=True, omit_defaults=True):
     ``buckets`` counts by the power of 1.1 that is the upper end, so that a quantile is at most a tenth off.
     """
 
-    buckets: Mapping[Bucket, int] = {}
+    buckets: Mapping[Bucket, Count] = {}
     longest: float = 0.0
 
     def joined(self, other: "Delays") -> "Delays":

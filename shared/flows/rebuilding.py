@@ -62,22 +62,19 @@ def _from_entries(services: Services, organization: Organization, linker: Linker
 def _from_hyperlinks(services: Services, organization: Organization, linker: Linker, after: int) -> None:
     """Link what the hyperlinks with our mark lead to, of the next work items that have any."""
     ado = services.ado(organization)
-    numbers, is_last = linker.ask(lambda: items_with_hyperlinks(ado, after))
+    numbers, is_last, unreadable = linker.ask(lambda: items_with_hyperlinks(ado, after))
 
     def read(work_item_ids: Sequence[int]) -> Batch:
         found = hyperlinks_of(ado, work_item_ids)
         return Batch(linker.left_of(_marked(organization, found)), found.unreadable)
 
-    if (
-        linker.link_batches(
-            numbers,
-            read,
-            lambda number, kind: Pair("", number, kind),
-            lambda number: Place(f"{_HYPERLINKS}:{number}"),
-        )
-        and is_last
+    if linker.link_batches(
+        numbers,
+        read,
+        lambda number, kind: Pair("", number, kind),
+        lambda number: Place(f"{_HYPERLINKS}:{number}"),
     ):
-        linker.turn_to(None)
+        linker.turn_to(None if is_last else f"{_HYPERLINKS}:{numbers[-1]}", unreadable)
 
 
 def _marked(organization: Organization, found: FoundHyperlinks) -> Iterator[Pair]:

@@ -48,7 +48,7 @@ class OrganizationAnswer(Identified, frozen=True):
 
 
 class AuthAnswer(msgspec.Struct, frozen=True):
-    scopes: list[str] | None = None
+    scopes: Readable[str] | None = None
 
 
 class IndexAnswer(msgspec.Struct, frozen=True):
@@ -223,21 +223,23 @@ class Tag(msgspec.Struct, frozen=True):
     value: str | None = None
 
 
-class EventAnswer(msgspec.Struct, frozen=True):
-    """An event: its release is an object, or a tag as its environment is."""
+EventId = Annotated[str, Meta(pattern=r"^[0-9a-fA-F-]{1,36}\Z")]
 
-    event_id: Annotated[str, Meta(pattern=r"^[0-9a-fA-F-]{1,36}\Z")] | None = field(
-        name="eventID", default=None
-    )
-    release: Release | str | None = None
-    tags: list[Tag] | None = None
+
+class EventAnswer(msgspec.Struct, frozen=True):
+    """An event: its release is an object, or a tag as its environment is. What is odd of it is not told."""
+
+    event_id: Any = field(name="eventID", default=None)
+    release: Any = None
+    tags: Any = None
 
     @property
     def event(self) -> SentryEvent:
-        tags = {each.key: each.value or "" for each in self.tags or ()}
-        named = self.release.version if isinstance(self.release, Release) else self.release
+        tags = {each.key: each.value or "" for each in find_as(self.tags, Readable[Tag]) or ()}
+        release = find_as(self.release, Release)
+        named = _text(self.release) or (release and release.version)
         return SentryEvent(
-            id=self.event_id or "",
+            id=find_as(self.event_id, EventId) or "",
             release=one_line(named or tags.get("release", "")),
             environment=one_line(tags.get("environment", "")),
         )

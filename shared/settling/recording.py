@@ -45,6 +45,8 @@ _WHY_OWED = {
     ASSIGNEE_AMBIGUOUS: "more than one account on the other side had this address",
     REFUSED: "the other side refused the assignment",
 }
+# Newer versions of the app may know other reasons, and their rows outlive a way back.
+_OWED_SOMEHOW = "the other side does not have the assignee"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -155,7 +157,8 @@ def _health(
         return before
     if not owed_reason:
         return Health()
-    return before if before.reason == owed_reason else attention(owed_reason, _WHY_OWED[owed_reason])
+    why = _WHY_OWED.get(owed_reason, _OWED_SOMEHOW)
+    return before if before.reason == owed_reason else attention(owed_reason, why)
 
 
 def _open_state(observation: Observation, written: Written) -> str | None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import NotFound
-from shared.domain.moments import Moment
+from shared.domain.moments import Count, Moment
 from shared.store.tables import Delete, Replace, Row, Table, readable
 
 _PARTITION = "foreign"
@@ -16,7 +16,7 @@ _TOLD_FOR = 24 * 3600.0  # seconds
 
 
 class _Noted(msgspec.Struct, frozen=True):
-    count: int = 0
+    count: Count = 0
     last: Moment = 0.0
 
 

@@ -8,7 +8,7 @@ import msgspec
 from shared.domain.connection import slug_of
 from shared.domain.errors import NotFound
 from shared.domain.model import HealthWord
-from shared.domain.moments import Moment, WholeMoment
+from shared.domain.moments import Count, Moment, WholeMoment
 from shared.domain.problems import Problem
 from shared.domain.rules.apart import Sides
 from shared.domain.rules.turns import LastRun
@@ -39,7 +39,7 @@ class Feed(msgspec.Struct, frozen=True, omit_defaults=True):
     token: str | None = None
     end: str | None = None
     place: str = ""
-    failures: int = 0
+    failures: Count = 0
 
 
 class Look(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,7 +51,7 @@ class Look(msgspec.Struct, frozen=True, omit_defaults=True):
 
     after: str | None = None
     again: bool = False
-    failures: int = 0
+    failures: Count = 0
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -63,7 +63,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
     at: WholeMoment
     says: int = 0
-    times: int = 0
+    times: Count = 0
 
 
 class LinkTally(msgspec.Struct, frozen=True, omit_defaults=True):

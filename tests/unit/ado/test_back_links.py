@@ -7,9 +7,10 @@ import pytest
 import responses
 
 from shared.ado.auth import personal_access_token
-from shared.ado.back_links import hyperlinks_of
+from shared.ado.back_links import hyperlinks_of, items_with_hyperlinks
 from shared.ado.client import AdoClient
 from shared.domain.addresses import AddressPolicy
+from shared.domain.errors import Unavailable
 from shared.http import BackOff, new_session
 
 BASE = "https://dev.azure.com/fabrikam/"
@@ -21,6 +22,29 @@ PARENT = {"rel": "System.LinkTypes.Hierarchy-Reverse", "url": f"{BASE}_apis/wit/
 def ado() -> Iterator[AdoClient]:
     with new_session(AddressPolicy()) as session:
         yield AdoClient(BASE, session, personal_access_token("pat"), BackOff())
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([{"id": 31}, {"id": "32"}, {"id": 33}], ([31, 33], True, 1)),
+        ([{"id": each} for each in range(1, 2_000)] + [None], ([*range(1, 2_000)], False, 1)),
+        ([], ([], True, 0)),
+    ],
+)
+def test_an_odd_row_hides_no_other_and_makes_no_page_the_last(
+    ado: AdoClient, rows: list[Any], expected: tuple[list[int], bool, int]
+) -> None:
+    responses.post(f"{BASE}_apis/wit/wiql", json={"workItems": rows})
+    assert items_with_hyperlinks(ado, 0) == expected
+
+
+@responses.activate
+def test_a_page_of_odd_rows_leads_nowhere(ado: AdoClient) -> None:
+    responses.post(f"{BASE}_apis/wit/wiql", json={"workItems": [{"id": "32"}]})
+    with pytest.raises(Unavailable, match="cannot be read"):
+        items_with_hyperlinks(ado, 0)
 
 
 @responses.activate

@@ -505,10 +505,8 @@ def test_an_odd_project_hides_no_other(vendor: responses.RequestsMock, ado: AdoC
         None,
         {},
         {"name": None},
-        {"name": "Odd", "states": [{"name": None}]},
-        {"name": "Odd", "states": [{"name": "", "category": "Proposed"}]},
-        {"name": "Odd", "states": [{"name": "New", "category": 5}]},
-        {"name": "Odd", "isDisabled": "no"},
+        {"name": "", "states": []},
+        {"name": "Odd", "states": {"name": "New"}},
     ],
 )
 def test_an_odd_type_is_absent_and_hides_no_other(
@@ -617,6 +615,71 @@ def test_an_odd_table_of_transitions_hides_the_moves_of_its_type_and_no_state(
     types = ado.get_work_item_types(PROJECT)
     assert types["Bug"] == (State("New", Category.PROPOSED), State("Active", Category.IN_PROGRESS))
     assert [each.moves for each in types["Task"]] == [("New",), None]
+
+
+NEW, CLOSED = {"name": "New", "category": "Proposed"}, {"name": "Closed", "category": "Completed"}
+
+
+@pytest.mark.parametrize(
+    ("odd", "more"),
+    [
+        (None, ()),
+        ("Odd", ()),
+        ({"name": None}, ()),
+        ({"name": ""}, ()),
+        ({"name": "x" * 513, "category": "Proposed"}, ()),
+        ({"name": "Odd", "category": 7}, (State("Odd", None),)),
+        ({"name": "Odd", "category": []}, (State("Odd", None),)),
+    ],
+)
+def test_an_odd_state_hides_no_other(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: Any, more: tuple[State, ...]
+) -> None:
+    bug = {"name": "Bug", "states": [NEW, odd, CLOSED]}
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitemtypes", json={"value": [bug]})
+    assert ado.get_work_item_types(PROJECT) == {
+        "Bug": (State("New", Category.PROPOSED), *more, State("Closed", Category.COMPLETED))
+    }
+
+
+@pytest.mark.parametrize("odd", ["false", "true", 0, 1, [], {}])
+def test_an_odd_flag_hides_no_type(vendor: responses.RequestsMock, ado: AdoClient, odd: Any) -> None:
+    for path, value in (
+        ("types", [{"name": "Bug", "states": [NEW], "isDisabled": odd}]),
+        ("typecategories", []),
+    ):
+        vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitem{path}", json={"value": value})
+    assert ado.get_work_item_types(PROJECT) == {"Bug": (State("New", Category.PROPOSED),)}
+    assert ado.creatable_types(PROJECT) == ["Bug"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"referenceName": "Microsoft.HiddenCategory", "workItemTypes": [{"name": None}]},
+        {"referenceName": "Microsoft.HiddenCategory", "workItemTypes": 5},
+        {"referenceName": "Microsoft.HiddenCategory"},
+        {"referenceName": 5, "workItemTypes": [{"name": "Bug"}]},
+        None,
+    ],
+)
+@pytest.mark.parametrize("odd_type", [[], [{"name": 7}]])
+def test_what_is_hidden_stays_so_beside_something_odd(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: Any, odd_type: list[Any]
+) -> None:
+    types = [{"name": "Bug"}, {"name": "Test Suite"}]
+    hidden = {"referenceName": "Microsoft.HiddenCategory", "workItemTypes": [*odd_type, types[1]]}
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitemtypecategories", json={"value": [hidden, odd]})
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workitemtypes", json={"value": types})
+    assert ado.creatable_types(PROJECT) == ["Bug"]
+
+
+@pytest.mark.parametrize("odd", [None, "Odd", {"name": None}, {"name": "Odd", "children": 5}])
+def test_an_odd_place_hides_no_other(vendor: responses.RequestsMock, ado: AdoClient, odd: Any) -> None:
+    web = {"name": "Web", "children": [odd, {"name": "Cart"}]}
+    root = {"name": "Fabrikam", "children": [odd, web]}
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/classificationnodes/areas", json=root)
+    assert ado.places(PROJECT, "areas") == ["Fabrikam", "Fabrikam\\Web", "Fabrikam\\Web\\Cart"]
 
 
 def test_types_that_only_tools_make_are_not_offered(vendor: responses.RequestsMock, ado: AdoClient) -> None:

@@ -338,6 +338,18 @@ def test_one_that_cannot_be_read_may_be_the_one_that_was_created(
         found(vendor, ado, [odd, with_links(31, "https://acme.sentry.io/issues/10/")])
 
 
+@pytest.mark.parametrize("odd", [None, {"id": "30"}, {"id": 0}])
+def test_neither_is_an_odd_row_of_the_query_one_that_is_not_it(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: Any
+) -> None:
+    vendor.post(f"{BASE}_apis/wit/wiql", json={"workItems": [odd, {"id": 31}]})
+    vendor.post(f"{BASE}_apis/wit/workitemsbatch", json={"value": [with_links(31)]})
+    with pytest.raises(Unavailable, match="1 work items that may be the created one"):
+        find_created(ado, ISSUE.__eq__, 1_800_000_300.0)
+    vendor.replace("POST", f"{BASE}_apis/wit/workitemsbatch", json={"value": [with_links(31, ISSUE)]})
+    assert find_created(ado, ISSUE.__eq__, 1_800_000_300.0) == 31
+
+
 @pytest.mark.parametrize("odd", [None, 5, {"referenceName": ""}, {"referenceName": "X", "name": 5}])
 def test_an_odd_field_hides_no_other(vendor: responses.RequestsMock, ado: AdoClient, odd: Any) -> None:
     written = patch(vendor, ado, fields=(odd, *BUG))

@@ -154,6 +154,13 @@ def test_the_order_of_a_query_is_kept(vendor: responses.RequestsMock) -> None:
     assert [hit.id for hit in finder().find("login", None, 7)] == [33, 31]
 
 
+def test_an_odd_row_of_a_query_hides_no_other(vendor: responses.RequestsMock) -> None:
+    vendor.post(SEARCH, json={"results": []})
+    vendor.post(WIQL, json={"workItems": [{"id": 31}, {"id": "32"}, None, {"id": 33}]})
+    vendor.post(BATCH, json={"value": [item(31), item(33)]})
+    assert [hit.id for hit in finder().find("login", None, 7)] == [31, 33]
+
+
 def test_a_project_is_a_part_of_the_path(vendor: responses.RequestsMock) -> None:
     project = "Web / 50% & more"
     path = "Web%20%2F%2050%25%20%26%20more/"

@@ -205,6 +205,23 @@ def test_a_next_try_that_a_wrong_clock_set_is_one_that_has_come(due: float) -> N
     assert waiting(waits, NOW).due == NOW + 900
 
 
+@pytest.mark.parametrize(
+    ("attempts", "then", "waits"),
+    [
+        (-10, 1, 300.0),
+        (-4, 1, 300.0),
+        (-1, 1, 300.0),
+        (0, 1, 300.0),
+        (2, 3, 3600.0),
+        (10**30, 10**30 + 1, 3600.0),
+    ],
+)
+def test_whoever_waits_goes_on_whatever_count_somebody_wrote(attempts: int, then: int, waits: float) -> None:
+    before = Health(HealthWord.SETTLED, "waits-for-others", since=5.0, attempts=attempts, due=NOW)
+    after = waiting(before, NOW)
+    assert (after.attempts, after.due, after.since) == (then, NOW + waits, 5.0)
+
+
 def test_however_many_failures_a_step_holds_the_steps_are_the_same() -> None:
     health, dues = Health(), list[float]()
     for second in range(2 * 3600 + 1800):

@@ -6,16 +6,21 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.comments import SaidInAdo, SaidInSentry
 from shared.domain.errors import Malformed
 from shared.domain.messages import (
     LARGEST_MESSAGE,
     InboundMessage,
+    Message,
     OutboundMessage,
+    RuleAction,
     decode_inbound,
     decode_outbound,
     encode,
+    free_of_secrets,
 )
 from shared.domain.model import Assignee, Person, Stranger, WorkItem
+from shared.domain.secrecy import REMOVED, freed, spellings_of
 from tests.unit.damage import damaged
 
 SNAPSHOT = WorkItem(
@@ -166,6 +171,39 @@ def test_a_number_that_is_none_of_a_work_item_is_refused(numbers: dict[str, int]
     content = {"organization": "acme", "work_item_id": 31, "rev": 3, **numbers}
     with pytest.raises(Malformed):
         decode_inbound(json.dumps(content).encode())
+
+
+SECRET = "new-pat/W+9"
+SPELLINGS = spellings_of([SECRET])
+
+
+@pytest.mark.parametrize("spelled", [SECRET, SECRET.upper(), "new-\u200bpat/W&#43;9", "bmV3LXBhdC9XKzk"])
+def test_no_message_holds_a_secret_that_people_wrote(spelled: str) -> None:
+    words = f'"{spelled}" and more'
+    messages: list[Message] = [
+        *(
+            replace(INBOUND, snapshot=replace(SNAPSHOT, **{name: words}))
+            for name in ("title", "area_path", "state")
+        ),
+        replace(INBOUND, snapshot=replace(SNAPSHOT, assignee=Stranger("assignee-unreadable", words))),
+        replace(INBOUND, snapshot=replace(SNAPSHOT, reasons=("Fixed", words))),
+        replace(INBOUND, comment=SaidInAdo("7", "Ann", words)),
+        OutboundMessage("acme", "100", "5", comment=SaidInSentry("created", words, "text")),
+        OutboundMessage("acme", "100", action=RuleAction(words, "p", "Bug")),
+    ]
+    for message in messages:
+        clean = encode(free_of_secrets(message, SPELLINGS)).decode()
+        assert REMOVED in clean
+        assert "and" in clean
+        assert freed(clean, SPELLINGS) == clean
+
+
+@pytest.mark.parametrize(
+    "message", [INBOUND, replace(INBOUND, snapshot=None), OutboundMessage("acme", "100")]
+)
+def test_a_message_without_any_is_left_as_it_is(message: Message) -> None:
+    assert free_of_secrets(message, SPELLINGS) is message
+    assert free_of_secrets(message, spellings_of(["acme-fabrikam"])) is message
 
 
 @pytest.mark.parametrize("size", [30_000, 60_000, 200_000])

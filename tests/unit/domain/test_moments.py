@@ -11,8 +11,8 @@ from shared.domain.messages import decode_inbound, decode_outbound
 from shared.domain.model import ActivityEntry, Health, HealthWord, IssueLink
 from shared.domain.moments import DAY, HOUR, LAST_MOMENT, believed, is_due
 from shared.domain.subscriptions import HookRecord
-from shared.domain.traffic import Delays, Hour
-from shared.store.progress import Mark
+from shared.domain.traffic import Counts, Delays, Hour
+from shared.store.progress import Feed, Look, Mark
 
 LINK = (
     '{{"organization":"acme","issue_id":"100","work_item_id":31,"project_id":"p","work_item_type":"Bug","seen":'
@@ -96,6 +96,26 @@ def test_a_moment_further_ahead_than_any_is_set_is_long_ago(moment: float, expec
 
 def test_what_is_reckoned_from_the_last_one_is_a_time_as_well() -> None:
     assert datetime.fromtimestamp(LAST_MOMENT, UTC) + timedelta(days=365) <= datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("number", ["-1", "9007199254740992", "9" * 310, "9" * 5_000])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Delays, '{{"buckets":{{"5":{}}}}}'),
+        (Counts, '{{"taken":{}}}'),
+        (Counts, '{{"untold":{}}}'),
+        (Feed, '{{"since":5.0,"failures":{}}}'),
+        (Look, '{{"failures":{}}}'),
+        (Mark, "[5,0,{}]"),
+    ],
+)
+def test_neither_is_a_count_that_nobody_can_have_counted(
+    kind: type[msgspec.Struct], text: str, number: str
+) -> None:
+    decode(text.format("9007199254740991"), kind)
+    with pytest.raises(Malformed):
+        decode(text.format(number), kind)
 
 
 @pytest.mark.parametrize("bucket", ["-1", "161", "99999"])

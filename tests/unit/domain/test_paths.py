@@ -1,9 +1,13 @@
 """Paths below a service's address: a name stays one segment of them, or is refused."""
 
+from unittest.mock import Mock
+from urllib.parse import unquote
+
 import pytest
 
+from shared.domain import paths
 from shared.domain.errors import Rejected
-from shared.domain.paths import below, verify_path
+from shared.domain.paths import below, is_segment, verify_path
 
 BASE = "https://dev.azure.com/fabrikam/"
 DOTS = "a name must not be empty, and must not consist of dots"
@@ -45,6 +49,7 @@ def test_each_name_stays_one_segment(segments: list[str], path: str) -> None:
         ("a%2f..%2fb", DOTS),
         ("..%255cb", DOTS),
         ("x" * 513, UNFIT),
+        ("%" + "25" * 9 + "2e", "must not be quoted 10 times or more"),
         ("a\nb", UNFIT),
     ],
 )
@@ -52,6 +57,15 @@ def test_a_name_that_leads_elsewhere_is_refused(segment: str, problem: str) -> N
     with pytest.raises(Rejected) as raised:
         below(BASE, "_apis", segment)
     assert raised.value.detail == problem
+
+
+def test_a_name_without_end_is_refused_by_its_length_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    unquoting = Mock(side_effect=unquote)
+    monkeypatch.setattr(paths, "unquote", unquoting)
+    assert not is_segment("%" + "25" * 30_000 + "41")
+    assert unquoting.call_count == 0
+    assert not is_segment("%" + "25" * 200 + "41")
+    assert unquoting.call_count == 10
 
 
 @pytest.mark.parametrize("path", ["", "/a", "/a/b", "/a.b/..c", "a/b", "/Web%20Shop"])

@@ -5,7 +5,9 @@ import html
 import json
 import re
 import textwrap
+import time
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -106,6 +108,17 @@ LOOSE: list[Callable[[str], str]] = [
     lambda text: wrapped(text, "\u200b"),
     lambda text: wrapped(text, "\u00ad\u2060"),
     lambda text: wrapped(text, "\ufeff\n"),
+    lambda text: by_number(text, "\\U{:08x}"),
+    lambda text: by_number(text, "\\\\u{{{:X}}}"),
+    lambda text: wrapped(text, "\\t"),
+    lambda text: wrapped(text, "\\\\f\\v\\b"),
+    lambda text: wrapped(text, "\\u200b\\u0009"),
+    lambda text: wrapped(text, "\\\n"),
+    lambda text: wrapped(text, "<wbr>"),
+    lambda text: wrapped(text, "&lt;BR /&gt;\n"),
+    lambda text: wrapped(text, "\x1b[01;31m"),
+    lambda text: wrapped(text, "\\u001b[m"),
+    *(partial(wrapped, gap=each) for each in "\b\x1b\x7f\x00\u3164\u115f\u17b4\uffa0\u2800\ufff9\U0001d173"),
 ]
 
 
@@ -120,6 +133,28 @@ def test_a_secret_is_known_again_in_whatever_it_was_wrapped(secret: str, spell: 
         assert "".join(clean.split()) == f"1){REMOVED},and2){REMOVED}"
 
 
+# https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt (Default_Ignorable_Code_Point)
+IGNORABLE = (
+    *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0x200B, 0x2010)),
+    *(*range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0),
+    *(*range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
+)
+
+
+def test_no_character_that_nobody_sees_hides_one() -> None:
+    spellings = spellings_of(["new-pat/W+9"])
+    for code in (*range(0x20), *range(0x7F, 0xA1), *IGNORABLE):
+        assert freed(f"new-{chr(code)}pat/W+9", spellings) == REMOVED, hex(code)
+
+
+@pytest.mark.parametrize("gap", ["\\", "\\u{", "\x1b[", "<", "\x1b[1;", "\\u{0", "\x08", "<wbr"])
+def test_a_text_of_nothing_but_gaps_takes_no_longer_than_it_is_long(gap: str) -> None:
+    # Who looked at all the rest of the text once more at each gap would take minutes.
+    began = time.perf_counter()
+    assert freed(gap * 300_000, spellings_of(["new-pat/W+9"])) == gap * 300_000
+    assert time.perf_counter() - began < 5.0
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -132,6 +167,8 @@ def test_a_secret_is_known_again_in_whatever_it_was_wrapped(secret: str, spell: 
         "&lt;b&gt; %41%42",
         "new-\npart",
         "Fix the LOGIN",
+        r"C:\temp\bin \ud83d \U00110000 \u{d800}",
+        "a<wbr>b\x1b[1mc\x08\u3164",
     ],
 )
 def test_a_text_without_any_is_left_as_it_is(text: str) -> None:

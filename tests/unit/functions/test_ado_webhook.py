@@ -241,6 +241,37 @@ def talking(scene: Scene) -> Scene:
     return scene
 
 
+PASTED = f"It is {ADO_SECRET}, {SENTRY_SECRET}."
+
+
+@pytest.mark.parametrize(
+    "happen",
+    [
+        lambda told: told.by_sentry(lambda: told.scene.sentry.comment(ISSUE, PASTED)),
+        lambda told: told.by_ado(lambda: told.scene.ado.comment(ITEM, PASTED)),
+        lambda told: told.by_ado(
+            lambda: told.scene.ado.edit(ITEM, **{"System.Title": PASTED, STATE: "Closed"})
+        ),
+    ],
+    ids=["comment in Sentry", "comment in ADO", "title"],
+)
+def test_what_a_hook_tells_is_freed_of_our_secrets(talking: Scene, happen: Telling) -> None:
+    handle, request = happen(Told(talking))
+    assert handle(request, talking.services).status_code == 202
+    queues = talking.services.inbound, talking.services.outbound
+    [message] = [queue.receive_one(each).body.decode() for queue in queues for each in queue.visible()]
+    assert "It is [removed], [removed]." in message
+    assert ADO_SECRET not in message
+
+
+def test_a_title_that_holds_one_is_stored_and_shown_without_it(scene: Scene) -> None:
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    body = delivery(scene, rev=2).replace(b"Order new chairs", PASTED.encode())
+    assert receive(scene, body)["outcome"] == "queued"
+    work(scene)
+    assert scene.row.title == "It is [removed], [removed]."
+
+
 def connect_anew(scene: Scene) -> Organization:
     configuration = scene.organization.configuration
     remove(scene.services, scene.organization)

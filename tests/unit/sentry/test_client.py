@@ -28,6 +28,7 @@ from shared.domain.model import (
     IssueStatus,
     Person,
     ResolveIn,
+    SentryEvent,
     SentryIssue,
     Stranger,
 )
@@ -251,6 +252,41 @@ def test_no_answer_makes_a_client_say_that_its_caller_is_wrong(
             call()
         except SyncError as error:
             assert not isinstance(error, Rejected), error  # noqa: PT017  # any other is as good as none
+
+
+@pytest.mark.parametrize(
+    ("odd", "release"),
+    [
+        ({}, "9"),
+        ({"release": {"version": "10"}}, "10"),
+        ({"release": "11"}, "11"),
+        ({"release": {"version": 7}}, "9"),
+        ({"release": []}, "9"),
+        ({"tags": [None, {"key": "release", "value": 5}, {"key": "environment", "value": "prod"}]}, ""),
+    ],
+)
+def test_what_is_odd_of_an_event_is_not_told(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Json, release: str
+) -> None:
+    tags = [{"key": "release", "value": "9"}, {"key": "environment", "value": "prod"}]
+    vendor.get(f"{ISSUE_URL}events/latest/", json={"eventID": "a" * 32, "tags": tags, **odd})
+    assert sentry.latest_event("100") == SentryEvent("a" * 32, release, "prod")
+
+
+@pytest.mark.parametrize("odd", [{"eventID": 5}, {"eventID": "x y"}, {"tags": {"release": "9"}}])
+def test_an_event_may_tell_nothing(vendor: responses.RequestsMock, sentry: SentryClient, odd: Json) -> None:
+    vendor.get(f"{ISSUE_URL}events/latest/", json=odd)
+    assert sentry.latest_event("100") == SentryEvent()
+
+
+@pytest.mark.parametrize(
+    ("scopes", "known"), [(["org:read", None, 5], {"org:read"}), ([], set()), (None, None)]
+)
+def test_an_odd_scope_hides_no_other(
+    vendor: responses.RequestsMock, sentry: SentryClient, scopes: Any, known: set[str] | None
+) -> None:
+    vendor.get(f"{SENTRY}api/0/", json={"auth": {"scopes": scopes}})
+    assert sentry.scopes() == known
 
 
 def test_what_is_kept_of_an_issue_has_a_length(vendor: responses.RequestsMock, sentry: SentryClient) -> None:

@@ -218,6 +218,19 @@ def test_a_rule_about_the_assignee_is_told_in_its_own_words_and_tried_again(scen
     assert (assignees(scene), scene.health) == ((None, None), Health())
 
 
+def test_a_reason_that_only_a_newer_version_knows_keeps_nothing_from_being_settled(scene: Scene) -> None:
+    row = scene.stored()
+    owed = replace(row.link, owed=Side.ADO, owed_reason="assignee-suspended")
+    scene.services.links.replace(row, owed)
+    scene.sentry.resolve(ISSUE)
+    assert scene.outbound() == ["applied"]
+    assert (scene.state, scene.row.claim) == ("Closed", None)
+    assert (scene.health.reason, scene.health.detail) == (
+        "assignee-suspended",
+        "the other side does not have the assignee",
+    )
+
+
 def test_an_ambiguous_person_is_told_as_such(scene: Scene) -> None:
     several = NotAssignable("sentry", "2 accounts have this address", kind="assignee-ambiguous")
     scene.calls.meet("set_assignee", several)
