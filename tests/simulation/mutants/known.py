@@ -230,6 +230,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_reading_the_issues.py",),
     ),
     _mutant(
+        "let one work item keep the others of its list from an answer",
+        "flows/reconciling/look.py",
+        "                if not self._is_about_one_of(batch, error):\n",
+        "                if self._is_about_one_of(batch, error) is not None:\n",
+        tests=("tests/unit/flows/test_reading_the_feed.py",),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",
