@@ -553,6 +553,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
+        "go on with a feed that has no end",
+        "flows/reconciling/feed.py",
+        "        if turn.is_over and not turn.has_news:\n",
+        "        if turn.is_over and turn.has_news is None:\n",
+        tests=("tests/unit/flows/test_reading_the_feed.py",),
+    ),
+    _mutant(
         "let an edit on its way hide a deletion",
         "flows/reconciling/messages.py",
         "        return mark is not None and (mark.says >= rev if rev else mark.says == 0)\n",
@@ -730,8 +737,8 @@ MUTANTS = (
     _mutant(
         "store how far the feed was read before its messages are put",
         "flows/reconciling/feed.py",
-        "        changes = _changes(run, ado, reached, feed.since)\n",
-        "        changes = _changes(run, ado, reached, feed.since)\n"
+        "        changes = _changes(run, ado, reached, feed.since, turn, passed)\n",
+        "        changes = _changes(run, ado, reached, feed.since, turn, passed)\n"
         "        read_to = replace(feed, token=changes.end, end=changes.end)\n"
         "        run.progress = replace(run.progress, feed=read_to)\n"
         "        run.store()\n",

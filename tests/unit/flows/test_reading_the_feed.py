@@ -1,6 +1,8 @@
 """What the reconciler makes of the feed of revisions, and what it does where the feed cannot tell."""
 
+import itertools
 import json
+from collections.abc import Iterator
 
 import azure.functions as func
 import pytest
@@ -370,16 +372,71 @@ def test_an_outage_costs_no_change(scene: Scene) -> None:
     assert scene.status is RESOLVED
 
 
-def test_a_feed_that_does_not_go_on_is_left(scene: Scene) -> None:
-    real = scene.ado.get_revisions
+def never_end(scene: Scene, tokens: Iterator[str], seconds: float = 0.0) -> None:
+    """Let each page be empty, name the next token, and say that it is not the last one."""
 
-    def stuck(token: str | None, *, since: float | None = None) -> RevisionPage:
-        return replace(real(token, since=since), is_last=False)
+    def get_revisions(token: str | None, *, since: float | None = None) -> RevisionPage:
+        scene.now += seconds
+        return RevisionPage((), frozenset(), frozenset(), next(tokens), is_last=False)
 
-    scene.ado.get_revisions = stuck  # type: ignore[method-assign]  # for this scene
+    scene.ado.get_revisions = get_revisions  # type: ignore[method-assign]  # for this scene
+
+
+def numbered() -> Iterator[str]:
+    return map(str, itertools.count())
+
+
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "most"),
+    [
+        (itertools.repeat("same"), 0.0, 4),
+        (itertools.cycle(["one", "other"]), 0.0, 6),
+        (numbered(), 0.0, 1_001),
+        (numbered(), 1.0, 60),
+    ],
+    ids=["same", "turning", "fresh", "slow"],
+)
+def test_a_feed_without_an_end_is_told_of_and_all_work_items_are_looked_at(
+    scene: Scene, tokens: Iterator[str], seconds: float, most: int
+) -> None:
+    never_end(scene, tokens, seconds)
+    for state, status in (("Closed", RESOLVED), ("New", UNRESOLVED), ("Closed", RESOLVED)):
+        scene.ado.edit(ITEM, **{STATE: state})
+        scene.calls.made.clear()
+        found = reconcile(scene.services, scene.organization)
+        assert scene.calls.made.count("get_revisions") <= most
+        assert (found.failures, found.compared, "find_issues" in scene.calls.made) == ((), 1, True)
+        problem = scene.services.progress.get(SLUG).problems["feed"]
+        assert (problem.kind, problem.is_note) == ("feed-unreadable", True)
+        deliver(scene)
+        assert scene.status is status
+
+
+def test_a_feed_with_much_to_tell_goes_on_in_each_run_and_leaves_the_issues_their_time(scene: Scene) -> None:
+    scene.ado.revision_log.page_size = 1
+    link_many(scene, 150)
+    at_rest(scene)
+    for number in range(1001, 1151):
+        scene.ado.edit(number, **{STATE: "Closed"})
+    slow_down(scene, 1.0)
+    told = []
+    for _ in range(4):
+        began = scene.now
+        found = reconcile(scene.services, scene.organization)
+        assert (scene.now - began <= 60.0, notes(found), found.compared) == (True, [], 0)
+        told.append(found.drifted)
+    assert (sum(told), all(told[:2])) == (150, True)
+
+
+def test_so_many_pages_are_read_in_a_run_and_the_next_one_goes_on(scene: Scene) -> None:
+    scene.ado.revision_log.page_size = 1
+    for number in range(5_000, 6_100):
+        scene.ado.add_item("Not linked", number)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    assert reconcile(scene.services, scene.organization).drifted == 0
+    assert scene.calls.made.count("get_revisions") == 1_000
     found = reconcile(scene.services, scene.organization)
-    assert [(each.part, each.kind) for each in found.failures] == [(Part.FEED, "unavailable")]
-    assert scene.calls.made.count("get_revisions") == 1
+    assert (found.drifted, notes(found), found.compared) == (1, [], 0)
 
 
 def test_another_address_has_a_feed_of_its_own(scene: Scene) -> None:
