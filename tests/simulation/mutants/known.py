@@ -1150,6 +1150,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_back_links.py",),
     ),
     _mutant(
+        "end each run at a problem of which nobody knows the name",
+        "flows/reconciling/telling.py",
+        '    if kind and side in {"", *Side}:\n',
+        "    if kind:\n",
+        tests=("tests/unit/flows/test_watching.py",),
+    ),
+    _mutant(
         "forget what was told while an organization was gone",
         "flows/reconciling/run.py",
         "            self.want_look()\n",
