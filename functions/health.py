@@ -48,6 +48,7 @@ _PARTS = {
     "issues": "the linked issues cannot be read",
     "activity": "old activity cannot be removed",
     "examination": "what the sync needs cannot be tried",
+    "events": "what began or ended cannot be put among the events",
     "hooks": "the service hook subscriptions in Azure DevOps are not in order",
 }
 _SERVICES = frozenset({"ado", "sentry"})

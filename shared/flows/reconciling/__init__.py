@@ -82,9 +82,13 @@ def reconcile(
         run.begin_anew()
     try_the_rest(run)
     run.attempt(Part.ACTIVITY, prune)
-    fill_in(services, organization)
-    tell_problems(run)
+    run.attempt(Part.EVENTS, _tell)
     return run.found
+
+
+def _tell(run: Run) -> None:
+    fill_in(run.services, run.organization)
+    tell_problems(run)
 
 
 def _has_links(run: Run) -> bool:

@@ -39,6 +39,7 @@ _OVERLAP = 600.0
 # Pages are read until so many work items are at hand, which are then looked for among the links at once.
 _ITEMS_AT_ONCE = 2_000
 _MESSAGES = 1_000
+_PAGES_A_RUN = 1_000
 
 
 class _How(Enum):
@@ -62,17 +63,39 @@ class Changes(msgspec.Struct):
         self.end, self.is_last = page.token or self.end, page.is_last
 
 
+class _Turn:
+    """What the feed may take of a run: so many pages, and half of the time, as the others want theirs.
+
+    ``has_news`` says that any page of the run told something.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._stop_at = (run.now + run.stop_at) / 2
+        self._pages = 0
+        self.has_news = False
+
+    @property
+    def is_over(self) -> bool:
+        return self._pages >= _PAGES_A_RUN or self._run.now > self._stop_at
+
+    def count(self, page: RevisionPage) -> None:
+        self._pages += 1
+        self.has_news = self.has_news or bool(page.items or page.deleted or page.unreadable)
+
+
 def read_feed(run: Run) -> None:
     """Put a message for each linked work item that changed; where the feed cannot tell, want a full look."""
+    turn = _Turn(run)
     feed = run.progress.feed
     if feed is None or feed.place != _place_of(run):
         feed = _begin(run)
     try:
-        _read(run, feed)
+        _read(run, feed, turn)
     except FeedLost as lost:
         _give_up(run, lost)
         if lost.kind in {FEED_TOKEN_REFUSED, FEED_UNREADABLE}:
-            _read_from_now(run)
+            _read_from_now(run, turn)
     except Unavailable:
         _count_failure(run)
         raise
@@ -90,9 +113,9 @@ def _place_of(run: Run) -> str:
     return ado_place(run.organization.configuration.ado_url or "")
 
 
-def _read_from_now(run: Run) -> None:
+def _read_from_now(run: Run, turn: _Turn) -> None:
     try:
-        _read(run, _begin(run))
+        _read(run, _begin(run), turn)
     except FeedLost as lost:
         _give_up(run, lost)
 
@@ -114,12 +137,12 @@ def _count_failure(run: Run) -> None:
     run.progress = replace(run.progress, feed=None if is_given_up(failing.failures) else failing)
 
 
-def _read(run: Run, feed: Feed) -> None:
+def _read(run: Run, feed: Feed, turn: _Turn) -> None:
     ado = run.services.ado(run.organization)
     projects = _Projects(ado)
-    reached = feed.token
+    reached, passed = feed.token, {feed.token}
     while True:
-        changes = _changes(run, ado, reached, feed.since)
+        changes = _changes(run, ado, reached, feed.since, turn, passed)
         _put_messages(run, changes, projects)
         reached = changes.end
         if changes.is_last:
@@ -128,22 +151,29 @@ def _read(run: Run, feed: Feed) -> None:
             behind = feed.token if feed.end is None else feed.end
             run.progress = replace(run.progress, feed=replace(feed, token=behind, end=reached, failures=0))
             return
+        if turn.is_over and not turn.has_news:
+            # Nobody knows how much is behind them, while the full look finds all that changed.
+            raise FeedLost("ado", "pages of revisions without any, and without an end", kind=FEED_UNREADABLE)
         run.progress = replace(run.progress, feed=replace(feed, token=reached, end=reached, failures=0))
         run.store()
-        if run.is_out_of_time or run.messages.about_items >= _MESSAGES:
+        if turn.is_over or run.messages.about_items >= _MESSAGES:
             return
 
 
-def _changes(run: Run, ado: AdoFeed, token: str | None, since: float) -> Changes:
-    """Read some pages on from where the feed was read to."""
+def _changes(
+    run: Run, ado: AdoFeed, token: str | None, since: float, turn: _Turn, passed: set[str | None]
+) -> Changes:
+    """Read some pages on from where the feed was read to; ``passed`` are the tokens on the way there."""
     changes = Changes(token)
     while not changes.is_last and len(changes.items) < _ITEMS_AT_ONCE:
         page = run.ask(partial(ado.get_revisions, changes.end, since=since))
         run.was_answered("ado", allowed=False)
-        if not page.is_last and page.token == changes.end:
-            raise Unavailable("ado", "the feed of revisions does not go on")
+        turn.count(page)
+        if not page.is_last and page.token in passed:
+            raise FeedLost("ado", "the feed of revisions does not go on", kind=FEED_UNREADABLE)
+        passed.add(page.token)
         changes.add(page)
-        if run.is_out_of_time:
+        if turn.is_over:
             break
     return changes
 

@@ -18,6 +18,7 @@ from shared.domain.model import FoundIssues, IssueLink, SentryIssue
 from shared.domain.rules.news import differs, is_compared
 from shared.flows.entries import look_at_entry
 from shared.flows.reconciling.batches import Batch, batches
+from shared.flows.reconciling.halving import Halving
 from shared.flows.reconciling.run import Part, Run
 from shared.sentry.client import LARGEST_BATCH, SentryClient
 from shared.store.links import StoredLink
@@ -28,8 +29,6 @@ BETWEEN_CALLS = 0.5  # seconds
 # Issues of a run of which a list does not tell how they stand, so that they are asked for singly.
 UNTOLD_A_RUN = 60
 _MESSAGES = 500
-# One project may forbid a whole list, one issue keep it from an answer. Where all do, halving finds nothing.
-_HALVINGS_A_RUN = 30
 # A batch may fail for what is in it. Two in a row look like a service that is away.
 _FAILURES_IN_A_ROW = 2
 
@@ -75,11 +74,6 @@ def _issue_to_compare(link: IssueLink) -> str | None:
     return link.issue_id if is_compared(link) or shows_entry else None
 
 
-def _both_ends(batch: Batch[str]) -> tuple[str, str]:
-    names = list(batch.links)
-    return names[0], names[-1]
-
-
 class _OutOfCalls(Exception):
     """The run has made all its calls; the batch at hand has its turn in the next one."""
 
@@ -87,16 +81,14 @@ class _OutOfCalls(Exception):
 class _Reader(msgspec.Struct, dict=True):
     """Reads batches of issues within the calls of one run.
 
-    ``is_single`` says that Sentry lists no issues of several projects for us, so that each is asked for;
-    ``is_answering`` that it lists any of them in this run, None: nobody knows.
+    ``is_single`` says that Sentry lists no issues of several projects for us, so that each is asked for.
     """
 
     run: Run
     is_single: bool = False
-    is_answering: bool | None = None
+    halving: Halving = msgspec.field(default_factory=Halving)
     _calls: int = 0
     _called_at: float = -math.inf
-    _halvings: int = 0
     _untold: int = 0
 
     @cached_property
@@ -130,9 +122,7 @@ class _Reader(msgspec.Struct, dict=True):
 
     def _is_about_one_of(self, batch: Batch[str]) -> bool:
         """Tell whether a list that gets no answer is worth halving: whether another one is answered."""
-        if self.is_answering is None:
-            self.is_answering = any(self._is_answered(name) for name in _both_ends(batch))
-        return self.is_answering and self._halvings < _HALVINGS_A_RUN
+        return self.halving.is_worth_it(list(batch.links), self._is_answered)
 
     def _is_answered(self, name: str) -> bool:
         with suppress(SyncError):
@@ -158,16 +148,14 @@ class _Reader(msgspec.Struct, dict=True):
 
     def _halves(self, batch: Batch[str], names: list[str]) -> list[list[str]]:
         """Return what is left to ask for where one issue may keep us from the others."""
-        if len(names) == 1 or self._halvings == _HALVINGS_A_RUN:
+        halves = self.halving.halves(names)
+        if not halves:
             for name in names:
                 self._ask_singly(batch, name)
-            return []
-        self._halvings += 1
-        middle = len(names) // 2
-        return [names[middle:], names[:middle]]
+        return halves
 
     def _compare(self, batch: Batch[str], names: Sequence[str], found: FoundIssues) -> None:
-        self.is_answering = True
+        self.halving.is_answering = True
         self.run.was_answered("sentry", allowed=bool(found.found))
         for name in names:
             links, issue = batch.links[name], found.found.get(name)

@@ -31,11 +31,12 @@ class Part(StrEnum):
     ADO = "ado"
     SENTRY = "sentry"
     EXAMINATION = "examination"
+    EVENTS = "events"
     PROGRESS = "progress"
 
 
 # What is done however many links there are.
-_WITHOUT_LINKS = frozenset({Part.ACTIVITY, Part.ADO, Part.SENTRY, Part.EXAMINATION})
+_WITHOUT_LINKS = frozenset({Part.ACTIVITY, Part.ADO, Part.SENTRY, Part.EXAMINATION, Part.EVENTS})
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """What began or ended for an organization: each problem is put among its events once, and so is its cure."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -19,9 +20,9 @@ def tell_problems(run: Run) -> None:
         known = run.progress.known
         events = [
             *(_event(each, run, Happening.BEGAN) for name, each in found.items() if name not in known),
-            *(_ended(name, run) for name in known if name not in found),
+            *(event for name in known if name not in found for event in _ended(name, run)),
         ]
-        if not events:
+        if found.keys() == known.keys():
             return
         since = {name: known.get(name, each.since or run.now) for name, each in found.items()}
         run.progress = replace(run.progress, known=since)
@@ -33,7 +34,8 @@ def _event(trouble: Trouble, run: Run, outcome: Happening) -> Event:
     return Event(run.now, trouble.side, PROBLEM, outcome, reason=trouble.kind)
 
 
-def _ended(name: str, run: Run) -> Event:
+def _ended(name: str, run: Run) -> Iterator[Event]:
+    """Yield that a problem ended, unless it has a name that this version of the app gives none."""
     kind, _, side = name.partition(" ")
-    trouble = Trouble(kind, None if not side else Side(side), "", "")
-    return _event(trouble, run, Happening.CURED)
+    if kind and side in {"", *Side}:
+        yield _event(Trouble(kind, Side(side) if side else None, "", ""), run, Happening.CURED)

@@ -230,6 +230,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_reading_the_issues.py",),
     ),
     _mutant(
+        "let one work item keep the others of its list from an answer",
+        "flows/reconciling/look.py",
+        "                if not self._is_about_one_of(batch, error):\n",
+        "                if self._is_about_one_of(batch, error) is not None:\n",
+        tests=("tests/unit/flows/test_reading_the_feed.py",),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",
@@ -546,6 +553,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
+        "go on with a feed that has no end",
+        "flows/reconciling/feed.py",
+        "        if turn.is_over and not turn.has_news:\n",
+        "        if turn.is_over and turn.has_news is None:\n",
+        tests=("tests/unit/flows/test_reading_the_feed.py",),
+    ),
+    _mutant(
         "let an edit on its way hide a deletion",
         "flows/reconciling/messages.py",
         "        return mark is not None and (mark.says >= rev if rev else mark.says == 0)\n",
@@ -723,8 +737,8 @@ MUTANTS = (
     _mutant(
         "store how far the feed was read before its messages are put",
         "flows/reconciling/feed.py",
-        "        changes = _changes(run, ado, reached, feed.since)\n",
-        "        changes = _changes(run, ado, reached, feed.since)\n"
+        "        changes = _changes(run, ado, reached, feed.since, turn, passed)\n",
+        "        changes = _changes(run, ado, reached, feed.since, turn, passed)\n"
         "        read_to = replace(feed, token=changes.end, end=changes.end)\n"
         "        run.progress = replace(run.progress, feed=read_to)\n"
         "        run.store()\n",
@@ -1141,6 +1155,13 @@ MUTANTS = (
         "    if not is_gone or now - since > _RESTORED_WITHIN:\n",
         "    if is_gone or now - since > _RESTORED_WITHIN:\n",
         tests=("tests/unit/flows/test_back_links.py",),
+    ),
+    _mutant(
+        "end each run at a problem of which nobody knows the name",
+        "flows/reconciling/telling.py",
+        '    if kind and side in {"", *Side}:\n',
+        "    if kind:\n",
+        tests=("tests/unit/flows/test_watching.py",),
     ),
     _mutant(
         "forget what was told while an organization was gone",

@@ -1,13 +1,23 @@
 """What the reconciler makes of the feed of revisions, and what it does where the feed cannot tell."""
 
+import itertools
 import json
+from collections.abc import Iterator
 
 import azure.functions as func
 import pytest
 from msgspec.structs import replace
 
 from functions import health
-from shared.domain.errors import Forbidden, NotFound, SyncError, Throttled, Unavailable
+from shared.domain.errors import (
+    Forbidden,
+    NotFound,
+    Refused,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 from shared.domain.model import (
     Ends,
     Health,
@@ -362,16 +372,71 @@ def test_an_outage_costs_no_change(scene: Scene) -> None:
     assert scene.status is RESOLVED
 
 
-def test_a_feed_that_does_not_go_on_is_left(scene: Scene) -> None:
-    real = scene.ado.get_revisions
+def never_end(scene: Scene, tokens: Iterator[str], seconds: float = 0.0) -> None:
+    """Let each page be empty, name the next token, and say that it is not the last one."""
 
-    def stuck(token: str | None, *, since: float | None = None) -> RevisionPage:
-        return replace(real(token, since=since), is_last=False)
+    def get_revisions(token: str | None, *, since: float | None = None) -> RevisionPage:
+        scene.now += seconds
+        return RevisionPage((), frozenset(), frozenset(), next(tokens), is_last=False)
 
-    scene.ado.get_revisions = stuck  # type: ignore[method-assign]  # for this scene
+    scene.ado.get_revisions = get_revisions  # type: ignore[method-assign]  # for this scene
+
+
+def numbered() -> Iterator[str]:
+    return map(str, itertools.count())
+
+
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "most"),
+    [
+        (itertools.repeat("same"), 0.0, 4),
+        (itertools.cycle(["one", "other"]), 0.0, 6),
+        (numbered(), 0.0, 1_001),
+        (numbered(), 1.0, 60),
+    ],
+    ids=["same", "turning", "fresh", "slow"],
+)
+def test_a_feed_without_an_end_is_told_of_and_all_work_items_are_looked_at(
+    scene: Scene, tokens: Iterator[str], seconds: float, most: int
+) -> None:
+    never_end(scene, tokens, seconds)
+    for state, status in (("Closed", RESOLVED), ("New", UNRESOLVED), ("Closed", RESOLVED)):
+        scene.ado.edit(ITEM, **{STATE: state})
+        scene.calls.made.clear()
+        found = reconcile(scene.services, scene.organization)
+        assert scene.calls.made.count("get_revisions") <= most
+        assert (found.failures, found.compared, "find_issues" in scene.calls.made) == ((), 1, True)
+        problem = scene.services.progress.get(SLUG).problems["feed"]
+        assert (problem.kind, problem.is_note) == ("feed-unreadable", True)
+        deliver(scene)
+        assert scene.status is status
+
+
+def test_a_feed_with_much_to_tell_goes_on_in_each_run_and_leaves_the_issues_their_time(scene: Scene) -> None:
+    scene.ado.revision_log.page_size = 1
+    link_many(scene, 150)
+    at_rest(scene)
+    for number in range(1001, 1151):
+        scene.ado.edit(number, **{STATE: "Closed"})
+    slow_down(scene, 1.0)
+    told = []
+    for _ in range(4):
+        began = scene.now
+        found = reconcile(scene.services, scene.organization)
+        assert (scene.now - began <= 60.0, notes(found), found.compared) == (True, [], 0)
+        told.append(found.drifted)
+    assert (sum(told), all(told[:2])) == (150, True)
+
+
+def test_so_many_pages_are_read_in_a_run_and_the_next_one_goes_on(scene: Scene) -> None:
+    scene.ado.revision_log.page_size = 1
+    for number in range(5_000, 6_100):
+        scene.ado.add_item("Not linked", number)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    assert reconcile(scene.services, scene.organization).drifted == 0
+    assert scene.calls.made.count("get_revisions") == 1_000
     found = reconcile(scene.services, scene.organization)
-    assert [(each.part, each.kind) for each in found.failures] == [(Part.FEED, "unavailable")]
-    assert scene.calls.made.count("get_revisions") == 1
+    assert (found.drifted, notes(found), found.compared) == (1, [], 0)
 
 
 def test_another_address_has_a_feed_of_its_own(scene: Scene) -> None:
@@ -467,21 +532,115 @@ def test_a_look_that_is_half_done_when_the_token_is_lost_is_followed_by_another(
     assert scene.status is RESOLVED
 
 
-def test_a_batch_that_fails_again_and_again_hides_no_other() -> None:
+def never_list(scene: Scene, error: Exception, *numbers: int) -> None:
+    """Let each list that names one of these work items fail."""
+    real, odd = scene.ado.find_work_items, set(numbers)
+
+    def find_work_items(work_item_ids: list[int]):  # type: ignore[no-untyped-def]  # as in the double
+        if odd & set(work_item_ids):
+            raise error
+        return real(work_item_ids)
+
+    scene.ado.find_work_items = find_work_items  # type: ignore[method-assign, assignment]  # for this scene
+
+
+AWAY = Unavailable("ado", "HTTP 500")
+
+
+@pytest.mark.parametrize("odd", [[1001], [1100], [1199], [1020, 1170], [1198, 1199]])
+@pytest.mark.parametrize(
+    "error",
+    [AWAY, Refused("ado", "HTTP 400"), Forbidden("ado", "HTTP 403"), Unauthorized("ado", "HTTP 403")],
+)
+def test_an_item_for_which_a_list_is_never_answered_hides_no_other(error: Exception, odd: list[int]) -> None:
+    scene = Scene()
+    link_many(scene, 199)
+    at_rest(scene)
+    scene.ado.feed_modes = FeedModes(refusal=403)
+    never_list(scene, error, *odd)
+    for number in range(1001, 1200):
+        scene.ado.edit(number, **{STATE: "Closed"})
+    found = reconcile(scene.services, scene.organization)
+    assert (found.failures, found.compared) == ((), 200 - len(odd))
+    # A worker asks for the one of which no list tells, and its link tells.
+    asked = waiting_about_items(scene)
+    assert sorted(each.work_item_id for each in asked) == list(range(1001, 1200))
+    assert sorted(each.work_item_id for each in asked if each.snapshot is None) == odd
+    scene.calls.made.clear()
+    run(scene)
+    assert waiting_about_items(scene) == []
+
+
+def test_a_link_that_is_not_well_is_not_asked_about_for_what_no_list_tells() -> None:
+    scene = Scene()
+    link_many(scene, 9)
+    at_rest(scene)
+    ill = Health(HealthWord.ATTENTION, "unavailable", due=scene.now + DAY)
+    scene.services.links.replace(scene.stored(), replace(scene.row, health=ill))
+    scene.ado.feed_modes = FeedModes(refusal=403)
+    never_list(scene, AWAY, ITEM)
+    found = reconcile(scene.services, scene.organization)
+    assert (found.failures, waiting_about_items(scene)) == ((), [])
+
+
+def test_a_row_with_a_number_that_no_item_has_hides_no_other(scene: Scene) -> None:
+    never_list(scene, Refused("ado", "HTTP 400"), 10**12)
+    odd = IssueLink(SLUG, "777", 10**12, scene.row.project_id, "Bug", scene.row.seen)
+    scene.services.links.add(odd)
+    scene.ado.feed_modes = FeedModes(refusal=403)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    reconciled(scene)
+    assert scene.status is RESOLVED
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"), [(AWAY, 3), (Throttled("ado", "slower", retry_after=600.0), 1), (ValueError(), 1)]
+)
+def test_where_no_list_is_answered_none_is_halved(error: Exception, calls: int) -> None:
+    scene = Scene()
+    link_many(scene, 499)
+    scene.now += DAY
+    scene.calls.meet("find_work_items", *[error] * 100)
+    assert [each.part for each in reconcile(scene.services, scene.organization).failures] == [Part.LOOK]
+    assert scene.calls.made.count("find_work_items") == calls
+
+
+def test_while_azure_devops_does_not_say_who_it_is_no_list_is_halved() -> None:
+    scene = Scene()
+    link_many(scene, 499)
+    scene.now += DAY
+    scene.calls.meet("find_work_items", AWAY)
+    scene.calls.meet("instance_id", *[AWAY] * 10)
+    assert reconcile(scene.services, scene.organization).compared == 0
+    assert scene.calls.made.count("find_work_items") == 1
+
+
+def test_lists_that_are_never_answered_hide_no_other_after_three_runs() -> None:
     scene = Scene()
     link_many(scene, 999)
     scene.now += DAY
-    real = scene.ado.find_work_items
-
-    def failing(work_item_ids: list[int]):  # type: ignore[no-untyped-def]  # as in the double
-        if 1300 in work_item_ids:
-            raise Unavailable("ado", "HTTP 500")
-        return real(work_item_ids)
-
-    scene.ado.find_work_items = failing  # type: ignore[method-assign, assignment]  # for this scene
-    runs = [reconcile(scene.services, scene.organization) for _ in range(4)]
-    assert [each.compared for each in runs] == [200, 0, 600, 0]
+    never_list(scene, AWAY, *range(1200, 1400))
+    runs = []
+    for _ in range(4):
+        scene.calls.made.clear()
+        runs.append(reconcile(scene.services, scene.organization))
+        assert scene.calls.made.count("find_work_items") <= 70
     assert [bool(each.failures) for each in runs] == [True, True, True, False]
+    assert [each.compared for each in runs] == [200, 0, 600, 0]
+
+
+def test_a_look_that_is_halved_ends_with_its_time() -> None:
+    scene = Scene()
+    link_many(scene, 199)
+    scene.now += DAY
+    never_list(scene, AWAY, 1100)
+    slow_down(scene, 20.0)
+    for _ in range(3):
+        scene.calls.made.clear()
+        assert reconcile(scene.services, scene.organization).failures
+        assert scene.calls.made.count("find_work_items") <= 5
+    look = scene.services.progress.get(SLUG).look
+    assert (look and look.after) is not None
 
 
 def test_what_is_due_is_taken_up_though_nothing_can_be_looked_at(scene: Scene) -> None:

@@ -663,7 +663,7 @@ def test_what_a_run_on_demand_does_not_reach_the_next_runs_take_up(scene: Scene)
 
 def test_on_demand_the_error_is_told_that_kept_us_from_any_look(scene: Scene) -> None:
     request = func.HttpRequest("POST", "/", route_params={"organization": SLUG}, body=b"")
-    scene.calls.meet("find_work_items", FAILS)
+    scene.calls.meet("find_work_items", FAILS, FAILS)
     assert reconcile_function.handle(request, scene.services).status_code == 503
 
 

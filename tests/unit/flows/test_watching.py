@@ -21,7 +21,7 @@ from shared.domain.errors import (
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound
 from shared.domain.model import Health, HealthWord, Side
 from shared.domain.traffic import Counts, Event, total
-from shared.flows.reconciling import reconcile
+from shared.flows.reconciling import Part, reconcile
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.flows.watching import status_of, troubles
 from shared.settings import Settings
@@ -269,6 +269,35 @@ def test_one_that_does_not_answer_is_a_problem_until_it_does(scene: Scene, call:
         ("problem", side, "cured", "unauthorized"),
         ("problem", side, "began", "unauthorized"),
     ]
+
+
+@pytest.mark.parametrize("name", ["unauthorized storage", "unauthorized ADO", "x y z", " ado", ""])
+def test_a_problem_of_which_nobody_knows_the_name_ends_untold_and_keeps_no_run(
+    scene: Scene, name: str
+) -> None:
+    run(scene)
+    known = {name: scene.now, "unauthorized ado": scene.now}
+    scene.services.progress.put(scene.organization.scope, replace(progress(scene), known=known))
+    assert reconcile(scene.services, scene.organization).failures == ()
+    assert [(each.side, each.reason) for each in events(scene)] == [("ado", "unauthorized")]
+    assert progress(scene).known == {}
+
+
+@pytest.mark.parametrize("call", ["fill_in", "tell_problems"])
+def test_a_bug_at_the_end_of_a_run_is_a_problem_of_the_organization(
+    scene: Scene, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"shared.flows.reconciling.{call}", fail)
+        found = reconcile(scene.services, scene.organization)
+    assert [(each.part, each.kind) for each in found.failures] == [(Part.EVENTS, "bug")]
+    [problem] = said(scene)["problems"]
+    assert problem.startswith("what began or ended cannot be put among the events for 1 organization(s)")
+    run(scene)
+    assert progress(scene).problems == {}
 
 
 def test_one_that_asks_us_to_wait_is_well(scene: Scene) -> None:
