@@ -271,6 +271,7 @@ _PARTS = {
     "activity": (None, "old activity cannot be removed"),
     "examination": (None, "what the sync needs cannot be tried"),
     "progress": (None, "how far the reconciler came cannot be stored"),
+    "events": (None, "what began or ended cannot be put among the events"),
 }
 
 
