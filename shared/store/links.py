@@ -274,31 +274,28 @@ class LinkStore:
         """Remove a link by its key, in whatever version, or what can be found of it; or raise NotFound.
 
         What it may leave on its ends is noted at once, and what ``others`` finds ends with it. Raises
-        Conflict if somebody changes it again and again. One that somebody else removes at this moment, or
-        that follows a merge, is not there.
+        Conflict if somebody changes it again and again. One that follows a merge at this moment is not there.
         """
-        for _ in range(_ATTEMPTS):
-            deletions = self._deletions(organization, issue_id, work_item_id)
+        partition, item = escaped(organization), None
+        for attempt in range(_ATTEMPTS):
+            before, (item, index) = item, self._halves(organization, issue_id, work_item_id)
+            deletions = _deletions(item, index)
+            if not deletions and attempt and not self._has_moved(partition, before):
+                return  # Somebody else removed it, or we did: storage repeats a call by itself.
             if not deletions:
                 raise _not_linked(issue_id, work_item_id)
             with suppress(NotFound, Conflict):  # Somebody else removes or stores it at this moment.
-                self._table.apply(escaped(organization), *deletions, *_left(remnant), *others())
-                return
-            # azure-data-tables quirk: it repeats a write after a 503, and the first one had landed.
-            if remnant is not None and self._has_left(organization, remnant):
+                self._table.apply(partition, *deletions, *_left(remnant), *others())
                 return
         raise Conflict(f"lost {_ATTEMPTS} races in a row")
 
-    def _has_left(self, organization: str, remnant: Remnant) -> bool:
-        stored = self.find_remnant(organization, remnant.issue_id, remnant.work_item_id)
-        return stored is not None and stored.remnant == remnant
-
-    def _deletions(self, organization: str, issue_id: str, work_item_id: int) -> list[Delete]:
-        """Return how to delete the rows of a link that are there: half a link only as it was read."""
-        item, index = self._halves(organization, issue_id, work_item_id)
-        if item is not None and index is not None:
-            return [Delete(item.key), Delete(index.key)]
-        return [Delete(row.key, row.etag) for row in (item, index) if row is not None]
+    def _has_moved(self, partition: str, row: Row | None) -> bool:
+        """Tell whether the link that was in a row is another issue's by now, as after a merge."""
+        stored = None if row is None else _stored(partition, row)
+        if stored is None:
+            return False
+        others = self.for_work_item(stored.link.scope, stored.link.work_item_id)
+        return any(each.link.linked_at == stored.link.linked_at for each in others)
 
     def mend(self, organization: str, issue_id: str, work_item_id: int) -> bool:
         """Make half a link whole, or remove what says nothing; tell whether the two are linked.
@@ -425,6 +422,13 @@ def _delete(stored: StoredLink) -> tuple[Delete, Delete]:
         Delete(_item_key(link.work_item_id, link.issue_id), stored.etag),
         Delete(_issue_key(link.issue_id, link.work_item_id)),
     )
+
+
+def _deletions(item: Row | None, index: Row | None) -> list[Delete]:
+    """Return how to delete the rows of a link that are there: half a link only as it was read."""
+    if item is not None and index is not None:
+        return [Delete(item.key), Delete(index.key)]
+    return [Delete(row.key, row.etag) for row in (item, index) if row is not None]
 
 
 def _item_key(work_item_id: int, issue_id: str) -> str:

@@ -279,7 +279,7 @@ def test_a_link_is_unlinked_though_storage_repeats_the_removal(scene: Scene, lin
     def lost() -> None:
         raise NotFound("no row")
 
-    scene.configure(back_links=True)
+    scene.now += 1.0
     scene.link("200")
     links.is_meant, links.after = lambda _text: True, lost
     unlink(scene.services, scene.organization, "200", ITEM)
