@@ -3,8 +3,8 @@
 mutmut changes what stands inside functions, one expression at a time, and runs the tests that reach it. It is
 told where to look, and with which tests, in pyproject.toml. It works on a copy, which keeps its results.
 
-Thousands of tests reach the core, and one that notices is enough. So the tests of a change's own room run
-first, for a second or two, and what survives them meets all others.
+Hundreds of tests reach a line, and one that notices is enough. So the quickest of a change's own room run
+first, then more of them, and what survives these meets all others.
 """
 
 import argparse
@@ -32,7 +32,7 @@ NEAR = {
     "settling": ("tests/unit/settling/",),
     "store": ("tests/unit/store/", "tests/contract/"),
 }
-NEAR_FOR = 2.0  # seconds
+ROUNDS = (0.3, 3.0, float("inf"))  # seconds of tests
 # pytest's exit codes as mutmut keeps them: no test failed, and no test reaches the place.
 SURVIVED, UNTESTED = 0, frozenset({5, 33})
 
@@ -81,7 +81,7 @@ def main() -> int:
 
 
 def try_all(patterns: list[str], children: int) -> subprocess.CompletedProcess[str]:
-    """Try the changes with the tests that are near, then with all others what those did not notice."""
+    """Try the changes with a few tests, and what those do not notice with more of them, at last with all."""
     # Whatever it is asked for, it begins by finding out which tests reach which function.
     ran = mutmut(["shared.domain.moments.*"], children)
     if ran.returncode != 0:
@@ -89,21 +89,28 @@ def try_all(patterns: list[str], children: int) -> subprocess.CompletedProcess[s
     of_all = json.loads(STATISTICS.read_text(encoding="utf-8"))
     durations = of_all["duration_by_test"]
     reached = of_all["tests_by_mangled_function_name"].items()
-    near = {name: near_tests(name, tests, durations) for name, tests in reached}
     judged = {each.name for each in found() if each.exit_code is not None}
-    STATISTICS.write_text(json.dumps(of_all | {"tests_by_mangled_function_name": near}), encoding="utf-8")
-    ran = mutmut(patterns, children)
-    STATISTICS.write_text(json.dumps(of_all), encoding="utf-8")
-    unnoticed = [each.name for each in found() if each.exit_code == SURVIVED and each.name not in judged]
-    return mutmut(unnoticed, children) if unnoticed else ran
+    wanted = patterns
+    try:
+        for seconds in ROUNDS:
+            some = {name: near_tests(name, tests, durations, seconds) for name, tests in reached}
+            of_some = of_all | {"tests_by_mangled_function_name": some}
+            STATISTICS.write_text(json.dumps(of_some), encoding="utf-8")
+            ran = mutmut(wanted, children)
+            wanted = [each.name for each in found() if each.exit_code == SURVIVED and each.name not in judged]
+            if ran.returncode != 0 or not wanted:
+                break
+    finally:  # Whoever goes on with these results needs all tests again.
+        STATISTICS.write_text(json.dumps(of_all), encoding="utf-8")
+    return ran
 
 
-def near_tests(function: str, tests: list[str], durations: dict[str, float]) -> list[str]:
-    """Return the quickest of the tests, those of the function's own room first."""
+def near_tests(function: str, tests: list[str], durations: dict[str, float], seconds: float) -> list[str]:
+    """Return tests for so many seconds, the quickest of the function's own room first."""
     near = NEAR[function.split(".")[1]]
     chosen, took = list[str](), 0.0
     for test in sorted(tests, key=lambda test: (not test.startswith(near), durations[test])):
-        if took > NEAR_FOR:
+        if took > seconds:
             break
         chosen.append(test)
         took += durations[test]
