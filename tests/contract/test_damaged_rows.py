@@ -116,12 +116,14 @@ INDEX = f"issue!100!{number(31)}"
 
 
 def test_a_link_without_its_index_is_completed(table: Table, links: LinkStore) -> None:
+    before = table.get("acme", INDEX)
     table.apply("acme", Delete(INDEX))
     assert links.linked_among("acme", [("100", 31), ("100", 30)]) == {("100", 30)}
     with pytest.raises(AlreadyLinked):
         links.add(link("100", 31), [links.end("acme", End(Side.ADO, "31"))])
     assert links.mend("acme", "100", 31)
     assert links.linked_among("acme", [("100", 31)]) == {("100", 31)}
+    assert table.get("acme", INDEX).text == before.text
     assert [each.link.work_item_id for each in links.for_issue("acme", "100")] == [30, 31, 32]
 
 
@@ -232,12 +234,13 @@ def test_a_damaged_entry_hides_no_other(table: Table, activity: ActivityStore, d
     table.apply("acme", Replace(key, damage, None))
     page = activity.page("acme", "100", 31, None, 10)
     assert ([each.outcome for each in page.entries], page.unreadable) == (["c", "a"], (key,))
-    told, continuation, asked = list[str](), None, 0
+    told, passed, continuation, asked = list[str](), list[str](), None, 0
     while asked == 0 or continuation:
         page = activity.page("acme", "100", 31, continuation, 1)
         told += [each.outcome for each in page.entries]
+        passed += page.unreadable
         continuation, asked = page.continuation, asked + 1
-    assert (told, asked) == (["c", "a"], 3)
+    assert (told, passed, asked) == (["c", "a"], [key], 3)
     assert activity.prune("acme", NOW).unreadable == (key,)
     assert activity.prune("acme", NOW + KEPT_FOR + 10).removed == 3
 

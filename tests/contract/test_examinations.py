@@ -91,7 +91,7 @@ def test_a_touch_changes_nothing(
     examinations: ExaminationStore, table: Table, troubles: list[Trouble]
 ) -> None:
     examinations.touch(OTHER)
-    assert examinations.get(OTHER) == Examined()
+    assert examinations.all() == {OTHER: Examined()}
     examinations.note(SCOPE, troubles)
     [before] = list(table.scan("examined", SCOPE, "~"))
     examinations.touch(SCOPE)
@@ -109,6 +109,15 @@ def test_what_somebody_finds_during_a_touch_stays(
     overtaken = OvertakenTable(table, lambda: examinations.note(SCOPE, [CLOCK_OFF]))
     ExaminationStore(overtaken, clock).touch(SCOPE)
     assert since(examinations.get(SCOPE)) == {"clock": clock.now}
+
+
+def test_what_somebody_removes_during_a_touch_stays_away(
+    examinations: ExaminationStore, table: Table, clock: Clock
+) -> None:
+    examinations.note(SCOPE, [CLOCK_OFF])
+    overtaken = OvertakenTable(table, lambda: examinations.remove(SCOPE))
+    ExaminationStore(overtaken, clock).touch(SCOPE)
+    assert examinations.all() == {}
 
 
 def test_what_is_removed_is_gone_alone(examinations: ExaminationStore) -> None:

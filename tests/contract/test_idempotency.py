@@ -395,6 +395,14 @@ def test_a_link_and_the_marks_of_its_claims_are_stored_together(
     assert not records.is_unfinished(ACME, NAME)
 
 
+def test_a_mark_is_the_record_of_what_is_done(table: Table, records: IdempotencyStore) -> None:
+    marked, done = claimed(records), claimed(records, name=OTHER_NAME)
+    [mark] = records.marks([marked], "31")
+    records.done(ACME, done, "31")
+    assert (mark.key, mark.etag) == (marked.key, marked.etag)
+    assert mark.text == table.get(ACME, done.key).text == '{"since":0.0,"until":0.0,"result":"31"}'
+
+
 @pytest.mark.parametrize("is_gone", [True, False])
 def test_no_link_is_stored_once_another_worker_has_one_of_its_claims(
     table: Table, records: IdempotencyStore, *, is_gone: bool

@@ -453,7 +453,7 @@ def test_a_document_is_replaced_only_as_it_was_read(organizations: OrganizationS
 
 def test_a_removed_organization_is_unknown_at_once(organizations: OrganizationStore) -> None:
     removed = organizations.add("acme", ADO)
-    for service in ("ado", "sentry", gone("ado"), gone("sentry")):
+    for service in ("ado", "sentry", gone("ado"), gone("sentry"), "document"):
         organizations.note_refusal("acme", service)
     organizations.remove(removed)
     assert organizations.refused_by("acme") == []
@@ -575,6 +575,21 @@ def test_no_mending_undoes_what_is_done_meanwhile(
     is_linked = LinkStore(overtaken).mend("acme", "100", 31)
     assert halves(table) in ([], BOTH)
     assert is_linked <= (halves(table) == BOTH)
+
+
+@pytest.mark.parametrize("reads", range(3))
+def test_no_mending_writes_over_what_becomes_of_the_link_meanwhile(
+    new_table: Callable[[], Table], reads: int
+) -> None:
+    table = new_table()
+    store = LinkStore(table)
+    stored = store.add(link())
+    table.apply("acme", *[Delete(key) for key in halves(table) if key.startswith("issue")])
+    changed = replace(stored.link, title="Crash")
+    overtaken = OvertakenTable(table, lambda: store.replace(stored, changed), *[lambda: None] * reads)
+    LinkStore(overtaken).mend("acme", "100", 31)
+    assert store.mend("acme", "100", 31)
+    assert store.get("acme", "100", 31).link == changed
 
 
 @pytest.mark.parametrize("reads", range(4))

@@ -85,6 +85,13 @@ def test_rows_that_cannot_be_read_are_passed_over(store: TrafficStore, table: Ta
     assert (len(page.events), page.unreadable) == (1, (odd[0],))
 
 
+@pytest.mark.parametrize("key", ["hour!9", "hour!9x!a", "hour!9\u0663!a", "hour!9!a!b"])
+def test_an_hour_with_an_odd_key_counts_nothing(store: TrafficStore, table: Table, key: str) -> None:
+    store.write(SCOPE, "a", {THIS_HOUR: of_side(Side.ADO, taken(NOW))})
+    table.apply("fabrikam=21e1", Insert(key, "{}"))
+    assert list(store.hours(SCOPE, NOW)) == [THIS_HOUR]
+
+
 def test_all_of_an_organization_is_removed(store: TrafficStore) -> None:
     store.write(SCOPE, "a", {THIS_HOUR: of_side(Side.ADO, taken(NOW))}, [event(NOW)])
     assert store.remove_some(SCOPE, 10) == 2
@@ -116,6 +123,13 @@ def test_links_that_are_over_are_found_by_both_ends(table: Table) -> None:
     assert [each.outcome for each in page.entries] == ["unlinked", "linked"]
     pruned = activity.prune(SCOPE, NOW + 91 * 24 * HOUR)
     assert (pruned.removed, pruned.unreadable) == (7, ())
+
+
+def test_the_end_of_a_link_is_indexed_under_the_moment_of_its_entry(table: Table) -> None:
+    ActivityStore(table, tokens()).add(SCOPE, "100", 31, ActivityEntry(NOW, "unlinked"))
+    moments = {row.key.split("!")[0]: row.key.split("!")[2] for row in table.scan("fabrikam=21e1", "", "~")}
+    moment = f"{9_999_999_999_999_999 - round(NOW * 1e6):016d}"
+    assert moments == {f"{31:016d}": moment, "of-item": moment, "of-issue": moment}
 
 
 @pytest.mark.parametrize(("limit", "pages"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3]), (4, [3])])

@@ -168,6 +168,7 @@ def test_a_connection_to_a_public_address_is_allowed(policy: AddressPolicy, addr
         "64:ff9b:1::168.63.129.16",
         "2001:0:a9fe:a9fe::1",
         "2606:4700::5efe:169.254.169.254",
+        "64:ff9b:1::5efe:0.0.0.0",
     ],
 )
 def test_no_policy_allows_a_metadata_or_link_local_address(address: str) -> None:
@@ -684,6 +685,7 @@ def test_an_organization_or_collection_is_named_in_its_address(url: str, name: s
 def test_nothing_is_made_of_an_address_that_cannot_be_taken_apart(url: str) -> None:
     assert not is_whole(url)
     assert (parts_of(url).hostname, parts_of(url).path, origin_of(url)) == (None, "", "://")
+    assert tuple(parts_of(url)) == ("", "", "", "", "")
     assert (above(url), ado_name(url), search_url_for(url), is_loopback_url(url)) == (None, "", url, False)
 
 

@@ -226,3 +226,8 @@ def test_a_deleted_work_item_is_asked_for_as_long_again_as_it_has_been_gone(
 def test_a_work_item_is_gone_from_now_on_if_nothing_true_says_since_when(since: float) -> None:
     found = still_to_look_at(replace(LEFT, gone_since=since), NOW, is_gone=True)
     assert found == replace(LEFT, gone_since=NOW, due=NOW + HOUR)
+
+
+@pytest.mark.parametrize("since", [0.5, 1.0])
+def test_a_work_item_that_is_gone_since_ever_is_asked_for_no_more(since: float) -> None:
+    assert still_to_look_at(replace(LEFT, gone_since=since), NOW, is_gone=True) is None

@@ -1,5 +1,6 @@
 """What is read of bytes that somebody else wrote."""
 
+import codecs
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,10 @@ class Leaf(msgspec.Struct):
 
 class Branch(msgspec.Struct):
     leaves: Readable[Leaf] | None = None
+
+
+class Title(msgspec.Struct):
+    title: str
 
 
 @pytest.mark.parametrize(
@@ -58,6 +63,26 @@ def test_what_is_none_of_a_kind_is_not_found() -> None:
 
 def test_half_a_character_in_a_title_loses_no_event() -> None:
     assert decode_delivery(b'{"title": "cut \\ud83d", "rev": 2}') == {"title": "cut ?", "rev": 2}
+
+
+@pytest.mark.parametrize("read", [None, Title])
+def test_a_nul_in_a_title_loses_no_event(read: type[msgspec.Struct] | None) -> None:
+    assert decode_delivery(b'{"title": "a\\u0000b"}', read) == {"title": "a?b"}
+
+
+def test_an_escaped_backslash_before_a_number_is_no_nul() -> None:
+    assert decode_delivery(b'{"title": "C:\\\\u0000"}') == {"title": "C:\\u0000"}
+
+
+@pytest.mark.parametrize("read", [None, Title])
+def test_a_delivery_may_begin_with_the_mark_of_its_encoding(read: type[msgspec.Struct] | None) -> None:
+    assert decode_delivery(codecs.BOM_UTF8 + b'{"title": "a"}', read) == {"title": "a"}
+
+
+def test_of_a_delivery_the_members_of_interest_are_read_and_of_another_shape_everything() -> None:
+    assert decode_delivery(b'{"title": "a", "rev": 2}', Title) == {"title": "a"}
+    assert decode_delivery(b'{"title": 7, "rev": 2}', Title) == {"title": 7, "rev": 2}
+    assert decode_delivery(b'{"title": "a", "rev": 2}') == {"title": "a", "rev": 2}
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"nonsense", b"[" * 100_000, b'{"a": ' * 100_000])

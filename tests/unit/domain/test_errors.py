@@ -14,6 +14,7 @@ from shared.domain.errors import (
     MissingSetting,
     NotTrusted,
     SyncError,
+    Unauthenticated,
     Unauthorized,
     Untried,
     UnusableSetting,
@@ -88,3 +89,8 @@ def test_an_invalid_document_keeps_every_error_by_its_path() -> None:
     error = InvalidConfiguration({"ado_url": "is required", "people.x": "is wrong"})
     assert error.errors == {"ado_url": "is required", "people.x": "is wrong"}
     assert error.detail == "ado_url: is required; people.x: is wrong"
+
+
+def test_who_did_not_prove_who_it_is_has_the_wrong_proof_unless_told_otherwise() -> None:
+    whys = [Unauthenticated("no").why, Unauthenticated("no", why="no-secret").why]
+    assert whys == ["wrong-proof", "no-secret"]

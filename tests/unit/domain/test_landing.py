@@ -2,8 +2,18 @@
 
 import pytest
 
-from shared.domain.model import NOT_SEEN, Ends, IssueSide, IssueStatus, ItemSide, Person, Side
-from shared.domain.rules.landing import as_if_created, as_if_edited, is_unseen
+from shared.domain.model import (
+    ASSIGNEE,
+    NOT_SEEN,
+    STATUS,
+    Ends,
+    IssueSide,
+    IssueStatus,
+    ItemSide,
+    Person,
+    Side,
+)
+from shared.domain.rules.landing import as_if_created, as_if_edited, is_unseen, with_field
 
 OPEN, DONE, ARCHIVED = IssueStatus.UNRESOLVED, IssueStatus.RESOLVED, IssueStatus.IGNORED
 ANN = Person("ann@corp.example")
@@ -68,3 +78,12 @@ def test_what_became_of_an_item_since_a_rule_created_it_was_seen_by_nobody(
     issue: IssueSide, item: ItemSide, *, unseen: bool
 ) -> None:
     assert is_unseen(as_if_created(Ends(issue, item))) is unseen
+
+
+def test_a_field_is_taken_whole_from_other_ends_and_the_rest_stays() -> None:
+    ends = Ends(IssueSide(OPEN), ItemSide(4, "New", OPEN))
+    source = Ends(IssueSide(DONE, ANN, unseen=True), ItemSide(9, "Cut", DONE, ANN, True, ("Fixed",)))
+    assert with_field(ends, STATUS, source) == Ends(
+        IssueSide(DONE, unseen=True), ItemSide(4, "Cut", DONE, None, True, ("Fixed",))
+    )
+    assert with_field(ends, ASSIGNEE, source) == Ends(IssueSide(OPEN, ANN), ItemSide(4, "New", OPEN, ANN))

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.configuration import Configuration
-from shared.domain.model import HealthWord, IssueLink, IssueStatus, Side
+from shared.domain.model import HealthWord, IssueLink, IssueStatus, Person, Side
 from shared.domain.next_steps import next_of_linked, next_of_unlinked
 from shared.domain.rules.problems import Trouble
 from tests.unit.domain.test_apart import link_with
@@ -15,6 +15,7 @@ NOW = 1_800_000_000.0
 SETTLED: dict[str, Any] = {"word": HealthWord.SETTLED, "reason": ""}
 AGREE = link_with(**SETTLED)
 APART = link_with(**SETTLED, issue=IssueStatus.IGNORED)
+NAMESAKES = link_with(**SETTLED, issue_assignee=Person("ann@home"), item_assignee="ann@corp")
 WAITS = link_with(reason="unavailable")
 ON, OFF = Configuration(), Configuration(issue_sync=False)
 REFUSED = Trouble("unauthorized", Side.SENTRY, "Sentry does not accept our credentials", "Renew it.")
@@ -34,6 +35,8 @@ OTHER = Trouble("clock", Side.ADO, "the clock is off", "Set it.")
         ([AGREE], OFF, [], ["switched on again", "sentry-ado copy FE-1 31 --from ado"]),
         ([AGREE, APART], ON, [], ["until somebody changes", "Copy on the admin page", "copy FE-1 31"]),
         ([APART], ON, [OTHER], ["until somebody changes either side"]),
+        ([NAMESAKES], ON, [], ["until somebody changes either side"]),
+        ([NAMESAKES], Configuration(people={"ann@corp": "ann@home"}), [], ["carried over within seconds"]),
     ],
 )  # fmt: skip
 def test_what_comes_next(

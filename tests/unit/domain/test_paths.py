@@ -6,8 +6,8 @@ from urllib.parse import unquote
 import pytest
 
 from shared.domain import paths
-from shared.domain.errors import Rejected
-from shared.domain.paths import below, is_segment, verify_path
+from shared.domain.errors import Rejected, Unavailable
+from shared.domain.paths import answered, below, is_segment, verify_path
 
 BASE = "https://dev.azure.com/fabrikam/"
 DOTS = "a name must not be empty, and must not consist of dots"
@@ -81,3 +81,11 @@ def test_a_path_with_gaps_or_steps_is_refused(path: str) -> None:
     with pytest.raises(Rejected) as raised:
         verify_path(path)
     assert raised.value.detail == "must not contain empty segments, . or .."
+
+
+@pytest.mark.parametrize("service", ["ado", "sentry"])
+def test_a_name_that_a_service_answers_and_that_can_be_none_is_told_of_that_service(service: str) -> None:
+    assert answered(service, "Web Shop", "the project's name") == "Web Shop"
+    with pytest.raises(Unavailable) as raised:
+        answered(service, "..", "the project's name")
+    assert (raised.value.service, raised.value.detail) == (service, "the project's name cannot be read")

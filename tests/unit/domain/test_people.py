@@ -37,6 +37,7 @@ CONFIGURED = Configuration(people={"corp\\ann": "ann@home.example", "d@corp.exam
         ("CORP\\", None),
         ("CORP\\x\\ann", None),
         ("@corp.example", None),
+        ("@ann@corp.example", None),
         ("a b@corp.example", None),
         ("CORP\\" + "x" * 300, None),
     ],

@@ -52,6 +52,19 @@ def test_a_secret_is_removed_in_every_spelling(spelled: str) -> None:
     assert freed(spelled, spellings).rstrip("=") == REMOVED
 
 
+def test_a_secret_is_looked_for_as_addresses_forms_and_json_spell_it() -> None:
+    assert set(spellings_of(['pä "s/word'])) >= {
+        'pä "s/word',
+        "p%C3%A4%20%22s%2Fword",
+        "p%C3%A4%20%22s/word",
+        "p%C3%A4+%22s%2Fword",
+        r"p\u00e4 \"s/word",
+        r"p\u00e4 \"s\/word",
+        r"pä \"s/word",
+        r"pä \"s\/word",
+    }
+
+
 @pytest.mark.parametrize("secret", ["six-ch", "seven-c", "eight-ch", "new-pat-W", "of/two words", 'a"quote"'])
 @pytest.mark.parametrize(
     "spell",

@@ -114,3 +114,8 @@ def test_an_address_to_click_is_one_of_the_web(text: str, is_one: bool) -> None:
 def test_a_megabyte_of_beginnings_takes_no_time(part: str) -> None:
     """A pattern that began anew at each of them would take hours."""
     assert not set("\x1b\x9b\x9d") & set(legible(part * (1_000_000 // len(part))))
+
+
+@pytest.mark.parametrize(("text", "many"), [("", 0), ("é", 1), ("日本", 2), ("x😀", 3), ("\ud83d", 1)])
+def test_units_are_counted_in_whole_numbers(text: str, many: int) -> None:
+    assert str(units(text)) == str(many)

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from shared.domain.errors import (
     Conflict,
     Forbidden,
+    NotAssignable,
     NotFound,
     OrganizationGone,
     Refused,
@@ -313,3 +314,14 @@ def test_every_call_is_begun_in_time_or_not_at_all(
         with pytest.raises(Conflict):
             carried_out(scene, *intents, too_late_from=too_late_from)
     assert len(scene.calls.made) == calls
+
+
+@pytest.mark.parametrize(("side", "service"), [(Side.ADO, "ado"), (Side.SENTRY, "sentry")])
+def test_a_refusal_to_assign_nobody_is_told_in_the_words_of_the_service(
+    scene: Scene, side: Side, service: str
+) -> None:
+    about_somebody = NotAssignable(service, "HTTP 400", kind="assignee-not-found", quoted="not in the list")
+    scene.calls.meet("update_work_item" if side is Side.ADO else "set_assignee", about_somebody)
+    refused = carried_out(scene, Intent(side, ASSIGNEE)).refused[ASSIGNEE]
+    assert not isinstance(refused, NotAssignable)
+    assert (refused.service, refused.told) == (service, "HTTP 400: not in the list")

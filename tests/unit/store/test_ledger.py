@@ -222,6 +222,18 @@ def test_a_refusal_of_whoever_is_known_is_written_with_what_else_is_due(world: W
     assert [at for at, _ in world.timers] == [START + COUNTS_EVERY]
 
 
+def test_a_refusal_waits_for_the_next_write_to_whoever_is_known(world: World) -> None:
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    world.ledger.flush()
+    world.now += 30.0
+    note(world)
+    world.ledger.flush()
+    world.timers.clear()
+    world.ledger._wakes_at = None
+    world.ledger.count_refused("fabrikam", Side.ADO)
+    assert [at for at, _ in world.timers] == [START + 30.0 + COUNTS_EVERY]
+
+
 def test_who_is_not_known_is_looked_up_once_a_minute(world: World) -> None:
     world.ledger.count_refused("fabrikam", Side.ADO)
     assert [at for at, _ in world.timers] == [START]  # The first of all is looked up at once.
@@ -257,6 +269,17 @@ def test_what_storage_did_not_take_is_tried_again_in_a_second(world: World) -> N
     world.timers.clear()
     world.ledger._write_what_is_due()
     assert [at - world.now for at, _ in world.timers] == [EVENTS_EVERY]
+
+
+def test_what_is_overdue_since_storage_failed_before_it_waits_a_second(world: World) -> None:
+    world.table.error = Unavailable("storage", "HTTP 503")
+    note(world)
+    world.ledger.count_nobodys("gone", Side.ADO)
+    world.live(0.0)
+    assert [at for at, _ in world.timers] == [START + 1.0]
+    world.table.error = None
+    world.live(1.0)
+    assert (world.counts().taken, world.timers) == (1, [])
 
 
 def test_an_organization_that_was_connected_a_moment_ago_is_counted_too(world: World) -> None:

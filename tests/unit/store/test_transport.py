@@ -1,5 +1,8 @@
 """How we talk to storage: as azure-core does by itself, but sooner tired, and with as many connections."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 from requests import Session
@@ -27,11 +30,11 @@ def test_the_transport_tries_as_often_as_azure_core_itself(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", HOSTS)
-@pytest.mark.parametrize(("transport", "connections"), [(new_transport(), 10), (new_transport(42), 42)])
+@pytest.mark.parametrize(("new", "connections"), [(new_transport, 10), (partial(new_transport, 42), 42)])
 def test_a_host_has_as_many_connections_as_there_are_threads(
-    url: str, transport: RequestsTransport, connections: int
+    url: str, new: Callable[[], RequestsTransport], connections: int
 ) -> None:
-    adapter = session_of(transport).get_adapter(url)
+    adapter = session_of(new()).get_adapter(url)
     assert vars(adapter)["_pool_maxsize"] == connections
 
 
