@@ -5,6 +5,7 @@ from collections.abc import Callable
 from shared.domain.errors import Unavailable
 from shared.store.tables import Operation, Row
 from tests.doubles.tables import MemoryTable
+from tests.unit.scene import Scene
 
 
 class Overtaken(MemoryTable):
@@ -34,3 +35,13 @@ class Overtaken(MemoryTable):
         if is_meant:
             self.after()
         return etags
+
+
+def scene_on(links: Overtaken) -> Scene:
+    """Return a scene whose links, and what is kept beside them, are in this table."""
+    scene = Scene()
+    scene.services._named["links"] = links
+    for store in ("links", "idempotency"):
+        scene.services.__dict__.pop(store, None)
+    scene.link()
+    return scene

@@ -12,7 +12,7 @@ from shared.domain.rules.entries import REMOVED_IN_SENTRY
 from shared.flows.creating import create_and_link, link_by_form
 from shared.flows.linking import part, unlink
 from shared.flows.syncing import sync_inbound
-from tests.unit.overtaken import Overtaken
+from tests.unit.overtaken import Overtaken, scene_on
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 NEW, FIRST, SECOND = "200", 41, 42
@@ -25,11 +25,7 @@ def links() -> Overtaken:
 
 @pytest.fixture
 def scene(links: Overtaken) -> Scene:
-    scene = Scene()
-    scene.services._named["links"] = links
-    for store in ("links", "idempotency"):
-        scene.services.__dict__.pop(store, None)
-    scene.link()
+    scene = scene_on(links)
     scene.sentry.add_issue(issue_id=NEW)
     for item in (FIRST, SECOND):
         scene.ado.add_item("Another", item)

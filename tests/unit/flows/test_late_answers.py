@@ -19,7 +19,7 @@ from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 from shared.store.tables import Replace
 from tests.doubles.services import MemoryServices
-from tests.unit.overtaken import Overtaken
+from tests.unit.overtaken import Overtaken, scene_on
 from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 ELSEWHERE = "11111111-1111-1111-1111-111111111111"
@@ -32,12 +32,7 @@ def links() -> Overtaken:
 
 @pytest.fixture
 def scene(links: Overtaken) -> Scene:
-    scene = Scene()
-    scene.services._named["links"] = links
-    for store in ("links", "idempotency"):
-        scene.services.__dict__.pop(store, None)
-    scene.link()
-    return scene
+    return scene_on(links)
 
 
 def test_what_is_recorded_between_two_states_of_one_turn_stands(scene: Scene, links: Overtaken) -> None:

@@ -8,7 +8,7 @@ from shared.domain.model import HealthWord, IssueStatus, Side
 from shared.flows.copying import copy_one
 from shared.flows.linking import link
 from shared.flows.syncing import sync_inbound, sync_outbound
-from tests.unit.overtaken import Overtaken
+from tests.unit.overtaken import Overtaken, scene_on
 from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
@@ -23,11 +23,7 @@ def links() -> Overtaken:
 
 @pytest.fixture
 def scene(links: Overtaken) -> Scene:
-    scene = Scene()
-    scene.services._named["links"] = links
-    for store in ("links", "idempotency"):
-        scene.services.__dict__.pop(store, None)
-    scene.link()
+    scene = scene_on(links)
     scene.ado.add_item("Fix logout", OTHER_ITEM)
     scene.sentry.add_issue(issue_id=OTHER_ISSUE)
     return scene
