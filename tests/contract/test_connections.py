@@ -62,6 +62,15 @@ def test_two_who_learn_at_once_are_both_heard(table: Table, clock: Clock) -> Non
     assert one.get("acme") == learned
 
 
+def test_who_answers_is_noted_though_somebody_learns_at_the_same_time(table: Table, clock: Clock) -> None:
+    one = OrganizationStore(table, clock)
+    added = one.add("acme", ADO, CONNECTION)
+    overtaken = OvertakenTable(table, lambda: one.learn(added, LEARNED))
+    OrganizationStore(overtaken, clock).note_who_answers(added, "ado", taken=True)
+    found = one.get("acme")
+    assert (found.connection.taken, found.ado.delivered) == (("ado",), ("c",))
+
+
 def test_a_document_that_is_never_left_alone_is_not_replaced(table: Table, clock: Clock) -> None:
     other = OrganizationStore(table, clock)
     added = other.add("acme", ADO, CONNECTION)

@@ -48,7 +48,15 @@ ODD_ISSUE_KEYS = (
     "issue!100!²",
     "issue!!!",
 )
-ODD_ACTIVITY_KEYS = ("a", "!", "!!", "a!b!c!d", "0000000000000031!100!x!99t", "0000000000000031!100!²!99t")
+ODD_ACTIVITY_KEYS = (
+    "a",
+    "!",
+    "!!",
+    "a!b!c!d",
+    "0000000000000031!100!x!99t",
+    "0000000000000031!100!²!99t",
+    "0000000000000031!100!\u0663!99t",
+)
 
 damages = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 

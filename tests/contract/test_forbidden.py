@@ -38,8 +38,10 @@ def note(forbidden: ForbiddenStore, clock: Clock, *steps: tuple[str, float]) -> 
 def test_three_different_things_forbidden_for_a_quarter_of_an_hour_are_a_missing_permission(
     forbidden: ForbiddenStore, clock: Clock, steps: list[tuple[str, float]], told: bool
 ) -> None:
+    began = clock.now
     note(forbidden, clock, *steps)
     assert forbidden.counts() == ({"ado": 1} if told else {})
+    assert forbidden.since(SLUG) == ({"ado": began} if told else {})
 
 
 MISSING = (("item 1", 600.0), ("item 2", 600.0), ("item 3", 0.0))
@@ -54,6 +56,17 @@ def test_one_thing_that_is_allowed_ends_it(forbidden: ForbiddenStore, clock: Clo
     note(forbidden, clock, *MISSING)
     assert forbidden.counts() == {"ado": 1}
     forbidden.end_all(SLUG)
+    assert forbidden.counts() == {}
+
+
+def test_an_end_is_asked_of_storage_once_a_process(
+    forbidden: ForbiddenStore, table: Table, clock: Clock
+) -> None:
+    forbidden.end(SLUG, "ado")
+    note(ForbiddenStore(table, clock), clock, *MISSING)
+    forbidden.end(SLUG, "ado")
+    assert forbidden.counts() == {"ado": 1}
+    ForbiddenStore(table, clock).end(SLUG, "ado")
     assert forbidden.counts() == {}
 
 

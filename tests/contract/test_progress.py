@@ -2,9 +2,11 @@
 
 import pytest
 
+from shared.domain.model import HealthWord
 from shared.domain.problems import Problem
+from shared.domain.rules.apart import Sides
 from shared.domain.rules.turns import LastRun
-from shared.store.progress import Feed, Look, Mark, Progress, ProgressStore, Tally
+from shared.store.progress import Feed, LinkTally, Look, Mark, Progress, ProgressStore, Tally
 from shared.store.tables import Replace, Table
 
 COME_SO_FAR = Progress(
@@ -96,3 +98,18 @@ def test_the_last_run_of_an_organization_is_that_of_its_latest_connection(progre
     progress.put("acme~epoch", Progress(last_run=LastRun(8.0, 2.0)))
     progress.put("other", Progress())
     assert progress.last_runs() == {"acme": LastRun(8.0, 2.0), "other": LastRun()}
+
+
+@pytest.mark.parametrize(
+    ("health", "sides", "counted"),
+    [
+        (HealthWord.SETTLED, Sides.AGREE, LinkTally(11, 21, 30, 40, 51, 60)),
+        (HealthWord.SETTLED, Sides.APART, LinkTally(11, 21, 30, 40, 50, 61)),
+        (HealthWord.PENDING, None, LinkTally(11, 20, 31, 40, 50, 60)),
+        (HealthWord.ATTENTION, None, LinkTally(11, 20, 30, 41, 50, 60)),
+    ],
+)
+def test_a_link_is_counted_by_its_health_and_by_whether_its_sides_agree(
+    health: HealthWord, sides: Sides | None, counted: LinkTally
+) -> None:
+    assert LinkTally(10, 20, 30, 40, 50, 60).counted(health, sides) == counted

@@ -115,6 +115,14 @@ def test_many_links_share_an_issue_and_many_a_work_item(links: LinkStore) -> Non
     assert pairs(links.for_work_item("acme", 31)) == [("100", 31), ("101", 31)]
 
 
+def test_the_other_links_of_an_issue_are_found_without_the_one_to_a_work_item(links: LinkStore) -> None:
+    for work_item_id in (31, 32, 33):
+        links.add(link(work_item_id=work_item_id))
+    for but, others in ((31, [32, 33]), (32, [31, 33]), (33, [31, 32]), (34, [31, 32, 33])):
+        found = links.for_issue("acme", "100", but=but)
+        assert [each.link.work_item_id for each in found] == others
+
+
 def test_the_same_two_are_linked_once(links: LinkStore) -> None:
     links.add(link())
     with pytest.raises(AlreadyLinked) as refusal:
@@ -336,6 +344,13 @@ def test_the_links_of_some_work_items_are_found_among_all(links: LinkStore, want
     assert list(links.of_work_items("nobody", wanted)) == []
 
 
+def test_no_link_is_passed_over_where_one_read_ends_and_the_next_begins(links: LinkStore) -> None:
+    issues = [str(number) for number in range(10, 20)] + ["190", "19.", "2"]
+    for issue_id in issues:
+        links.add(link(issue_id))
+    assert set(pairs(list(links.of_work_items("acme", [31])))) == {(each, 31) for each in issues}
+
+
 def test_more_than_a_transaction_holds_is_removed_whole(links: LinkStore) -> None:
     for number in range(55):
         links.add(link(str(number), 31 + number % 2))
@@ -481,6 +496,13 @@ def test_refusals_are_counted_by_service(organizations: OrganizationStore) -> No
     assert organizations.refusals() == {"ado": 1, "sentry": 1}
 
 
+def test_what_a_service_accepts_ends_that_it_knew_nobody_there(organizations: OrganizationStore) -> None:
+    for service in ("ado", gone("ado"), gone("sentry")):
+        organizations.note_refusal("4711", service)
+    organizations.note_acceptance("4711", "ado")
+    assert organizations.refused_by("4711") == [gone("sentry")]
+
+
 def test_a_cure_ends_what_says_that_nobody_is_there_and_no_other_refusal(
     organizations: OrganizationStore,
 ) -> None:
@@ -551,6 +573,39 @@ def test_no_unlinking_leaves_half_a_link_that_is_stored_meanwhile(
     with suppress(NotFound):
         LinkStore(overtaken).discard("acme", "100", 31)
     assert halves(table) in ([], BOTH)
+
+
+def test_half_a_link_that_somebody_else_removes_meanwhile_is_removed(new_table: Callable[[], Table]) -> None:
+    table = new_table()
+    LinkStore(table).add(link())
+    table.apply("acme", Delete(BOTH[1]))
+    overtaken = OvertakenTable(table, lambda: table.apply("acme", Delete(BOTH[0])), *[lambda: None] * 2)
+    LinkStore(overtaken).discard("acme", "100", 31)
+    assert halves(table) == []
+
+
+def test_half_a_link_that_is_made_whole_meanwhile_is_removed_whole(new_table: Callable[[], Table]) -> None:
+    table = new_table()
+    store = LinkStore(table)
+    store.add(link())
+    table.apply("acme", Delete(BOTH[0]))
+    overtaken = OvertakenTable(table, lambda: store.mend("acme", "100", 31), *[lambda: None] * 2)
+    LinkStore(overtaken).discard("acme", "100", 31)
+    assert halves(table) == []
+
+
+def test_a_link_that_is_never_left_alone_is_not_removed(new_table: Callable[[], Table]) -> None:
+    table = new_table()
+    LinkStore(table).add(link())
+
+    def lose(_partition: str, *_operations: Operation) -> list[str]:
+        raise Conflict("somebody changed it")
+
+    overtaken = OvertakenTable(table)
+    overtaken.apply = lose  # type: ignore[assignment]  # for this test
+    with pytest.raises(Conflict, match=r"^lost 5 races in a row$"):
+        LinkStore(overtaken).discard("acme", "100", 31)
+    assert halves(table) == BOTH
 
 
 @pytest.mark.parametrize("reads", range(7))

@@ -8,6 +8,7 @@ import pytest
 from shared.domain.model import ActivityEntry, End, Side
 from shared.domain.traffic import HOUR, Counts, Event, Hour, delay, hour_of, of_side, taken
 from shared.store.activity import ActivityStore
+from shared.store.keys import escaped
 from shared.store.tables import Insert, Table
 from shared.store.traffic import KEPT_FOR, Nobodys, TrafficStore
 
@@ -44,6 +45,16 @@ def test_a_write_that_is_repeated_counts_nothing_twice(store: TrafficStore) -> N
     for count in (1, 3, 3):
         store.write(SCOPE, "a", {THIS_HOUR: of_side(Side.SENTRY, Counts(taken=count))})
     assert store.hours(SCOPE, NOW)[THIS_HOUR].sentry.taken == 3
+
+
+@pytest.mark.parametrize(
+    ("at", "place"), [(NOW, f"{9_999_999_999_999_999 - 1_800_000_060_000_000:016}"), (2e10, "0" * 16)]
+)
+def test_an_event_is_stored_by_the_microseconds_to_the_end_of_time(
+    store: TrafficStore, table: Table, at: float, place: str
+) -> None:
+    store.write(SCOPE, "a", {}, [event(at)])
+    assert [row.key for row in table.scan(escaped(SCOPE), "event!", "event!~")] == [f"event!{place}!00000001"]
 
 
 def test_events_come_newest_first_and_page_by_page(store: TrafficStore) -> None:

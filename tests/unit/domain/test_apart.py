@@ -61,6 +61,7 @@ def settled(**more: Any) -> IssueLink:
     [
         (settled(), []),
         (settled(issue=RESOLVED, item=RESOLVED), []),
+        (settled(issue=RESOLVED, item=IGNORED), []),  # done for a reason that archives is done as well
         (settled(item_assignee="ann@corp", issue_assignee=Person("ann@home")), []),  # mapped under people
         (settled(item=RESOLVED), [("status", "differed-when-linked")]),
         (settled(item=RESOLVED, apart={"status": "inbound-off"}), [("status", "inbound-off")]),
@@ -103,6 +104,7 @@ SETTLED = Choice(Outcome.SETTLED)
     [
         (SETTLED, SETTLED, {}, None, {"status": "sibling"}),  # nobody changed it
         (Choice(Outcome.SKIPPED, reason="inbound-off"), SETTLED, {}, None, {"status": "inbound-off"}),
+        (Choice(Outcome.SKIPPED), SETTLED, {}, None, {"status": ""}),  # how both sides stand tells it
         (Choice(Outcome.APPLIED, Side.ADO), SETTLED, {}, None, {}),
         (Choice(Outcome.AGREED), SETTLED, {}, None, {}),
         (Choice(Outcome.CONFLICT_RESOLVED, Side.ADO), SETTLED, {}, None, {}),

@@ -220,6 +220,7 @@ def test_states(
     found = list(about_states(wanted, {PROJECT: types}, {PROJECT: "Fabrikam"}, linked))
     assert standings(found) == expected
     assert all("Fabrikam" in each.detail for each in found if each.is_problem)
+    assert all(each.about == (PROJECT,) for each in found if each.is_problem)
 
 
 def test_people() -> None:
@@ -228,7 +229,15 @@ def test_people() -> None:
     assert "carol@corp.example" in found[0].detail
     assert "(3 links)" in found[0].detail
     assert (found[0].cure or "").endswith("settings edit people.carol@corp.example")
-    assert standings(list(about_people({}, 5, ()))) == ["fine"]
+
+
+@pytest.mark.parametrize(
+    ("looked_at", "many"), [(0, "0 assignees are"), (1, "1 assignee is"), (2, "2 assignees are")]
+)
+def test_that_everybody_is_in_sentry_is_told_with_their_number(looked_at: int, many: str) -> None:
+    found = list(about_people({}, looked_at, ()))
+    assert standings(found) == ["fine"]
+    assert found[0].detail == f"of the linked work items, {many} in Sentry"
 
 
 def test_storage_and_poison() -> None:

@@ -131,6 +131,11 @@ def test_an_announced_write_stands_beside_the_one_that_still_shows() -> None:
     assert record == EndRecord("t", NOW + 60, ("100", 31), (REOPEN, TO_ANN, CLOSE))
 
 
+def test_of_a_write_that_landed_neither_the_way_nor_the_other_names_are_kept() -> None:
+    writes = (replace(CLOSE, via=(REOPEN,)), replace(TO_ANN, others=(BOB,)))
+    assert landed(EndRecord(), linked(), writes, SHOWN, NOW).ours == (CLOSE, TO_ANN)
+
+
 IN_SENTRY = Intent(SENTRY, ASSIGNEE, assignee=ANN)
 CLAIM_IN_SENTRY = replace(CLAIM, intents=(RESOLVE,))
 

@@ -22,10 +22,14 @@ from shared.domain.traffic import (
 
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
 
+LOST = (Counts(given_up=2), Counts(given_up=3))
+
 
 def test_counts_join_in_any_order_and_keep_the_latest_moments() -> None:
-    parts = [taken(10.0), taken(30.0, nothing_to_do=True), refused(20.0), Counts(not_linked=2)]
-    whole = Counts(taken=2, nothing_to_do=1, not_linked=2, refused=1, taken_at=30.0, refused_at=20.0)
+    parts = [taken(10.0), taken(30.0, nothing_to_do=True), refused(20.0), Counts(not_linked=2), *LOST]
+    whole = Counts(
+        taken=2, nothing_to_do=1, not_linked=2, refused=1, taken_at=30.0, refused_at=20.0, given_up=5
+    )
     for order in (parts, parts[::-1]):
         joined = Counts()
         for each in order:

@@ -25,6 +25,7 @@ from shared.domain.model import (
     IssueStatus,
     ItemSide,
     Person,
+    ResolveIn,
     Side,
 )
 from shared.domain.rules.deciding import Choice, Decision, Outcome
@@ -325,3 +326,11 @@ def test_a_refusal_to_assign_nobody_is_told_in_the_words_of_the_service(
     refused = carried_out(scene, Intent(side, ASSIGNEE)).refused[ASSIGNEE]
     assert not isinstance(refused, NotAssignable)
     assert (refused.service, refused.told) == (service, "HTTP 400: not in the list")
+
+
+def test_a_status_that_gets_no_answer_once_its_release_was_refused_stays_uncertain(scene: Scene) -> None:
+    in_release = replace(RESOLVE, resolve_in=ResolveIn.NEXT_RELEASE)
+    no_answer = Unavailable("sentry", "timed out")
+    scene.calls.meet("set_status", Refused("sentry", "no release"), no_answer)
+    written = carried_out(scene, in_release)
+    assert (written.error, written.landed, written.uncertain) == (no_answer, [], (in_release,))

@@ -1,7 +1,7 @@
 """Taking note costs no call; what was noted is written soon, together, by nobody who waits."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
@@ -153,6 +153,42 @@ def test_the_next_hour_has_its_own_count(world: World) -> None:
     assert [hours[each].ado.taken for each in sorted(hours)] == [1, 1]
 
 
+def test_of_an_hour_that_is_over_no_more_is_kept_than_storage_has_not_taken(world: World) -> None:
+    note(world)
+    world.ledger.flush()
+    world.now += HOUR
+    note(world)
+    world.ledger.flush()
+    assert list(world.ledger._open[SCOPE].hours) == [hour_of(world.now)]
+
+
+def test_what_arrives_in_the_next_hour_while_the_last_one_is_written_is_counted_too(world: World) -> None:
+    class Slow(TrafficStore):
+        """A store in which an hour passes, and something arrives, before the first write has ended."""
+
+        def write(
+            self, scope: str, instance: str, hours: Mapping[int, Hour], events: Iterable[Event] = ()
+        ) -> None:
+            world.store = store
+            world.now += HOUR
+            note(world)
+            super().write(scope, instance, hours, events)
+
+    store = world.store
+    world.store = Slow(world.table, world._token)
+    note(world)
+    world.ledger.flush()
+    world.ledger.flush()
+    hours = world.store.hours(SCOPE, world.now)
+    assert [hours[each].ado.taken for each in sorted(hours)] == [1, 1]
+
+
+def test_several_notes_that_are_due_at_one_time_start_one_timer(world: World) -> None:
+    for _ in range(3):
+        note(world)
+    assert len(world.timers) == 1
+
+
 # Who is turned away.
 
 
@@ -161,6 +197,27 @@ def test_a_refusal_is_counted_for_whoever_is_connected(world: World) -> None:
         world.ledger.count_refused("fabrikam", Side.SENTRY)
     world.ledger.flush()
     assert (world.counts(Side.SENTRY).refused, world.counts(Side.SENTRY).refused_at) == (5, world.now)
+
+
+def test_a_refusal_that_is_written_in_the_next_hour_counts_for_the_last_second_of_its_own(
+    world: World,
+) -> None:
+    world.ledger.count_refused("fabrikam", Side.SENTRY)
+    world.now += HOUR
+    world.ledger.flush()
+    hours, end = world.store.hours(SCOPE, world.now), (hour_of(START) + 1) * HOUR
+    assert hours == {hour_of(START): of_side(Side.SENTRY, Counts(refused=1, refused_at=end - 1.0))}
+
+
+@pytest.mark.parametrize(("later", "looks"), [(0.0, 1), (0.5, 1), (59.0, 1), (60.0, 2), (-1.0, 2)])
+def test_who_is_connected_is_known_for_a_minute_unless_the_clock_is_set_back(
+    world: World, later: float, looks: int
+) -> None:
+    for _ in range(2):
+        world.ledger.count_refused("fabrikam", Side.ADO)
+        world.ledger.flush()
+        world.now += later
+    assert world.looks == looks
 
 
 def test_who_is_turned_away_at_a_known_door_is_written_with_what_waits_there(world: World) -> None:

@@ -16,13 +16,15 @@ OPEN = Ends(IssueSide(IssueStatus.UNRESOLVED), ItemSide(1, "New", IssueStatus.UN
 
 
 class CountedTable(MemoryTable):
-    """A table that counts the rows that are read from it."""
+    """A table that counts the rows that are read from it, and keeps how many were asked for at a time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.read = 0
+        self.asked: list[int] = []
 
     def scan(self, partition: str, start: str, end: str, *, page_size: int = LARGEST_PAGE) -> Iterator[Row]:
+        self.asked.append(page_size)
         for row in super().scan(partition, start, end, page_size=page_size):
             self.read += 1
             yield row
@@ -61,7 +63,16 @@ def test_a_page_reads_one_row_more_than_it_shows(
     page = kind(table)
     table.read = 0
     page(limit)
-    assert table.read == limit + 1
+    assert (table.read, table.asked) == (limit + 1, [limit + 1])
+
+
+def test_of_work_items_that_are_far_apart_little_is_read_between_them() -> None:
+    table = CountedTable()
+    store = LinkStore(table)
+    for item in range(1, 101):
+        store.add(IssueLink("acme", "100", item, "p", "Bug", OPEN))
+    found = [each.link.work_item_id for each in store.of_work_items("acme", [1, 100])]
+    assert (found, table.read, table.asked) == ([1, 100], 20 + 1, [20, 10])
 
 
 def test_of_many_links_that_are_over_no_more_are_read_than_are_told() -> None:
