@@ -139,7 +139,7 @@ MUTANTS = (
         "domain/failures.py",
         "    rev = max(rev, before.rev)\n",
         "    rev = rev or before.rev\n",
-        theme="outages",
+        tests=("tests/unit/domain/test_failures.py",),
     ),
     _mutant(
         "guess that an unknown state is open",
