@@ -1326,3 +1326,25 @@ def test_a_mapping_of_a_project_that_is_elsewhere_is_refused() -> None:
         actions=(Action("configure", value="mapping=on"), Action("repoint", value="there drop")),
     )
     assert complaints(schedule) == []
+
+
+def test_an_issue_is_resolved_again_once_what_reopened_it_is_left_out() -> None:
+    """A person removes item 33, which reopens its issue; item 31 waits to see that done, and nobody is open.
+
+    Item 31 had been closed for its other issue. The witness took this for a second hop.
+    """
+    schedule = Schedule(
+        seed=4,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 31), ("101", 31), ("101", 32), ("101", 33)),
+        settings=(),
+        actions=(
+            Action("resolve", issue="101"),
+            Action("resolve", issue="100"),
+            Action("rest"),
+            Action("assign-issue", issue="101", value="ann@home.example"),
+            Action("set-state", item=33, value="Removed"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from tests.simulation.laws import Law, Verdicts
-from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, ends_of, item_end
+from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, ends_of, issue_end, item_end
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Hops:
         """Judge a write of ours. One that lands after its claim ran out is known to nobody as ours."""
         other = next(each for each in ends_of(pair) if each != end)
         source = self._last.get((other, name), _NEVER)
-        if self._is_carried_on(worker, source, pair, name):
+        is_waiting_over = name == STATUS and self._has_removed_partner(end)
+        if not is_waiting_over and self._is_carried_on(worker, source, pair, name):
             problem = f"{name} of {end} followed {other}, which had been written for {source.pair}"
             self._verdicts.against(Law.ONE_HOP, problem)
         change = Change(next(self._numbers))
@@ -64,6 +65,15 @@ class Hops:
             return False
         came_meanwhile = source.token != worker.token and source.at > worker.since
         return not came_meanwhile and not self._is_ambiguous(source.pair or pair) and self._agree(pair, name)
+
+    def _has_removed_partner(self, end: str) -> bool:
+        """Tell whether a partner of an end is Removed, and so is left out: whoever waited for it goes on."""
+        items = (
+            self._facts.find_item(link.work_item_id)
+            for link in self._facts.links()
+            if issue_end(link.issue_id) == end
+        )
+        return any(item is not None and self._facts.is_removed(item) for item in items)
 
     def _is_ambiguous(self, pair: Pair) -> bool:
         """Tell whether a merge led the write to another issue, or a revision's number names two."""

@@ -17,6 +17,7 @@ from shared.domain.errors import (
     Refused,
     SyncError,
     Throttled,
+    Unauthorized,
     Unavailable,
 )
 from shared.domain.messages import InboundMessage
@@ -702,7 +703,12 @@ def test_a_comment_waits_for_a_setting_and_for_a_service(discussion: Discussion)
     assert sync_ado_comment(message, scene.services) == ["already-commented"]
 
 
-def test_an_edit_whose_answer_was_lost_is_in_doubt_until_it_is_looked_at(discussion: Discussion) -> None:
+@pytest.mark.parametrize(
+    "trouble", [Throttled("sentry", "429", retry_after=300.0), Unauthorized("sentry", "HTTP 401")]
+)
+def test_an_edit_whose_answer_was_lost_is_in_doubt_until_it_is_looked_at(
+    discussion: Discussion, trouble: SyncError
+) -> None:
     """What was there before it is not called certain on account of a later try that came to nothing."""
     scene = discussion.scene
     comment_id = scene.sentry.comment(ISSUE, "a")
@@ -712,7 +718,7 @@ def test_an_edit_whose_answer_was_lost_is_in_doubt_until_it_is_looked_at(discuss
     discussion.deliver(discussion.from_sentry.pop(0))
     discussion.handle_all()
     assert discussion.in_ado == ["<p>b</p>"]
-    scene.calls.meet("get_comment", Throttled("sentry", "429", retry_after=300.0))
+    scene.calls.meet("get_comment", trouble)
     scene.now = scene.services.outbound.moments()[0]
     discussion.handle_all()
     scene.sentry.edit_comment(comment_id, "a")
