@@ -1348,3 +1348,29 @@ def test_an_issue_is_resolved_again_once_what_reopened_it_is_left_out() -> None:
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_who_closes_and_opens_what_we_had_opened_has_changed_nothing() -> None:
+    """We open item 31 for issue 103; a person closes and opens it again, and no hook tells of either.
+
+    What we had archived for it stays so for the other issues. The witness took that for left behind.
+    """
+    schedule = Schedule(
+        seed=1795920781568,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 31), ("101", 31), ("102", 31), ("103", 31)),
+        settings=("archive_reasons=Duplicate",),
+        actions=(
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("pass", value="300"),
+            Action("unresolve", issue="103"),
+            Action("pass", value="300"),
+            Action("assign-issue", issue="101", value="team"),
+            Action("resolve", issue="102"),
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("set-state", item=31, value="New"),
+        ),
+        strays=((12, "lost"), (9, "lost")),
+    )
+    assert complaints(schedule) == []

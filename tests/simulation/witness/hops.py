@@ -90,6 +90,11 @@ class Hops:
         changes = [change for at, change in self._statuses[item_end(pair[1])] if at <= rev]
         return bool(changes) and changes[-1].pair not in {None, pair}
 
+    def revisions_for_others(self, pair: Pair, known: int, rev: int) -> list[int]:
+        """Return the revisions behind a known one that we wrote for other links to change the status."""
+        changes = self._statuses[item_end(pair[1])]
+        return [at for at, change in changes if known < at <= rev and change.pair not in {None, pair}]
+
     def _agree(self, pair: Pair, name: str) -> bool:
         issue, item = self._facts.find_issue(pair[0]), self._facts.ado.item(pair[1])
         return issue is not None and self._facts.agree(

@@ -286,12 +286,15 @@ class Lives:
         if link.seen.item.rev < life.rev and link.work_item_id not in self._facts.restored:
             self.against(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
         self._verify_patience(life.health, link)
+        known = life.rev
         life.claim, life.rev, life.health = claim, link.seen.item.rev, link.health
         was, life.status = life.status, self._seen(link, STATUS)
         if life.status[ITEM] is not IssueStatus.UNRESOLVED:
             life.stays_archived = False
-        elif self._hops.stands_for_another(pair_of(link), link.seen.item.rev) or _stayed_open(
-            was, life.status
+        elif (
+            self._hops.stands_for_another(pair_of(link), link.seen.item.rev)
+            or self._was_opened_for_another(link, known)
+            or _stayed_open(was, life.status)
         ):
             life.stays_archived = True
         if claim is None and link.health.word == "settled":
@@ -299,6 +302,15 @@ class Lives:
         for name in list(life.landed):
             if self._seen(link, name) == life.landed[name]:
                 del life.landed[name]
+
+    def _was_opened_for_another(self, link: IssueLink, known: int) -> bool:
+        """Tell whether we opened the item for another link since this one looked.
+
+        A person who closes it and opens it again before anybody looks has changed nothing that shows.
+        """
+        revisions = self._hops.revisions_for_others(pair_of(link), known, link.seen.item.rev)
+        found = (each for rev in revisions for each in self._facts.revisions_at(link.work_item_id, rev))
+        return any(self._facts.status_of(each) is IssueStatus.UNRESOLVED for each in found)
 
     def _verify_patience(self, before: Health, link: IssueLink) -> None:
         """However often something fails until then, the next try stays where it was."""
