@@ -423,6 +423,8 @@ class Settler(msgspec.Struct, frozen=True):
         if issue is None or issue.issue_id == link.issue_id:
             return []
         end = self.links.end(self.scope, replace(link, issue_id=issue.issue_id).end(Side.SENTRY))
+        if end.record.at > now:
+            return []  # Another write came after ours, and is what shows.
         mine = [each for each in written.landed if each.side is Side.SENTRY]
         return [replace(end, record=landed(end.record, link, mine, written.now, now))]
 

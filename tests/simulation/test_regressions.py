@@ -1374,3 +1374,30 @@ def test_who_closes_and_opens_what_we_had_opened_has_changed_nothing() -> None:
         strays=((12, "lost"), (9, "lost")),
     )
     assert complaints(schedule) == []
+
+
+def test_a_write_that_a_merge_leads_to_an_issue_is_not_its_last_if_another_came_later() -> None:
+    """Worker 018 assigns issue 100, which has just been merged into 101; worker 020 assigns 101 after that.
+
+    What 018 recorded last made the value of 020 look like a person's.
+    """
+    schedule = Schedule(
+        seed=0,
+        workers=2,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("101", 32), ("100", 32), ("101", 31), ("100", 31)),
+        settings=(),
+        actions=(
+            Action("resolve", issue="100"),
+            Action("assign-item", item=31, value="bob@corp.example"),
+            Action("unresolve", issue="100"),
+            Action("unresolve", issue="101"),
+            Action("configure", value="sync_forward_assignment=on"),
+            Action("assign-item", item=32, value="ann@corp.example"),
+            Action("assign-item", item=31, value="bob@corp.example"),
+            Action("wait", value="4000"),
+            Action("rename", issue="100", item=32),
+            Action("merge", issue="100", item=31),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -1311,6 +1311,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_resubmitting.py",),
     ),
     _mutant(
+        "record what a merge led to an issue over what came later",
+        "settling/settler.py",
+        "        if end.record.at > now:\n",
+        "        if False:\n",
+        tests=("tests/simulation/test_regressions.py",),
+    ),
+    _mutant(
         "keep for ours what was announced and never came",
         "settling/settler.py",
         "            record = over(record, observation.now.on(side))\n",
