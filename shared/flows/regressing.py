@@ -14,6 +14,7 @@ from shared.domain.messages import OutboundMessage
 from shared.domain.model import (
     STATUS,
     ActivityEntry,
+    End,
     HealthWord,
     IssueLink,
     IssueStatus,
@@ -59,7 +60,7 @@ def _tell_or_wait(message: OutboundMessage, services: Services) -> str:
             raise
         return NOT_LINKED
     if link is None:
-        return _wait_for_link(message, services, issue)
+        return _wait_for_link(message, services, organization, issue)
     # The message is put before the work item is written to, so that no crash loses it.
     if link.seen.item.status is not IssueStatus.UNRESOLVED:
         return _wait(message, services, link)
@@ -106,9 +107,13 @@ def _reopened_by_us(services: Services, organization: Organization, link: IssueL
     return any(each.field == STATUS and each.status is IssueStatus.UNRESOLVED for each in ours)
 
 
-def _wait_for_link(message: OutboundMessage, services: Services, issue: SentryIssue) -> str:
+def _wait_for_link(
+    message: OutboundMessage, services: Services, organization: Organization, issue: SentryIssue
+) -> str:
     """Put the message back if the link may be on its way after a merge, by way of an issue merged itself."""
-    if issue.issue_id == message.issue_id and not message.since:
+    ended = services.activity.ended(organization.scope, End(Side.SENTRY, message.issue_id))
+    is_over = any(each.partner == message.only[0] and each.at >= message.since for each in ended)
+    if issue.issue_id == message.issue_id and (is_over or not message.since):
         return NOT_LINKED
     return _wait(replace(message, issue_id=issue.issue_id), services, None)
 

@@ -16,6 +16,7 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.messages import OutboundMessage, decode_outbound
+from shared.domain.model import IssueStatus, ItemSide
 from shared.domain.moments import DAY
 from shared.flows.linking import unlink
 from shared.flows.regressing import tell_of_regression
@@ -278,6 +279,9 @@ def test_a_well_link_lets_its_note_wait_for_an_hour(scene: Scene) -> None:
         assert tell_of_regression(message, scene.services) == [outcome]
 
 
+CLOSED = ItemSide(2, "Closed", IssueStatus.RESOLVED, None)
+
+
 def waiting(scene: Scene) -> None:
     """Reopen the item for a regression, whose note is still on its way."""
     scene.sentry.regress(ISSUE)
@@ -332,8 +336,14 @@ def test_an_item_whose_link_follows_a_merge_between_two_reads_is_told(
     assert len(notes(scene)) == 1
 
 
-def test_what_was_unlinked_is_not_waited_for(scene: Scene) -> None:
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_what_was_unlinked_is_not_waited_for(scene: Scene, *, is_waiting: bool) -> None:
     waiting(scene)
+    if is_waiting:
+        scene.services.links.replace(
+            scene.stored(), replace(scene.row, seen=replace(scene.row.seen, item=CLOSED))
+        )
+        handle_once(scene)
     unlink(scene.services, scene.organization, ISSUE, ITEM)
     handle_once(scene)
     assert (scene.services.outbound.moments(), notes(scene)) == ([], [])
