@@ -1401,3 +1401,25 @@ def test_a_write_that_a_merge_leads_to_an_issue_is_not_its_last_if_another_came_
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_who_archives_anew_what_we_archived_after_our_look_is_overwritten_unseen() -> None:
+    """Worker 012 sees what we archived for item 31, which is New again. Before it writes, a person opens the
+    issue and archives it. Sentry has no versions: no worker could tell. The witness said one could have.
+    """
+    schedule = Schedule(
+        seed=1795925637567,
+        workers=2,
+        second_kind=("Bug", "CMMI Works"),
+        links=(("100", 31),),
+        settings=("archive_reasons=Duplicate",),
+        actions=(
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("set-state", item=31, value="New"),
+            Action("unresolve", issue="100"),
+            Action("archive", issue="100"),
+        ),
+    )
+    assert complaints(schedule) == []

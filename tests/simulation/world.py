@@ -358,6 +358,7 @@ class World:
             self.current.observed[each] = issue
             # The answer to an earlier write is older than this.
             self.current.answers.pop(each, None)
+        self.witness.read_issue(self.current, issue)
 
     def wrote_issue(self, issue_id: str, before: SentryIssue, after: SentryIssue) -> None:
         """Have a write judged by what the worker had read under the id by which it wrote.

@@ -84,6 +84,7 @@ class Lives:
         self._ours: dict[tuple[str, str], object] = {}
         self._meant: dict[tuple[str, str], list[object]] = {}
         self._announced: dict[str, tuple[str, IssueLink]] = {}
+        self._read_as_ours: dict[tuple[str, str], bool] = {}
         self.lives: dict[Pair, Life] = {}
         self.causes = self.writes = self.windows = 0
 
@@ -131,12 +132,18 @@ class Lives:
 
     # What we do.
 
+    def read_issue(self, worker: Worker, issue: SentryIssue) -> None:
+        self._read_as_ours[worker.token, issue_end(issue.issue_id)] = self._is_own_archive(issue)
+
     def wrote_issue(
         self, worker: Worker, known: SentryIssue | None, before: SentryIssue, after: SentryIssue
     ) -> None:
         """Judge a write to an issue, ``known`` as the worker had read it under the id by which it wrote."""
         came_back = before.status is IssueStatus.IGNORED is not after.status
-        if came_back and known and known.side == before.side and not self._is_own_archive(before):
+        # Who archives anew, after the worker's look, what we had archived is overwritten unseen; see _lost.
+        looked_like_ours = self._read_as_ours.get((worker.token, issue_end(after.issue_id)), False)
+        is_own = looked_like_ours or self._is_own_archive(before)
+        if came_back and known and known.side == before.side and not is_own:
             self.against(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
         for name in self._facts.changed_in_issue(before, after):
             old, new = getattr(before, name), getattr(after, name)

@@ -101,6 +101,9 @@ class Witness:
 
     # What we do.
 
+    def read_issue(self, worker: Worker, issue: SentryIssue) -> None:
+        self._lives.read_issue(worker, issue)
+
     def wrote_issue(
         self, worker: Worker, known: SentryIssue | None, before: SentryIssue, after: SentryIssue
     ) -> None:
