@@ -45,6 +45,8 @@ class SyncError(Exception):
     kind = "error"
     # False if no call was made: a back-off or an earlier answer spoke for the service. That is no attempt.
     asked = True
+    # True if it was made for another link of the message, and so cost this one its turn.
+    lost_turn = False
     # The links that a message still has to settle, by the ids of their other ends; empty means all of them.
     left: tuple[str, ...] = ()
     # Since when a message that is put back could not be done, if nothing else remembers that.
@@ -183,10 +185,10 @@ class Upstream(SyncError):
         self.service = service
         self.advice = advice
 
-    def unasked(self) -> Self:
+    def unasked(self, *, lost_turn: bool = False) -> Self:
         """Return the same answer for somebody who did not ask again."""
         twin = type(self).__new__(type(self), *self.args)
-        twin.__dict__.update(self.__dict__, asked=False, left=())
+        twin.__dict__.update(self.__dict__, asked=False, lost_turn=lost_turn, left=())
         return twin
 
 

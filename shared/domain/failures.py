@@ -162,6 +162,7 @@ def health_after(error: SyncError, before: Health, now: float, *, rev: int = 0) 
         may_cure_itself=consequence.due,
         rev=rev,
         asked=error.asked,
+        lost_turn=error.lost_turn,
     )
 
 
@@ -175,13 +176,14 @@ def unwell(
     may_cure_itself: bool,
     rev: int = 0,
     asked: bool = True,
+    lost_turn: bool = False,
 ) -> Health:
     """Return the next health of a link that is not settled.
 
     The steps of the back-off go by time. However many messages fail before the link is due, they take no
     further step and put nothing off; ``rev`` 0 is a failure that saw no revision, and an earlier revision
     takes back nothing of what a later one told. While services keep us from a link, its steps go on,
-    whichever of them is in whatever trouble.
+    whichever of them is in whatever trouble. A link that lost its turn to another one has it soon.
     """
     again = before.word is not HealthWord.SETTLED and before.reason == reason
     goes_on = again or (_is_kept_from(before.word, before.reason) and _is_kept_from(word, reason))
@@ -193,7 +195,7 @@ def unwell(
         attempts = before.attempts or int(asked)
         return Health(word, reason, detail, since, attempts, still_to_come, rev, not asked)
     attempts = (before.attempts if goes_on else 0) + asked
-    step = max(attempts, 1) if asked else _steps_within(now - since)
+    step = max(attempts, 1) if asked else _steps_within(0.0 if lost_turn else now - since)
     due = now + _wait(step, may_cure_itself=may_cure_itself)
     if may_cure_itself and still_to_come is not None:
         due = min(due, still_to_come)

@@ -111,7 +111,7 @@ class UnitOfWork(msgspec.Struct):
     def verify_heard(self, service: str) -> None:
         """Raise what a service answered before, if that was no use, instead of asking it again."""
         if (answer := self.silent.get(service)) is not None:
-            raise answer.unasked()
+            raise answer.unasked(lost_turn=answer.asked)
 
     def doubt(self, work_item_id: int) -> None:
         """Believe nothing of the work item, neither what came along nor what was last seen of it."""

@@ -1423,3 +1423,25 @@ def test_who_archives_anew_what_we_archived_after_our_look_is_overwritten_unseen
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_link_that_lost_its_turn_to_a_broken_one_waits_no_whole_step_more() -> None:
+    """Work item 32 could not be read for half an hour; issue 101, which shares it, can never be read.
+
+    An hour later the message asked for 101 first, so nobody asked for 32, which had to wait for another hour.
+    """
+    schedule = Schedule(
+        seed=15,
+        workers=2,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 32), ("101", 31), ("101", 32), ("101", 33)),
+        settings=(),
+        actions=(
+            Action("garble", item=32),
+            Action("garble", issue="101"),
+            Action("pass", value="1800"),
+            Action("assign-issue", issue="101", value="bob@corp.example"),
+            Action("allow", item=32),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -1122,6 +1122,20 @@ MUTANTS = (
         tests=("tests/simulation/test_regressions.py",),
     ),
     _mutant(
+        "let a link that lost its turn wait for as long as its trouble has lasted",
+        "domain/failures.py",
+        "_steps_within(0.0 if lost_turn else now - since)",
+        "_steps_within(now - since)",
+        tests=("tests/simulation/test_regressions.py",),
+    ),
+    _mutant(
+        "call a turn lost though nobody was asked",
+        "settling/observing.py",
+        "            raise answer.unasked(lost_turn=answer.asked)\n",
+        "            raise answer.unasked(lost_turn=True)\n",
+        tests=("tests/unit/settling/test_observing.py",),
+    ),
+    _mutant(
         "let what cannot be read have its turn before what is well",
         "flows/syncing.py",
         "        return has_failed, not health.passed_by, health.attempts\n",

@@ -294,6 +294,13 @@ def test_what_nobody_was_asked_about_is_no_attempt_and_waits_as_time_goes(lasted
     assert (after.attempts, after.due) == (7, NOW + wait)
 
 
+@pytest.mark.parametrize("lasted", [0.0, 900.0, 1e6])
+def test_a_link_that_lost_its_turn_to_another_one_has_it_soon(lasted: float) -> None:
+    before = Health(PENDING, "unavailable", "HTTP 503", since=NOW - lasted, attempts=7, due=NOW)
+    after = health_after(Unavailable("sentry", "HTTP 503").unasked(lost_turn=True), before, NOW)
+    assert after == replace(before, due=NOW + 300, passed_by=True)
+
+
 def test_a_first_failure_about_which_nobody_was_asked_counts_none() -> None:
     after = health_after(Unavailable("sentry", "HTTP 503").unasked(), Health(), NOW)
     assert after == Health(PENDING, "unavailable", "HTTP 503", NOW, attempts=0, due=NOW + 300, passed_by=True)

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.errors import Throttled, Unavailable, Upstream
 from shared.domain.model import (
     ASSIGNEE,
     NOT_SEEN,
@@ -123,3 +124,19 @@ def test_a_revision_at_which_two_were_linked_is_no_echo_until_it_is_carried_over
     linked_and_not_copied(scene)
     assert scene.inbound(item) == ["conflict-resolved"]
     assert scene.inbound(item) == ["echo"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "lost_turn"),
+    [
+        (Unavailable("sentry", "HTTP 503"), True),
+        (Throttled("sentry", "no answer a moment ago", retry_after=30.0, silent=True).unasked(), False),
+    ],
+    ids=["somebody was asked", "nobody was"],
+)
+def test_who_loses_a_turn_to_another_link_is_told_so(answer: Upstream, *, lost_turn: bool) -> None:
+    unit = UnitOfWork("t")
+    unit.note_silence(answer)
+    with pytest.raises(type(answer)) as raised:
+        unit.verify_heard("sentry")
+    assert (raised.value.asked, raised.value.lost_turn) == (False, lost_turn)
