@@ -1,10 +1,7 @@
 """Runs mutmut over the core and compares what survives with what somebody has accepted, and why.
 
-mutmut changes what stands inside functions, one expression at a time, and runs the tests that reach it. It is
-told where to look, and with which tests, in pyproject.toml. It works on a copy, which keeps its results.
-
-Hundreds of tests reach a line, and one that notices is enough. So the quickest of a change's own room run
-first, then more of them. What a dozen seconds of tests do not notice lacks one that is nearer.
+mutmut changes what stands inside functions, one expression at a time, and finds out which tests reach it. It
+is told where to look, and with which tests, in pyproject.toml. It works on a copy, which keeps its results.
 """
 
 import argparse
@@ -23,16 +20,8 @@ ROOT = Path(__file__).parents[2]
 COPY = ROOT / ".local" / "mutation"
 RESULTS = COPY / "mutants"
 COPIED = ("shared", "functions", "simulator", "tests", "docs")
-STATISTICS = RESULTS / "mutmut-stats.json"
 FILES = ("function_app.py", "host.json", "local.settings.sample.json", "pyproject.toml")
 ACCEPTED = Path(__file__).with_name("accepted.toml")
-# Where the tests of a room are.
-NEAR = {
-    "domain": ("tests/unit/domain/",),
-    "settling": ("tests/unit/settling/",),
-    "store": ("tests/unit/store/", "tests/contract/"),
-}
-ROUNDS = (0.3, 3.0, 12.0)  # seconds of tests
 # pytest's exit codes as mutmut keeps them: no test failed, and no test reaches the place.
 SURVIVED, UNTESTED = 0, frozenset({5, 33})
 
@@ -65,9 +54,8 @@ def main() -> int:
     parser.add_argument("--children", type=int, default=1, help="how many mutants are tried at once")
     asked = parser.parse_args()
     started = time.perf_counter()
-    patterns = [f"{module}.*" for module in asked.modules]
     renew_copy()
-    ran = try_all(patterns, asked.children)
+    ran = try_all(asked.modules, asked.children)
     wanted = [each for each in found() if is_asked_for(each, asked.modules)]
     results = [each for each in wanted if each.exit_code is not None]
     print_figures(results)
@@ -75,57 +63,22 @@ def main() -> int:
     verdict = judge(results, whole=not asked.modules)
     if len(results) < len(wanted) or not results:
         print(ran.stdout[-3000:], ran.stderr[-3000:], sep="\n", file=sys.stderr)
-        print(f"mutmut ended before its time: {len(wanted) - len(results)} changes were not tried")
+        print(f"The trials ended before their time: {len(wanted) - len(results)} changes were not tried")
         return 2
     return verdict
 
 
-def try_all(patterns: list[str], children: int) -> subprocess.CompletedProcess[str]:
-    """Try the changes with a few tests, and what those do not notice with more of them, twice."""
-    # Whatever it is asked for, it begins by finding out which tests reach which function.
-    ran = mutmut(["shared.domain.moments.*"], children)
+def try_all(modules: list[str], children: int) -> subprocess.CompletedProcess[str]:
+    # Whatever mutmut is asked to try, it begins by making all changes and by running all tests.
+    command = [sys.executable, "-m"]
+    ran = run([*command, "mutmut", "run", "--max-children", str(children), "shared.domain.moments.*"], COPY)
     if ran.returncode != 0:
         return ran
-    of_all = json.loads(STATISTICS.read_text(encoding="utf-8"))
-    durations = of_all["duration_by_test"]
-    reached = of_all["tests_by_mangled_function_name"].items()
-    judged = {each.name for each in found() if each.exit_code is not None}
-    wanted = patterns
-    try:
-        for seconds in ROUNDS:
-            some = {name: near_tests(name, tests, durations, seconds) for name, tests in reached}
-            of_some = of_all | {"tests_by_mangled_function_name": some}
-            STATISTICS.write_text(json.dumps(of_some), encoding="utf-8")
-            ran = mutmut(wanted, children)
-            wanted = [each.name for each in found() if each.exit_code == SURVIVED and each.name not in judged]
-            if ran.returncode != 0 or not wanted:
-                break
-    finally:  # Whoever goes on with these results needs all tests again.
-        STATISTICS.write_text(json.dumps(of_all), encoding="utf-8")
-    return ran
+    return run([*command, "tests.mutation.trials", "--children", str(children), *modules], RESULTS)
 
 
-def near_tests(function: str, tests: list[str], durations: dict[str, float], seconds: float) -> list[str]:
-    """Return tests for so many seconds, the quickest of the function's own room first."""
-    near = NEAR[function.split(".")[1]]
-    chosen, took = list[str](), 0.0
-    for test in sorted(tests, key=lambda test: (not test.startswith(near), durations[test])):
-        if took > seconds:
-            break
-        chosen.append(test)
-        took += durations[test]
-    return chosen
-
-
-def mutmut(patterns: list[str], children: int) -> subprocess.CompletedProcess[str]:
-    # Its last line is a list of all mutants; what it does meanwhile is of interest only if it cannot do it.
-    return subprocess.run(
-        [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *patterns],
-        cwd=COPY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def renew_copy() -> None:
