@@ -1445,3 +1445,26 @@ def test_a_link_that_lost_its_turn_to_a_broken_one_waits_no_whole_step_more() ->
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_an_issue_that_was_done_before_it_was_archived_leaves_open_items_behind_too() -> None:
+    """Item 33 is open while 31 resolves the issue and 32 archives it; then 33 is closed and opened in one go.
+
+    Nobody sees it closed, so nothing brings the issue back. The witness knew that of open issues alone.
+    """
+    schedule = Schedule(
+        seed=1,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 31), ("100", 32), ("100", 33)),
+        settings=("done_when=any", "archive_reasons=Duplicate"),
+        actions=(
+            Action("set-state", item=31, value="Closed"),
+            Action("rest"),
+            Action("set-state", item=32, value="Closed:Duplicate"),
+            Action("pass", value="300"),
+            Action("set-state", item=33, value="Closed"),
+            Action("set-state", item=33, value="New"),
+        ),
+    )
+    assert complaints(schedule) == []

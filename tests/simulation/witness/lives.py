@@ -563,7 +563,9 @@ def _stayed_open(was: Values | None, status: Values) -> bool:
     That was done for another item. This one cannot be reopened before it is done.
     """
     is_apart = status == (IssueStatus.IGNORED, IssueStatus.UNRESOLVED)
-    return is_apart and (was is None or was == (IssueStatus.UNRESOLVED, IssueStatus.UNRESOLVED))
+    if was is None:
+        return is_apart
+    return is_apart and was[ITEM] is IssueStatus.UNRESOLVED and was[ISSUE] is not IssueStatus.IGNORED
 
 
 def _is_made_up(assignee: Assignee) -> bool:
