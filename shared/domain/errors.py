@@ -249,14 +249,24 @@ class Throttled(Upstream):
     """``retry_after`` is in seconds, as the service asked or as its limits imply.
 
     ``silent`` says that it asked for nothing: it gave no answer, and is left alone for a while.
+    ``may_have_landed`` says that it may have done what it was asked: a 503 can name a wait as well.
     """
 
     kind = "throttled"
 
-    def __init__(self, service: str, detail: str, *, retry_after: float, silent: bool = False) -> None:
+    def __init__(
+        self,
+        service: str,
+        detail: str,
+        *,
+        retry_after: float,
+        silent: bool = False,
+        may_have_landed: bool = False,
+    ) -> None:
         super().__init__(service, detail)
         self.retry_after = retry_after
         self.silent = silent
+        self.may_have_landed = may_have_landed
 
 
 class Unavailable(Upstream):

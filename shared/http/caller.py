@@ -175,7 +175,8 @@ class Caller(msgspec.Struct, frozen=True):
         if status == 429 or (status >= 400 and status != 403 and wait is not None):
             seconds = _until_reset(response.headers) if wait is None else wait
             self.back_off.slow(seconds)
-            raise Throttled(self.service, detail, retry_after=seconds)
+            unsure = status != 429
+            raise Throttled(self.service, detail, retry_after=seconds, may_have_landed=unsure)
         if status >= 500 or status == 408:
             raise Unavailable(self.service, detail)
         if status >= 300:

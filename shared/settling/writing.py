@@ -35,7 +35,7 @@ from shared.domain.rules.deciding import Decision, Outcome
 from shared.domain.rules.landing import with_field, with_intent
 
 # Errors after which no write has landed; after any other error a write may have landed.
-_NOTHING_LANDED = (Conflict, Forbidden, NotFound, Throttled, Unauthorized)
+_NOTHING_LANDED = (Conflict, Forbidden, NotFound, Unauthorized)
 
 
 class Written(msgspec.Struct):
@@ -118,7 +118,7 @@ def write(
         try:
             carry_out()
         except SyncError as error:
-            if not isinstance(error, _NOTHING_LANDED):
+            if _may_have_landed(error):
                 written.uncertain += written.under_way
             if isinstance(error, Conflict) and not (written.landed or written.steps or written.uncertain):
                 raise
@@ -126,6 +126,12 @@ def write(
             if not isinstance(error, Forbidden):
                 silent |= set(Side) if isinstance(error, Conflict) else {side}
     return written
+
+
+def _may_have_landed(error: SyncError) -> bool:
+    if isinstance(error, Throttled):
+        return error.may_have_landed
+    return not isinstance(error, _NOTHING_LANDED)
 
 
 def _writes(

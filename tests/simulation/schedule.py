@@ -22,6 +22,7 @@ SENTRY_PEOPLE = ("ann@home.example", "bob@corp.example", "dave@corp.example", "t
 TROUBLES = (
     "fails",
     "answer-lost",
+    "answer-and-wait",
     "throttled",
     "refuses-us",
     "lost-race",
@@ -32,7 +33,7 @@ TROUBLES = (
     "frozen",
     "frozen-after",
 )
-AFTER_A_WRITE = ("dies-after", "answer-lost", "frozen-after")
+AFTER_A_WRITE = ("dies-after", "answer-lost", "answer-and-wait", "frozen-after")
 DISPOSITIONS = ("lost", "lost", "lost", "twice", "late", "late")
 # What may become of a call of the reconciler: above all, its run ends there.
 TROUBLES_OF_RUNS = ("dies-before", "dies-after", "dies-before", "dies-after", *TROUBLES)

@@ -91,7 +91,10 @@ def error_after(trouble: str, service: str) -> SyncError | None:
     """
     if trouble == "lost-race" and service == STORAGE:
         return Conflict("the row changed")
-    return Unavailable(service, "no answer within 10 seconds") if trouble == "answer-lost" else None
+    if trouble == "answer-and-wait" and service != STORAGE:
+        return Throttled(service, "HTTP 503, asked us to wait", retry_after=30.0, may_have_landed=True)
+    is_lost = trouble in {"answer-lost", "answer-and-wait"}
+    return Unavailable(service, "no answer within 10 seconds") if is_lost else None
 
 
 class TroubledTable:

@@ -1129,6 +1129,13 @@ MUTANTS = (
         tests=("tests/simulation/test_regressions.py",),
     ),
     _mutant(
+        "take a wait that is asked for as proof that a write did not land",
+        "settling/writing.py",
+        "        return error.may_have_landed\n",
+        "        return False\n",
+        tests=("tests/unit/settling/test_writing.py",),
+    ),
+    _mutant(
         "call a turn lost though nobody was asked",
         "settling/observing.py",
         "            raise answer.unasked(lost_turn=answer.asked)\n",

@@ -272,6 +272,16 @@ def test_a_throttled_call_says_for_how_long(
     assert at_least <= raised.value.retry_after <= at_most
 
 
+@pytest.mark.parametrize(("status", "may_have_landed"), [(429, False), (503, True), (500, True)])
+def test_a_wait_is_no_proof_that_nothing_was_done(
+    vendor: responses.RequestsMock, caller: Caller, status: int, *, may_have_landed: bool
+) -> None:
+    answer_with(vendor, status, headers={"Retry-After": "7"})
+    with pytest.raises(Throttled) as raised:
+        caller.call("GET", URL, object)
+    assert (raised.value.retry_after, raised.value.may_have_landed) == (7, may_have_landed)
+
+
 @pytest.mark.parametrize(
     ("header", "spelled"),
     [

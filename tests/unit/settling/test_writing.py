@@ -154,6 +154,7 @@ def test_an_answer_that_shows_no_effect_is_a_refusal(
     [
         (Unavailable("sentry", "timed out"), (ASSIGN_ISSUE,)),
         (Throttled("sentry", "429", retry_after=7.0), ()),
+        (Throttled("sentry", "503", retry_after=7.0, may_have_landed=True), (ASSIGN_ISSUE,)),
         (Conflict("409"), ()),
     ],
 )
@@ -179,6 +180,7 @@ def test_a_write_of_both_fields_without_an_answer_leaves_both_uncertain(scene: S
         (Forbidden("ado", "HTTP 403", about="work item 31"), ()),
         (Unavailable("ado", "HTTP 500"), (CLOSE,)),
         (Throttled("ado", "429", retry_after=7.0), ()),
+        (Throttled("ado", "503", retry_after=7.0, may_have_landed=True), (CLOSE,)),
         (Unauthorized("ado", "401"), ()),
         (NotFound("gone", kind="work-item-not-found"), ()),
         (OrganizationGone("ado", "404"), (CLOSE,)),
