@@ -28,6 +28,7 @@ from shared.domain.model import (
     Side,
     State,
     Stranger,
+    WorkItemTypes,
 )
 from shared.domain.rules.deciding import Decision, decide
 
@@ -55,9 +56,9 @@ def ends(
 OPEN = ends(UNRESOLVED, "Active")
 
 
-def decided(seen: Ends, now: Ends, configuration: Configuration) -> Decision:
+def decided(seen: Ends, now: Ends, configuration: Configuration, types: WorkItemTypes = TYPES) -> Decision:
     link = IssueLink("fabrikam", "100", 31, "p1", "Bug", seen)
-    return decide(link, seen=seen, now=now, owed=None, configuration=configuration, types=TYPES)
+    return decide(link, seen=seen, now=now, owed=None, configuration=configuration, types=types)
 
 
 def entry(
@@ -225,6 +226,20 @@ def test_a_refusal_on_the_way_names_the_state_that_was_refused_and_where_the_ste
     assert entry == ActivityEntry(
         AT, "refused", "outbound", STATUS, "Active", "Tested", rev=9, reason="refused: no"
     )
+
+
+def test_a_write_names_the_states_that_it_leads_through() -> None:
+    steps = (
+        State("New", Category.PROPOSED, ("Active",)),
+        State("Active", Category.IN_PROGRESS, ("Tested",)),
+        State("Tested", Category.IN_PROGRESS, ("Closed",)),
+        State("Closed", Category.COMPLETED),
+    )
+    seen, now = ends(UNRESOLVED, "New"), ends(RESOLVED, "New", rev=8)
+    decision = decided(seen, now, Configuration(), {"Bug": steps})
+    assert decision_entries(seen, now, decision, AT) == [
+        entry("applied", "outbound", STATUS, "New", "Closed", "via Active, Tested")
+    ]
 
 
 def test_a_step_on_the_way_names_where_it_leads() -> None:

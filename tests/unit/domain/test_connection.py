@@ -7,6 +7,7 @@ import pytest
 from shared.domain.connection import (
     NOBODY,
     Choice,
+    Connection,
     Consequence,
     Identity,
     Verdict,
@@ -46,6 +47,7 @@ GO_ON, BEGIN_ANEW, REFUSE, WAIT = (
         ("http://TFS.corp.example:80/tfs/main", "tfs.corp.example/tfs/main"),
         ("https://tfs.corp.example:8443/tfs/Main/", "tfs.corp.example:8443/tfs/main"),
         ("https://dev.azure.com./fabrikam/", "dev.azure.com/fabrikam"),
+        ("https://[fe80::1%ethX]/tfs/", "fe80::1%ethX/tfs"),  # the name of an interface has capitals
         ("fabrikam.visualstudio.com", ""),
         ("https://[", ""),
         ("https://x:99999999/", ""),
@@ -191,6 +193,39 @@ def test_of_very_many_ids_the_oldest_are_forgotten() -> None:
     for number in range(50):
         known = known.joined(Identity(delivered=(str(number),)))
     assert known.delivered == tuple(map(str, range(30, 50)))
+
+
+@pytest.mark.parametrize(
+    ("before", "taken", "after"),
+    [
+        ((), True, ("ado",)),
+        ((), False, ()),
+        (("ado",), True, ("ado",)),
+        (("sentry",), True, ("sentry", "ado")),
+        (("ado", "sentry"), False, ("sentry",)),
+    ],
+)
+def test_a_side_is_taken_once_and_as_long_as_somebody_else_answers_there(
+    before: tuple[str, ...], taken: bool, after: tuple[str, ...]
+) -> None:
+    assert Connection(taken=before).found("ado", taken=taken).taken == after
+
+
+@pytest.mark.parametrize(
+    ("met_ado", "met_sentry", "still_taken"),
+    [
+        (ASKED, NOBODY, ("sentry",)),
+        (NOBODY, ASKED, ("ado",)),
+        (ASKED, ASKED, ()),
+        (NEVER_ASKED, NOBODY, ("ado", "sentry")),
+    ],
+)
+def test_a_side_where_the_right_one_answered_is_taken_no_more(
+    met_ado: Identity, met_sentry: Identity, still_taken: tuple[str, ...]
+) -> None:
+    before = Connection("a1b2", taken=("ado", "sentry"))
+    after = before.settled(met_ado, met_sentry)
+    assert after == Connection("a1b2", ado=met_ado, sentry=met_sentry, taken=still_taken)
 
 
 # Whose a delivery is

@@ -8,8 +8,18 @@ from typing import Literal
 
 import msgspec
 import pytest
+from msgspec import _utils
 
-from shared.domain.decoding import Readable, convert, decode, decode_delivery, decode_document, find_as
+from shared.domain import decoding
+from shared.domain.decoding import (
+    Readable,
+    convert,
+    decode,
+    decode_delivery,
+    decode_document,
+    decoder,
+    find_as,
+)
 from shared.domain.errors import Malformed
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +102,12 @@ def test_what_is_not_json_is_malformed_and_nothing_worse(body: bytes) -> None:
             read(body)
 
 
+def test_a_delivery_that_cannot_be_read_is_said_to_be_no_json() -> None:
+    with pytest.raises(Malformed) as refusal:
+        decode_delivery(b"nonsense")
+    assert str(refusal.value) == "the body is not JSON"
+
+
 def test_a_document_of_another_shape_is_malformed_where_it_differs() -> None:
     with pytest.raises(Malformed, match=r"\$\[\.\.\.\]"):
         decode(b'{"a": "text"}', dict[str, int])
@@ -142,6 +158,26 @@ def test_what_no_decoder_explains_is_not_json() -> None:
     with pytest.raises(Malformed) as refusal:
         decode(b'{"a": ' * 100_000, dict[str, object])
     assert str(refusal.value) == "it is not JSON in UTF-8"
+
+
+def test_a_shape_has_one_decoder() -> None:
+    assert decoder(Leaf) is decoder(Leaf)
+
+
+def test_while_a_class_is_learned_nobody_else_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    class New(msgspec.Struct):
+        number: int
+
+    look = _utils._get_class_annotations  # type: ignore[attr-defined]  # stubs leave it out
+    alone = list[bool]()
+
+    def noted(kind: object) -> object:
+        alone.append(decoding._first_time.locked())
+        return look(kind)
+
+    monkeypatch.setattr(_utils, "_get_class_annotations", noted)
+    assert convert({"number": 7}, New) == New(7)
+    assert set(alone) == {True}
 
 
 # A class that nobody has decoded yet, and another thread that comes while msgspec knows half of it.

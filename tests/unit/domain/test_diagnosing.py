@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.configuration import Configuration, ProjectMapping
+from shared.domain.configuration import Configuration, ProjectMapping, StatusMapping
 from shared.domain.errors import (
     Forbidden,
     MissingSetting,
@@ -221,6 +221,39 @@ def test_states(
     assert standings(found) == expected
     assert all("Fabrikam" in each.detail for each in found if each.is_problem)
     assert all(each.about == (PROJECT,) for each in found if each.is_problem)
+
+
+def test_what_may_be_chosen_instead_are_the_states_of_the_type_whose_mapping_is_broken() -> None:
+    task = (State("To Do", Category.PROPOSED), State("Finished", Category.COMPLETED))
+    broken = configuration(types={"Task": StatusMapping(on_resolve="Gone")})
+    [found] = about_states(broken, {PROJECT: {"Bug": BUG, "Task": task}}, {PROJECT: "Fabrikam"}, ())
+    path = "types.Task.on_resolve"
+    assert found.detail == f"the mapping of Fabrikam is broken: {path}: 'Gone' is no state of Task"
+    assert found.cure == (
+        "A state was renamed or removed in Azure DevOps. Choose one that there is (Finished, To Do) under "
+        f"Settings on the admin page, or: sentry-ado settings edit status_mapping.{PROJECT}.{path}"
+    )
+
+
+def test_a_key_is_named_whole_though_the_projects_id_stands_where_a_type_should() -> None:
+    broken = configuration(types={PROJECT: StatusMapping(on_resolve="Closed")})
+    [found] = about_states(broken, {PROJECT: {"Bug": BUG}}, {PROJECT: "Fabrikam"}, ())
+    wrong = f"types.{PROJECT}: is no work item type of the project"
+    assert found.detail == f"the mapping of Fabrikam is broken: {wrong}"
+
+
+def test_projects_and_people_that_cannot_be_read_are_named_and_told_together_by_the_kind_of_error() -> None:
+    names = {"p-1": "Fabrikam", "p-2": "Contoso"}
+    unread = {"p-2": "forbidden", "p-1": "forbidden", "p-3": "unavailable"}
+    forbidden, unavailable = about_states(configuration(), {}, names, (), unread)
+    assert standings([forbidden, unavailable]) == ["unknown"] * 2
+    assert forbidden.detail == "the states of Fabrikam, Contoso cannot be read (forbidden)"
+    assert unavailable.detail == "the states of p-3 cannot be read (unavailable)"
+    assert (forbidden.about, unavailable.about) == (("p-1", "p-2"), ("p-3",))
+    [found] = about_people({}, 0, (), {"bob@x": "unavailable", "ann@x": "unavailable"})
+    assert standings([found]) == ["unknown"]
+    assert found.detail == "whether Sentry knows ann@x, bob@x cannot be told (unavailable)"
+    assert found.about == ("ann@x", "bob@x")
 
 
 def test_people() -> None:

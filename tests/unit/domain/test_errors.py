@@ -12,10 +12,14 @@ from shared.domain.errors import (
     InvalidConfiguration,
     InvalidList,
     MissingSetting,
+    NotFound,
     NotTrusted,
+    Refused,
     SyncError,
+    Throttled,
     Unauthenticated,
     Unauthorized,
+    Unavailable,
     Untried,
     UnusableSetting,
 )
@@ -55,6 +59,26 @@ def test_an_error_says_only_what_it_was_told() -> None:
     error = Forbidden("ado", "HTTP 403")
     assert (error.told, error.about, error.advice) == ("HTTP 403", "", "")
     assert Forbidden("ado", "HTTP 403", quoted="TF401027").told == "HTTP 403: TF401027"
+    assert NotFound("HTTP 404", quoted="TF401232").told == "HTTP 404: TF401232"
+
+
+def test_what_an_error_says_begins_no_other_line_of_the_log() -> None:
+    error = Refused("ado", "no\r\nsuch\u2028state é")
+    assert (error.detail, str(error)) == ("no??such?state é", "no??such?state é")
+
+
+def test_who_did_not_ask_again_is_told_the_same_and_keeps_no_links_of_another_message() -> None:
+    error = Unavailable("sentry", "HTTP 503", advice="wait", quoted="busy")
+    error.left = ("100", "101")
+    twin = error.unasked()
+    assert (type(twin), str(twin), twin.told, twin.advice) == (Unavailable, "HTTP 503", error.told, "wait")
+    assert (twin.asked, twin.left) == (False, ())
+
+
+@pytest.mark.parametrize("may_have_landed", [True, False])
+def test_whoever_is_to_wait_knows_whether_the_write_may_have_landed(may_have_landed: bool) -> None:
+    error = Throttled("sentry", "HTTP 503", retry_after=9.0, may_have_landed=may_have_landed)
+    assert error.may_have_landed is may_have_landed
 
 
 def test_what_could_not_be_tried_says_why_in_the_words_of_its_cause() -> None:

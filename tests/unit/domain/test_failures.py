@@ -445,6 +445,12 @@ def test_a_refused_person_may_be_added_later() -> None:
     assert unwell(ATTENTION, "x", "", health, NOW, may_cure_itself=False).due == NOW + DAILY
 
 
+def test_a_link_about_which_nobody_was_asked_waits_as_long_as_its_trouble_has_lasted() -> None:
+    before = Health(PENDING, "unavailable", since=NOW - 9000, attempts=3, due=NOW)
+    after = unwell(PENDING, "unavailable", "HTTP 503", before, NOW, may_cure_itself=True, asked=False)
+    assert after.due == NOW + 3600
+
+
 # A link that is well, and waits for others
 
 

@@ -20,7 +20,7 @@ from shared.domain.model import (
     WorkItemTypes,
 )
 from shared.domain.rules.deciding import Choice, Decision, Outcome, decide
-from shared.domain.rules.done import counted, mapping_errors, states_for_status, status_of_state
+from shared.domain.rules.done import counted, mapping_errors, may_archive, states_for_status, status_of_state
 from shared.domain.rules.partners import Standing, all_done, standing
 from tests.unit.domain.test_rules import AGILE, PROJECT, states
 
@@ -39,6 +39,9 @@ def configured(on_archive: str | None = None, **changes: Any) -> Configuration:
 
 ARCHIVING = configured()
 REMOVING = configured("Removed")
+REMOVING_STORIES = configured(
+    status_mapping={PROJECT: ProjectMapping(types={STORY: StatusMapping(on_archive="Removed")})}
+)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,55 @@ def test_the_state_for_archived_issues_counts_as_archived_for_whatever_reason(
     assert status_of_state(REMOVING, PROJECT, STORY, "Removed", AGILE, reasons) is IGNORED
     side = counted(REMOVING, PROJECT, STORY, ItemSide(7, "Removed", None, reasons=reasons), AGILE)
     assert (side.removed, side.may_be_written) == (False, True)  # it has to come back from there
+
+
+@pytest.mark.parametrize(
+    ("mapping", "state", "reason", "status", "removed"),
+    [
+        (None, "Active", "Duplicate", UNRESOLVED, False),
+        (None, "Closed", "Fixed", RESOLVED, False),
+        (None, "Closed", "Duplicate", IGNORED, False),
+        (None, "Removed", "Duplicate", UNRESOLVED, True),
+        (ProjectMapping(on_archive="Removed"), "Removed", "Cut", IGNORED, False),
+        (
+            ProjectMapping(types={STORY: StatusMapping(on_archive="Removed")}),
+            "Removed",
+            "Cut",
+            IGNORED,
+            False,
+        ),
+        (
+            ProjectMapping(types={"Task": StatusMapping(on_archive="Removed")}),
+            "Removed",
+            "Cut",
+            UNRESOLVED,
+            True,
+        ),
+    ],
+)
+def test_an_item_is_read_with_what_its_state_counts_as(
+    mapping: ProjectMapping | None, state: str, reason: str, status: IssueStatus, removed: bool
+) -> None:
+    configuration = configured(status_mapping={PROJECT: mapping} if mapping else {})
+    side = ItemSide(7, state, None, None, not removed, (reason,))
+    read = replace(side, status=status, removed=removed)
+    assert counted(configuration, PROJECT, STORY, side, AGILE) == read
+
+
+@pytest.mark.parametrize(
+    ("mapping", "work_item_type", "types", "may"),
+    [
+        (REMOVING, STORY, AGILE, True),
+        (REMOVING, "Bug", AGILE, False),  # which has no such state
+        (REMOVING, "Bug", {}, True),  # its states are not known
+        (ARCHIVING, STORY, AGILE, False),
+        (ARCHIVING, STORY, {}, False),
+    ],
+)
+def test_a_type_may_be_archived_if_it_has_the_state_for_it(
+    mapping: Configuration, work_item_type: str, types: WorkItemTypes, may: bool
+) -> None:
+    assert may_archive(mapping, PROJECT, work_item_type, types) is may
 
 
 def item(state: str, reason: str = "", configuration: Configuration = REMOVING) -> ItemSide:
@@ -111,6 +163,7 @@ DUPLICATE, FIXED = item("Closed", "Duplicate"), item("Closed", "Fixed")
         # The reason may be put right later, and is not known of links of an older version.
         ((RESOLVED, FIXED), (RESOLVED, DUPLICATE), Choice(APPLIED, SENTRY), IGNORED),
         ((RESOLVED, CLOSED), (RESOLVED, replace(DUPLICATE, status=RESOLVED)), Choice(SETTLED), None),
+        ((RESOLVED, CLOSED), (RESOLVED, DUPLICATE), Choice(SETTLED), None),
         # It is archived already, or resolved by somebody while the item is done.
         ((IGNORED, ACTIVE), (IGNORED, DUPLICATE), Choice(AGREED), None),
         ((IGNORED, DUPLICATE), (RESOLVED, DUPLICATE), Choice(AGREED), None),
@@ -157,6 +210,7 @@ def test_only_our_own_archiving_ends_with_the_reopening_of_the_item(
     ("mapping", "seen", "now", "choice", "write"),
     [
         (REMOVING, (UNRESOLVED, ACTIVE), (IGNORED, ACTIVE), Choice(APPLIED, ADO), "Removed"),
+        (REMOVING_STORIES, (UNRESOLVED, ACTIVE), (IGNORED, ACTIVE), Choice(APPLIED, ADO), "Removed"),
         (REMOVING, (RESOLVED, CLOSED), (IGNORED, CLOSED), Choice(APPLIED, ADO), "Removed"),
         (ARCHIVING, (UNRESOLVED, ACTIVE), (IGNORED, ACTIVE), Choice(SKIPPED, reason="archived"), None),
         # Being archived wins over a change of the item, and both values are told.
@@ -170,6 +224,7 @@ def test_only_our_own_archiving_ends_with_the_reopening_of_the_item(
         # Back to where it was, or to what the issue is then.
         (REMOVING, (IGNORED, GONE), (UNRESOLVED, GONE), Choice(APPLIED, ADO), "New"),
         (REMOVING, (IGNORED, GONE), (RESOLVED, GONE), Choice(APPLIED, ADO), "Closed"),
+        (REMOVING_STORIES, (IGNORED, GONE), (RESOLVED, GONE), Choice(APPLIED, ADO), "Closed"),
         # A person's move is an edit like any other.
         (REMOVING, (UNRESOLVED, ACTIVE), (UNRESOLVED, GONE), Choice(APPLIED, SENTRY), IGNORED),
         (REMOVING, (IGNORED, GONE), (IGNORED, ACTIVE), Choice(SKIPPED, reason="archived"), None),

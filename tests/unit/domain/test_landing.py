@@ -7,13 +7,14 @@ from shared.domain.model import (
     NOT_SEEN,
     STATUS,
     Ends,
+    Intent,
     IssueSide,
     IssueStatus,
     ItemSide,
     Person,
     Side,
 )
-from shared.domain.rules.landing import as_if_created, as_if_edited, is_unseen, with_field
+from shared.domain.rules.landing import as_if_created, as_if_edited, is_unseen, with_field, with_intent
 
 OPEN, DONE, ARCHIVED = IssueStatus.UNRESOLVED, IssueStatus.RESOLVED, IssueStatus.IGNORED
 ANN = Person("ann@corp.example")
@@ -87,3 +88,13 @@ def test_a_field_is_taken_whole_from_other_ends_and_the_rest_stays() -> None:
         IssueSide(DONE, unseen=True), ItemSide(4, "Cut", DONE, None, True, ("Fixed",))
     )
     assert with_field(ends, ASSIGNEE, source) == Ends(IssueSide(OPEN, ANN), ItemSide(4, "New", OPEN, ANN))
+
+
+def test_a_status_that_was_carried_over_is_real_and_the_answer_tells_the_reason() -> None:
+    before = Ends(IssueSide(ARCHIVED, ANN, unseen=True), ItemSide(4, "Cut", OPEN, ANN, True, ("Fixed",)))
+    assert with_intent(before, Intent(Side.SENTRY, STATUS, status=DONE)) == Ends(
+        IssueSide(DONE, ANN), before.item
+    )
+    assert with_intent(before, Intent(Side.ADO, STATUS, state="Closed", status=DONE)) == Ends(
+        before.issue, ItemSide(4, "Closed", DONE, ANN)
+    )

@@ -20,6 +20,7 @@ from shared.domain.rules.deciding import (
     Directions,
     Outcome,
     choose_status,
+    decide,
     has_another_way,
     passing_over,
     was_refused,
@@ -100,6 +101,24 @@ def test_another_state_is_tried_as_long_as_there_is_one(
 
 def test_a_type_without_such_a_state_has_no_way_at_all() -> None:
     assert not has_another_way(replace(LINK, work_item_type="Task"), NOW, Configuration(), TYPES)
+
+
+@pytest.mark.parametrize(
+    ("passed_over", "state"),
+    [
+        (None, "Closed"),
+        (kept("Closed", tried=("Closed",)), "Done"),
+        (kept("Closed", tried=("Closed",), rev=6), "Closed"),
+        # All were refused, perhaps by a rule that is gone: they are asked for again.
+        (kept("Closed", "Done", tried=("Closed", "Done")), "Closed"),
+    ],
+)
+def test_a_state_that_was_refused_is_not_written_as_long_as_there_is_another(
+    passed_over: PassedOver | None, state: str
+) -> None:
+    link, seen = replace(LINK, passed_over=passed_over), replace(NOW, issue=IssueSide(UNRESOLVED))
+    decision = decide(link, seen=seen, now=NOW, owed=None, configuration=Configuration(), types=TYPES)
+    assert [each.state for each in decision.intents] == [state]
 
 
 BOTH_ON = Directions(outbound=True, inbound=True, on_conflict=Side.ADO)

@@ -26,6 +26,7 @@ CONFIGURED = Configuration(people={"corp\\ann": "ann@home.example", "d@corp.exam
         ("Ann@Corp.Example", "ann@corp.example"),
         ("  ann@corp.example ", "ann@corp.example"),
         ("Ann <ann@corp.example>", "ann@corp.example"),
+        ("Ann <QA> <ann@corp.example>", "ann@corp.example"),
         ("CORP\\Ann", "corp\\ann"),
         (" CORP \\ Ann ", "corp\\ann"),
         ("Ann Archer <CORP\\Ann>", "corp\\ann"),
@@ -39,7 +40,8 @@ CONFIGURED = Configuration(people={"corp\\ann": "ann@home.example", "d@corp.exam
         ("@corp.example", None),
         ("@ann@corp.example", None),
         ("a b@corp.example", None),
-        ("CORP\\" + "x" * 300, None),
+        ("corp\\" + "x" * 249, "corp\\" + "x" * 249),
+        ("CORP\\" + "x" * 250, None),
     ],
 )
 def test_a_name_is_an_address_or_an_account(text: str, name: str | None) -> None:

@@ -42,6 +42,11 @@ def turned_away(count: int, at: float = NOW - 60.0, **more: Any) -> Counts:
         # Four in one hour and four in the next are not five in an hour.
         (hours(h1=turned_away(4, NOW - HOUR), h0=turned_away(4)), None),
         (hours(h24=turned_away(50, NOW - 24 * HOUR)), None),  # a day ago
+        # Taken at the very moment of the last refusal, and counted in the next hour: that is no cure either.
+        (
+            hours(h1=turned_away(9, 1_000 * HOUR - 0.5), h0=Counts(taken=1, taken_at=1_000 * HOUR - 0.5)),
+            1_000 * HOUR - 0.5,
+        ),
     ],
 )
 def test_refused_deliveries_are_a_problem_when_many_came_and_none_was_taken(
@@ -51,11 +56,23 @@ def test_refused_deliveries_are_a_problem_when_many_came_and_none_was_taken(
 
 
 @pytest.mark.parametrize(
+    ("taken_at", "since"), [(0.0, 1_000 * HOUR), (NOW - 61.0, NOW - 61.0), (NOW - 60.0, None)]
+)
+def test_where_changes_came_untold_one_refusal_after_the_last_delivery_is_enough(
+    taken_at: float, since: float | None
+) -> None:
+    counts = hours(h0=turned_away(1, NOW - 60.0, taken=int(taken_at > 0.0), taken_at=taken_at))
+    assert refused_since(counts, NOW, may_be_few=True) == since
+    assert refused_since(counts, NOW) is None
+
+
+@pytest.mark.parametrize(
     ("counts", "since"),
     [
         (hours(h0=Counts(untold=1, untold_at=SINCE)), SINCE),
         (hours(h5=Counts(taken=3, taken_at=NOW - 5 * HOUR), h0=Counts(untold=1, untold_at=SINCE)), SINCE),
         (hours(h0=Counts(untold=1, untold_at=SINCE, taken=1, taken_at=NOW)), None),  # a hook came since
+        (hours(h0=Counts(untold=1, untold_at=SINCE, taken=1, taken_at=SINCE)), None),  # or at that moment
         # A hook had told, and nobody could look: the oldest finds are explained so, however late they come.
         (hours(h5=Counts(given_up=1), h0=Counts(untold=1, untold_at=SINCE)), None),
         (
@@ -124,6 +141,11 @@ UNTOLD = {1_000: of_side(Side.ADO, Counts(untold=1, untold_at=SINCE))}
             [("unauthorized", "ado"), ("unauthorized", "sentry")],
         ),
         (Facts(NOW, parts={"feed": part("organization-gone")}), [("organization-not-found", "ado")]),
+        # That says nothing of the parts behind it.
+        (
+            Facts(NOW, parts={"feed": part("unauthorized"), "links": part("unavailable")}),
+            [("unauthorized", "ado"), ("links-failed", None)],
+        ),
         (
             Facts(NOW, parts={"feed": part("organization-gone"), "full-look": part("organization-gone")}),
             [("organization-not-found", "ado")],
@@ -155,6 +177,131 @@ def test_problems_of_the_facts(facts: Facts, expected: list[tuple[str, str | Non
         assert each.detail
         assert each.cure.endswith(".")
         assert each.since is not None
+
+
+SET_IN_SETTINGS = "Set {} in the app's settings; the app restarts by itself."
+WAIT = "Nothing, if the service is down: the app asks again every five minutes. Else see the app's log."
+BY_THE_HOUR = {
+    1_000: of_side(Side.SENTRY, turned_away(6)),
+    998: of_side(Side.SENTRY, turned_away(5, NOW - 2 * HOUR)),
+    975: of_side(Side.SENTRY, turned_away(50, NOW - 25 * HOUR)),
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        (
+            Facts(NOW, missing=[(Side.ADO, "ADO_PAT is not set")]),
+            Trouble("missing-setting", Side.ADO, "ADO_PAT is not set", SET_IN_SETTINGS.format("it"), NOW),
+        ),
+        (
+            Facts(NOW, missing=[(Side.ADO, "one"), (Side.ADO, "another")]),
+            Trouble("missing-setting", Side.ADO, "one; another", SET_IN_SETTINGS.format("them"), NOW),
+        ),
+        (
+            Facts(NOW, parts={"sentry": part("missing-setting")}),
+            Trouble("missing-setting", Side.SENTRY, "in our words", SET_IN_SETTINGS.format("it"), SINCE),
+        ),
+        (
+            Facts(NOW, parts={"sentry": part("unavailable")}),
+            Trouble(
+                "unavailable",
+                Side.SENTRY,
+                "Sentry did not answer when it was asked who it is: unavailable (in our words)",
+                WAIT,
+                SINCE,
+            ),
+        ),
+        (
+            Facts(NOW, forbidding={Side.SENTRY: SINCE}),
+            Trouble(
+                "forbidden",
+                Side.SENTRY,
+                "Sentry forbids everything that we ask about single things: a permission is missing",
+                "Give the app's token or identity the rights that docs/permissions.md names.",
+                SINCE,
+            ),
+        ),
+        (
+            Facts(NOW, foreign=3),
+            Trouble(
+                "other-organization",
+                Side.ADO,
+                "3 deliveries were ignored lately: they come from another Azure DevOps organization than the "
+                "one that is connected",
+                "Correct ado_url, or delete the subscriptions of the other organization.",
+                NOW,
+            ),
+        ),
+        (
+            Facts(NOW, hours=BY_THE_HOUR),
+            Trouble(
+                "deliveries-refused",
+                Side.SENTRY,
+                "deliveries from Sentry are refused, 11 in 24 hours: their signature is missing or wrong",
+                "Set SENTRY_CLIENT_SECRET to the client secret of the integration that sends the hooks.",
+                998 * HOUR,
+            ),
+        ),
+        (
+            Facts(NOW, hours=UNTOLD),
+            Trouble(
+                "changes-untold",
+                Side.ADO,
+                "the reconciler found changes in Azure DevOps that no hook had told",
+                "Look at the service hook subscriptions in Azure DevOps: one each for work item updated, "
+                "deleted and restored, enabled, for all projects, with the app's address.",
+                SINCE,
+            ),
+        ),
+        (
+            Facts(NOW, subscriptions=part("missing")),
+            Trouble(
+                "subscriptions",
+                Side.ADO,
+                "in our words",
+                "Have them repaired, or make them by hand as docs/permissions.md says.",
+                SINCE,
+            ),
+        ),
+        (
+            Facts(NOW, parts={"feed": part("unavailable")}),
+            Trouble(
+                "feed-failed",
+                Side.ADO,
+                "what changed in Azure DevOps cannot be read: unavailable (in our words)",
+                WAIT,
+                SINCE,
+            ),
+        ),
+        (
+            Facts(NOW, unreadable=2),
+            Trouble(
+                "unreadable-rows",
+                None,
+                "2 stored rows cannot be read; the log names their keys",
+                "Deploy the version that wrote them, or delete them.",
+                NOW,
+            ),
+        ),
+    ],
+)
+def test_a_problem_says_what_is_wrong_what_cures_it_and_since_when(facts: Facts, found: Trouble) -> None:
+    assert troubles_of(facts) == [found]
+
+
+def test_what_an_examination_found_is_one_problem_of_each_kind_since_the_first_of_it() -> None:
+    def nobody(address: str, since: float | None) -> Trouble:
+        return Trouble("people", Side.SENTRY, f"{address} is nobody", "Invite them.", since, address)
+
+    mapping = Trouble("mapping", Side.ADO, "the mapping is broken", "Choose another state.", about="p-1")
+    examined = [nobody("ann@x", SINCE), mapping, nobody("bob@x", None), nobody("carol@x", SINCE - 9.0)]
+    people = "ann@x is nobody; bob@x is nobody; carol@x is nobody"
+    assert troubles_of(Facts(NOW, examined=examined)) == [
+        Trouble("people", Side.SENTRY, people, "Invite them.", SINCE - 9.0, "ann@x"),
+        Trouble("mapping", Side.ADO, "the mapping is broken", "Choose another state.", NOW, "p-1"),
+    ]
 
 
 def test_a_problem_keeps_the_moment_since_which_it_is_known() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.configuration import Configuration, ProjectMapping, StatusMapping
+from shared.domain.configuration import Configuration, DoneWhen, ProjectMapping, StatusMapping
 from shared.domain.errors import SyncError, Unavailable, Undecidable
 from shared.domain.model import (
     ASSIGNEE,
@@ -27,10 +27,19 @@ from shared.domain.model import (
     Stranger,
     WorkItemTypes,
 )
-from shared.domain.rules.deciding import Choice, Decision, Directions, Outcome, choose, decide
+from shared.domain.rules.deciding import (
+    Choice,
+    Decision,
+    Directions,
+    Outcome,
+    choose,
+    decide,
+    recent_writes,
+    verify_calm,
+)
 from shared.domain.rules.done import mapping_errors, states_for_status, status_of_state
 from shared.domain.rules.landing import has_landed, seen_after_crash, with_field
-from shared.domain.rules.people import in_sentry, names_in_ado, same_person
+from shared.domain.rules.people import Acquaintance, in_sentry, names_in_ado, same_person
 
 ADO, SENTRY = Side.ADO, Side.SENTRY
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
@@ -158,12 +167,13 @@ def decided(
     work_item_type: str = "User Story",
     problem: SyncError | None = None,
     waiting: Side | None = None,
+    **more: Any,
 ) -> Decision:
     link = IssueLink(
         "fabrikam", "100", 31, PROJECT, work_item_type, seen, open_state=open_state, waiting=waiting
     )
     return decide(
-        link, seen=seen, now=now, owed=owed, configuration=configuration, types=types, problem=problem
+        link, seen=seen, now=now, owed=owed, configuration=configuration, types=types, problem=problem, **more
     )
 
 
@@ -379,6 +389,7 @@ def test_an_undecided_status_stays_as_it_was_seen_and_holds_no_assignee_up() -> 
     ("problem", "types", "kind"),
     [
         (None, AGILE, "no-such-state"),
+        (Undecidable("who knows", kind="unknown-state"), AGILE, "no-such-state"),
         # Where the types could not be asked for, that is the trouble, and not that they lack a state.
         (Undecidable("nobody answers", kind="unavailable"), {}, "unavailable"),
     ],
@@ -692,6 +703,16 @@ def test_a_decision_reopens_into_the_state_the_link_remembers() -> None:
     assert decision.after == ends(UNRESOLVED, "New")
 
 
+def test_a_state_that_is_steps_away_is_written_by_way_of_the_states_between() -> None:
+    new = State("New", Category.PROPOSED, ("Active",))
+    active, closed = State("Active", Category.IN_PROGRESS), State("Closed", Category.COMPLETED)
+    types = {"User Story": (new, active, closed)}
+    decision = decided(ends(UNRESOLVED, "New"), ends(RESOLVED, "New"), types=types)
+    way = (Intent(ADO, STATUS, state="Active", status=UNRESOLVED),)
+    assert decision.intents == (Intent(ADO, STATUS, state="Closed", status=RESOLVED, via=way),)
+    assert decision.after == ends(RESOLVED, "Closed")
+
+
 # Which mapping may be stored
 
 
@@ -961,6 +982,7 @@ def people(in_ado: Assignee, in_sentry: Assignee) -> Ends:
         ((ANN, TEAM), (BOB, TEAM), Choice(APPLIED, SENTRY), (SENTRY, BOB)),
         ((ANN, TEAM), (ANN, BOB), Choice(APPLIED, ADO), (ADO, BOB)),
         ((None, TEAM), (None, None), Choice(AGREED), None),
+        ((ANN, TEAM), (None, TEAM), Choice(SKIPPED, reason="team-assignee"), None),
         # So is a bare display name: never turned into an unassign.
         ((ANN, ANN), (BARE_NAME, ANN), Choice(SKIPPED, reason="assignee-unreadable"), None),
         ((None, None), (BARE_NAME, None), Choice(SKIPPED, reason="assignee-unreadable"), None),
@@ -1033,6 +1055,15 @@ def test_a_person_is_written_by_the_name_of_the_other_side(
     assert written(decided(people(None, None), people(*now), ALIASED), ASSIGNEE) == write
 
 
+def test_a_person_is_known_by_each_address_that_they_verified() -> None:
+    ann = Acquaintance(("ann@home.example",), known_as=ANN_AT_HOME)
+    there = decided(people(None, None), people(ANN_AT_HOME, ANN), acquaintance=ann)
+    assert there.assignee == Choice(AGREED)
+    # The name that Azure DevOps took last comes first.
+    decision = decided(people(None, None), people(None, ANN), acquaintance=ann)
+    assert decision.intents == (Intent(ADO, ASSIGNEE, assignee=ANN_AT_HOME, others=(ANN,)),)
+
+
 @pytest.mark.parametrize(
     ("owed", "seen", "now", "choice", "write"),
     [
@@ -1086,6 +1117,136 @@ def test_both_fields_go_to_whichever_side_each_of_them_needs() -> None:
 def test_a_status_and_an_assignee_share_one_write_to_the_work_item() -> None:
     decision = decided(OPEN_BOTH, ends(RESOLVED, "Active", in_sentry=ANN))
     assert [intent.field for intent in decision.for_side(ADO)] == [STATUS, ASSIGNEE]
+
+
+# Several links at one end
+
+
+@pytest.mark.parametrize(
+    ("now", "facts", "choice", "waiting"),
+    [
+        (ITEM_MOVED, {"waiting": SENTRY}, Choice(APPLIED, SENTRY), SENTRY),
+        (ISSUE_MOVED, {"waiting": ADO}, Choice(APPLIED, ADO), ADO),
+        (ISSUE_MOVED, {"reopened": ADO}, Choice(APPLIED, ADO), ADO),
+        # Where one partner is enough, reopening it on account of another one is the last word.
+        (
+            ISSUE_MOVED,
+            {"reopened": ADO, "configuration": configured(done_when=DoneWhen.ANY)},
+            Choice(SETTLED),
+            None,
+        ),
+        # Both are done by now, for whatever reason.
+        (ends(RESOLVED, "Closed"), {"waiting": ADO}, Choice(SETTLED), None),
+        (ends(IGNORED, "Closed"), {"waiting": ADO}, Choice(SETTLED), None),
+        # What does not travel is not waited for; what is not known still is.
+        (
+            ISSUE_MOVED,
+            {"waiting": ADO, "configuration": configured(sync_status_forward=False)},
+            Choice(SKIPPED, reason="outbound-off"),
+            None,
+        ),
+        (Ends(IssueSide(UNRESOLVED), UNKNOWN), {"waiting": SENTRY}, Choice(UNDECIDED), SENTRY),
+    ],
+)
+def test_a_side_that_waits_is_written_though_nothing_changed(
+    now: Ends, facts: dict[str, Any], choice: Choice, waiting: Side | None
+) -> None:
+    decision = decided(now, now, **facts)
+    assert (decision.status, decision.waiting) == (choice, waiting)
+
+
+@pytest.mark.parametrize(
+    ("seen", "now", "waiting", "kept_open", "choice"),
+    [
+        (OPEN_BOTH, ITEM_MOVED, None, SENTRY, Choice(SKIPPED, reason="waits-for-others")),
+        (OPEN_BOTH, ISSUE_MOVED, None, ADO, Choice(SKIPPED, reason="waits-for-others")),
+        # It is told once, and again when its partner is done in another way.
+        (ITEM_MOVED, ITEM_MOVED, SENTRY, SENTRY, Choice(SETTLED)),
+        (ISSUE_MOVED, ISSUE_MOVED, ADO, ADO, Choice(SETTLED)),
+        (
+            ends(UNRESOLVED, "Closed", counts_as=IGNORED),
+            ITEM_MOVED,
+            SENTRY,
+            SENTRY,
+            Choice(SKIPPED, reason="waits-for-others"),
+        ),
+    ],
+)
+def test_a_side_that_others_keep_open_waits_and_says_so_once(
+    seen: Ends, now: Ends, waiting: Side | None, kept_open: Side, choice: Choice
+) -> None:
+    decision = decided(seen, now, waiting=waiting, kept_open=kept_open)
+    assert (decision.status, decision.intents, decision.waiting) == (choice, (), kept_open)
+
+
+BY_ANOTHER_LINK = Choice(SKIPPED, reason="sibling")
+
+
+@pytest.mark.parametrize(
+    ("status", "field", "choices"),
+    [
+        (RESOLVED, STATUS, (BY_ANOTHER_LINK, Choice(SETTLED))),
+        (IGNORED, STATUS, (Choice(SKIPPED, reason="archived"), Choice(SETTLED))),
+        (RESOLVED, ASSIGNEE, (Choice(SETTLED), BY_ANOTHER_LINK)),
+    ],
+)
+def test_a_field_that_differs_through_another_link_says_so(
+    status: IssueStatus, field: str, choices: tuple[Choice, Choice]
+) -> None:
+    apart, agreed = ends(status, "Active", in_ado=ANN, in_sentry=BOB), people(ANN, ANN)
+    siblings = frozenset({(ADO, field)})
+    # Whoever was assigned through the other link was chosen later than the one who is owed.
+    decision = decided(apart, apart, siblings=siblings, owed=ADO if field == ASSIGNEE else None)
+    assert (decision.status, decision.assignee, decision.intents) == (*choices, ())
+    assert decided(agreed, agreed, siblings=siblings).outcome is SETTLED
+
+
+# A person has one side copied over
+
+
+@pytest.mark.parametrize("configuration", [DEFAULT, configured(issue_sync=False)], ids=["on", "off"])
+@pytest.mark.parametrize(
+    ("copies", "intents"),
+    [
+        (
+            SENTRY,
+            (
+                Intent(ADO, STATUS, state="Closed", status=RESOLVED),
+                Intent(ADO, ASSIGNEE, assignee=BOB),
+            ),
+        ),
+        (ADO, (Intent(SENTRY, STATUS, status=UNRESOLVED), Intent(SENTRY, ASSIGNEE, assignee=ANN))),
+    ],
+)
+def test_a_side_is_copied_over_unchanged_and_in_a_direction_that_is_off(
+    configuration: Configuration, copies: Side, intents: tuple[Intent, ...]
+) -> None:
+    now = ends(RESOLVED, "Active", in_ado=ANN, in_sentry=BOB)
+    decision = decided(now, now, configuration, copies=copies)
+    copied = Choice(APPLIED, copies.other, reason="copied")
+    assert (decision.status, decision.assignee, decision.intents) == (copied, copied, intents)
+
+
+# The guard against flapping
+
+AN_HOUR_AGO = 1_800_000_000.0
+NOW = AN_HOUR_AGO + 3600
+
+
+def link_written_at(*times: float) -> IssueLink:
+    return IssueLink("fabrikam", "100", 31, PROJECT, "Bug", OPEN_BOTH, writes=times)
+
+
+def test_only_what_we_wrote_within_an_hour_is_recent() -> None:
+    link = link_written_at(AN_HOUR_AGO - 1, AN_HOUR_AGO, AN_HOUR_AGO + 1, NOW)
+    assert recent_writes(link, NOW) == (AN_HOUR_AGO + 1, NOW)
+
+
+def test_a_link_that_we_wrote_twenty_times_within_an_hour_is_flapping() -> None:
+    verify_calm(link_written_at(AN_HOUR_AGO, *[NOW] * 19), NOW)
+    with pytest.raises(Undecidable) as refusal:
+        verify_calm(link_written_at(*[NOW] * 20), NOW)
+    assert refusal.value.kind == "flapping"
 
 
 # After a crash

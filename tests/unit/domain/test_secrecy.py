@@ -188,6 +188,10 @@ def test_a_text_without_any_is_left_as_it_is(text: str) -> None:
     assert freed(text, spellings_of(["new-pat-W", "abcdefgh"])) == text
 
 
+def test_no_more_is_unescaped_than_two_languages_escape() -> None:
+    assert freed("50%252525 of new%2Dpat%2FW", spellings_of(["new-pat/W"])) == f"50%25 of {REMOVED}"
+
+
 def test_only_what_held_one_is_given_back_unescaped() -> None:
     spellings = spellings_of(["new-pat/W"])
     assert freed("a &amp; b: NEW-PAT/W", spellings) == f"a &amp; b: {REMOVED}"

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.addresses import AddressPolicy
+from shared.domain.comments import InboundComments
 from shared.domain.errors import (
     Forbidden,
     MissingSetting,
@@ -39,6 +40,7 @@ from shared.domain.subscriptions import (
     Subscription,
     SubscriptionStatus,
     WatchedEvent,
+    needed,
 )
 
 URL = "https://acme.example/api/ado/fabrikam/webhook"
@@ -52,6 +54,20 @@ def one(name: str, status: SubscriptionStatus = ENABLED, **changes: object) -> S
     """Return a subscription; those whose names begin with ``c`` carry the current secret."""
     made = Subscription(name, UPDATED, status, URL, created_at=float(name[1:]))
     return replace(made, **changes)
+
+
+@pytest.mark.parametrize(
+    ("comments", "events"),
+    [
+        (InboundComments.OFF, (UPDATED, DELETED, RESTORED)),
+        (InboundComments.MARKED, (UPDATED, DELETED, RESTORED, COMMENTED)),
+        (InboundComments.ALL, (UPDATED, DELETED, RESTORED, COMMENTED)),
+    ],
+)
+def test_comments_are_subscribed_to_only_where_they_travel(
+    comments: InboundComments, events: tuple[HookEvent, ...]
+) -> None:
+    assert needed(comments) == events
 
 
 PROJECT = {"projectId": "5650f68f-fd3f-564d-822e-b895cdbc5229"}

@@ -11,12 +11,15 @@ from shared.domain.traffic import (
     Delays,
     Hour,
     delay,
+    hour_of,
     is_announced,
     of_side,
     refused,
     rounded,
     taken,
     total,
+    unexplained,
+    untold,
     within_a_day,
 )
 
@@ -26,9 +29,24 @@ LOST = (Counts(given_up=2), Counts(given_up=3))
 
 
 def test_counts_join_in_any_order_and_keep_the_latest_moments() -> None:
-    parts = [taken(10.0), taken(30.0, nothing_to_do=True), refused(20.0), Counts(not_linked=2), *LOST]
+    parts = [
+        taken(10.0),
+        taken(30.0, nothing_to_do=True),
+        refused(20.0),
+        untold(5.0),
+        Counts(not_linked=2),
+        *LOST,
+    ]
     whole = Counts(
-        taken=2, nothing_to_do=1, not_linked=2, refused=1, taken_at=30.0, refused_at=20.0, given_up=5
+        taken=2,
+        nothing_to_do=1,
+        not_linked=2,
+        refused=1,
+        untold=1,
+        taken_at=30.0,
+        refused_at=20.0,
+        untold_at=5.0,
+        given_up=5,
     )
     for order in (parts, parts[::-1]):
         joined = Counts()
@@ -80,6 +98,30 @@ def test_a_day_is_the_present_hour_and_the_23_before_it() -> None:
     hours = {number: of_side(Side.ADO, taken(number * HOUR)) for number in range(70, 103)}
     assert list(within_a_day(hours, now)) == list(range(100, 76, -1))
     assert within_a_day(hours, now + 48 * HOUR) == {}
+
+
+@pytest.mark.parametrize(
+    ("at", "hour"), [(0.0, 0), (HOUR - 0.1, 0), (HOUR, 1), (-0.1, -1), (-HOUR, -1), (-HOUR - 0.1, -2)]
+)
+def test_an_hour_begins_where_the_one_before_it_ends(at: float, hour: int) -> None:
+    assert hour_of(at) == hour
+
+
+@pytest.mark.parametrize(
+    ("given_up", "found", "accusing"),
+    [
+        ([0, 0, 0], [1, 2, 3], [1, 2, 3]),
+        ([2, 0, 0], [0, 2, 1], [0, 0, 1]),
+        ([2, 0, 0], [1, 2, 1], [0, 1, 1]),
+        ([0, 2, 0], [1, 0, 3], [1, 0, 1]),
+    ],
+)
+def test_what_nobody_could_look_at_explains_as_many_later_finds(
+    given_up: list[int], found: list[int], accusing: list[int]
+) -> None:
+    pairs = zip(given_up, found, strict=True)
+    hours = {number: Counts(given_up=lost, untold=late) for number, (lost, late) in enumerate(pairs)}
+    assert unexplained(hours) == dict(enumerate(accusing))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ RECENT = NOW - 300.0
         ({"a": LastRun(NOW - 600.0, 90.0), "b": LastRun(RECENT), "c": LastRun(RECENT)}, ["a", "b", "c"]),
         ({"a": LastRun(NOW - 600.0), "b": LastRun(NOW - 900.0), "c": LastRun(RECENT)}, ["b", "a", "c"]),
         ({"a": LastRun(RECENT), "b": LastRun(RECENT)}, ["c", "a", "b"]),  # c is new
+        ({"a": LastRun(NOW - 450.0, 90.0), "b": LastRun(RECENT), "c": LastRun(RECENT)}, ["a", "b", "c"]),
+        # Whoever began this very moment was reached.
+        ({"a": LastRun(NOW, 90.0), "b": LastRun(RECENT), "c": LastRun(RECENT)}, ["b", "c", "a"]),
         # A run that is to come was noted by a clock that went wrong.
         ({"a": LastRun(RECENT), "b": LastRun(RECENT), "c": LastRun(NOW + 1.0)}, ["c", "a", "b"]),
     ],

@@ -1,12 +1,14 @@
 """Settling what kind of done an item is: who archived, what comes back, and what a crash leaves."""
 
 import pytest
+from msgspec.structs import replace
 
 from shared.domain.configuration import ProjectMapping
 from shared.domain.errors import Refused, Unavailable
 from shared.domain.messages import InboundMessage
-from shared.domain.model import IssueStatus, ResolveIn, WorkItem
+from shared.domain.model import IssueStatus, ResolveIn, Side, WorkItem
 from shared.flows.syncing import sync_inbound
+from shared.settling.observing import Observation, UnitOfWork
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
@@ -173,6 +175,43 @@ def test_one_item_that_is_fixed_resolves_their_issue(scene: Scene, duplicate_las
 def inbound_of(scene: Scene, work_item_id: int, item: WorkItem) -> list[str]:
     message = InboundMessage(SLUG, work_item_id, scene.ado.item(work_item_id).rev, snapshot=item)
     return sync_inbound(message, scene.services)
+
+
+def test_an_item_that_is_done_as_we_wrote_it_is_no_archived_one_for_the_reason_of_a_rule(
+    scene: Scene,
+) -> None:
+    scene.configure(archive_reasons=("Moved to state Closed",))
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    assert scene.row.seen.item.reasons == ("Moved to state Closed",)
+    scene.sentry.archive(ISSUE)
+    assert scene.outbound() == ["skipped"]
+    assert scene.row.seen.item.status is RESOLVED
+
+
+def reopened(scene: Scene, unit: UnitOfWork) -> Observation:
+    """Return what is observed once a person has reopened the work item."""
+    unit.items[ITEM] = scene.ado.edit(ITEM, **{STATE: "Active"})
+    return scene.services.settler(scene.organization).observer.observe(scene.row, unit)
+
+
+def test_an_issue_that_we_resolved_was_not_archived_by_us(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed", REASON: "Fixed"}))
+    assert scene.status is RESOLVED
+    assert not reopened(scene, UnitOfWork("t")).own_archive
+
+
+def test_an_archiving_of_ours_is_ours_where_sentry_does_not_say_in_which_way(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **DUPLICATE))
+    issue = replace(scene.sentry.get_issue(ISSUE), substatus="")
+    assert reopened(scene, UnitOfWork("t", issues={ISSUE: issue})).own_archive
+
+
+def test_whose_archiving_it_is_says_the_very_row_that_is_replaced_when_it_ends(scene: Scene) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **DUPLICATE))
+    unit = UnitOfWork("t")
+    assert reopened(scene, unit).own_archive
+    assert scene.row.end(Side.SENTRY) in unit.ends
 
 
 # The state of archived issues.

@@ -11,6 +11,7 @@ from shared.domain.configuration import DoneWhen, ProjectMapping
 from shared.domain.errors import Busy, Conflict, NotFound, Refused, Unavailable, Undecidable
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import (
+    Claim,
     End,
     EndRecord,
     Health,
@@ -24,10 +25,12 @@ from shared.domain.model import (
 )
 from shared.flows.linking import link, unlink
 from shared.flows.syncing import sync_inbound, sync_outbound
+from shared.settling.observing import UnitOfWork
 from shared.settling.partners import Partners
 from shared.store.keys import number
 from shared.store.links import StoredEnd, StoredLink
 from shared.store.tables import Replace
+from tests.unit.rounds import waiting_about_issues, waiting_about_items
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 RESOLVED, UNRESOLVED, IGNORED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED, IssueStatus.IGNORED
@@ -88,6 +91,12 @@ def stored(scene: Scene, issue_id: str = ISSUE, work_item_id: int = ITEM) -> Iss
 
 def record(scene: Scene, side: Side, name: str) -> EndRecord:
     return scene.services.links.end(SLUG, End(side, name)).record
+
+
+def partners(scene: Scene) -> Partners:
+    """Return what knows the links of a connection that was made anew."""
+    services = scene.services
+    return Partners(SLUG, "e2", SLUG, services.links, lambda: services.inbound, lambda: services.outbound)
 
 
 # An edit travels one hop.
@@ -199,6 +208,22 @@ def test_a_write_without_an_answer_is_no_edit_for_other_links(items: Scene, land
     assert items.ado.item(OTHER_ITEM).assignee is None
 
 
+@pytest.mark.parametrize("lands", [True, False])
+def test_a_write_beside_one_without_an_answer_is_no_edit_for_the_next_link_either(
+    items: Scene, lands: bool
+) -> None:
+    """The same worker looks at the next link, on what the answer to its first write said."""
+    items.configure(done_when=DoneWhen.ANY)
+    items.ado.edit(ITEM, **{STATE: "Closed", ASSIGNED_TO: ANN})
+    items.calls.meet("set_assignee", Unavailable("sentry", "timed out"), lands=lands)
+    settler, unit = items.services.settler(items.organization), items.services.new_unit_of_work()
+    unit.doubted.add(ITEM)
+    with pytest.raises(Unavailable):
+        settler.settle(items.stored(), unit)
+    assert settler.settle(items.stored(ISSUE, OTHER_ITEM), unit) == "skipped"
+    assert (status(items), state(items, OTHER_ITEM)) == (RESOLVED, "New")
+
+
 def test_what_was_announced_and_never_came_is_not_ours_for_ever(items: Scene) -> None:
     """The worker dies before it assigns the issue; another link sees an edit of the status before that."""
     items.calls.meet("set_assignee", Died())
@@ -225,6 +250,56 @@ def test_what_was_announced_for_a_link_that_is_gone_is_not_ours_for_ever(items: 
     items.sentry.assign(ISSUE, ANN)
     assert items.outbound() == ["applied"]
     assert items.ado.item(OTHER_ITEM).assignee == Person(ANN)
+
+
+def test_a_look_at_the_end_of_a_dead_workers_claim_says_what_became_of_its_write(items: Scene) -> None:
+    """The link for which it announced the write is gone."""
+    items.calls.meet("set_assignee", Died())
+    with pytest.raises(Died):
+        edit(items, ITEM, **{ASSIGNED_TO: ANN})
+    items.now = record(items, Side.SENTRY, ISSUE).until
+    unlink(items.services, items.organization, ISSUE, ITEM)
+    items.sentry.resolve(ISSUE)
+    items.outbound()
+    assert record(items, Side.SENTRY, ISSUE).ours == ()
+
+
+def test_what_a_dead_worker_wrote_to_an_item_is_ours_though_its_link_is_gone(issues: Scene) -> None:
+    issues.configure(done_when=DoneWhen.ANY)
+    issues.sentry.resolve(ISSUE)
+    issues.calls.meet("update_work_item", Died(), lands=True)
+    with pytest.raises(Died):
+        issues.outbound()
+    issues.now += CLAIMED_FOR
+    unlink(issues.services, issues.organization, ISSUE, ITEM)
+    issues.inbound()
+    after = record(issues, Side.ADO, "31")
+    assert ([each.state for each in after.ours], after.token) == (["Closed"], "")
+    assert status(issues, OTHER_ISSUE) is UNRESOLVED
+
+
+def test_what_a_dead_worker_announced_for_one_end_says_nothing_of_the_other(items: Scene) -> None:
+    items.sentry.resolve(ISSUE)
+    items.outbound()
+    before = record(items, Side.ADO, "31")
+    items.calls.meet("set_assignee", Died())
+    with pytest.raises(Died):
+        edit(items, ITEM, **{ASSIGNED_TO: ANN})
+    items.now += CLAIMED_FOR
+    items.inbound()
+    assert items.sentry.get_issue(ISSUE).assignee == Person(ANN)
+    assert record(items, Side.ADO, "31") == before
+
+
+def test_what_is_written_on_an_old_look_forgets_nothing_that_we_wrote_since(issues: Scene) -> None:
+    """Issue 200's link still has the work item for open, and assigns it."""
+    issues.configure(done_when=DoneWhen.ANY)
+    issues.sentry.resolve(ISSUE)
+    issues.outbound()
+    issues.sentry.assign(OTHER_ISSUE, BOB)
+    issues.outbound(OTHER_ISSUE)
+    assert issues.ado.item(ITEM).assignee == Person(BOB)
+    assert (state(issues), status(issues, OTHER_ISSUE)) == ("Closed", UNRESOLVED)
 
 
 def test_a_refused_write_leaves_what_we_wrote_before(items: Scene) -> None:
@@ -410,6 +485,29 @@ def test_an_end_is_free_once_its_worker_gave_up_its_link(items: Scene, fails: bo
             edit(items, OTHER_ITEM, **{ASSIGNED_TO: BOB})
 
 
+@pytest.mark.parametrize(
+    "of",
+    [(ISSUE, ITEM), ("999", ITEM), (ISSUE, OTHER_ITEM), (OTHER_ISSUE, ITEM)],
+    ids=["unclaimed", "gone", "unreadable", "claimed by another"],
+)
+def test_an_end_whose_link_says_nothing_of_its_worker_is_held_as_long_as_its_own_row_says(
+    items: Scene, of: tuple[str, int]
+) -> None:
+    items.link(OTHER_ISSUE, ITEM)
+    other = items.stored(OTHER_ISSUE, ITEM)
+    claim = Claim("third", items.now, other.link.seen.item.rev, (), other.link.seen)
+    items.services.links.replace(other, replace(other.link, claim=claim))
+    row, held = items.stored(), items.services.links.end(SLUG, End(Side.SENTRY, ISSUE))
+    taken = replace(held, record=replace(held.record, token="other", until=items.now + 1, of=of))
+    items.services.links.replace_with_ends(row, row.link, [taken])
+    damage(items, ISSUE, OTHER_ITEM, "null")
+    observer = items.services.settler(items.organization).observer
+    with pytest.raises(Busy):
+        observer.end(held.end, UnitOfWork("t"))
+    items.now += 1
+    assert observer.end(held.end, UnitOfWork("t")).record.of == of
+
+
 def test_two_workers_that_announce_a_write_to_one_end_do_not_both_write(issues: Scene) -> None:
     """The second one announces while the first one writes: it comes back later."""
     issues.configure(done_when=DoneWhen.ANY)
@@ -530,6 +628,17 @@ def test_waiting_is_told_though_the_write_beside_it_loses_its_race(issues: Scene
     assert issues.outbound() == ["applied"]
     assert {entry.reason for entry in issues.entries()} == {None, "waits-for-others"}
     assert (stored(issues).waiting, issues.ado.item(ITEM).assignee) == (Side.ADO, Person(BOB))
+
+
+def test_what_was_reopened_and_waits_is_told_though_the_write_beside_it_loses_its_race(items: Scene) -> None:
+    items.sentry.resolve(ISSUE)
+    items.outbound()
+    edit(items, ITEM, **{STATE: "Active"})
+    items.sentry.assign(ISSUE, BOB)
+    items.calls.meet("update_work_item", Conflict("412"))
+    sync_outbound(OutboundMessage(SLUG, ISSUE, only=(str(OTHER_ITEM),)), items.services)
+    assert items.ado.item(OTHER_ITEM).assignee == Person(BOB)
+    assert "waits-for-others" in {entry.reason for entry in items.entries(ISSUE, OTHER_ITEM)}
 
 
 def test_a_state_that_nobody_knew_a_moment_ago_is_read_again_before_a_waiting_write(issues: Scene) -> None:
@@ -696,6 +805,30 @@ def test_a_work_item_waits_for_an_issue_whose_link_cannot_be_read(
     assert state(issues) == ("Resolved" if archived else "Closed")
 
 
+def test_an_issue_that_waited_is_settled_without_news_and_within_its_connection(items: Scene) -> None:
+    edit(items, ITEM, **{STATE: "Closed"})
+    partners(items).unlinked(ISSUE, OTHER_ITEM)
+    assert waiting_about_issues(items) == [OutboundMessage(SLUG, ISSUE, epoch="e2", again=True)]
+    assert waiting_about_items(items) == []
+
+
+def test_a_work_item_that_waited_is_settled_without_news_and_within_its_connection(issues: Scene) -> None:
+    issues.sentry.resolve(ISSUE)
+    issues.outbound()
+    partners(issues).unlinked(OTHER_ISSUE, ITEM)
+    assert waiting_about_items(issues) == [InboundMessage(SLUG, ITEM, 0, epoch="e2", again=True)]
+    assert waiting_about_issues(issues) == []
+
+
+@pytest.mark.parametrize("archives", [True, False])
+def test_a_partner_that_is_done_in_the_usual_way_lets_an_end_be_done_and_not_archived(
+    issues: Scene, archives: bool
+) -> None:
+    issues.sentry.resolve(OTHER_ISSUE)
+    issues.outbound(OTHER_ISSUE)
+    assert partners(issues).all_done(stored(issues), Side.ADO, archives=archives) is not archives
+
+
 def test_a_message_that_is_lost_delays_it_until_it_falls_due(waiting: Scene) -> None:
     edit(waiting, 60, **REMOVED)
     waiting.now += A_TRY
@@ -766,6 +899,20 @@ def test_a_worker_that_dies_in_a_waiting_write_leaves_it_waiting(issues: Scene, 
     issues.inbound()
     assert (state(issues), issues.ado.item(ITEM).rev) == ("Closed", 2)
     assert (stored(issues).waiting, stored(issues).health) == (None, Health())
+
+
+def test_a_worker_that_dies_at_an_end_that_was_reopened_leaves_it_waiting(items: Scene) -> None:
+    items.sentry.resolve(ISSUE)
+    items.outbound()
+    edit(items, ITEM, **{STATE: "Active"})
+    unlink(items.services, items.organization, ISSUE, ITEM)
+    items.calls.meet("set_status", Died())
+    with pytest.raises(Died):
+        items.outbound()
+    assert stored(items, ISSUE, OTHER_ITEM).waiting is Side.SENTRY
+    items.now += CLAIMED_FOR
+    items.outbound()
+    assert (status(items), stored(items, ISSUE, OTHER_ITEM).waiting) == (RESOLVED, None)
 
 
 def test_whoever_reopens_what_waits_ends_its_waiting(items: Scene) -> None:
@@ -852,25 +999,64 @@ def test_a_link_that_is_made_while_its_end_is_written_knows_our_write(items: Sce
     assert items.ado.item(33).assignee is None
 
 
-def test_what_was_written_to_a_merged_issue_is_no_edit_of_the_surviving_one(items: Scene) -> None:
-    """The merge comes between our look at issue 100 and our write to it, which Sentry makes to issue 200."""
-    items.ado.add_item("Third", 33)
-    items.link(OTHER_ISSUE, 33)
-    closed = items.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
-    real = items.watched_sentry.get_issue
+def merges_before_the_write(scene: Scene) -> None:
+    """Have issue 100 merged into 200 between our look at it and our write, which Sentry makes to 200."""
+    real = scene.watched_sentry.get_issue
 
     def merged_after(issue_id: str) -> object:
         issue = real(issue_id)
         if issue.issue_id != OTHER_ISSUE:
-            items.watched_sentry.get_issue = real  # type: ignore[method-assign]
-            items.sentry.merge(ISSUE, into=OTHER_ISSUE)
+            scene.watched_sentry.get_issue = real  # type: ignore[method-assign]
+            scene.sentry.merge(ISSUE, into=OTHER_ISSUE)
         return issue
 
-    items.watched_sentry.get_issue = merged_after  # type: ignore[assignment,method-assign]
-    hook(items, closed)
+    scene.watched_sentry.get_issue = merged_after  # type: ignore[assignment,method-assign]
+
+
+@pytest.mark.parametrize("assigned", [False, True])
+def test_what_was_written_to_a_merged_issue_is_no_edit_of_the_surviving_one(
+    items: Scene, assigned: bool
+) -> None:
+    """We may have written to the surviving issue at the same moment."""
+    items.ado.add_item("Third", 33)
+    items.link(OTHER_ISSUE, 33)
+    before = Person(BOB) if assigned else None
+    if assigned:
+        hook(items, items.ado.edit(33, **{ASSIGNED_TO: BOB}))
+    merges_before_the_write(items)
+    hook(items, items.ado.edit(ITEM, **{ASSIGNED_TO: ANN}))
     assert items.sentry.get_issue(OTHER_ISSUE).assignee == Person(ANN)
     items.outbound(OTHER_ISSUE)
-    assert items.ado.item(33).assignee is None
+    assert items.ado.item(33).assignee == before
+
+
+def test_what_was_written_to_a_merged_issue_is_ours_for_the_same_workers_next_link(items: Scene) -> None:
+    """It has read the surviving issue's row before, for an assignment by a person."""
+    for each in (33, 34):
+        items.ado.add_item("Third", each)
+        items.link(OTHER_ISSUE, each)
+    items.sentry.assign(OTHER_ISSUE, BOB)
+    items.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    settler, unit = items.services.settler(items.organization), items.services.new_unit_of_work()
+    unit.doubted.add(ITEM)
+    settler.settle(items.stored(OTHER_ISSUE, 33), unit)
+    merges_before_the_write(items)
+    settler.settle(items.stored(), unit)
+    settler.settle(items.stored(OTHER_ISSUE, 34), unit)
+    assert items.sentry.get_issue(OTHER_ISSUE).assignee == Person(ANN)
+    assert items.ado.item(34).assignee is None
+
+
+def test_the_answer_to_a_write_tells_of_a_merge_for_the_other_links_of_the_issue(items: Scene) -> None:
+    items.sentry.add_issue(issue_id=OTHER_ISSUE)
+    items.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    merges_before_the_write(items)
+    settler, unit = items.services.settler(items.organization), items.services.new_unit_of_work()
+    unit.doubted.add(ITEM)
+    for each in (ITEM, OTHER_ITEM):
+        settler.settle(items.stored(ISSUE, each), unit)
+    assert OTHER_ISSUE in items.issue_ids
+    assert stored(items, OTHER_ISSUE, OTHER_ITEM).seen.issue.assignee == Person(ANN)
 
 
 @pytest.mark.parametrize("pair", [False, True])
@@ -921,25 +1107,45 @@ def test_what_we_write_through_one_link_costs_the_others_no_call_to_azure_devops
     assert items.calls.made == ["get_issue"]
 
 
-def test_a_message_about_many_links_reads_their_shared_end_once(items: Scene) -> None:
-    table, reads = items.services._table("links"), []
+def reads_of_ends(scene: Scene) -> list[str]:
+    """Return what fills with the keys of the rows of ends, as they are read."""
+    table, reads = scene.services._table("links"), []
     real = table.get
 
     def get(partition: str, key: str) -> object:
-        reads.append(key)
+        if key.startswith("end!"):
+            reads.append(key)
         return real(partition, key)
 
     table.get = get  # type: ignore[assignment,method-assign]
+    return reads
+
+
+def test_a_message_about_many_links_reads_their_shared_end_once(items: Scene) -> None:
+    reads = reads_of_ends(items)
     items.sentry.resolve(ISSUE)
     items.outbound()
-    ends = [key for key in reads if key.startswith("end!")]
-    assert sorted(ends) == ["end!issue!100", "end!item!0000000000000031", "end!item!0000000000000032"]
+    assert sorted(reads) == ["end!issue!100", "end!item!0000000000000031", "end!item!0000000000000032"]
+
+
+def test_what_a_dead_worker_announced_costs_no_second_look_at_a_surviving_issue(items: Scene) -> None:
+    """The first link reads its row, and the second one once more after it has moved."""
+    items.sentry.add_issue(issue_id=OTHER_ISSUE)
+    items.calls.meet("set_assignee", Died())
+    with pytest.raises(Died):
+        edit(items, OTHER_ITEM, **{ASSIGNED_TO: ANN})
+    items.sentry.merge(ISSUE, into=OTHER_ISSUE)
+    items.sentry.assign(OTHER_ISSUE, BOB)
+    items.now += CLAIMED_FOR
+    reads = reads_of_ends(items)
+    items.outbound()
+    assert reads.count("end!issue!200") == 2
+    assert items.issue_ids == [OTHER_ISSUE, OTHER_ISSUE]
 
 
 def test_a_regression_is_told_within_its_connection(items: Scene) -> None:
     services = items.services
-    partners = Partners(SLUG, "e2", SLUG, services.links, lambda: services.inbound, lambda: services.outbound)
-    partners.tell_of_regression(items.stored().link, "7")
+    partners(items).tell_of_regression(items.stored().link, "7")
     assert services.outbound.moments() == [items.now + 2.0]
     items.now += 2.0
     received = services.outbound.receive()

@@ -136,6 +136,19 @@ def test_a_worker_that_dies_after_one_of_the_addresses_was_accepted_is_made_up_f
     assert dora.sentry.get_issue("200").assignee is None
 
 
+def test_who_goes_by_one_address_on_both_sides_is_looked_up_nowhere(scene: Scene) -> None:
+    scene.sentry.assign(ISSUE, ANN)
+    assert scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})) == ["agreed"]
+    assert scene.calls.made == ["get_issue"]
+
+
+def test_nothing_is_remembered_of_a_person_with_one_name(scene: Scene) -> None:
+    scene.sentry.assign(ISSUE, ANN)
+    assert scene.outbound() == ["applied"]
+    observer = scene.services.settler(scene.organization).observer
+    assert observer.names.find(observer.scope, ANN) is None
+
+
 # Accounts without an address.
 
 

@@ -31,9 +31,13 @@ from shared.domain.model import (
     Side,
     WorkItem,
 )
+from shared.flows.copying import copy_one
 from shared.settling.observing import UnitOfWork
+from shared.store.idempotency import rule_of
 from shared.store.links import StoredEnd, StoredLink
 from tests.doubles.ado import Revision
+from tests.unit.overtaken import Overtaken, scene_on
+from tests.unit.rounds import waiting_about_issues
 from tests.unit.scene import ANN, ASSIGNED_TO, BOB, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
 from tests.unit.workers import Workers
 
@@ -168,6 +172,32 @@ def test_a_snapshot_from_before_the_backup_was_restored_is_still_late(scene: Sce
         scene.inbound(scene.ado.edit(ITEM, **{"System.Title": title}))
     assert scene.inbound(restored(scene, "Closed")) == ["echo"]
     assert scene.status is UNRESOLVED
+
+
+def test_a_link_says_when_both_its_ends_were_last_at_rest_after_a_change(scene: Scene) -> None:
+    scene.now += 7.0
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    assert scene.row.synced_at == scene.now
+    scene.now += 7.0
+    assert scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: CAROL})) == ["refused"]
+    assert scene.row.synced_at == scene.now - 7.0
+
+
+def test_all_that_is_told_of_a_settling_says_who_noticed_the_change(scene: Scene) -> None:
+    scene.sentry.assign(ISSUE, BOB)
+    scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN, STATE: "Closed"})
+    unit = UnitOfWork("t", doubted={ITEM}, told_by="hook")
+    scene.services.settler(scene.organization).settle(scene.stored(), unit)
+    told = [("conflict-resolved", "assignee", "hook"), ("applied", "status", "hook")]
+    assert [(each.outcome, each.field, each.told_by) for each in unit.told] == told
+    assert {each.told_by for each in scene.entries()} == {"hook"}
+
+
+def test_a_copy_is_told_without_what_agreed_already(scene: Scene) -> None:
+    scene.sentry.assign(ISSUE, BOB)
+    assert copy_one(scene.services, scene.organization, ISSUE, ITEM, Side.SENTRY) == "applied"
+    assert [(each.outcome, each.field) for each in scene.entries()] == [("applied", "assignee")]
 
 
 # Echoes.
@@ -329,6 +359,21 @@ def test_a_dead_workers_write_is_found_or_made_but_never_made_twice(scene: Scene
     # What happens next is a change, and not taken for the dead worker's.
     assert scene.inbound(scene.ado.edit(ITEM, **{STATE: "Active"})) == ["applied"]
     assert scene.status is UNRESOLVED
+
+
+def test_what_a_dead_worker_wrote_is_no_edit_though_the_next_one_dies_as_well(scene: Scene) -> None:
+    """Each dies at the assignment; the state was written by the first one."""
+    scene.sentry.resolve(ISSUE)
+    scene.ado.edit(ITEM, **{ASSIGNED_TO: ANN})
+    scene.calls.meet("set_assignee", Died(), Died())
+    for _ in range(2):
+        with pytest.raises(Died):
+            scene.inbound()
+        scene.now += CLAIMED_FOR
+    scene.sentry.unresolve(ISSUE)
+    scene.inbound()
+    assert (scene.state, scene.status) == ("New", UNRESOLVED)
+    assert scene.sentry.get_issue(ISSUE).assignee == Person(ANN)
 
 
 def test_a_conflict_is_on_record_with_both_values_before_anything_is_overwritten(scene: Scene) -> None:
@@ -645,6 +690,26 @@ def test_a_write_that_was_refused_is_not_the_work_of_a_dead_worker(scene: Scene)
     scene.now += 7.0
     assert scene.outbound() == ["applied"]
     assert scene.outcomes() == ["applied", "failed"]
+
+
+def test_a_failure_is_told_by_who_noticed_the_change_and_recorded_with_its_revision(scene: Scene) -> None:
+    unit = UnitOfWork("t", revs={ITEM: 2}, told_by="hook")
+    scene.calls.meet("get_issue", Unavailable("sentry", "timed out"))
+    with pytest.raises(Unavailable):
+        scene.services.settler(scene.organization).settle(scene.stored(), unit)
+    [entry] = scene.entries()
+    assert (entry.outcome, entry.told_by, scene.health.rev) == ("failed", "hook", 2)
+
+
+def test_a_failure_that_is_on_record_is_not_recorded_again_over_what_came_after() -> None:
+    links = Overtaken()
+    scene = scene_on(links)
+    scene.sentry.resolve(ISSUE)
+    scene.calls.meet("update_work_item", Forbidden("ado", "HTTP 403", about="work item 31"))
+    links.is_meant, links.after = lambda text: '"forbidden"' in text, scene.outbound
+    with pytest.raises(Forbidden):
+        scene.outbound()
+    assert (scene.state, scene.health) == ("Closed", Health())
 
 
 # Refusals.
@@ -969,6 +1034,15 @@ def test_what_happened_before_a_merge_is_found_under_the_id_that_is_named(scene:
     assert scene.outcomes(ISSUE) == ["applied"]
 
 
+def test_what_a_rule_did_for_a_merged_issue_is_done_for_the_surviving_one(scene: Scene) -> None:
+    records = scene.services.idempotency
+    records.note(SLUG, rule_of(ISSUE), str(ITEM))
+    scene.sentry.add_issue(issue_id="200")
+    scene.sentry.merge(ISSUE, into="200")
+    scene.outbound()
+    assert records.find(SLUG, rule_of("200")) == str(ITEM)
+
+
 def test_an_issue_merged_into_one_that_is_linked_already_leaves_one_link(scene: Scene) -> None:
     scene.link("200")
     scene.sentry.merge(ISSUE, into="200")
@@ -1002,6 +1076,26 @@ def test_a_link_removed_meanwhile_leaves_no_trace_of_a_failure(scene: Scene) -> 
     assert scene.state == "New"
 
 
+# Regressions.
+
+
+@pytest.mark.parametrize(("comes_back", "told"), [("regress", [((str(ITEM),), "1")]), ("unresolve", [])])
+def test_an_item_is_told_why_it_is_reopened_only_if_sentry_unresolved_its_issue(
+    scene: Scene, comes_back: str, told: list[tuple[tuple[str, ...], str]]
+) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    getattr(scene.sentry, comes_back)(ISSUE)
+    assert (scene.outbound(), scene.state) == (["applied"], "New")
+    assert [(each.only, each.regression) for each in waiting_about_issues(scene)] == told
+
+
+def test_an_item_that_is_closed_is_told_of_no_regression(scene: Scene) -> None:
+    scene.sentry.resolve(ISSUE)
+    scene.sentry._regressions[ISSUE] = "1"  # from before
+    assert (scene.outbound(), waiting_about_issues(scene)) == (["applied"], [])
+
+
 # Several links.
 
 
@@ -1011,6 +1105,27 @@ def test_an_issue_with_two_work_items_is_read_once_and_written_to_both(scene: Sc
     assert scene.outbound() == ["applied", "applied"]
     assert scene.calls.made == ["get_issue", "update_work_item", "update_work_item"]
     assert (scene.state, scene.ado.item(32).state) == ("Closed", "Closed")
+
+
+def test_a_service_that_left_a_write_unanswered_is_not_asked_for_the_next_one(scene: Scene) -> None:
+    scene.link(ISSUE, 32)
+    scene.sentry.assign(ISSUE, BOB)
+    scene.calls.meet("update_work_item", Unavailable("ado", "timed out"))
+    with pytest.raises(Unavailable):
+        scene.outbound()
+    assert scene.calls.made.count("update_work_item") == 1
+    assert (scene.outcomes(), scene.outcomes(ISSUE, 32)) == (["failed"], [])
+
+
+def test_a_service_that_is_heard_no_more_beside_another_one_is_not_asked_again(scene: Scene) -> None:
+    """Of both troubles the message meets that of Azure DevOps."""
+    scene.link("200", ITEM)
+    scene.sentry.assign(ISSUE, BOB)
+    scene.calls.meet("update_work_item", Unavailable("ado", "timed out"))
+    scene.calls.meet("set_status", Throttled("sentry", "429", retry_after=7.0))
+    with pytest.raises(Unavailable):
+        scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed"}))
+    assert scene.calls.made == ["get_issue", "addresses_of", "update_work_item", "set_status"]
 
 
 def test_a_work_item_with_two_issues_resolves_both(scene: Scene) -> None:

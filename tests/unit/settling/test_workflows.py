@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shared.domain.configuration import DoneWhen, ProjectMapping
 from shared.domain.errors import Refused, Unavailable, Undecidable
-from shared.domain.model import Health, HealthWord, IssueStatus, Person
+from shared.domain.model import Health, HealthWord, IssueStatus, Person, Side
+from shared.flows.copying import copy_one
 from simulator.ado.processes import CATEGORIES, State
 from tests.unit.scene import ANN, BOB, ISSUE, ITEM, Died, Scene
 
@@ -120,6 +121,19 @@ def test_a_workflow_that_was_loosened_a_moment_ago_is_read_again_before_anything
     assert (scene.state, scene.health) == ("Closed", Health())
 
 
+def test_a_copy_is_made_by_a_workflow_that_was_loosened_a_moment_ago(scene: Scene) -> None:
+    restricted(scene, {"New": (), "Closed": ()})
+    scene.sentry.resolve(ISSUE)
+    with pytest.raises(Undecidable):
+        scene.outbound()
+    scene.configure(sync_status_forward=False)
+    scene.ado.restrict(PROJECT, "Bug", None)
+    scene.now += A_TRY
+    assert copy_one(scene.services, scene.organization, ISSUE, ITEM, Side.SENTRY) == "applied"
+    assert scene.state == "Closed"
+    assert [each.reason for each in scene.entries() if each.outcome == "applied"] == ["copied"]
+
+
 # Between two steps.
 
 
@@ -213,8 +227,28 @@ def test_the_steps_for_one_link_are_no_edit_for_another(scene: Scene) -> None:
     assert [each.outcome for each in scene.entries("200")] == ["skipped"]
 
 
-def test_a_step_that_a_dead_worker_left_is_no_edit_for_another_link(scene: Scene) -> None:
-    """The only way leads through a state that counts as done, and is none that is ever written as such."""
+@pytest.mark.parametrize("lands", [True, False])
+def test_a_step_before_one_without_an_answer_is_no_edit_for_another_link(scene: Scene, lands: bool) -> None:
+    scene.link("200")
+    restricted(scene, CHAIN)
+    scene.configure(done_when=DoneWhen.ANY)
+    scene.sentry.resolve(ISSUE)
+
+    def then(_item: object) -> None:
+        scene.watched_ado.rule = lambda _item: None
+        scene.now += 1.0
+        scene.calls.meet("update_work_item", Unavailable("ado", "ReadTimeout"), lands=lands)
+
+    scene.watched_ado.rule = then
+    with pytest.raises(Unavailable):
+        scene.inbound()
+    scene.now += A_TRY
+    scene.inbound()
+    assert (scene.state, scene.sentry.get_issue("200").status) == ("Resolved", UNRESOLVED)
+
+
+def parked_on_the_way(scene: Scene) -> None:
+    """Have the only way lead through a state that counts as done, and is never written as such."""
     scene.link("200")
     moves = {"New": ("Parked",), "Parked": ("Closed",), "Closed": ()}
     middle = State("Parked", "InProgress")
@@ -223,6 +257,10 @@ def test_a_step_that_a_dead_worker_left_is_no_edit_for_another_link(scene: Scene
     mapping = {project_id: ProjectMapping(done_states=("Parked",))}
     scene.configure(done_when=DoneWhen.ANY, status_mapping=mapping)
     scene.sentry.resolve(ISSUE)
+
+
+def test_a_step_that_a_dead_worker_left_is_no_edit_for_another_link(scene: Scene) -> None:
+    parked_on_the_way(scene)
     dies_after(scene, 1)
     with pytest.raises(Died):
         scene.outbound()
@@ -231,6 +269,15 @@ def test_a_step_that_a_dead_worker_left_is_no_edit_for_another_link(scene: Scene
     scene.inbound(scene.ado.item(ITEM))
     assert scene.state in {"Parked", "Closed"}
     assert scene.sentry.get_issue("200").status is UNRESOLVED
+
+
+def test_a_step_before_a_refused_one_is_no_edit_for_another_link(scene: Scene) -> None:
+    parked_on_the_way(scene)
+    refused = Refused("ado", "TF401320: no")
+    scene.calls.after("update_work_item", lambda: scene.calls.meet("update_work_item", refused))
+    assert scene.outbound() == ["refused"]
+    scene.inbound(scene.ado.item(ITEM))
+    assert (scene.state, scene.sentry.get_issue("200").status) == ("Parked", UNRESOLVED)
 
 
 # What is refused.

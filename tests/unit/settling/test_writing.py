@@ -146,7 +146,7 @@ def test_an_answer_that_shows_no_effect_is_a_refusal(
     refused = written.refused[STATUS]
     assert refused.service == service
     assert refused.told == f"{name} accepted the write, and its answer shows no effect of it"
-    assert (written.landed, written.uncertain) == ([], ())
+    assert (written.landed, written.uncertain, written.refused_state) == ([], (), intent.state)
 
 
 @pytest.mark.parametrize(
@@ -336,3 +336,67 @@ def test_a_status_that_gets_no_answer_once_its_release_was_refused_stays_uncerta
     scene.calls.meet("set_status", Refused("sentry", "no release"), no_answer)
     written = carried_out(scene, in_release)
     assert (written.error, written.landed, written.uncertain) == (no_answer, [], (in_release,))
+
+
+# States on the way.
+
+STEP = Intent(Side.ADO, STATUS, state="Active", status=UNRESOLVED)
+CLOSE_BY_STEP = replace(CLOSE, via=(STEP,))
+
+
+def test_a_step_on_the_way_counts_as_seen_and_what_led_to_it_does_not() -> None:
+    decision = Decision(Choice(Outcome.APPLIED), SETTLED, (CLOSE_BY_STEP,), NOW)
+    seen = Written(NOW, steps=[STEP]).seen(BEFORE, decision)
+    assert seen == Ends(replace(NOW.issue, status=UNRESOLVED), replace(NOW.item, state="Active"))
+
+
+def test_a_step_that_is_refused_ends_the_way_and_lets_the_assignee_through(scene: Scene) -> None:
+    no = Refused("ado", "TF401320: no")
+    scene.calls.meet("update_work_item", no)
+    written = carried_out(scene, CLOSE_BY_STEP, ASSIGN)
+    assert scene.calls.made == ["update_work_item"] * 2
+    assert (written.refused, written.refused_state) == ({STATUS: no}, "Active")
+    assert (written.landed, written.steps, scene.state) == ([ASSIGN], [], "New")
+
+
+def test_a_step_whose_answer_shows_no_effect_is_refused(scene: Scene) -> None:
+    scene.watched_ado.deaf = True
+    written = carried_out(scene, CLOSE_BY_STEP)
+    assert scene.calls.made == ["update_work_item"]
+    refused = written.refused[STATUS]
+    assert (refused.service, written.refused_state) == ("ado", "Active")
+    assert refused.told == "Azure DevOps accepted the write, and its answer shows no effect of it"
+    assert (written.landed, written.steps, written.stopped_halfway) == ([], [], False)
+
+
+def test_where_the_way_ends_halfway_the_last_answer_is_kept(scene: Scene) -> None:
+    no = Refused("ado", "TF401320: no")
+    scene.calls.after("update_work_item", lambda: scene.calls.meet("update_work_item", no))
+    written = carried_out(scene, CLOSE_BY_STEP)
+    assert (written.steps, written.refused_state, written.stopped_halfway) == ([STEP], "Closed", True)
+    assert written.item == scene.ado.item(ITEM)
+    assert (written.now.item.state, written.now.item.rev) == ("Active", scene.ado.item(ITEM).rev)
+
+
+def test_a_step_without_an_answer_leaves_the_whole_that_was_announced_uncertain(scene: Scene) -> None:
+    scene.calls.meet("update_work_item", Unavailable("ado", "timed out"))
+    assert carried_out(scene, CLOSE_BY_STEP).uncertain == (CLOSE_BY_STEP,)
+
+
+def test_a_race_that_is_lost_halfway_leaves_sentry_alone(scene: Scene) -> None:
+    lost = Conflict("412")
+    scene.calls.after("update_work_item", lambda: scene.calls.meet("update_work_item", lost))
+    written = carried_out(scene, CLOSE_BY_STEP, ASSIGN_ISSUE)
+    assert scene.calls.made == ["update_work_item"] * 2
+    assert (written.steps, written.landed, written.errors) == ([STEP], [], [lost])
+
+
+def test_a_person_who_is_not_known_is_not_asked_for_again_once_the_state_is_refused_as_well(
+    scene: Scene,
+) -> None:
+    nobody = NotAssignable("ado", "nobody has this address", kind="assignee-not-found")
+    no = Refused("ado", "TF401320: no")
+    scene.calls.meet("update_work_item", nobody, no)
+    written = carried_out(scene, CLOSE, ASSIGN)
+    assert scene.calls.made == ["update_work_item"] * 2
+    assert written.refused == {ASSIGNEE: nobody, STATUS: no}
