@@ -115,7 +115,7 @@ fuzz: set-up ## Send damaged and hostile input to every parser and route (SEED=0
 mutants: set-up ## Break the code on purpose and check that a test notices
 	@$(RUN) tests.simulation.mutants
 
-mutation: set-up ## Change each expression of the core in turn, for two hours (MODULES="shared.domain.failures")
+mutation: set-up ## Change each expression of the core in turn, for an hour (MODULES="shared.domain.failures")
 	@$(RUN) tests.mutation $(MODULES)
 
 clean: ## Remove everything that was installed or generated

@@ -4,8 +4,8 @@ mutmut starts pytest anew for each change, and a start takes longer than the tes
 So it makes the changes and finds out which tests reach them, and this runs the tests. It runs in the copy
 that mutmut has made, and writes where mutmut keeps its results.
 
-Hundreds of tests reach a line, and one that notices is enough. So the quickest of a change's own room run
-first, then more of them. What three seconds of tests do not notice lacks one that is nearer.
+Hundreds of tests reach a line, and one that notices is enough. So it runs as many as a time has room for, the
+quickest of the change's own room first.
 """
 
 import argparse
@@ -32,7 +32,6 @@ NEAR = {
     "settling": ("tests/unit/settling/",),
     "store": ("tests/unit/store/", "tests/contract/"),
 }
-ROUNDS = (0.3, 3.0)  # seconds of tests
 # pytest's exit codes as mutmut keeps them: no test failed, one did, no test reaches the place.
 SURVIVED, KILLED, UNTESTED = 0, 1, 33
 NOTHING = ""  # the name of no change
@@ -55,17 +54,10 @@ class Results:
         }
         self._saved = time.monotonic()
 
-    def __getitem__(self, change: str) -> int | None:
-        code: int | None = self._files[self._file_of[change]]["exit_code_by_key"][change]
-        return code
-
     def __setitem__(self, change: str, code: int) -> None:
         self._files[self._file_of[change]]["exit_code_by_key"][change] = code
         if time.monotonic() - self._saved > 30:
             self.save()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._file_of)
 
     def save(self) -> None:
         for path, file in self._files.items():
@@ -125,36 +117,27 @@ class Forks:
 
 
 class Trials:
-    """A plugin for pytest: instead of each test once, run some for each change, in rounds."""
+    """A plugin for pytest: instead of each test once, run some for each change."""
 
-    def __init__(self, modules: list[str], children: int) -> None:
-        self._modules = modules
+    def __init__(self, changes: list[str], children: int, seconds: float) -> None:
+        self._changes = changes
         self._children = children
+        self._seconds = seconds
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         # One folder for all, made before anybody is two.
         session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
         forks, results = Forks(session, self._children), Results(Path())
-        of_all = json.loads(STATISTICS.read_text(encoding="utf-8"))
-        durations, reached = of_all["duration_by_test"], of_all["tests_by_mangled_function_name"]
-        open_changes = [name for name in results if results[name] is None and self._is_wanted(name)]
-        sound = set[str]()
+        known = json.loads(STATISTICS.read_text(encoding="utf-8"))
+        durations, reached = known["duration_by_test"], known["tests_by_mangled_function_name"]
+        trials = list(trials_of(self._changes, reached, durations, self._seconds))
+        insist(forks, {test for trial in trials for test in trial.tests}, durations)
         try:
-            for seconds in ROUNDS:
-                trials = list(trials_of(open_changes, reached, durations, seconds))
-                chosen = {test for trial in trials for test in trial.tests}
-                insist(forks, chosen - sound, durations)
-                sound |= chosen
-                for trial, code in forks.run(trials):
-                    results[trial.change] = code if trial.tests else UNTESTED
-                open_changes = [name for name in open_changes if results[name] == SURVIVED]
-                print(f"{seconds} s of tests: {len(open_changes)} survive", file=sys.stderr, flush=True)
+            for trial, code in forks.run(trials):
+                results[trial.change] = code if trial.tests else UNTESTED
         finally:
             results.save()
         return True
-
-    def _is_wanted(self, change: str) -> bool:
-        return not self._modules or any(change.startswith(f"{module}.") for module in self._modules)
 
 
 def insist(forks: Forks, tests: Iterable[str], durations: dict[str, float]) -> None:
@@ -191,14 +174,15 @@ def near_tests(function: str, tests: list[str], durations: dict[str, float], sec
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation.trials", description=__doc__)
-    parser.add_argument("modules", nargs="*", help="such as shared.domain.failures; without any, all of them")
-    parser.add_argument("--children", type=int, default=1, help="how many are tried at once")
+    parser.add_argument("--children", type=int, default=1, help="how many changes are tried at once")
+    parser.add_argument("--seconds", type=float, required=True, help="of tests for each change")
     asked = parser.parse_args()
+    changes = sys.stdin.read().split()
     settings = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
     # In memory: a file for what is printed would be one for all forks.
     quiet = ["--rootdir=.", "-q", "--capture=sys", "--tb=no", "-p", "no:cacheprovider"]
     options = [*quiet, *settings["pytest_add_cli_args"], *settings["pytest_add_cli_args_test_selection"]]
-    return int(pytest.main(options, plugins=[Trials(asked.modules, asked.children)]))
+    return int(pytest.main(options, plugins=[Trials(changes, asked.children, asked.seconds)]))
 
 
 if __name__ == "__main__":
