@@ -56,7 +56,7 @@ def run_until(seeds: range, theme: str | None) -> int:
 def run_many(seeds: range, theme: str | None, *, whole: bool) -> int:
     # The worlds are many and small; the collector need not scan all that was imported, nor run often.
     gc.freeze()
-    gc.set_threshold(100_000)
+    gc.set_threshold(1_000_000)
     started, said = time.process_time(), 0.0
     calls = writes = edits = windows = runs = 0
     longest = 0.0
