@@ -253,7 +253,7 @@ MUTANTS = (
         "settling/recording.py",
         " if claim and written.uncertain else None",
         " if claim and written.uncertain and not written.error else None",
-        theme="crashes",
+        tests=("tests/unit/settling/test_settler.py",),
     ),
     # What a link is bound to.
     _mutant(
@@ -361,7 +361,7 @@ MUTANTS = (
         "flows/syncing.py",
         "        if place and now >= unit.deadline:\n",
         "        if place and now < 0:\n",
-        theme="many",
+        tests=("tests/unit/flows/test_units_of_work.py",),
     ),
     _mutant(
         "ask a service that says nothing for each link",
@@ -711,7 +711,7 @@ MUTANTS = (
         "flows/syncing.py",
         "            names += waiting.others(names) if outcome == NOT_LINKED else []\n",
         "",
-        theme="unheard",
+        tests=("tests/unit/flows/test_syncing.py",),
     ),
     _mutant(
         "take an issue that was asked for for one that was compared",
@@ -847,7 +847,7 @@ MUTANTS = (
         "settling/observing.py",
         "(self.end(link.end(Side.SENTRY), unit).record, STATUS, now.issue.status) is not None",
         "(self.end(link.end(Side.SENTRY), unit).record, STATUS, now.issue.status) is not unit",
-        theme="kinds",
+        tests=("tests/unit/settling/test_kinds_of_done.py",),
     ),
     _mutant(
         "leave an archiving of ours when its item is reopened",

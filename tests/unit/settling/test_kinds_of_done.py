@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from shared.domain.configuration import ProjectMapping
 from shared.domain.errors import Refused, Unavailable
 from shared.domain.messages import InboundMessage
-from shared.domain.model import IssueStatus, ResolveIn, Side, WorkItem
+from shared.domain.model import OUR_ARCHIVE, IssueStatus, ResolveIn, Side, WorkItem
 from shared.flows.syncing import sync_inbound
 from shared.settling.observing import Observation, UnitOfWork
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
@@ -205,6 +205,14 @@ def test_an_archiving_of_ours_is_ours_where_sentry_does_not_say_in_which_way(sce
     scene.inbound(scene.ado.edit(ITEM, **DUPLICATE))
     issue = replace(scene.sentry.get_issue(ISSUE), substatus="")
     assert reopened(scene, UnitOfWork("t", issues={ISSUE: issue})).own_archive
+
+
+@pytest.mark.parametrize("way", ["", OUR_ARCHIVE])
+def test_an_archiving_that_we_never_announced_is_a_persons_in_whatever_way(scene: Scene, way: str) -> None:
+    scene.inbound(scene.ado.edit(ITEM, **{STATE: "Closed", REASON: "Fixed"}))
+    scene.sentry.archive(ISSUE)
+    issue = replace(scene.sentry.get_issue(ISSUE), substatus=way)
+    assert not reopened(scene, UnitOfWork("t", issues={ISSUE: issue})).own_archive
 
 
 def test_whose_archiving_it_is_says_the_very_row_that_is_replaced_when_it_ends(scene: Scene) -> None:
