@@ -60,7 +60,7 @@ class Result:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("modules", nargs="*", help="such as shared.domain.failures; without any, all of them")
-    parser.add_argument("--children", type=int, default=1, help="how many mutants are tried at once")
+    parser.add_argument("--children", type=int, default=2, help="how many mutants are tried at once")
     asked = parser.parse_args()
     started = time.perf_counter()
     renew_copy()
