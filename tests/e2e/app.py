@@ -271,9 +271,11 @@ class App:
         with TableServiceClient.from_connection_string(self.storage, **IMPATIENT) as service:
             prefix = Settings(self._environ).table_prefix
             organizations = service.get_table_client(f"{prefix}organizations")
-            for slug in slugs:
-                for row in organizations.query_entities(f"RowKey ge '{slug}' and RowKey lt '{slug}~~'"):
-                    organizations.delete_entity(row["PartitionKey"], row["RowKey"])
+            # The app makes a table at its first write, which a test that is refused all it sends never reaches.
+            with suppress(ResourceNotFoundError):
+                for slug in slugs:
+                    for row in organizations.query_entities(f"RowKey ge '{slug}' and RowKey lt '{slug}~~'"):
+                        organizations.delete_entity(row["PartitionKey"], row["RowKey"])
         for name in (*QUEUES, *(f"{name}-poison" for name in QUEUES)):
             with suppress(ResourceNotFoundError):
                 self._queue(name).clear_messages()
