@@ -3,7 +3,7 @@
 All are frozen. Stored values are msgspec structs, so their definition is also their JSON form.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Literal
 
@@ -491,6 +491,11 @@ class Remnant(msgspec.Struct, frozen=True, omit_defaults=True):
     watched_until: Moment = 0.0
     gone_since: Moment = 0.0
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the ids under which its issue may stand in a hyperlink."""
+        return frozenset({self.issue_id, *self.merged})
+
 
 class PassedOver(msgspec.Struct, frozen=True):
     """The states that Azure DevOps refused for a work item of this type at this revision.
@@ -551,6 +556,16 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
         if shown is not None:
             shown = BackLinks(due=0.0, merged=(*shown.merged, self.issue_id))
         return msgspec.structs.replace(self, issue_id=issue_id, form=form, back_links=shown)
+
+    def known_as(self, names: Iterable[str], due: Moment) -> "IssueLink":
+        """Return the link as one that is to be shown, and whose issue had more names than it knew.
+
+        A hyperlink under any of them may be all that shows it.
+        """
+        if self.back_links is None:
+            return self
+        merged = {*self.back_links.merged, *names} - {self.issue_id}
+        return msgspec.structs.replace(self, back_links=BackLinks(due=due, merged=tuple(sorted(merged))))
 
     def remnant(self, due: float, watched_until: float = 0.0) -> Remnant:
         """Return what is to be taken away once this link has ended."""

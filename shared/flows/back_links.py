@@ -58,7 +58,7 @@ from shared.store.links import StoredLink, StoredRemnant
 from shared.store.organizations import Organization
 
 SHOWN, TAKEN_AWAY, AS_IT_SHOULD_BE = "shown", "taken-away", "settled"
-NOT_SHOWN, NOT_YET = "refused", "not-yet"
+NOT_SHOWN, NOT_YET, HANDED_OVER = "refused", "not-yet", "handed-over"
 ENTRY_STAYS = "entry-stays"
 # A message that leaves no trace for so long (seconds) is put again by the reconciler; two do no harm.
 LOST_AFTER = 300.0
@@ -150,8 +150,10 @@ def _look(pair: "_Pair") -> str:
     except NotFound:
         return NOT_LINKED if remnant is None else _take_away(pair, remnant)
     owed = stored.link.back_links
+    if owed is not None and remnant is not None:
+        owed = stored.link.known_as(remnant.remnant.names, pair.services.clock()).back_links
     outcome = AS_IT_SHOULD_BE
-    if owed is not None and (owed.due is not None or remnant is not None):
+    if owed is not None and owed.due is not None:
         outcome = _show(pair, stored, owed)
     if remnant is not None:
         # The pair was linked again. What it showed before is what it is to show.
@@ -228,7 +230,8 @@ def _show(pair: _Pair, stored: StoredLink, owed: BackLinks) -> str:
             services.links.replace(stored, replace(link, back_links=_put_off(owed, services.clock())))
         return NOT_YET
     try:
-        services.links.replace(stored, _advanced(replace(link, back_links=BackLinks()), item))
+        shown = replace(link, back_links=BackLinks(merged=owed.merged))
+        services.links.replace(stored, _advanced(shown, item))
     except NotFound:
         # It ended in the meantime, and whoever ended it may have looked before we wrote.
         services.links.leave(link.scope, link.remnant(services.clock()))
@@ -377,6 +380,9 @@ def _take_away(pair: _Pair, stored: StoredRemnant) -> str:
     remnant, now = stored.remnant, pair.services.clock()
     try:
         issue = _issue_or_none(pair)
+        heir = _heir(pair, issue)
+        if heir is not None:
+            return _hand_over(pair, stored, heir)
         is_gone = not _take_hyperlink_away(pair, remnant, issue)
         entry_is_right = issue is None or _tend_entry(pair, issue, ended=pair.work_item_id)
     except Upstream as error:
@@ -392,9 +398,29 @@ def _take_away(pair: _Pair, stored: StoredRemnant) -> str:
     if not entry_is_right and not remnant.gone_since:
         _tell(pair, ActivityEntry(now, "failed", field="back-link", reason=ENTRY_STAYS))
     _keep(pair, stored, still_to_look_at(remnant, now, is_gone=is_gone))
-    if _is_linked_again(pair):
+    if _is_linked_again(pair, remnant):
         raise Conflict("the two were linked again in the meantime")
     return TAKEN_AWAY
+
+
+def _heir(pair: _Pair, issue: SentryIssue | None) -> StoredLink | None:
+    """Return the link of the issue into which this one was merged to the same work item, if it shows."""
+    if issue is None or issue.issue_id == pair.issue_id:
+        return None
+    with suppress(NotFound):
+        heir = pair.services.links.get(pair.organization.scope, issue.issue_id, pair.work_item_id)
+        return heir if heir.link.back_links is not None else None
+    return None
+
+
+def _hand_over(pair: _Pair, stored: StoredRemnant, heir: StoredLink) -> str:
+    """Have the other link be shown anew, with what is left of this one."""
+    link, remnant, now = heir.link, stored.remnant, pair.services.clock()
+    _verify_free(link, now)
+    pair.services.links.replace(heir, link.known_as(remnant.names, now + LOST_AFTER))
+    look_later(pair.services, pair.organization, link.issue_id, link.work_item_id)
+    _keep(pair, stored, still_to_look_at(remnant, now, is_gone=False))
+    return HANDED_OVER
 
 
 def _take_hyperlink_away(pair: _Pair, remnant: Remnant, issue: SentryIssue | None) -> bool:
@@ -403,7 +429,7 @@ def _take_hyperlink_away(pair: _Pair, remnant: Remnant, issue: SentryIssue | Non
         related = get_related(pair.ado, pair.work_item_id)
         hyperlinks = pair.hyperlinks(related, issue)
         # After a merge the surviving issue may be linked as well, and keeps what shows that.
-        change = to_take_away(hyperlinks, {pair.issue_id, *remnant.merged})
+        change = to_take_away(hyperlinks, remnant.names)
         _advance(pair, _changed(pair, related, change, ""))
         return True
     return False
@@ -425,13 +451,12 @@ def _tell(pair: _Pair, entry: ActivityEntry) -> None:
     pair.services.activity.add(pair.organization.scope, pair.issue_id, pair.work_item_id, entry)
 
 
-def _is_linked_again(pair: _Pair) -> bool:
+def _is_linked_again(pair: _Pair, remnant: Remnant) -> bool:
     """Tell whether the pair is linked by now; if so, it is to be shown anew."""
     links = pair.services.links
     with suppress(NotFound):
         stored = links.get(pair.organization.scope, pair.issue_id, pair.work_item_id)
         if stored.link.back_links is not None:
-            owed = replace(stored.link.back_links, due=pair.services.clock())
-            links.replace(stored, replace(stored.link, back_links=owed))
+            links.replace(stored, stored.link.known_as(remnant.names, pair.services.clock()))
             return True
     return False

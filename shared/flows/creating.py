@@ -23,7 +23,7 @@ from shared.domain.model import End, FormEntry, IssueLink, SentryIssue, Side
 from shared.domain.rules.back_links import Mark
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
-from shared.flows.back_links import issue_in
+from shared.flows.back_links import LOST_AFTER, issue_in, look_later
 from shared.flows.carrying import verify_time
 from shared.flows.copying import copy_one
 from shared.flows.linking import Initial, link, part, verify_connected
@@ -165,8 +165,8 @@ def link_by_form(
             with suppress(Conflict, NotFound):  # Another worker took it over, and linked the two.
                 services.idempotency.done(organization.scope, claim, str(work_item_id))
         # It stands under the id of the issue into which this one may have been merged.
-        issue_id = services.sentry(organization).get_issue(issue_id).issue_id
-        made = _marked(services, organization, issue_id, work_item_id)
+        asked, issue_id = issue_id, services.sentry(organization).get_issue(issue_id).issue_id
+        made = _marked(services, organization, issue_id, work_item_id, asked)
         if initial is not None:
             with suppress(Undecidable):  # The link says so, as a new one does.
                 copy_one(services, organization, issue_id, work_item_id, Side(initial))
@@ -175,12 +175,24 @@ def link_by_form(
     return made
 
 
-def _marked(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> IssueLink:
-    """Return the existing link, marked as the one for which Sentry is about to show an entry."""
+def _marked(
+    services: Services, organization: Organization, issue_id: str, work_item_id: int, asked: str
+) -> IssueLink:
+    """Return the existing link, marked as the one for which Sentry is about to show an entry.
+
+    ``asked`` is the id that the form named: before a merge, an item may have been created under that one.
+    """
     for _ in range(_ATTEMPTS):
         stored = services.links.get(organization.scope, issue_id, work_item_id)
+        now = services.clock()
+        link = replace(stored.link, form=FormEntry(now))
+        if asked != issue_id:
+            link = link.known_as([asked], now + LOST_AFTER)
         with suppress(Conflict):
-            return services.links.replace(stored, replace(stored.link, form=FormEntry(services.clock()))).link
+            made = services.links.replace(stored, link).link
+            if asked != issue_id:
+                look_later(services, organization, issue_id, work_item_id)
+            return made
     raise Conflict("the link keeps changing")
 
 

@@ -101,7 +101,9 @@ def link(
         try:
             names = () if by_rule is None else by_rule.names
             merged = tuple(sorted({issue_id, *names} - {pair.link.issue_id}))
-            shown = BackLinks() if rebuilt else back_links_of(organization, services.clock(), merged)
+            shown = back_links_of(organization, services.clock(), merged)
+            if rebuilt:
+                shown = BackLinks(merged=merged)
             # Of two that forms link at once, the one that is stored last replaces the other.
             now = services.clock()
             form = FormEntry(now) if by_form else None

@@ -341,6 +341,10 @@ class MemorySentry:
         """Let an entry be on the issue's page, in place of the one that was there."""
         self._external[issue_id] = external
 
+    def take_off_page(self, issue_id: str) -> None:
+        """Let whoever looks at an issue's page remove its entry; no hook is sent."""
+        self._external.pop(issue_id, None)
+
     def delete(self, issue_id: str) -> None:
         """Delete an issue; no hook is sent."""
         del self._issues[self.get_issue(issue_id).issue_id]

@@ -62,6 +62,9 @@ _WAITS = ("1", "10", "70", "400", "700", "4000")
 _RARE = (
     "link",
     "unlink",
+    "form-link",
+    "form-create",
+    "remove-entry",
     "merge",
     "delete-issue",
     "delete-item",
@@ -259,6 +262,52 @@ def _meanwhile(chance: random.Random, schedule: Schedule, issue: str) -> Action:
     )
 
 
+def _forms(seed: int, chance: random.Random) -> Schedule:
+    """People fill in Sentry's form, send it again, and two at once, while issues are merged and unlinked."""
+    schedule = _several(seed, chance, chance.choice((1, 1, 2)))
+    if chance.random() < 0.5:
+        schedule = replace(schedule, links=())
+    actions = [_edit(chance, schedule) for _ in range(chance.randint(0, 3))]
+    for _ in range(chance.randint(1, 4)):
+        issue = chance.choice(schedule.issues)
+        sent = [_filled_in(chance, schedule, issue)]
+        for _ in range(chance.choice((0, 0, 1, 1, 2))):
+            sent.append(chance.choice((Action("form-again"), _filled_in(chance, schedule, issue))))
+        if chance.random() < 0.6:
+            sent.insert(chance.randint(1, len(sent)), _beside_a_form(chance, schedule, issue))
+        if chance.random() < 0.4:
+            sent.insert(chance.randint(1, len(sent)), chance.choice((CALM, Action("pass", value="300"))))
+        actions = list(_inserted(chance, actions, sent))
+    if chance.random() < 0.2:
+        actions = list(_inserted(chance, actions, [_outage(chance)]))
+    schedule = replace(schedule, actions=tuple(actions), workers=chance.choice((1, 2, 3)))
+    return _troubled(chance, schedule) if chance.random() < 0.6 else schedule
+
+
+def _filled_in(chance: random.Random, schedule: Schedule, issue: str) -> Action:
+    if chance.random() < 0.5:
+        return Action("form-create", issue, value=chance.choice(("Bug", "Bug", "Task")))
+    initial = chance.choice(("", "", "ado", "sentry"))
+    return Action("form-link", issue, chance.choice(schedule.items), initial)
+
+
+def _beside_a_form(chance: random.Random, schedule: Schedule, issue: str) -> Action:
+    """Draw what the form itself does not do, but whoever looks at the issue's page, or a rule."""
+    made = max(schedule.items) + 1
+    item = chance.choice((made, made, *schedule.items))
+    return chance.choice(
+        (
+            Action("remove-entry", issue),
+            Action("remove-entry", issue),
+            Action("unlink", issue, item),
+            Action("unlink", issue, item),
+            Action("link", issue, item, chance.choice(("", "ado", "sentry"))),
+            Action("fire", issue, value=chance.choice(RULES)),
+            _meanwhile(chance, schedule, issue),
+        )
+    )
+
+
 def _said(chance: random.Random, schedule: Schedule) -> list[Action]:
     """Draw a comment on either side, and perhaps what becomes of it."""
     if chance.random() < 0.4:
@@ -449,6 +498,7 @@ THEMES: Mapping[str, tuple[float, Callable[[int, random.Random], Schedule]]] = {
     "outages": (7, _outages),
     "comments": (6, _comments),
     "rules": (5, _rules),
+    "forms": (6, _forms),
     "many": (3, _many),
     "connections": (4, _connections),
     "damaged": (3, _damaged),

@@ -17,6 +17,7 @@ class Law(StrEnum):
     PATIENT = "patient"  # nothing puts off a try that is due at a certain time
     COMMENTS = "comments"  # a comment is carried to each partner of its issue, once
     CREATED = "created"  # a rule makes one work item for an issue, and it is linked
+    FORM = "form"  # what Sentry's form was told is linked, until somebody ends it
     SHOWN = "shown"  # a link shows on its work item, once, and on the issue's page; one that ended does not
     APART = "apart"  # what cannot be read, reached or touched stops nothing else
     CLAIM = "claim"  # no write is begun after the worker's claim has run out

@@ -19,6 +19,7 @@ from shared.flows.linking import link, unlink
 from shared.services import Services
 from shared.store.keys import escaped, number
 from shared.store.tables import Delete, Replace
+from tests.simulation.forms import Form
 from tests.simulation.host import MESSAGES_COUNT_FOR
 from tests.simulation.laws import Law
 from tests.simulation.places import HERE, MOVED, SPELLED_OTHERWISE, THERE
@@ -45,6 +46,7 @@ class People:
         self.meant_to_keep = False
         self.all_was_announced = True
         self._comments = 0
+        form = Form(world)
         self._table: dict[str, Callable[[Action], None]] = {
             "resolve": self._change_issue,
             "unresolve": self._change_issue,
@@ -79,6 +81,10 @@ class People:
             "edit-there": self._edit_there,
             "link": self._link,
             "unlink": self._unlink,
+            "form-link": form.link,
+            "form-create": form.create,
+            "form-again": form.again,
+            "remove-entry": form.remove_entry,
             "reconcile": lambda _: world.start("reconciler", reconcile.handle_timer),
             "wait": lambda action: world.wait(float(action.value)),
             "pass": lambda action: world.let_pass(float(action.value)),
@@ -263,12 +269,13 @@ class People:
         self._world.start("link", work)
 
     def _unlink(self, action: Action) -> None:
-        self._world.start(
-            "unlink",
-            lambda services: unlink(
-                services, services.organizations.get(self._world.slug), action.issue, action.item
-            ),
-        )
+        def work(services: "WorldServices") -> None:
+            try:
+                unlink(services, services.organizations.get(self._world.slug), action.issue, action.item)
+            finally:
+                self._world.witness.forms.unlinked(action.issue, action.item)
+
+        self._world.start("unlink", work)
 
     # The document
 

@@ -24,7 +24,8 @@ class Task:
     ``partition`` is that of the connection that its message was about, and ``about`` what it names; "" for
     whatever has no message.
     ``busy`` is how long its own calls have taken so far, ``carries_news`` whether it is about something that
-    somebody changed, ``was_troubled`` whether one of its calls went wrong.
+    somebody changed, ``copies`` the side that a person has copied over, ``was_troubled`` whether one of its
+    calls went wrong.
     """
 
     name: str
@@ -37,10 +38,15 @@ class Task:
     asleep_until: float = 0.0
     began: float = 0.0
     busy: float = 0.0
+    copies: str = ""
     carries_news: bool = False
     was_troubled: bool = False
     observed: dict[str, SentryIssue] = field(default_factory=dict)
     answers: dict[str, SentryIssue] = field(default_factory=dict)
+
+    @property
+    def is_form(self) -> bool:
+        return self.name.startswith("form")
 
     @property
     def is_reconciler(self) -> bool:

@@ -61,8 +61,9 @@ def to_show(hyperlinks: Sequence[Hyperlink], issue_id: str, merged: Collection[s
     """Return what is to change so that a work item shows the link to an issue, once.
 
     One that leads there already is enough, whoever put it there. If none of ours is marked, that of a work
-    item which was made for the issue gets its mark. Ours that lead to what the issue was called before it was
-    merged go, except that of a work item that was made for it: that one leads on.
+    item which was made for the issue gets its mark, and that one is enough as well. Ours that lead to what
+    the issue was called before it was merged go, except that of a work item that was made for it: that one
+    leads on.
     """
     lead_there = [
         each
@@ -71,8 +72,10 @@ def to_show(hyperlinks: Sequence[Hyperlink], issue_id: str, merged: Collection[s
     ]
     is_marked = any(each.mark.shows_link for each in lead_there)
     origins = [] if is_marked else [each.place for each in lead_there if each.mark is Mark.PLAIN]
-    old = tuple(each.place for each in hyperlinks if each.issue_id in merged and each.mark is Mark.LINKED)
     mark = tuple((place, Mark.CREATED) for place in origins[:1])
+    is_made_for_it = mark or any(each.mark is Mark.CREATED for each in lead_there)
+    idle = {*merged, issue_id} if is_made_for_it else set(merged)
+    old = tuple(each.place for each in hyperlinks if each.issue_id in idle and each.mark is Mark.LINKED)
     return HyperlinkChange(add=not lead_there, remove=old, mark=mark)
 
 

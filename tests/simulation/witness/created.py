@@ -1,4 +1,4 @@
-"""The law of creation by rule: one work item for an issue, however many rules and events fire, and linked.
+"""The law of creation: one work item for an issue, however many rules and events fire, and linked.
 
 A rule that fired and was taken leads to a work item, unless the issue is linked by then or a rule has made
 one before.
@@ -43,13 +43,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Made:
-    """A work item that we created, and the issue that it shows."""
+    """A work item that we created, the issue that it shows, and the one that was named to us."""
 
     number: int
     issue_id: str
+    about: str
     partition: str
     place: MemoryAdo
     is_unsure: bool
+    is_by_rule: bool
 
 
 class Created:
@@ -58,8 +60,8 @@ class Created:
         self._verdicts = verdicts
         self._fired: list[Fired] = []
         self._made: list[Made] = []
-        self._spans: list[Span] = []
-        self._ended: set[str] = set()
+        self.spans: list[Span] = []
+        self.ended: set[str] = set()
 
     def put(self, message: Message) -> None:
         """Note a message that has something created, under the connection to which it belongs."""
@@ -71,52 +73,72 @@ class Created:
 
     def disconnected(self) -> None:
         """Note that the connection is over: nothing is promised of what was told under it."""
-        self._ended.add(self._facts.partition)
+        self.ended.add(self._facts.partition)
 
     def linked(self, partition: str, pair: Pair) -> None:
-        self._spans.append(Span(pair, partition, self._facts.clock()))
+        self.spans.append(Span(pair, partition, self._facts.clock()))
 
     def parted(self, partition: str, pair: Pair) -> None:
-        for each in self._spans:
+        for each in self.spans:
             if (each.partition, each.pair) == (partition, pair):
                 each.until = min(each.until, self._facts.clock())
 
     def made(self, place: MemoryAdo, number: int, addresses: Collection[str], worker: Worker) -> None:
-        """Judge a work item that a worker created whose message named an issue.
+        """Judge a work item that a worker created whose message or form named an issue.
 
         Whoever stood still in the middle of the call may come second, where nothing can call it back.
         """
         issue_id = next((name for each in addresses if (name := name_in_address(each))), "")
         is_unsure = self._facts.clock() - worker.began > _STOOD_STILL
-        made = Made(number, issue_id, worker.partition, place, is_unsure)
+        partition = worker.partition or self._facts.partition
+        made = Made(number, issue_id, worker.about, partition, place, is_unsure, not worker.is_form)
         if not is_unsure:
             names = {issue_id, worker.about}
-            for problem in [*self._made_twice(made, names), *self._made_for_nothing(worker, names)]:
+            problems = [*self._made_twice(made, names)]
+            if made.is_by_rule:
+                problems += self._made_for_nothing(worker, names)
+            for problem in problems:
                 self._verdicts.against(Law.CREATED, f"work item {number} was created for {problem}")
         self._made.append(made)
 
     def _made_twice(self, made: Made, names: Collection[str]) -> Iterator[str]:
         for each in self._made:
-            is_its = each.partition == made.partition and each.issue_id in names and not each.is_unsure
-            if is_its and not self._was_deleted_unseen(each):
+            is_there = each.partition == made.partition and each.place is made.place
+            is_its = is_there and each.issue_id in names and not each.is_unsure
+            # Who merges issues while forms for both are on their way may get an item for each.
+            is_its = is_its and (each.about == made.about or (each.is_by_rule and made.is_by_rule))
+            if is_its and not self._was_deleted_unseen(each) and not self._may_be_replaced(each, made):
                 yield f"issue {made.issue_id}, for which {each.number} had been"
 
     def _was_deleted_unseen(self, made: Made) -> bool:
         """Tell whether somebody deleted what was created before it was linked: no query finds that."""
-        was_linked = any(each.pair[1] == made.number for each in self._spans)
+        was_linked = any(each.pair[1] == made.number for each in self.spans)
         return made.place.is_deleted(made.number) and not was_linked
+
+    def _may_be_replaced(self, earlier: Made, made: Made) -> bool:
+        """Tell whether a form comes in, which may make another item once somebody did away with the first."""
+        if earlier.is_by_rule and made.is_by_rule:
+            return False
+        spans = (each for each in self.spans if each.pair[1] == earlier.number)
+        was_parted = any(each.until < inf for each in spans)
+        return was_parted or earlier.place.is_deleted(earlier.number)
 
     def _made_for_nothing(self, worker: Worker, names: Collection[str]) -> Iterator[str]:
         """Say what the issue was linked to before the worker began, and is still."""
-        for each in self._spans:
+        for each in self.spans:
             is_its = each.partition == worker.partition and each.pair[0] in names
             if is_its and each.since < worker.since and each.until > self._facts.clock():
                 yield f"issue {each.pair[0]}, which {each.pair[1]} is linked to"
 
+    def is_begun(self, pair: Pair) -> bool:
+        """Tell whether a form made a work item for an issue, had no answer, and left it at that."""
+        was_linked = any(each.pair == pair for each in self.spans)
+        return not was_linked and any((each.issue_id, each.number) == pair for each in self._made)
+
     def complaints(self) -> Iterator[str]:
         """Say which rules led to nothing, and what was created and never linked."""
         facts = self._facts
-        if facts.partition in self._ended:
+        if facts.partition in self.ended:
             return
         made = [each for each in self._made if each.partition == facts.partition]
         for fired in self._fired:
@@ -125,6 +147,8 @@ class Created:
             if is_due and self._is_project(fired.project) and not self._is_served(fired, root, made):
                 yield f"a rule fired for issue {fired.issue_id}, and nothing came of it"
         for each in made:
+            if not each.is_by_rule:
+                continue  # Whoever had no answer may leave it at that.
             root = self._root_of(each.issue_id)
             is_left_out = each.is_unsure or root is None or each.place.is_deleted(each.number)
             if not is_left_out and not any(span.pair[1] == each.number for span in self._spans_of(root)):
@@ -141,10 +165,10 @@ class Created:
     def _is_served(self, fired: Fired, root: str | None, made: list[Made]) -> bool:
         """Tell whether the issue was linked when the rule had fired, or a rule had made an item before."""
         was_linked = any(each.until >= fired.at for each in self._spans_of(root))
-        return was_linked or any(self._root_of(each.issue_id) == root for each in made)
+        return was_linked or any(each.is_by_rule and self._root_of(each.issue_id) == root for each in made)
 
     def _spans_of(self, root: str | None) -> Iterator[Span]:
-        for each in self._spans:
+        for each in self.spans:
             if each.partition == self._facts.partition and self._root_of(each.pair[0]) == root:
                 yield each
 

@@ -24,6 +24,7 @@ class Worker(Protocol):
     ``observed`` holds each issue as they last read it, ``since`` is when they took up their work, and
     ``began`` when they began the call they are making. ``partition`` is that of the connection that their
     message was about, and ``about`` the issue or work item that it names.
+    ``copies`` is the side, "ado" or "sentry", that a person has copied over to the other; "" for neither.
     """
 
     token: str
@@ -32,6 +33,10 @@ class Worker(Protocol):
     observed: dict[str, SentryIssue]
     since: float
     began: float
+    copies: str
+
+    @property
+    def is_form(self) -> bool: ...
 
 
 # Half a minute, and the minute for which a claim holds.
@@ -45,7 +50,7 @@ class Facts:
     revision: from then on a revision's number names two. ``forgotten`` are the states that a process did not
     list for a while, ``listed_at`` is since when it lists those that it did not. ``unreadable`` are the pairs
     of which there is a row of a link that nobody can read, ``ending`` those whose link ended while its work
-    item was deleted.
+    item was deleted, ``cleared`` the issues from whose pages somebody removed an entry.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Facts:
         self.ending = ending
         self.clock = clock
         self.bad: dict[str, str] = {}
+        self.cleared: set[str] = set()
         self.restored: set[int] = set()
         self.forgotten: set[str] = set()
         self.listed_at: dict[str, float] = {}

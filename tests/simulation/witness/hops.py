@@ -51,7 +51,7 @@ class Hops:
         other = next(each for each in ends_of(pair) if each != end)
         source = self._last.get((other, name), _NEVER)
         is_waiting_over = name == STATUS and self._has_removed_partner(end)
-        if not is_waiting_over and self._is_carried_on(worker, source, pair, name):
+        if not (is_waiting_over or worker.copies) and self._is_carried_on(worker, source, pair, name):
             problem = f"{name} of {end} followed {other}, which had been written for {source.pair}"
             self._verdicts.against(Law.ONE_HOP, problem)
         change = Change(next(self._numbers))

@@ -56,7 +56,8 @@ class Life:
     ``warned`` those of which it is on record that one will be overwritten;
     ``left_alone`` those of which it is on record that they stay as they are.
     ``stays_archived`` says that the link saw its item opened by us for another one, which goes no further, or
-    its issue archived while the item was open. ``status`` is what the link had seen of it last.
+    its issue archived while the item was open. ``status`` is what the link had seen of it last. ``copying``
+    says that a person has one side copied over, whatever stands on the other.
     """
 
     left_alone: set[tuple[str, Values]]
@@ -73,6 +74,7 @@ class Life:
     waits: bool = False
     stays_archived: bool = False
     status: Values | None = None
+    copying: bool = False
 
 
 class Lives:
@@ -143,7 +145,7 @@ class Lives:
         # Who archives anew, after the worker's look, what we had archived is overwritten unseen; see _lost.
         looked_like_ours = self._read_as_ours.get((worker.token, issue_end(after.issue_id)), False)
         is_own = looked_like_ours or self._is_own_archive(before)
-        if came_back and known and known.side == before.side and not is_own:
+        if came_back and known and known.side == before.side and not (is_own or worker.copies):
             self.against(f"issue {after.issue_id} was archived, and is {after.status} by our hand")
         for name in self._facts.changed_in_issue(before, after):
             old, new = getattr(before, name), getattr(after, name)
@@ -212,10 +214,11 @@ class Lives:
             # who chose what we had announced, if its write may have landed for all that its worker knows.
             is_ours = (end, name) in self._ours and self._ours[end, name] == old
             looks_like_ours = is_ours or old in self._meant.get((end, name), ())
-            if (end, name) in self._by_person and not noticed and not warned:
+            copies = worker.copies or life.copying
+            if (end, name) in self._by_person and not (noticed or warned or copies):
                 what = f"{name} of {end}, {old}, became {new}"
                 self._lost(what, observed=observed and not looks_like_ours)
-            if side == ITEM and not life.may_write and name not in life.stirred:
+            if side == ITEM and not life.may_write and name not in life.stirred and not copies:
                 self.against(f"{name} of {end} was written though the issue had not changed")
             if link.claim is not None:
                 other = self._values_of(link, link.claim.after, name)[1 - side]
@@ -276,7 +279,7 @@ class Lives:
                 if lives or self.lives[pair].copied:
                     self._hops.may_carry.add(pair)
             elif pair in self.lives:
-                self._replaced(self.lives[pair], link)
+                self._replaced(worker, self.lives[pair], link)
 
     def _note_meant(self, link: IssueLink, claim: Claim) -> None:
         """Note what is about to be written to a work item: its answer may never come."""
@@ -285,12 +288,14 @@ class Lives:
                 value = intent.status if intent.field == STATUS else intent.assignee
                 self._meant.setdefault((item_end(link.work_item_id), intent.field), []).append(value)
 
-    def _replaced(self, life: Life, link: IssueLink) -> None:
+    def _replaced(self, worker: Worker, life: Life, link: IssueLink) -> None:
         """Judge a link that was stored anew: who may write for it, and whether it goes back in time."""
         claim, before = link.claim, life.claim
         if claim and before and claim.token != before.token and before.until > self._facts.clock():
             self.against("two workers write for one link at once")
-        if link.seen.item.rev < life.rev and link.work_item_id not in self._facts.restored:
+        life.copying = _is_made_up(link) and (bool(worker.copies) or life.copying)
+        may_go_back = life.copying or link.work_item_id in self._facts.restored
+        if link.seen.item.rev < life.rev and not may_go_back:
             self.against(f"a link went back from rev {life.rev} to {link.seen.item.rev}")
         self._verify_patience(life.health, link)
         known = life.rev
@@ -336,14 +341,17 @@ class Lives:
     def _born(self, worker: Worker, link: IssueLink) -> Life:
         seen, now = link.seen, self._facts.find_issue(link.issue_id)
         values = {name: self._seen(link, name) for name in FIELDS}
-        made_up = (_is_made_up(each) for each in (seen.issue.assignee, seen.item.assignee))
         # Whoever has a message links what a rule created, at which nobody looks: both sides are to agree.
-        copied = any(made_up) or not seen.item.state or bool(worker.about)
+        by_rule = bool(worker.about) and not worker.is_form
+        copied = _is_made_up(link) or by_rule
         # What its worker has read may be news to it, also if it has passed meanwhile, or went by a merge.
         read = worker.observed.get(link.issue_id)
         is_as_seen = all(each is not None and each.side == seen.issue for each in (now, read or now))
         may_write = copied or not is_as_seen
         left_alone = set() if copied else set(values.items())
+        if worker.is_form and not worker.copies:
+            # An item that was made for an issue gets its assignee, and keeps the state that it was made in.
+            left_alone.add((STATUS, values[STATUS]))
         status = values[STATUS]
         return Life(
             left_alone,
@@ -568,9 +576,15 @@ def _stayed_open(was: Values | None, status: Values) -> bool:
     return is_apart and was[ITEM] is IssueStatus.UNRESOLVED and was[ISSUE] is not IssueStatus.IGNORED
 
 
-def _is_made_up(assignee: Assignee) -> bool:
-    """Tell whether a link was made to copy one side over at once, as if that side had just changed."""
-    return isinstance(assignee, Stranger) and assignee.reason == "initial"
+def _is_made_up(link: IssueLink) -> bool:
+    """Tell whether a link is to have one side copied over, as if that side had just changed."""
+    seen = link.seen
+    initial = (isinstance(each, Stranger) and each.reason == "initial" for each in _assignees(seen))
+    return any(initial) or not seen.item.state
+
+
+def _assignees(seen: Ends) -> tuple[Assignee, Assignee]:
+    return seen.issue.assignee, seen.item.assignee
 
 
 def _pair(key: str) -> Pair | None:

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 
 from shared.domain.rules.back_links import Mark
 from shared.sentry.names import name_in_address
+from tests.simulation.witness.created import Created
 from tests.simulation.witness.facts import Facts, Pair, pair_of
 
 
 class Shown:
     """Reads the hyperlinks and the entries that the doubles hold."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, created: Created) -> None:
         self._facts = facts
+        self._created = created
 
     def complaints(self, *, all_told: bool) -> Iterator[str]:
         """Say what is not shown, or twice, or still; ``all_told`` says that every link there was is known."""
@@ -31,12 +33,13 @@ class Shown:
         for pair, times in shown.items():
             if times > 1:
                 yield f"work item {pair[1]} shows issue {pair[0]} {times} times"
-            if all_told and pair not in self._linked() | facts.ending():
+            is_known = pair in self._linked() | facts.ending() or self._created.is_begun(pair)
+            if all_told and not is_known:
                 yield f"work item {pair[1]} shows issue {pair[0]}, to which it is not linked"
         for pair in there - shown.keys():
             yield f"work item {pair[1]} does not show issue {pair[0]}"
         for issue_id in {issue for issue, _ in there}:
-            if facts.sentry.entry(issue_id) is None:
+            if facts.sentry.entry(issue_id) is None and issue_id not in facts.cleared:
                 yield f"issue {issue_id} shows no work item"
 
     def _linked(self) -> set[Pair]:
@@ -52,15 +55,19 @@ class Shown:
     def _hyperlinks(self, items: set[int]) -> Counter[Pair]:
         """Count the hyperlinks with our mark by the pair that they show.
 
-        That of an item which was made for an issue leads on to what the issue was merged into.
+        That of an item which was made for an issue leads on to what the issue was merged into; but where
+        whoever had it made left it at that, no link knows of that name.
         """
         found: Counter[Pair] = Counter()
+        left: set[Pair] = set()
         for item in items:
             for url, comment in self._facts.ado.hyperlinks(item):
                 issue_id = name_in_address(url)
                 if issue_id is not None and comment == str(Mark.CREATED):
-                    issue = self._facts.find_issue(issue_id)
+                    name, issue = issue_id, self._facts.find_issue(issue_id)
                     issue_id = issue_id if issue is None else issue.issue_id
+                    if issue_id != name and self._created.is_begun((name, item)):
+                        left.add((issue_id, item))
                 if issue_id is not None and comment in {str(Mark.LINKED), str(Mark.CREATED)}:
                     found[issue_id, item] += 1
-        return found
+        return Counter({pair: times - (times > 1 and pair in left) for pair, times in found.items()})

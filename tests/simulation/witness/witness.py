@@ -12,6 +12,7 @@ from tests.simulation.witness.comments import Comments
 from tests.simulation.witness.connections import Connections
 from tests.simulation.witness.created import Created
 from tests.simulation.witness.facts import STATUS, Facts, Pair, Worker, issue_end, item_end
+from tests.simulation.witness.forms import Forms
 from tests.simulation.witness.hops import Hops
 from tests.simulation.witness.lives import Lives
 from tests.simulation.witness.partners import Partners
@@ -37,8 +38,9 @@ class Witness:
         self.comments = Comments(self.facts, lambda: self._lives.lives)
         self._partners = Partners(self.facts)
         self.connections = Connections(self._verdicts)
-        self._shown = Shown(self.facts)
         self.created = Created(self.facts, self._verdicts)
+        self._shown = Shown(self.facts, self.created)
+        self.forms = Forms(self.facts, self._verdicts, self.created)
 
     @property
     def violations(self) -> list[str]:
@@ -146,6 +148,7 @@ class Witness:
         found = [*self._under(Law.SETTLED, self._lives.complaints())]
         found += self._under(Law.PARTNERS, self._partners.waiting_for_nobody(self._lives.lives))
         found += self._under(Law.CREATED, self.created.complaints())
+        found += self._under(Law.FORM, self.forms.complaints())
         return [*found, *self._under(Law.COMMENTS, self.comments.complaints())]
 
     def not_shown(self, *, all_told: bool) -> list[str]:

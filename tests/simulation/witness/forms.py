@@ -1,0 +1,80 @@
+"""The law of Sentry's form: what it was told is linked, and stays so until somebody ends it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+
+from tests.simulation.laws import Law, Verdicts
+from tests.simulation.witness.created import Created
+from tests.simulation.witness.facts import Facts
+
+
+@dataclass
+class Sent:
+    """A form that was sent for an issue, and the work item that it was told of; 0 for none so far."""
+
+    issue_id: str
+    partition: str
+    at: float
+    work_item_id: int = 0
+    until: float = inf
+
+
+class Forms:
+    def __init__(self, facts: Facts, verdicts: Verdicts, created: Created) -> None:
+        self._facts = facts
+        self._verdicts = verdicts
+        self._created = created
+        self._sent: list[Sent] = []
+        # What people ended: an issue's link to one work item, or (0) to whatever its page showed.
+        self._ended: list[tuple[float, str, int]] = []
+
+    def sent(self, issue_id: str) -> Sent:
+        self._sent.append(Sent(issue_id, self._facts.partition, self._facts.clock()))
+        return self._sent[-1]
+
+    def unlinked(self, issue_id: str, work_item_id: int) -> None:
+        self._ended.append((self._facts.clock(), issue_id, work_item_id))
+
+    def removed(self, issue_id: str) -> None:
+        self._facts.cleared.add(issue_id)
+        self._ended.append((self._facts.clock(), issue_id, 0))
+
+    def acknowledged(self, sent: Sent, work_item_id: int) -> None:
+        """Judge an answer: the two are linked, or were while the form was at work."""
+        sent.work_item_id, sent.until = work_item_id, self._facts.clock()
+        if sent.partition == self._facts.partition and not self._was_linked_since(sent, sent.at):
+            problem = f"the form was told that issue {sent.issue_id} is linked to {work_item_id}; it was not"
+            self._verdicts.against(Law.FORM, problem)
+
+    def complaints(self) -> Iterator[str]:
+        """Say which links the form was told of that nobody ended, and that are no more."""
+        for each in self._sent:
+            is_over = each.partition != self._facts.partition or each.partition in self._created.ended
+            is_over = is_over or not each.work_item_id
+            is_over = is_over or self._facts.find_issue(each.issue_id) is None
+            if not is_over and not self._was_linked_since(each, inf) and not self._was_ended(each):
+                yield f"the form linked issue {each.issue_id} to {each.work_item_id}, and the link is gone"
+
+    def _was_linked_since(self, sent: Sent, moment: float) -> bool:
+        roots = {sent.issue_id, self._root(sent.issue_id)}
+        return any(
+            each.partition == sent.partition
+            and each.pair[1] == sent.work_item_id
+            and {each.pair[0], self._root(each.pair[0])} & roots
+            and each.until >= moment
+            for each in self._created.spans
+        )
+
+    def _was_ended(self, sent: Sent) -> bool:
+        """Tell whether somebody unlinked the two or cleared the page, or another form came in their place."""
+        root = self._root(sent.issue_id)
+        for at, issue_id, work_item_id in self._ended:
+            if at >= sent.at and self._root(issue_id) == root and work_item_id in {0, sent.work_item_id}:
+                return True
+        others = (each for each in self._sent if each is not sent and each.until >= sent.at)
+        return any(self._root(each.issue_id) == root for each in others)
+
+    def _root(self, issue_id: str) -> str:
+        found = self._facts.find_issue(issue_id)
+        return issue_id if found is None else found.issue_id
