@@ -20,7 +20,7 @@ from shared.domain.errors import (
 )
 from shared.domain.ids import is_guid
 from shared.domain.model import End, FormEntry, IssueLink, SentryIssue, Side
-from shared.domain.rules.back_links import Mark
+from shared.domain.rules.back_links import Mark, entry_owner
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
 from shared.flows.back_links import LOST_AFTER, issue_in, look_later
@@ -147,9 +147,28 @@ def link_by_form(
     Sentry shows one link for each issue and integration. So an earlier one that the form made ends.
     ``created_under`` is the claim under which the form has just created the item: it is marked as done.
     """
+    try:
+        made = _linked_by_form(services, organization, issue_id, work_item_id, initial, created_under)
+    except SyncError:
+        with suppress(SyncError):  # Where only the copy failed, the two are linked.
+            _latest_of_form(services, organization, issue_id)
+        raise
+    if _latest_of_form(services, organization, made.issue_id) != work_item_id:
+        raise Conflict("another form linked the issue at this moment: look at its page, and try again")
+    return made
+
+
+def _linked_by_form(
+    services: Services,
+    organization: Organization,
+    issue_id: str,
+    work_item_id: int,
+    initial: Initial | None,
+    created_under: ClaimedRecord | None,
+) -> IssueLink:
     claims = [] if created_under is None else [created_under]
     try:
-        made = link(
+        return link(
             services,
             organization,
             issue_id,
@@ -159,7 +178,6 @@ def link_by_form(
             claims=claims,
             is_created=bool(claims),
         )
-        issue_id = made.issue_id
     except AlreadyLinked:
         for claim in claims:
             with suppress(Conflict, NotFound):  # Another worker took it over, and linked the two.
@@ -170,9 +188,7 @@ def link_by_form(
         if initial is not None:
             with suppress(Undecidable):  # The link says so, as a new one does.
                 copy_one(services, organization, issue_id, work_item_id, Side(initial))
-    finally:  # Where only the copy failed, the two are linked.
-        _part_earlier(services, organization, issue_id, work_item_id)
-    return made
+        return made
 
 
 def _marked(
@@ -196,18 +212,20 @@ def _marked(
     raise Conflict("the link keeps changing")
 
 
-def _part_earlier(services: Services, organization: Organization, issue_id: str, work_item_id: int) -> None:
-    """Part the links of an issue that the form made before this one, if it did make this one."""
+def _latest_of_form(services: Services, organization: Organization, issue_id: str) -> int | None:
+    """Part the links of an issue that the form made but for the latest; return its work item, or None.
+
+    Of two forms at once, whichever stores its link last finds both, and both agree which one is the latest.
+    """
     for _ in range(_ATTEMPTS):
-        found = services.links.for_issue(organization.scope, issue_id)
-        forms = {each.link.work_item_id: each.link.form for each in found if each.link.form is not None}
-        made = forms.pop(work_item_id, None)
-        earlier = [] if made is None else [number for number, form in forms.items() if form.at <= made.at]
+        links = services.links.for_issue(organization.scope, issue_id)
+        found = [each for each in links if each.link.form is not None]
+        latest = entry_owner([each.link for each in found])
         with suppress(Conflict, NotFound):  # A worker settles it, or somebody else removed it.
             for stored in found:
-                if stored.link.work_item_id in earlier:
+                if stored.link != latest:
                     part(services, organization, stored, REPLACED)
-            return
+            return None if latest is None else latest.work_item_id
     raise Conflict("an earlier link of the issue keeps changing")
 
 

@@ -104,7 +104,6 @@ def link(
             shown = back_links_of(organization, services.clock(), merged)
             if rebuilt:
                 shown = BackLinks(merged=merged)
-            # Of two that forms link at once, the one that is stored last replaces the other.
             now = services.clock()
             form = FormEntry(now) if by_form else None
             made = replace(pair.link, seen=seen, form=form, linked_at=now, back_links=shown)

@@ -271,7 +271,7 @@ class App:
         with TableServiceClient.from_connection_string(self.storage, **IMPATIENT) as service:
             prefix = Settings(self._environ).table_prefix
             organizations = service.get_table_client(f"{prefix}organizations")
-            # The app makes a table at its first write, which is not reached where all that is sent is refused.
+            # The app makes a table at its first write, and some tests are refused all that they send.
             with suppress(ResourceNotFoundError):
                 for slug in slugs:
                     for row in organizations.query_entities(f"RowKey ge '{slug}' and RowKey lt '{slug}~~'"):

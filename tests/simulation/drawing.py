@@ -65,6 +65,7 @@ _RARE = (
     "form-link",
     "form-create",
     "remove-entry",
+    "copy",
     "merge",
     "delete-issue",
     "delete-item",
@@ -302,6 +303,7 @@ def _beside_a_form(chance: random.Random, schedule: Schedule, issue: str) -> Act
             Action("unlink", issue, item),
             Action("unlink", issue, item),
             Action("link", issue, item, chance.choice(("", "ado", "sentry"))),
+            Action("copy", issue, item, chance.choice(("ado", "sentry"))),
             Action("fire", issue, value=chance.choice(RULES)),
             _meanwhile(chance, schedule, issue),
         )
@@ -548,7 +550,8 @@ def _edit_or_event(chance: random.Random, schedule: Schedule) -> Action:
         return Action("reconcile")
     issue, item = chance.choice(schedule.issues), chance.choice(schedule.items)
     what = chance.choice(_RARE)
-    return Action(what, issue, item, chance.choice(("", "ado", "sentry")) if what == "link" else "")
+    sides = {"copy": ("ado", "sentry"), "link": ("", "ado", "sentry"), "form-link": ("", "", "ado", "sentry")}
+    return Action(what, issue, item, chance.choice(sides.get(what, ("",))))
 
 
 def _edit(chance: random.Random, schedule: Schedule) -> Action:

@@ -75,7 +75,7 @@ class Form:
         def work(services: "WorldServices") -> None:
             task = world.current
             task.about, task.copies = issue_id, copies
-            sent = world.witness.forms.sent(issue_id)
+            sent = world.witness.forms.sent(issue_id, body)
             response = sentry_components.handle(request, services)
             world.say(task.name, f"answers {response.status_code}")
             if response.status_code == 200:

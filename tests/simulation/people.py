@@ -15,6 +15,7 @@ from shared.domain.comments import InboundComments
 from shared.domain.configuration import Configuration, DoneWhen, ProjectMapping
 from shared.domain.errors import NotFound, Refused
 from shared.domain.model import Category, Side
+from shared.flows.copying import copy_one
 from shared.flows.linking import link, unlink
 from shared.services import Services
 from shared.store.keys import escaped, number
@@ -81,6 +82,7 @@ class People:
             "edit-there": self._edit_there,
             "link": self._link,
             "unlink": self._unlink,
+            "copy": self._copy,
             "form-link": form.link,
             "form-create": form.create,
             "form-again": form.again,
@@ -207,6 +209,7 @@ class People:
         issues = self._world.schedule.issues
         into = issues[(issues.index(action.issue) + 1) % len(issues)]
         self._world.sentry.merge(action.issue, into=into)
+        self._world.witness.forms.merged(self._world.sentry.get_issue(into).issue_id)
         self._world.witness.something_else_changed()
 
     def _delete_item(self, action: Action) -> None:
@@ -270,12 +273,23 @@ class People:
 
     def _unlink(self, action: Action) -> None:
         def work(services: "WorldServices") -> None:
+            organization = services.organizations.get(self._world.slug)
             try:
-                unlink(services, services.organizations.get(self._world.slug), action.issue, action.item)
+                unlink(services, organization, action.issue, action.item)
             finally:
                 self._world.witness.forms.unlinked(action.issue, action.item)
 
         self._world.start("unlink", work)
+
+    def _copy(self, action: Action) -> None:
+        """Have one side of a link copied over to the other, whatever stands there."""
+
+        def work(services: "WorldServices") -> None:
+            self._world.current.copies = action.value
+            organization = services.organizations.get(self._world.slug)
+            copy_one(services, organization, action.issue, action.item, Side(action.value))
+
+        self._world.start("copy", work)
 
     # The document
 

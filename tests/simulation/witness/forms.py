@@ -1,5 +1,6 @@
 """The law of Sentry's form: what it was told is linked, and stays so until somebody ends it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
@@ -8,12 +9,15 @@ from tests.simulation.laws import Law, Verdicts
 from tests.simulation.witness.created import Created
 from tests.simulation.witness.facts import Facts
 
+_REMEMBERED_FOR = 3600.0  # seconds in which the same form is no new wish
+
 
 @dataclass
 class Sent:
     """A form that was sent for an issue, and the work item that it was told of; 0 for none so far."""
 
     issue_id: str
+    body: bytes
     partition: str
     at: float
     work_item_id: int = 0
@@ -26,15 +30,19 @@ class Forms:
         self._verdicts = verdicts
         self._created = created
         self._sent: list[Sent] = []
+        self._survivors: set[str] = set()
         # What people ended: an issue's link to one work item, or (0) to whatever its page showed.
         self._ended: list[tuple[float, str, int]] = []
 
-    def sent(self, issue_id: str) -> Sent:
-        self._sent.append(Sent(issue_id, self._facts.partition, self._facts.clock()))
+    def sent(self, issue_id: str, body: bytes) -> Sent:
+        self._sent.append(Sent(issue_id, body, self._facts.partition, self._facts.clock()))
         return self._sent[-1]
 
     def unlinked(self, issue_id: str, work_item_id: int) -> None:
         self._ended.append((self._facts.clock(), issue_id, work_item_id))
+
+    def merged(self, into: str) -> None:
+        self._survivors.add(into)
 
     def removed(self, issue_id: str) -> None:
         self._facts.cleared.add(issue_id)
@@ -46,6 +54,28 @@ class Forms:
         if sent.partition == self._facts.partition and not self._was_linked_since(sent, sent.at):
             problem = f"the form was told that issue {sent.issue_id} is linked to {work_item_id}; it was not"
             self._verdicts.against(Law.FORM, problem)
+        if (unlinked := self._unlinked_since_an_earlier(sent)) is not None:
+            problem = (
+                f"issue {sent.issue_id} was unlinked from {unlinked}, and an earlier form was taken anew"
+            )
+            self._verdicts.against(Law.FORM, problem)
+
+    def _unlinked_since_an_earlier(self, sent: Sent) -> int | None:
+        """Return the work item of the same form of before that somebody unlinked since, if it stayed so."""
+        for each in self._sent:
+            is_same = (each.partition, each.body) == (sent.partition, sent.body) and each is not sent
+            if not is_same or not each.until < sent.at <= each.until + _REMEMBERED_FOR:
+                continue
+            roots = {each.issue_id, self._root(each.issue_id)}
+            ended = (
+                at
+                for at, issue_id, work_item_id in self._ended
+                if issue_id in roots and work_item_id == each.work_item_id
+            )
+            was_unlinked = any(each.until < at < sent.at for at in ended)
+            if was_unlinked and not self._was_linked_since(each, sent.at):
+                return each.work_item_id
+        return None
 
     def complaints(self) -> Iterator[str]:
         """Say which links the form was told of that nobody ended, and that are no more."""
@@ -55,6 +85,15 @@ class Forms:
             is_over = is_over or self._facts.find_issue(each.issue_id) is None
             if not is_over and not self._was_linked_since(each, inf) and not self._was_ended(each):
                 yield f"the form linked issue {each.issue_id} to {each.work_item_id}, and the link is gone"
+        yield from self._too_many()
+
+    def _too_many(self) -> Iterator[str]:
+        """Say which issues have several links of the form, although each form of theirs had its answer."""
+        found = Counter(link.issue_id for link in self._facts.links() if link.form is not None)
+        unanswered = {self._root(each.issue_id) for each in self._sent if not each.work_item_id}
+        for issue_id, times in found.items():
+            if times > 1 and issue_id not in unanswered | self._survivors:
+                yield f"issue {issue_id} has {times} links of the form"
 
     def _was_linked_since(self, sent: Sent, moment: float) -> bool:
         roots = {sent.issue_id, self._root(sent.issue_id)}
