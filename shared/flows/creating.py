@@ -50,7 +50,8 @@ def create_and_link(
     ado, issue = services.ado_at_once(organization), services.sentry(organization).get_issue(issue_id)
     new = completed(services, organization, ado, issue, new)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
-    claimed = _claim_or_link(services, organization, issue_id, new.work_item_type)
+    began_as = _began_as(services, organization, issue_id, issue.issue_id)
+    claimed = _claim_or_link(services, organization, began_as, new.work_item_type)
     if isinstance(claimed, IssueLink):
         return claimed
     (claim, began), names = claimed, (issue_id, issue.issue_id)
@@ -61,6 +62,18 @@ def create_and_link(
         with suppress(SyncError):  # Whoever tries again is to link it, and need not look for it.
             services.idempotency.done(organization.scope, claim, str(work_item_id))
         raise
+
+
+def _began_as(services: Services, organization: Organization, asked: str, now: str) -> str:
+    """Return the id under which the right to create is claimed: that of now, as rules do, if it may be.
+
+    An earlier call may have begun under the id that the issue had before it was merged.
+    """
+    idempotency, name = services.idempotency, creation_of(asked)
+    if asked == now:
+        return now
+    is_begun = idempotency.is_unfinished(organization.scope, name)
+    return asked if is_begun or idempotency.find(organization.scope, name) is not None else now
 
 
 def completed(

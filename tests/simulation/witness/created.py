@@ -43,11 +43,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Made:
-    """A work item that we created, the issue that it shows, and the one that was named to us."""
+    """A work item that we created, and the issue that it shows."""
 
     number: int
     issue_id: str
-    about: str
     partition: str
     place: MemoryAdo
     is_unsure: bool
@@ -91,7 +90,7 @@ class Created:
         issue_id = next((name for each in addresses if (name := name_in_address(each))), "")
         is_unsure = self._facts.clock() - worker.began > _STOOD_STILL
         partition = worker.partition or self._facts.partition
-        made = Made(number, issue_id, worker.about, partition, place, is_unsure, not worker.is_form)
+        made = Made(number, issue_id, partition, place, is_unsure, not worker.is_form)
         if not is_unsure:
             names = {issue_id, worker.about}
             problems = [*self._made_twice(made, names)]
@@ -104,9 +103,9 @@ class Created:
     def _made_twice(self, made: Made, names: Collection[str]) -> Iterator[str]:
         for each in self._made:
             is_there = each.partition == made.partition and each.place is made.place
-            is_its = is_there and each.issue_id in names and not each.is_unsure
-            # Who merges issues while forms for both are on their way may get an item for each.
-            is_its = is_its and (each.about == made.about or (each.is_by_rule and made.is_by_rule))
+            # Who merges issues while a form for one of them is on its way may get an item for each.
+            known_as = names if each.is_by_rule and made.is_by_rule else {made.issue_id}
+            is_its = is_there and each.issue_id in known_as and not each.is_unsure
             if is_its and not self._was_deleted_unseen(each) and not self._may_be_replaced(each, made):
                 yield f"issue {made.issue_id}, for which {each.number} had been"
 
@@ -165,7 +164,11 @@ class Created:
     def _is_served(self, fired: Fired, root: str | None, made: list[Made]) -> bool:
         """Tell whether the issue was linked when the rule had fired, or a rule had made an item before."""
         was_linked = any(each.until >= fired.at for each in self._spans_of(root))
-        return was_linked or any(each.is_by_rule and self._root_of(each.issue_id) == root for each in made)
+        # What the form made, and somebody deleted before it was linked, is not made again by a rule.
+        return was_linked or any(
+            self._root_of(each.issue_id) == root and (each.is_by_rule or each.place.is_deleted(each.number))
+            for each in made
+        )
 
     def _spans_of(self, root: str | None) -> Iterator[Span]:
         for each in self.spans:

@@ -62,20 +62,16 @@ class Forms:
 
     def _unlinked_since_an_earlier(self, sent: Sent) -> int | None:
         """Return the work item of the same form of before that somebody unlinked since, if it stayed so."""
-        for each in self._sent:
-            is_same = (each.partition, each.body) == (sent.partition, sent.body) and each is not sent
-            if not is_same or not each.until < sent.at <= each.until + _REMEMBERED_FOR:
-                continue
-            roots = {each.issue_id, self._root(each.issue_id)}
-            ended = (
-                at
-                for at, issue_id, work_item_id in self._ended
-                if issue_id in roots and work_item_id == each.work_item_id
-            )
-            was_unlinked = any(each.until < at < sent.at for at in ended)
-            if was_unlinked and not self._was_linked_since(each, sent.at):
-                return each.work_item_id
-        return None
+        same = (each for each in self._sent if (each.partition, each.body) == (sent.partition, sent.body))
+        last = max((each for each in same if each.until < sent.at), key=lambda each: each.until, default=None)
+        if last is None or sent.at > last.until + _REMEMBERED_FOR or self._was_linked_since(last, sent.at):
+            return None
+        roots = {last.issue_id, self._root(last.issue_id)}
+        was_unlinked = any(
+            last.until < at < sent.at and issue_id in roots and work_item_id == last.work_item_id
+            for at, issue_id, work_item_id in self._ended
+        )
+        return last.work_item_id if was_unlinked else None
 
     def complaints(self) -> Iterator[str]:
         """Say which links the form was told of that nobody ended, and that are no more."""

@@ -294,6 +294,7 @@ class Lives:
         if claim and before and claim.token != before.token and before.until > self._facts.clock():
             self.against("two workers write for one link at once")
         life.copying = _is_made_up(link) and (bool(worker.copies) or life.copying)
+        life.copied |= life.copying
         may_go_back = life.copying or link.work_item_id in self._facts.restored
         if link.seen.item.rev < life.rev and not may_go_back:
             self.against(f"a link went back from rev {life.rev} to {link.seen.item.rev}")

@@ -62,6 +62,10 @@ def marked(place: int) -> HyperlinkChange:
         ([("100", PLAIN), ("100", PLAIN)], (), marked(0)),
         ([("100", PLAIN), ("100", OURS)], (), NOTHING),
         ([("100", CREATED), ("100", PLAIN)], (), NOTHING),
+        # One that tells where the item comes from is enough.
+        ([("100", OURS), ("100", CREATED)], (), HyperlinkChange(remove=(0,))),
+        ([("99", CREATED), ("100", OURS)], ("99",), HyperlinkChange(remove=(1,))),
+        ([("100", OURS), ("99", CREATED)], (), NOTHING),  # nobody knows that name
         ([("101", PLAIN)], (), ADD),
         ([("99", PLAIN)], (), ADD),
         ([("99", PLAIN)], ("99",), marked(0)),

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shared.ado.creation import NewWorkItem
 from shared.domain.configuration import Configuration
-from shared.domain.errors import Forbidden, NotFound, SyncError, Throttled, Unavailable
+from shared.domain.errors import Busy, Forbidden, NotFound, SyncError, Throttled, Unavailable
 from shared.domain.messages import OutboundMessage
 from shared.domain.model import BackLinks, Claim, ExternalIssue, Remnant
 from shared.domain.rules.back_links import Mark
 from shared.flows.back_links import LOST_AFTER, look_at_pair
+from shared.flows.creating import create_and_link
 from shared.flows.linking import link, unlink
 from shared.flows.reconciling import reconcile
 from shared.store.organizations import Organization
@@ -74,7 +76,9 @@ class World:
         self.now = 1_800_000_000.0
         self.ado, self.sentry = Ado(clock=lambda: self.now), Sentry()
         self.services = MemoryServices(self.ado, self.sentry, lambda: self.now)
-        self.services.organizations.add(SLUG, Configuration(ado_url=BASE_URL), KNOWN)
+        self.services.organizations.add(
+            SLUG, Configuration(ado_url=BASE_URL, sentry_organization="acme"), KNOWN
+        )
         self.ado.add_item("Fix login", ITEM)
         self.sentry.add_issue(issue_id=ISSUE)
         self.link()
@@ -268,6 +272,118 @@ def test_a_pair_that_is_linked_again_while_it_is_taken_away_is_shown(world: Worl
     assert world.look() == "shown"
     assert world.shown == [OURS]
     assert world.sentry.entry(ISSUE) is not None
+
+
+SURVIVOR = "200"
+
+
+def _created(world: World) -> int:
+    """Let the form create a work item for the issue, and return it; another issue stands beside."""
+    world.sentry.add_issue(issue_id=SURVIVOR)
+    new = NewWorkItem(world.ado.catalog.project("Fabrikam-Fiber").id, "Bug", "Fix login", "")
+    made = create_and_link(world.services, world.organization, ISSUE, new).work_item_id
+    assert world.look(made) == "shown"
+    return made
+
+
+def _merge(world: World, item: int) -> None:
+    """Merge the issue into the other one, and have its link follow."""
+    world.sentry.merge(ISSUE, into=SURVIVOR)
+    stored = world.services.links.get(SLUG, ISSUE, item)
+    world.services.links.move(stored, SURVIVOR)
+
+
+def _looked(world: World, item: int, issue_id: str = SURVIVOR) -> str:
+    [outcome] = look_at_pair(OutboundMessage(SLUG, issue_id, shown_on=item), world.services)
+    return outcome
+
+
+def _marks(world: World, item: int) -> list[str]:
+    return [comment for _, comment in world.ado.hyperlinks(item)]
+
+
+@pytest.mark.parametrize("is_shown", [False, True])
+def test_after_a_merge_that_both_issues_were_linked_for_one_hyperlink_shows_it(
+    world: World, *, is_shown: bool
+) -> None:
+    item = _created(world)
+    link(world.services, world.organization, SURVIVOR, item, None)
+    if is_shown:
+        assert _looked(world, item) == "shown"
+        assert _marks(world, item) == [str(Mark.CREATED), OURS]
+    _merge(world, item)
+    assert _looked(world, item, ISSUE) == "handed-over"
+    assert world.services.links.find_remnant(SLUG, ISSUE, item) is None
+    assert _looked(world, item) == "shown"
+    assert _marks(world, item) == [str(Mark.CREATED)]
+    assert _looked(world, item) == "settled"
+
+
+def test_nothing_is_handed_over_while_a_worker_writes_for_the_other_link(world: World) -> None:
+    item = _created(world)
+    link(world.services, world.organization, SURVIVOR, item, None)
+    _merge(world, item)
+    links = world.services.links
+    stored = links.get(SLUG, SURVIVOR, item)
+    claim = Claim("other", world.now + 60.0, 1, (), stored.link.seen)
+    links.replace(stored, replace(stored.link, claim=claim))
+    with pytest.raises(Busy):
+        _looked(world, item, ISSUE)
+    assert links.find_remnant(SLUG, ISSUE, item) is not None
+    world.now += 61.0
+    assert _looked(world, item, ISSUE) == "handed-over"
+
+
+def test_what_a_late_worker_may_still_write_is_looked_at_after_it_was_handed_over(world: World) -> None:
+    item = _created(world)
+    link(world.services, world.organization, SURVIVOR, item, None)
+    _merge(world, item)
+    world.services.links.leave(SLUG, Remnant(ISSUE, item, world.now, watched_until=world.now + 120.0))
+    assert _looked(world, item, ISSUE) == "handed-over"
+    left = world.services.links.find_remnant(SLUG, ISSUE, item)
+    assert left is not None
+    assert (left.remnant.due, left.remnant.watched_until) == (world.now + 120.0, 0.0)
+
+
+def test_nothing_is_handed_over_to_a_link_that_is_not_to_be_shown(world: World) -> None:
+    item = _created(world)
+    link(world.services, world.organization, SURVIVOR, item, None)
+    stored = world.services.links.get(SLUG, SURVIVOR, item)
+    world.services.links.replace(stored, replace(stored.link, back_links=None))
+    _merge(world, item)
+    assert _looked(world, item, ISSUE) == "taken-away"
+    assert _marks(world, item) == [str(Mark.PLAIN)]
+
+
+def test_the_names_that_an_issue_had_stay_known_for_when_its_link_ends(world: World) -> None:
+    item = _created(world)
+    _merge(world, item)
+    assert _looked(world, item) == "shown"
+    assert _marks(world, item) == [str(Mark.CREATED)]
+    unlink(world.services, world.organization, SURVIVOR, item)
+    assert _looked(world, item) == "taken-away"
+    assert _marks(world, item) == [str(Mark.PLAIN)]
+
+
+@pytest.mark.parametrize("is_taken_away", [False, True])
+def test_a_link_that_is_made_again_takes_over_the_names_of_the_one_that_ended(
+    world: World, *, is_taken_away: bool
+) -> None:
+    item = _created(world)
+    _merge(world, item)
+    _looked(world, item)
+    unlink(world.services, world.organization, SURVIVOR, item)
+
+    def linked_again() -> None:
+        world.ado.then = lambda: None
+        link(world.services, world.organization, SURVIVOR, item, None)
+
+    if is_taken_away:
+        world.ado.then = linked_again
+    else:
+        linked_again()
+    assert _looked(world, item) == "shown"
+    assert _marks(world, item) == [str(Mark.CREATED)]
 
 
 def test_a_race_for_the_work_item_is_run_again(world: World) -> None:
