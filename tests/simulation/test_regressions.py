@@ -1468,3 +1468,114 @@ def test_an_issue_that_was_done_before_it_was_archived_leaves_open_items_behind_
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_of_two_forms_at_once_one_link_stays() -> None:
+    """Two forms link issue 100, one of them to an item that was linked before.
+
+    Each took its time before it stored, and parted what was earlier: the one looked before the other had
+    stored, the other found a later one. Both links stayed.
+    """
+    schedule = Schedule(
+        seed=3,
+        workers=1,
+        second_kind=("Störung", "Tailored"),
+        links=(("100", 31), ("101", 31)),
+        settings=(),
+        actions=(
+            Action("form-link", issue="101", item=32, value="sentry"),
+            Action("calm"),
+            Action("form-link", issue="100", item=31),
+            Action("form-link", issue="100", item=32, value="ado"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_what_was_made_for_an_issue_shows_the_link_of_the_one_it_was_merged_into() -> None:
+    """Both issues were linked to what the form had made for 101 by the time that the link of 101 moved.
+
+    What was left of it took the mark from the hyperlink that showed the other link.
+    """
+    schedule = Schedule(
+        seed=14,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(("101", 32),),
+        settings=(),
+        actions=(
+            Action("form-create", issue="101", value="Task"),
+            Action("merge", issue="101"),
+            Action("form-again"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_link_that_is_made_again_after_a_merge_shows_once() -> None:
+    """The form made item 33 for issue 100, which was merged; its link was removed, and made once more.
+
+    While one worker showed the new link, another one had shown it already and forgotten the old name. So the
+    first one added a second hyperlink.
+    """
+    schedule = Schedule(
+        seed=1020804,
+        workers=3,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("form-create", issue="100", value="Task"),
+            Action("merge", issue="100"),
+            Action("form-again"),
+            Action("unlink", issue="101", item=33),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_a_rule_and_a_form_of_before_a_merge_make_one_item() -> None:
+    """Issue 100 is merged into 101, a rule fires, and somebody sends the form for 100 again, which failed.
+
+    The form claimed the right to create for 100, the rule for 101, and each made an item.
+    """
+    schedule = Schedule(
+        seed=0,
+        workers=3,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("form-create", issue="100", value="Bug"),
+            Action("calm"),
+            Action("merge", issue="100"),
+            Action("form-again"),
+            Action("fire", issue="100", value="New errors"),
+        ),
+        troubles=((2, "fails"),),
+    )
+    assert complaints(schedule) == []
+
+
+def test_who_waited_for_another_link_goes_on_when_a_form_replaces_it() -> None:
+    """Item 32 is opened for issue 100, and closed again for 101 once a form has linked 100 to another item.
+
+    Issue 101 did not change meanwhile. The witness did not know that a link which waits may write when the
+    other one ends.
+    """
+    schedule = Schedule(
+        seed=5008,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("set-state", item=32, value="Closed"),
+            Action("resolve", issue="101"),
+            Action("form-link", issue="101", item=32),
+            Action("form-link", issue="100", item=32, value="sentry"),
+            Action("calm"),
+            Action("form-create", issue="100", value="Task"),
+        ),
+    )
+    assert complaints(schedule) == []

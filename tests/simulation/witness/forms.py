@@ -82,6 +82,16 @@ class Forms:
             if not is_over and not self._was_linked_since(each, inf) and not self._was_ended(each):
                 yield f"the form linked issue {each.issue_id} to {each.work_item_id}, and the link is gone"
         yield from self._too_many()
+        yield from self._kept()
+
+    def _kept(self) -> Iterator[str]:
+        """Say which links of the form stand though somebody removed the entry that showed them."""
+        for link in self._facts.links():
+            is_judged = link.issue_id in self._facts.cleared - self._survivors
+            is_judged = is_judged and not self._facts.is_kept_from(link)
+            was_seen = link.form is not None and link.form.was_seen
+            if is_judged and was_seen and self._facts.sentry.entry(link.issue_id) is None:
+                yield f"the entry for {link.work_item_id} was removed from issue {link.issue_id}, not the link"
 
     def _too_many(self) -> Iterator[str]:
         """Say which issues have several links of the form, although each form of theirs had its answer."""

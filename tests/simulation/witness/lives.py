@@ -265,6 +265,9 @@ class Lives:
         lives = [self.lives.pop(pair) for pair in gone if is_current and pair in self.lives]
         if gone and not any(isinstance(each, Insert) for each in operations):
             self._hops.parted()
+            # Whoever waits for others may do so no more.
+            for life in self.lives.values():
+                life.may_write |= life.waits
         for each in operations:
             if isinstance(each, Delete) or not (pair := _pair(each.key)):
                 continue

@@ -12,6 +12,7 @@ from shared.domain.model import (
     IssueSide,
     IssueStatus,
     ItemSide,
+    Remnant,
     Side,
     State,
 )
@@ -49,3 +50,25 @@ def test_after_a_merge_the_back_links_are_looked_at_and_every_former_issue_is_re
 ) -> None:
     merged = replace(LINK, back_links=before).moved_to("200")
     assert merged == replace(LINK, issue_id="200", back_links=after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, None),
+        (BackLinks(), BackLinks(due=7.0, merged=("98", "99"))),
+        (
+            BackLinks(due=5.0, reason="forbidden", merged=("97", "99")),
+            BackLinks(due=7.0, merged=("97", "98", "99")),
+        ),
+    ],
+)
+def test_a_link_that_learns_names_of_its_issue_is_to_be_shown_and_its_own_is_none_of_them(
+    before: BackLinks | None, after: BackLinks | None
+) -> None:
+    link = replace(LINK, back_links=before)
+    assert link.known_as(["99", LINK.issue_id, "98"], 7.0) == replace(LINK, back_links=after)
+
+
+def test_what_ended_may_show_under_any_name_that_its_issue_had() -> None:
+    assert Remnant("100", 31, 0.0, merged=("98", "99")).names == {"98", "99", "100"}

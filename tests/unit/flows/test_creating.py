@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from shared.ado.creation import NewWorkItem
-from shared.domain.errors import Forbidden, SyncError, Unavailable
+from shared.domain.errors import Conflict, Forbidden, SyncError, Unavailable
 from shared.domain.messages import InboundMessage
 from shared.domain.model import IssueStatus
 from shared.domain.rules.entries import REMOVED_IN_SENTRY
+from shared.flows.back_links import LOST_AFTER
 from shared.flows.creating import create_and_link, link_by_form
 from shared.flows.linking import part, unlink
 from shared.flows.syncing import sync_inbound
@@ -112,6 +113,34 @@ def test_the_link_that_a_form_replaces_ends_though_a_worker_settles_it_at_that_m
     assert linked(scene) == [SECOND]
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_of_two_forms_at_once_one_link_stays_and_the_other_is_told(
+    scene: Scene, links: Overtaken, moment: str
+) -> None:
+    """The other form comes between the time that this one gives its link and its storing, or its look."""
+
+    def another() -> None:
+        scene.now += 1.0
+        link_by_form(scene.services, scene.organization, NEW, SECOND)
+
+    links.is_meant = lambda text: f'"work_item_id":{FIRST}' in text
+    setattr(links, moment, another)
+    with pytest.raises(Conflict, match="another form"):
+        link_by_form(scene.services, scene.organization, NEW, FIRST)
+    assert linked(scene) == [SECOND]
+    scene.now += 1.0
+    link_by_form(scene.services, scene.organization, NEW, FIRST)  # sent again
+    assert linked(scene) == [FIRST]
+
+
+def test_two_of_the_same_moment_agree_which_one_stays(scene: Scene, links: Overtaken) -> None:
+    links.is_meant = lambda text: f'"work_item_id":{SECOND}' in text
+    links.before = lambda: link_by_form(scene.services, scene.organization, NEW, FIRST)
+    with pytest.raises(Conflict):
+        link_by_form(scene.services, scene.organization, NEW, SECOND)
+    assert linked(scene) == [FIRST]
+
+
 def test_of_two_forms_at_once_the_one_that_links_last_replaces_the_other(scene: Scene) -> None:
     def another() -> None:
         scene.now += 1.0
@@ -146,3 +175,53 @@ def test_a_form_replaces_the_link_of_the_issue_into_which_its_own_was_merged(sce
     scene.now += 60.0
     assert link_by_form(scene.services, scene.organization, "300", SECOND).issue_id == NEW
     assert linked(scene) == [SECOND]
+
+
+def create_for(scene: Scene, issue_id: str) -> int:
+    project = scene.ado.catalog.project("Fabrikam-Fiber").id
+    new = NewWorkItem(project, "Bug", "Fix login", "")
+    return create_and_link(scene.services, scene.organization, issue_id, new).work_item_id
+
+
+def test_an_issue_gets_one_item_by_whichever_of_its_names(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="300")
+    scene.sentry.merge("300", into=NEW)
+    first = create_for(scene, "300")
+    assert create_for(scene, NEW) == create_for(scene, "300") == first
+    unlinked_here(scene, first)
+    assert create_for(scene, "300") != first
+
+
+@pytest.mark.parametrize("trouble", [Unavailable("ado", "no answer"), Died()])
+def test_what_was_begun_before_a_merge_is_found_under_the_old_name(
+    scene: Scene, trouble: BaseException
+) -> None:
+    scene.configure(sentry_organization="acme")
+    scene.sentry.add_issue(issue_id="300")
+    scene.calls.meet("POST $Bug", trouble, lands=True)
+    with pytest.raises(type(trouble)):
+        create_for(scene, "300")
+    scene.sentry.merge("300", into=NEW)
+    scene.now += 61.0
+    assert [create_for(scene, "300")] == scene.ado.created()
+
+
+def test_what_was_done_before_a_merge_is_found_under_the_old_name(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="300")
+    first = create_for(scene, "300")
+    scene.sentry.merge("300", into=NEW)
+    assert create_for(scene, "300") == first
+
+
+def test_a_link_that_is_there_learns_the_name_under_which_a_form_asked_for_it(scene: Scene) -> None:
+    scene.configure(back_links=True)
+    scene.sentry.add_issue(issue_id="300")
+    scene.link(NEW, FIRST)
+    for name, merged in ((NEW, ()), ("300", ("300",))):
+        link_by_form(scene.services, scene.organization, name, FIRST)
+        shown = scene.stored(NEW, FIRST).link.back_links
+        assert shown is not None
+        assert shown.merged == merged
+        if name == NEW:
+            scene.sentry.merge("300", into=NEW)
+    assert shown.due == scene.now + LOST_AFTER
