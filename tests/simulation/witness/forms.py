@@ -89,9 +89,10 @@ class Forms:
         for link in self._facts.links():
             is_judged = link.issue_id in self._facts.cleared - self._survivors
             is_judged = is_judged and not self._facts.is_kept_from(link)
+            is_judged = is_judged and self._facts.find_issue(link.issue_id) is not None
             was_seen = link.form is not None and link.form.was_seen
             if is_judged and was_seen and self._facts.sentry.entry(link.issue_id) is None:
-                yield f"the entry for {link.work_item_id} was removed from issue {link.issue_id}, not the link"
+                yield f"issue {link.issue_id} has no entry for {link.work_item_id} any more, and still the link"
 
     def _too_many(self) -> Iterator[str]:
         """Say which issues have several links of the form, although each form of theirs had its answer."""

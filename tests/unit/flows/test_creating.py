@@ -7,7 +7,7 @@ import pytest
 from shared.ado.creation import NewWorkItem
 from shared.domain.errors import Conflict, Forbidden, SyncError, Unavailable
 from shared.domain.messages import InboundMessage
-from shared.domain.model import IssueStatus
+from shared.domain.model import BackLinks, IssueStatus
 from shared.domain.rules.entries import REMOVED_IN_SENTRY
 from shared.flows.back_links import LOST_AFTER
 from shared.flows.creating import create_and_link, link_by_form
@@ -224,4 +224,4 @@ def test_a_link_that_is_there_learns_the_name_under_which_a_form_asked_for_it(sc
         assert shown.merged == merged
         if name == NEW:
             scene.sentry.merge("300", into=NEW)
-    assert shown.due == scene.now + LOST_AFTER
+    assert shown == BackLinks(due=scene.now + LOST_AFTER, merged=("300",))
