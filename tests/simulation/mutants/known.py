@@ -1465,4 +1465,11 @@ MUTANTS = (
         "    pair.services.links.replace(heir",
         tests=("tests/unit/flows/test_back_links.py",),
     ),
+    _mutant(
+        "keep a link whose entry was removed",
+        "flows/entries.py",
+        "        part(services, organization, stored, REMOVED_IN_SENTRY)\n        return None\n",
+        "        return stored\n",
+        theme="forms",
+    ),
 )

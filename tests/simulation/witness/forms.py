@@ -92,7 +92,7 @@ class Forms:
             is_judged = is_judged and self._facts.find_issue(link.issue_id) is not None
             was_seen = link.form is not None and link.form.was_seen
             if is_judged and was_seen and self._facts.sentry.entry(link.issue_id) is None:
-                yield f"issue {link.issue_id} has no entry for {link.work_item_id} any more, and still the link"
+                yield f"issue {link.issue_id} shows no entry for {link.work_item_id}, and the link stands"
 
     def _too_many(self) -> Iterator[str]:
         """Say which issues have several links of the form, although each form of theirs had its answer."""
