@@ -106,7 +106,8 @@ class Host:
     def was_put(self, name: str, number: int, message: Message) -> None:
         """Note whether a message is about something that somebody changed and that was not told before."""
         task = self._world.current
-        is_news = task.carries_news
+        # Who links or copies wants both sides to agree; that they are shown, the row remembers.
+        is_news = task.carries_news or (task.is_wish and not message.again)
         if task.is_reconciler:
             is_news = isinstance(message, InboundMessage) and message.work_item_id in self.untold
             if isinstance(message, InboundMessage):

@@ -49,6 +49,11 @@ class Task:
         return self.name.startswith("form")
 
     @property
+    def is_wish(self) -> bool:
+        """Tell whether a person asked for it who waits for the answer, and is told of it."""
+        return self.name.startswith(("form", "link", "copy"))
+
+    @property
     def is_reconciler(self) -> bool:
         return self.name.startswith("reconciler")
 
