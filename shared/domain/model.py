@@ -564,8 +564,14 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         if self.back_links is None:
             return self
-        merged = {*self.back_links.merged, *names} - {self.issue_id}
-        return msgspec.structs.replace(self, back_links=BackLinks(due=due, merged=tuple(sorted(merged))))
+        merged = tuple(sorted({*self.back_links.merged, *names} - {self.issue_id}))
+        shown = msgspec.structs.replace(self.back_links, due=due, merged=merged)
+        return msgspec.structs.replace(self, back_links=shown)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the ids that its issue has and had."""
+        return frozenset({self.issue_id, *(self.back_links.merged if self.back_links else ())})
 
     def remnant(self, due: float, watched_until: float = 0.0) -> Remnant:
         """Return what is to be taken away once this link has ended."""

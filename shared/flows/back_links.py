@@ -24,6 +24,7 @@ from shared.domain.errors import (
     Refused,
     SyncError,
     Throttled,
+    Undecidable,
     Upstream,
 )
 from shared.domain.failures import BACKOFF, DAILY, reason_of
@@ -395,11 +396,14 @@ def _take_away(pair: _Pair, stored: StoredRemnant) -> str:
         reason = reason_of(error)
         _keep(pair, stored, replace(remnant, reason=reason, due=now + _wait(reason, remnant.reason)))
         return NOT_SHOWN
+    except Undecidable:  # The link that may show by what is there cannot be read.
+        _keep(pair, stored, replace(remnant, due=now + BACKOFF[-1]))
+        return NOT_YET
     if not entry_is_right and not remnant.gone_since:
         _tell(pair, ActivityEntry(now, "failed", field="back-link", reason=ENTRY_STAYS))
-    _keep(pair, stored, still_to_look_at(remnant, now, is_gone=is_gone))
     if _is_linked_again(pair, remnant):
         raise Conflict("the two were linked again in the meantime")
+    _keep(pair, stored, still_to_look_at(remnant, now, is_gone=is_gone))
     return TAKEN_AWAY
 
 
@@ -417,7 +421,10 @@ def _hand_over(pair: _Pair, stored: StoredRemnant, heir: StoredLink) -> str:
     """Have the other link be shown anew, with what is left of this one."""
     link, remnant, now = heir.link, stored.remnant, pair.services.clock()
     _verify_free(link, now)
-    pair.services.links.replace(heir, link.known_as(remnant.names, now + LOST_AFTER))
+    try:
+        pair.services.links.replace(heir, link.known_as(remnant.names, now + LOST_AFTER))
+    except NotFound:
+        raise Conflict("the other link ended in the meantime") from None
     look_later(pair.services, pair.organization, link.issue_id, link.work_item_id)
     _keep(pair, stored, still_to_look_at(remnant, now, is_gone=False))
     return HANDED_OVER

@@ -19,14 +19,14 @@ from shared.domain.errors import (
     Undecidable,
 )
 from shared.domain.ids import is_guid
-from shared.domain.model import End, FormEntry, IssueLink, SentryIssue, Side
+from shared.domain.model import End, IssueLink, SentryIssue, Side
 from shared.domain.rules.back_links import Mark, entry_owner
 from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
 from shared.flows.back_links import LOST_AFTER, issue_in, look_later
 from shared.flows.carrying import verify_time
 from shared.flows.copying import copy_one
-from shared.flows.linking import Initial, link, part, verify_connected
+from shared.flows.linking import Initial, form_entry, link, part, verify_connected
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
 from shared.store.organizations import Organization
@@ -58,22 +58,29 @@ def create_and_link(
     work_item_id = create_once(services, organization, claim, ado, new, patch, names, began)
     try:
         return link_by_form(services, organization, issue_id, work_item_id, initial, created_under=claim)
-    except SyncError:
+    except SyncError as error:
         with suppress(SyncError):  # Whoever tries again is to link it, and need not look for it.
-            services.idempotency.done(organization.scope, claim, str(work_item_id))
+            if isinstance(error, _AnotherForm):  # The record ended with the link.
+                services.idempotency.note(organization.scope, creation_of(began_as), str(work_item_id))
+            else:
+                services.idempotency.done(organization.scope, claim, str(work_item_id))
         raise
 
 
 def _began_as(services: Services, organization: Organization, asked: str, now: str) -> str:
     """Return the id under which the right to create is claimed: that of now, as rules do, if it may be.
 
-    An earlier call may have begun under the id that the issue had before it was merged.
+    An earlier call may have begun under the id that the issue had before it was merged. What was parted
+    since is not what is asked for.
     """
     idempotency, name = services.idempotency, creation_of(asked)
     if asked == now:
         return now
-    is_begun = idempotency.is_unfinished(organization.scope, name)
-    return asked if is_begun or idempotency.find(organization.scope, name) is not None else now
+    result = idempotency.find(organization.scope, name)
+    if result is None:
+        return asked if idempotency.is_unfinished(organization.scope, name) else now
+    was_parted = int(result) in parted_before(services, organization, (asked, now), services.clock())
+    return now if was_parted else asked
 
 
 def completed(
@@ -160,25 +167,10 @@ def link_by_form(
     Sentry shows one link for each issue and integration. So an earlier one that the form made ends.
     ``created_under`` is the claim under which the form has just created the item: it is marked as done.
     """
-    try:
-        made = _linked_by_form(services, organization, issue_id, work_item_id, initial, created_under)
-    except SyncError:
-        with suppress(SyncError):  # Where only the copy failed, the two are linked.
-            _latest_of_form(services, organization, issue_id)
-        raise
-    if _latest_of_form(services, organization, made.issue_id) != work_item_id:
-        raise Conflict("another form linked the issue at this moment: look at its page, and try again")
-    return made
 
+    def take_place(made: IssueLink) -> None:
+        _take_place(services, organization, made)
 
-def _linked_by_form(
-    services: Services,
-    organization: Organization,
-    issue_id: str,
-    work_item_id: int,
-    initial: Initial | None,
-    created_under: ClaimedRecord | None,
-) -> IssueLink:
     claims = [] if created_under is None else [created_under]
     try:
         return link(
@@ -187,7 +179,7 @@ def _linked_by_form(
             issue_id,
             work_item_id,
             initial,
-            by_form=True,
+            by_form=take_place,
             claims=claims,
             is_created=bool(claims),
         )
@@ -195,13 +187,14 @@ def _linked_by_form(
         for claim in claims:
             with suppress(Conflict, NotFound):  # Another worker took it over, and linked the two.
                 services.idempotency.done(organization.scope, claim, str(work_item_id))
-        # It stands under the id of the issue into which this one may have been merged.
-        asked, issue_id = issue_id, services.sentry(organization).get_issue(issue_id).issue_id
-        made = _marked(services, organization, issue_id, work_item_id, asked)
-        if initial is not None:
-            with suppress(Undecidable):  # The link says so, as a new one does.
-                copy_one(services, organization, issue_id, work_item_id, Side(initial))
-        return made
+    # It stands under the id of the issue into which this one may have been merged.
+    asked, issue_id = issue_id, services.sentry(organization).get_issue(issue_id).issue_id
+    made = _marked(services, organization, issue_id, work_item_id, asked)
+    take_place(made)
+    if initial is not None:
+        with suppress(Undecidable):  # The link says so, as a new one does.
+            copy_one(services, organization, issue_id, work_item_id, Side(initial))
+    return made
 
 
 def _marked(
@@ -213,16 +206,34 @@ def _marked(
     """
     for _ in range(_ATTEMPTS):
         stored = services.links.get(organization.scope, issue_id, work_item_id)
-        now = services.clock()
-        link = replace(stored.link, form=FormEntry(now))
+        marked = replace(stored.link, form=form_entry(services, organization, issue_id))
         if asked != issue_id:
-            link = link.known_as([asked], now + LOST_AFTER)
+            marked = marked.known_as([asked], services.clock() + LOST_AFTER)
         with suppress(Conflict):
-            made = services.links.replace(stored, link).link
+            made = services.links.replace(stored, marked).link
             if asked != issue_id:
                 look_later(services, organization, issue_id, work_item_id)
             return made
     raise Conflict("the link keeps changing")
+
+
+class _AnotherForm(Conflict):
+    """Of two forms at once, this is not the one whose link stays."""
+
+
+def _take_place(services: Services, organization: Organization, made: IssueLink) -> None:
+    """Part the other links of the issue that the form made; raise Conflict if this one is not the latest.
+
+    Whoever is told that theirs is not may send it again.
+    """
+    latest = _latest_of_form(services, organization, made.issue_id)
+    if latest is None:  # It followed a merge at this moment, or somebody removed it.
+        issue_id = services.sentry(organization).get_issue(made.issue_id).issue_id
+        latest = _latest_of_form(services, organization, issue_id)
+    if latest is None:
+        raise Conflict("the link was removed at the moment it was made: try again if it is to be there")
+    if latest != made.work_item_id:
+        raise _AnotherForm("another form linked the issue at this moment: look at its page, and try again")
 
 
 def _latest_of_form(services: Services, organization: Organization, issue_id: str) -> int | None:

@@ -1,6 +1,6 @@
 """Linking an issue to a work item, and unlinking them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Literal
 
 import msgspec
@@ -42,6 +42,7 @@ from shared.store.tables import Delete
 
 Initial = Literal["ado", "sentry"]
 _ATTEMPTS = 5
+_NEXT = 0.001  # seconds
 _READ_STAYS_FRESH = 120.0  # seconds; three calls take half a minute each at most
 
 
@@ -71,13 +72,15 @@ def link(
     initial: Initial | None,
     ado: AdoClient | None = None,
     *,
-    by_form: bool = False,
+    by_form: Callable[[IssueLink], None] | None = None,
     by_rule: ByRule | None = None,
     claims: Collection[ClaimedRecord] = (),
     is_created: bool = False,
     rebuilt: bool = False,
 ) -> IssueLink:
-    """Link the two and record their current ends; ``by_form`` says that Sentry's form asked for it.
+    """Link the two and record their current ends.
+
+    ``by_form`` says that Sentry's form asked for it, and is called with the link before anything is copied.
 
     Raises NotFound if either does not exist, AlreadyLinked if the link exists. Nothing is written to either
     side until one of them changes, unless ``initial`` names the side whose status and assignee are copied at
@@ -100,12 +103,15 @@ def link(
             continue  # What was told since then met no link, and may not be told again.
         try:
             names = () if by_rule is None else by_rule.names
-            merged = tuple(sorted({issue_id, *names} - {pair.link.issue_id}))
+            # One that is made again may show by what the last one left.
+            left = services.links.find_remnant(organization.scope, pair.link.issue_id, work_item_id)
+            older = frozenset() if left is None else left.remnant.names
+            merged = tuple(sorted({issue_id, *names, *older} - {pair.link.issue_id}))
             shown = back_links_of(organization, services.clock(), merged)
             if rebuilt:
                 shown = BackLinks(merged=merged)
+            form = form_entry(services, organization, pair.link.issue_id) if by_form else None
             now = services.clock()
-            form = FormEntry(now) if by_form else None
             made = replace(pair.link, seen=seen, form=form, linked_at=now, back_links=shown)
             stored = services.links.add(made, list(_edited_ends(services, pair)), marks)
         except AlreadyLinked:
@@ -121,11 +127,20 @@ def link(
         services.activity.add(organization.scope, stored.link.issue_id, work_item_id, *entries)
         if stored.link.back_links is not None and not rebuilt:
             look_later(services, organization, stored.link.issue_id, work_item_id)
+        if by_form is not None:
+            by_form(stored.link)
         if seen != pair.link.seen:
             _copy(services, organization, stored, pair)
         fill_in(services, organization)
         return stored.link
     raise Conflict("the ends of the link keep changing")
+
+
+def form_entry(services: Services, organization: Organization, issue_id: str) -> FormEntry:
+    """Return the mark of a form that comes now: behind all before it, be they from a clock that is ahead."""
+    found = services.links.for_issue(organization.scope, issue_id)
+    latest = max((each.link.form.at for each in found if each.link.form is not None), default=0.0)
+    return FormEntry(max(services.clock(), latest + _NEXT))
 
 
 def verify_connected(services: Services, organization: Organization) -> None:

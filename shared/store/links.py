@@ -346,9 +346,9 @@ class LinkStore:
     ) -> StoredLink:
         """Link the work item to another issue instead: the one into which the old issue was merged.
 
-        ``marks`` are records of the old issue that follow it. If the link exists already, only the old one is
-        removed, and the existing one is returned. Raises Conflict if the old link or what ``marks`` records
-        changed, NotFound if the link is gone.
+        ``marks`` are records of the old issue that follow it. If the link exists already, the old one is
+        removed, and the existing one learns its names and is returned. Raises Conflict if a link or what
+        ``marks`` records changed, NotFound if the link is gone.
         """
         moved = stored.link.moved_to(issue_id)
         try:
@@ -359,8 +359,11 @@ class LinkStore:
             except NotFound:
                 raise conflict from None  # The old link changed.
             remnant = None if stored.link.back_links is None else stored.link.remnant(due=0.0)
-            self._change(stored, *_delete(stored), *map(_put, ends), *_left(remnant), *marks)
-            return existing
+            known = existing.link.known_as(stored.link.names, 0.0)
+            key = _item_key(known.work_item_id, known.issue_id)
+            taught = [Replace(key, _text(known), existing.etag)] if known != existing.link else []
+            etags = self._change(stored, *_delete(stored), *map(_put, ends), *_left(remnant), *marks, *taught)
+            return StoredLink(known, etags[-1] if taught else existing.etag)
         return StoredLink(moved, etags[2])
 
     def _change(self, stored: StoredLink, *operations: Operation) -> list[str]:

@@ -1411,8 +1411,8 @@ MUTANTS = (
     _mutant(
         "tell a form that its link stands though another came",
         "flows/creating.py",
-        "made.issue_id) != work_item_id:\n",
-        "made.issue_id) is None:\n",
+        "    if latest != made.work_item_id:\n",
+        "    if False:\n",
         tests=("tests/unit/flows/test_creating.py",),
     ),
     _mutant(
@@ -1425,8 +1425,8 @@ MUTANTS = (
     _mutant(
         "forget what was begun before a merge",
         "flows/creating.py",
-        "    is_begun = idempotency.is_unfinished(organization.scope, name)\n",
-        "    is_begun = False\n",
+        "        return asked if idempotency.is_unfinished(organization.scope, name) else now\n",
+        "        return now\n",
         tests=("tests/unit/flows/test_creating.py",),
     ),
     _mutant(

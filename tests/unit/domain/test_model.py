@@ -59,7 +59,7 @@ def test_after_a_merge_the_back_links_are_looked_at_and_every_former_issue_is_re
         (BackLinks(), BackLinks(due=7.0, merged=("98", "99"))),
         (
             BackLinks(due=5.0, reason="forbidden", merged=("97", "99")),
-            BackLinks(due=7.0, merged=("97", "98", "99")),
+            BackLinks(due=7.0, reason="forbidden", merged=("97", "98", "99")),
         ),
     ],
 )

@@ -11,16 +11,19 @@ from shared.ado.creation import NewWorkItem
 from shared.domain.configuration import Configuration
 from shared.domain.errors import Busy, Forbidden, NotFound, SyncError, Throttled, Unavailable
 from shared.domain.messages import OutboundMessage
-from shared.domain.model import BackLinks, Claim, ExternalIssue, Remnant
+from shared.domain.model import BackLinks, Claim, ExternalIssue, Remnant, SentryIssue
 from shared.domain.rules.back_links import Mark
 from shared.flows.back_links import LOST_AFTER, look_at_pair
 from shared.flows.creating import create_and_link
 from shared.flows.linking import link, unlink
+from shared.flows.rebuilding import rebuild
 from shared.flows.reconciling import reconcile
 from shared.store.organizations import Organization
+from shared.store.tables import Replace
 from tests.doubles.ado import BASE_URL, MemoryAdo
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.services import KNOWN, MemoryServices
+from tests.unit.overtaken import Overtaken
 
 SLUG, ISSUE, ITEM = "fabrikam", "100", 31
 OURS = str(Mark.LINKED)
@@ -51,6 +54,12 @@ class Sentry(MemorySentry):
     def __init__(self) -> None:
         super().__init__()
         self.meets: tuple[BaseException, bool] | None = None
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def get_issue_with_entries(self, issue_id: str) -> SentryIssue:
+        happens, self.meanwhile = self.meanwhile, lambda: None
+        happens()
+        return super().get_issue_with_entries(issue_id)
 
     def put_entry(self, *arguments: str) -> ExternalIssue:
         with self._meeting():
@@ -75,7 +84,8 @@ class World:
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
         self.ado, self.sentry = Ado(clock=lambda: self.now), Sentry()
-        self.services = MemoryServices(self.ado, self.sentry, lambda: self.now)
+        self.services, self.table = MemoryServices(self.ado, self.sentry, lambda: self.now), Overtaken()
+        self.services._named["links"] = self.table
         self.services.organizations.add(
             SLUG, Configuration(ado_url=BASE_URL, sentry_organization="acme"), KNOWN
         )
@@ -384,6 +394,110 @@ def test_a_link_that_is_made_again_takes_over_the_names_of_the_one_that_ended(
         linked_again()
     assert _looked(world, item) == "shown"
     assert _marks(world, item) == [str(Mark.CREATED)]
+
+
+def _linked_again(world: World, item: int) -> None:
+    """Unlink what a merge has led on, and link it again before anybody looks."""
+    _merge(world, item)
+    assert _looked(world, item) == "shown"
+    unlink(world.services, world.organization, SURVIVOR, item)
+    link(world.services, world.organization, SURVIVOR, item, None)
+
+
+def test_what_is_unlinked_again_before_anybody_looks_shows_no_more(world: World) -> None:
+    item = _created(world)
+    _linked_again(world, item)
+    unlink(world.services, world.organization, SURVIVOR, item)
+    for _ in range(2):
+        assert _looked(world, item) == "taken-away"
+        world.now += 121.0
+    assert _marks(world, item) == [str(Mark.PLAIN)]
+    rebuild(world.services, world.organization, None)
+    assert item not in [each.link.work_item_id for each in world.services.links.all(SLUG)]
+
+
+def test_what_is_unlinked_again_while_it_is_shown_shows_no_more(world: World) -> None:
+    item = _created(world)
+    _linked_again(world, item)
+    world.sentry.meanwhile = lambda: unlink(world.services, world.organization, SURVIVOR, item)
+    assert _looked(world, item) == "taken-away"
+    world.now += 121.0
+    _looked(world, item)
+    assert _marks(world, item) == [str(Mark.PLAIN)]
+
+
+def test_a_trouble_and_a_lost_race_forget_no_name(world: World) -> None:
+    item = _created(world)
+    _linked_again(world, item)
+
+    def settled_and_down() -> None:
+        stored = world.services.links.get(SLUG, SURVIVOR, item)
+        world.services.links.replace(stored, replace(stored.link, title="changed by a worker"))
+        raise Unavailable("sentry", "HTTP 502")
+
+    world.sentry.meanwhile = settled_and_down
+    assert _looked(world, item) == "not-yet"
+    world.now += 400.0
+    assert _looked(world, item) == "shown"
+    assert _marks(world, item) == [str(Mark.CREATED)]
+
+
+def test_a_worker_that_dies_as_a_pair_is_linked_again_leaves_one_hyperlink(world: World) -> None:
+    item = _created(world)
+    _merge(world, item)
+    assert _looked(world, item) == "shown"
+    unlink(world.services, world.organization, SURVIVOR, item)
+
+    def linked_again() -> None:
+        world.ado.then = lambda: None
+        link(world.services, world.organization, SURVIVOR, item, None)
+
+    world.ado.then = linked_again
+    world.table.is_meant = lambda text: text.startswith("remnant!")
+    world.table.before = meet(Killed())
+    with pytest.raises(Killed):
+        _looked(world, item)
+    _looked(world, item)
+    assert _marks(world, item) == [str(Mark.CREATED)]
+
+
+def test_a_remnant_waits_while_the_link_that_may_show_by_it_cannot_be_read(world: World) -> None:
+    item = _created(world)
+    link(world.services, world.organization, SURVIVOR, item, None)
+    _merge(world, item)
+    world.table.apply(SLUG, Replace(f"item!{item:016}!{SURVIVOR}", "{", None))
+    assert _looked(world, item, ISSUE) == "not-yet"
+    left = world.services.links.find_remnant(SLUG, ISSUE, item)
+    assert left is not None
+    assert left.remnant.due == world.now + 3600.0
+
+
+@pytest.mark.parametrize("is_looked_at", [False, True])
+def test_two_merges_in_a_row_leave_one_hyperlink(world: World, *, is_looked_at: bool) -> None:
+    item = _created(world)
+    link(world.services, world.organization, SURVIVOR, item, None)
+    assert _looked(world, item) == "shown"
+    _merge(world, item)
+    world.sentry.add_issue(issue_id="300")
+    world.sentry.merge(SURVIVOR, into="300")
+    if is_looked_at:
+        _looked(world, item, ISSUE)
+    world.services.links.move(world.services.links.get(SLUG, SURVIVOR, item), "300")
+    for issue_id in ("300", ISSUE, "300"):
+        _looked(world, item, issue_id)
+    assert _marks(world, item) == [str(Mark.CREATED)]
+
+
+def test_another_link_that_ends_as_it_takes_over_is_looked_at_again(world: World) -> None:
+    item = _created(world)
+    link(world.services, world.organization, SURVIVOR, item, None)
+    _merge(world, item)
+
+    world.table.is_meant = lambda text: f'"issue_id":"{SURVIVOR}"' in text
+    world.table.before = lambda: unlink(world.services, world.organization, SURVIVOR, item)
+    assert _looked(world, item, ISSUE) == "taken-away"
+    assert _looked(world, item) == "taken-away"
+    assert _marks(world, item) == [str(Mark.PLAIN)]
 
 
 def test_a_race_for_the_work_item_is_run_again(world: World) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.ado.creation import NewWorkItem
-from shared.domain.errors import Conflict, Forbidden, SyncError, Unavailable
+from shared.domain.errors import Conflict, Forbidden, NotFound, SyncError, Unavailable
 from shared.domain.messages import InboundMessage
 from shared.domain.model import BackLinks, IssueStatus
 from shared.domain.rules.entries import REMOVED_IN_SENTRY
@@ -225,3 +225,100 @@ def test_a_link_that_is_there_learns_the_name_under_which_a_form_asked_for_it(sc
         if name == NEW:
             scene.sentry.merge("300", into=NEW)
     assert shown == BackLinks(due=scene.now + LOST_AFTER, merged=("300",))
+
+
+def test_what_was_unlinked_after_a_merge_does_not_come_back_by_the_old_name(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="300")
+    first = create_for(scene, "300")
+    move(scene, "300", first)
+    unlinked_here(scene, first)
+    scene.now += 60.0
+    assert create_for(scene, "300") != first
+
+
+def move(scene: Scene, issue_id: str, work_item_id: int) -> None:
+    """Merge an issue, and have its link follow."""
+    scene.sentry.merge(issue_id, into=NEW)
+    scene.services.links.move(scene.stored(issue_id, work_item_id), NEW)
+
+
+@pytest.mark.parametrize("error", [None, Unavailable("ado", "no connection")])
+def test_a_form_that_links_nothing_ends_no_link(scene: Scene, error: SyncError | None) -> None:
+    """A merge has brought two links of the form together; a number that nobody has parts neither."""
+    scene.sentry.add_issue(issue_id="300")
+    link_by_form(scene.services, scene.organization, "300", FIRST)
+    scene.now += 10.0
+    link_by_form(scene.services, scene.organization, NEW, SECOND)
+    move(scene, "300", FIRST)
+    if error is not None:
+        scene.calls.meet("get_work_item", error)
+    with pytest.raises(NotFound if error is None else type(error)):
+        link_by_form(scene.services, scene.organization, NEW, 99999 if error is None else ITEM)
+    assert sorted(linked(scene)) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize("name", [NEW, "300"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_form_for_a_merged_issue_replaces_the_earlier_link_though_a_side_cannot_be_copied(
+    scene: Scene, name: str, *, is_there: bool
+) -> None:
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    if is_there:
+        scene.link(NEW, SECOND)
+    scene.sentry.add_issue(issue_id="300")
+    scene.sentry.merge("300", into=NEW)
+    scene.sentry.resolve(NEW)
+    scene.now += 70.0
+    scene.calls.meet("update_work_item", Unavailable("ado", "no connection"))
+    with pytest.raises(Unavailable):
+        link_by_form(scene.services, scene.organization, name, SECOND, "sentry")
+    assert linked(scene) == [SECOND]
+
+
+@pytest.mark.parametrize("ahead", [2.0, 3600.0])
+def test_a_form_replaces_an_earlier_one_from_a_machine_whose_clock_is_ahead(
+    scene: Scene, ahead: float
+) -> None:
+    scene.now += ahead
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    scene.now += 1.0 - ahead
+    made = create(scene)
+    assert (linked(scene), scene.ado.created()) == ([made], [made])
+    link_by_form(scene.services, scene.organization, NEW, SECOND)
+    link_by_form(scene.services, scene.organization, NEW, made)
+    assert linked(scene) == [made]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_what_the_form_that_loses_has_created_is_linked_when_it_is_sent_again(
+    scene: Scene, links: Overtaken, moment: str
+) -> None:
+    def another() -> None:
+        scene.now += 1.0
+        link_by_form(scene.services, scene.organization, NEW, SECOND)
+
+    links.is_meant = lambda text: '"form":' in text and f'"issue_id":"{NEW}"' in text
+    setattr(links, moment, another)
+    with pytest.raises(Conflict, match="another form"):
+        create(scene)
+    assert linked(scene) == [SECOND]
+    scene.now += 5.0
+    assert [create(scene)] == scene.ado.created() == linked(scene)
+
+
+def test_a_link_that_is_removed_as_the_form_makes_it_is_no_other_forms(
+    scene: Scene, links: Overtaken
+) -> None:
+    links.is_meant = lambda text: '"form":' in text and f'"work_item_id":{FIRST}' in text
+    links.after = lambda: unlinked_here(scene, FIRST)
+    with pytest.raises(Conflict, match="was removed at the moment"):
+        link_by_form(scene.services, scene.organization, NEW, FIRST)
+    assert linked(scene) == []
+
+
+def test_a_link_that_follows_a_merge_as_the_form_makes_it_stands(scene: Scene, links: Overtaken) -> None:
+    scene.sentry.add_issue(issue_id="300")
+    links.is_meant = lambda text: '"form":' in text and f'"work_item_id":{FIRST}' in text
+    links.after = lambda: move(scene, "300", FIRST)
+    link_by_form(scene.services, scene.organization, "300", FIRST)
+    assert linked(scene) == [FIRST]
