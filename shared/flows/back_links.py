@@ -335,7 +335,7 @@ def _tend_entry(pair: _Pair, issue: SentryIssue, *, ended: int) -> bool:
 
     ``ended`` is the work item of a link that has just ended, or 0. An entry that we may not remove stays.
     """
-    links = [each.link for each in pair.services.links.for_issue(pair.organization.scope, issue.issue_id)]
+    links = _links_of(pair, issue)
     owner = entry_owner(links)
     entry = _entry_in(pair, issue, ended or (owner.work_item_id if owner else 0))
     number = None if entry is None else _work_item_in(pair, entry)
@@ -350,7 +350,15 @@ def _tend_entry(pair: _Pair, issue: SentryIssue, *, ended: int) -> bool:
                 pair.sentry.remove_entry(entry, issue.issue_id)
             except Forbidden:
                 return False
+            # Sentry quirk: an entry keeps its id as another takes its place, so this may have been the other
+            # (docs/vendor_quirks.md#sentry-form).
+            if entry_owner(_links_of(pair, issue)) is not None:
+                raise Conflict("the issue was linked while its entry was taken away")
     return True
+
+
+def _links_of(pair: _Pair, issue: SentryIssue) -> list[IssueLink]:
+    return [each.link for each in pair.services.links.for_issue(pair.organization.scope, issue.issue_id)]
 
 
 def _entry_in(pair: _Pair, issue: SentryIssue, rather: int) -> ExternalIssue | None:
@@ -401,7 +409,7 @@ def _take_away(pair: _Pair, stored: StoredRemnant) -> str:
         return NOT_YET
     if not entry_is_right and not remnant.gone_since:
         _tell(pair, ActivityEntry(now, "failed", field="back-link", reason=ENTRY_STAYS))
-    if _is_linked_again(pair, remnant):
+    if _is_linked_again(pair, remnant) or _heir(pair, issue) is not None:
         raise Conflict("the two were linked again in the meantime")
     _keep(pair, stored, still_to_look_at(remnant, now, is_gone=is_gone))
     return TAKEN_AWAY
@@ -459,11 +467,17 @@ def _tell(pair: _Pair, entry: ActivityEntry) -> None:
 
 
 def _is_linked_again(pair: _Pair, remnant: Remnant) -> bool:
-    """Tell whether the pair is linked by now; if so, it is to be shown anew."""
+    """Tell whether the pair is linked by now; if so, it is to be shown anew, whatever another worker saw."""
     links = pair.services.links
-    with suppress(NotFound):
-        stored = links.get(pair.organization.scope, pair.issue_id, pair.work_item_id)
-        if stored.link.back_links is not None:
+    for _ in range(_ATTEMPTS):
+        try:
+            stored = links.get(pair.organization.scope, pair.issue_id, pair.work_item_id)
+            if stored.link.back_links is None:
+                return False
             links.replace(stored, stored.link.known_as(remnant.names, pair.services.clock()))
-            return True
-    return False
+        except NotFound:
+            return False
+        except Conflict:
+            continue
+        return True
+    raise Conflict("the link keeps changing while it is to be shown")

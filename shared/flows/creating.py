@@ -21,7 +21,7 @@ from shared.domain.errors import (
 from shared.domain.ids import is_guid
 from shared.domain.model import End, IssueLink, SentryIssue, Side
 from shared.domain.rules.back_links import Mark, entry_owner
-from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED, is_wanted_anew
+from shared.domain.rules.entries import REPLACED, is_wanted_anew
 from shared.domain.text import is_web_address
 from shared.flows.back_links import LOST_AFTER, issue_in, look_later
 from shared.flows.carrying import verify_time
@@ -29,6 +29,7 @@ from shared.flows.copying import copy_one
 from shared.flows.linking import Initial, form_entry, link, part, verify_connected
 from shared.services import Services
 from shared.store.idempotency import ClaimedRecord, creation_of
+from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 _ATTEMPTS = 5
@@ -58,12 +59,9 @@ def create_and_link(
     work_item_id = create_once(services, organization, claim, ado, new, patch, names, began)
     try:
         return link_by_form(services, organization, issue_id, work_item_id, initial, created_under=claim)
-    except SyncError as error:
+    except SyncError:
         with suppress(SyncError):  # Whoever tries again is to link it, and need not look for it.
-            if isinstance(error, _AnotherForm):  # The record ended with the link.
-                services.idempotency.note(organization.scope, creation_of(began_as), str(work_item_id))
-            else:
-                services.idempotency.done(organization.scope, claim, str(work_item_id))
+            services.idempotency.done(organization.scope, claim, str(work_item_id))
         raise
 
 
@@ -121,7 +119,8 @@ def create_once(
 
     if claim.since is not None:
         others = parted_before(services, organization, names, claim.since)
-        work_item_id = find_created(ado, is_its, claim.since, but=others)
+        earlier = frozenset() if claim.before is None else frozenset({int(claim.before)})
+        work_item_id = find_created(ado, is_its, claim.since, but=others | earlier)
         if work_item_id is not None:
             return work_item_id
     # Had the connection ended before the records were read, they would tell nothing of what was created.
@@ -217,40 +216,34 @@ def _marked(
     raise Conflict("the link keeps changing")
 
 
-class _AnotherForm(Conflict):
-    """Of two forms at once, this is not the one whose link stays."""
-
-
 def _take_place(services: Services, organization: Organization, made: IssueLink) -> None:
-    """Part the other links of the issue that the form made; raise Conflict if this one is not the latest.
+    """Part the other links of the issue that the form made: this one comes last, whatever the clocks say.
 
-    Whoever is told that theirs is not may send it again.
+    Of two forms at once, whichever stores its link last finds both. Whoever parts another's is the latest by
+    what it has read, and loses the race if that has changed; so one of them stays.
     """
-    latest = _latest_of_form(services, organization, made.issue_id)
-    if latest is None:  # It followed a merge at this moment, or somebody removed it.
-        issue_id = services.sentry(organization).get_issue(made.issue_id).issue_id
-        latest = _latest_of_form(services, organization, issue_id)
-    if latest is None:
-        raise Conflict("the link was removed at the moment it was made: try again if it is to be there")
-    if latest != made.work_item_id:
-        raise _AnotherForm("another form linked the issue at this moment: look at its page, and try again")
-
-
-def _latest_of_form(services: Services, organization: Organization, issue_id: str) -> int | None:
-    """Part the links of an issue that the form made but for the latest; return its work item, or None.
-
-    Of two forms at once, whichever stores its link last finds both, and both agree which one is the latest.
-    """
+    issue_id, left = made.issue_id, list[StoredLink]()
     for _ in range(_ATTEMPTS):
         links = services.links.for_issue(organization.scope, issue_id)
-        found = [each for each in links if each.link.form is not None]
-        latest = entry_owner([each.link for each in found])
+        found = {each.link.work_item_id: each for each in links if each.link.form is not None}
+        mine = found.pop(made.work_item_id, None)
+        if mine is None:  # Another form came, somebody removed it, or it followed a merge.
+            issue = services.sentry(organization).get_issue(issue_id)
+            if issue.issue_id == issue_id:
+                return
+            issue_id, left = issue.issue_id, [*left, *found.values()]
+            continue
         with suppress(Conflict, NotFound):  # A worker settles it, or somebody else removed it.
-            for stored in found:
-                if stored.link != latest:
-                    part(services, organization, stored, REPLACED)
-            return None if latest is None else latest.work_item_id
-    raise Conflict("an earlier link of the issue keeps changing")
+            if entry_owner([mine.link, *(each.link for each in found.values())]) != mine.link:
+                form = form_entry(services, organization, issue_id)
+                services.links.replace(mine, replace(mine.link, form=form))
+            for earlier in found.values():
+                part(services, organization, earlier, REPLACED)
+            for earlier in left:  # They are about to follow the merge.
+                with suppress(Conflict, NotFound):
+                    part(services, organization, earlier, REPLACED)
+            return
+    raise Conflict("the links of the issue keep changing")
 
 
 def _claim_or_link(
@@ -264,7 +257,7 @@ def _claim_or_link(
         if isinstance(claim, ClaimedRecord):
             return claim, now
         try:
-            if not _was_removed(services, organization, issue_id, int(claim), work_item_type):
+            if not _is_wanted_anew(services, organization, issue_id, int(claim), work_item_type):
                 return link_by_form(services, organization, issue_id, int(claim))
         except NotFound as error:
             if error.kind != "work-item-not-found":
@@ -272,10 +265,13 @@ def _claim_or_link(
         over = claim
 
 
-def _was_removed(
+def _is_wanted_anew(
     services: Services, organization: Organization, issue_id: str, work_item_id: int, work_item_type: str
 ) -> bool:
-    """Tell whether a person removed the created item from the issue in Sentry; if so, part the two."""
+    """Tell whether a person removed the created item from the issue in Sentry, or wants another one.
+
+    The link stays until that of the new item takes its place: creating one may fail.
+    """
     try:
         stored = services.links.get(organization.scope, issue_id, work_item_id)
     except NotFound:
@@ -284,11 +280,7 @@ def _was_removed(
     url = services.ado_at_once(organization).web_url(stored.link.project_id, work_item_id)
     if issue is None or issue.hides_entries:
         return False
-    if not is_wanted_anew(stored.link, work_item_type, url, issue.external_issues):
-        return False
-    with suppress(NotFound):
-        part(services, organization, stored, REMOVED_IN_SENTRY)
-    return True
+    return is_wanted_anew(stored.link, work_item_type, url, issue.external_issues)
 
 
 def _create(

@@ -209,7 +209,7 @@ class People:
         issues = self._world.schedule.issues
         into = issues[(issues.index(action.issue) + 1) % len(issues)]
         self._world.sentry.merge(action.issue, into=into)
-        self._world.witness.forms.merged(self._world.sentry.get_issue(into).issue_id)
+        self._world.witness.facts.survivors.add(self._world.sentry.get_issue(into).issue_id)
         self._world.witness.something_else_changed()
 
     def _delete_item(self, action: Action) -> None:

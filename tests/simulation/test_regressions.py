@@ -1534,29 +1534,6 @@ def test_a_link_that_is_made_again_after_a_merge_shows_once() -> None:
     assert complaints(schedule) == []
 
 
-def test_a_rule_and_a_form_of_before_a_merge_make_one_item() -> None:
-    """Issue 100 is merged into 101, a rule fires, and somebody sends the form for 100 again, which failed.
-
-    The form claimed the right to create for 100, the rule for 101, and each made an item.
-    """
-    schedule = Schedule(
-        seed=0,
-        workers=3,
-        second_kind=("Task", "Fabrikam-Fiber"),
-        links=(),
-        settings=(),
-        actions=(
-            Action("form-create", issue="100", value="Bug"),
-            Action("calm"),
-            Action("merge", issue="100"),
-            Action("form-again"),
-            Action("fire", issue="100", value="New errors"),
-        ),
-        troubles=((2, "fails"),),
-    )
-    assert complaints(schedule) == []
-
-
 def test_who_waited_for_another_link_goes_on_when_a_form_replaces_it() -> None:
     """Item 32 is opened for issue 100, and closed again for 101 once a form has linked 100 to another item.
 

@@ -93,20 +93,20 @@ class Created:
         made = Made(number, issue_id, partition, place, is_unsure, not worker.is_form)
         if not is_unsure:
             names = {issue_id, worker.about}
-            problems = [*self._made_twice(made, names)]
+            problems = [*self._made_twice(made, names, worker)]
             if made.is_by_rule:
                 problems += self._made_for_nothing(worker, names)
             for problem in problems:
                 self._verdicts.against(Law.CREATED, f"work item {number} was created for {problem}")
         self._made.append(made)
 
-    def _made_twice(self, made: Made, names: Collection[str]) -> Iterator[str]:
+    def _made_twice(self, made: Made, names: Collection[str], worker: Worker) -> Iterator[str]:
         for each in self._made:
             is_there = each.partition == made.partition and each.place is made.place
-            # Who merges issues while a form for one of them is on its way may get an item for each.
             known_as = names if each.is_by_rule and made.is_by_rule else {made.issue_id}
             is_its = is_there and each.issue_id in known_as and not each.is_unsure
-            if is_its and not self._was_deleted_unseen(each) and not self._may_be_replaced(each, made):
+            is_excused = self._was_deleted_unseen(each) or self._may_be_replaced(each, made, worker)
+            if is_its and not is_excused:
                 yield f"issue {made.issue_id}, for which {each.number} had been"
 
     def _was_deleted_unseen(self, made: Made) -> bool:
@@ -114,13 +114,22 @@ class Created:
         was_linked = any(each.pair[1] == made.number for each in self.spans)
         return made.place.is_deleted(made.number) and not was_linked
 
-    def _may_be_replaced(self, earlier: Made, made: Made) -> bool:
-        """Tell whether a form comes in, which may make another item once somebody did away with the first."""
+    def _may_be_replaced(self, earlier: Made, made: Made, worker: Worker) -> bool:
+        """Tell whether a form comes in, which may make another item once somebody did away with the first.
+
+        Where the first is of another type, or shows no more in Sentry, the other one takes its place. Who
+        merges issues while a form for one of them is at work may get an item for each.
+        """
         if earlier.is_by_rule and made.is_by_rule:
             return False
-        spans = (each for each in self.spans if each.pair[1] == earlier.number)
+        spans = [each for each in self.spans if each.pair[1] == earlier.number]
         was_parted = any(each.until < inf for each in spans)
-        return was_parted or earlier.place.is_deleted(earlier.number)
+        kinds = {each.place.item(each.number).work_item_type for each in (earlier, made)}
+        shown = self._facts.sentry.entry(made.issue_id) or ""
+        is_removed = made.issue_id in self._facts.cleared or not shown.endswith(f"/{earlier.number}")
+        is_wanted = worker.is_form and bool(spans) and (is_removed or len(kinds) == 2)
+        may_be = was_parted or is_wanted or made.issue_id in self._facts.survivors
+        return may_be or earlier.place.is_deleted(earlier.number)
 
     def _made_for_nothing(self, worker: Worker, names: Collection[str]) -> Iterator[str]:
         """Say what the issue was linked to before the worker began, and is still."""

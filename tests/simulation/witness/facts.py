@@ -50,7 +50,8 @@ class Facts:
     revision: from then on a revision's number names two. ``forgotten`` are the states that a process did not
     list for a while, ``listed_at`` is since when it lists those that it did not. ``unreadable`` are the pairs
     of which there is a row of a link that nobody can read, ``ending`` those whose link ended while its work
-    item was deleted, ``cleared`` the issues from whose pages somebody removed an entry.
+    item was deleted, ``cleared`` the issues from whose pages somebody removed an entry, ``survivors``
+    those into which others were merged.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Facts:
         self.clock = clock
         self.bad: dict[str, str] = {}
         self.cleared: set[str] = set()
+        self.survivors: set[str] = set()
         self.restored: set[int] = set()
         self.forgotten: set[str] = set()
         self.listed_at: dict[str, float] = {}

@@ -30,7 +30,6 @@ class Forms:
         self._verdicts = verdicts
         self._created = created
         self._sent: list[Sent] = []
-        self._survivors: set[str] = set()
         # What people ended: an issue's link to one work item, or (0) to whatever its page showed.
         self._ended: list[tuple[float, str, int]] = []
 
@@ -40,9 +39,6 @@ class Forms:
 
     def unlinked(self, issue_id: str, work_item_id: int) -> None:
         self._ended.append((self._facts.clock(), issue_id, work_item_id))
-
-    def merged(self, into: str) -> None:
-        self._survivors.add(into)
 
     def removed(self, issue_id: str) -> None:
         self._facts.cleared.add(issue_id)
@@ -81,25 +77,36 @@ class Forms:
             is_over = is_over or self._facts.find_issue(each.issue_id) is None
             if not is_over and not self._was_linked_since(each, inf) and not self._was_ended(each):
                 yield f"the form linked issue {each.issue_id} to {each.work_item_id}, and the link is gone"
+        yield from self._all_gone()
         yield from self._too_many()
         yield from self._kept()
 
     def _kept(self) -> Iterator[str]:
         """Say which links of the form stand though somebody removed the entry that showed them."""
         for link in self._facts.links():
-            is_judged = link.issue_id in self._facts.cleared - self._survivors
+            is_judged = link.issue_id in self._facts.cleared - self._facts.survivors
             is_judged = is_judged and not self._facts.is_kept_from(link)
             is_judged = is_judged and self._facts.find_issue(link.issue_id) is not None
             was_seen = link.form is not None and link.form.was_seen
             if is_judged and was_seen and self._facts.sentry.entry(link.issue_id) is None:
                 yield f"issue {link.issue_id} shows no entry for {link.work_item_id}, and the link stands"
 
+    def _all_gone(self) -> Iterator[str]:
+        """Say which issues forms linked, one link in place of the other, and have none of the form now."""
+        told = (each for each in self._sent if each.work_item_id and each.partition == self._facts.partition)
+        linked = {link.issue_id for link in self._facts.links() if link.form is not None}
+        ended = {self._root(issue_id) for _, issue_id, _ in self._ended} | self._facts.survivors
+        for root in {self._root(each.issue_id) for each in told} - linked - ended:
+            is_over = self._facts.partition in self._created.ended or self._facts.find_issue(root) is None
+            if not is_over and not self._facts.unreadable():
+                yield f"forms linked issue {root}, and none of their links stands"
+
     def _too_many(self) -> Iterator[str]:
         """Say which issues have several links of the form, although each form of theirs had its answer."""
         found = Counter(link.issue_id for link in self._facts.links() if link.form is not None)
         unanswered = {self._root(each.issue_id) for each in self._sent if not each.work_item_id}
         for issue_id, times in found.items():
-            if times > 1 and issue_id not in unanswered | self._survivors:
+            if times > 1 and issue_id not in unanswered | self._facts.survivors:
                 yield f"issue {issue_id} has {times} links of the form"
 
     def _was_linked_since(self, sent: Sent, moment: float) -> bool:

@@ -46,12 +46,15 @@ class Hops:
         """Note that a link ended: whoever waited for its other partners may go on now."""
         self._parted = True
 
-    def wrote(self, worker: Worker, pair: Pair, end: str, name: str, *, in_time: bool) -> None:
-        """Judge a write of ours. One that lands after its claim ran out is known to nobody as ours."""
+    def wrote(self, worker: Worker, pair: Pair, end: str, name: str, *, in_time: bool, copies: bool) -> None:
+        """Judge a write of ours. One that lands after its claim ran out is known to nobody as ours.
+
+        ``copies`` says that a person has one side copied over, whoever wrote it.
+        """
         other = next(each for each in ends_of(pair) if each != end)
         source = self._last.get((other, name), _NEVER)
         is_waiting_over = name == STATUS and self._has_removed_partner(end)
-        if not (is_waiting_over or worker.copies) and self._is_carried_on(worker, source, pair, name):
+        if not (is_waiting_over or copies) and self._is_carried_on(worker, source, pair, name):
             problem = f"{name} of {end} followed {other}, which had been written for {source.pair}"
             self._verdicts.against(Law.ONE_HOP, problem)
         change = Change(next(self._numbers))

@@ -214,7 +214,7 @@ class Lives:
             # who chose what we had announced, if its write may have landed for all that its worker knows.
             is_ours = (end, name) in self._ours and self._ours[end, name] == old
             looks_like_ours = is_ours or old in self._meant.get((end, name), ())
-            copies = worker.copies or life.copying
+            copies = bool(worker.copies) or life.copying
             if (end, name) in self._by_person and not (noticed or warned or copies):
                 what = f"{name} of {end}, {old}, became {new}"
                 self._lost(what, observed=observed and not looks_like_ours)
@@ -224,7 +224,7 @@ class Lives:
                 other = self._values_of(link, link.claim.after, name)[1 - side]
                 life.landed[name] = (new, other) if side == ISSUE else (other, new)
             in_time = link.claim is not None and self._facts.clock() <= link.claim.until
-            self._hops.wrote(worker, pair_of(link), end, name, in_time=in_time)
+            self._hops.wrote(worker, pair_of(link), end, name, in_time=in_time, copies=copies)
         if link.claim is not None and link.claim.until < worker.began:
             late = worker.began - link.claim.until
             self._verdicts.against(Law.CLAIM, f"{end} was written {late:.0f} s after the claim had run out")

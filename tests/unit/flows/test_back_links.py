@@ -14,7 +14,7 @@ from shared.domain.messages import OutboundMessage
 from shared.domain.model import BackLinks, Claim, ExternalIssue, Remnant, SentryIssue
 from shared.domain.rules.back_links import Mark
 from shared.flows.back_links import LOST_AFTER, look_at_pair
-from shared.flows.creating import create_and_link
+from shared.flows.creating import create_and_link, link_by_form
 from shared.flows.linking import link, unlink
 from shared.flows.rebuilding import rebuild
 from shared.flows.reconciling import reconcile
@@ -66,6 +66,8 @@ class Sentry(MemorySentry):
             return super().put_entry(*arguments)
 
     def remove_entry(self, entry: ExternalIssue, issue_id: str) -> None:
+        happens, self.meanwhile = self.meanwhile, lambda: None
+        happens()
         with self._meeting():
             super().remove_entry(entry, issue_id)
 
@@ -442,6 +444,29 @@ def test_a_trouble_and_a_lost_race_forget_no_name(world: World) -> None:
     assert _marks(world, item) == [str(Mark.CREATED)]
 
 
+def test_a_link_that_another_worker_has_shown_before_its_mark_was_taken_away_is_shown_anew(
+    world: World,
+) -> None:
+    """The one reads the item with its mark, the other has the link shown by it, then the mark goes."""
+    item = _created(world)
+    unlink(world.services, world.organization, ISSUE, item)
+
+    def shown_by_another() -> None:
+        world.ado.instead = lambda: None
+        link(world.services, world.organization, ISSUE, item, None)
+        assert world.look(item) == "shown"
+        world.table.is_meant = lambda text: '"due":' in text
+        world.table.before = settled
+
+    def settled() -> None:
+        stored = world.services.links.get(SLUG, ISSUE, item)
+        world.services.links.replace(stored, replace(stored.link, title="changed by a worker"))
+
+    world.ado.instead = shown_by_another
+    assert world.look(item) == "shown"
+    assert _marks(world, item) == [str(Mark.CREATED)]
+
+
 def test_a_worker_that_dies_as_a_pair_is_linked_again_leaves_one_hyperlink(world: World) -> None:
     item = _created(world)
     _merge(world, item)
@@ -488,6 +513,24 @@ def test_two_merges_in_a_row_leave_one_hyperlink(world: World, *, is_looked_at: 
     assert _marks(world, item) == [str(Mark.CREATED)]
 
 
+def test_a_link_that_comes_under_the_surviving_issue_as_the_old_name_is_taken_away_keeps_its_mark(
+    world: World,
+) -> None:
+    item = _created(world)
+    unlink(world.services, world.organization, ISSUE, item)
+    world.sentry.merge(ISSUE, into=SURVIVOR)
+
+    def linked() -> None:
+        world.ado.instead = lambda: None
+        link(world.services, world.organization, ISSUE, item, None)
+        assert _looked(world, item) == "shown"
+
+    world.ado.instead = linked
+    assert _looked(world, item, ISSUE) == "handed-over"
+    assert _looked(world, item) == "shown"
+    assert _marks(world, item) == [str(Mark.CREATED)]
+
+
 def test_another_link_that_ends_as_it_takes_over_is_looked_at_again(world: World) -> None:
     item = _created(world)
     link(world.services, world.organization, SURVIVOR, item, None)
@@ -531,6 +574,26 @@ def test_what_fails_is_remembered_by_the_row(world: World, error: SyncError, out
     world.ado.instead = lambda: None
     assert world.look() == "shown"
     assert world.owed is None
+
+
+@pytest.mark.parametrize("has_entry", [True, False])
+def test_an_entry_that_another_link_has_taken_over_is_put_back(world: World, *, has_entry: bool) -> None:
+    """The form links another item as the entry is taken away: Sentry keeps it under the id of the first."""
+    other = 41
+    world.ado.add_item("Another", other)
+    world.look()
+    world.unlink()
+
+    def linked_by_form() -> None:
+        link_by_form(world.services, world.organization, ISSUE, other)
+        if has_entry:
+            project = world.ado.catalog.project("Fabrikam-Fiber").id
+            world.sentry.put_entry(ISSUE, world.ado.web_url(project, other), project, str(other))
+        world.sentry.meanwhile = lambda: None
+
+    world.sentry.meanwhile = lambda: setattr(world.sentry, "meanwhile", linked_by_form)
+    assert world.look() == "taken-away"
+    assert (world.sentry.entry(ISSUE) or "").endswith(f"/{other}")
 
 
 def test_an_entry_that_may_not_be_removed_stays_and_is_told_once(world: World) -> None:

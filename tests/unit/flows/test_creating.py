@@ -3,14 +3,15 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from shared.ado.creation import NewWorkItem
-from shared.domain.errors import Conflict, Forbidden, NotFound, SyncError, Unavailable
+from shared.domain.errors import Forbidden, NotFound, Refused, SyncError, Unavailable
 from shared.domain.messages import InboundMessage
 from shared.domain.model import BackLinks, IssueStatus
 from shared.domain.rules.entries import REMOVED_IN_SENTRY
 from shared.flows.back_links import LOST_AFTER
-from shared.flows.creating import create_and_link, link_by_form
+from shared.flows.creating import _take_place, create_and_link, link_by_form
 from shared.flows.linking import part, unlink
 from shared.flows.syncing import sync_inbound
 from tests.unit.overtaken import Overtaken, scene_on
@@ -113,9 +114,9 @@ def test_the_link_that_a_form_replaces_ends_though_a_worker_settles_it_at_that_m
     assert linked(scene) == [SECOND]
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_of_two_forms_at_once_one_link_stays_and_the_other_is_told(
-    scene: Scene, links: Overtaken, moment: str
+@pytest.mark.parametrize(("moment", "stays"), [("before", FIRST), ("after", SECOND)])
+def test_of_two_forms_at_once_the_link_that_is_stored_last_stays(
+    scene: Scene, links: Overtaken, moment: str, stays: int
 ) -> None:
     """The other form comes between the time that this one gives its link and its storing, or its look."""
 
@@ -125,20 +126,20 @@ def test_of_two_forms_at_once_one_link_stays_and_the_other_is_told(
 
     links.is_meant = lambda text: f'"work_item_id":{FIRST}' in text
     setattr(links, moment, another)
-    with pytest.raises(Conflict, match="another form"):
-        link_by_form(scene.services, scene.organization, NEW, FIRST)
-    assert linked(scene) == [SECOND]
-    scene.now += 1.0
-    link_by_form(scene.services, scene.organization, NEW, FIRST)  # sent again
-    assert linked(scene) == [FIRST]
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    assert linked(scene) == [stays]
 
 
-def test_two_of_the_same_moment_agree_which_one_stays(scene: Scene, links: Overtaken) -> None:
-    links.is_meant = lambda text: f'"work_item_id":{SECOND}' in text
-    links.before = lambda: link_by_form(scene.services, scene.organization, NEW, FIRST)
-    with pytest.raises(Conflict):
-        link_by_form(scene.services, scene.organization, NEW, SECOND)
-    assert linked(scene) == [FIRST]
+@pytest.mark.parametrize("key", [f"item!{FIRST:016}!{NEW}", f"item!{SECOND:016}!{NEW}"])
+def test_of_two_forms_that_see_each_other_one_link_stays(scene: Scene, links: Overtaken, key: str) -> None:
+    """Right before the one parts the other, or says that it is the latest, the other one looks as well."""
+    first = link_by_form(scene.services, scene.organization, NEW, FIRST)
+    stored = scene.stored(NEW, FIRST)
+    second = scene.services.links.add(replace(stored.link, work_item_id=SECOND)).link
+    links.is_meant = lambda text: text == key or '"form":' in text
+    links.before = lambda: _take_place(scene.services, scene.organization, second)
+    _take_place(scene.services, scene.organization, first)
+    assert linked(scene) in ([FIRST], [SECOND])
 
 
 def test_of_two_forms_at_once_the_one_that_links_last_replaces_the_other(scene: Scene) -> None:
@@ -289,36 +290,51 @@ def test_a_form_replaces_an_earlier_one_from_a_machine_whose_clock_is_ahead(
     assert linked(scene) == [made]
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_what_the_form_that_loses_has_created_is_linked_when_it_is_sent_again(
-    scene: Scene, links: Overtaken, moment: str
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_a_link_that_is_removed_as_the_form_makes_it_stays_away(
+    scene: Scene, links: Overtaken, *, is_merged: bool
 ) -> None:
-    def another() -> None:
-        scene.now += 1.0
-        link_by_form(scene.services, scene.organization, NEW, SECOND)
+    def removed() -> None:
+        if is_merged:
+            scene.sentry.add_issue(issue_id="300")
+            scene.sentry.merge(NEW, into="300")
+        unlinked_here(scene, FIRST)
 
-    links.is_meant = lambda text: '"form":' in text and f'"issue_id":"{NEW}"' in text
-    setattr(links, moment, another)
-    with pytest.raises(Conflict, match="another form"):
-        create(scene)
-    assert linked(scene) == [SECOND]
-    scene.now += 5.0
-    assert [create(scene)] == scene.ado.created() == linked(scene)
-
-
-def test_a_link_that_is_removed_as_the_form_makes_it_is_no_other_forms(
-    scene: Scene, links: Overtaken
-) -> None:
     links.is_meant = lambda text: '"form":' in text and f'"work_item_id":{FIRST}' in text
-    links.after = lambda: unlinked_here(scene, FIRST)
-    with pytest.raises(Conflict, match="was removed at the moment"):
-        link_by_form(scene.services, scene.organization, NEW, FIRST)
+    links.after = removed
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
     assert linked(scene) == []
 
 
-def test_a_link_that_follows_a_merge_as_the_form_makes_it_stands(scene: Scene, links: Overtaken) -> None:
+@pytest.mark.parametrize("has_earlier", [False, True])
+@pytest.mark.parametrize("is_left_behind", [False, True])
+def test_a_link_that_follows_a_merge_as_the_form_makes_it_replaces_the_earlier_one_there(
+    scene: Scene, links: Overtaken, *, has_earlier: bool, is_left_behind: bool
+) -> None:
     scene.sentry.add_issue(issue_id="300")
+    if is_left_behind:
+        link_by_form(scene.services, scene.organization, "300", ITEM)
+    if has_earlier:
+        link_by_form(scene.services, scene.organization, NEW, SECOND)
     links.is_meant = lambda text: '"form":' in text and f'"work_item_id":{FIRST}' in text
     links.after = lambda: move(scene, "300", FIRST)
     link_by_form(scene.services, scene.organization, "300", FIRST)
     assert linked(scene) == [FIRST]
+    assert list(scene.services.links.for_issue(scene.organization.scope, "300")) == []
+
+
+@pytest.mark.parametrize("lands", [False, True])
+@pytest.mark.parametrize("trouble", [Unavailable("ado", "no answer"), Died(), Refused("ado", "TF401320")])
+def test_a_link_stays_until_the_item_that_is_wanted_instead_is_linked(
+    scene: Scene, trouble: BaseException, *, lands: bool
+) -> None:
+    first = create(scene)
+    scene.calls.meet("POST $Task", trouble, lands=lands)
+    with pytest.raises(type(trouble)):
+        create(scene, "Task")
+    assert linked(scene) == [first]
+    if isinstance(trouble, Refused):
+        return
+    scene.now += 61.0
+    second = create(scene, "Task")
+    assert (linked(scene), scene.ado.created()) == ([second], [first, second])
