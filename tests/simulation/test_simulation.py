@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
 from tests.simulation.drawing import THEMES, drawn
+from tests.simulation.mutants.known import MUTANTS
 from tests.simulation.schedule import (
     CALM,
     LAGS,
@@ -23,6 +25,7 @@ from tests.simulation.shrinking import shrunk
 from tests.simulation.trace import spelled, traced
 from tests.simulation.world import World
 
+ROOT = Path(__file__).parents[2]
 QUIET = Schedule(
     seed=1,
     workers=1,
@@ -231,3 +234,13 @@ def test_a_failing_schedule_is_stripped_of_all_that_does_not_matter() -> None:
     small = shrunk(large, fails)
     assert (set(small.actions), small.links) == (needed, (("100", 31),))
     assert (small.workers, small.troubles, small.strays, small.settings) == (1, (), (), ())
+
+
+def test_every_mutant_breaks_what_is_there_once_and_has_judges_that_are_there() -> None:
+    for mutant in MUTANTS:
+        for path, old, new in mutant.changes:
+            assert (ROOT / path).read_text(encoding="utf-8").count(old) == 1, mutant.name
+            assert old != new
+        for test in mutant.tests:
+            assert (ROOT / test.partition("::")[0]).exists(), mutant.name
+        assert mutant.theme is None or mutant.theme in THEMES

@@ -962,7 +962,7 @@ MUTANTS = (
             ),
             (
                 "shared/flows/creating.py",
-                "find_created(ado, is_its, claim.since, but=others)",
+                "find_created(ado, is_its, claim.since, but=others | earlier)",
                 "None",
             ),
         ),
@@ -1285,8 +1285,8 @@ MUTANTS = (
     _mutant(
         "let the form's earlier link stand where a side cannot be copied",
         "flows/creating.py",
-        "    finally:  # Where only the copy failed, the two are linked.\n",
-        "    except AssertionError:\n",
+        "    take_place(made)\n    if initial",
+        "    if initial",
         tests=("tests/unit/flows/test_creating.py",),
     ),
     _mutant(
@@ -1461,8 +1461,8 @@ MUTANTS = (
     _mutant(
         "hand over while a worker writes for the other link",
         "flows/back_links.py",
-        "    _verify_free(link, now)\n    pair.services.links.replace(heir",
-        "    pair.services.links.replace(heir",
+        "    _verify_free(link, now)\n    try:\n        pair.services.links.replace(heir",
+        "    try:\n        pair.services.links.replace(heir",
         tests=("tests/unit/flows/test_back_links.py",),
     ),
     _mutant(
