@@ -101,13 +101,15 @@ class Created:
         self._made.append(made)
 
     def _made_twice(self, made: Made, names: Collection[str], worker: Worker) -> Iterator[str]:
-        for each in self._made:
+        for each in reversed(self._made):
             is_there = each.partition == made.partition and each.place is made.place
             known_as = names if each.is_by_rule and made.is_by_rule else {made.issue_id}
             is_its = is_there and each.issue_id in known_as and not each.is_unsure
-            is_excused = self._was_deleted_unseen(each) or self._may_be_replaced(each, made, worker)
-            if is_its and not is_excused:
+            if not is_its:
+                continue
+            if not (self._was_deleted_unseen(each) or self._may_be_replaced(each, made, worker)):
                 yield f"issue {made.issue_id}, for which {each.number} had been"
+            return  # It took the place of those before it.
 
     def _was_deleted_unseen(self, made: Made) -> bool:
         """Tell whether somebody deleted what was created before it was linked: no query finds that."""
@@ -126,7 +128,8 @@ class Created:
         was_parted = any(each.until < inf for each in spans)
         kinds = {each.place.item(each.number).work_item_type for each in (earlier, made)}
         shown = self._facts.sentry.entry(made.issue_id) or ""
-        is_removed = made.issue_id in self._facts.cleared or not shown.endswith(f"/{earlier.number}")
+        is_covered = bool(shown) and not shown.endswith(f"/{earlier.number}")
+        is_removed = made.issue_id in self._facts.cleared or is_covered
         is_wanted = worker.is_form and bool(spans) and (is_removed or len(kinds) == 2)
         may_be = was_parted or is_wanted or made.issue_id in self._facts.survivors
         return may_be or earlier.place.is_deleted(earlier.number)
