@@ -1556,3 +1556,30 @@ def test_who_waited_for_another_link_goes_on_when_a_form_replaces_it() -> None:
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_link_is_not_made_of_what_was_read_before_a_write_whose_answer_was_lost() -> None:
+    """The form creates an item for issue 100 and reads it; meanwhile we assign it to Ann, for item 31.
+
+    Azure DevOps takes twelve seconds. Sentry's answer to our write is lost, and what shows is known as ours,
+    but not since when: so the link was made of what was read before, and Ann was taken for a person's choice.
+    """
+    schedule = Schedule(
+        seed=1795942403544,
+        workers=3,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 31),),
+        settings=(),
+        actions=(
+            Action("form-create", issue="100", value="Task"),
+            Action("form-link", issue="100", item=32),
+            Action("remove-entry", issue="100"),
+            Action("pass", value="300"),
+            Action("form-create", issue="100", value="Bug"),
+            Action("assign-item", item=31, value="ann@corp.example"),
+            Action("assign-issue", issue="100", value="bob@corp.example"),
+        ),
+        troubles=((165, "slow"),),
+        after_writes=((2, "answer-and-wait"),),
+    )
+    assert complaints(schedule) == []

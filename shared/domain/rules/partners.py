@@ -57,8 +57,11 @@ def without(record: EndRecord, fields: Iterable[str]) -> EndRecord:
 
 
 def over(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
-    """Return what is left of a record once nothing more can come of what it announces: what shows."""
-    return replace(still_shown(record, now), token="", until=0.0)
+    """Return what is left of a record once nothing more can come of what it announces: what shows.
+
+    It may have landed until then, so what was read before is out of date.
+    """
+    return replace(still_shown(record, now), token="", until=0.0, at=max(record.at, record.until))
 
 
 def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:

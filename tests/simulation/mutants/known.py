@@ -1493,4 +1493,11 @@ MUTANTS = (
         "            if False:\n",
         tests=("tests/unit/flows/test_back_links.py",),
     ),
+    _mutant(
+        "forget since when a write may have landed whose answer was lost",
+        "domain/rules/partners.py",
+        "until=0.0, at=max(record.at, record.until))\n",
+        "until=0.0)\n",
+        tests=("tests/unit/domain/test_partners.py", "tests/simulation/test_regressions.py"),
+    ),
 )
