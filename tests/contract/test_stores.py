@@ -13,6 +13,7 @@ from shared.domain.configuration import Configuration
 from shared.domain.errors import AlreadyLinked, Conflict, NotFound, StalePrecondition
 from shared.domain.model import (
     ActivityEntry,
+    BackLinks,
     End,
     EndRecord,
     Ends,
@@ -171,6 +172,20 @@ def test_a_link_moved_onto_another_one_gives_way_to_it(links: LinkStore) -> None
     assert links.move(links.add(link()), "200") == kept
     assert pairs(links.for_work_item("acme", 31)) == [("200", 31)]
     assert links.for_issue("acme", "100") == []
+
+
+@pytest.mark.parametrize("shown", [None, BackLinks(merged=("98",))])
+@pytest.mark.parametrize("writes", [0, 2])
+def test_a_link_onto_which_another_one_is_moved_learns_its_names(
+    links: LinkStore, writes: int, shown: BackLinks | None
+) -> None:
+    kept = links.add(replace(link("200"), back_links=BackLinks(merged=("99",)), title="kept"))
+    ends = [StoredEnd(End(Side.SENTRY, str(number)), EndRecord("t")) for number in range(writes)]
+    found = links.move(links.add(replace(link(), back_links=shown)), "200", ends)
+    names = ("100", "99") if shown is None else ("100", "98", "99")
+    assert found.link == replace(kept.link, back_links=BackLinks(due=0.0, merged=names))
+    assert links.get("acme", "200", 31) == found
+    links.replace(found, kept.link)  # What was returned is as it is stored.
 
 
 def test_a_link_that_changed_since_it_was_read_is_not_moved(links: LinkStore) -> None:

@@ -49,6 +49,19 @@ def test_a_link_that_gives_way_after_a_merge_leaves_what_it_shows_to_be_taken_aw
     assert [each.remnant for each in links.remnants("acme")] == left
 
 
+def test_a_link_that_changes_as_another_one_is_moved_onto_it_is_not_overwritten() -> None:
+    table = MemoryTable()
+    links = LinkStore(table)
+    kept = links.add(replace(LINK, issue_id="200", back_links=BackLinks()))
+    stored = links.add(LINK)
+    changed = replace(kept.link, title="changed")
+    overtaken = LinkStore(OvertakenTable(table, lambda: links.replace(kept, changed)))
+    with pytest.raises(Conflict):
+        overtaken.move(stored, "200")
+    assert links.get("acme", "200", 31).link == changed
+    assert links.get("acme", "100", 31) == stored
+
+
 def test_a_remnant_from_the_list_is_replaced_only_as_it_was_read() -> None:
     links, remnant = LinkStore(MemoryTable()), Remnant("100", 31, 5.0)
     links.leave("acme", remnant)
