@@ -93,11 +93,11 @@ def patch_for(ado: AdoClient, new: NewWorkItem) -> list[dict[str, Any]]:
 def find_created(
     ado: AdoClient, is_its: Callable[[str], bool], since: float, *, but: Collection[int] = ()
 ) -> int | None:
-    """Return the number of a work item that we created for an issue after ``since`` (epoch seconds), or None.
+    """Return the number of the work item that we created for an issue since a time (epoch seconds), or None.
 
-    The search uses the link back, because a title is not unique: ``is_its`` tells whether an address is the
-    issue's, which may have been merged since. Those in ``but`` are others. Raises Unavailable if it may be
-    one that cannot be read.
+    Of several it is the newest: clocks differ, so an older one may be of before. The search uses the link
+    back, because a title is not unique: ``is_its`` tells whether an address is the issue's, which may have
+    been merged since. Those in ``but`` are others. Raises Unavailable if it may be one that cannot be read.
     """
     created = _created_since(ado, datetime.fromtimestamp(since - _CLOCKS_DIFFER_BY, UTC))
     ids, unreadable = [each for each in created.ids if each not in but], created.unreadable
@@ -106,13 +106,17 @@ def find_created(
         found = ado.call(
             "POST", ("_apis", "wit", "workitemsbatch"), Listed[RelatedAnswer | None], json=wanted
         ).value
-        for each in found:
-            if each and any(is_its(relation.url or "") for relation in each.relations or ()):
-                return each.id
+        its = (each for each in found if each and _shows(each, is_its))
+        if newest := max((each.id for each in its), default=None):
+            return newest
         unreadable += found.unreadable
     if unreadable:
         raise Unavailable("ado", f"{unreadable} work items that may be the created one cannot be read")
     return None
+
+
+def _shows(item: RelatedAnswer, is_its: Callable[[str], bool]) -> bool:
+    return any(is_its(relation.url or "") for relation in item.relations or ())
 
 
 # https://learn.microsoft.com/rest/api/azure/devops/wit/wiql/query-by-wiql
@@ -120,7 +124,7 @@ def _created_since(ado: AdoClient, moment: datetime) -> QueryAnswer:
     when = f"'{moment:%Y-%m-%dT%H:%M:%SZ}'"
     wiql = (
         "SELECT [System.Id] FROM WorkItems WHERE [System.CreatedBy] = @me "  # noqa: S608  # contains no user text
-        f"AND [System.CreatedDate] >= {when} ORDER BY [System.Id] ASC"
+        f"AND [System.CreatedDate] >= {when} ORDER BY [System.Id] DESC"
     )
     # ADO quirk: without timePrecision, dates compare by day; a result of 20,000 items is an error.
     params = {"timePrecision": "true", "$top": _MOST_FOUND}

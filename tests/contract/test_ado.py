@@ -544,6 +544,10 @@ def test_what_we_created_is_found_by_the_address_that_it_shows(bench: Bench) -> 
     assert find_created(ado, PAGE.__eq__, began) is None  # Somebody else created it.
     made = create(bench, new_item())
     assert find_created(ado, PAGE.__eq__, began) == made.id
+    newer = create(bench, new_item())
+    assert find_created(ado, PAGE.__eq__, began) == newer.id
+    assert find_created(ado, PAGE.__eq__, began, but=[newer.id]) == made.id
+    bench.people.delete(newer.id)
     assert find_created(ado, f"{PAGE}?another".__eq__, began) is None
     assert find_created(ado, PAGE.__eq__, began + 3600.0) is None
     bench.people.delete(made.id)

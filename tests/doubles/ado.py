@@ -364,7 +364,7 @@ class MemoryAdo:
         since = datetime.strptime(moment[1], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
         return [
             {"id": number}
-            for number, entry in sorted(self._entries.items())
+            for number, entry in sorted(self._entries.items(), reverse=query.endswith("[System.Id] DESC"))
             if entry.revisions[0].by == SERVICE and entry.created_at >= since and not entry.is_deleted
         ]
 

@@ -1583,3 +1583,28 @@ def test_a_link_is_not_made_of_what_was_read_before_a_write_whose_answer_was_los
         after_writes=((2, "answer-and-wait"),),
     )
     assert complaints(schedule) == []
+
+
+def test_what_a_frozen_worker_made_is_found_beside_what_an_earlier_connection_had() -> None:
+    """A rule makes item 33 for issue 101. The organization is removed, comes again, and a rule makes item 34.
+
+    Its worker stands still. Clocks may differ by minutes, so the next one found both, and linked the older.
+    """
+    schedule = Schedule(
+        seed=6,
+        workers=3,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("fire", issue="101", value="By name"),
+            Action("calm"),
+            Action("disconnect"),
+            Action("fire", issue="101", value="Tailored"),
+            Action("fire", issue="101", value="Many users"),
+            Action("configure", value="sync_status_forward=on"),
+            Action("fire", issue="101", value="By name"),
+        ),
+        after_writes=((1, "frozen-after"),),
+    )
+    assert complaints(schedule) == []

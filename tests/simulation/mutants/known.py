@@ -1500,4 +1500,11 @@ MUTANTS = (
         "until=0.0)\n",
         tests=("tests/unit/domain/test_partners.py", "tests/simulation/test_regressions.py"),
     ),
+    _mutant(
+        "take the oldest of several items for what was created",
+        "ado/creation.py",
+        "        if newest := max(",
+        "        if newest := min(",
+        tests=("tests/unit/ado/test_creation.py",),
+    ),
 )

@@ -305,7 +305,7 @@ def test_what_we_made_since_then_is_searched_to_the_second(
     [call] = vendor.calls
     assert loads(call.request.body or "")["query"] == (
         "SELECT [System.Id] FROM WorkItems WHERE [System.CreatedBy] = @me "
-        "AND [System.CreatedDate] >= '2027-01-15T08:00:00Z' ORDER BY [System.Id] ASC"
+        "AND [System.CreatedDate] >= '2027-01-15T08:00:00Z' ORDER BY [System.Id] DESC"
     )
     assert "timePrecision=true" in str(call.request.url)
 
@@ -318,7 +318,9 @@ def test_what_we_made_since_then_is_searched_to_the_second(
         ([with_links(31, f"{ISSUE}0")], None),
         ([with_links(31, "https://acme.sentry.io/issues/100/")], None),
         ([None, {"id": 30}, {"id": 31, "relations": None}], None),
-        ([with_links(30, ISSUE), with_links(31, ISSUE)], 30),
+        # The newest of several, in whatever order they come.
+        ([with_links(30, ISSUE), with_links(31, ISSUE)], 31),
+        ([with_links(31, ISSUE), with_links(30, ISSUE)], 31),
         # What cannot be read hides neither the item beside it nor the link beside it.
         ([{"id": 30, "relations": 5}, with_links(31, ISSUE)], 31),
         ([{"id": 31, "relations": [None, {"rel": 5}, {"rel": "Hyperlink", "url": ISSUE}]}], 31),
