@@ -1608,3 +1608,24 @@ def test_what_a_frozen_worker_made_is_found_beside_what_an_earlier_connection_ha
         after_writes=((1, "frozen-after"),),
     )
     assert complaints(schedule) == []
+
+
+def test_who_waits_for_an_item_that_looks_as_it_was_seen_is_no_law() -> None:
+    """Item 32 goes back to an earlier revision, and is Removed at the very one that was seen.
+
+    Nobody can tell the two apart, so its partner goes on waiting. The witness knew that of ends alone.
+    """
+    schedule = Schedule(
+        seed=1,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31), ("100", 32)),
+        settings=(),
+        actions=(
+            Action("calm"),
+            Action("restore-backup", item=32),
+            Action("set-state", item=31, value="Resolved"),
+            Action("set-state", item=32, value="Removed"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -88,7 +88,9 @@ class Partners:
         """Tell whether nobody knows how a partner stands, or it cannot be settled itself."""
         item = self._facts.find_item(link.work_item_id)
         is_unknown = item is not None and item.state in self._facts.ado.unlisted
-        return is_unknown or not self._is_free(link)
+        # A restored backup's revision, reached anew, looks like the one that was seen.
+        is_ambiguous = item is not None and len(self._facts.revisions_at(item.id, link.seen.item.rev)) > 1
+        return is_unknown or is_ambiguous or not self._is_free(link)
 
     def _hides_one(self, end: str) -> bool:
         """Tell whether an end has a partner whose link nobody can read: it counts as not done."""
