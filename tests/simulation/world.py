@@ -56,6 +56,7 @@ SOON = ((300.0, 300.0 + 2 * EVERY), (1200.0, 900.0 + 2 * EVERY))
 SHORTLY = 60.0  # seconds in which hooks and messages arrive, and no run of the reconciler
 AT_LAST = 3600.0 + 3 * EVERY
 TOKEN_GIVEN_UP_AFTER = 3 * EVERY  # seconds in which a lost token may be an outage
+COMMENTS_WAIT_FOR = 5400.0  # seconds, for a link of their issue
 STATES_REMEMBERED_FOR = 3600.0  # seconds, in which nobody asks which states there are
 PATIENCE = 13_500.0  # seconds; how long the world goes on as long as nothing has come of it
 MOST_CALLS = 40_000  # thirty messages that wait for a service for an hour make half of them
@@ -508,7 +509,7 @@ class World:
             most = next((soon for longest, soon in SOON if lasted <= longest), AT_LAST)
         if self._states_changed:
             most += STATES_REMEMBERED_FOR
-        most += self._told_late_by()
+        most = max(most + self._told_late_by(), self._comments_wait_for())
         if took <= most or Law.PROMPT in OFF:
             return []
         return [f"it took {took:.0f} s to make up for what was wrong, not {most:.0f} (prompt)"]
@@ -518,6 +519,11 @@ class World:
         lags = [float(each.value) for each in self.schedule.actions if each.what == "lag"]
         lost = Action("lose-tokens", value="500") in self.schedule.actions
         return max(lags, default=0.0) + (TOKEN_GIVEN_UP_AFTER if lost else 0.0)
+
+    def _comments_wait_for(self) -> float:
+        """Return the seconds in which a comment may come whose issue is merged before its links have come."""
+        whats = {each.what for each in self.schedule.actions}
+        return COMMENTS_WAIT_FOR + 2 * EVERY if whats >= {"merge", "comment"} else 0.0
 
     @property
     def _states_changed(self) -> bool:
