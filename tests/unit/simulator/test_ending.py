@@ -56,3 +56,37 @@ def test_a_signal_may_come_at_any_line(how: str, number: str) -> None:
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert int(ended.stdout) > 0
+
+
+TAKEN_BY_ANOTHER = """
+import signal, sys, threading
+from simulator.ending import Ending
+
+how, number = sys.argv[1], signal.Signals[sys.argv[2]]
+ending = Ending()
+# It is this thread's own signal, so nothing wakes the main thread.
+threading.Timer(0.3, signal.raise_signal, (number,)).start()
+print(ending.wait() if how == "wait" else ending.comes_within(60))
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(("how", "said"), [("wait", "None"), ("comes_within", "True")])
+def test_a_signal_that_another_thread_takes_ends_the_waiting(how: str, said: str, number: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", TAKEN_BY_ANOTHER, how, number],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, said, "")
+
+
+def test_without_a_signal_the_time_goes_by() -> None:
+    program = "from simulator.ending import Ending; print(Ending().comes_within(0.2))"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ended.returncode, ended.stdout.strip()) == (0, "False")
