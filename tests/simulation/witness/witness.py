@@ -138,7 +138,7 @@ class Witness:
                     self.connections.linked(partition, pair)
                 elif isinstance(each, Delete):
                     self.created.parted(partition, pair)
-        elif table == "activity":
+        elif table == "activity" and partition == self.facts.partition:
             self._lives.stored_activity(worker, operations)
 
     # When all is quiet.
