@@ -1629,3 +1629,23 @@ def test_who_waits_for_an_item_that_looks_as_it_was_seen_is_no_law() -> None:
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_state_at_a_revision_that_was_seen_otherwise_is_no_rewriting() -> None:
+    """Item 31 goes back to revision 1, which our hyperlink had made 2, and a person resolves it there anew.
+
+    Nobody can tell that revision 2 from the one that was seen, so the issue's own resolution closes it.
+    """
+    schedule = Schedule(
+        seed=2,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(("100", 31),),
+        settings=(),
+        actions=(
+            Action("restore-backup", item=31),
+            Action("resolve", issue="100"),
+            Action("set-state", item=31, value="Resolved"),
+        ),
+    )
+    assert complaints(schedule) == []

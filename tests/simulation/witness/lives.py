@@ -177,12 +177,13 @@ class Lives:
         # A worker may still go by the document that it read before another one counted states differently,
         # and a state that was taken from the process means nothing any more.
         is_open = self._facts.reinterpreted or self._facts.may_be_unknown(before.state)
+        # The revision of a restored backup, reached anew, cannot be told from the one that was seen.
+        looks_the_same = len(self._facts.revisions_at(before.id, before.rev)) > 1
+        is_open |= looks_the_same
         is_step = after.state in self._announced_steps(worker)
         if before.state != after.state and STATUS not in names and not is_open and not is_step:
             self.against(f"{before.state} was rewritten as {after.state}, which means the same")
         # A state that the process does not list has no category, and a worker may still go by that.
-        # Nor can the revision of a restored backup, reached anew, be told from the one that was seen.
-        looks_the_same = len(self._facts.revisions_at(before.id, before.rev)) > 1
         is_known = before.state not in self._facts.forgotten and not looks_the_same
         if self._facts.is_removed(before) and is_known:
             self._verdicts.against(Law.REMOVED, f"work item {after.id} was Removed, and was written to")
