@@ -380,8 +380,9 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One value to be written to one side; ``field`` is STATUS or ASSIGNEE.
 
     ``via`` are the states on the way to ``state``, each written by itself. ``others`` are the person's other
-    names, of which each is tried if the service does not know the one before. ``resolve_in`` is the release
-    in which an issue is to be resolved; None is now.
+    names: in Azure DevOps each is tried if it does not know the one before, and in Sentry it is the one that
+    will show, if that is known. ``resolve_in`` is the release in which an issue is to be resolved; None is
+    now.
     """
 
     side: Side
@@ -403,8 +404,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def traces(self) -> tuple["Intent", ...]:
         """Everything of it that its end may come to show, each as an intent by itself."""
-        last = replace(self, via=(), others=())
-        return (*self.via, last, *(replace(last, assignee=each) for each in self.others))
+        last, names = replace(self, via=(), others=()), dict.fromkeys((self.assignee, *self.others))
+        return (*self.via, *(replace(last, assignee=each) for each in names))
 
 
 class Claim(msgspec.Struct, frozen=True):

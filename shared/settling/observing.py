@@ -29,6 +29,7 @@ from shared.domain.model import (
     OUR_ARCHIVE,
     STATUS,
     ActivityEntry,
+    Assignee,
     Claim,
     End,
     EndRecord,
@@ -48,7 +49,7 @@ from shared.domain.rules.deciding import Decision, state_moved, status_moved
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import has_landed, is_unseen, seen_after_crash, with_intent
 from shared.domain.rules.partners import is_own_or_persons, may_have_changed, own_write
-from shared.domain.rules.people import NO_MORE, Acquaintance, same_person
+from shared.domain.rules.people import NO_MORE, Acquaintance, in_sentry, same_person
 from shared.settling.names import NameCache
 from shared.store.links import LinkStore, StoredEnd
 
@@ -225,22 +226,35 @@ class Observer(msgspec.Struct, frozen=True):
         return self._acquainted(self._understood(self._attributed(observation, unit), unit))
 
     def _acquainted(self, observation: Observation) -> Observation:
-        """Return the observation with the other addresses of the issue's assignee, if they may matter.
+        """Return the observation with the other addresses of the assignees, if they may matter.
 
-        Whoever may not read them knows people by their primary address alone: that holds up nothing.
+        Whoever may not read them knows people by the address at hand alone: that holds up nothing.
         """
-        seen, now, configuration = observation.seen, observation.now, self.configuration
-        person = now.issue.assignee
-        has_changed = (now.issue.assignee, now.item.assignee) != (seen.issue.assignee, seen.item.assignee)
-        if not has_changed and observation.link.owed is not Side.ADO:
+        seen, now, link = observation.seen, observation.now, observation.link
+        in_ado, in_sentry_now = now.item.assignee, now.issue.assignee
+        has_changed = (in_sentry_now, in_ado) != (seen.issue.assignee, seen.item.assignee)
+        if not (has_changed or link.owed) or same_person(self.configuration, in_ado, in_sentry_now):
             return observation
-        if not isinstance(person, Person) or same_person(configuration, now.item.assignee, person):
-            return observation
+        acquaintance = NO_MORE
+        if isinstance(in_sentry_now, Person) and (has_changed or link.owed is Side.ADO):
+            acquaintance = self._known_of(in_sentry_now)
+        if in_ado != seen.item.assignee or link.owed is Side.SENTRY:
+            acquaintance = replace(acquaintance, shown_as=self._shown_in_sentry(in_ado))
+        return replace(observation, acquaintance=acquaintance)
+
+    def _known_of(self, person: Person) -> Acquaintance:
         addresses: tuple[str, ...] = ()
         with suppress(SyncError):
             addresses = self.sentry.addresses_of(person.email)
-        acquaintance = Acquaintance(addresses, self.names.find(self.scope, person.email))
-        return replace(observation, acquaintance=acquaintance)
+        return Acquaintance(addresses, self.names.find(self.scope, person.email))
+
+    def _shown_in_sentry(self, in_ado: Assignee) -> Assignee:
+        """Return how Sentry will show the work item's assignee, or None if that is not known."""
+        person, primary = in_sentry(self.configuration, in_ado), None
+        if isinstance(person, Person):
+            with suppress(SyncError):
+                primary = self.sentry.primary_of(person.email)
+        return None if primary is None else Person(primary)
 
     def note_name(self, observation: Observation, decision: Decision, item: WorkItem) -> None:
         """Remember the name by which Azure DevOps knows the person who was assigned there."""

@@ -329,8 +329,15 @@ def _write_issue(sentry: Sentry, issue_id: str, intent: Intent, written: Written
 
 
 def _after_put(now: Ends, intent: Intent, issue: SentryIssue) -> Ends:
-    """Return both ends after a write to the issue, with the assignee as Sentry returns it."""
+    """Return both ends after a write to the issue, with the person as Sentry spells them.
+
+    Whoever else its answer shows was assigned by somebody since, and is found by the next look.
+    """
     now = with_intent(now, intent)
-    if intent.field == ASSIGNEE:
-        return replace(now, issue=IssueSide(now.issue.status, issue.assignee))
-    return now
+    if intent.field != ASSIGNEE:
+        return now
+    names = (intent.assignee, *intent.others)
+    # Of a person of whom it is not known how Sentry spells them, its answer says so.
+    is_known = intent.assignee is None or bool(intent.others)
+    shown = names[-1] if is_known and issue.assignee not in names else issue.assignee
+    return replace(now, issue=IssueSide(now.issue.status, shown))

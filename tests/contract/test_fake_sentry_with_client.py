@@ -190,6 +190,18 @@ def test_a_person_is_found_by_any_of_their_addresses(
 ) -> None:
     # The answer names the first address, whichever was asked for.
     assert sentry.set_assignee("100", Person(email)).assignee == Person(ANN)
+    assert sentry.primary_of(email) == ANN
+
+
+def test_who_is_nobody_has_no_primary_address(sentry: SentryClient) -> None:
+    assert sentry.primary_of("nobody@acme.example") is None
+
+
+def test_of_two_holders_of_an_address_nobody_says_how_the_one_shows_who_is_meant(
+    fake: FakeSentry, sentry: SentryClient
+) -> None:
+    fake.add_member("archer@acme.example", other_emails=(ANN,))
+    assert sentry.primary_of(ANN) is None
 
 
 def test_a_person_without_a_password_is_found(fake: FakeSentry, sentry: SentryClient) -> None:

@@ -56,7 +56,7 @@ def seen_after_crash(seen: Ends, claim: Claim, now: Ends) -> Ends:
         if has_landed(intent, claim, now):
             seen = with_field(seen, intent.field, claim.after)
             if intent.others:
-                seen = replace(seen, item=replace(seen.item, assignee=now.item.assignee))
+                seen = with_intent(seen, replace(intent, assignee=now.on(intent.side).assignee))
     return seen
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.configuration import DoneWhen, ProjectMapping
-from shared.domain.errors import Busy, Conflict, NotFound, Refused, Unavailable, Undecidable
+from shared.domain.errors import Busy, Conflict, Forbidden, NotFound, Refused, Unavailable, Undecidable
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import (
     Claim,
@@ -353,15 +353,52 @@ def test_only_a_look_from_after_a_dead_workers_claim_says_what_became_of_its_wri
     assert [each.assignee for each in record(items, Side.SENTRY, ISSUE).ours] == ours
 
 
-def test_the_value_is_ours_as_the_service_spells_it(items: Scene) -> None:
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_the_value_is_ours_as_the_service_spells_it(items: Scene, is_asked: bool) -> None:
+    """It is known beforehand, but where members may not be read, and then the answer tells."""
     items.configure(people={ANN: "ann@home.example"})
-    items.sentry.add_member("ann@home.example")
-    spelled = Person("ann@work.example")
-    items.watched_sentry.then = lambda: items.sentry._assign(items.sentry.get_issue(ISSUE), spelled, "x")
+    items.sentry.add_member("ann@work.example", other_emails=("ann@home.example",))
+    if not is_asked:
+        items.calls.meet("primary_of", Forbidden("sentry", "HTTP 403", about="the members"))
     edit(items, ITEM, **{ASSIGNED_TO: ANN})
-    assert [each.assignee for each in record(items, Side.SENTRY, ISSUE).ours] == [spelled]
+    assert [each.assignee for each in record(items, Side.SENTRY, ISSUE).ours] == [Person("ann@work.example")]
     items.outbound()
     assert items.ado.item(OTHER_ITEM).assignee is None
+
+
+@pytest.mark.parametrize("error", [Unavailable("sentry", "no answer"), Died()])
+@pytest.mark.parametrize("spelled", ["ann@home.example", "ann@work.example"])
+@pytest.mark.parametrize("wins", list(Side))
+def test_a_write_without_an_answer_is_ours_however_its_service_spells_the_person(
+    items: Scene, wins: Side, spelled: str, error: Exception
+) -> None:
+    items.sentry.add_member("ann@home.example", other_emails=("ann@work.example",))
+    for each in ("ann@home.example", "ann@work.example", BOB):
+        items.ado.add_person(each, each)
+    items.configure(on_conflict=wins)
+    items.calls.meet("set_assignee", error, lands=True)
+    with pytest.raises(type(error)):
+        edit(items, ITEM, **{ASSIGNED_TO: spelled})
+    items.now += 400.0
+    items.outbound()
+    assert items.ado.item(OTHER_ITEM).assignee is None
+    edit(items, ITEM, **{ASSIGNED_TO: BOB})
+    assert items.sentry.get_issue(ISSUE).assignee == items.ado.item(ITEM).assignee == Person(BOB)
+
+
+@pytest.mark.parametrize("before", ["", ANN])
+def test_who_is_assigned_before_an_answer_is_made_is_news_to_all_partners(items: Scene, before: str) -> None:
+    """Whoever shows there was assigned by somebody else than we, whether we assign somebody or nobody."""
+    for each in (ANN, BOB):
+        items.ado.add_person(each, each)
+    if before:
+        edit(items, ITEM, **{ASSIGNED_TO: before})
+    items.watched_sentry.then = lambda: items.sentry.assign(ISSUE, BOB)
+    edit(items, ITEM, **{ASSIGNED_TO: "" if before else ANN})
+    items.watched_sentry.then = lambda: None
+    items.now += 1.0
+    items.outbound()
+    assert items.ado.item(ITEM).assignee == items.ado.item(OTHER_ITEM).assignee == Person(BOB)
 
 
 def test_a_snapshot_from_before_our_write_is_not_judged_but_read_again(issues: Scene) -> None:
