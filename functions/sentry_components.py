@@ -171,10 +171,10 @@ def _create(request: func.HttpRequest, organization: Organization, services: Ser
         fields=_further_fields(submitted),
     )
     initial = initial_from(_text(submitted, "initial", required=False) or None)
-    link_of_earlier(
-        services, organization, _signature(request)
-    )  # Where it stands, creating is no second time.
-    linked = create_and_link(services, organization, issue_id, new, initial)
+    # Where that link stands, creating is no second time, unless somebody removed its entry in Sentry.
+    earlier = link_of_earlier(services, organization, _signature(request))
+    repeats = earlier is not None
+    linked = create_and_link(services, organization, issue_id, new, initial, repeats=repeats)
     return _linked(linked, request, organization, services)
 
 

@@ -41,9 +41,13 @@ def create_and_link(
     issue_id: str,
     new: NewWorkItem,
     initial: Initial | None = None,
+    *,
+    repeats: bool = False,
 ) -> IssueLink:
     """Create a work item and link it; a second call for the issue returns the link of the first.
 
+    ``initial`` counts for either, but where the very same form was answered before (``repeats``): that link
+    is not copied anew.
     The call claims the right to create first. If an earlier claimant died or lost the answer, this call
     searches for the item that it may have created, by its link back, before it creates another one.
     Raises Busy while another call holds the claim, Rejected if the form lacks a required field.
@@ -52,13 +56,16 @@ def create_and_link(
     new = completed(services, organization, ado, issue, new)
     patch = patch_for(ado, new)  # Reject an incomplete form before claiming.
     began_as = _began_as(services, organization, issue_id, issue.issue_id)
-    claimed = _claim_or_link(services, organization, began_as, new.work_item_type)
+    copied = None if repeats else initial
+    claimed = _claim_or_link(services, organization, began_as, new.work_item_type, copied)
     if isinstance(claimed, IssueLink):
         return claimed
     (claim, began), names = claimed, (issue_id, issue.issue_id)
     work_item_id = create_once(services, organization, claim, ado, new, patch, names, began)
     try:
-        return link_by_form(services, organization, issue_id, work_item_id, initial, created_under=claim)
+        return link_by_form(
+            services, organization, issue_id, work_item_id, initial, is_created=True, created_under=claim
+        )
     except SyncError:
         with suppress(SyncError):  # Whoever tries again is to link it, and need not look for it.
             services.idempotency.done(organization.scope, claim, str(work_item_id))
@@ -159,12 +166,14 @@ def link_by_form(
     work_item_id: int,
     initial: Initial | None = None,
     *,
+    is_created: bool = False,
     created_under: ClaimedRecord | None = None,
 ) -> IssueLink:
     """Link the two, or return the existing link: the form may be submitted twice, and ``initial`` counts.
 
     Sentry shows one link for each issue and integration. So an earlier one that the form made ends.
-    ``created_under`` is the claim under which the form has just created the item: it is marked as done.
+    ``is_created`` says that the form created the item, and ``created_under`` is the claim under which it has
+    just done so: it is marked as done.
     """
 
     def take_place(made: IssueLink) -> None:
@@ -180,7 +189,7 @@ def link_by_form(
             initial,
             by_form=take_place,
             claims=claims,
-            is_created=bool(claims),
+            is_created=is_created,
         )
     except AlreadyLinked:
         for claim in claims:
@@ -247,7 +256,11 @@ def _take_place(services: Services, organization: Organization, made: IssueLink)
 
 
 def _claim_or_link(
-    services: Services, organization: Organization, issue_id: str, work_item_type: str
+    services: Services,
+    organization: Organization,
+    issue_id: str,
+    work_item_type: str,
+    initial: Initial | None,
 ) -> tuple[ClaimedRecord, float] | IssueLink:
     """Return the right to create and since when, or the link to an item that exists since an earlier call."""
     over: str | None = None
@@ -258,7 +271,7 @@ def _claim_or_link(
             return claim, now
         try:
             if not _is_wanted_anew(services, organization, issue_id, int(claim), work_item_type):
-                return link_by_form(services, organization, issue_id, int(claim))
+                return link_by_form(services, organization, issue_id, int(claim), initial, is_created=True)
         except NotFound as error:
             if error.kind != "work-item-not-found":
                 raise

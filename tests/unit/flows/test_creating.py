@@ -8,14 +8,14 @@ from msgspec.structs import replace
 from shared.ado.creation import NewWorkItem
 from shared.domain.errors import Forbidden, NotFound, Refused, SyncError, Unavailable
 from shared.domain.messages import InboundMessage
-from shared.domain.model import BackLinks, IssueStatus
+from shared.domain.model import BackLinks, IssueStatus, Person
 from shared.domain.rules.entries import REMOVED_IN_SENTRY
 from shared.flows.back_links import LOST_AFTER
 from shared.flows.creating import _take_place, create_and_link, link_by_form
-from shared.flows.linking import part, unlink
+from shared.flows.linking import Initial, part, unlink
 from shared.flows.syncing import sync_inbound
 from tests.unit.overtaken import Overtaken, scene_on
-from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Died, Scene
+from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 NEW, FIRST, SECOND = "200", 41, 42
 
@@ -44,10 +44,13 @@ def settled(scene: Scene, work_item_id: int) -> None:
     sync_inbound(InboundMessage(SLUG, work_item_id, item.rev, snapshot=item), scene.services)
 
 
-def create(scene: Scene, work_item_type: str = "Bug") -> int:
+def create(
+    scene: Scene, work_item_type: str = "Bug", initial: Initial | None = None, *, repeats: bool = False
+) -> int:
     project = scene.ado.catalog.project("Fabrikam-Fiber").id
     new = NewWorkItem(project, work_item_type, "Fix login", "")
-    return create_and_link(scene.services, scene.organization, NEW, new).work_item_id
+    made = create_and_link(scene.services, scene.organization, NEW, new, initial, repeats=repeats)
+    return made.work_item_id
 
 
 def unlinked_here(scene: Scene, work_item_id: int) -> None:
@@ -82,6 +85,37 @@ def test_an_issue_that_was_merged_is_found_under_its_new_id(scene: Scene) -> Non
     scene.link("200", ITEM)
     scene.sentry.merge(ISSUE, into="200")
     assert link_by_form(scene.services, scene.organization, ISSUE, ITEM).issue_id == "200"
+
+
+@pytest.mark.parametrize("initial", [None, "sentry"])
+@pytest.mark.parametrize("trouble", [Unavailable("ado", "no connection"), Died()])
+def test_what_a_form_asks_for_is_done_though_linking_failed_the_first_time(
+    scene: Scene, trouble: BaseException, initial: Initial | None
+) -> None:
+    scene.sentry.add_member(BOB)
+    scene.ado.add_person("Bob", BOB)
+    scene.sentry.assign(NEW, BOB)
+    if initial:
+        scene.sentry.resolve(NEW)
+    scene.calls.meet("get_work_item", trouble)
+    with pytest.raises(type(trouble)):
+        create(scene, initial=initial)
+    scene.now += 61.0
+    made = create(scene, initial=initial)
+    assert (scene.ado.created(), linked(scene)) == ([made], [made])
+    assert scene.ado.item(made).assignee == Person(BOB)
+    assert scene.ado.item(made).state == ("Closed" if initial else "New")
+
+
+@pytest.mark.parametrize(("repeats", "state"), [(False, "Closed"), (True, "New")])
+def test_a_form_that_was_answered_before_copies_nothing_anew(
+    scene: Scene, repeats: bool, state: str
+) -> None:
+    made = create(scene)
+    scene.sentry.resolve(NEW)
+    scene.now += 5.0
+    assert create(scene, initial="sentry", repeats=repeats) == made
+    assert scene.ado.item(made).state == state
 
 
 @pytest.mark.parametrize("end", [unlinked_here, removed_in_sentry])

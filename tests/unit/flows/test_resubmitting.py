@@ -14,7 +14,7 @@ from shared.flows.reconciling.run import Run
 from shared.sentry.hook import sign
 from shared.store.progress import Progress
 from tests.doubles.services import SENTRY_SECRET
-from tests.unit.scene import ISSUE, SLUG, Scene
+from tests.unit.scene import ISSUE, SLUG, STATE, Scene
 
 OTHER = 32
 
@@ -27,13 +27,19 @@ def scene() -> Scene:
 
 
 def submit(scene: Scene, item: int, headers: dict[str, str] | None = None, **more: Any) -> tuple[int, Any]:
-    body = json.dumps({"fields": {"work_item": str(item)}, "issueId": int(ISSUE), **more}).encode()
+    return sent(scene, "link", {"fields": {"work_item": str(item)}, "issueId": int(ISSUE), **more}, headers)
+
+
+def sent(
+    scene: Scene, button: str, submitted: dict[str, Any], headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
+    body = json.dumps(submitted).encode()
     signature = sign(body, SENTRY_SECRET).decode()
     request = func.HttpRequest(
         "POST",
         "/",
         headers=headers or {"Sentry-App-Signature": signature},
-        route_params={"organization": SLUG, "area": "issue-link", "name": "link"},
+        route_params={"organization": SLUG, "area": "issue-link", "name": button},
         body=body,
     )
     answer = sentry_components.handle(request, scene.services)
@@ -52,6 +58,21 @@ def test_the_same_form_gets_the_same_answer_and_changes_nothing(scene: Scene) ->
     assert submit(scene, OTHER) == first
     assert first[0] == 200
     assert (scene.stored(ISSUE, OTHER), scene.entries(ISSUE, OTHER)) == (before, rows)
+
+
+def test_the_form_of_a_new_item_sent_again_copies_nothing_over_what_people_did_since(scene: Scene) -> None:
+    scene.sentry.add_issue(issue_id="200")
+    project = scene.ado.catalog.project("Fabrikam-Fiber").id
+    fields = {"project": project, "work_item_type": "Bug", "title": "Fix login", "initial": "sentry"}
+    form = {"fields": fields, "issueId": 200}
+    first = sent(scene, "create", form)
+    made = int(first[1]["identifier"])
+    scene.ado.edit(made, **{STATE: "Closed"})
+    scene.now += 5.0
+    assert sent(scene, "create", form) == first
+    assert scene.ado.item(made).state == "Closed"
+    assert sent(scene, "create", {**form, "another": "form"})[0] == 200
+    assert scene.ado.item(made).state != "Closed"
 
 
 def test_a_link_that_was_removed_here_does_not_come_back_within_the_hour(scene: Scene) -> None:
