@@ -523,6 +523,8 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     ``issue_title`` are the issue's, as it was last read. ``linked_at`` is when (epoch seconds) it was made; 0
     for a link of an older version. ``back_links`` is None for a link that does not show on its ends.
     ``synced_at`` is when (epoch seconds) a change was last seen to and both ends were at rest; 0 if never.
+    ``undecided`` says that the work item moved to a state of which nobody knows what it counts as; ``seen``
+    tells of the one before.
     """
 
     organization: str
@@ -549,6 +551,7 @@ class IssueLink(msgspec.Struct, frozen=True, omit_defaults=True):
     linked_at: Moment = 0.0
     back_links: BackLinks | None = None
     synced_at: Moment = 0.0
+    undecided: bool = False
 
     def moved_to(self, issue_id: str) -> "IssueLink":
         """Return the link with the issue into which its own was merged, which shows entries of its own."""

@@ -115,9 +115,12 @@ def link(
             made = replace(pair.link, seen=seen, form=form, linked_at=now, back_links=shown)
             stored = services.links.add(made, list(_edited_ends(services, pair)), marks)
         except AlreadyLinked:
-            if services.links.mend(organization.scope, pair.link.issue_id, work_item_id):
+            if not services.links.mend(organization.scope, pair.link.issue_id, work_item_id):
+                continue  # What was there of a link told of none.
+            stored = services.links.get(organization.scope, pair.link.issue_id, work_item_id)
+            if stored.link != made:
                 raise
-            continue  # What was there of a link told of none.
+            # It is our own: storage repeats an insert by itself, and the first one had landed.
         except Conflict:
             services.idempotency.verify_held(organization.scope, claims)
             continue  # We wrote to one of the ends at this moment: read them again.
@@ -271,8 +274,18 @@ def part(services: Services, organization: Organization, stored: StoredLink, rea
     """Remove a link that a person ended in Sentry; raise Conflict if it changed, NotFound if it is gone."""
     issue_id, work_item_id = stored.link.issue_id, stored.link.work_item_id
     creation = _creation(services, organization, issue_id, work_item_id)
-    services.links.remove(stored, remnant_of(services, stored.link), creation)
+    try:
+        services.links.remove(stored, remnant_of(services, stored.link), creation)
+    except NotFound:
+        # Whoever removes a link tells so. If nobody did, storage has repeated our own removal by itself.
+        if services.links.has_moved(stored.link) or _is_told_over(services, stored.link):
+            raise
     _end(services, organization, issue_id, work_item_id, reason)
+
+
+def _is_told_over(services: Services, link: IssueLink) -> bool:
+    ended = services.activity.ended(link.scope, link.end(Side.SENTRY))
+    return any(each.partner == str(link.work_item_id) and each.at >= link.linked_at for each in ended)
 
 
 def _creation(

@@ -464,7 +464,7 @@ def is_doubtful(link: IssueLink) -> bool:
     """
     if not is_guid(link.project_id):
         return True  # Nobody can have read it off a work item; it was believed before that was checked.
-    return link.claim is not None or not link.health.is_observed or is_unseen(link.seen)
+    return link.claim is not None or link.undecided or not link.health.is_observed or is_unseen(link.seen)
 
 
 def _updated(link: IssueLink, item: WorkItem) -> IssueLink:

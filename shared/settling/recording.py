@@ -88,6 +88,7 @@ def record_of(
         claim=left,
         writes=(*recent_writes(observation.link, now), now) if has_written else observation.link.writes,
         passed_over=_passed_over(observation, written),
+        undecided=observation.now.item.status is None and written.now.item.status is None,
         apart=reasons_after(
             observation.link, decision, {name: each.kind for name, each in written.refused.items()}
         ),

@@ -38,7 +38,7 @@ from shared.domain.rules.deciding import (
     verify_calm,
 )
 from shared.domain.rules.landing import as_if_edited
-from shared.domain.rules.partners import announced, landed, looked_into, over, released, without
+from shared.domain.rules.partners import announced, followed, landed, looked_into, over, released, without
 from shared.settling.observing import Observation, Observer, UnitOfWork, is_doubtful, verify_free
 from shared.settling.partners import Partners
 from shared.settling.recording import REFUSED, record_failure, record_of
@@ -169,6 +169,7 @@ class Settler(msgspec.Struct, frozen=True):
         if issue.issue_id == stored.link.issue_id:
             return stored
         ends = self._carried_over(stored.link, issue.issue_id, unit)
+        ends += self._written_for(stored.link, issue.issue_id)
         # What a rule did for the one is done for the other: hooks name that alone from now on.
         names = rule_of(stored.link.issue_id), rule_of(issue.issue_id)
         marks = self.idempotency.following(self.scope, *names)
@@ -196,6 +197,12 @@ class Settler(msgspec.Struct, frozen=True):
             if intents
             else []
         )
+
+    def _written_for(self, link: IssueLink, issue_id: str) -> list[StoredEnd]:
+        """Return the row of the work item as one that was written for the link with the surviving issue."""
+        end = self.links.end(self.scope, link.end(Side.ADO))
+        record = followed(end.record, link, issue_id)
+        return [] if record == end.record else [replace(end, record=record)]
 
     # Decide
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import ActivityEntry, End, Side
 from shared.store.keys import escaped, number
-from shared.store.tables import Insert, Table, readable, remove_first, remove_rows
+from shared.store.tables import Insert, Table, apply_once, readable, remove_first, remove_rows
 
 KEPT_FOR = 90 * 24 * 3600.0  # seconds
 _LAST_MOMENT = 9_999_999_999_999_999  # microseconds since the epoch; keys count down from it
@@ -68,16 +67,7 @@ class ActivityStore:
         ]
         ends = [each for each in entries if each.outcome == UNLINKED]
         inserts += [each for entry in ends for each in _index(issue_id, work_item_id, entry, token)]
-        partition = escaped(organization)
-        try:
-            self._table.apply(partition, *inserts)
-        except Conflict as conflict:
-            # azure-data-tables quirk: it repeats an insert after a 503. Nobody else has our token, so what
-            # is there is what the first of the two wrote.
-            try:
-                self._table.get(partition, inserts[0].key)
-            except NotFound:
-                raise conflict from None
+        apply_once(self._table, escaped(organization), *inserts)
 
     def page(
         self, organization: str, issue_id: str, work_item_id: int, continuation: str | None, limit: int

@@ -11,7 +11,7 @@ from shared.domain.claims import CLAIMED_FOR, is_held
 from shared.domain.errors import Busy, Conflict, NotFound
 from shared.domain.moments import Moment
 from shared.store.keys import escaped
-from shared.store.tables import Delete, Insert, Replace, Row, Table, readable
+from shared.store.tables import Delete, Insert, Replace, Row, Table, apply_once, find_row, readable
 
 _RETRY_AFTER = 5.0  # seconds
 _AT_IT_FOR = 15.0  # seconds that somebody who is alive is at it, mostly
@@ -149,13 +149,7 @@ class IdempotencyStore:
 
     def _replace(self, partition: str, key: str, record: IdempotencyRecord, etag: str) -> str:
         """Write over the row that was read and return its new ETag; raise Conflict if it changed."""
-        try:
-            [new] = self._table.apply(partition, Replace(key, _text(record), etag))
-        except Conflict:
-            row = self._table.get(partition, key)
-            if row.text != _text(record):
-                raise
-            return row.etag  # It is our own change: the first of two writes had landed.
+        [new] = apply_once(self._table, partition, Replace(key, _text(record), etag))
         return new
 
     def abandon(self, organization: str, claim: ClaimedRecord) -> None:
@@ -204,10 +198,7 @@ class IdempotencyStore:
         return [Replace(row.key, _text(msgspec.structs.replace(begun, before=result)), row.etag)]
 
     def _find(self, organization: str, name: str) -> Row | None:
-        try:
-            return self._table.get(escaped(organization), _key(name))
-        except NotFound:
-            return None
+        return find_row(self._table, escaped(organization), _key(name))
 
 
 def creation_of(issue_id: str) -> str:

@@ -25,6 +25,8 @@ from shared.store.tables import (
     Replace,
     Row,
     Table,
+    etags_after,
+    find_row,
     readable,
     remove_first,
 )
@@ -276,26 +278,28 @@ class LinkStore:
         What it may leave on its ends is noted at once, and what ``others`` finds ends with it. Raises
         Conflict if somebody changes it again and again. One that follows a merge at this moment is not there.
         """
-        partition, item = escaped(organization), None
+        partition, gone = escaped(organization), None
         for attempt in range(_ATTEMPTS):
-            before, (item, index) = item, self._halves(organization, issue_id, work_item_id)
+            item, index = self._halves(organization, issue_id, work_item_id)
             deletions = _deletions(item, index)
-            if not deletions and attempt and not self._has_moved(partition, before):
+            if not deletions and attempt and (gone is None or not self.has_moved(gone.link)):
                 return  # Somebody else removed it, or we did: storage repeats a call by itself.
             if not deletions:
                 raise _not_linked(issue_id, work_item_id)
+            gone = None if item is None else _stored(partition, item)
             with suppress(NotFound, Conflict):  # Somebody else removes or stores it at this moment.
                 self._table.apply(partition, *deletions, *_left(remnant), *others())
                 return
         raise Conflict(f"lost {_ATTEMPTS} races in a row")
 
-    def _has_moved(self, partition: str, row: Row | None) -> bool:
-        """Tell whether the link that was in a row is another issue's by now, as after a merge."""
-        stored = None if row is None else _stored(partition, row)
-        if stored is None:
-            return False
-        others = self.for_work_item(stored.link.scope, stored.link.work_item_id)
-        return any(each.link.linked_at == stored.link.linked_at for each in others)
+    def has_moved(self, link: IssueLink) -> bool:
+        """Tell whether a link that is gone is another issue's by now, as after a merge."""
+        others = (each.link for each in self.for_work_item(link.scope, link.work_item_id))
+        # Links of an older version do not say when they were made.
+        return any(
+            each.linked_at == link.linked_at and (link.linked_at or link.issue_id in each.names)
+            for each in others
+        )
 
     def mend(self, organization: str, issue_id: str, work_item_id: int) -> bool:
         """Make half a link whole, or remove what says nothing; tell whether the two are linked.
@@ -326,16 +330,11 @@ class LinkStore:
         partition, item_key = escaped(organization), _item_key(work_item_id, issue_id)
         issue_key = _issue_key(issue_id, work_item_id)
         for _ in range(_ATTEMPTS):
-            before, item, index = (self._find(partition, key) for key in (issue_key, item_key, issue_key))
+            keys = (issue_key, item_key, issue_key)
+            before, item, index = (find_row(self._table, partition, key) for key in keys)
             if before == index:
                 break
         return item, index
-
-    def _find(self, partition: str, key: str) -> Row | None:
-        try:
-            return self._table.get(partition, key)
-        except NotFound:
-            return None
 
     def move(
         self,
@@ -357,7 +356,8 @@ class LinkStore:
             try:
                 existing = self.get(moved.scope, issue_id, moved.work_item_id)
             except NotFound:
-                raise conflict from None  # The old link changed.
+                self.mend(moved.scope, issue_id, moved.work_item_id)
+                raise conflict from None  # The old link changed, or half a link was in its place.
             remnant = None if stored.link.back_links is None else stored.link.remnant(due=0.0)
             known = existing.link.known_as(stored.link.names, 0.0)
             key = _item_key(known.work_item_id, known.issue_id)
@@ -367,10 +367,15 @@ class LinkStore:
         return StoredLink(moved, etags[2])
 
     def _change(self, stored: StoredLink, *operations: Operation) -> list[str]:
-        link = stored.link
+        """Change a link that was read, and what depends on it; half a link is made whole first."""
+        link, partition = stored.link, escaped(stored.link.scope)
         try:
-            return self._table.apply(escaped(link.scope), *operations)
+            return self._table.apply(partition, *operations)
         except NotFound as error:
+            if (etags := etags_after(self._table, partition, operations)) is not None:
+                return etags  # Storage repeats a removal by itself, and the first one had landed.
+            if self.mend(link.scope, link.issue_id, link.work_item_id):
+                raise Conflict("the link was half a link") from error
             raise _not_linked(link.issue_id, link.work_item_id) from error
 
     # What ended links may have left

@@ -563,6 +563,46 @@ def test_an_insert_that_did_not_land_is_no_entry(new_table: Callable[[], Table])
         ActivityStore(table, lambda: "a").add("acme", "100", 31, ActivityEntry(1.0, "a"))
 
 
+SHOWN = replace(link(), back_links=BackLinks(merged=("99",)))
+WRITTEN = StoredEnd(End(Side.ADO, "31"), EndRecord(rev=2))
+
+
+@pytest.mark.parametrize("issue_id", ["200", "300"])
+def test_a_move_that_was_repeated_is_one(new_table: Callable[[], Table], issue_id: str) -> None:
+    """To an issue that is linked to the work item as well, or not."""
+    table = new_table()
+    links = LinkStore(table)
+    links.add(replace(SHOWN, issue_id="300"))
+    moved = LinkStore(RepeatingTable(table)).move(links.add(SHOWN), issue_id, [WRITTEN])
+    assert links.get("acme", issue_id, 31) == moved
+    assert links.for_issue("acme", "100") == []
+
+
+def test_of_a_removal_that_was_repeated_what_is_left_says_whose_it_was(
+    new_table: Callable[[], Table],
+) -> None:
+    table = new_table()
+    links = LinkStore(table)
+    stored = links.add(SHOWN)
+    LinkStore(RepeatingTable(table)).remove(stored, SHOWN.remnant(5.0))
+    assert [each.remnant for each in links.remnants("acme")] == [SHOWN.remnant(5.0)]
+    with pytest.raises(NotFound):
+        links.remove(stored, SHOWN.remnant(6.0))  # That of somebody else.
+
+
+@pytest.mark.parametrize("linked_at", [0.0, 5.0])
+def test_an_unlinking_that_was_repeated_is_one_though_the_work_item_has_another_link(
+    new_table: Callable[[], Table], linked_at: float
+) -> None:
+    """Links of an older version do not say when they were made."""
+    table = new_table()
+    links = LinkStore(table)
+    links.add(replace(link(), linked_at=linked_at))
+    links.add(replace(link("200"), linked_at=linked_at and 6.0))
+    LinkStore(RepeatingTable(table)).discard("acme", "100", 31)
+    assert pairs(links.for_work_item("acme", 31)) == [("200", 31)]
+
+
 def test_an_unlinking_that_was_repeated_is_one(new_table: Callable[[], Table]) -> None:
     table = new_table()
     LinkStore(table).add(link())
@@ -621,6 +661,24 @@ def test_a_link_that_is_never_left_alone_is_not_removed(new_table: Callable[[], 
     with pytest.raises(Conflict, match=r"^lost 5 races in a row$"):
         LinkStore(overtaken).discard("acme", "100", 31)
     assert halves(table) == BOTH
+
+
+@pytest.mark.parametrize(("issue_id", "half"), [("100", "issue!100"), ("200", "item!0000000000000031!200")])
+def test_half_a_link_keeps_none_from_following_a_merge(
+    new_table: Callable[[], Table], issue_id: str, half: str
+) -> None:
+    """The row of the index is missing for the link itself, or is all there is of one in its place."""
+    table = new_table()
+    links = LinkStore(table)
+    stored = links.add(link())
+    if issue_id != "100":
+        links.add(link(issue_id))
+    [key] = [row.key for row in table.scan("acme", "", "~") if row.key.startswith(half)]
+    table.apply("acme", Delete(key))
+    with pytest.raises(Conflict):
+        links.move(stored, "200")
+    links.move(links.get("acme", "100", 31), "200")
+    assert pairs(links.for_issue("acme", "200")) == pairs(links.for_work_item("acme", 31)) == [("200", 31)]
 
 
 @pytest.mark.parametrize("reads", range(7))

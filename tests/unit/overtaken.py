@@ -11,7 +11,8 @@ from tests.unit.scene import Scene
 class Overtaken(MemoryTable):
     """A table in which somebody else does something before or after the first change that is like this.
 
-    A change is known by the text that it stores, or by the key that it deletes.
+    A change is known by the text that it stores, or by the key that it deletes. If it ``repeats``, it is made
+    twice, as storage's client does after a 503, whether the first one landed or not.
     """
 
     def __init__(self) -> None:
@@ -20,6 +21,7 @@ class Overtaken(MemoryTable):
         self.before: Callable[[], object] = lambda: None
         self.after: Callable[[], object] = lambda: None
         self.breaks_at = ""
+        self.repeats = False
 
     def get(self, partition: str, key: str) -> Row:
         if key == self.breaks_at:
@@ -31,6 +33,8 @@ class Overtaken(MemoryTable):
         if is_meant:
             self.is_meant = lambda _text: False
             self.before()
+            if self.repeats:
+                super().apply(partition, *operations)
         etags = super().apply(partition, *operations)
         if is_meant:
             self.after()

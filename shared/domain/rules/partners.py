@@ -116,6 +116,11 @@ def landed(
     return replace(record, of=_pair(link), ours=(*kept, *written), rev=rev, at=now)
 
 
+def followed(record: EndRecord, link: IssueLink, issue_id: str) -> EndRecord:
+    """Return the record of an end whose link follows a merge: what was written for it stays its own."""
+    return replace(record, of=(issue_id, link.work_item_id)) if record.of == _pair(link) else record
+
+
 def _pair(link: IssueLink) -> tuple[str, int]:
     return link.issue_id, link.work_item_id
 
@@ -154,7 +159,9 @@ def standing(link: IssueLink, side: Side) -> Standing:
     status, is_unseen = link.seen.counts_as(side), link.seen.is_unseen(side, STATUS)
     if status is IssueStatus.IGNORED and not is_unseen:
         return Standing.LEFT_OUT
-    is_unknown = is_unseen or (link.health.reason == UNKNOWN_STATE and side is Side.ADO)
+    # Links of an older version say so by their health alone, of which another trouble takes the place.
+    is_undecided = link.undecided or link.health.reason == UNKNOWN_STATE
+    is_unknown = is_unseen or (is_undecided and side is Side.ADO)
     is_written = link.claim is not None and any(each.field == STATUS for each in link.claim.intents)
     is_done = status is IssueStatus.RESOLVED and not (is_unknown or is_written)
     return Standing.DONE if is_done else Standing.OPEN

@@ -761,8 +761,8 @@ MUTANTS = (
     _mutant(
         "announce the last step alone",
         "domain/model.py",
-        "        return (*self.via, last, ",
-        "        return (last, ",
+        "        return (*self.via, *(replace",
+        "        return (*(replace",
         tests=("tests/unit/settling/test_workflows.py",),
     ),
     _mutant(
@@ -1067,8 +1067,8 @@ MUTANTS = (
     _mutant(
         "take half a link for a link",
         "flows/linking.py",
-        "if services.links.mend(organization.scope, pair.link.issue_id, work_item_id):",
-        "if True:",
+        "if not services.links.mend(organization.scope, pair.link.issue_id, work_item_id):",
+        "if False:",
         tests=("tests/unit/flows/test_rebuilding.py",),
     ),
     _mutant(
@@ -1506,5 +1506,54 @@ MUTANTS = (
         "        if newest := max(",
         "        if newest := min(",
         tests=("tests/unit/ado/test_creation.py",),
+    ),
+    _mutant(
+        "announce an assignee as Azure DevOps spells them alone",
+        "domain/rules/deciding.py",
+        "others=() if shown is None else (shown,))",
+        "others=())",
+        tests=("tests/unit/settling/test_partners.py",),
+    ),
+    _mutant(
+        "take whoever Sentry's answer shows for whom we assigned",
+        "settling/writing.py",
+        "    shown = names[-1] if is_known and issue.assignee not in names else issue.assignee\n",
+        "    shown = issue.assignee\n",
+        tests=("tests/unit/settling/test_partners.py",),
+    ),
+    _mutant(
+        "forget that a state is unknown once another trouble names the link",
+        "domain/rules/partners.py",
+        "is_undecided = link.undecided or link.health.reason == UNKNOWN_STATE",
+        "is_undecided = link.health.reason == UNKNOWN_STATE",
+        tests=("tests/unit/domain/test_partners.py", "tests/unit/settling/test_partners.py"),
+    ),
+    _mutant(
+        "leave behind for which link we wrote when it follows a merge",
+        "settling/settler.py",
+        "        ends += self._written_for(stored.link, issue.issue_id)\n",
+        "",
+        tests=("tests/unit/settling/test_partners.py",),
+    ),
+    _mutant(
+        "let half a link keep another from following a merge",
+        "store/links.py",
+        "                self.mend(moved.scope, issue_id, moved.work_item_id)\n",
+        "",
+        tests=(_STORES,),
+    ),
+    _mutant(
+        "take a removal that storage repeats for somebody else's",
+        "flows/linking.py",
+        "        if services.links.has_moved(stored.link) or _is_told_over(services, stored.link):\n",
+        "        if stored:\n",
+        tests=("tests/unit/flows/test_creating.py",),
+    ),
+    _mutant(
+        "forget what a form asked for whose linking failed",
+        "flows/creating.py",
+        "return link_by_form(services, organization, issue_id, int(claim), initial, is_created=True)",
+        "return link_by_form(services, organization, issue_id, int(claim))",
+        tests=("tests/unit/flows/test_creating.py",),
     ),
 )

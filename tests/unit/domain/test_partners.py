@@ -254,6 +254,8 @@ def made_up(link: IssueLink, side: Side) -> IssueLink:
         (linked(counts_as=None), ADO, OPEN),
         (linked(counts_as=RESOLVED, reason="unknown-state"), ADO, OPEN),
         (linked(RESOLVED, reason="unknown-state"), SENTRY, DONE),
+        (replace(linked(counts_as=RESOLVED, reason="forbidden"), undecided=True), ADO, OPEN),
+        (replace(linked(RESOLVED), undecided=True), SENTRY, DONE),
         (linked(counts_as=RESOLVED, claimed=(CLOSE,)), ADO, OPEN),
         (linked(RESOLVED, claimed=(CLOSE,)), SENTRY, OPEN),
         (linked(counts_as=RESOLVED, claimed=(TO_ANN,)), ADO, DONE),

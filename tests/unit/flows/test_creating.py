@@ -9,7 +9,7 @@ from shared.ado.creation import NewWorkItem
 from shared.domain.errors import Forbidden, NotFound, Refused, SyncError, Unavailable
 from shared.domain.messages import InboundMessage
 from shared.domain.model import BackLinks, IssueStatus, Person
-from shared.domain.rules.entries import REMOVED_IN_SENTRY
+from shared.domain.rules.entries import REMOVED_IN_SENTRY, REPLACED
 from shared.flows.back_links import LOST_AFTER
 from shared.flows.creating import _take_place, create_and_link, link_by_form
 from shared.flows.linking import Initial, part, unlink
@@ -108,9 +108,7 @@ def test_what_a_form_asks_for_is_done_though_linking_failed_the_first_time(
 
 
 @pytest.mark.parametrize(("repeats", "state"), [(False, "Closed"), (True, "New")])
-def test_a_form_that_was_answered_before_copies_nothing_anew(
-    scene: Scene, repeats: bool, state: str
-) -> None:
+def test_a_form_that_was_answered_before_copies_nothing_anew(scene: Scene, repeats: bool, state: str) -> None:
     made = create(scene)
     scene.sentry.resolve(NEW)
     scene.now += 5.0
@@ -146,6 +144,34 @@ def test_the_link_that_a_form_replaces_ends_though_a_worker_settles_it_at_that_m
     links.before = lambda: settled(scene, FIRST)
     link_by_form(scene.services, scene.organization, NEW, SECOND)
     assert linked(scene) == [SECOND]
+
+
+@pytest.mark.parametrize("back_links", [False, True])
+def test_the_link_that_a_form_replaces_is_told_to_have_ended_though_storage_repeats_its_removal(
+    scene: Scene, links: Overtaken, back_links: bool
+) -> None:
+    scene.configure(back_links=back_links)
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    scene.now += 60.0
+    links.is_meant = lambda text: text.startswith(f"item!{FIRST:016}!")
+    links.repeats = True
+    link_by_form(scene.services, scene.organization, NEW, SECOND)
+    assert linked(scene) == [SECOND]
+    assert scene.outcomes(NEW, FIRST) == ["unlinked"]
+
+
+@pytest.mark.parametrize("end", ["unlinked", "moved"])
+def test_a_form_tells_nothing_of_a_link_that_somebody_else_ended(scene: Scene, end: str) -> None:
+    link_by_form(scene.services, scene.organization, NEW, FIRST)
+    stored = scene.stored(NEW, FIRST)
+    scene.now += 60.0
+    if end == "unlinked":
+        unlinked_here(scene, FIRST)
+    else:
+        scene.services.links.move(stored, "300")
+    with pytest.raises(NotFound):
+        part(scene.services, scene.organization, stored, REPLACED)
+    assert scene.outcomes(NEW, FIRST) == (["unlinked"] if end == "unlinked" else [])
 
 
 @pytest.mark.parametrize(("moment", "stays"), [("before", FIRST), ("after", SECOND)])

@@ -3,10 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.errors import AlreadyLinked
 from shared.domain.model import End, Health, HealthWord, Intent, IssueStatus, Person, Side
 from shared.flows.linking import link, unlink
 from shared.store.keys import escaped, number
 from shared.store.tables import Replace
+from tests.unit.overtaken import Overtaken, scene_on
 from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Scene
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
@@ -116,3 +118,29 @@ def test_two_are_linked_as_they_were_two_minutes_ago_at_most(
     scene.calls.after("get_issue", stand_still)
     link(scene.services, scene.organization, OTHER, ITEM, None)
     assert scene.stored(OTHER).link.seen.item.state == state
+
+
+def test_a_link_whose_storing_was_repeated_is_made_and_told() -> None:
+    links = Overtaken()
+    scene = scene_on(links)
+    scene.sentry.add_issue(issue_id=OTHER)
+    links.is_meant = lambda text: f'"issue_id":"{OTHER}"' in text
+    links.repeats = True
+    made = link(scene.services, scene.organization, OTHER, ITEM, None)
+    assert scene.stored(OTHER).link == made
+    page = scene.services.activity.page(SLUG, OTHER, ITEM, None, 10)
+    assert [entry.outcome for entry in page.entries] == ["linked"]
+    scene.now += 1.0
+    with pytest.raises(AlreadyLinked):
+        link(scene.services, scene.organization, OTHER, ITEM, None)
+
+
+def test_a_move_that_was_repeated_is_told() -> None:
+    links = Overtaken()
+    scene = scene_on(links)
+    scene.sentry.add_issue(issue_id=OTHER)
+    scene.sentry.merge(ISSUE, into=OTHER)
+    links.is_meant = lambda text: f'"issue_id":"{OTHER}"' in text
+    links.repeats = True
+    scene.outbound()
+    assert "moved" in scene.outcomes(OTHER)

@@ -630,6 +630,61 @@ def test_an_end_is_reopened_with_the_first_of_its_partners(items: Scene) -> None
     assert status(items) is RESOLVED
 
 
+@pytest.mark.parametrize("trouble", ["none", "away", "forbidden"])
+def test_a_state_that_nobody_knows_counts_as_open_whatever_else_is_wrong(items: Scene, trouble: str) -> None:
+    """The state of work item 31 is said to be unknown, until another trouble takes the place of that."""
+    edit(items, ITEM, **{STATE: "Closed"})
+    rest(items)
+    items.now += 7200.0
+    if trouble == "forbidden":
+        items.calls.meet("set_assignee", Forbidden("sentry", "HTTP 403", about="issue 100"))
+    moved = items.ado.edit(ITEM, **{STATE: "Active", ASSIGNED_TO: BOB})
+    items.ado.unlisted = frozenset({"Active"})
+    with suppress(Forbidden, Undecidable):
+        hook(items, moved)
+    if trouble == "away":
+        items.now += 400.0
+        items.calls.meet("get_issue", Unavailable("sentry", "HTTP 503"))
+        with pytest.raises(Unavailable):
+            items.outbound()
+        items.calls.recover()
+    with suppress(Forbidden, Undecidable):
+        edit(items, OTHER_ITEM, **{STATE: "Closed"})
+    assert (status(items), stored(items).undecided) == (UNRESOLVED, True)
+    items.ado.unlisted = frozenset()
+    items.now += 7200.0
+    items.calls.recover()
+    items.inbound()
+    assert not stored(items).undecided
+    edit(items, ITEM, **{STATE: "Closed"})
+    assert status(items) is RESOLVED
+
+
+@pytest.mark.parametrize("first", [ISSUE, OTHER_ISSUE])
+def test_what_we_closed_for_a_link_stays_its_own_when_that_follows_a_merge(first: str) -> None:
+    """Item 31 was closed for an issue that is merged into 100, whose other item is reopened and parted."""
+    scene = Scene()
+    if first != ISSUE:
+        scene.link(first, ITEM)
+        unlink(scene.services, scene.organization, ISSUE, ITEM)
+    scene.link(ISSUE, OTHER_ITEM)
+    for each in dict.fromkeys((first, ISSUE)):
+        scene.sentry.resolve(each)
+        scene.outbound(each)
+        scene.now += 1.0
+    if first != ISSUE:
+        scene.sentry.merge(first, into=ISSUE)
+        scene.outbound(first)
+    assert record(scene, Side.ADO, "31").of == (ISSUE, ITEM)
+    edit(scene, OTHER_ITEM, **{STATE: "Active"})
+    rest(scene)
+    scene.outbound()
+    assert (status(scene), stored(scene).waiting) == (UNRESOLVED, Side.SENTRY)
+    unlink(scene.services, scene.organization, ISSUE, OTHER_ITEM)
+    rest(scene)
+    assert (status(scene), state(scene)) == (RESOLVED, "Closed")
+
+
 def test_what_we_closed_for_another_link_waits_for_nobody(issues: Scene) -> None:
     """Issue 100 is reopened with work item 32; 31 was closed for issue 200, which is nothing to 100."""
     issues.link(ISSUE, OTHER_ITEM)
