@@ -58,7 +58,7 @@ def copy_all(
     done: list[Copied] = []
     while True:
         page = page_of(services, organization, wanted, continuation, _AT_ONCE)
-        for place, stored in page.found:
+        for stored in page.links:
             if done and services.clock() > stop_at:
                 return CopiedPage(tuple(done), continuation, remaining=True)
             issue_id, work_item_id = stored.link.issue_id, stored.link.work_item_id
@@ -69,7 +69,7 @@ def copy_all(
             done.append(Copied(issue_id, work_item_id, outcome))
             if is_over:
                 return CopiedPage(tuple(done), continuation, remaining=True)
-            continuation = place or continuation
+            continuation = stored.place
         continuation = page.continuation
         if continuation is None:
             return CopiedPage(tuple(done))

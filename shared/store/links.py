@@ -44,6 +44,11 @@ class StoredLink(msgspec.Struct, frozen=True):
     link: IssueLink
     etag: str
 
+    @property
+    def place(self) -> str:
+        """Name its place among all links, as the way through all of them does."""
+        return _item_key(self.link.work_item_id, self.link.issue_id).removeprefix(f"{_ITEM}!")
+
 
 class StoredEnd(msgspec.Struct, frozen=True):
     """What we wrote to an end of links, and the ETag under which it was read (None: there is no row)."""

@@ -392,6 +392,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_copying.py",),
     ),
     _mutant(
+        "begin the links of one end anew in each request",
+        "flows/listing.py",
+        "if continuation is None or each.place > continuation)",
+        "if continuation is None or each.place)",
+        tests=("tests/unit/flows/test_copying.py",),
+    ),
+    _mutant(
         "take a service for away that says who it is",
         "flows/going_on.py",
         "        return says_who_it_is(services, organization, error.service)\n",

@@ -250,3 +250,41 @@ def test_a_request_ends_after_a_minute_and_the_next_one_goes_on(many: Scene) -> 
         if not page.remaining:
             break
     assert done == [str(number) for number in range(201, 206)]
+
+
+@pytest.mark.parametrize("wanted", [Filter(work_item_id=ITEM), Filter(issue_id=ISSUE)])
+def test_a_request_about_all_links_of_one_end_goes_on_behind_the_last(scene: Scene, wanted: Filter) -> None:
+    for number in range(201, 206):
+        scene.link(ISSUE, number)
+        scene.link(str(number), ITEM)
+
+    def slow() -> None:
+        scene.now += 40.0
+
+    scene.watched_ado.slow = slow
+    done: list[tuple[str, int]] = []
+    continuation = None
+    for _ in range(10):
+        page = copy_all(scene.services, scene.organization, wanted, continuation, Side.ADO)
+        done += [(each.issue_id, each.work_item_id) for each in page.links]
+        continuation = page.continuation
+        if not page.remaining:
+            break
+    assert not page.remaining
+    others = range(201, 206)
+    if wanted.issue_id is None:
+        assert done == [(ISSUE, ITEM), *((str(each), ITEM) for each in others)]
+    else:
+        assert done == [(ISSUE, ITEM), *((ISSUE, each) for each in others)]
+
+
+def test_a_service_that_refuses_us_stops_the_copy_of_one_end_where_it_goes_on(scene: Scene) -> None:
+    for number in range(201, 204):
+        scene.link(str(number), ITEM)
+    wanted = Filter(work_item_id=ITEM)
+    refusal = Unauthorized("sentry", "401")
+    scene.calls.after("get_issue", lambda: scene.calls.meet("get_issue", refusal))
+    page = copy_all(scene.services, scene.organization, wanted, None, Side.ADO)
+    assert [each.outcome for each in page.links] == ["agreed", "unauthorized"]
+    again = copy_all(scene.services, scene.organization, wanted, page.continuation, Side.ADO)
+    assert [each.issue_id for each in again.links] == ["201", "202", "203"]
