@@ -21,7 +21,7 @@ from shared.flows.reconciling.telling import tell_problems
 from shared.flows.reconciling.waiting import take_up_waiting
 from shared.services import Services
 from shared.store.organizations import Organization
-from shared.store.progress import LinkTally
+from shared.store.progress import LinkTally, Tally
 
 __all__ = ["Failure", "Found", "Part", "reconcile", "reconcile_all"]
 
@@ -68,7 +68,11 @@ def reconcile(
     """
     progress = services.progress.get(organization.scope)
     if everything:
-        progress = replace(progress, links_after=None, links_so_far=LinkTally(), everything=True)
+        # What a pass that is half done has counted would be counted twice.
+        unreadable = Tally(progress.unreadable_links.last)
+        progress = replace(
+            progress, links_after=None, links_so_far=LinkTally(), unreadable_links=unreadable, everything=True
+        )
     run = Run(services, organization, progress, run_for)
     if everything:
         run.want_look()

@@ -378,6 +378,13 @@ MUTANTS = (
         theme="damaged",
     ),
     _mutant(
+        "count what cannot be read twice where everything is asked for",
+        "flows/reconciling/__init__.py",
+        "        unreadable = Tally(progress.unreadable_links.last)\n",
+        "        unreadable = progress.unreadable_links or Tally()\n",
+        tests=("tests/unit/functions/test_damaged_rows.py",),
+    ),
+    _mutant(
         "look for a comment's links under its old issue only",
         "flows/commenting.py",
         "    if issue_id != message.issue_id:\n",

@@ -20,8 +20,10 @@ from functions import (
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import ActivityEntry, Health, IssueStatus
 from shared.flows.reconciling import Found, reconcile_all
+from shared.flows.reconciling import reconcile as reconcile_one
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.store.keys import number
+from shared.store.progress import Progress, Tally
 from shared.store.tables import Insert, Replace
 from shared.version import VERSION
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Scene
@@ -254,3 +256,11 @@ def test_many_runs_count_a_damaged_row_once(scene: Scene) -> None:
     for _ in range(3):
         reconcile.handle_timer(scene.services)
         assert scene.services.progress.get(SLUG).unreadable_links.last == 1
+
+
+def test_a_run_for_everything_amid_a_pass_counts_a_damaged_row_once(scene: Scene) -> None:
+    scene.services._table("links").apply(SLUG, Replace(LINK, "{", None))
+    half_done = Progress(links_after="9", unreadable_links=Tally(last=1, so_far=1))
+    scene.services.progress.put(SLUG, half_done)
+    reconcile_one(scene.services, scene.organization, everything=True)
+    assert scene.services.progress.get(SLUG).unreadable_links == Tally(last=1)
