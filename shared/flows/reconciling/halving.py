@@ -9,6 +9,7 @@ Name = TypeVar("Name", int, str)
 
 # One thing may keep a whole list from an answer. Where many do, halving finds nothing.
 _HALVINGS_A_RUN = 30
+_BETWEEN_RUNS = 300.0  # seconds, by the schedule in function_app.py
 
 
 class Halving(msgspec.Struct):
@@ -24,10 +25,10 @@ class Halving(msgspec.Struct):
     def is_used_up(self) -> bool:
         return self._halvings == _HALVINGS_A_RUN
 
-    def is_worth_it(self, names: Sequence[Name], is_answered: Callable[[Name], bool]) -> bool:
-        """Tell whether another list is answered, be it that of the first or of the last name alone."""
+    def is_worth_it(self, names: Sequence[Name], is_answered: Callable[[Name], bool], now: float) -> bool:
+        """Tell whether another list is answered, be it that of one of two names alone."""
         if self.is_answering is None:
-            self.is_answering = any(is_answered(name) for name in {names[0], names[-1]})
+            self.is_answering = any(is_answered(name) for name in _tried(names, now))
         return self.is_answering and not self.is_used_up
 
     def halves(self, names: list[Name]) -> list[list[Name]]:
@@ -37,3 +38,9 @@ class Halving(msgspec.Struct):
         self._halvings += 1
         middle = len(names) // 2
         return [names[middle:], names[:middle]]
+
+
+def _tried(names: Sequence[Name], now: float) -> Sequence[Name]:
+    """Return two names that lie apart: in each run the next ones, so that no two hide the others for ever."""
+    first = int(now // _BETWEEN_RUNS)
+    return [names[(first + apart) % len(names)] for apart in sorted({0, len(names) // 2})]

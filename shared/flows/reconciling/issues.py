@@ -122,7 +122,7 @@ class _Reader(msgspec.Struct, dict=True):
 
     def _is_about_one_of(self, batch: Batch[str]) -> bool:
         """Tell whether a list that gets no answer is worth halving: whether another one is answered."""
-        return self.halving.is_worth_it(list(batch.links), self._is_answered)
+        return self.halving.is_worth_it(list(batch.links), self._is_answered, self.run.now)
 
     def _is_answered(self, name: str) -> bool:
         with suppress(SyncError):

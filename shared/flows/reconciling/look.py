@@ -84,7 +84,9 @@ class _Looker(msgspec.Struct):
         """Tell whether a list that failed is worth halving: the service is there, and answers others."""
         if self.is_out_of_time or not isinstance(error, SyncError) or isinstance(error, Throttled):
             return False
-        return self._says_who_it_is() and self.halving.is_worth_it(list(batch.links), self._is_answered)
+        if not self._says_who_it_is():
+            return False
+        return self.halving.is_worth_it(list(batch.links), self._is_answered, self.run.now)
 
     def _says_who_it_is(self) -> bool:
         """Ask for it with the client of the look, so that an answer ends what its back-off has counted.

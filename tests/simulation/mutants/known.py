@@ -237,6 +237,16 @@ MUTANTS = (
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
+        "try the same two of a list in each run",
+        "flows/reconciling/halving.py",
+        "names[(first + apart) % len(names)]",
+        "names[(first * 0 + apart) % len(names)]",
+        tests=(
+            "tests/unit/flows/test_reading_the_issues.py",
+            "tests/unit/flows/test_reading_the_feed.py",
+        ),
+    ),
+    _mutant(
         "never ask Sentry again",
         "flows/reconciling/issues.py",
         "    for batch in _next_batches(run):\n",

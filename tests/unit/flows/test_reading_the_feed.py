@@ -571,6 +571,25 @@ def test_an_item_for_which_a_list_is_never_answered_hides_no_other(error: Except
     assert waiting_about_items(scene) == []
 
 
+@pytest.mark.parametrize("odd", [[ITEM, 1199], [ITEM, 1100], [1050, 1150], [ITEM, 1100, 1199]])
+def test_items_for_which_no_list_is_answered_hide_the_others_from_no_second_run(odd: list[int]) -> None:
+    # Of 200: whichever two are tried by themselves, odd ones may be among them.
+    scene = Scene()
+    link_many(scene, 199)
+    at_rest(scene)
+    scene.ado.feed_modes = FeedModes(refusal=403)
+    never_list(scene, AWAY, *odd)
+    others = sorted({ITEM, *range(1001, 1200)} - {*odd})
+    for number in others:
+        scene.ado.edit(number, **{STATE: "Closed"})
+    asked: set[int] = set()
+    for _ in range(2):
+        run(scene)
+        asked |= {each.work_item_id for each in waiting_about_items(scene)}
+        scene.now += EVERY
+    assert set(others) <= asked
+
+
 def test_a_link_that_is_not_well_is_not_asked_about_for_what_no_list_tells() -> None:
     scene = Scene()
     link_many(scene, 9)
