@@ -36,20 +36,20 @@ _FAILURES_IN_A_ROW = 2
 def read_issues(run: Run) -> None:
     """Put a message for each issue that does not stand as it was seen, up to so many calls.
 
-    The next run goes on behind the last batch. One that fails has its turn again after all the others.
+    The next run goes on behind what was read. A batch that fails has its turn again after all the others.
     """
     reader = _Reader(run)
     before, failed_in_a_row = run.messages.about_issues, 0
     for batch in _next_batches(run):
         try:
-            reader.read(batch)
+            behind = reader.read(batch)
             failed_in_a_row = 0
         except _OutOfCalls:
             return
         except Exception as error:  # noqa: BLE001  # even a bug keeps no other issue from its turn
-            failed_in_a_row += 1
+            behind, failed_in_a_row = batch.end, failed_in_a_row + 1
             run.fail(Part.ISSUES, error)
-        run.progress = replace(run.progress, issues_behind=batch.end)
+        run.progress = replace(run.progress, issues_behind=behind)
         run.store()
         is_enough = run.is_out_of_time or run.messages.about_issues - before >= _MESSAGES
         if is_enough or failed_in_a_row == _FAILURES_IN_A_ROW:
@@ -95,30 +95,44 @@ class _Reader(msgspec.Struct, dict=True):
     def _sentry(self) -> SentryClient:
         return self.run.services.sentry(self.run.organization)
 
-    def read(self, batch: Batch[str]) -> None:
-        """Compare every issue of a batch that Sentry shows us."""
-        waiting = [list(batch.links)]
+    def read(self, batch: Batch[str]) -> str:
+        """Compare every issue of a batch that Sentry shows us, and return the place to go on behind.
+
+        When the time is up, it is that of the last issue that was reached: of one at least.
+        """
+        waiting, reached = [list(batch.links)], ""
         while waiting:
             names = waiting.pop()
-            if self.is_single and len(names) > 1:
-                waiting += [[name] for name in reversed(names)]
-                continue
-            try:
-                found = self.run.ask(partial(self._call, names))
-            except Forbidden:
-                waiting += self._halves(batch, names)
-            except Unavailable:
-                if not self._is_about_one_of(batch):
-                    raise
-                waiting += self._halves(batch, names)
-            except Refused as error:
-                if self.is_single:
-                    raise
-                self.is_single = True
-                self.run.note(Part.ISSUES, error)
-                waiting.append(names)
-            else:
-                self._compare(batch, names, found)
+            left = self._read(batch, names)
+            waiting += left
+            reached = reached if left else names[-1]
+            if waiting and self.run.is_out_of_time:
+                if reached:
+                    # In the order of their first links: what was not reached has none before that place.
+                    return batch.links[reached][0].place
+                waiting += _first_apart(waiting.pop())
+        return batch.end
+
+    def _read(self, batch: Batch[str], names: list[str]) -> list[list[str]]:
+        """Compare some issues of a batch, or return what to ask for instead, the first of it last."""
+        if self.is_single and len(names) > 1:
+            return [[name] for name in reversed(names)]
+        try:
+            found = self.run.ask(partial(self._call, names))
+        except Forbidden:
+            return self._halves(batch, names)
+        except Unavailable:
+            if not self._is_about_one_of(batch):
+                raise
+            return self._halves(batch, names)
+        except Refused as error:
+            if self.is_single:
+                raise
+            self.is_single = True
+            self.run.note(Part.ISSUES, error)
+            return [names]
+        self._compare(batch, names, found)
+        return []
 
     def _is_about_one_of(self, batch: Batch[str]) -> bool:
         """Tell whether a list that gets no answer is worth halving: whether another one is answered."""
@@ -188,3 +202,8 @@ class _Reader(msgspec.Struct, dict=True):
             name, links, is_absent=is_absent
         ):
             self._untold += 1
+
+
+def _first_apart(names: list[str]) -> list[list[str]]:
+    """Return the first name by itself, and last: however slow Sentry is, one issue is reached in each run."""
+    return [each for each in (names[1:], names[:1]) if each]

@@ -225,8 +225,8 @@ MUTANTS = (
     _mutant(
         "let one issue keep the others of its list from an answer",
         "flows/reconciling/issues.py",
-        "                if not self._is_about_one_of(batch):\n",
-        "                if self._is_about_one_of(batch) is not None:\n",
+        "            if not self._is_about_one_of(batch):\n",
+        "            if self._is_about_one_of(batch) is not None:\n",
         tests=("tests/unit/flows/test_reading_the_issues.py",),
     ),
     _mutant(
@@ -561,6 +561,34 @@ MUTANTS = (
         tests=("tests/unit/flows/test_reading_the_issues.py",),
     ),
     _mutant(
+        "read a batch to its end, whatever the time",
+        "flows/reconciling/issues.py",
+        "            if waiting and self.run.is_out_of_time:\n",
+        "            if waiting and self.run.is_out_of_time and not names:\n",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
+        "take a batch that is half read for done",
+        "flows/reconciling/issues.py",
+        "                    return batch.links[reached][0].place\n",
+        "                    return batch.end\n",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
+        "go on behind the last link of an issue, past what was not reached",
+        "flows/reconciling/issues.py",
+        "                    return batch.links[reached][0].place\n",
+        "                    return batch.links[reached][-1].place\n",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
+        "reach nothing in a run that is too short for a list",
+        "flows/reconciling/issues.py",
+        "    return [each for each in (names[1:], names[:1]) if each]\n",
+        "    raise _OutOfCalls\n",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
         "store a token before the messages of its pages are put",
         "flows/reconciling/feed.py",
         "        _put_messages(run, changes, projects)\n        reached = changes.end\n",
@@ -771,8 +799,8 @@ MUTANTS = (
     _mutant(
         "leave out the issues that nobody could list",
         "flows/reconciling/issues.py",
-        "            except Forbidden:\n                waiting += self._halves(batch, names)\n",
-        "            except Forbidden:\n                continue\n",
+        "        except Forbidden:\n            return self._halves(batch, names)\n",
+        "        except Forbidden:\n            return []\n",
         tests=("tests/unit/flows/test_reading_the_issues.py",),
     ),
     _mutant(

@@ -151,6 +151,84 @@ def test_a_link_that_is_being_written_is_left_to_its_worker(scene: Scene) -> Non
     assert ("find_issues" in scene.calls.made, asked_about(scene)) == (False, [])
 
 
+# Within its time.
+
+
+def slow_down(scene: Scene, *odd: int) -> None:
+    """Let each list that names an odd issue fail as late as a gateway says so, and single ones take long."""
+    read, get, names = scene.sentry.find_issues, scene.sentry.get_issue, {str(each) for each in odd}
+
+    def find_issues(issue_ids: list[str]):  # type: ignore[no-untyped-def]  # as in the double
+        if names & set(issue_ids):
+            scene.now += 25.0
+            raise Unavailable("sentry", "HTTP 504")
+        return read(issue_ids)
+
+    def get_issue(issue_id: str) -> SentryIssue:
+        scene.now += 6.0
+        return get(issue_id)
+
+    scene.sentry.find_issues = find_issues  # type: ignore[method-assign, assignment]  # for this scene
+    scene.sentry.get_issue = get_issue  # type: ignore[method-assign]  # for this scene
+
+
+def asked_by_runs(scene: Scene, runs: int, run_for: float) -> list[str]:
+    """Return what so many runs ask about, each of them over by the time or a few calls later."""
+    asked: list[str] = []
+    for _ in range(runs):
+        began = scene.now
+        assert reconcile(scene.services, scene.organization, run_for=run_for).failures == ()
+        assert scene.now - began <= run_for + 100.0
+        asked += asked_about(scene)
+        scene.now += EVERY
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("odd", "runs", "run_for"),
+    [
+        ([1020], 2, 200.0),
+        ([1010, 1030, 1050, 1070, 1090], 5, 200.0),
+        # However short a run is, it reaches one issue.
+        ([1003], 5, 10.0),
+        ([1003], 5, 100.0),
+    ],
+)
+def test_lists_that_fail_slowly_are_left_to_the_next_runs_when_the_time_is_up(
+    odd: list[int], runs: int, run_for: float
+) -> None:
+    scene = crowd(99)
+    slow_down(scene, *odd)
+    for number in range(1001, 1100):
+        scene.sentry.resolve(str(number))
+    asked = asked_by_runs(scene, runs, run_for)
+    assert set(asked) == {str(each) for each in range(1001, 1100)}
+
+
+@pytest.mark.parametrize(("runs", "run_for"), [(4, 200.0), (30, 20.0)])
+def test_one_by_one_a_slow_service_is_read_on_by_the_next_runs(runs: int, run_for: float) -> None:
+    scene = crowd(119)
+    one_by_one(scene)
+    slow_down(scene)
+    for number in range(1001, 1120):
+        scene.sentry.resolve(str(number))
+    asked = asked_by_runs(scene, runs, run_for)
+    assert set(asked) == {str(each) for each in range(1001, 1120)}
+
+
+def test_an_issue_whose_links_lie_apart_is_reached_though_the_time_was_up_between_them() -> None:
+    scene = crowd(3)
+    scene.link(ISSUE, 1002)
+    scene.link("1003", ITEM)
+    at_rest(scene)
+    one_by_one(scene)
+    slow_down(scene)
+    for number in (100, 1001, 1002, 1003):
+        scene.sentry.resolve(str(number))
+    # The fourth run reads the first issue again, which has a link between the others' too.
+    assert set(asked_by_runs(scene, 5, 1.0)) == {"100", "1001", "1002", "1003"}
+
+
 # What is absent.
 
 
