@@ -199,15 +199,17 @@ class Numbered(msgspec.Struct, frozen=True):
 
 
 class QueryAnswer(msgspec.Struct, frozen=True):
-    work_items: Readable[Numbered] | None = field(name="workItems", default=None)
+    """What a query finds. Without the list it is no answer: nothing would be known to be there."""
+
+    work_items: Readable[Numbered] = field(name="workItems")
 
     @property
     def ids(self) -> list[int]:
-        return [each.id for each in self.work_items or ()]
+        return [each.id for each in self.work_items]
 
     @property
     def unreadable(self) -> int:
-        return self.work_items.unreadable if self.work_items is not None else 0
+        return self.work_items.unreadable
 
 
 class Relation(msgspec.Struct, frozen=True):
@@ -239,22 +241,30 @@ class FoundAnswer(msgspec.Struct, frozen=True):
 
 
 class CommentAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """A comment. ADO quirk: old versions call its id ``commentId`` (docs/vendor_quirks.md#rest)."""
+    """A comment of which only the id is asked for.
+
+    ADO quirk: old versions call it ``commentId`` (docs/vendor_quirks.md#rest).
+    """
 
     id: Number | None = None
     comment_id: Number | None = None
-    text: str | None = None
-    format: str | None = None
-    # A person comes in several shapes.
-    created_by: Any = None
 
     @property
     def number(self) -> int | None:
         return self.id or self.comment_id
 
 
+class WholeCommentAnswer(CommentAnswer, frozen=True, rename="camel", kw_only=True):
+    """A comment and what it says; without a text, nobody knows whose it is."""
+
+    text: str
+    format: str | None = None
+    # A person comes in several shapes.
+    created_by: Any = None
+
+
 class CommentsAnswer(msgspec.Struct, frozen=True):
-    comments: Readable[CommentAnswer] | None = None
+    comments: Readable[WholeCommentAnswer]
 
 
 class Acknowledged(msgspec.Struct, frozen=True):

@@ -5,11 +5,12 @@ from html import escape
 
 import msgspec
 
-from shared.ado.answers import Acknowledged, CommentAnswer, CommentsAnswer
+from shared.ado.answers import Acknowledged, CommentAnswer, CommentsAnswer, WholeCommentAnswer
 from shared.ado.client import AdoClient
 from shared.ado.identity import name_from_identity
 from shared.ado.text import html_of
 from shared.domain.comments import RegressionFacts, SaidInAdo, author_of, is_ours_in_ado
+from shared.domain.errors import Unavailable
 from shared.domain.model import SentryComment
 from shared.domain.text import one_line
 
@@ -85,20 +86,23 @@ def get_comment(ado: AdoClient, project_id: str, work_item_id: int, comment_id: 
     answer = ado.call(
         "GET",
         _path(project_id, work_item_id, comment_id),
-        CommentAnswer,
+        WholeCommentAnswer,
         about=_about(work_item_id),
         missing="comment-not-found",
         params=_VERSION,
     )
+    if answer.number != comment_id:
+        raise Unavailable("ado", f"comment {comment_id}: the answer is about another one")
     name = author_of(name_from_identity(answer.created_by), "")
     is_markdown = (answer.format or "").lower() == "markdown"
-    return SaidInAdo(str(comment_id), name, answer.text or "", is_markdown=is_markdown)
+    return SaidInAdo(str(comment_id), name, answer.text, is_markdown=is_markdown)
 
 
 def find_comment_with(ado: AdoClient, project_id: str, work_item_id: int, url: str) -> FoundComment | None:
     """Return the first of the latest 200 comments that begin with a link to ``url`` of ours, if one does.
 
-    Once its issue is merged into another one, a comment has the other one's address.
+    Once its issue is merged into another one, a comment has the other one's address. Raises Unavailable if it
+    may be one that cannot be read.
     """
     answer = ado.call(
         "GET",
@@ -110,10 +114,12 @@ def find_comment_with(ado: AdoClient, project_id: str, work_item_id: int, url: s
     # ADO quirk: links come back as they were sent, or with their ampersands escaped once more.
     # The address of comment 1 is a prefix of the address of comment 12.
     link = re.compile(f"{_ISSUE.sub(_ISSUE.pattern, re.escape(url))}(?![0-9])")
-    for each in reversed(answer.comments or ()):
-        text = (each.text or "").replace("&amp;", "&")
+    for each in reversed(answer.comments):
+        text = each.text.replace("&amp;", "&")
         if is_ours_in_ado(text) and link.search(text.partition("</a>")[0]):
             return FoundComment(each.number)
+    if unreadable := answer.comments.unreadable:
+        raise Unavailable("ado", f"{unreadable} comments that may be ours cannot be read")
     return None
 
 

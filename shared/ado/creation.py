@@ -106,10 +106,12 @@ def find_created(
         found = ado.call(
             "POST", ("_apis", "wit", "workitemsbatch"), Listed[RelatedAnswer | None], json=wanted
         ).value
-        its = (each for each in found if each and _shows(each, is_its))
+        there = [each for each in found if each is not None]
+        its = (each for each in there if _shows(each, is_its))
         if newest := max((each.id for each in its), default=None):
             return newest
-        unreadable += found.unreadable
+        # A relation that cannot be read may be the link back.
+        unreadable += found.unreadable + sum(each.hides_relations for each in there)
     if unreadable:
         raise Unavailable("ado", f"{unreadable} work items that may be the created one cannot be read")
     return None

@@ -280,14 +280,21 @@ class Author(msgspec.Struct, frozen=True):
 
 
 class CommentText(msgspec.Struct, frozen=True):
-    text: str | None = None
+    text: str
 
 
 class CommentAnswer(msgspec.Struct, frozen=True):
+    """A comment of which only the id is asked for."""
+
     id: str | int
+
+
+class WholeCommentAnswer(CommentAnswer, frozen=True):
+    """A comment and what it says; without a text, nobody knows whose it is."""
+
+    data: CommentText
     # Whoever cannot be read is somebody.
     user: Any = None
-    data: CommentText | None = None
 
     @property
     def author(self) -> str:

@@ -56,6 +56,7 @@ from shared.sentry.answers import (
     OrganizationAnswer,
     SentryAppAnswer,
     ShortIdAnswer,
+    WholeCommentAnswer,
 )
 
 _CACHED_FOR = 600.0  # seconds
@@ -414,33 +415,38 @@ class SentryClient:
         ).issue
 
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
-        """Return a comment, or raise NotFound.
+        """Return a comment, or raise NotFound; Unavailable if it may be one that cannot be read.
 
         Sentry quirk: no call for one comment; the list is undocumented (docs/vendor_quirks.md#sentry-rest).
         """
-        for each in self._comments(issue_id):
+        comments = self._comments(issue_id)
+        for each in comments:
             if str(each.id) == comment_id:
-                text = (each.data and each.data.text) or ""
-                return SentryComment(comment_id, each.author, text, self.activity_url(issue_id, comment_id))
+                page = self.activity_url(issue_id, comment_id)
+                return SentryComment(comment_id, each.author, each.data.text, page)
+        _verify_read(comments.unreadable, f"comments of issue {issue_id} that may be {comment_id}")
         raise NotFound(f"issue {issue_id} has no comment {comment_id}", kind="comment-not-found")
 
-    def _comments(self, issue_id: str) -> Readable[CommentAnswer]:
+    def _comments(self, issue_id: str) -> Readable[WholeCommentAnswer]:
         return self._call(
             "GET",
             self._url("issues", issue_id, "comments"),
-            Readable[CommentAnswer],
+            Readable[WholeCommentAnswer],
             about=f"the comments of issue {issue_id}",
         )
 
     def find_comment(self, issue_id: str, url: str) -> str | None:
         """Return the id of the first comment of ours that begins with a link to ``url``, or None.
 
-        Only the latest ones are looked at: as many as Sentry lists at once.
+        Only the latest ones are looked at: as many as Sentry lists at once. Raises Unavailable if it may be
+        one that cannot be read.
         """
-        for each in reversed(self._comments(issue_id)):
-            text = (each.data.text if each.data else None) or ""
+        comments = self._comments(issue_id)
+        for each in reversed(comments):
+            text = each.data.text
             if is_ours_in_sentry(text) and f"]({url}):" in text.strip().partition("\n")[0]:
                 return str(each.id)
+        _verify_read(comments.unreadable, f"comments of issue {issue_id} that may be ours")
         return None
 
     def add_comment(self, issue_id: str, text: str) -> str | None:
@@ -540,6 +546,12 @@ class SentryClient:
 
     def _url(self, *segments: str) -> str:
         return f"{below(self._base_url, *segments)}/"
+
+
+def _verify_read(unreadable: int, what: str) -> None:
+    """Raise Unavailable if some of a list cannot be read: what is not among the rest may be one of these."""
+    if unreadable:
+        raise Unavailable("sentry", f"{unreadable} {what} cannot be read")
 
 
 def _next_page(link: str) -> str | None:

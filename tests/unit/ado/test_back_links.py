@@ -48,6 +48,14 @@ def test_a_page_of_odd_rows_leads_nowhere(ado: AdoClient) -> None:
 
 
 @responses.activate
+@pytest.mark.parametrize("answer", [{}, {"workItems": None}])
+def test_an_answer_without_a_list_is_no_last_page(ado: AdoClient, answer: dict[str, Any]) -> None:
+    responses.post(f"{BASE}_apis/wit/wiql", json=answer)
+    with pytest.raises(Unavailable, match="cannot be read"):
+        items_with_hyperlinks(ado, 0)
+
+
+@responses.activate
 @pytest.mark.parametrize(
     ("odd", "numbers", "unreadable"),
     [

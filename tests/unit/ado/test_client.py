@@ -27,6 +27,7 @@ from shared.ado.comments import (
 from shared.ado.creation import NewWorkItem, create_work_item, patch_for
 from shared.ado.finding import WorkItemFinder
 from shared.domain.addresses import AddressPolicy
+from shared.domain.comments import SaidInAdo
 from shared.domain.errors import (
     Conflict,
     Forbidden,
@@ -517,15 +518,56 @@ def test_an_odd_type_is_absent_and_hides_no_other(
     assert ado.get_work_item_types(PROJECT) == {"Bug": (State("New", Category.PROPOSED),)}
 
 
-@pytest.mark.parametrize("odd", [None, 5, {"id": "x"}, {"id": 0, "text": "t"}, {"id": 7, "text": 5}])
-def test_an_odd_comment_hides_no_other(vendor: responses.RequestsMock, ado: AdoClient, odd: Any) -> None:
+@pytest.mark.parametrize(
+    "odd",
+    [None, 5, {"id": 7}, {"id": 7, "text": None}, *({"id": each, "text": "t"} for each in ("7", 0))],
+)
+def test_an_odd_comment_hides_no_other_and_may_be_ours(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: Any
+) -> None:
     url = "https://sentry.io/organizations/acme/issues/100/activity/#event_5"
     ours = rendered(SentryComment("5", "Ann", "Hello", url), url)
     path = f"{BASE}{PROJECT}/_apis/wit/workItems/31/comments"
     vendor.get(path, json={"comments": [odd, {"id": 8, "text": ours}]})
     assert find_comment_with(ado, PROJECT, 31, url) == FoundComment(8)
-    vendor.replace("GET", path, json={"comments": [odd]})
-    assert find_comment_with(ado, PROJECT, 31, url) is None
+    vendor.replace("GET", path, json={"comments": [odd, {"id": 8, "text": "Hello"}]})
+    with pytest.raises(Unavailable, match="1 comments that may be ours"):
+        find_comment_with(ado, PROJECT, 31, url)
+
+
+@pytest.mark.parametrize("answer", [{}, {"comments": None}, {"count": 0, "value": []}])
+def test_without_a_list_nobody_knows_whether_a_comment_is_there(
+    vendor: responses.RequestsMock, ado: AdoClient, answer: Json
+) -> None:
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workItems/31/comments", json=answer)
+    with pytest.raises(Unavailable):
+        find_comment_with(ado, PROJECT, 31, "https://sentry.io/")
+
+
+@pytest.mark.parametrize("name", ["id", "commentId"])
+def test_a_comment_is_read_under_either_name_of_its_id(
+    vendor: responses.RequestsMock, ado: AdoClient, name: str
+) -> None:
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workItems/31/comments/7", json={name: 7, "text": "Hello"})
+    assert get_comment(ado, PROJECT, 31, 7) == SaidInAdo("7", "", "Hello")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"id": 7},
+        {"id": 7, "text": None},
+        {"text": "of nobody knows whom"},
+        {"id": 8, "text": "another's"},
+    ],
+)
+def test_what_is_not_this_comment_with_its_text_is_no_answer(
+    vendor: responses.RequestsMock, ado: AdoClient, answer: Json
+) -> None:
+    vendor.get(f"{BASE}{PROJECT}/_apis/wit/workItems/31/comments/7", json=answer)
+    with pytest.raises(Unavailable):
+        get_comment(ado, PROJECT, 31, 7)
 
 
 def test_a_list_of_projects_that_makes_no_progress_ends(

@@ -352,6 +352,33 @@ def test_neither_is_an_odd_row_of_the_query_one_that_is_not_it(
     assert find_created(ado, ISSUE.__eq__, 1_800_000_300.0) == 31
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        {"rel": 5, "url": ISSUE},
+        {"rel": "Hyperlink", "url": {"href": ISSUE}},
+        {"rel": "Hyperlink", "url": ISSUE, "attributes": "odd"},
+    ],
+)
+def test_a_relation_that_cannot_be_read_may_be_the_link_back(
+    vendor: responses.RequestsMock, ado: AdoClient, odd: Any
+) -> None:
+    newer = {"id": 32, "relations": [odd]}
+    with pytest.raises(Unavailable, match="1 work items that may be the created one"):
+        found(vendor, ado, [newer, with_links(30)])
+    assert found(vendor, ado, [newer, with_links(31, ISSUE)]) == 31
+
+
+@pytest.mark.parametrize("answer", [{}, {"workItems": None}, {"workItems": {}}, {"count": 0, "value": []}])
+def test_without_a_list_nobody_knows_what_was_created(
+    vendor: responses.RequestsMock, ado: AdoClient, answer: dict[str, Any]
+) -> None:
+    vendor.post(f"{BASE}_apis/wit/wiql", json=answer)
+    with pytest.raises(Unavailable):
+        find_created(ado, ISSUE.__eq__, 1_800_000_300.0)
+
+
 @pytest.mark.parametrize("odd", [None, 5, {"referenceName": ""}, {"referenceName": "X", "name": 5}])
 def test_an_odd_field_hides_no_other(vendor: responses.RequestsMock, ado: AdoClient, odd: Any) -> None:
     written = patch(vendor, ado, fields=(odd, *BUG))

@@ -34,6 +34,7 @@ from shared.domain.model import (
 )
 from shared.http import BackOff, Presence, new_session
 from shared.sentry.client import BearerAuth, MemberCache, SentryClient
+from shared.sentry.comments import note_of
 from tests.doubles.clock import Clock
 
 SENTRY = "https://sentry.io/"
@@ -497,13 +498,13 @@ def test_a_comment_that_was_deleted_is_not_found(
     assert raised.value.kind == "comment-not-found"
 
 
-@pytest.mark.parametrize("comment", [{"id": 501}, {"id": "501", "user": None, "data": None}])
+@pytest.mark.parametrize("comment", [{"id": 501}, {"id": "501", "user": None}])
 def test_a_comment_without_an_author_is_somebody_s(
     vendor: responses.RequestsMock, sentry: SentryClient, comment: Json
 ) -> None:
-    vendor.get(f"{ISSUE_URL}comments/", json=[comment])
+    vendor.get(f"{ISSUE_URL}comments/", json=[{**comment, "data": {"text": "hi"}}])
     found = sentry.get_comment("100", "501")
-    assert (found.author, found.text) == ("Somebody", "")
+    assert (found.author, found.text) == ("Somebody", "hi")
 
 
 # Many at once
@@ -646,9 +647,21 @@ def test_an_odd_address_hides_no_other_of_the_same_member(
     assert sentry.addresses_of("ann@acme.example") == ("ann@home.example",)
 
 
-@pytest.mark.parametrize(
-    "odd", [None, 5, {"id": None}, {"id": "5", "data": []}, {"id": "5", "data": {"text": 5}}]
-)
+ODD_COMMENTS: list[Any] = [
+    None,
+    5,
+    {"id": None, "data": {"text": "hi"}},
+    {"id": "5"},
+    {"id": "5", "data": None},
+    {"id": "5", "data": "hi"},
+    {"id": "5", "data": []},
+    {"id": "5", "data": {}},
+    {"id": "5", "data": {"text": None}},
+    {"id": "5", "data": {"text": 5}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_COMMENTS)
 def test_an_odd_comment_hides_no_other(
     vendor: responses.RequestsMock, sentry: SentryClient, odd: Any
 ) -> None:
@@ -656,6 +669,21 @@ def test_an_odd_comment_hides_no_other(
     vendor.get(f"{ISSUE_URL}comments/", json=[odd, comment])
     said = sentry.get_comment("100", "4")
     assert (said.author, said.text) == ("Ann", "hi")
+
+
+@pytest.mark.parametrize("odd", ODD_COMMENTS)
+def test_a_comment_that_cannot_be_read_is_neither_gone_nor_somebody_else_s(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Any
+) -> None:
+    url = "https://dev.azure.com/fabrikam/Web/_workitems/edit/31#comment-7"
+    ours = {"id": "6", "data": {"text": note_of("Ann", "hi", url)}}
+    vendor.get(f"{ISSUE_URL}comments/", json=[odd, {"id": "4", "data": {"text": "hi"}}])
+    with pytest.raises(Unavailable, match="1 comments of issue 100 that may be 5"):
+        sentry.get_comment("100", "5")
+    with pytest.raises(Unavailable, match="1 comments of issue 100 that may be ours"):
+        sentry.find_comment("100", url)
+    vendor.replace(responses.GET, f"{ISSUE_URL}comments/", json=[odd, ours])
+    assert sentry.find_comment("100", url) == "6"
 
 
 @pytest.mark.parametrize("user", [None, 5, [], {"name": 7}, {}])
