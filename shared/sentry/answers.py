@@ -250,8 +250,11 @@ class Address(msgspec.Struct, frozen=True):
     is_verified: bool | None = None
 
 
-class User(msgspec.Struct, frozen=True):
-    id: str | int | None = None
+class IdentifiedUser(msgspec.Struct, frozen=True):
+    id: Annotated[str, Meta(min_length=1)] | Annotated[int, Meta(gt=0)]
+
+
+class User(IdentifiedUser, frozen=True):
     email: str | None = None
     emails: Readable[Address] | None = None
 
@@ -268,11 +271,24 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     def account(self) -> Account | None:
         """Return the user's addresses, without those that they only claim to have."""
         user = self.user
-        if user is None or not user.id:
+        if user is None:
             return None
         verified = (each.email.lower() for each in user.emails or () if each.email and each.is_verified)
         primary = (user.email or self.email or "").lower()
         return Account(str(user.id), primary, tuple(each for each in verified if each != primary))
+
+    def may_have(self, email: str) -> bool:
+        """Tell whether an address may be among those of this member that cannot be read."""
+        account = self.account
+        if account is None or self.user is None or self.user.emails is None:
+            return False
+        return self.user.emails.unreadable > 0 and not account.has(email)
+
+
+class TeamMemberAnswer(msgspec.Struct, frozen=True):
+    """A member of whom only the user is asked for; whoever has not accepted the invitation is none."""
+
+    user: IdentifiedUser | None = None
 
 
 class Author(msgspec.Struct, frozen=True):

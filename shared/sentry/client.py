@@ -56,6 +56,7 @@ from shared.sentry.answers import (
     OrganizationAnswer,
     SentryAppAnswer,
     ShortIdAnswer,
+    TeamMemberAnswer,
     WholeCommentAnswer,
 )
 
@@ -73,6 +74,7 @@ _CURSOR = re.compile(r'cursor="([0-9:]{1,60})"')
 
 Answered = TypeVar("Answered")
 _ALREADY_POSTED = "already posted"
+_MAY_BE_MEANT = "members who may be meant"
 
 
 class BearerAuth(AuthBase):
@@ -191,7 +193,10 @@ class SentryClient:
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     def is_member(self, email: str) -> bool:
         """Tell whether somebody in the organization has this address."""
-        return bool(self._holders(email))
+        accounts, unreadable = self._find_holders(email)
+        if not accounts:
+            _verify_read(unreadable, _MAY_BE_MEANT)
+        return bool(accounts)
 
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     def addresses_under(self, name: str) -> list[str]:
@@ -505,10 +510,16 @@ class SentryClient:
 
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     def _holders(self, email: str) -> tuple[Account, ...]:
-        """Return the accounts that hold an address."""
+        """Return the accounts that hold an address, or raise Unavailable if others may hold it, too."""
+        accounts, unreadable = self._find_holders(email)
+        _verify_read(unreadable, _MAY_BE_MEANT)
+        return accounts
+
+    def _find_holders(self, email: str) -> tuple[tuple[Account, ...], int]:
+        """Return the accounts that hold an address, and how many may hold it besides that cannot be read."""
         known = self._members.find(self._base_url, email)
         if known:
-            return known
+            return known, 0
         # Sentry quirk: also lists who only claims the address (docs/vendor_quirks.md#sentry-rest).
         listed = self._call(
             "GET",
@@ -519,11 +530,10 @@ class SentryClient:
         )
         found = {each.user_id: each for member in listed if (each := member.account)}
         accounts = tuple(holders(found.values(), email))
-        if not accounts and listed.unreadable:
-            raise Unavailable("sentry", "a member who may be the one that is meant cannot be read")
-        if accounts:
+        unreadable = listed.unreadable + sum(each.may_have(email) for each in listed)
+        if accounts and not unreadable:
             self._members.add(self._base_url, email, accounts)
-        return accounts
+        return accounts, unreadable
 
     # https://docs.sentry.io/api/organizations/list-a-projects-organization-members/
     def _assignable(self, issue_id: str) -> frozenset[str]:
@@ -531,8 +541,9 @@ class SentryClient:
         slug = self.get_issue(issue_id).project_slug
         project = answered("sentry", slug, f"the project of issue {issue_id}")
         url = f"{below(self._project_url, project, 'members')}/"
-        members = self._call("GET", url, Readable[MemberAnswer], about=f"the members of {project}")
-        return frozenset(each.user_id for member in members if (each := member.account))
+        members = self._call("GET", url, Readable[TeamMemberAnswer], about=f"the members of {project}")
+        _verify_read(members.unreadable, f"members of {project} who may be meant")
+        return frozenset(str(each.user.id) for each in members if each.user)
 
     def web_url(self, issue_id: str) -> str:
         return self._page_of(issue_id)

@@ -619,7 +619,11 @@ ODD_MEMBERS: list[Any] = [
     {"user": {"id": {}}},
     {"email": 5},
     {"user": {"id": 9, "emails": {"email": "x"}}},
+    {"user": {}},
+    {"user": {"id": ""}},
 ]
+# Whether this one has verified the address, nobody can read.
+SECRETIVE = {"email": "ann@acme.example", "user": {"id": "8", "email": "a@acme.example", "emails": [None]}}
 
 
 @pytest.mark.parametrize("odd", ODD_MEMBERS)
@@ -636,6 +640,48 @@ def test_nobody_is_said_to_be_unknown_who_may_be_the_one_that_cannot_be_read(
     vendor.get(MEMBERS_URL, json=[odd])
     with pytest.raises(Unavailable):
         sentry.set_assignee("100", ANN)
+
+
+@pytest.mark.parametrize("odd", [*ODD_MEMBERS, SECRETIVE])
+def test_nobody_is_meant_beside_one_who_may_be_the_one_and_cannot_be_read(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Any
+) -> None:
+    """Who is meant is not kept either: with the next answer it may be clear."""
+    vendor.get(MEMBERS_URL, json=[MEMBER_JSON, odd])
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="1 members who may be meant"):
+            sentry.set_assignee("100", ANN)
+    with pytest.raises(Unavailable):
+        sentry.addresses_of("ann@acme.example")
+    vendor.replace(responses.GET, MEMBERS_URL, json=[MEMBER_JSON])
+    vendor.put(ISSUE_URL, json=ISSUE_JSON)
+    assert sentry.set_assignee("100", ANN) == ISSUE
+
+
+ALSO_ANN: Json = {**MEMBER_JSON, "user": {**MEMBER_JSON["user"], "id": "8"}}
+
+
+@pytest.mark.parametrize("odd", [None, 5, {"user": 8}, {"user": {}}, {"user": {"id": ""}}])
+def test_of_two_holders_none_is_meant_while_a_member_of_the_project_cannot_be_read(
+    vendor: responses.RequestsMock, sentry: SentryClient, odd: Any
+) -> None:
+    vendor.get(MEMBERS_URL, json=[MEMBER_JSON, ALSO_ANN])
+    vendor.get(ISSUE_URL, json=ISSUE_JSON)
+    vendor.get(f"{SENTRY}api/0/projects/acme/fe/members/", json=[MEMBER_JSON, odd])
+    with pytest.raises(Unavailable, match="1 members of fe who may be meant"):
+        sentry.set_assignee("100", ANN)
+
+
+def test_of_a_member_of_the_project_nothing_but_the_id_needs_to_be_read(
+    vendor: responses.RequestsMock, sentry: SentryClient
+) -> None:
+    vendor.get(MEMBERS_URL, json=[MEMBER_JSON, ALSO_ANN])
+    vendor.get(ISSUE_URL, json=ISSUE_JSON)
+    odd = {"email": 5, "user": {"id": 8, "email": 5, "emails": 5}}
+    vendor.get(f"{SENTRY}api/0/projects/acme/fe/members/", json=[odd, {"user": None}])
+    vendor.put(ISSUE_URL, json=ISSUE_JSON)
+    sentry.set_assignee("100", ANN)
+    assert sent(vendor)[3] == {"assignedTo": "user:8"}
 
 
 @pytest.mark.parametrize("odd", [None, 5, {"email": 5}, {"email": None, "is_verified": "yes"}])
