@@ -29,6 +29,22 @@ _MOST_NOTIFICATIONS = 100
 _UNFINISHED = ("queued", "processing", "requestInProgress")
 
 
+class _ConsumerInputs(msgspec.Struct, frozen=True, rename="camel"):
+    """Where it leads, and with how many details. In another shape neither hides the subscription."""
+
+    url: Any = None
+    resource_details_to_send: Any = None
+
+    @property
+    def address(self) -> str:
+        return self.url if isinstance(self.url, str) else ""
+
+    @property
+    def has_all_details(self) -> bool:
+        # A set would raise for an object or a list.
+        return self.resource_details_to_send in (None, "", "all")
+
+
 class _Answer(msgspec.Struct, frozen=True, rename="camel"):
     id: Guid
     event_type: Name
@@ -38,7 +54,7 @@ class _Answer(msgspec.Struct, frozen=True, rename="camel"):
     status: str | None = None
     resource_version: str | None = None
     publisher_inputs: dict[str, Any] | None = None
-    consumer_inputs: dict[str, Any] | None = None
+    consumer_inputs: _ConsumerInputs | None = None
     created_date: str | None = None
 
 
@@ -112,7 +128,7 @@ def _read(content: Any) -> Subscription | None:
         answer = convert(content, _Answer)
     except msgspec.ValidationError:
         return None
-    inputs = answer.consumer_inputs or {}
+    inputs = answer.consumer_inputs or _ConsumerInputs()
     kind = {"publisherId": answer.publisher_id, "consumerId": answer.consumer_id}
     if {**kind, "consumerActionId": answer.consumer_action_id} != _WEB_HOOKS:
         return None
@@ -120,14 +136,13 @@ def _read(content: Any) -> Subscription | None:
         id=answer.id.lower(),
         event=answer.event_type,
         status=_status(answer.status),
-        url=str(inputs.get("url") or ""),
+        url=inputs.address,
         filters={
             name: str(value)
             for name, value in (answer.publisher_inputs or {}).items()
             if value and name not in _ADDED
         },
-        is_whole=answer.resource_version == "1.0"
-        and inputs.get("resourceDetailsToSend") in {None, "", "all"},
+        is_whole=answer.resource_version == "1.0" and inputs.has_all_details,
         created_at=_moment(answer.created_date),
     )
 

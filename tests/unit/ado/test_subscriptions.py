@@ -78,6 +78,10 @@ def test_every_other_input_confines_it(
         (without("resourceVersion"), False),
         ({**ENTRY, "consumerInputs": {"url": URL, "resourceDetailsToSend": "minimal"}}, False),
         ({**ENTRY, "consumerInputs": {"url": URL, "resourceDetailsToSend": "all"}}, True),
+        *(
+            ({**ENTRY, "consumerInputs": {"url": URL, "resourceDetailsToSend": each}}, False)
+            for each in ({}, [], ["all"], {"all": True}, 7)
+        ),
     ],
 )
 def test_one_is_whole_in_the_form_that_we_ask_for(
@@ -85,6 +89,14 @@ def test_one_is_whole_in_the_form_that_we_ask_for(
 ) -> None:
     vendor.get(HOOKS, json={"value": [entry]})
     assert [each.is_whole for each in hooks.web_hooks()] == [is_whole]
+
+
+@pytest.mark.parametrize("url", [None, 7, {}, [URL], {"url": URL}])
+def test_one_that_leads_to_no_address_is_not_ours(
+    vendor: responses.RequestsMock, hooks: Subscriptions, url: object
+) -> None:
+    vendor.get(HOOKS, json={"value": [{**ENTRY, "consumerInputs": {"url": url}}]})
+    assert [each.url for each in hooks.web_hooks()] == [""]
 
 
 @pytest.mark.parametrize(
