@@ -16,6 +16,7 @@ from shared.ado.answers import Guid, Listed, Name
 from shared.ado.client import AdoClient
 from shared.domain.decoding import convert
 from shared.domain.errors import NotFound, Unavailable
+from shared.domain.moments import LAST_MOMENT
 from shared.domain.rules.subscribing import wanted
 from shared.domain.subscriptions import HookEvent, Subscription, SubscriptionStatus
 
@@ -154,8 +155,10 @@ def _status(text: str | None) -> SubscriptionStatus:
 
 
 def _moment(text: str | None) -> float:
+    """Return a date in epoch seconds, or 0 for none and for one that no stored row can hold."""
     try:
-        moment = datetime.fromisoformat(text or "")
+        date = datetime.fromisoformat(text or "")
     except ValueError:
         return 0.0
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    return moment if 0.0 <= moment <= LAST_MOMENT else 0.0

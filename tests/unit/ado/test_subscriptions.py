@@ -136,12 +136,28 @@ def test_an_odd_entry_or_one_of_another_kind_hides_no_other(
     assert [each.id for each in hooks.web_hooks()] == [ID]
 
 
-@pytest.mark.parametrize("date", [None, "", "yesterday", "2026-13-01T00:00:00Z"])
-def test_a_date_that_cannot_be_read_is_no_date(
+@pytest.mark.parametrize(
+    "date",
+    [
+        None,
+        "",
+        "yesterday",
+        "2026-13-01T00:00:00Z",
+        # The years of .NET's earliest and latest date: no stored row holds them.
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59.9999999Z",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
+def test_a_date_that_cannot_be_read_or_kept_is_no_date(
     vendor: responses.RequestsMock, hooks: Subscriptions, date: str | None
 ) -> None:
     vendor.get(HOOKS, json={"value": [{**ENTRY, "createdDate": date}]})
     assert [each.created_at for each in hooks.web_hooks()] == [0.0]
+    vendor.get(f"{HOOKS}/{ID}/notifications", json={"value": []})
+    vendor.get(f"{HOOKS}/{ID}/notifications", json={"value": [{"createdDate": date}]})
+    assert hooks.failing_since(ID) is None
 
 
 @pytest.mark.parametrize(
