@@ -21,9 +21,13 @@ _HALF = 120  # characters; half of the longest explanation
 # What decoding foreign JSON can raise; RecursionError comes from a body nested a thousand levels deep.
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _TOO_DEEP = "it is nested too deeply"
+# What stands for a broken character: readers know it, and searches for secrets look past it (``secrecy.py``).
+_MENDED = "\ufffd"
+_HALVES = re.compile("[\ud800-\udfff]")
 _NUL = rb"\u0000"
 # Behind an even number of backslashes, or none: otherwise the first belongs to an escaped backslash.
 _ESCAPED_NUL = re.compile(rb"((?<!\\)(?:\\\\)*)\\u0000")
+_MENDED_NUL = rb"\1" + _MENDED.encode()
 
 
 class Readable(list[Each]):
@@ -130,7 +134,7 @@ def decode_delivery(body: bytes, read: type[msgspec.Struct] | None = None) -> An
 
     ADO quirk: it cuts a title at 255 UTF-16 units, which may split a character; .NET encodes the half
     character, and strict decoders reject it. A broken character is no reason to lose an event, nor is a NUL,
-    which storage and other services refuse: both become a question mark.
+    which storage and other services refuse: both become a replacement character.
     """
     body = body.removeprefix(codecs.BOM_UTF8)
     if read is not None:
@@ -141,16 +145,16 @@ def decode_delivery(body: bytes, read: type[msgspec.Struct] | None = None) -> An
         return _without_nul(msgspec.json.encode(content)) if _NUL in body else content
     except _UNREADABLE:
         try:
-            mended = json.dumps(json.loads(body.decode()), ensure_ascii=False)
-            whole = mended.encode("utf-8", "replace")
-            return _without_nul(msgspec.json.encode(msgspec.json.decode(whole)))
+            text = json.dumps(json.loads(body.decode()), ensure_ascii=False)
+            whole = msgspec.json.decode(_HALVES.sub(_MENDED, text))
+            return _without_nul(msgspec.json.encode(whole))
         except (ValueError, RecursionError) as error:
             raise Malformed("the body is not JSON") from error
 
 
 def _without_nul(encoded: bytes) -> Any:
     """Decode what msgspec encoded, its NULs replaced: as it writes them, each stands as the same escape."""
-    return msgspec.json.decode(_ESCAPED_NUL.sub(rb"\1?", encoded) if _NUL in encoded else encoded)
+    return msgspec.json.decode(_ESCAPED_NUL.sub(_MENDED_NUL, encoded) if _NUL in encoded else encoded)
 
 
 def _explained(error: Exception) -> str:

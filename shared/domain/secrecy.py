@@ -26,10 +26,11 @@ _ESCAPED_GAPS = re.compile(r"(?<!\\)\\++[bfnrtv]")
 # Colors of a terminal, and places where a page may break a word.
 _COLORS = re.compile("\x1b\\[[0-9;:]*m")
 _BREAKS = re.compile("<w?br/?>", re.IGNORECASE)
-# What nobody sees although Python says that it prints: fillers, joiners, variants, and Braille without a dot.
+# What is no letter although Python says that it prints: fillers, joiners, variants, Braille without a dot,
+# and what stands where a NUL or half a character was (``decoding.py``).
 # https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt (Default_Ignorable_Code_Point)
 _UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]+"
+    "[\ufffd\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]+"
 )
 
 

@@ -131,7 +131,10 @@ LOOSE: list[Callable[[str], str]] = [
     lambda text: wrapped(text, "&lt;BR /&gt;\n"),
     lambda text: wrapped(text, "\x1b[01;31m"),
     lambda text: wrapped(text, "\\u001b[m"),
-    *(partial(wrapped, gap=each) for each in "\b\x1b\x7f\x00\u3164\u115f\u17b4\uffa0\u2800\ufff9\U0001d173"),
+    *(
+        partial(wrapped, gap=each)
+        for each in "\b\x1b\x7f\x00\u3164\u115f\u17b4\uffa0\u2800\ufff9\ufffd\U0001d173"
+    ),
 ]
 
 

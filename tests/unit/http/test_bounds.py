@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 
 from shared.domain.addresses import AddressPolicy
 from shared.domain.errors import Refused, Rejected, Throttled, Unauthorized, Unavailable
+from shared.domain.secrecy import REMOVED
 from shared.http import BackOff, Caller, caller, new_session, session
 
 LOCAL = AddressPolicy(loopback=True)
@@ -333,12 +334,12 @@ def test_a_wrong_type_anywhere_is_no_usable_answer_and_is_not_quoted(
 @pytest.mark.parametrize(
     ("name", "mended"),
     [
-        (rb"cut \ud83d", "cut ?"),
-        (rb"\ude00 cut", "? cut"),
-        (rb"a\u0000b\u0000\u0000", "a?b??"),
+        (rb"cut \ud83d", "cut \ufffd"),
+        (rb"\ude00 cut", "\ufffd cut"),
+        (rb"a\u0000b\u0000\u0000", "a\ufffdb\ufffd\ufffd"),
         (rb"a\\u0000b", "a\\u0000b"),
-        (rb"\\\u0000", "\\?"),
-        (rb"\u0000 and \ud83d", "? and ?"),
+        (rb"\\\u0000", "\\\ufffd"),
+        (rb"\u0000 and \ud83d", "\ufffd and \ufffd"),
         ("Prüfung 😀".encode(), "Prüfung 😀"),
     ],
 )
@@ -347,3 +348,14 @@ def test_broken_characters_are_mended_where_they_come_in(
 ) -> None:
     vendor.get(KNOWN, body=b'\xef\xbb\xbf{"id": 1, "name": "' + name + b'"}')
     assert calling(AddressPolicy()).call("GET", KNOWN, Shape) == Shape(1, mended)
+
+
+@pytest.mark.parametrize("gap", [r"\u0000", r"\ud83d", r"\ude00", r"\ud83d\u0000"])
+def test_a_secret_is_known_again_between_broken_characters(vendor: responses.RequestsMock, gap: str) -> None:
+    echoed = gap.join("a-long-secret")
+    vendor.get(KNOWN, body=f'{{"id": 1, "name": "it is {echoed}."}}')
+    assert calling(AddressPolicy()).call("GET", KNOWN, Shape) == Shape(1, f"itis{REMOVED}.")
+    vendor.replace(responses.GET, KNOWN, status=400, body=f'{{"message": "bad header {echoed}"}}')
+    with pytest.raises(Refused) as raised:
+        calling(AddressPolicy()).call("GET", KNOWN, Shape)
+    assert raised.value.quoted == f"badheader{REMOVED}"
