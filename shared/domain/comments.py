@@ -8,15 +8,17 @@ person who begins a comment with our line keeps it from travelling, and no other
 import hashlib
 import re
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from shared.domain.decoding import decoder
 from shared.domain.moments import Moment
 from shared.domain.text import one_line
 
 CommentAction = Literal["created", "updated", "deleted"]
+CommentKey = Annotated[str, Meta(pattern=r"^(?:rev-)?[0-9]{1,16}\Z")]
 
 # A queue takes 64 KiB of base64, so a message of 48 KiB; the rest of one needs less than this leaves over.
 # https://learn.microsoft.com/azure/storage/queues/scalability-targets
@@ -63,7 +65,7 @@ class SaidInAdo(msgspec.Struct, frozen=True, omit_defaults=True):
     ``key`` is the comment's id, or names the revision that it made where a hook tells of no id.
     """
 
-    key: str
+    key: CommentKey
     author: str
     text: str | None = None
     is_markdown: bool = False
@@ -88,7 +90,7 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
     ``at`` is when that was said. An older version of the app kept a word only.
     """
 
-    id: str = ""
+    id: Annotated[str, Meta(pattern=r"^[0-9]{0,16}\Z")] = ""
     digest: str = ""
     at: Moment = 0.0
     is_gone: bool = False

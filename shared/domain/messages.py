@@ -85,6 +85,10 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     shown_on: int | None = None
     failing_since: Moment = 0.0
 
+    def __post_init__(self) -> None:
+        if self.regression is not None and not self.only:
+            raise ValueError("a regression names the work item to tell")
+
     @property
     def told_by(self) -> ToldBy:
         return "reconciler" if self.again else "hook"

@@ -1,6 +1,7 @@
 """Idempotency records: claimed before an action and marked after it, so that a crash in between shows."""
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from shared.store.tables import Delete, Insert, Replace, Row, Table, apply_once,
 
 _RETRY_AFTER = 5.0  # seconds
 _AT_IT_FOR = 15.0  # seconds that somebody who is alive is at it, mostly
+_WORK_ITEM_ID = re.compile(r"[0-9]{1,16}")
 
 
 class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -256,7 +258,7 @@ def _text(record: IdempotencyRecord) -> str:
 
 def _record(row: Row) -> IdempotencyRecord:
     record = readable(row, IdempotencyRecord) or _IN_DOUBT
-    result = record.result if row.key.startswith(_key(creation_of(""))) else None
+    results = (record.result, record.before) if row.key.startswith(_key(creation_of(""))) else ()
     # Somebody has damaged what a creation came to, which is the number of a work item.
-    is_damaged = result is not None and not (result.isascii() and result.isdecimal())
+    is_damaged = any(each is not None and not _WORK_ITEM_ID.fullmatch(each) for each in results)
     return _IN_DOUBT if is_damaged else record

@@ -48,7 +48,7 @@ def test_what_is_done_is_known_to_every_caller(records: IdempotencyStore) -> Non
     assert records.claim(ACME, NAME, NOW) == records.claim(ACME, NAME, OVER + 1e9) == "31"
 
 
-@pytest.mark.parametrize("result", ["", "31 or so", "-1", "\u0663\u0661"])
+@pytest.mark.parametrize("result", ["", "31 or so", "-1", "\u0663\u0661", "²", "9" * 5_000])
 def test_a_creation_whose_result_is_no_work_item_is_in_doubt(records: IdempotencyStore, result: str) -> None:
     records.note(ACME, NAME, result)
     assert records.find(ACME, NAME) is None

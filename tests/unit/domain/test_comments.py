@@ -168,7 +168,10 @@ def test_what_was_carried_is_kept(kept: Carried) -> None:
     assert Carried.from_result(kept.to_result()) == kept
 
 
-@pytest.mark.parametrize("word", ["commented", "already-commented", "", "[]", "{", '{"id": 5}'])
+ODD_IDS = [f'{{"id": "{each}"}}' for each in ("x", "²", "٣", "-7", "9" * 5_000)]
+
+
+@pytest.mark.parametrize("word", ["commented", "already-commented", "", "[]", "{", '{"id": 5}', *ODD_IDS])
 def test_of_an_older_word_no_more_is_known_than_that_it_was_carried(word: str) -> None:
     assert Carried.from_result(word) == Carried()
 

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.comments import SaidInAdo, SaidInSentry
+from shared.domain.decoding import decode_delivery
 from shared.domain.errors import Malformed
 from shared.domain.messages import (
     LARGEST_MESSAGE,
@@ -173,11 +174,48 @@ def test_a_number_that_is_none_of_a_work_item_is_refused(numbers: dict[str, int]
         decode_inbound(json.dumps(content).encode())
 
 
+@pytest.mark.parametrize("only", [{}, {"only": []}])
+def test_a_regression_without_a_work_item_to_tell_is_no_message(only: dict[str, list[str]]) -> None:
+    content = {"organization": "acme", "issue_id": "100", "regression": "5"}
+    assert decode_outbound(json.dumps({**content, "only": ["31"]}).encode()).only == ("31",)
+    with pytest.raises(Malformed):
+        decode_outbound(json.dumps({**content, **only}).encode())
+
+
+@pytest.mark.parametrize(
+    ("key", "is_one"),
+    [
+        ("7", True),
+        ("9007199254740991", True),
+        ("rev-9007199254740991", True),
+        *((each, False) for each in ("", "²", "٣", "-7", "7\n", "rev-", "rev-x", "9" * 5_000)),
+    ],
+)
+def test_a_comment_goes_by_its_number_or_by_its_revision(key: str, *, is_one: bool) -> None:
+    content = {"organization": "acme", "work_item_id": 31, "rev": 3, "event": "commented"}
+    body = json.dumps({**content, "comment": {"key": key, "author": "Ann"}}).encode()
+    if is_one:
+        assert decode_inbound(body).comment == SaidInAdo(key, "Ann")
+        return
+    with pytest.raises(Malformed):
+        decode_inbound(body)
+
+
 SECRET = "new-pat/W+9"
 SPELLINGS = spellings_of([SECRET])
 
 
-@pytest.mark.parametrize("spelled", [SECRET, SECRET.upper(), "new-\u200bpat/W&#43;9", "bmV3LXBhdC9XKzk"])
+# The last two are what becomes of a NUL, and of half a character, between the letters.
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        SECRET,
+        SECRET.upper(),
+        "new-\u200bpat/W&#43;9",
+        "bmV3LXBhdC9XKzk",
+        *(decode_delivery(f'"{gap.join(SECRET)}"'.encode()) for gap in (r"\u0000", r"\ud83d")),
+    ],
+)
 def test_no_message_holds_a_secret_that_people_wrote(spelled: str) -> None:
     words = f'"{spelled}" and more'
     messages: list[Message] = [
