@@ -107,10 +107,18 @@ def parts_of(message: Message, left: Sequence[str]) -> list[Message]:
     """Return the messages that together settle what is left of one; none named is all of it."""
     if not left:
         return [message]
+    most = _most_named(message, left)
     return [
-        msgspec.structs.replace(message, only=tuple(left[at : at + MOST_NAMED]))
-        for at in range(0, len(left), MOST_NAMED)
+        msgspec.structs.replace(message, only=tuple(left[at : at + most])) for at in range(0, len(left), most)
     ]
+
+
+def _most_named(message: Message, left: Sequence[str]) -> int:
+    """Return how many of these names fit beside what else a message has to carry: a comment may be long."""
+    longest = max(left, key=len)
+    with_one = msgspec.structs.replace(_without_snapshot(message), only=(longest,))
+    room = LARGEST_MESSAGE - len(msgspec.json.encode(with_one))
+    return min(1 + max(room, 0) // len(f',"{longest}"'), MOST_NAMED)
 
 
 def spread(message: Message) -> float:
@@ -121,9 +129,11 @@ def spread(message: Message) -> float:
 def encode(message: Message) -> bytes:
     """Return a message as a queue takes it, without a snapshot that does not fit: the reader asks then."""
     body = msgspec.json.encode(message)
-    if len(body) > LARGEST_MESSAGE and isinstance(message, InboundMessage) and message.snapshot is not None:
-        return msgspec.json.encode(msgspec.structs.replace(message, snapshot=None))
-    return body
+    return body if len(body) <= LARGEST_MESSAGE else msgspec.json.encode(_without_snapshot(message))
+
+
+def _without_snapshot(message: Message) -> Message:
+    return msgspec.structs.replace(message, snapshot=None) if isinstance(message, InboundMessage) else message
 
 
 def free_of_secrets(message: Message, spellings: tuple[str, ...]) -> Message:

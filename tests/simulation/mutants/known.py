@@ -869,8 +869,15 @@ MUTANTS = (
     _mutant(
         "put a snapshot of any size on the queue",
         "domain/messages.py",
-        "    if len(body) > LARGEST_MESSAGE and",
-        "    if not body and",
+        "    return body if len(body) <= LARGEST_MESSAGE else",
+        "    return body if body else",
+        tests=("tests/unit/domain/test_messages.py",),
+    ),
+    _mutant(
+        "name as many links beside a long comment as beside a short one",
+        "domain/messages.py",
+        "    most = _most_named(message, left)\n",
+        "    most = MOST_NAMED\n",
         tests=("tests/unit/domain/test_messages.py",),
     ),
     _mutant(

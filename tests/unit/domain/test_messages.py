@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.comments import SaidInAdo, SaidInSentry
+from shared.domain.comments import MOST_CARRIED, SaidInAdo, SaidInSentry, carried
 from shared.domain.decoding import decode_delivery
 from shared.domain.errors import Malformed
 from shared.domain.messages import (
@@ -19,6 +19,7 @@ from shared.domain.messages import (
     decode_outbound,
     encode,
     free_of_secrets,
+    parts_of,
 )
 from shared.domain.model import Assignee, Person, Stranger, WorkItem
 from shared.domain.secrecy import REMOVED, freed, spellings_of
@@ -250,6 +251,34 @@ def test_a_snapshot_that_does_not_fit_a_message_is_left_out(size: int) -> None:
     body = encode(large)
     assert len(body) <= LARGEST_MESSAGE
     assert decode_inbound(body) == (large if size < LARGEST_MESSAGE else replace(INBOUND, snapshot=None))
+
+
+LONGEST, _ = carried("x" * MOST_CARRIED)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        InboundMessage("acme", 31, 3, "commented", comment=SaidInAdo("7", "Ann", LONGEST)),
+        OutboundMessage("acme", "100", "501", comment=SaidInSentry("created", "☃" * 200, LONGEST)),
+        replace(INBOUND, snapshot=replace(SNAPSHOT, title="x" * LARGEST_MESSAGE)),
+        INBOUND,
+    ],
+    ids=["comment", "comment-in-sentry", "snapshot", "short"],
+)
+@pytest.mark.parametrize("name", ["9", "4507000000", "9" * 20])
+@pytest.mark.parametrize("count", [1, 700, 5_000])
+def test_whatever_a_message_carries_what_is_left_of_it_fits(message: Message, name: str, count: int) -> None:
+    left = (*["1"] * (count - 1), name)
+    parts = parts_of(replace(message, failing_since=1_800_000_000.5), left)
+    assert max(len(encode(part)) for part in parts) <= LARGEST_MESSAGE
+    assert tuple(each for part in parts for each in part.only) == left
+    assert len(parts) <= 1 + count // 300
+
+
+def test_a_rest_that_fits_no_message_goes_name_by_name() -> None:
+    message = OutboundMessage("acme", "100", "501", comment=SaidInSentry("created", "Ann", "x" * 60_000))
+    assert [part.only for part in parts_of(message, ("31", "32"))] == [("31",), ("32",)]
 
 
 def test_a_message_takes_what_fits_and_no_byte_more() -> None:
