@@ -16,6 +16,7 @@ from shared.domain.errors import (
     Throttled,
     Unauthorized,
     Unavailable,
+    Unreadable,
     Upstream,
 )
 from shared.domain.failures import gravest
@@ -26,7 +27,7 @@ from shared.store.links import StoredLink
 from shared.store.organizations import Organization
 
 # What time or a person cures; the queue's own retries would end in the poison queue.
-TROUBLES = (Unauthorized, Unavailable, OrganizationGone, MissingSetting)
+TROUBLES = (Unauthorized, Unavailable, OrganizationGone, MissingSetting, Unreadable)
 _AGAIN_IN = 60.0  # seconds; as long as the claim of a dead worker lasts
 _AT_THE_LATEST_IN = 900.0  # seconds
 _GIVEN_UP_AFTER = 24 * 3600.0  # seconds

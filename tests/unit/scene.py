@@ -34,6 +34,7 @@ from shared.flows.linking import link
 from shared.flows.syncing import sync_inbound, sync_outbound
 from shared.store.links import StoredLink
 from shared.store.organizations import Organization
+from shared.store.tables import Replace
 from tests.doubles.ado import BASE_URL, MemoryAdo
 from tests.doubles.sentry import MemorySentry
 from tests.doubles.services import KNOWN, MemoryServices
@@ -317,6 +318,17 @@ class Scene:
     def configure(self, **changes: Any) -> None:
         organization = self.organization
         self.services.organizations.replace(organization, replace(organization.configuration, **changes))
+
+    def damage(self) -> Callable[[], None]:
+        """Make the organization's document one that cannot be read; return what mends it."""
+        table = self.services.organizations._table
+        text = table.get("organizations", SLUG).text
+        table.apply("organizations", Replace(SLUG, '{"on_conflict": "newest"}', None))
+
+        def mend() -> None:
+            table.apply("organizations", Replace(SLUG, text, None))
+
+        return mend
 
     def link(self, issue_id: str = ISSUE, work_item_id: int = ITEM) -> None:
         """Link the two, made first where there are none; the states are known to the app from then on."""

@@ -1223,6 +1223,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_commenting.py",),
     ),
     _mutant(
+        "give up what only its message holds while the document cannot be read",
+        "flows/putting_off.py",
+        "OrganizationGone, MissingSetting, Unreadable)\n",
+        "OrganizationGone, MissingSetting)\n",
+        tests=("tests/unit/flows/test_putting_off.py",),
+    ),
+    _mutant(
         "give a note up after an hour whatever keeps its item closed",
         "flows/regressing.py",
         " if is_well else DAY\n",

@@ -1,6 +1,6 @@
 """News that only its message holds: how it comes back, what it may take, and when it is given up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 import pytest
@@ -20,9 +20,10 @@ from shared.domain.errors import (
     Throttled,
     Unauthorized,
     Unavailable,
+    Unreadable,
 )
 from shared.domain.failures import put_back
-from shared.domain.messages import InboundMessage, Message, OutboundMessage
+from shared.domain.messages import InboundMessage, Message, OutboundMessage, RuleAction, decode_outbound
 from shared.domain.model import SentryIssue
 from shared.flows.commenting import sync_comment
 from shared.flows.commenting_inbound import sync_ado_comment
@@ -97,6 +98,7 @@ def test_a_day_begins_with_the_first_failure_and_anew_when_it_is_over(scene: Sce
         (Unauthorized("ado", "401"), Throttled),
         (OrganizationGone("ado", "404"), Throttled),
         (MissingSetting("SENTRY_TOKEN", "we need it"), Busy),
+        (Unreadable("the stored document cannot be read"), Busy),
     ],
 )
 def test_it_names_what_is_left_and_whose_trouble_it_is(
@@ -125,6 +127,7 @@ def test_it_names_what_is_left_and_whose_trouble_it_is(
         (Unauthorized("ado", "401"), DAY, False),
         (OrganizationGone("ado", "404"), DAY, False),
         (MissingSetting("SENTRY_TOKEN", "we need it"), DAY, False),
+        (Unreadable("the stored document cannot be read"), DAY, False),
         (Conflict("taken over"), DAY, False),
         (NotFound("gone"), 0.0, True),
         (Forbidden("ado", "403"), 0.0, True),
@@ -414,6 +417,50 @@ def test_a_service_that_is_away_for_a_week_loses_no_comment(
     Workers(scene).work(until=back + 900.0)
     assert len(scene.ado.discussion(ITEM)) == 1
     assert scene.outcomes() == ["commented"]
+
+
+def rule_of(scene: Scene) -> OutboundMessage:
+    scene.sentry.add_issue(issue_id="200")
+    action = RuleAction("New errors", scene.ado.catalog.project("Fabrikam-Fiber").id, "Bug")
+    return OutboundMessage(SLUG, "200", action=action)
+
+
+def regression_of(scene: Scene) -> OutboundMessage:
+    scene.sentry.resolve(ISSUE)
+    scene.outbound()
+    scene.sentry.regress(ISSUE)
+    scene.outbound()
+    queue = scene.services.outbound
+    scene.now = max(queue.moments())
+    received = queue.receive()
+    assert received is not None
+    queue.delete(received)
+    return decode_outbound(received.body)
+
+
+@pytest.mark.parametrize(
+    ("message", "came_of_it"),
+    [
+        (comment, lambda scene: scene.ado.discussion(ITEM)),
+        (lambda _: ado_comment(), lambda scene: scene.sentry.discussion(ISSUE)),
+        (rule_of, lambda scene: scene.ado.created()),
+        (regression_of, lambda scene: scene.ado.discussion(ITEM)),
+    ],
+    ids=["comment", "ado-comment", "rule", "regression"],
+)
+@pytest.mark.parametrize("lasts", [2 * MINUTE, 10 * MINUTE, 2 * DAY])
+def test_what_only_its_message_holds_outlives_a_damaged_document(
+    scene: Scene, message: Callable[[Scene], Message], came_of_it: Callable[[Scene], Sized], lasts: float
+) -> None:
+    news, services, workers = message(scene), scene.services, Workers(scene)
+    queue = services.inbound if isinstance(news, InboundMessage) else services.outbound
+    queue.put(news)
+    mend = scene.damage()
+    workers.work(until=scene.now + lasts)
+    assert (len(came_of_it(scene)), len(queue)) == (0, 1)
+    mend()
+    workers.work(until=scene.now + 901.0)
+    assert (len(came_of_it(scene)), len(queue), workers.poison) == (1, 0, [])
 
 
 def test_a_comment_on_an_issue_that_was_merged_twice_waits_under_the_id_that_it_has_now(scene: Scene) -> None:
