@@ -31,7 +31,9 @@ from shared.domain.moments import DAY, HOUR
 BACKOFF = (300.0, 900.0, HOUR)
 # Seconds before it asks again for what is gone: only a person can bring that back.
 DAILY = DAY
-_STORAGE_MAY_BE_BACK_IN = 60.0  # seconds
+# Seconds for which the reconciler takes a message of its own that left no trace to be on its way.
+HANDLED_WITHIN = HOUR
+_MAY_BE_OVER_IN, _AT_THE_LATEST_IN = 60.0, 600.0  # seconds
 _WITHIN = 30.0  # seconds
 
 
@@ -74,6 +76,8 @@ _CONSEQUENCES: dict[type[SyncError], Consequence] = {
     MissingSetting: Consequence(Disposition.DROP, HealthWord.ATTENTION, due=True),
     SyncError: Consequence(Disposition.RETRY, HealthWord.PENDING, due=True),
 }
+# These leave no trace on a link, and somebody or time may end them.
+_UNTRACED = (OrganizationGone, Unreadable)
 # A missing link or organization has no health; the message has nothing left to do.
 _NOTHING_LEFT = frozenset({"not-linked", "unknown-organization"})
 
@@ -105,13 +109,15 @@ def disposition_of(error: SyncError, message: Message | None = None) -> Disposit
     One that the reconciler put carries no news, so it is dropped: the link remembers, or the reconciler looks
     again. Where a service asks us to wait, it comes back once: a burst of them is more than Sentry answers.
     While storage fails, no link can remember, and it waits; the queue's own retries would end in the poison
-    queue.
+    queue. Where no link is to remember, it waits as well, for as long as the reconciler counts on it.
     """
     consequence = consequence_of(error)
     if message is None or not message.again:
         return consequence.disposition
     if isinstance(error, Upstream) and error.service == "storage":
         return Disposition.PUT_BACK
+    if isinstance(error, _UNTRACED):
+        return Disposition.PUT_BACK if message.waited < HANDLED_WITHIN else Disposition.DROP
     is_asked_to_wait = isinstance(error, Throttled) and not error.silent and not message.returned
     comes_back = consequence.health is None and consequence.disposition is Disposition.PUT_BACK
     return Disposition.PUT_BACK if comes_back or is_asked_to_wait else Disposition.DROP
@@ -119,19 +125,28 @@ def disposition_of(error: SyncError, message: Message | None = None) -> Disposit
 
 def delay_of(error: SyncError) -> float:
     """Return the seconds for which a message that is put back waits."""
-    return error.retry_after if isinstance(error, Throttled | Busy) else _STORAGE_MAY_BE_BACK_IN
+    return error.retry_after if isinstance(error, Throttled | Busy) else _MAY_BE_OVER_IN
 
 
 def put_back(message: Message, error: SyncError) -> list[tuple[Message, float]]:
     """Return what is put back of a message, each with the seconds for which it waits.
 
-    What the reconciler put comes back within half a minute more, and not all of it at once.
+    What the reconciler put comes back within half a minute more, and not all of it at once; the longer it
+    waited for what leaves no trace, the later.
     """
     is_returned = message.again and isinstance(error, Throttled)
-    since = error.failing_since or message.failing_since
-    returned = msgspec.structs.replace(message, returned=message.returned or is_returned, failing_since=since)
+    delay, waited = delay_of(error), message.waited
+    if message.again and isinstance(error, _UNTRACED):
+        delay = min(max(delay, waited), _AT_THE_LATEST_IN)
+        waited += delay
+    returned = msgspec.structs.replace(
+        message,
+        returned=message.returned or is_returned,
+        failing_since=error.failing_since or message.failing_since,
+        waited=waited,
+    )
     parts = parts_of(returned, error.left)
-    return [(each, delay_of(error) + (spread(each) * _WITHIN if is_returned else 0.0)) for each in parts]
+    return [(each, delay + (spread(each) * _WITHIN if is_returned else 0.0)) for each in parts]
 
 
 def gravest(errors: Sequence[SyncError], message: Message | None = None) -> SyncError:

@@ -27,7 +27,8 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     service asked us to wait. ``only`` names the issues whose links an earlier unit of work left; empty means
     all. ``told_at`` is when (epoch seconds) a hook told of the change; 0 in all other messages, and in those
     of an older version. With ``comment``, the message carries that comment over, and settles nothing;
-    ``failing_since`` is when (epoch seconds) that began to fail.
+    ``failing_since`` is when (epoch seconds) that began to fail. ``waited`` is for how many seconds a look of
+    the reconciler's own was put back for what leaves no trace.
     """
 
     organization: Slug
@@ -42,6 +43,7 @@ class InboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     comment: SaidInAdo | None = None
     told_at: Moment = 0.0
     failing_since: Moment = 0.0
+    waited: Moment = 0.0
 
     @property
     def told_by(self) -> ToldBy:
@@ -67,7 +69,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     ``comment`` is what the hook told of the comment; an older version of the app writes none. ``since`` is
     when (epoch seconds) such a comment began to wait for a link. With ``regression``, the activity of that id
     is one, and the work item that ``only`` names is told of it. ``again``, ``returned``, ``only``,
-    ``told_at`` and ``failing_since`` are as above; ``only`` names work items.
+    ``told_at``, ``failing_since`` and ``waited`` are as above; ``only`` names work items.
     """
 
     organization: Slug
@@ -84,6 +86,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     told_at: Moment = 0.0
     shown_on: int | None = None
     failing_since: Moment = 0.0
+    waited: Moment = 0.0
 
     def __post_init__(self) -> None:
         if self.regression is not None and not self.only:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.failures import HANDLED_WITHIN
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import SentryIssue
 from shared.services import Services
@@ -17,8 +18,6 @@ from shared.store.progress import Mark
 # then their links wait for a back-off.
 _A_SECOND = 4
 _SPREAD_OVER = 240.0  # seconds; shorter than the time between two runs
-# How long (seconds) a message that nobody has handled keeps the next one for the same link from being put.
-_HANDLED_WITHIN = 3600.0
 # Handling a message about an issue leaves no trace if somebody undid their change meanwhile, and they may
 # make it again. So where the issue is shown to differ, the next but one run puts another message. If nobody
 # handles messages, they are not to pile up: it takes twice as long the next time, and then half an hour.
@@ -152,7 +151,7 @@ class Messages:
         return mark
 
     def _is_recent(self, mark: Mark) -> bool:
-        return 0.0 <= self._services.clock() - mark.at < _HANDLED_WITHIN
+        return 0.0 <= self._services.clock() - mark.at < HANDLED_WITHIN
 
     def _mark(self, names: Iterable[str], says: int) -> None:
         for name in names:

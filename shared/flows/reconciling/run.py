@@ -190,10 +190,7 @@ class Run:
     def store(self) -> None:
         """Store the progress; losing it only repeats some reads."""
         last_run = LastRun(self._began, self.now - self._began)
-        # A message about an organization that is gone leaves no trace on its link, and is to be put again.
-        is_gone = any(isinstance(each.error, OrganizationGone) for each in self._failures)
-        marks = {} if is_gone else self.messages.marks
-        self.progress = replace(self.progress, marks=marks, last_run=last_run)
+        self.progress = replace(self.progress, marks=self.messages.marks, last_run=last_run)
         try:
             self.services.progress.put(self.organization.scope, self.progress)
         except Exception as error:  # noqa: BLE001  # the rest of the run is worth doing

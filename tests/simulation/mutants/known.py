@@ -353,6 +353,20 @@ MUTANTS = (
         theme="outages",
     ),
     _mutant(
+        "drop what a run found where no link remembers it",
+        "domain/failures.py",
+        " if message.waited < HANDLED_WITHIN else ",
+        " if message.waited < 0.0 else ",
+        tests=("tests/unit/flows/test_outages.py",),
+    ),
+    _mutant(
+        "keep what a run found for as long as an organization is gone",
+        "domain/failures.py",
+        "        waited += delay\n",
+        "",
+        tests=("tests/unit/domain/test_failures.py",),
+    ),
+    _mutant(
         "ask for what is gone at every run",
         "domain/rules/news.py",
         "        return None if link.health.reason in _KEPT_FROM else message_for_deletion(link)\n",

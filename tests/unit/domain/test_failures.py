@@ -37,6 +37,7 @@ from shared.domain.errors import (
 )
 from shared.domain.failures import (
     DAILY,
+    HANDLED_WITHIN,
     Consequence,
     Disposition,
     consequence_of,
@@ -50,7 +51,7 @@ from shared.domain.failures import (
     waiting,
     was_set_before,
 )
-from shared.domain.messages import OutboundMessage
+from shared.domain.messages import Message, OutboundMessage
 from shared.domain.model import WAITS_FOR_OTHERS, Health, HealthWord
 from tests.unit.error_tree import EVERY_ERROR, an_error
 
@@ -418,6 +419,31 @@ def test_a_look_of_our_own_is_dropped_where_the_link_remembers(
 ) -> None:
     assert disposition_of(error, OWN) is disposition
     assert delay_of(error) > 0.0
+
+
+@pytest.mark.parametrize("error", [OrganizationGone("sentry", "HTTP 404"), Unreadable("what is stored")])
+def test_a_look_of_our_own_that_leaves_no_trace_waits_for_as_long_as_the_reconciler_counts_on_it(
+    error: SyncError,
+) -> None:
+    message: Message = OWN
+    delays = [60.0, 60.0, 120.0, 240.0, 480.0, *[600.0] * 5]
+    for wait in delays:
+        assert disposition_of(error, message) is PUT_BACK
+        [(message, delay)] = put_back(message, error)
+        assert delay == wait
+    assert sum(delays) >= HANDLED_WITHIN
+    assert (disposition_of(error, message), message.returned) == (DROP, False)
+
+
+def test_what_waited_for_another_reason_waits_no_less_for_what_leaves_no_trace() -> None:
+    slower, busy = Throttled("sentry", "429", retry_after=9.0), Busy("writing", retry_after=2.0)
+    waiting = replace(OWN, waited=240.0)
+    for error in (slower, busy, Unavailable("storage", "HTTP 503")):
+        [(returned, delay)] = put_back(waiting, error)
+        assert (returned.waited, delay < 61.0) == (240.0, True)
+    news = replace(OWN, again=False)
+    [(returned, delay)] = put_back(news, Unreadable("what is stored"))
+    assert (returned, delay) == (news, 60.0)
 
 
 def test_what_is_dropped_of_a_look_of_our_own_does_not_outweigh_what_comes_back() -> None:

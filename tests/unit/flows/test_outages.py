@@ -3,8 +3,17 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
-from shared.domain.errors import NotFound, SyncError, Throttled, Unauthorized, Unavailable, Undecidable
+from shared.domain.errors import (
+    NotFound,
+    OrganizationGone,
+    SyncError,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Undecidable,
+)
 from shared.domain.messages import InboundMessage, OutboundMessage
 from shared.domain.model import (
     Ends,
@@ -16,11 +25,12 @@ from shared.domain.model import (
     ItemSide,
     SentryIssue,
 )
+from tests.unit.rounds import run
 from tests.unit.scene import ISSUE, ITEM, SLUG, STATE, Scene
 from tests.unit.workers import EVERY, Workers
 
 HOUR, DAY = 3600.0, 24 * 3600.0
-AWAY = Unavailable("sentry", "ReadTimeout")
+AWAY, GONE = Unavailable("sentry", "ReadTimeout"), OrganizationGone("sentry", "HTTP 404")
 
 
 @pytest.fixture
@@ -87,6 +97,57 @@ def test_a_change_made_during_two_minutes_of_outage_is_carried_over_within_a_qua
     workers.live(900.0)
     assert scene.ado.item(number).state == "Closed"
     assert scene.sentry.get_issue(str(number)).status is IssueStatus.RESOLVED
+
+
+def begin(scene: Scene, error: SyncError | None) -> Callable[[], None]:
+    """Have an outage begin, or the document damaged; return what ends it."""
+    if error is GONE:
+        return be_gone(scene)
+    return scene.damage() if error is None else Outage(scene, error).over
+
+
+def be_gone(scene: Scene) -> Callable[[], None]:
+    for name in ("get_issue", "find_issues", "organization_id"):
+        scene.calls.meet(name, *[GONE] * 20_000)
+    return scene.calls.recover
+
+
+@pytest.mark.parametrize("error", [AWAY, GONE, None], ids=["away", "gone", "damaged"])
+@pytest.mark.parametrize("lasts", [120.0, 299.0, 1500.0, HOUR - 60.0, HOUR + 60.0, 5 * HOUR])
+def test_what_a_run_found_before_an_outage_is_carried_over_soon_after_it(
+    scene: Scene, error: SyncError | None, lasts: float
+) -> None:
+    workers = Workers(scene)
+    workers.live(2 * HOUR)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})  # its hook gets lost
+    run(scene)
+    end = begin(scene, error)
+    if lasts < EVERY:
+        workers.work(until=scene.now + lasts)
+    else:
+        workers.live(lasts)
+    end()
+    workers.live(HOUR + EVERY if error is AWAY and lasts > EVERY else 900.0)
+    assert (scene.status, workers.poison) == (IssueStatus.RESOLVED, [])
+
+
+def test_an_organization_that_is_gone_keeps_no_message_for_ever(scene: Scene) -> None:
+    link_many(scene, 10)
+    workers = Workers(scene)
+    workers.live(2 * HOUR)
+    be_gone(scene)
+    for number in range(1001, 1006):
+        scene.ado.edit(number, **{STATE: "Closed"})
+    stored = scene.stored()
+    due = Health(HealthWord.ATTENTION, "refused", since=scene.now, attempts=1, due=scene.now)
+    scene.services.links.replace(stored, replace(stored.link, health=due))
+    waiting = []
+    for _ in range(12 * 20):
+        workers.live(EVERY)
+        waiting.append(len(scene.services.inbound) + len(scene.services.outbound))
+    assert max(waiting) <= 2 * 6
+    assert max(waiting[12 * 3 :]) <= 2  # about the one link that is due
+    assert workers.poison == []
 
 
 @pytest.mark.parametrize(
