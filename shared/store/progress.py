@@ -109,7 +109,8 @@ class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
     look at all work items is due, ``pruned_at`` when the last complete pass over the activity ended (epoch
     seconds). ``everything`` says that somebody asked for all links and the rest of them is still to come.
     ``marks`` names each link for which a message was put, as it stood then. ``asked_at`` is when both
-    services were last asked who they are (epoch seconds), and ``links_so_far`` what this pass has counted.
+    services were last asked who they are (epoch seconds), and ``links_so_far`` what this pass has counted,
+    which began at ``links_since`` (epoch seconds).
     """
 
     links_after: str | None = None
@@ -123,6 +124,7 @@ class Progress(Told, frozen=True, kw_only=True, omit_defaults=True):
     marks: Mapping[str, Mark] = {}
     asked_at: Moment = 0.0
     links_so_far: LinkTally = LinkTally()
+    links_since: Moment = 0.0
 
 
 class ProgressStore:

@@ -124,8 +124,12 @@ class Messages:
     def forget_all(self) -> None:
         self._marks.clear()
 
-    def forget_old(self) -> None:
-        self._marks = {name: mark for name, mark in self._marks.items() if self._is_recent(mark)}
+    def forget_old(self, since: float) -> None:
+        """Forget the marks that were old when a pass began; what grew old meanwhile was not searched for."""
+        now = self._services.clock()
+        self._marks = {
+            name: mark for name, mark in self._marks.items() if since - HANDLED_WITHIN < mark.at <= now
+        }
 
     def _is_on_its_way(self, name: str, rev: int) -> bool:
         """Tell whether a message was put for a link as it stands that says as much.

@@ -26,6 +26,8 @@ _AT_ONCE, _STORED_EVERY = 1_000, 5_000
 
 def take_up_waiting(run: Run) -> None:
     """Pass all links, which asks storage alone, and put a message for each that is to be settled anyhow."""
+    if run.progress.links_after is None:
+        run.progress = replace(run.progress, links_since=run.now)
     before, is_lost = run.messages.about_items, run.messages.search_for_lost()
     rows = run.services.links.walk(run.organization.scope, run.progress.links_after)
     for count, (_, group) in enumerate(groupby(rows, key=lambda passed: passed.work_item), 1):
@@ -39,7 +41,7 @@ def take_up_waiting(run: Run) -> None:
         if count % _STORED_EVERY == 0:
             run.store()
     _look_at_remnants(run)
-    run.messages.forget_old()
+    run.messages.forget_old(run.progress.links_since)
     tally = run.progress.unreadable_links.counted(0, ends=True)
     run.progress = replace(
         run.progress,

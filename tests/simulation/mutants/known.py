@@ -353,6 +353,13 @@ MUTANTS = (
         theme="outages",
     ),
     _mutant(
+        "forget what grew old behind the walk through the links",
+        "flows/reconciling/messages.py",
+        "if since - HANDLED_WITHIN < mark.at <= now\n",
+        "if now - HANDLED_WITHIN < mark.at <= now\n",
+        tests=("tests/unit/flows/test_reconciling.py",),
+    ),
+    _mutant(
         "drop what a run found where no link remembers it",
         "domain/failures.py",
         " if message.waited < HANDLED_WITHIN else ",

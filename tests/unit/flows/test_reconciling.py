@@ -1,7 +1,7 @@
 """What the reconciler finds, and how its parts fail alone: each a problem until it succeeds again."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -23,14 +23,27 @@ from shared.domain.errors import (
     Unavailable,
     Unreadable,
 )
+from shared.domain.failures import HANDLED_WITHIN
 from shared.domain.model import ActivityEntry, Claim, Health, HealthWord, IssueStatus, Person, SentryIssue
 from shared.flows.linking import link
-from shared.flows.reconciling import Found, reconcile, reconcile_all
+from shared.flows.reconciling import Found, reconcile, reconcile_all, waiting
 from shared.store.activity import KEPT_FOR
+from shared.store.links import Passed
+from shared.store.progress import Mark
 from shared.store.tables import Insert, Operation, Row
 from shared.version import VERSION
 from tests.doubles.tables import MemoryTable
-from tests.unit.rounds import DAY, EVERY, at_rest, deliver, link_many, reconciled, run, waiting_about_issues
+from tests.unit.rounds import (
+    DAY,
+    EVERY,
+    at_rest,
+    deliver,
+    link_many,
+    reconciled,
+    run,
+    waiting_about_issues,
+    waiting_about_items,
+)
 from tests.unit.scene import ANN, ASSIGNED_TO, CAROL, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 WELL = {"status": "ok", "version": VERSION, "problems": []}
@@ -248,6 +261,63 @@ def test_a_message_that_left_no_trace_is_put_again_after_an_hour(scene: Scene) -
     run(scene)
     deliver(scene)
     assert scene.status is RESOLVED
+
+
+def lose_one(scene: Scene) -> float:
+    """Have a message put about one of a few links that nobody handles; return when it counts no more."""
+    link_many(scene, 5)
+    for _ in range(15):  # The second look at all items, an hour after the first, is over then.
+        reconciled(scene)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    run(scene)
+    old_at = int(scene.now) + HANDLED_WITHIN
+    assert [each.work_item_id for each in waiting_about_items(scene)] == [ITEM]
+    return old_at
+
+
+def test_a_mark_that_grows_old_during_a_walk_is_searched_for_by_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.now = lose_one(scene) - 1.0
+    walk = scene.services.links.walk
+
+    def slowly(*given: Any, **named: Any) -> Iterator[Passed]:
+        for passed in walk(*given, **named):
+            yield passed
+            scene.now += 0.4
+
+    monkeypatch.setattr(scene.services.links, "walk", slowly)
+    run(scene)
+    assert waiting_about_items(scene) == []
+    run(scene)
+    assert [each.work_item_id for each in waiting_about_items(scene)] == [ITEM]
+    run(scene)
+    assert (waiting_about_items(scene), marks(scene)) == ([], {})
+
+
+def test_a_mark_that_grows_old_between_two_runs_of_a_walk_is_searched_for_by_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.now = lose_one(scene) - 1.0
+    monkeypatch.setattr(waiting, "_AT_ONCE", 3)
+    reconcile(scene.services, scene.organization, run_for=-1.0)  # ends behind the first links
+    scene.now += EVERY
+    run(scene)  # ends the walk
+    assert waiting_about_items(scene) == []
+    run(scene)
+    assert [each.work_item_id for each in waiting_about_items(scene)] == [ITEM]
+
+
+def test_a_mark_of_a_clock_that_was_ahead_is_forgotten(scene: Scene) -> None:
+    lose_one(scene)
+    scene.now -= 2 * DAY
+    run(scene)
+    run(scene)
+    assert all(mark.at <= scene.now for mark in marks(scene).values())
+
+
+def marks(scene: Scene) -> Mapping[str, Mark]:
+    return scene.services.progress.get(scene.organization.scope).marks
 
 
 def test_a_link_that_handling_leaves_as_it_was_is_asked_for_once_more_and_no_oftener(scene: Scene) -> None:
