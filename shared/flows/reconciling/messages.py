@@ -150,9 +150,11 @@ class Messages:
 
     def _mark_that_counts(self, name: str) -> Mark | None:
         mark = self._marks.get(name)
-        if mark is None or not self._is_recent(mark) or (self._everything and name not in self._put_now):
+        if mark is None or not self._is_recent(mark):
             return None
-        return mark
+        # What was put before somebody changed the document may wait for what that has cured.
+        is_held_back = self._everything or mark.at < self._organization.connection.changed_at
+        return None if is_held_back and name not in self._put_now else mark
 
     def _is_recent(self, mark: Mark) -> bool:
         return 0.0 <= self._services.clock() - mark.at < HANDLED_WITHIN

@@ -360,6 +360,13 @@ MUTANTS = (
         tests=("tests/unit/flows/test_reconciling.py",),
     ),
     _mutant(
+        "count on what was put before somebody changed the document",
+        "flows/reconciling/messages.py",
+        "        is_held_back = self._everything or mark.at < self._organization.connection.changed_at\n",
+        "        is_held_back = self._everything\n",
+        tests=("tests/unit/flows/test_reconciling.py",),
+    ),
+    _mutant(
         "drop what a run found where no link remembers it",
         "domain/failures.py",
         " if message.waited < HANDLED_WITHIN else ",

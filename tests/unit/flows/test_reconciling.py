@@ -16,6 +16,7 @@ from shared.domain.configuration import Configuration
 from shared.domain.errors import (
     Forbidden,
     NotTrusted,
+    OrganizationGone,
     Refused,
     SyncError,
     Throttled,
@@ -261,6 +262,26 @@ def test_a_message_that_left_no_trace_is_put_again_after_an_hour(scene: Scene) -
     run(scene)
     deliver(scene)
     assert scene.status is RESOLVED
+
+
+def test_what_waits_is_put_again_once_somebody_has_changed_the_document(scene: Scene) -> None:
+    scene.calls.meet("get_issue", *[OrganizationGone("sentry", "HTTP 404")] * 10)
+    scene.ado.edit(ITEM, **{STATE: "Closed"})
+    reconciled(scene)
+    assert len(scene.services.inbound) == 1
+    scene.calls.recover()
+    change_document(scene)
+    run(scene)
+    assert len(scene.services.inbound) == 2
+    run(scene)
+    assert len(scene.services.inbound) == 2
+
+
+def change_document(scene: Scene) -> None:
+    organization = scene.organization
+    connection = replace(organization.connection, changed_at=scene.now)
+    scene.services.organizations.replace(organization, organization.configuration, connection)
+    scene.now += 1.0
 
 
 def lose_one(scene: Scene) -> float:
