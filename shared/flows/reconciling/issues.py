@@ -17,6 +17,7 @@ from shared.domain.failures import ISSUE_GONE
 from shared.domain.model import FoundIssues, IssueLink, SentryIssue
 from shared.domain.rules.news import differs, is_compared
 from shared.flows.entries import look_at_entry
+from shared.flows.going_on import says_who_it_is
 from shared.flows.reconciling.batches import Batch, batches
 from shared.flows.reconciling.halving import Halving
 from shared.flows.reconciling.run import Part, Run
@@ -135,7 +136,12 @@ class _Reader(msgspec.Struct, dict=True):
         return []
 
     def _is_about_one_of(self, batch: Batch[str]) -> bool:
-        """Tell whether a list that gets no answer is worth halving: whether another one is answered."""
+        """Tell whether a list that gets no answer is worth halving: Sentry is there, and answers others.
+
+        After a time-out nothing would be asked for half a minute.
+        """
+        if not says_who_it_is(self.run.services, self.run.organization, "sentry"):
+            return False
         return self.halving.is_worth_it(list(batch.links), self._is_answered, self.run.now)
 
     def _is_answered(self, name: str) -> bool:

@@ -1741,4 +1741,11 @@ MUTANTS = (
         "return link_by_form(services, organization, issue_id, int(claim))",
         tests=("tests/unit/flows/test_creating.py",),
     ),
+    _mutant(
+        "leave a list alone for good that timed out",
+        "flows/reconciling/issues.py",
+        '        if not says_who_it_is(self.run.services, self.run.organization, "sentry"):\n            return False\n',
+        "",
+        tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
 )

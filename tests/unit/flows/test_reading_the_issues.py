@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.errors import Throttled, Unauthorized, Unavailable
-from shared.domain.model import Claim, FormEntry, Health, HealthWord, IssueStatus, SentryIssue
+from shared.domain.model import Claim, FormEntry, FoundIssues, Health, HealthWord, IssueStatus, SentryIssue
 from shared.flows.reconciling import Found, Part, reconcile
 from shared.flows.reconciling.issues import BETWEEN_CALLS, CALLS_A_RUN, UNTOLD_A_RUN
 from simulator.sentry.model import Modes
@@ -450,6 +450,36 @@ def test_issues_for_which_no_list_is_answered_hide_the_others_from_no_second_run
         asked |= set(asked_about(scene))
         scene.now += EVERY
     assert {str(each) for each in others} <= asked
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_after_a_time_out_the_rest_of_a_list_is_asked_for_once_sentry_says_who_it_is(is_there: bool) -> None:
+    """A client leaves a service alone that has just let it wait for nothing, until that answers."""
+    scene = crowd(49)
+    list_issues, say_who, silent = scene.sentry.find_issues, scene.sentry.organization_id, False
+
+    def find_issues(issue_ids: list[str]) -> FoundIssues:
+        nonlocal silent
+        if silent:
+            raise Throttled("sentry", "left alone", retry_after=30.0, silent=True)
+        silent = "1010" in issue_ids
+        if silent:
+            raise ABSENT
+        return list_issues(issue_ids)
+
+    def organization_id() -> str:
+        nonlocal silent
+        if not is_there:
+            raise ABSENT
+        silent = False
+        return say_who()
+
+    scene.sentry.find_issues = find_issues  # type: ignore[method-assign, assignment]  # for this scene
+    scene.sentry.organization_id = organization_id  # type: ignore[method-assign]  # for this scene
+    for number in range(1001, 1050):
+        scene.sentry.resolve(str(number))
+    run(scene)
+    assert len(asked_about(scene)) == (49 if is_there else 0)
 
 
 def test_one_by_one_an_issue_that_is_never_answered_hides_no_other() -> None:
