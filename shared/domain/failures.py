@@ -117,7 +117,8 @@ def disposition_of(error: SyncError, message: Message | None = None) -> Disposit
     if isinstance(error, Upstream) and error.service == "storage":
         return Disposition.PUT_BACK
     if isinstance(error, _UNTRACED):
-        return Disposition.PUT_BACK if message.waited < HANDLED_WITHIN else Disposition.DROP
+        is_in_time = message.waited + _longer(message, error) <= HANDLED_WITHIN
+        return Disposition.PUT_BACK if is_in_time else Disposition.DROP
     is_asked_to_wait = isinstance(error, Throttled) and not error.silent and not message.returned
     comes_back = consequence.health is None and consequence.disposition is Disposition.PUT_BACK
     return Disposition.PUT_BACK if comes_back or is_asked_to_wait else Disposition.DROP
@@ -126,6 +127,11 @@ def disposition_of(error: SyncError, message: Message | None = None) -> Disposit
 def delay_of(error: SyncError) -> float:
     """Return the seconds for which a message that is put back waits."""
     return error.retry_after if isinstance(error, Throttled | Busy) else _MAY_BE_OVER_IN
+
+
+def _longer(message: Message, error: SyncError) -> float:
+    """Return the seconds for which a message waits that has waited before: as long again."""
+    return min(max(delay_of(error), message.waited), _AT_THE_LATEST_IN)
 
 
 def put_back(message: Message, error: SyncError) -> list[tuple[Message, float]]:
@@ -137,7 +143,7 @@ def put_back(message: Message, error: SyncError) -> list[tuple[Message, float]]:
     is_returned = message.again and isinstance(error, Throttled)
     delay, waited = delay_of(error), message.waited
     if message.again and isinstance(error, _UNTRACED):
-        delay = min(max(delay, waited), _AT_THE_LATEST_IN)
+        delay = _longer(message, error)
         waited += delay
     returned = msgspec.structs.replace(
         message,

@@ -380,9 +380,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One value to be written to one side; ``field`` is STATUS or ASSIGNEE.
 
     ``via`` are the states on the way to ``state``, each written by itself. ``others`` are the person's other
-    names: in Azure DevOps each is tried if it does not know the one before, and in Sentry it is the one that
-    will show, if that is known. ``resolve_in`` is the release in which an issue is to be resolved; None is
-    now.
+    names: in Azure DevOps each is tried if it does not know the one before, and Sentry may show them by the
+    last one. ``resolve_in`` is the release in which an issue is to be resolved; None is now.
     """
 
     side: Side

@@ -116,20 +116,17 @@ class Sentry(Protocol):
         ...
 
     def set_assignee(
-        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+        self, issue_id: str, assignee: Assignee, begin: Callable[[Assignee], None] = lambda _: None
     ) -> SentryIssue:
         """Assign a person or nobody, return the issue; raise NotAssignable if the person cannot be.
 
-        ``begin`` is called when it is known who is meant, just before the write, and may prevent it.
+        ``begin`` is called when it is known who is meant, just before the write, and may prevent it. It is
+        told how Sentry shows them: by their primary address, or None if they have none.
         """
         ...
 
     def addresses_of(self, email: str) -> tuple[str, ...]:
         """Return the other verified addresses of the user with this primary one, in the order of Sentry."""
-        ...
-
-    def primary_of(self, email: str) -> str | None:
-        """Return the address by which Sentry shows the user who holds this one, or None if not one does."""
         ...
 
 

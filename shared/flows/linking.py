@@ -274,18 +274,8 @@ def part(services: Services, organization: Organization, stored: StoredLink, rea
     """Remove a link that a person ended in Sentry; raise Conflict if it changed, NotFound if it is gone."""
     issue_id, work_item_id = stored.link.issue_id, stored.link.work_item_id
     creation = _creation(services, organization, issue_id, work_item_id)
-    try:
-        services.links.remove(stored, remnant_of(services, stored.link), creation)
-    except NotFound:
-        # Whoever removes a link tells so. If nobody did, storage has repeated our own removal by itself.
-        if services.links.has_moved(stored.link) or _is_told_over(services, stored.link):
-            raise
+    services.links.remove(stored, remnant_of(services, stored.link), creation)
     _end(services, organization, issue_id, work_item_id, reason)
-
-
-def _is_told_over(services: Services, link: IssueLink) -> bool:
-    ended = services.activity.ended(link.scope, link.end(Side.SENTRY))
-    return any(each.partner == str(link.work_item_id) and each.at >= link.linked_at for each in ended)
 
 
 def _creation(

@@ -361,17 +361,17 @@ class SentryClient:
         return self._issue("PUT", issue_id, json=body)
 
     def set_assignee(
-        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+        self, issue_id: str, assignee: Assignee, begin: Callable[[Assignee], None] = lambda _: None
     ) -> SentryIssue:
         """Assign. Look-ups may take their time, so ``begin`` is called when only the write is left."""
         if not isinstance(assignee, Person):
-            begin()
+            begin(None)
             # Sentry quirk: nobody is an empty text; null is refused (docs/vendor_quirks.md#sentry-rest).
             return self._issue("PUT", issue_id, json={"assignedTo": ""})
-        user_id = self._user_id(assignee.email, issue_id)
-        begin()
+        account = self._account(assignee.email, issue_id)
+        begin(Person(account.primary) if account.primary else None)
         try:
-            return self._issue("PUT", issue_id, json={"assignedTo": f"user:{user_id}"})
+            return self._issue("PUT", issue_id, json={"assignedTo": f"user:{account.user_id}"})
         except Refused:
             # Whoever has the address now may be another one than ten minutes ago.
             self._members.forget(self._base_url, assignee.email)
@@ -381,14 +381,6 @@ class SentryClient:
         """Return the other verified addresses of the one user with this primary address."""
         users = [each for each in self._holders(email) if each.primary == email]
         return users[0].verified if len(users) == 1 else ()
-
-    def primary_of(self, email: str) -> str | None:
-        """Return the primary address of the one user who holds this address, or None.
-
-        Which of several is meant, an assignment finds out by the issue's project.
-        """
-        users = self._holders(email)
-        return users[0].primary if len(users) == 1 else None
 
     def is_there(self) -> bool:
         """Tell whether the organization answers, be it to refuse us; raise if nobody can tell."""
@@ -488,8 +480,8 @@ class SentryClient:
         except (NotFound, Forbidden, Refused):
             return SentryEvent()
 
-    def _user_id(self, email: str, issue_id: str) -> str:
-        """Return the id for an assignment, or raise NotAssignable if it is not clear whose address this is.
+    def _account(self, email: str, issue_id: str) -> Account:
+        """Return whom to assign, or raise NotAssignable if it is not clear whose address this is.
 
         Sentry quirk: an assignment by address misses people without a password, and a member's id is
         not the user's (docs/vendor_quirks.md#sentry-rest).
@@ -506,7 +498,7 @@ class SentryClient:
         if len(found) > 1:
             detail = f"{len(found)} accounts have this address, and nothing tells which one is meant"
             raise NotAssignable("sentry", detail, kind=ASSIGNEE_AMBIGUOUS)
-        return found[0].user_id
+        return found[0]
 
     # https://docs.sentry.io/api/organizations/list-an-organizations-members/
     def _holders(self, email: str) -> tuple[Account, ...]:

@@ -29,11 +29,11 @@ from shared.domain.model import (
     OUR_ARCHIVE,
     STATUS,
     ActivityEntry,
-    Assignee,
     Claim,
     End,
     EndRecord,
     Ends,
+    Intent,
     IssueLink,
     IssueStatus,
     ItemSide,
@@ -47,9 +47,16 @@ from shared.domain.model import (
 from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import Decision, state_moved, status_moved
 from shared.domain.rules.done import counted
-from shared.domain.rules.landing import has_landed, is_unseen, seen_after_crash, with_intent
-from shared.domain.rules.partners import is_own_or_persons, may_have_changed, own_write
-from shared.domain.rules.people import NO_MORE, Acquaintance, in_sentry, same_person
+from shared.domain.rules.landing import (
+    assigns_another,
+    has_landed,
+    is_unseen,
+    known_as,
+    seen_after_crash,
+    with_intent,
+)
+from shared.domain.rules.partners import is_own_or_persons, may_have_changed, own_write, respelled
+from shared.domain.rules.people import NO_MORE, Acquaintance, same_person
 from shared.settling.names import NameCache
 from shared.store.links import LinkStore, StoredEnd
 
@@ -72,6 +79,7 @@ class UnitOfWork(msgspec.Struct):
     ``ends`` are the rows of ends that were read, each after its end; ``asked_at`` says when (epoch seconds)
     an end was asked for.
 
+    ``addresses`` are the other ones of people whom Sentry shows, by their primary address.
     ``told_by`` says who noticed what is settled; ``told`` are the activity entries of the link at hand.
     ``copy_from`` is the side that a person has copied over, as if somebody had just edited it.
 
@@ -88,6 +96,7 @@ class UnitOfWork(msgspec.Struct):
     recorded: SyncError | None = None
     ends: dict[End, StoredEnd] = msgspec.field(default_factory=dict)
     asked_at: dict[End, float] = msgspec.field(default_factory=dict)
+    addresses: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     revs: dict[int, int] = msgspec.field(default_factory=dict)
     deadline: float = math.inf
     silent: dict[str, Upstream] = msgspec.field(default_factory=dict)
@@ -218,43 +227,49 @@ class Observer(msgspec.Struct, frozen=True):
         now = Ends(issue.side, item_side)
         seen, repeats = link.seen, False
         if claim := link.claim:
+            claim = replace(claim, intents=self._known_as_shown(claim.intents, issue, unit))
             seen = seen_after_crash(seen, claim, now)
             repeats = claim.token != unit.token and not all(
                 has_landed(each, claim, now) for each in claim.intents
             )
         observation = Observation(link, seen, now, _NOT_ASKED, repeats)
-        return self._acquainted(self._understood(self._attributed(observation, unit), unit))
+        return self._acquainted(self._understood(self._attributed(observation, unit), unit), unit)
 
-    def _acquainted(self, observation: Observation) -> Observation:
-        """Return the observation with the other addresses of the assignees, if they may matter.
+    def _acquainted(self, observation: Observation, unit: UnitOfWork) -> Observation:
+        """Return the observation with the other addresses of the issue's assignee, if they may matter.
 
-        Whoever may not read them knows people by the address at hand alone: that holds up nothing.
+        Whoever may not read them knows people by their primary address alone: that holds up nothing.
         """
-        seen, now, link = observation.seen, observation.now, observation.link
-        in_ado, in_sentry_now = now.item.assignee, now.issue.assignee
-        has_changed = (in_sentry_now, in_ado) != (seen.issue.assignee, seen.item.assignee)
-        if not (has_changed or link.owed) or same_person(self.configuration, in_ado, in_sentry_now):
+        seen, now, configuration = observation.seen, observation.now, self.configuration
+        person = now.issue.assignee
+        has_changed = (now.issue.assignee, now.item.assignee) != (seen.issue.assignee, seen.item.assignee)
+        if not has_changed and observation.link.owed is not Side.ADO:
             return observation
-        acquaintance = NO_MORE
-        if isinstance(in_sentry_now, Person) and (has_changed or link.owed is Side.ADO):
-            acquaintance = self._known_of(in_sentry_now)
-        if in_ado != seen.item.assignee or link.owed is Side.SENTRY:
-            acquaintance = replace(acquaintance, shown_as=self._shown_in_sentry(in_ado))
+        if not isinstance(person, Person) or same_person(configuration, now.item.assignee, person):
+            return observation
+        addresses = self._addresses_of(person, unit)
+        acquaintance = Acquaintance(addresses, self.names.find(self.scope, person.email))
         return replace(observation, acquaintance=acquaintance)
 
-    def _known_of(self, person: Person) -> Acquaintance:
-        addresses: tuple[str, ...] = ()
-        with suppress(SyncError):
-            addresses = self.sentry.addresses_of(person.email)
-        return Acquaintance(addresses, self.names.find(self.scope, person.email))
-
-    def _shown_in_sentry(self, in_ado: Assignee) -> Assignee:
-        """Return how Sentry will show the work item's assignee, or None if that is not known."""
-        person, primary = in_sentry(self.configuration, in_ado), None
-        if isinstance(person, Person):
+    def _addresses_of(self, person: Person, unit: UnitOfWork) -> tuple[str, ...]:
+        """Return the other addresses of who shows in Sentry, asked for once in each unit of work."""
+        if person.email not in unit.addresses:
+            unit.addresses[person.email] = ()
             with suppress(SyncError):
-                primary = self.sentry.primary_of(person.email)
-        return None if primary is None else Person(primary)
+                unit.addresses[person.email] = self.sentry.addresses_of(person.email)
+        return unit.addresses[person.email]
+
+    def _known_as_shown(
+        self, intents: tuple[Intent, ...], issue: SentryIssue, unit: UnitOfWork
+    ) -> tuple[Intent, ...]:
+        """Return announced intents with how Sentry shows the person, whose write may have got no answer.
+
+        It shows the primary address, whichever of theirs Azure DevOps uses.
+        """
+        shown = issue.assignee
+        if not isinstance(shown, Person) or not assigns_another(intents, shown):
+            return intents
+        return known_as(intents, shown, self._addresses_of(shown, unit))
 
     def note_name(self, observation: Observation, decision: Decision, item: WorkItem) -> None:
         """Remember the name by which Azure DevOps knows the person who was assigned there."""
@@ -330,6 +345,8 @@ class Observer(msgspec.Struct, frozen=True):
         if end not in unit.ends:
             stored = self.links.end(self.scope, end)
             record = self._given_back(stored.record)
+            if end.side is Side.SENTRY and record.token and (issue := unit.issues.get(end.id)) is not None:
+                record = respelled(record, self._known_as_shown(record.ours, issue, unit))
             verify_free(record, unit, self.clock())
             unit.ends[end] = replace(stored, record=record)
         return unit.ends[end]

@@ -268,7 +268,13 @@ class LinkStore:
         ``others`` are rows that end with it. Raises Conflict if one of them or the link changed, NotFound if
         it is gone.
         """
-        self._change(stored, *_delete(stored), *_left(remnant), *others)
+        changes: list[Operation] = [*_delete(stored), *_left(remnant), *others]
+        try:
+            self._change(stored, *changes)
+        except NotFound:
+            # Storage repeats a removal by itself: nobody else leaves the very same remnant.
+            if etags_after(self._table, escaped(stored.link.scope), changes) is None:
+                raise
 
     def discard(
         self,
@@ -287,7 +293,7 @@ class LinkStore:
         for attempt in range(_ATTEMPTS):
             item, index = self._halves(organization, issue_id, work_item_id)
             deletions = _deletions(item, index)
-            if not deletions and attempt and (gone is None or not self.has_moved(gone.link)):
+            if not deletions and attempt and (gone is None or not self._has_moved(gone.link)):
                 return  # Somebody else removed it, or we did: storage repeats a call by itself.
             if not deletions:
                 raise _not_linked(issue_id, work_item_id)
@@ -297,14 +303,11 @@ class LinkStore:
                 return
         raise Conflict(f"lost {_ATTEMPTS} races in a row")
 
-    def has_moved(self, link: IssueLink) -> bool:
+    def _has_moved(self, link: IssueLink) -> bool:
         """Tell whether a link that is gone is another issue's by now, as after a merge."""
         others = (each.link for each in self.for_work_item(link.scope, link.work_item_id))
         # Links of an older version do not say when they were made.
-        return any(
-            each.linked_at == link.linked_at and (link.linked_at or link.issue_id in each.names)
-            for each in others
-        )
+        return any(link.issue_id in each.names or 0.0 < each.linked_at == link.linked_at for each in others)
 
     def mend(self, organization: str, issue_id: str, work_item_id: int) -> bool:
         """Make half a link whole, or remove what says nothing; tell whether the two are linked.
@@ -373,12 +376,10 @@ class LinkStore:
 
     def _change(self, stored: StoredLink, *operations: Operation) -> list[str]:
         """Change a link that was read, and what depends on it; half a link is made whole first."""
-        link, partition = stored.link, escaped(stored.link.scope)
+        link = stored.link
         try:
-            return self._table.apply(partition, *operations)
+            return self._table.apply(escaped(link.scope), *operations)
         except NotFound as error:
-            if (etags := etags_after(self._table, partition, operations)) is not None:
-                return etags  # Storage repeats a removal by itself, and the first one had landed.
             if self.mend(link.scope, link.issue_id, link.work_item_id):
                 raise Conflict("the link was half a link") from error
             raise _not_linked(link.issue_id, link.work_item_id) from error

@@ -18,7 +18,15 @@ from shared.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from shared.domain.model import ExternalIssue, IntegrationIssue, IssueStatus, Person, SentryIssue, Stranger
+from shared.domain.model import (
+    Assignee,
+    ExternalIssue,
+    IntegrationIssue,
+    IssueStatus,
+    Person,
+    SentryIssue,
+    Stranger,
+)
 from shared.http import BackOff, new_session
 from shared.sentry.client import LARGEST_BATCH, BearerAuth, MemberCache, SentryClient
 from simulator.sentry import FakeSentry, Modes
@@ -190,18 +198,16 @@ def test_a_person_is_found_by_any_of_their_addresses(
 ) -> None:
     # The answer names the first address, whichever was asked for.
     assert sentry.set_assignee("100", Person(email)).assignee == Person(ANN)
-    assert sentry.primary_of(email) == ANN
 
 
-def test_who_is_nobody_has_no_primary_address(sentry: SentryClient) -> None:
-    assert sentry.primary_of("nobody@acme.example") is None
-
-
-def test_of_two_holders_of_an_address_nobody_says_how_the_one_shows_who_is_meant(
-    fake: FakeSentry, sentry: SentryClient
+@pytest.mark.parametrize("email", [ANN, HOME])
+def test_who_is_to_be_assigned_is_told_as_sentry_will_show_them(
+    fake: FakeSentry, sentry: SentryClient, email: str
 ) -> None:
-    fake.add_member("archer@acme.example", other_emails=(ANN,))
-    assert sentry.primary_of(ANN) is None
+    told: list[Assignee] = []
+    sentry.set_assignee("100", Person(email), told.append)
+    sentry.set_assignee("100", None, told.append)
+    assert told == [Person(ANN), None]
 
 
 def test_a_person_without_a_password_is_found(fake: FakeSentry, sentry: SentryClient) -> None:

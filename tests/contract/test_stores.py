@@ -564,18 +564,15 @@ def test_an_insert_that_did_not_land_is_no_entry(new_table: Callable[[], Table])
 
 
 SHOWN = replace(link(), back_links=BackLinks(merged=("99",)))
-WRITTEN = StoredEnd(End(Side.ADO, "31"), EndRecord(rev=2))
 
 
-@pytest.mark.parametrize("issue_id", ["200", "300"])
-def test_a_move_that_was_repeated_is_one(new_table: Callable[[], Table], issue_id: str) -> None:
-    """To an issue that is linked to the work item as well, or not."""
-    table = new_table()
-    links = LinkStore(table)
-    links.add(replace(SHOWN, issue_id="300"))
-    moved = LinkStore(RepeatingTable(table)).move(links.add(SHOWN), issue_id, [WRITTEN])
-    assert links.get("acme", issue_id, 31) == moved
-    assert links.for_issue("acme", "100") == []
+@pytest.mark.parametrize("linked_at", [0.0, 5.0])
+def test_of_two_who_follow_one_merge_one_does(new_table: Callable[[], Table], linked_at: float) -> None:
+    links = LinkStore(new_table())
+    stored = links.add(replace(SHOWN, linked_at=linked_at))
+    links.move(stored, "200")
+    with pytest.raises(NotFound):
+        links.move(stored, "200")
 
 
 def test_of_a_removal_that_was_repeated_what_is_left_says_whose_it_was(

@@ -193,9 +193,9 @@ class MemorySentry:
         return self._set_status(issue_id, status, APPLICATION)
 
     def set_assignee(
-        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+        self, issue_id: str, assignee: Assignee, begin: Callable[[Assignee], None] = lambda _: None
     ) -> SentryIssue:
-        begin()
+        begin(self.shown_as(assignee))
         issue = self.get_issue(issue_id)
         if not isinstance(assignee, Person):
             return self._assign(issue, None, APPLICATION)
@@ -203,13 +203,16 @@ class MemorySentry:
             # Sentry quirk: a member outside the project's teams, too (docs/vendor_quirks.md#sentry-rest).
             detail = "assignedTo: Cannot assign to non-team member"
             raise NotAssignable("sentry", detail, kind=ASSIGNEE_NOT_FOUND)
-        return self._assign(issue, Person(self._primary.get(assignee.email, assignee.email)), APPLICATION)
+        return self._assign(issue, self.shown_as(assignee), APPLICATION)
+
+    def shown_as(self, assignee: Assignee) -> Assignee:
+        """Return a person as Sentry shows them: by the primary address."""
+        if not isinstance(assignee, Person):
+            return assignee
+        return Person(self._primary.get(assignee.email, assignee.email))
 
     def addresses_of(self, email: str) -> tuple[str, ...]:
         return tuple(other for other, primary in self._primary.items() if primary == email)
-
-    def primary_of(self, email: str) -> str | None:
-        return self._primary.get(email, email) if self.knows(email) else None
 
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Sentry quirk: the comments of a merged issue go over to the one it became."""

@@ -381,9 +381,9 @@ class TroubledSentry:
         return self._written(issue_id, before, self._sentry.set_status(issue_id, status, resolve_in), trouble)
 
     def set_assignee(
-        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+        self, issue_id: str, assignee: Assignee, begin: Callable[[Assignee], None] = lambda _: None
     ) -> SentryIssue:
-        begin()
+        begin(self._sentry.shown_as(assignee))
         trouble = self._stage.before_call(SENTRY, f"PUT issue {issue_id}: assignee {assignee}")
         self._stage.verify_allowed(f"issue {issue_id}", writes=True)
         before = self._sentry.get_issue(issue_id)
@@ -394,12 +394,6 @@ class TroubledSentry:
         addresses = self._sentry.addresses_of(email)
         self._finish(trouble)
         return addresses
-
-    def primary_of(self, email: str) -> str | None:
-        trouble = self._stage.before_call(SENTRY, f"GET who holds {email}")
-        primary = self._sentry.primary_of(email)
-        self._finish(trouble)
-        return primary
 
     def _written(
         self, issue_id: str, before: SentryIssue, after: SentryIssue, trouble: str | None

@@ -237,10 +237,10 @@ class WatchedSentry:
             return self._written(issue_id, lambda: self.real.set_status(issue_id, status, resolve_in))
 
     def set_assignee(
-        self, issue_id: str, assignee: Assignee, begin: Callable[[], None] = lambda: None
+        self, issue_id: str, assignee: Assignee, begin: Callable[[Assignee], None] = lambda _: None
     ) -> SentryIssue:
         self.looks_up()
-        begin()
+        begin(self.real.shown_as(assignee))
         with self.calls.one("set_assignee"):
             return self._written(issue_id, lambda: self.real.set_assignee(issue_id, assignee))
 
@@ -269,10 +269,6 @@ class WatchedSentry:
     def addresses_of(self, email: str) -> tuple[str, ...]:
         with self.calls.one("addresses_of"):
             return self.real.addresses_of(email)
-
-    def primary_of(self, email: str) -> str | None:
-        with self.calls.one("primary_of"):
-            return self.real.primary_of(email)
 
     def _written(self, issue_id: str, write: Callable[[], object]) -> SentryIssue:
         if not self.deaf:

@@ -504,8 +504,7 @@ def _assignee_intent(
     choice: Choice, now: Ends, configuration: Configuration, acquaintance: Acquaintance
 ) -> Intent | None:
     if choice.target is Side.SENTRY:
-        meant, shown = in_sentry(configuration, now.item.assignee), acquaintance.shown_as
-        return Intent(Side.SENTRY, ASSIGNEE, assignee=meant, others=() if shown is None else (shown,))
+        return Intent(Side.SENTRY, ASSIGNEE, assignee=in_sentry(configuration, now.item.assignee))
     if choice.target is Side.ADO:
         first, *others = names_in_ado(configuration, now.issue.assignee, acquaintance)[:_MOST_NAMES]
         return Intent(Side.ADO, ASSIGNEE, assignee=first, others=tuple(others))

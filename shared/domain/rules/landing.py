@@ -1,5 +1,7 @@
 """Landed writes: both ends after a write has landed, and whether an announced write has landed."""
 
+from collections.abc import Collection, Iterable
+
 from msgspec.structs import replace
 
 from shared.domain.model import (
@@ -13,6 +15,7 @@ from shared.domain.model import (
     IssueSide,
     IssueStatus,
     ItemSide,
+    Person,
     Side,
 )
 
@@ -66,6 +69,28 @@ def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
         return False
     shown = now.shown(intent.side, intent.field)
     return shown == intent.value or (intent.field == ASSIGNEE and shown in intent.others)
+
+
+def known_as(intents: Iterable[Intent], shown: Person, addresses: Collection[str]) -> tuple[Intent, ...]:
+    """Return intents for an issue with how Sentry shows the person whom they assign, if that is who shows.
+
+    Sentry shows people by their primary address; ``addresses`` are the other ones of who shows.
+    """
+    return tuple(
+        replace(each, others=(*each.others, shown)) if _is_assigned_by(each, addresses) else each
+        for each in intents
+    )
+
+
+def assigns_another(intents: Iterable[Intent], shown: Person) -> bool:
+    """Tell whether an issue was to be assigned to somebody, and under no name that shows."""
+    assigning = [each for each in intents if each.side is Side.SENTRY and isinstance(each.assignee, Person)]
+    return bool(assigning) and not any(shown in (each.assignee, *each.others) for each in assigning)
+
+
+def _is_assigned_by(intent: Intent, addresses: Collection[str]) -> bool:
+    person = intent.assignee
+    return intent.side is Side.SENTRY and isinstance(person, Person) and person.email in addresses
 
 
 def as_if_edited(ends: Ends, side: Side) -> Ends:

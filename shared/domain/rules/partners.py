@@ -116,6 +116,11 @@ def landed(
     return replace(record, of=_pair(link), ours=(*kept, *written), rev=rev, at=now)
 
 
+def respelled(record: EndRecord, ours: Iterable[Intent]) -> EndRecord:
+    """Return the record with what it holds as ours under each name by which it may show."""
+    return replace(record, ours=tuple(dict.fromkeys(_traces(ours))))
+
+
 def followed(record: EndRecord, link: IssueLink, issue_id: str) -> EndRecord:
     """Return the record of an end whose link follows a merge: what was written for it stays its own."""
     return replace(record, of=(issue_id, link.work_item_id)) if record.of == _pair(link) else record

@@ -10,16 +10,14 @@ from shared.domain.names import account_in
 
 
 class Acquaintance(msgspec.Struct, frozen=True):
-    """What is known of the assignees beside how each side spells them.
+    """What is known of an issue's assignee beside the primary address.
 
-    ``addresses`` are the other ones that the issue's assignee has verified; ``known_as`` is the name by which
-    Azure DevOps accepted them last, or None. ``shown_as`` is how Sentry will show the work item's assignee:
-    by the primary address, whichever of theirs Azure DevOps uses; None if that is not known.
+    ``addresses`` are the other ones that they have verified; ``known_as`` is the name by which Azure DevOps
+    accepted them last, or None.
     """
 
     addresses: tuple[str, ...] = ()
     known_as: Assignee = None
-    shown_as: Assignee = None
 
 
 NO_MORE = Acquaintance()

@@ -6,7 +6,6 @@ than a second is lost (docs/vendor_quirks.md#sentry-hooks).
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import cached_property, partial
 
 import msgspec
@@ -140,15 +139,19 @@ class _Reader(msgspec.Struct, dict=True):
 
         After a time-out nothing would be asked for half a minute.
         """
-        if not says_who_it_is(self.run.services, self.run.organization, "sentry"):
-            return False
-        return self.halving.is_worth_it(list(batch.links), self._is_answered, self.run.now)
+        names = list(batch.links)
+        return self._says_who_it_is() and self.halving.is_worth_it(names, self._is_answered, self.run.now)
 
     def _is_answered(self, name: str) -> bool:
-        with suppress(SyncError):
+        try:
             self._call([name])
-            return True
-        return False
+        except SyncError:
+            self._says_who_it_is()  # Otherwise the next one would not be asked for after a time-out.
+            return False
+        return True
+
+    def _says_who_it_is(self) -> bool:
+        return says_who_it_is(self.run.services, self.run.organization, "sentry")
 
     def _call(self, names: Sequence[str]) -> FoundIssues:
         if self._calls == CALLS_A_RUN:

@@ -84,9 +84,8 @@ class _Looker(msgspec.Struct):
         """Tell whether a list that failed is worth halving: the service is there, and answers others."""
         if self.is_out_of_time or not isinstance(error, SyncError) or isinstance(error, Throttled):
             return False
-        if not self._says_who_it_is():
-            return False
-        return self.halving.is_worth_it(list(batch.links), self._is_answered, self.run.now)
+        numbers = list(batch.links)
+        return self._says_who_it_is() and self.halving.is_worth_it(numbers, self._is_answered, self.run.now)
 
     def _says_who_it_is(self) -> bool:
         """Ask for it with the client of the look, so that an answer ends what its back-off has counted.
@@ -102,10 +101,12 @@ class _Looker(msgspec.Struct):
         return False
 
     def _is_answered(self, number: int) -> bool:
-        with suppress(SyncError):
+        try:
             self._find([number])
-            return True
-        return False
+        except SyncError:
+            self._says_who_it_is()  # Otherwise the next one would not be asked for after a time-out.
+            return False
+        return True
 
     def _leave(self, error: Exception) -> None:
         """Raise an error, so that the next run tries again, unless the others are to have their turn."""

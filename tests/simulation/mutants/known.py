@@ -190,8 +190,8 @@ MUTANTS = (
     _mutant(
         "begin an assignment before it is known who is meant",
         "sentry/client.py",
-        "        user_id = self._user_id(assignee.email, issue_id)\n        begin()\n",
-        "        begin()\n        user_id = self._user_id(assignee.email, issue_id)\n",
+        "        account = self._account(assignee.email, issue_id)\n        begin(",
+        "        begin(None)\n        account = self._account(assignee.email, issue_id)\n        repr(",
         tests=("tests/unit/sentry/test_client.py",),
     ),
     _mutant(
@@ -369,7 +369,7 @@ MUTANTS = (
     _mutant(
         "drop what a run found where no link remembers it",
         "domain/failures.py",
-        " if message.waited < HANDLED_WITHIN else ",
+        " if is_in_time else ",
         " if message.waited < 0.0 else ",
         tests=("tests/unit/flows/test_outages.py",),
     ),
@@ -1693,18 +1693,25 @@ MUTANTS = (
         tests=("tests/unit/ado/test_creation.py",),
     ),
     _mutant(
-        "announce an assignee as Azure DevOps spells them alone",
-        "domain/rules/deciding.py",
-        "others=() if shown is None else (shown,))",
-        "others=())",
+        "know a lost assignment by the address that Azure DevOps uses alone",
+        "settling/observing.py",
+        "        return known_as(intents, shown, self._addresses_of(shown, unit))\n",
+        "        return intents\n",
         tests=("tests/unit/settling/test_partners.py",),
     ),
     _mutant(
         "take whoever Sentry's answer shows for whom we assigned",
         "settling/writing.py",
-        "    shown = names[-1] if is_known and issue.assignee not in names else issue.assignee\n",
+        "    shown = shown_as if _is_another(intent, issue.assignee, shown_as) else issue.assignee\n",
         "    shown = issue.assignee\n",
         tests=("tests/unit/settling/test_partners.py",),
+    ),
+    _mutant(
+        "take who shows without an address for somebody else",
+        "settling/writing.py",
+        "(expected is not None and not is_unreadable)",
+        "expected is not None",
+        tests=("tests/unit/settling/test_people.py",),
     ),
     _mutant(
         "forget that a state is unknown once another trouble names the link",
@@ -1729,10 +1736,10 @@ MUTANTS = (
     ),
     _mutant(
         "take a removal that storage repeats for somebody else's",
-        "flows/linking.py",
-        "        if services.links.has_moved(stored.link) or _is_told_over(services, stored.link):\n",
-        "        if stored:\n",
-        tests=("tests/unit/flows/test_creating.py",),
+        "store/links.py",
+        "            if etags_after(self._table, escaped(stored.link.scope), changes) is None:\n",
+        "            if changes:\n",
+        tests=(_STORES,),
     ),
     _mutant(
         "forget what a form asked for whose linking failed",
@@ -1744,8 +1751,8 @@ MUTANTS = (
     _mutant(
         "leave a list alone for good that timed out",
         "flows/reconciling/issues.py",
-        '        if not says_who_it_is(self.run.services, self.run.organization, "sentry"):\n',
-        "        if not batch:\n",
+        "return self._says_who_it_is() and self.halving.is_worth_it(",
+        "return self.halving.is_worth_it(",
         tests=("tests/unit/flows/test_reading_the_issues.py",),
     ),
 )

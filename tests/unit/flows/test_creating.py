@@ -146,11 +146,10 @@ def test_the_link_that_a_form_replaces_ends_though_a_worker_settles_it_at_that_m
     assert linked(scene) == [SECOND]
 
 
-@pytest.mark.parametrize("back_links", [False, True])
 def test_the_link_that_a_form_replaces_is_told_to_have_ended_though_storage_repeats_its_removal(
-    scene: Scene, links: Overtaken, back_links: bool
+    scene: Scene, links: Overtaken
 ) -> None:
-    scene.configure(back_links=back_links)
+    scene.configure(back_links=True)
     link_by_form(scene.services, scene.organization, NEW, FIRST)
     scene.now += 60.0
     links.is_meant = lambda text: text.startswith(f"item!{FIRST:016}!")
@@ -160,18 +159,26 @@ def test_the_link_that_a_form_replaces_is_told_to_have_ended_though_storage_repe
     assert scene.outcomes(NEW, FIRST) == ["unlinked"]
 
 
-@pytest.mark.parametrize("end", ["unlinked", "moved"])
-def test_a_form_tells_nothing_of_a_link_that_somebody_else_ended(scene: Scene, end: str) -> None:
+@pytest.mark.parametrize("end", ["unlinked", "moved", "taken in"])
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_a_form_tells_nothing_of_a_link_that_somebody_else_ended(
+    scene: Scene, end: str, is_shown: bool
+) -> None:
+    """Whoever unlinks tells of it once the link is gone; whom a merge moves tells another thing."""
+    scene.configure(back_links=is_shown)
     link_by_form(scene.services, scene.organization, NEW, FIRST)
     stored = scene.stored(NEW, FIRST)
     scene.now += 60.0
+    if end == "taken in":
+        scene.link("300", FIRST)
+        scene.now += 60.0
     if end == "unlinked":
-        unlinked_here(scene, FIRST)
+        scene.services.links.discard(scene.organization.scope, NEW, FIRST)
     else:
         scene.services.links.move(stored, "300")
     with pytest.raises(NotFound):
         part(scene.services, scene.organization, stored, REPLACED)
-    assert scene.outcomes(NEW, FIRST) == (["unlinked"] if end == "unlinked" else [])
+    assert scene.outcomes(NEW, FIRST) == []
 
 
 @pytest.mark.parametrize(("moment", "stays"), [("before", FIRST), ("after", SECOND)])

@@ -133,14 +133,3 @@ def test_a_link_whose_storing_was_repeated_is_made_and_told() -> None:
     scene.now += 1.0
     with pytest.raises(AlreadyLinked):
         link(scene.services, scene.organization, OTHER, ITEM, None)
-
-
-def test_a_move_that_was_repeated_is_told() -> None:
-    links = Overtaken()
-    scene = scene_on(links)
-    scene.sentry.add_issue(issue_id=OTHER)
-    scene.sentry.merge(ISSUE, into=OTHER)
-    links.is_meant = lambda text: f'"issue_id":"{OTHER}"' in text
-    links.repeats = True
-    scene.outbound()
-    assert "moved" in scene.outcomes(OTHER)

@@ -276,7 +276,7 @@ def test_of_two_services_that_fall_silent_at_one_link_neither_is_asked_for_the_n
     scene.calls.meet("set_assignee", Unavailable("sentry", "ReadTimeout"))
     with pytest.raises(Unavailable):
         scene.inbound(item)
-    assert scene.calls.made == ["get_issue", "primary_of", "update_work_item", "set_assignee"]
+    assert scene.calls.made == ["get_issue", "update_work_item", "set_assignee"]
     healths = [scene.stored(name).link.health for name in (ISSUE, "200")]
     assert [(each.reason, each.attempts) for each in healths] == [("unavailable", 1), ("unavailable", 0)]
 

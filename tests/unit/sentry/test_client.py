@@ -185,7 +185,7 @@ def test_a_write_begins_when_it_is_known_who_is_meant(
     vendor.put(ISSUE_URL, json=ISSUE_JSON)
     before = list[int]()
 
-    def begin() -> None:
+    def begin(_: Assignee) -> None:
         before.append(len(vendor.calls))
         if is_too_late:
             raise Conflict("too late")

@@ -353,13 +353,9 @@ def test_only_a_look_from_after_a_dead_workers_claim_says_what_became_of_its_wri
     assert [each.assignee for each in record(items, Side.SENTRY, ISSUE).ours] == ours
 
 
-@pytest.mark.parametrize("is_asked", [True, False])
-def test_the_value_is_ours_as_the_service_spells_it(items: Scene, is_asked: bool) -> None:
-    """It is known beforehand, but where members may not be read, and then the answer tells."""
+def test_the_value_is_ours_as_the_service_spells_it(items: Scene) -> None:
     items.configure(people={ANN: "ann@home.example"})
     items.sentry.add_member("ann@work.example", other_emails=("ann@home.example",))
-    if not is_asked:
-        items.calls.meet("primary_of", Forbidden("sentry", "HTTP 403", about="the members"))
     edit(items, ITEM, **{ASSIGNED_TO: ANN})
     assert [each.assignee for each in record(items, Side.SENTRY, ISSUE).ours] == [Person("ann@work.example")]
     items.outbound()

@@ -1,10 +1,21 @@
 """People with several addresses, accounts without any, teams, and what is said when somebody is refused."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from shared.domain.errors import Forbidden, NotAssignable, NotFound, Refused
-from shared.domain.model import Health, IssueStatus, Person, Side
+from shared.domain.model import (
+    ASSIGNEE_UNREADABLE,
+    Health,
+    IssueStatus,
+    Person,
+    SentryIssue,
+    Side,
+    Stranger,
+)
 from tests.unit.scene import ANN, BOB, ISSUE, ITEM, Died, Scene
 
 STATE, ASSIGNED_TO = "System.State", "System.AssignedTo"
@@ -98,6 +109,31 @@ def test_an_alias_may_stand_for_any_of_the_addresses(dora: Scene) -> None:
     dora.outbound()
     assert dora.inbound(dora.ado.edit(ITEM, **{ASSIGNED_TO: "d@fabrikam.example"})) == ["applied"]
     assert assignees(dora)[0] == Person(HOME)
+
+
+@pytest.mark.parametrize("wins", list(Side))
+def test_who_is_assigned_where_sentry_shows_no_addresses_is_who_was_chosen(scene: Scene, wins: Side) -> None:
+    """With enhanced privacy its issues show nobody's address, though its list of members does."""
+    scene.configure(on_conflict=wins)
+    labels = {ANN: "7", BOB: "8"}
+
+    def hidden(call: Callable[..., SentryIssue]) -> Callable[..., SentryIssue]:
+        def answer(*arguments: Any) -> SentryIssue:
+            issue = call(*arguments)
+            if not isinstance(issue.assignee, Person):
+                return issue
+            return replace(issue, assignee=Stranger(ASSIGNEE_UNREADABLE, labels[issue.assignee.email]))
+
+        return answer
+
+    sentry = scene.sentry
+    for name in ("get_issue", "set_assignee"):
+        setattr(sentry, name, hidden(getattr(sentry, name)))
+    for person in (ANN, BOB):
+        assert scene.inbound(scene.ado.edit(ITEM, **{ASSIGNED_TO: person})) == ["applied"]
+        assert sentry._issues[ISSUE].assignee == Person(person)
+        scene.now += 100.0
+        assert scene.outbound() == ["settled"]
 
 
 def test_whoever_may_not_read_members_knows_people_by_one_address(dora: Scene) -> None:
