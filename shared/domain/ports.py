@@ -129,6 +129,10 @@ class Sentry(Protocol):
         """Return the other verified addresses of the user with this primary one, in the order of Sentry."""
         ...
 
+    def primary_of(self, email: str) -> str | None:
+        """Return the address by which Sentry shows the one user who holds this one, or None."""
+        ...
+
 
 class SentryList(Protocol):
     """Many of Sentry's issues at once, for whoever looks for what no hook told."""

@@ -382,6 +382,14 @@ class SentryClient:
         users = [each for each in self._holders(email) if each.primary == email]
         return users[0].verified if len(users) == 1 else ()
 
+    def primary_of(self, email: str) -> str | None:
+        """Return the primary address of the one user who holds this address, or None.
+
+        Which of several is meant, only an assignment finds out.
+        """
+        users = self._holders(email)
+        return users[0].primary or None if len(users) == 1 else None
+
     def is_there(self) -> bool:
         """Tell whether the organization answers, be it to refuse us; raise if nobody can tell."""
         try:

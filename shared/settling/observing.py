@@ -13,6 +13,7 @@ from shared.domain.configuration import Configuration
 from shared.domain.errors import (
     Busy,
     Conflict,
+    Forbidden,
     NotFound,
     OrganizationGone,
     SyncError,
@@ -29,6 +30,7 @@ from shared.domain.model import (
     OUR_ARCHIVE,
     STATUS,
     ActivityEntry,
+    Assignee,
     Claim,
     End,
     EndRecord,
@@ -48,10 +50,9 @@ from shared.domain.ports import Ado, Sentry
 from shared.domain.rules.deciding import Decision, state_moved, status_moved
 from shared.domain.rules.done import counted
 from shared.domain.rules.landing import (
-    assigns_another,
+    announced_person,
     has_landed,
     is_unseen,
-    known_as,
     seen_after_crash,
     with_intent,
 )
@@ -79,7 +80,6 @@ class UnitOfWork(msgspec.Struct):
     ``ends`` are the rows of ends that were read, each after its end; ``asked_at`` says when (epoch seconds)
     an end was asked for.
 
-    ``addresses`` are the other ones of people whom Sentry shows, by their primary address.
     ``told_by`` says who noticed what is settled; ``told`` are the activity entries of the link at hand.
     ``copy_from`` is the side that a person has copied over, as if somebody had just edited it.
 
@@ -96,7 +96,6 @@ class UnitOfWork(msgspec.Struct):
     recorded: SyncError | None = None
     ends: dict[End, StoredEnd] = msgspec.field(default_factory=dict)
     asked_at: dict[End, float] = msgspec.field(default_factory=dict)
-    addresses: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     revs: dict[int, int] = msgspec.field(default_factory=dict)
     deadline: float = math.inf
     silent: dict[str, Upstream] = msgspec.field(default_factory=dict)
@@ -227,15 +226,15 @@ class Observer(msgspec.Struct, frozen=True):
         now = Ends(issue.side, item_side)
         seen, repeats = link.seen, False
         if claim := link.claim:
-            claim = replace(claim, intents=self._known_as_shown(claim.intents, issue, unit))
+            claim = replace(claim, intents=self._as_shown(claim.intents, issue.assignee))
             seen = seen_after_crash(seen, claim, now)
             repeats = claim.token != unit.token and not all(
                 has_landed(each, claim, now) for each in claim.intents
             )
         observation = Observation(link, seen, now, _NOT_ASKED, repeats)
-        return self._acquainted(self._understood(self._attributed(observation, unit), unit), unit)
+        return self._acquainted(self._understood(self._attributed(observation, unit), unit))
 
-    def _acquainted(self, observation: Observation, unit: UnitOfWork) -> Observation:
+    def _acquainted(self, observation: Observation) -> Observation:
         """Return the observation with the other addresses of the issue's assignee, if they may matter.
 
         Whoever may not read them knows people by their primary address alone: that holds up nothing.
@@ -247,29 +246,25 @@ class Observer(msgspec.Struct, frozen=True):
             return observation
         if not isinstance(person, Person) or same_person(configuration, now.item.assignee, person):
             return observation
-        addresses = self._addresses_of(person, unit)
+        addresses: tuple[str, ...] = ()
+        with suppress(SyncError):
+            addresses = self.sentry.addresses_of(person.email)
         acquaintance = Acquaintance(addresses, self.names.find(self.scope, person.email))
         return replace(observation, acquaintance=acquaintance)
 
-    def _addresses_of(self, person: Person, unit: UnitOfWork) -> tuple[str, ...]:
-        """Return the other addresses of who shows in Sentry, asked for once in each unit of work."""
-        if person.email not in unit.addresses:
-            unit.addresses[person.email] = ()
-            with suppress(SyncError):
-                unit.addresses[person.email] = self.sentry.addresses_of(person.email)
-        return unit.addresses[person.email]
+    def _as_shown(self, intents: tuple[Intent, ...], shown: Assignee) -> tuple[Intent, ...]:
+        """Return what was to be written to an issue with how Sentry shows whom it was to be assigned to.
 
-    def _known_as_shown(
-        self, intents: tuple[Intent, ...], issue: SentryIssue, unit: UnitOfWork
-    ) -> tuple[Intent, ...]:
-        """Return announced intents with how Sentry shows the person, whose write may have got no answer.
-
-        It shows the primary address, whichever of theirs Azure DevOps uses.
+        That is asked for where a write is in doubt: whether who shows is that person, nobody is to guess.
         """
-        shown = issue.assignee
-        if not isinstance(shown, Person) or not assigns_another(intents, shown):
-            return intents
-        return known_as(intents, shown, self._addresses_of(shown, unit))
+        asked = ((each, announced_person(each, shown)) for each in intents)
+        return tuple(each if person is None else self._with_primary(each, person) for each, person in asked)
+
+    def _with_primary(self, intent: Intent, person: Person) -> Intent:
+        primary = None
+        with suppress(Forbidden):  # Then nobody can have been assigned: that asks for the same list.
+            primary = self.sentry.primary_of(person.email)
+        return intent if primary is None else replace(intent, others=(Person(primary),))
 
     def note_name(self, observation: Observation, decision: Decision, item: WorkItem) -> None:
         """Remember the name by which Azure DevOps knows the person who was assigned there."""
@@ -345,8 +340,8 @@ class Observer(msgspec.Struct, frozen=True):
         if end not in unit.ends:
             stored = self.links.end(self.scope, end)
             record = self._given_back(stored.record)
-            if end.side is Side.SENTRY and record.token and (issue := unit.issues.get(end.id)) is not None:
-                record = respelled(record, self._known_as_shown(record.ours, issue, unit))
+            if end.side is Side.SENTRY and (issue := unit.issues.get(end.id)) is not None:
+                record = respelled(record, self._as_shown(record.ours, issue.assignee))
             verify_free(record, unit, self.clock())
             unit.ends[end] = replace(stored, record=record)
         return unit.ends[end]

@@ -57,8 +57,8 @@ class Look(msgspec.Struct, frozen=True, omit_defaults=True):
 class Mark(msgspec.Struct, frozen=True, array_like=True):
     """When (epoch seconds) a message was put for a link, and what it says.
 
-    That is the rev of its snapshot, or a number for how its issue was shown; 0 without either. ``times``
-    counts the earlier messages that said the same.
+    That is the rev of its snapshot, or a number for how its issue was shown; 0 without either, and -1 of a
+    work item that is gone. ``times`` counts the earlier messages that said the same.
     """
 
     at: WholeMoment

@@ -214,6 +214,9 @@ class MemorySentry:
     def addresses_of(self, email: str) -> tuple[str, ...]:
         return tuple(other for other, primary in self._primary.items() if primary == email)
 
+    def primary_of(self, email: str) -> str | None:
+        return self._primary.get(email, email) if self.knows(email) else None
+
     def get_comment(self, issue_id: str, comment_id: str) -> SentryComment:
         """Sentry quirk: the comments of a merged issue go over to the one it became."""
         if self.get_issue(issue_id).issue_id != self._home_of(comment_id):

@@ -1649,3 +1649,21 @@ def test_a_state_at_a_revision_that_was_seen_otherwise_is_no_rewriting() -> None
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_an_item_is_found_gone_though_somebody_looked_at_it_within_the_hour() -> None:
+    """A list of work items had no answer, so item 31 was asked for by itself. Later it is deleted.
+
+    That look had changed nothing, so its message seemed to be on its way, and none was put for the deletion.
+    """
+    schedule = Schedule(
+        seed=1795964342859,
+        workers=1,
+        second_kind=("Bug", "Fabrikam-Fiber"),
+        links=(("100", 31), ("101", 31), ("102", 31), ("103", 31), ("104", 31), ("105", 31)),
+        settings=(),
+        actions=(Action("pass", value="1800"), Action("delete-item", issue="102", item=31)),
+        strays=((6, "lost"),),
+        run_troubles=((22, "answer-lost"),),
+    )
+    assert complaints(schedule) == []

@@ -395,6 +395,12 @@ class TroubledSentry:
         self._finish(trouble)
         return addresses
 
+    def primary_of(self, email: str) -> str | None:
+        trouble = self._stage.before_call(SENTRY, f"GET who holds {email}")
+        primary = self._sentry.primary_of(email)
+        self._finish(trouble)
+        return primary
+
     def _written(
         self, issue_id: str, before: SentryIssue, after: SentryIssue, trouble: str | None
     ) -> SentryIssue:

@@ -270,6 +270,10 @@ class WatchedSentry:
         with self.calls.one("addresses_of"):
             return self.real.addresses_of(email)
 
+    def primary_of(self, email: str) -> str | None:
+        with self.calls.one("primary_of"):
+            return self.real.primary_of(email)
+
     def _written(self, issue_id: str, write: Callable[[], object]) -> SentryIssue:
         if not self.deaf:
             write()

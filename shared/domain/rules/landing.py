@@ -1,7 +1,5 @@
 """Landed writes: both ends after a write has landed, and whether an announced write has landed."""
 
-from collections.abc import Collection, Iterable
-
 from msgspec.structs import replace
 
 from shared.domain.model import (
@@ -9,6 +7,7 @@ from shared.domain.model import (
     FIELDS,
     NOT_SEEN,
     STATUS,
+    Assignee,
     Claim,
     Ends,
     Intent,
@@ -71,26 +70,15 @@ def has_landed(intent: Intent, claim: Claim, now: Ends) -> bool:
     return shown == intent.value or (intent.field == ASSIGNEE and shown in intent.others)
 
 
-def known_as(intents: Iterable[Intent], shown: Person, addresses: Collection[str]) -> tuple[Intent, ...]:
-    """Return intents for an issue with how Sentry shows the person whom they assign, if that is who shows.
+def announced_person(intent: Intent, shown: Assignee) -> Person | None:
+    """Return whom an issue was to be assigned to, if somebody shows there and may be that very person.
 
-    Sentry shows people by their primary address; ``addresses`` are the other ones of who shows.
+    Sentry shows people by their primary address, whichever of theirs was announced. Once it is known, it is
+    among ``others``.
     """
-    return tuple(
-        replace(each, others=(*each.others, shown)) if _is_assigned_by(each, addresses) else each
-        for each in intents
-    )
-
-
-def assigns_another(intents: Iterable[Intent], shown: Person) -> bool:
-    """Tell whether an issue was to be assigned to somebody, and under no name that shows."""
-    assigning = [each for each in intents if each.side is Side.SENTRY and isinstance(each.assignee, Person)]
-    return bool(assigning) and not any(shown in (each.assignee, *each.others) for each in assigning)
-
-
-def _is_assigned_by(intent: Intent, addresses: Collection[str]) -> bool:
     person = intent.assignee
-    return intent.side is Side.SENTRY and isinstance(person, Person) and person.email in addresses
+    is_in_doubt = intent.side is Side.SENTRY and not intent.others and isinstance(shown, Person)
+    return person if is_in_doubt and isinstance(person, Person) and person != shown else None
 
 
 def as_if_edited(ends: Ends, side: Side) -> Ends:

@@ -118,7 +118,8 @@ def landed(
 
 def respelled(record: EndRecord, ours: Iterable[Intent]) -> EndRecord:
     """Return the record with what it holds as ours under each name by which it may show."""
-    return replace(record, ours=tuple(dict.fromkeys(_traces(ours))))
+    names = ((each, name) for each in ours for name in (each.assignee, *each.others))
+    return replace(record, ours=tuple(dict.fromkeys(replace(each, assignee=name) for each, name in names)))
 
 
 def followed(record: EndRecord, link: IssueLink, issue_id: str) -> EndRecord:
@@ -138,7 +139,9 @@ def _spelled(intent: Intent, shown: Ends) -> Intent:
     intent = replace(intent, via=(), others=())
     if intent.field != ASSIGNEE:
         return intent
-    return replace(intent, assignee=shown.on(intent.side).assignee)
+    name = shown.on(intent.side).assignee
+    # That Sentry shows them so is known, and need not be asked for.
+    return replace(intent, assignee=name, others=(name,) if intent.side is Side.SENTRY and name else ())
 
 
 # Done needs all: an end becomes done on account of a partner only when all its partners are done.

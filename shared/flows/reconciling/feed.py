@@ -208,7 +208,8 @@ def _put_messages(run: Run, changes: Changes, projects: _Projects) -> None:
     )
     for work_item_id, of_item in groupby(links, key=lambda stored: stored.link.work_item_id):
         item = changes.items[work_item_id]
-        run.messages.ask_about_item((each, _message(each.link, item, projects)) for each in of_item)
+        wanted = ((each, _message(each.link, item, projects)) for each in of_item)
+        run.messages.ask_about_item(wanted, is_gone=item is _How.DELETED)
 
 
 def _message(link: IssueLink, item: RevisedItem | _How, projects: _Projects) -> InboundMessage | None:

@@ -131,4 +131,5 @@ class _Looker(msgspec.Struct):
             self.run.compared += len(links)
             if number not in items.unreadable:  # It is neither there nor gone: the next look tells.
                 item = items.found.get(number)
-                self.run.messages.ask_about_item((each, message_for_item(each.link, item)) for each in links)
+                wanted = ((each, message_for_item(each.link, item)) for each in links)
+                self.run.messages.ask_about_item(wanted, is_gone=item is None)

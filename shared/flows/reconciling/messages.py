@@ -26,6 +26,8 @@ _PAIRS_A_RUN = 500
 # What a message about an issue says of it where it is not shown: a list that was refused tells nothing, one
 # that was answered tells that the issue is not in it.
 _UNTOLD, _ABSENT = 0, 1
+# What one about a work item says that is not there, beside the rev of a snapshot, and 0 of one to ask for.
+_GONE = -1
 # So many marks take 150 KiB of the 480 that a row holds.
 _MOST_MARKS = 4_000
 
@@ -51,25 +53,28 @@ class Messages:
     def marks(self) -> dict[str, Mark]:
         return dict(list(self._marks.items())[-_MOST_MARKS:])
 
-    def ask_about_item(self, wanted: Iterable[tuple[StoredLink, InboundMessage | None]]) -> None:
+    def ask_about_item(
+        self, wanted: Iterable[tuple[StoredLink, InboundMessage | None]], *, is_gone: bool = False
+    ) -> None:
         """Have those links of one work item settled for which there is a message.
 
         One message does for all: one that has the work item asked for, if any does. None is put while one is
-        on its way that says as much.
+        on its way that says as much. That the item ``is_gone``, none says that was put for another reason: it
+        may have been handled before.
         """
         messages: dict[str, InboundMessage] = {}
         for stored, message in wanted:
             if message is None:
                 continue
             mark = self._mark_of_item(stored)
-            if not self._is_on_its_way(mark, _rev_shown(message)):
+            if not self._is_on_its_way(mark, _GONE if is_gone else _rev_shown(message)):
                 messages[mark] = message
         if messages:
             chosen = min(messages.values(), key=_rev_shown)
             rev = max(message.rev for message in messages.values())
             self._services.inbound.put(replace(chosen, rev=rev), delay=self._delay())
             self.about_items += 1
-            self._mark(messages, _rev_shown(chosen))
+            self._mark(messages, _GONE if is_gone else _rev_shown(chosen))
 
     def ask_about_issue(
         self,
@@ -131,13 +136,15 @@ class Messages:
             name: mark for name, mark in self._marks.items() if since - HANDLED_WITHIN < mark.at <= now
         }
 
-    def _is_on_its_way(self, name: str, rev: int) -> bool:
+    def _is_on_its_way(self, name: str, says: int) -> bool:
         """Tell whether a message was put for a link as it stands that says as much.
 
         A snapshot says as much as an older one, and nothing of what else may have become of the work item.
         """
         mark = self._mark_that_counts(name)
-        return mark is not None and (mark.says >= rev if rev else mark.says == 0)
+        if mark is None:
+            return False
+        return mark.says >= says if says > 0 else mark.says in {says, _GONE}
 
     def _is_asked_about(self, name: str, says: int) -> bool:
         """Tell whether a message was put for a link as it stands since its issue was shown like this."""

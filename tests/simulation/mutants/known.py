@@ -642,8 +642,8 @@ MUTANTS = (
     _mutant(
         "let an edit on its way hide a deletion",
         "flows/reconciling/messages.py",
-        "        return mark is not None and (mark.says >= rev if rev else mark.says == 0)\n",
-        "        return mark is not None and mark.says >= rev\n",
+        "        return mark.says >= says if says > 0 else mark.says in {says, _GONE}\n",
+        "        return mark.says >= says\n",
         tests=("tests/unit/flows/test_reading_the_feed.py",),
     ),
     _mutant(
@@ -1695,8 +1695,8 @@ MUTANTS = (
     _mutant(
         "know a lost assignment by the address that Azure DevOps uses alone",
         "settling/observing.py",
-        "        return known_as(intents, shown, self._addresses_of(shown, unit))\n",
-        "        return intents\n",
+        "        return intent if primary is None else replace(intent, others=(Person(primary),))\n",
+        "        return intent\n",
         tests=("tests/unit/settling/test_partners.py",),
     ),
     _mutant(
@@ -1754,5 +1754,26 @@ MUTANTS = (
         "return self._says_who_it_is() and self.halving.is_worth_it(",
         "return self.halving.is_worth_it(",
         tests=("tests/unit/flows/test_reading_the_issues.py",),
+    ),
+    _mutant(
+        "guess who was assigned while nobody tells",
+        "settling/observing.py",
+        "        with suppress(Forbidden):  # Then nobody",
+        "        with suppress(SyncError):  # Then nobody",
+        tests=("tests/unit/settling/test_partners.py",),
+    ),
+    _mutant(
+        "drop what a message tells of a link that another worker moved",
+        "settling/settler.py",
+        "            return self._moved_by_another(stored.link, issue.issue_id, unit)\n",
+        "            raise\n",
+        tests=("tests/unit/flows/test_linking.py",),
+    ),
+    _mutant(
+        "take an earlier look at a work item for one that found it gone",
+        "flows/reconciling/messages.py",
+        "            if not self._is_on_its_way(mark, _GONE if is_gone else _rev_shown(message)):\n",
+        "            if not self._is_on_its_way(mark, _rev_shown(message)):\n",
+        tests=("tests/simulation/test_regressions.py",),
     ),
 )

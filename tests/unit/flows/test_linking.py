@@ -9,6 +9,7 @@ from shared.flows.linking import link, unlink
 from shared.store.keys import escaped, number
 from shared.store.tables import Replace
 from tests.unit.overtaken import Overtaken, scene_on
+from tests.unit.rounds import deliver
 from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Scene
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
@@ -133,3 +134,33 @@ def test_a_link_whose_storing_was_repeated_is_made_and_told() -> None:
     scene.now += 1.0
     with pytest.raises(AlreadyLinked):
         link(scene.services, scene.organization, OTHER, ITEM, None)
+
+
+def test_what_the_message_of_a_move_tells_is_carried_over_though_storage_repeats_the_move() -> None:
+    links = Overtaken()
+    scene = scene_on(links)
+    scene.sentry.add_issue(issue_id=OTHER)
+    scene.sentry.merge(ISSUE, into=OTHER)
+    scene.sentry.resolve(OTHER)
+    links.is_meant = lambda text: f'"issue_id":"{OTHER}"' in text
+    links.repeats = True
+    scene.outbound()
+    assert (scene.issue_ids, scene.state) == ([OTHER], "Closed")
+
+
+def test_who_waited_for_a_link_that_gave_way_to_another_goes_on_though_storage_repeats_its_removal() -> None:
+    links = Overtaken()
+    scene = scene_on(links)
+    scene.link(OTHER, ITEM)
+    scene.sentry.resolve(OTHER)
+    scene.outbound(OTHER)
+    assert scene.state == "New"  # It waits for the other issue, which is merged into this one.
+    scene.now += 10.0
+    scene.sentry.merge(ISSUE, into=OTHER)
+    own = f"item!{ITEM:016}!{ISSUE}"
+    attempts = iter([False, True])  # Only the second may be made: the first would move it onto the other.
+    links.is_meant = lambda text: text == own and next(attempts, False)
+    links.repeats = True
+    scene.outbound()
+    deliver(scene)
+    assert (scene.issue_ids, scene.state) == ([OTHER], "Closed")

@@ -78,7 +78,7 @@ def test_a_link_that_another_worker_moves_meanwhile_hears_the_news_under_its_new
         return issue
 
     scene.watched_sentry.get_issue = get_issue  # type: ignore[method-assign]  # for this scene
-    assert scene.inbound(item) == ["not-linked", "applied"]
+    assert scene.inbound(item) == ["applied"]
     assert moved == [["settled"]]
     assert scene.stored("200").link.seen.item.rev == item.rev
     assert scene.sentry.get_issue("200").status is IssueStatus.RESOLVED

@@ -382,6 +382,77 @@ def test_a_write_without_an_answer_is_ours_however_its_service_spells_the_person
     assert items.sentry.get_issue(ISSUE).assignee == items.ado.item(ITEM).assignee == Person(BOB)
 
 
+HOME, WORK = "ann@home.example", "ann@work.example"
+
+
+@pytest.fixture
+def aliased(items: Scene) -> Scene:
+    """Ann has two addresses, and Sentry shows her by the one at home."""
+    items.sentry.add_member(HOME, other_emails=(WORK,))
+    for each in (HOME, WORK, BOB):
+        items.ado.add_person(each, each)
+    return items
+
+
+@pytest.mark.parametrize("error", [Unavailable("sentry", "no answer"), Died()])
+def test_who_shows_in_place_of_a_lost_assignment_is_news_where_an_address_is_shared(
+    aliased: Scene, error: Exception
+) -> None:
+    """Bob has verified Ann's address at work as well, so it does not tell whom we meant."""
+    aliased.configure(on_conflict=Side.SENTRY)
+    aliased.sentry.primary_of = lambda email: None if email == WORK else email  # type: ignore[method-assign]
+    aliased.calls.meet("set_assignee", error, lands=False)
+    with pytest.raises(type(error)):
+        edit(aliased, ITEM, **{ASSIGNED_TO: WORK})
+    aliased.now += 400.0
+    aliased.sentry.assign(ISSUE, BOB)
+    aliased.outbound()
+    assert aliased.ado.item(OTHER_ITEM).assignee == Person(BOB)
+
+
+@pytest.mark.parametrize("wins", list(Side))
+def test_whether_a_write_is_ours_is_not_guessed_while_members_cannot_be_read(
+    aliased: Scene, wins: Side
+) -> None:
+    aliased.configure(on_conflict=wins)
+    aliased.calls.meet("set_assignee", Died(), lands=True)
+    with pytest.raises(Died):
+        edit(aliased, ITEM, **{ASSIGNED_TO: WORK})
+    aliased.now += 400.0
+    aliased.calls.meet("primary_of", Unavailable("sentry", "a member cannot be read"))
+    with pytest.raises(Unavailable):
+        aliased.outbound()
+    aliased.calls.recover()
+    aliased.now += 400.0
+    aliased.outbound()
+    assert aliased.ado.item(ITEM).assignee == Person(WORK)
+    assert aliased.ado.item(OTHER_ITEM).assignee is None
+
+
+@pytest.mark.parametrize("spelled", [HOME, WORK])
+@pytest.mark.parametrize("other", [ITEM, OTHER_ITEM])
+def test_a_lost_assignment_that_arrives_after_another_write_is_ours(
+    aliased: Scene, spelled: str, other: int
+) -> None:
+    """By an answer from before the claim's end the status is written, whose worker knows of no doubt."""
+    aliased.configure(done_when=DoneWhen.ANY)
+    aliased.calls.meet("set_assignee", Died(), lands=False)
+    with pytest.raises(Died):
+        edit(aliased, ITEM, **{ASSIGNED_TO: spelled})
+    claim = stored(aliased).claim
+    assert claim is not None
+    aliased.now = claim.until + 1.0
+    aliased.ado.edit(other, **{STATE: "Closed", **({ASSIGNED_TO: ""} if other == ITEM else {})})
+    unit = aliased.services.new_unit_of_work()
+    unit.doubted.add(other)
+    unit.issue_answered(ISSUE, aliased.sentry.get_issue(ISSUE), claim.until - 1.0)
+    aliased.services.settler(aliased.organization).settle(aliased.stored(ISSUE, other), unit)
+    aliased.sentry.set_assignee(ISSUE, Person(spelled))
+    aliased.now += 100.0
+    aliased.outbound()
+    assert aliased.ado.item(OTHER_ITEM).assignee is None
+
+
 @pytest.mark.parametrize("before", ["", ANN])
 def test_who_is_assigned_before_an_answer_is_made_is_news_to_all_partners(items: Scene, before: str) -> None:
     """Whoever shows there was assigned by somebody else than we, whether we assign somebody or nobody."""
