@@ -16,6 +16,7 @@ from shared.domain.errors import (
     Forbidden,
     NotFound,
     OrganizationGone,
+    Refused,
     SyncError,
     Throttled,
     Unauthorized,
@@ -262,7 +263,8 @@ class Observer(msgspec.Struct, frozen=True):
 
     def _with_primary(self, intent: Intent, person: Person) -> Intent:
         primary = None
-        with suppress(Forbidden):  # Then nobody can have been assigned: that asks for the same list.
+        # What is refused for good kept us from assigning anybody as well: that asks for the same list.
+        with suppress(Forbidden, NotFound, Refused):
             primary = self.sentry.primary_of(person.email)
         return intent if primary is None else replace(intent, others=(Person(primary),))
 

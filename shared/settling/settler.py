@@ -173,29 +173,19 @@ class Settler(msgspec.Struct, frozen=True):
         # What a rule did for the one is done for the other: hooks name that alone from now on.
         names = rule_of(stored.link.issue_id), rule_of(issue.issue_id)
         marks = self.idempotency.following(self.scope, *names)
-        try:
-            moved = self.links.move(stored, issue.issue_id, ends, marks)
-        except NotFound:
-            return self._moved_by_another(stored.link, issue.issue_id, unit)
         unit.ends.clear()
         unit.merged[stored.link.issue_id] = issue.issue_id
+        try:
+            moved = self.links.move(stored, issue.issue_id, ends, marks)
+        except NotFound as error:
+            # Another worker had it follow, or this one, as storage repeats a change by itself; or it ended.
+            self.partners.unlinked(stored.link.issue_id, stored.link.work_item_id)
+            raise Conflict("the link followed the merge meanwhile") from error
         entry = self._entry("moved", reason=f"merged-from-{stored.link.issue_id}")
         self._add_entries(moved.link, unit, entry)
         if moved.link != stored.link.moved_to(issue.issue_id):
             self.partners.unlinked(stored.link.issue_id, stored.link.work_item_id)
             raise Conflict("the work item is already linked to the merged issue")
-        return moved
-
-    def _moved_by_another(self, link: IssueLink, issue_id: str, unit: UnitOfWork) -> StoredLink:
-        """Return the link with the surviving issue, which follows the merge already; raise NotFound without.
-
-        Another worker had it follow, or this one: storage repeats a change by itself. What the message tells
-        of is for the link as it is now.
-        """
-        moved = self.links.get(self.scope, issue_id, link.work_item_id)
-        unit.ends.clear()
-        unit.merged[link.issue_id] = issue_id
-        self.partners.unlinked(link.issue_id, link.work_item_id)
         return moved
 
     def _carried_over(self, link: IssueLink, issue_id: str, unit: UnitOfWork) -> list[StoredEnd]:

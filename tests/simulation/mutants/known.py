@@ -1758,14 +1758,14 @@ MUTANTS = (
     _mutant(
         "guess who was assigned while nobody tells",
         "settling/observing.py",
-        "        with suppress(Forbidden):  # Then nobody",
-        "        with suppress(SyncError):  # Then nobody",
+        "        with suppress(Forbidden, NotFound, Refused):\n",
+        "        with suppress(SyncError):\n",
         tests=("tests/unit/settling/test_partners.py",),
     ),
     _mutant(
         "drop what a message tells of a link that another worker moved",
         "settling/settler.py",
-        "            return self._moved_by_another(stored.link, issue.issue_id, unit)\n",
+        '            raise Conflict("the link followed the merge meanwhile") from error\n',
         "            raise\n",
         tests=("tests/unit/flows/test_linking.py",),
     ),

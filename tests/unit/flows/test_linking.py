@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import AlreadyLinked
+from shared.domain.errors import AlreadyLinked, Busy
 from shared.domain.model import End, Health, HealthWord, Intent, IssueStatus, Person, Side
 from shared.flows.linking import link, unlink
 from shared.store.keys import escaped, number
 from shared.store.tables import Replace
 from tests.unit.overtaken import Overtaken, scene_on
 from tests.unit.rounds import deliver
-from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Scene
+from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Died, Scene
 
 RESOLVED, UNRESOLVED = IssueStatus.RESOLVED, IssueStatus.UNRESOLVED
 OTHER = "200"
@@ -164,3 +164,18 @@ def test_who_waited_for_a_link_that_gave_way_to_another_goes_on_though_storage_r
     scene.outbound()
     deliver(scene)
     assert (scene.issue_ids, scene.state) == ([OTHER], "Closed")
+
+
+def test_a_link_that_another_worker_moved_and_claimed_is_left_to_it(scene: Scene) -> None:
+    scene.sentry.merge(ISSUE, into=OTHER)
+    scene.sentry.resolve(OTHER)
+
+    def another() -> None:
+        scene.calls.meet("update_work_item", Died())
+        with pytest.raises(Died):
+            scene.outbound()
+
+    scene.calls.after("get_issue", another)
+    with pytest.raises(Busy):
+        scene.outbound()
+    assert scene.state == "New"

@@ -8,7 +8,16 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.configuration import DoneWhen, ProjectMapping
-from shared.domain.errors import Busy, Conflict, Forbidden, NotFound, Refused, Unavailable, Undecidable
+from shared.domain.errors import (
+    Busy,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Refused,
+    SyncError,
+    Unavailable,
+    Undecidable,
+)
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import (
     Claim,
@@ -427,6 +436,22 @@ def test_whether_a_write_is_ours_is_not_guessed_while_members_cannot_be_read(
     aliased.outbound()
     assert aliased.ado.item(ITEM).assignee == Person(WORK)
     assert aliased.ado.item(OTHER_ITEM).assignee is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Forbidden("sentry", "403", about="the members"), NotFound("404"), Refused("sentry", "400")],
+)
+def test_where_members_may_not_be_read_nobody_was_assigned(aliased: Scene, error: SyncError) -> None:
+    aliased.calls.meet("set_assignee", Died(), lands=False)
+    with pytest.raises(Died):
+        edit(aliased, ITEM, **{ASSIGNED_TO: WORK})
+    aliased.now += 400.0
+    aliased.sentry.assign(ISSUE, BOB)
+    aliased.configure(on_conflict=Side.SENTRY)
+    aliased.calls.meet("primary_of", error)
+    aliased.outbound()
+    assert aliased.ado.item(OTHER_ITEM).assignee == Person(BOB)
 
 
 @pytest.mark.parametrize("spelled", [HOME, WORK])
