@@ -381,7 +381,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``via`` are the states on the way to ``state``, each written by itself. ``others`` are the person's other
     names: in Azure DevOps each is tried if it does not know the one before, and Sentry may show them by the
-    last one. ``resolve_in`` is the release in which an issue is to be resolved; None is now.
+    last one. ``resolve_in`` is the release in which an issue is to be resolved; None is now. ``in_doubt``
+    says in an end's record that nobody knows whether Sentry assigned the person, and under which name.
     """
 
     side: Side
@@ -392,6 +393,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     via: tuple["Intent", ...] = ()
     others: tuple[Assignee, ...] = ()
     resolve_in: ResolveIn | None = None
+    in_doubt: bool = False
 
     @property
     def value(self) -> IssueStatus | str | Assignee:

@@ -342,8 +342,9 @@ class Observer(msgspec.Struct, frozen=True):
         if end not in unit.ends:
             stored = self.links.end(self.scope, end)
             record = self._given_back(stored.record)
-            if end.side is Side.SENTRY and (issue := unit.issues.get(end.id)) is not None:
-                record = respelled(record, self._as_shown(record.ours, issue.assignee))
+            doubtful = tuple(each for each in record.ours if each.in_doubt)
+            if doubtful and (issue := unit.issues.get(end.id)) is not None:
+                record = respelled(record, self._as_shown(doubtful, issue.assignee))
             verify_free(record, unit, self.clock())
             unit.ends[end] = replace(stored, record=record)
         return unit.ends[end]

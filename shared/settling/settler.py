@@ -173,14 +173,15 @@ class Settler(msgspec.Struct, frozen=True):
         # What a rule did for the one is done for the other: hooks name that alone from now on.
         names = rule_of(stored.link.issue_id), rule_of(issue.issue_id)
         marks = self.idempotency.following(self.scope, *names)
-        unit.ends.clear()
-        unit.merged[stored.link.issue_id] = issue.issue_id
         try:
             moved = self.links.move(stored, issue.issue_id, ends, marks)
         except NotFound as error:
             # Another worker had it follow, or this one, as storage repeats a change by itself; or it ended.
+            unit.merged[stored.link.issue_id] = issue.issue_id
             self.partners.unlinked(stored.link.issue_id, stored.link.work_item_id)
             raise Conflict("the link followed the merge meanwhile") from error
+        unit.ends.clear()
+        unit.merged[stored.link.issue_id] = issue.issue_id
         entry = self._entry("moved", reason=f"merged-from-{stored.link.issue_id}")
         self._add_entries(moved.link, unit, entry)
         if moved.link != stored.link.moved_to(issue.issue_id):

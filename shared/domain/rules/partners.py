@@ -66,7 +66,8 @@ def over(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
 
 def still_shown(record: EndRecord, now: IssueSide | ItemSide) -> EndRecord:
     """Return what is left of a record where the end shows something else: people must have changed it."""
-    return replace(record, ours=tuple(each for each in record.ours if now.shown(each.field) == each.value))
+    shown = (replace(each, in_doubt=False) for each in record.ours if now.shown(each.field) == each.value)
+    return replace(record, ours=tuple(shown))
 
 
 def announced(record: EndRecord, link: IssueLink, intents: tuple[Intent, ...], claim: Claim) -> EndRecord:
@@ -74,7 +75,7 @@ def announced(record: EndRecord, link: IssueLink, intents: tuple[Intent, ...], c
 
     What was written before stays in it: until the write shows, the end shows the value before.
     """
-    new = tuple(each for each in _traces(intents) if each not in record.ours)
+    new = tuple(each for each in _in_doubt(intents) if each not in record.ours)
     of = _pair(link)
     return replace(record, token=claim.token, until=claim.until, of=of, ours=(*record.ours, *new))
 
@@ -86,7 +87,7 @@ def released(record: EndRecord, uncertain: tuple[Intent, ...], token: str, now: 
     """
     if not uncertain:
         return replace(record, token="", until=0.0)
-    left = tuple(each for each in _traces(uncertain) if each not in record.ours)
+    left = tuple(each for each in _in_doubt(uncertain) if each not in record.ours)
     return replace(record, token=token, until=now, ours=(*record.ours, *left))
 
 
@@ -97,7 +98,9 @@ def looked_into(record: EndRecord, claim: Claim, now: Ends, side: Side, at: floa
     """
     fields = {each.field for each in claim.intents if each.side is side}
     ours = tuple(
-        each for each in record.ours if each.field not in fields or now.shown(side, each.field) == each.value
+        replace(each, in_doubt=each.in_doubt and each.field not in fields)
+        for each in record.ours
+        if each.field not in fields or now.shown(side, each.field) == each.value
     )
     rev = now.item.rev if side is Side.ADO else 0
     return replace(record, token="", until=0.0, ours=ours, rev=rev, at=at)
@@ -116,10 +119,10 @@ def landed(
     return replace(record, of=_pair(link), ours=(*kept, *written), rev=rev, at=now)
 
 
-def respelled(record: EndRecord, ours: Iterable[Intent]) -> EndRecord:
-    """Return the record with what it holds as ours under each name by which it may show."""
-    names = ((each, name) for each in ours for name in (each.assignee, *each.others))
-    return replace(record, ours=tuple(dict.fromkeys(replace(each, assignee=name) for each, name in names)))
+def respelled(record: EndRecord, known: Iterable[Intent]) -> EndRecord:
+    """Return the record with assignments of ours also under the other names by which they may show."""
+    also = (replace(each, assignee=name, others=()) for each in known for name in each.others)
+    return replace(record, ours=tuple(dict.fromkeys((*record.ours, *also))))
 
 
 def followed(record: EndRecord, link: IssueLink, issue_id: str) -> EndRecord:
@@ -131,17 +134,17 @@ def _pair(link: IssueLink) -> tuple[str, int]:
     return link.issue_id, link.work_item_id
 
 
-def _traces(intents: Iterable[Intent]) -> Iterator[Intent]:
-    return chain.from_iterable(each.traces for each in intents)
+def _in_doubt(intents: Iterable[Intent]) -> Iterator[Intent]:
+    """Yield everything of intents that their end may come to show, before it is known what does."""
+    for each in chain.from_iterable(intent.traces for intent in intents):
+        yield replace(each, in_doubt=each.side is Side.SENTRY and each.field == ASSIGNEE)
 
 
 def _spelled(intent: Intent, shown: Ends) -> Intent:
     intent = replace(intent, via=(), others=())
     if intent.field != ASSIGNEE:
         return intent
-    name = shown.on(intent.side).assignee
-    # That Sentry shows them so is known, and need not be asked for.
-    return replace(intent, assignee=name, others=(name,) if intent.side is Side.SENTRY and name else ())
+    return replace(intent, assignee=shown.on(intent.side).assignee)
 
 
 # Done needs all: an end becomes done on account of a partner only when all its partners are done.

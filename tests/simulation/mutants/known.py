@@ -1776,4 +1776,18 @@ MUTANTS = (
         "            if not self._is_on_its_way(mark, _rev_shown(message)):\n",
         tests=("tests/simulation/test_regressions.py",),
     ),
+    _mutant(
+        "forget that an assignment in Sentry is in doubt",
+        "domain/rules/partners.py",
+        "in_doubt=each.side is Side.SENTRY and each.field == ASSIGNEE)",
+        "in_doubt=False)",
+        tests=("tests/unit/settling/test_partners.py",),
+    ),
+    _mutant(
+        "go on under the new id though a move lost its race",
+        "settling/settler.py",
+        "        try:\n            moved = self.links.move(",
+        "        unit.merged[stored.link.issue_id] = issue.issue_id\n        try:\n            moved = self.links.move(",
+        tests=("tests/unit/flows/test_linking.py",),
+    ),
 )

@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import AlreadyLinked, Busy
+from shared.domain.errors import AlreadyLinked, Busy, Unavailable
 from shared.domain.model import End, Health, HealthWord, Intent, IssueStatus, Person, Side
 from shared.flows.linking import link, unlink
 from shared.store.keys import escaped, number
-from shared.store.tables import Replace
+from shared.store.tables import Delete, Replace
 from tests.unit.overtaken import Overtaken, scene_on
 from tests.unit.rounds import deliver
 from tests.unit.scene import BOB, ISSUE, ITEM, SLUG, STATE, Died, Scene
@@ -179,3 +179,51 @@ def test_a_link_that_another_worker_moved_and_claimed_is_left_to_it(scene: Scene
     with pytest.raises(Busy):
         scene.outbound()
     assert scene.state == "New"
+
+
+@pytest.fixture
+def links() -> Overtaken:
+    return Overtaken()
+
+
+@pytest.fixture
+def merged(links: Overtaken) -> Scene:
+    """Issue 100 was merged into another one, which is resolved; something happens before its link follows."""
+    scene = scene_on(links)
+    scene.sentry.add_issue(issue_id=OTHER)
+    scene.sentry.merge(ISSUE, into=OTHER)
+    scene.sentry.resolve(OTHER)
+    links.is_meant = lambda text: f'"issue_id":"{OTHER}"' in text
+    return scene
+
+
+def test_a_move_that_lost_a_race_is_made_again(merged: Scene, links: Overtaken) -> None:
+    def changed() -> None:
+        stored = merged.stored()
+        merged.services.links.replace(stored, replace(stored.link, short_id="FE-9"))
+
+    links.before = changed
+    assert merged.outbound() == ["applied"]
+    assert (merged.issue_ids, merged.state) == ([OTHER], "Closed")
+
+
+def test_a_move_that_found_half_a_link_is_made_again(merged: Scene, links: Overtaken) -> None:
+    links.before = lambda: links.apply(SLUG, Delete(f"issue!{ISSUE}!{number(ITEM)}"))
+    assert merged.outbound() == ["applied"]
+    assert (merged.issue_ids, merged.state) == ([OTHER], "Closed")
+
+
+def test_a_move_that_storage_refuses_is_recorded(merged: Scene, links: Overtaken) -> None:
+    def refuse() -> None:
+        raise Unavailable("storage", "HTTP 500")
+
+    links.before = refuse
+    with pytest.raises(Unavailable):
+        merged.outbound()
+    assert merged.row.health.reason == "unavailable"
+
+
+def test_a_link_that_is_unlinked_before_it_moves_is_gone(merged: Scene, links: Overtaken) -> None:
+    links.before = lambda: unlink(merged.services, merged.organization, ISSUE, ITEM)
+    assert merged.outbound() == ["not-linked"]
+    assert merged.issue_ids == []

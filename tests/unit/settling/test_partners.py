@@ -454,6 +454,27 @@ def test_where_members_may_not_be_read_nobody_was_assigned(aliased: Scene, error
     assert aliased.ado.item(OTHER_ITEM).assignee == Person(BOB)
 
 
+@pytest.mark.parametrize("error", [None, Unavailable("sentry", "no answer"), Died()])
+@pytest.mark.parametrize("spelled", [HOME, WORK])
+def test_who_is_assigned_over_what_was_looked_into_is_nobody_s_doubt(
+    aliased: Scene, spelled: str, error: Exception | None
+) -> None:
+    if error is None:
+        edit(aliased, ITEM, **{ASSIGNED_TO: spelled})
+    else:
+        aliased.calls.meet("set_assignee", error, lands=True)
+        with pytest.raises(type(error)):
+            edit(aliased, ITEM, **{ASSIGNED_TO: spelled})
+    aliased.now += 400.0
+    aliased.outbound()
+    aliased.now += 400.0
+    aliased.calls.made.clear()
+    aliased.sentry.assign(ISSUE, BOB)
+    aliased.outbound()
+    assert "primary_of" not in aliased.calls.made
+    assert aliased.ado.item(ITEM).assignee == aliased.ado.item(OTHER_ITEM).assignee == Person(BOB)
+
+
 @pytest.mark.parametrize("spelled", [HOME, WORK])
 @pytest.mark.parametrize("other", [ITEM, OTHER_ITEM])
 def test_a_lost_assignment_that_arrives_after_another_write_is_ours(
