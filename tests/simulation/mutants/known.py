@@ -1786,8 +1786,8 @@ MUTANTS = (
     _mutant(
         "go on under the new id though a move lost its race",
         "settling/settler.py",
-        "        try:\n            moved = self.links.move(",
-        "        unit.merged[stored.link.issue_id] = issue.issue_id\n        try:\n            moved = self.links.move(",
+        "        marks = self.idempotency.following(self.scope, *names)\n",
+        "        marks, unit.merged[stored.link.issue_id] = [], issue.issue_id\n",
         tests=("tests/unit/flows/test_linking.py",),
     ),
 )
