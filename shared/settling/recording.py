@@ -34,6 +34,7 @@ from shared.domain.model import (
 )
 from shared.domain.rules.apart import reasons_after
 from shared.domain.rules.deciding import Decision, Outcome, passing_over, recent_writes, was_refused
+from shared.domain.rules.landing import with_field
 from shared.settling.observing import Observation
 from shared.settling.writing import Written
 from shared.store.activity import ActivityStore
@@ -71,6 +72,9 @@ def record_of(
     """
     owed, owed_reason = _owed(observation, decision, written)
     seen = written.seen(observation.seen, decision) if decision.intents else decision.after
+    if decision.status.outcome is Outcome.UNDECIDED:
+        # What we wrote through another link is to be met again, once it is known what to make of it.
+        seen = with_field(seen, STATUS, observation.told_from)
     waiting = None if _has_landed(STATUS, written) else decision.waiting
     health = _health(observation, decision, written, owed_reason if owed else "", seen, now, goes_on=goes_on)
     if waiting and health == Health():

@@ -1667,3 +1667,46 @@ def test_an_item_is_found_gone_though_somebody_looked_at_it_within_the_hour() ->
         run_troubles=((22, "answer-lost"),),
     )
     assert complaints(schedule) == []
+
+
+def test_an_issue_is_archived_once_its_other_item_is_removed() -> None:
+    """Item 31 is done for a reason that archives, and waits for item 32, which is Removed: nobody is left.
+
+    The witness knew only of items that are done in the usual way.
+    """
+    schedule = Schedule(
+        seed=1785966982707,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("102", 32), ("102", 31)),
+        settings=("archive_reasons=Duplicate",),
+        actions=(
+            Action("set-state", item=31, value="Closed:Duplicate"),
+            Action("rest"),
+            Action("set-state", item=32, value="Removed"),
+            Action("rest"),
+        ),
+    )
+    assert complaints(schedule) == []
+
+
+def test_nothing_is_said_to_agree_while_nobody_knows_what_a_state_counts_as() -> None:
+    """Item 32 resolves the issue, and item 33 moves while the states of its project cannot be read.
+
+    Had that state been done, it would have agreed, so that was said; and later nothing told why it is apart.
+    """
+    schedule = Schedule(
+        seed=1795966648738,
+        workers=1,
+        second_kind=("Task", "Fabrikam-Fiber"),
+        links=(("100", 31), ("100", 32), ("100", 33)),
+        settings=("done_when=any",),
+        actions=(
+            Action("set-state", item=32, value="Closed"),
+            Action("assign-issue", issue="100", value="dave@corp.example"),
+            Action("outage", value="ado fails 300"),
+            Action("resolve", issue="100"),
+            Action("set-state", item=33, value="Active"),
+        ),
+    )
+    assert complaints(schedule) == []

@@ -212,8 +212,9 @@ def _choose_without_category(
 ) -> Choice:
     """Decide as for each of the two statuses that the state may stand for.
 
-    Only where it may have to be carried to Sentry it has to be known. A write to Azure DevOps takes the
-    item out of the unknown state, which is right for the one possibility and harmless for the other.
+    Only where it may have to be carried to Sentry it has to be known, or where whether both sides agree hangs
+    on it. A write to Azure DevOps takes the item out of the unknown state, which is right for the one
+    possibility and harmless for the other.
     """
     choices = [
         choose_status(
@@ -221,7 +222,8 @@ def _choose_without_category(
         )
         for status in (IssueStatus.UNRESOLVED, IssueStatus.RESOLVED)
     ]
-    if any(each.target is Side.SENTRY for each in choices):
+    may_agree = {each.outcome for each in choices} == {Outcome.AGREED, Outcome.SETTLED}
+    if may_agree or any(each.target is Side.SENTRY for each in choices):
         return Choice(Outcome.UNDECIDED)
     return max(choices, key=lambda each: _weight(each.outcome))
 

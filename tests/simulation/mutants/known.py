@@ -1790,4 +1790,18 @@ MUTANTS = (
         "        marks, unit.merged[stored.link.issue_id] = [], issue.issue_id\n",
         tests=("tests/unit/flows/test_linking.py",),
     ),
+    _mutant(
+        "say that both sides agree while nobody knows",
+        "domain/rules/deciding.py",
+        "    if may_agree or any(",
+        "    if any(",
+        tests=("tests/unit/domain/test_rules.py",),
+    ),
+    _mutant(
+        "forget what another link wrote while it is undecided what to make of it",
+        "settling/recording.py",
+        "        seen = with_field(seen, STATUS, observation.told_from)\n",
+        "        pass\n",
+        tests=("tests/unit/settling/test_partners.py",),
+    ),
 )

@@ -172,6 +172,8 @@ class Partners:
         if edited == OPEN:
             return OPEN
         partners = _partners_of(other, links)
+        if self._archives() and any(now.statuses[each] == ARCHIVED for each in partners):
+            return None  # Whoever waited to have it archived may be the only one left.
         counted = [each for each in partners if now.statuses[each] in _COUNTED]
         all_done = bool(counted) and all(now.statuses[each] == DONE for each in counted)
         all_done = all_done and not self._hides_one(other)

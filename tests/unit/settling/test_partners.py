@@ -20,6 +20,7 @@ from shared.domain.errors import (
 )
 from shared.domain.messages import InboundMessage, OutboundMessage, decode_inbound, decode_outbound
 from shared.domain.model import (
+    STATUS,
     Claim,
     End,
     EndRecord,
@@ -771,6 +772,26 @@ def test_a_state_that_nobody_knows_counts_as_open_whatever_else_is_wrong(items: 
     assert not stored(items).undecided
     edit(items, ITEM, **{STATE: "Closed"})
     assert status(items) is RESOLVED
+
+
+def test_an_item_that_moved_while_nobody_told_what_its_state_counts_as_says_why_it_is_apart(
+    items: Scene,
+) -> None:
+    """One of two items resolves the issue; the other moves while the states of its project cannot be read."""
+    items.configure(done_when=DoneWhen.ANY)
+    items.now += 7200.0
+    moved = items.ado.edit(OTHER_ITEM, **{STATE: "Active"})
+    edit(items, ITEM, **{STATE: "Closed"})
+    items.now += 7200.0
+    items.calls.meet("get_work_item_types", *[Unavailable("ado", "HTTP 503")] * 2)
+    with suppress(Unavailable):
+        hook(items, moved)
+    assert "agreed" not in items.outcomes(ISSUE, OTHER_ITEM)
+    items.calls.recover()
+    items.now += 400.0
+    items.outbound()
+    assert (status(items), state(items, OTHER_ITEM)) == (RESOLVED, "Active")
+    assert stored(items, ISSUE, OTHER_ITEM).apart == {STATUS: "sibling"}
 
 
 @pytest.mark.parametrize("first", [ISSUE, OTHER_ISSUE])
