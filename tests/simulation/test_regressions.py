@@ -1710,3 +1710,28 @@ def test_nothing_is_said_to_agree_while_nobody_knows_what_a_state_counts_as() ->
         ),
     )
     assert complaints(schedule) == []
+
+
+def test_a_form_may_be_sent_again_once_its_entry_was_removed_though_the_item_was_unlinked_before() -> None:
+    """A form makes item 33, which is unlinked while another form links it anew, and is removed in Sentry then.
+
+    The witness took the unlinking for the last word.
+    """
+    schedule = Schedule(
+        seed=4,
+        workers=1,
+        second_kind=("Bug", "CMMI Works"),
+        links=(),
+        settings=(),
+        actions=(
+            Action("form-create", issue="101", value="Bug"),
+            Action("pass", value="300"),
+            Action("unlink", issue="101", item=33),
+            Action("form-create", issue="101", value="Task"),
+            Action("pass", value="300"),
+            Action("remove-entry", issue="101"),
+            Action("pass", value="300"),
+            Action("form-create", issue="101", value="Bug"),
+        ),
+    )
+    assert complaints(schedule) == []

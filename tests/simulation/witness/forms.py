@@ -57,17 +57,21 @@ class Forms:
             self._verdicts.against(Law.FORM, problem)
 
     def _unlinked_since_an_earlier(self, sent: Sent) -> int | None:
-        """Return the work item of the same form of before that somebody unlinked since, if it stayed so."""
+        """Return the work item of the same form of before that somebody unlinked since, if it stayed so.
+
+        Whoever removes the entry in Sentry after that has no other way to make it again than this form.
+        """
         same = (each for each in self._sent if (each.partition, each.body) == (sent.partition, sent.body))
         last = max((each for each in same if each.until < sent.at), key=lambda each: each.until, default=None)
         if last is None or sent.at > last.until + _REMEMBERED_FOR or self._was_linked_since(last, sent.at):
             return None
         roots = {last.issue_id, self._root(last.issue_id)}
-        was_unlinked = any(
-            last.until < at < sent.at and issue_id in roots and work_item_id == last.work_item_id
+        ends = [
+            (at, work_item_id)
             for at, issue_id, work_item_id in self._ended
-        )
-        return last.work_item_id if was_unlinked else None
+            if last.until < at < sent.at and issue_id in roots and work_item_id in {0, last.work_item_id}
+        ]
+        return last.work_item_id if ends and max(ends)[1] else None
 
     def complaints(self) -> Iterator[str]:
         """Say which links the form was told of that nobody ended, and that are no more."""
