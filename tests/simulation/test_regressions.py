@@ -1713,7 +1713,7 @@ def test_nothing_is_said_to_agree_while_nobody_knows_what_a_state_counts_as() ->
 
 
 def test_a_form_may_be_sent_again_once_its_entry_was_removed_though_the_item_was_unlinked_before() -> None:
-    """A form makes item 33, which is unlinked while another form links it anew, and is removed in Sentry then.
+    """A form makes item 33, which is unlinked while another form links it, and is removed in Sentry then.
 
     The witness took the unlinking for the last word.
     """
