@@ -1732,14 +1732,16 @@ MUTANTS = (
         "store/links.py",
         "                self.mend(moved.scope, issue_id, moved.work_item_id)\n",
         "",
-        tests=(_STORES,),
+        tests=(
+            f"{_STORES}::test_half_a_link_keeps_none_from_following_a_merge[memory-200-item!0000000000000031!200]",
+        ),
     ),
     _mutant(
         "take a removal that storage repeats for somebody else's",
         "store/links.py",
         "            if etags_after(self._table, escaped(stored.link.scope), changes) is None:\n",
         "            if changes:\n",
-        tests=(_STORES,),
+        tests=(f"{_STORES}::test_of_a_removal_that_was_repeated_what_is_left_says_whose_it_was[memory]",),
     ),
     _mutant(
         "forget what a form asked for whose linking failed",
