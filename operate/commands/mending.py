@@ -1,6 +1,6 @@
 """``link``, ``unlink``, ``retry`` and ``copy``: one pair, a CSV, or all that match a filter."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +19,12 @@ from operate.commands.looking import (
     filters,
 )
 from operate.desk import Desk
-from operate.errors import Ended, WrongUsage
+from operate.errors import Ended, ProblemFound, WrongUsage
+from operate.repeating import LINKED, Results, Turn, repeat
 
 _CSV = {"Content-Type": "text/csv; charset=utf-8"}
 _PAIR = ("issue_id", "work_item_id", "outcome")
+_NOT_YET = "not-yet"
 
 OneIssue = Annotated[
     str | None, typer.Argument(metavar="ISSUE", help="A number, FE-1, or its page's address.")
@@ -73,18 +75,35 @@ def _link_all(desk: Desk, file: Path) -> None:
     if desk.dry_run:
         desk.screen.say(f"Would send {len(lines)} line(s).")
         return
-    results: list[dict[str, Any]] = []
     with desk.waiting(f"Linking {len(lines)} pair(s) …"):
-        while True:
-            answer = desk.call("POST", "links", body=body, headers=_CSV).json()
-            results = answer["links"]
-            if not answer["remaining"]:
-                break
-    desk.screen.rows(_PAIR, ([each[name] for name in _PAIR] for each in results), {"links": results})
-    failed = sum(each["outcome"] not in {"linked", "already-linked"} for each in results)
-    desk.screen.say(f"{len(results) - failed} linked, {failed} not")
-    if failed:
-        raise Silent
+        results = link_all(desk, body)
+    show_results(desk, results)
+    desk.screen.say(f"{len(results.links) - results.failed} linked, {results.failed} not")
+    if results.failed:
+        raise ProblemFound(results.why_stopped)
+
+
+def link_all(desk: Desk, body: bytes) -> Results:
+    """Link the pairs of a CSV, as far as they can be linked."""
+    results = Results()
+    left: int | None = None
+
+    def turn() -> Turn:
+        nonlocal left
+        answer = desk.call("POST", "links", body=body, headers=_CSV).json()
+        results.links.clear()  # Each answer names all, a short id's issue by its number once it is linked.
+        results.add(answer["links"])
+        before, left = left, answer["remaining"]
+        return Turn(not left, _stopped_by(answer["links"]) if left and left == before else None)
+
+    repeat(results, turn)
+    return results
+
+
+def _stopped_by(links: list[dict[str, Any]]) -> str:
+    """Return the outcome behind which no pair was tried any more: the last one that is a trouble."""
+    outcomes = (each["outcome"] for each in reversed(links))
+    return next((each for each in outcomes if each not in LINKED | {_NOT_YET}), _NOT_YET)
 
 
 def unlink(
@@ -223,20 +242,35 @@ def copy(
         _for_each(desk, pairs, "Copying", "POST", "done", of)
         return
     desk.confirm(f"Copy {len(pairs)} link(s) from {side} over to the other side?")
-    results: list[dict[str, Any]] = []
-    continuation = None
     with desk.progress("Copying", len(pairs)) as step:
-        while True:
-            page = desk.call(
-                "POST", "links/copy", query={**query, "continuation": continuation}, json={"from": side}
-            ).json()
-            results += page["links"]
-            for _ in page["links"]:
-                step()
-            continuation = page.get("continuation")
-            if not page["remaining"] and continuation is None:
-                break
-    _tell(desk, [tuple(each[name] for name in _PAIR) for each in results])
+        results = _copy_all(desk, query, side, step)
+    show_results(desk, results)
+    if results.stopped:
+        raise ProblemFound(results.why_stopped)
+
+
+def _copy_all(desk: Desk, query: dict[str, str], side: str, step: Callable[[], None]) -> Results:
+    """Copy one side of all links that the query names over, as far as they can be copied."""
+    results = Results()
+    continuation = None
+
+    def turn() -> Turn:
+        nonlocal continuation
+        page = desk.call(
+            "POST", "links/copy", query={**query, "continuation": continuation}, json={"from": side}
+        ).json()
+        known = len(results.links)
+        results.add(page["links"])
+        for _ in range(len(results.links) - known):
+            step()
+        if not page["remaining"]:
+            return Turn(is_last=True)
+        before, continuation = continuation, page["continuation"]
+        # A link that keeps a request from going on is the last one it names, and the first one of the next.
+        return Turn(is_last=False, stopped=page["links"][-1]["outcome"] if continuation == before else None)
+
+    repeat(results, turn)
+    return results
 
 
 def _chosen(desk: Desk, query: dict[str, str], issue: str | None, item: str | None) -> list[tuple[str, str]]:
@@ -284,6 +318,10 @@ def _for_each(
 def _tell(desk: Desk, results: Iterable[tuple[object, ...]]) -> None:
     rows = list(results)
     desk.screen.rows(_PAIR, rows, {"links": [dict(zip(_PAIR, each, strict=True)) for each in rows]})
+
+
+def show_results(desk: Desk, results: Results) -> None:
+    _tell(desk, (tuple(each[name] for name in _PAIR) for each in results.links.values()))
 
 
 def _read(file: Path) -> bytes:

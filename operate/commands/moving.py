@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from operate.commands.doctor import Silent
+from operate.commands.mending import link_all, show_results
 from operate.commands.settings import apply_document, differences, existing, load
 from operate.desk import Desk
-from operate.errors import WrongUsage
+from operate.errors import ProblemFound, WrongUsage
 
 _NAMES = ("issue_id", "work_item_id")
 
@@ -89,20 +90,13 @@ def import_(desk: Desk, folder: Folder = Path()) -> None:
 
 
 def _make(desk: Desk, missing: list[tuple[str, str]]) -> None:
-    names = (*_NAMES, "outcome")
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(missing)
     with desk.waiting(f"Making {len(missing)} link(s) …"):
-        while True:
-            answer = desk.call(
-                "POST", "links", body=text.getvalue().encode(), headers={"Content-Type": "text/csv"}
-            ).json()
-            if not answer["remaining"]:
-                break
-    results = answer["links"]
-    desk.screen.rows(names, ([each[name] for name in names] for each in results), {"links": results})
-    if any(each["outcome"] not in {"linked", "already-linked"} for each in results):
-        raise Silent
+        results = link_all(desk, text.getvalue().encode())
+    show_results(desk, results)
+    if results.failed:
+        raise ProblemFound(results.why_stopped)
 
 
 def _files(desk: Desk, folder: Path) -> tuple[Path, Path]:

@@ -1,43 +1,31 @@
 """``adopt``, ``rebuild`` and ``back-link``: each repeats one request until nothing is left."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from time import sleep
 from typing import Annotated, Any
 
 import typer
 
 from operate.commands.settings import apply_document, existing, load
 from operate.desk import Desk
-from operate.errors import NotNow, ProblemFound
+from operate.errors import ProblemFound
+from operate.repeating import Results, Turn, repeat
 
 _NAMES = ("issue_id", "work_item_id", "outcome")
-_DONE = frozenset({"linked", "already-linked", "would-link"})
-# A service that asked the app to wait is asked again so often, after so many seconds.
-_TRIES, _WAIT = 5, 20.0
 
 
 @dataclass
-class _Found:
-    """What all requests have come to; ``stopped`` is why nothing went on."""
-
-    links: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+class _Found(Results):
     unreadable: int = 0
-    stopped: str | None = None
-
-    def add(self, answer: dict[str, Any]) -> None:
-        self.links |= {(each["issue_id"], each["work_item_id"]): each for each in answer["links"]}
-        self.unreadable += answer.get("unreadable", 0)  # An older app does not count them.
 
     def problems(self) -> Iterator[str]:
-        left = sum(each["outcome"] not in _DONE for each in self.links.values())
-        if left:
-            yield f"{left} of {len(self.links)} are not linked; the outcome says why."
+        if self.failed:
+            yield f"{self.failed} of {len(self.links)} are not linked; the outcome says why."
         if self.unreadable:
             yield f"{self.unreadable} issues or work items cannot be read; what they link is not in the list."
         if self.stopped:
-            yield f"It was stopped ({self.stopped}). Start it again to go on."
+            yield self.why_stopped
 
 
 Integration = Annotated[
@@ -116,26 +104,19 @@ def back_link(desk: Desk) -> None:
 def _all(desk: Desk, path: str, query: dict[str, Any], what: str) -> _Found:
     """Repeat a request until nothing is left, or a service keeps it from going on."""
     found = _Found()
-    continuation, tries = None, 0
+    continuation = None
+
+    def turn() -> Turn:
+        nonlocal continuation
+        answer = _asked(desk, path, {**query, "continuation": continuation})
+        found.add(answer["links"])
+        found.unreadable += answer.get("unreadable", 0)  # An older app does not count them.
+        before, continuation = continuation, answer["continuation"]
+        return Turn(continuation is None, answer["stopped"] if continuation == before else None)
+
     with desk.waiting(what):
-        while True:
-            try:
-                answer = _asked(desk, path, {**query, "continuation": continuation})
-            except NotNow as error:
-                if continuation is None:
-                    raise
-                why: str | None = error.sentence
-            else:
-                found.add(answer)
-                continuation, why = answer["continuation"], answer["stopped"]
-                if continuation is None:
-                    return found
-            tries = tries + 1 if why else 0
-            if tries == _TRIES:
-                found.stopped = why
-                return found
-            if why:
-                sleep(_WAIT)
+        repeat(found, turn)
+    return found
 
 
 def _asked(desk: Desk, path: str, query: dict[str, Any]) -> Any:

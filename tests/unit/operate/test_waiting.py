@@ -1,13 +1,15 @@
 """What the operator's command does when the app, or a service behind it, asks it to come back later."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import responses
 
+from operate import repeating
 from operate.client import Client
-from operate.commands import taking_over
+from operate.commands import mending, moving, taking_over
 from operate.desk import Desk
 from operate.errors import NotNow, ProblemFound
 from operate.shown import Output
@@ -21,7 +23,7 @@ PAIR = {"issue_id": "100", "work_item_id": 31, "outcome": "linked"}
 
 @pytest.fixture(autouse=True)
 def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
-    monkeypatch.setattr(taking_over, "_WAIT", 0.0)
+    monkeypatch.setattr(repeating, "_WAIT", 0.0)
     with responses.RequestsMock(
         registry=responses.registries.OrderedRegistry, assert_all_requests_are_fired=True
     ) as mock:
@@ -108,3 +110,119 @@ def test_an_older_app_counts_nothing(app: responses.RequestsMock, rebuild: Calla
     del older["json"]["unreadable"]
     app.post(REBUILD, **older)
     assert "cannot be read" not in rebuild()
+
+
+def pairs(*outcomes: str, remaining: int) -> dict[str, Any]:
+    links = [{**PAIR, "issue_id": str(100 + at), "outcome": each} for at, each in enumerate(outcomes)]
+    return {"json": {"links": links, "remaining": remaining}}
+
+
+LINKS = f"{LIST}/acme/links"
+STUCK = pairs("linked", "throttled", "already-linked", "not-yet", remaining=2)
+
+
+@pytest.fixture
+def many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], str]:
+    """Run a command for many links, and return what it says on both streams."""
+
+    def run(name: str) -> str:
+        desk = Desk(APP, "key", org="acme", output=Output.TSV, yes=True)
+        (tmp_path / "acme.json").write_text("{}", encoding="utf-8")
+        lines = tmp_path / "acme.links.csv"
+        lines.write_text("100,31\n101,31\n102,31\n103,31\n", encoding="utf-8")
+        try:
+            match name:
+                case "link":
+                    mending.link(desk, csv=lines)
+                case "copy":
+                    mending.copy(desk, side="ado", apart=True)
+                case "import":
+                    moving.import_(desk, tmp_path)
+        except ProblemFound as error:
+            print(error.sentence)
+        said = capsys.readouterr()
+        return said.out + said.err
+
+    return run
+
+
+def test_a_list_is_linked_by_as_many_requests_as_it_takes(
+    app: responses.RequestsMock, many: Callable[[str], str]
+) -> None:
+    app.post(LINKS, **pairs("linked", "not-yet", "not-yet", remaining=2))
+    app.post(LINKS, **pairs("already-linked", "linked", "not-yet", remaining=1))
+    app.post(LINKS, **pairs("already-linked", "already-linked", "linked", remaining=0))
+    said = many("link")
+    assert "3 linked, 0 not" in said
+    assert "not-yet" not in said
+
+
+def test_a_list_goes_on_where_a_service_asked_to_wait(
+    app: responses.RequestsMock, many: Callable[[str], str]
+) -> None:
+    for _ in range(3):
+        app.post(LINKS, **STUCK)
+    app.post(LINKS, **asked("60"))
+    app.post(LINKS, **pairs("already-linked", "linked", "already-linked", "linked", remaining=0))
+    assert "4 linked, 0 not" in many("link")
+
+
+@pytest.mark.parametrize("command", ["link", "import"])
+def test_a_list_that_gets_nowhere_is_given_up_and_says_why(
+    app: responses.RequestsMock, many: Callable[[str], str], command: str
+) -> None:
+    if command == "import":
+        app.get(f"{LIST}/acme/config", json={"config": {}}, headers={"ETag": "1"})
+        app.get(LINKS, json={"links": [], "continuation": None})
+    for _ in range(6):
+        app.post(LINKS, **STUCK)
+    said = many(command)
+    assert "It was stopped (throttled). Start it again to go on." in said
+    assert "101\t31\tthrottled" in said
+    assert "103\t31\tnot-yet" in said
+
+
+def test_nobody_waits_for_a_list_that_time_does_not_link(
+    app: responses.RequestsMock, many: Callable[[str], str]
+) -> None:
+    for _ in range(2):
+        app.post(LINKS, **pairs("unauthorized", "not-yet", remaining=2))
+    said = many("link")
+    assert "0 linked, 2 not" in said
+    assert "It was stopped (unauthorized)" in said
+
+
+def copies(*outcomes: str, continuation: str | None, remaining: bool = True) -> dict[str, Any]:
+    answer = pairs(*outcomes, remaining=0)
+    answer["json"] |= {"continuation": continuation, "remaining": remaining}
+    return answer
+
+
+@pytest.fixture
+def apart(app: responses.RequestsMock) -> None:
+    app.get(LINKS, json={"links": [{**PAIR, "issue_id": "100"}, PAIR], "continuation": None})
+
+
+@pytest.mark.usefixtures("apart")
+def test_copying_goes_on_where_a_service_asked_to_wait(
+    app: responses.RequestsMock, many: Callable[[str], str]
+) -> None:
+    app.post(f"{LINKS}/copy", **copies("applied", "throttled", continuation="1"))
+    app.post(f"{LINKS}/copy", **copies("throttled", continuation="1"))
+    app.post(f"{LINKS}/copy", **asked("60"))
+    app.post(f"{LINKS}/copy", **copies("applied", continuation=None, remaining=False))
+    said = many("copy")
+    assert "It was stopped" not in said
+    assert said.count("100\t31") == 1
+
+
+@pytest.mark.usefixtures("apart")
+@pytest.mark.parametrize(("outcome", "requests"), [("throttled", 5), ("unauthorized", 1)])
+def test_copying_that_gets_nowhere_is_given_up_and_says_why(
+    app: responses.RequestsMock, many: Callable[[str], str], outcome: str, requests: int
+) -> None:
+    for _ in range(requests):
+        app.post(f"{LINKS}/copy", **copies(outcome, continuation=None))
+    said = many("copy")
+    assert f"100\t31\t{outcome}" in said
+    assert f"It was stopped ({outcome})" in said
