@@ -433,6 +433,9 @@ def test_a_look_of_our_own_that_leaves_no_trace_waits_for_as_long_as_the_reconci
         assert delay == wait
     assert sum(delays) <= HANDLED_WITHIN < sum(delays) + delays[-1]
     assert (disposition_of(error, message), message.returned) == (DROP, False)
+    latest = HANDLED_WITHIN - delays[-1]
+    assert disposition_of(error, replace(OWN, waited=latest)) is PUT_BACK
+    assert disposition_of(error, replace(OWN, waited=latest + 1.0)) is DROP
 
 
 def test_what_waited_for_another_reason_waits_no_less_for_what_leaves_no_trace() -> None:

@@ -6,6 +6,7 @@ from shared.domain.model import (
     ASSIGNEE,
     NOT_SEEN,
     STATUS,
+    Assignee,
     Ends,
     Intent,
     IssueSide,
@@ -13,8 +14,16 @@ from shared.domain.model import (
     ItemSide,
     Person,
     Side,
+    Stranger,
 )
-from shared.domain.rules.landing import as_if_created, as_if_edited, is_unseen, with_field, with_intent
+from shared.domain.rules.landing import (
+    announced_person,
+    as_if_created,
+    as_if_edited,
+    is_unseen,
+    with_field,
+    with_intent,
+)
 
 OPEN, DONE, ARCHIVED = IssueStatus.UNRESOLVED, IssueStatus.RESOLVED, IssueStatus.IGNORED
 ANN = Person("ann@corp.example")
@@ -98,3 +107,31 @@ def test_a_status_that_was_carried_over_is_real_and_the_answer_tells_the_reason(
     assert with_intent(before, Intent(Side.ADO, STATUS, state="Closed", status=DONE)) == Ends(
         before.issue, ItemSide(4, "Closed", DONE, ANN)
     )
+
+
+BOB = Person("bob@corp.example")
+TO_ANN = Intent(Side.SENTRY, ASSIGNEE, assignee=ANN)
+
+
+@pytest.mark.parametrize(
+    ("intent", "shown", "person"),
+    [
+        (TO_ANN, BOB, ANN),
+        (TO_ANN, ANN, None),
+        # Nobody, a team and whoever Sentry hides are no other spelling of Ann.
+        (TO_ANN, None, None),
+        (TO_ANN, Stranger("team-assignee", "45"), None),
+        # How Sentry spells her is known already.
+        (Intent(Side.SENTRY, ASSIGNEE, assignee=ANN, others=(Person("ann@home.example"),)), BOB, None),
+        (Intent(Side.SENTRY, ASSIGNEE), BOB, None),
+        (Intent(Side.SENTRY, ASSIGNEE, assignee=Stranger("team-assignee", "45")), BOB, None),
+        (Intent(Side.SENTRY, STATUS, status=DONE), BOB, None),
+        # Azure DevOps spells people as they were announced.
+        (Intent(Side.ADO, ASSIGNEE, assignee=ANN), BOB, None),
+        (Intent(Side.ADO, ASSIGNEE, assignee=ANN), None, None),
+    ],
+)
+def test_who_shows_may_be_whom_we_meant_only_where_sentry_spells_them(
+    intent: Intent, shown: Assignee, person: Person | None
+) -> None:
+    assert announced_person(intent, shown) == person

@@ -24,6 +24,7 @@ from shared.domain.rules.partners import (
     Standing,
     all_done,
     announced,
+    followed,
     is_own_or_persons,
     landed,
     looked_into,
@@ -32,6 +33,7 @@ from shared.domain.rules.partners import (
     over,
     own_write,
     released,
+    respelled,
     standing,
     still_shown,
     without,
@@ -90,6 +92,21 @@ def test_what_was_written_for_another_link_is_neither_a_persons_nor_ours(
     record: EndRecord, own: bool
 ) -> None:
     assert is_own_or_persons(record, linked(), STATUS, "Closed") is own
+
+
+def test_an_assignment_is_ours_under_each_of_the_persons_names() -> None:
+    record = EndRecord(ours=(RESOLVE, TO_ANN))
+    known = [replace(TO_ANN, others=(BOB, ANN)), RESOLVE]
+    assert respelled(record, known) == EndRecord(ours=(RESOLVE, TO_ANN, TO_BOB))
+
+
+@pytest.mark.parametrize(
+    ("of", "then"), [(("100", 31), ("200", 31)), (("300", 31), ("300", 31)), (None, None)]
+)
+def test_only_what_was_written_for_a_merged_issue_is_the_surviving_ones(
+    of: tuple[str, int] | None, then: tuple[str, int] | None
+) -> None:
+    assert followed(EndRecord(ours=(CLOSE,), of=of), linked(), "200") == EndRecord(ours=(CLOSE,), of=then)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.errors import Throttled, Unavailable, Upstream
+from shared.domain.errors import (
+    Forbidden,
+    NotFound,
+    Refused,
+    SyncError,
+    Throttled,
+    Unavailable,
+    Upstream,
+)
 from shared.domain.model import (
     ASSIGNEE,
     FIELDS,
@@ -75,6 +83,19 @@ def test_a_claim_left_behind_is_repeated_unless_all_of_it_shows(
     assert observation.repeats is repeats
     assert (observation.seen.item.state == "Closed") is (CLOSE in landed)
     assert (observation.seen.issue.assignee == Person(ANN)) is (ASSIGN in landed)
+
+
+def test_an_assignment_that_a_dead_worker_made_has_landed_under_sentrys_name_for_the_person(
+    scene: Scene,
+) -> None:
+    home = Person("ann@home.example")
+    scene.sentry.add_member(home.email, other_emails=(ANN,))
+    row = scene.row
+    claim = Claim("dead", scene.now - 1, row.seen.item.rev, (ASSIGN,), with_intent(row.seen, ASSIGN))
+    scene.sentry.set_assignee(ISSUE, Person(ANN))
+    observer = scene.services.settler(scene.organization).observer
+    observation = observer.observe(replace(row, claim=claim), UnitOfWork("own"))
+    assert (observation.seen.issue.assignee, observation.repeats) == (home, False)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +277,27 @@ def test_the_row_of_an_end_is_read_after_the_end_itself(scene: Scene, side: Side
     note(scene, end, at=scene.now)
     observe(scene, unit)
     assert observer.end(end, unit).record.at == scene.now
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, Forbidden("sentry", "403", about="the members"), NotFound("404"), Refused("sentry", "400")],
+)
+def test_whom_sentry_does_not_tell_of_has_no_other_name(scene: Scene, answer: SyncError | None) -> None:
+    """Without an answer nobody holds the address, or several do."""
+    observer, unit, end = (
+        scene.services.settler(scene.organization).observer,
+        UnitOfWork("t"),
+        scene.row.end(Side.SENTRY),
+    )
+    unknown = replace(ASSIGN, assignee=Person("nobody@corp.example"), in_doubt=True)
+    note(scene, end, ours=(unknown,))
+    scene.sentry.assign(ISSUE, BOB)
+    observer.issue(ISSUE, unit)
+    if answer is not None:
+        scene.calls.meet("primary_of", answer)
+    assert observer.end(end, unit).record.ours == (unknown,)
+    assert "primary_of" in scene.calls.made
 
 
 def test_a_row_that_names_nobody_keeps_nobody_away() -> None:

@@ -819,6 +819,15 @@ def test_what_we_closed_for_a_link_stays_its_own_when_that_follows_a_merge(first
     assert (status(scene), state(scene)) == (RESOLVED, "Closed")
 
 
+def test_a_merge_writes_no_row_of_an_item_that_nobody_wrote_to() -> None:
+    scene = Scene()
+    scene.sentry.add_issue(issue_id=OTHER_ISSUE)
+    scene.sentry.merge(ISSUE, into=OTHER_ISSUE)
+    scene.outbound()
+    assert stored(scene, OTHER_ISSUE).work_item_id == ITEM
+    assert scene.services.links.end(SLUG, End(Side.ADO, str(ITEM))).etag is None
+
+
 def test_what_we_closed_for_another_link_waits_for_nobody(issues: Scene) -> None:
     """Issue 100 is reopened with work item 32; 31 was closed for issue 200, which is nothing to 100."""
     issues.link(ISSUE, OTHER_ITEM)

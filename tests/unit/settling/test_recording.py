@@ -307,7 +307,8 @@ def test_a_state_that_counts_as_nothing_we_know_is_trouble_if_the_process_says_s
 def test_whatever_could_not_be_known_of_a_state_is_over_once_it_is_written_over() -> None:
     after = ends(RESOLVED, "Closed", 8)
     seen = replace(observation(odd(6), odd(), health=AWAY), problem=UNKNOWN)
-    assert record_of(seen, closing(after), Written(after, landed=[CLOSE]), None, NOW).link.health == Health()
+    link = record_of(seen, closing(after), Written(after, landed=[CLOSE]), None, NOW).link
+    assert (link.health, link.undecided) == (Health(), False)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Carrying out a decision on the doubles: what is called, and the exact account of what landed."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
 
@@ -18,6 +20,7 @@ from shared.domain.errors import (
 from shared.domain.model import (
     ASSIGNEE,
     STATUS,
+    Assignee,
     Claim,
     Ends,
     Intent,
@@ -26,6 +29,7 @@ from shared.domain.model import (
     ItemSide,
     Person,
     ResolveIn,
+    SentryIssue,
     Side,
 )
 from shared.domain.rules.deciding import Choice, Decision, Outcome
@@ -99,6 +103,33 @@ def test_what_counts_as_seen_is_all_but_what_is_still_to_be_written(
         RESOLVED if STATUS in fields else UNRESOLVED, Person(ANN) if ASSIGNEE in fields else None
     )
     assert seen == Ends(issue, NOW.item)
+
+
+@pytest.mark.parametrize(
+    ("shown", "others"),
+    [(None, ()), (Person(ANN), ()), (Person("ann@home.example"), (Person("ann@home.example"),))],
+)
+def test_an_assignment_is_begun_with_how_sentry_will_show_it(
+    shown: Person | None, others: tuple[Person, ...]
+) -> None:
+    written = Written(NOW)
+    written.begin_to_assign(ASSIGN_ISSUE, shown)
+    assert written.under_way == (replace(ASSIGN_ISSUE, others=others),)
+
+
+@pytest.mark.parametrize("told", [None, Person("ann@home.example")])
+def test_whoever_shows_by_the_name_that_was_assigned_is_that_person(
+    scene: Scene, told: Person | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several may hold the address, or she has made another one her first since it was looked up."""
+    real = scene.sentry.set_assignee
+
+    def set_assignee(issue_id: str, assignee: Assignee, begin: Callable[[Assignee], None]) -> SentryIssue:
+        begin(told)
+        return real(issue_id, assignee)
+
+    monkeypatch.setattr(scene.watched_sentry, "set_assignee", set_assignee)
+    assert carried_out(scene, ASSIGN_ISSUE).now.issue.assignee == Person(ANN)
 
 
 def test_azure_devops_is_written_first_and_each_answer_is_kept(scene: Scene) -> None:
