@@ -121,7 +121,9 @@ def test_every_change_arrives_and_the_activity_is_shown(demo: Run) -> None:
 
 
 @pytest.mark.parametrize("moment", ["Starting", EVERYTHING_RUNS])
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL]
+)
 def test_nothing_is_left_behind(demo: Run, how: signal.Signals, moment: str) -> None:
     demo.read_until(moment)
     if moment == EVERYTHING_RUNS:

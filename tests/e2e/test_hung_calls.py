@@ -83,9 +83,7 @@ def start(callers: ThreadPoolExecutor, storage: str, tmp_path: Path) -> Iterator
         # Fewer threads than callers: without a bound, no hook would find one.
         (8, search, 2),
         (8, open_form, 2),
-        (8, check, 2),
-        (8, read_document, 2),
-        (8, link, 2),
+        *(pytest.param(8, each, 2, marks=pytest.mark.long) for each in (check, read_document, link)),
     ],
 )
 def test_hooks_are_taken_while_callers_wait_for_ever(

@@ -113,7 +113,9 @@ def test_both_services_are_trusted_by_an_authority_of_the_house(house: House) ->
     assert pair.app.ask("GET", "health").json()["status"] == "ok"
 
 
-@pytest.mark.parametrize("named", ["", "nowhere.pem", "empty.pem"])
+@pytest.mark.parametrize(
+    "named", ["", *(pytest.param(each, marks=pytest.mark.long) for each in ("nowhere.pem", "empty.pem"))]
+)
 def test_without_it_the_certificate_is_named_with_its_cure(house: House, tmp_path: Path, named: str) -> None:
     (tmp_path / "empty.pem").write_text("no certificate", encoding="utf-8")
     pair = house.app(**({"REQUESTS_CA_BUNDLE": str(tmp_path / named)} if named else {}))

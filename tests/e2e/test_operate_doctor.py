@@ -107,6 +107,7 @@ def test_a_refused_token(both: tuple[Pair, Operator]) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_token_that_azure_devops_refuses(both: tuple[Pair, Operator]) -> None:
     pair, _ = both
     pair.ado.tokens.clear()
@@ -156,13 +157,14 @@ def test_a_hook_of_sentry_that_is_not_ticked(both: tuple[Pair, Operator]) -> Non
     expect_well(both)
 
 
+@pytest.mark.long
 def test_a_hook_of_sentry_that_leads_elsewhere(both: tuple[Pair, Operator]) -> None:
     pair, _ = both
     pair.sentry.webhook_url = "https://elsewhere.example/hook"
     expect(both, "no integration sends its webhooks to", "under Webhook URL", "does not send us its webhooks")
 
 
-@pytest.mark.parametrize("side", ["Azure DevOps", "Sentry"])
+@pytest.mark.parametrize("side", ["Azure DevOps", pytest.param("Sentry", marks=pytest.mark.long)])
 def test_a_wrong_secret(both: tuple[Pair, Operator], side: str) -> None:
     pair, _ = both
     if side == "Sentry":
@@ -229,6 +231,7 @@ def test_an_unknown_person(both: tuple[Pair, Operator]) -> None:
     assert findings(operator.run("doctor", "-o", "json")) == []
 
 
+@pytest.mark.long
 def test_whoever_has_one_name_and_two_addresses_is_offered_and_not_mapped(
     both: tuple[Pair, Operator],
 ) -> None:
@@ -250,6 +253,7 @@ def test_whoever_has_one_name_and_two_addresses_is_offered_and_not_mapped(
     assert [each for each in findings(said, "note") if each["check"] == "namesake"] == []
 
 
+@pytest.mark.long
 def test_a_renamed_organization(both: tuple[Pair, Operator]) -> None:
     pair, _ = both
     pair.ado.rename("fabrikam-new")
@@ -258,6 +262,7 @@ def test_a_renamed_organization(both: tuple[Pair, Operator]) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_renamed_organization_in_sentry(both: tuple[Pair, Operator]) -> None:
     pair, _ = both
     pair.sentry.issues.site = dataclasses.replace(pair.sentry.issues.site, organization="acme-new")
@@ -307,6 +312,7 @@ def an_hour_goes_by(pair: Pair) -> None:
     services.progress.put(scope, replace(services.progress.get(scope), asked_at=0.0))
 
 
+@pytest.mark.long
 def test_the_reconciler_tells_without_anybody_asking(both: tuple[Pair, Operator]) -> None:
     pair, _ = both
     pair.sentry.grant(ALL_SCOPES - {"member:read"})

@@ -191,10 +191,21 @@ PLANTED: dict[Rule, list[tuple[str, str, str, str]]] = {
 }
 
 
+# These start a process, which takes seconds; make test-long plants what they find.
+SLOW = {
+    surroundings.doctor,
+    surroundings.azd_schema,
+    surroundings.github_schema,
+    surroundings.pipelines_schema,
+}
+
+
 @pytest.mark.parametrize(
     ("rule", "name", "right", "wrong", "said"),
     [
-        pytest.param(rule, *row, id=f"{rule.__name__}-{row[3]}")
+        pytest.param(
+            rule, *row, id=f"{rule.__name__}-{row[3]}", marks=[pytest.mark.long] if rule in SLOW else []
+        )
         for rule, rows in PLANTED.items()
         for row in rows
     ],

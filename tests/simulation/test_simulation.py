@@ -163,7 +163,16 @@ def test_what_no_hook_told_is_carried_over_by_the_next_run() -> None:
     assert 0 < world.unheard.longest < 400
 
 
-@pytest.mark.parametrize("trouble", sorted(set(TROUBLES_OF_RUNS)))
+AT_ONCE = {"answer-lost", "dies-after", "dies-before", "fails", "frozen-after", "lost-race"}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(each, marks=[] if each in AT_ONCE else [pytest.mark.long])
+        for each in sorted(set(TROUBLES_OF_RUNS))
+    ],
+)
 def test_a_run_that_meets_trouble_at_any_of_its_steps_leaves_it_to_the_next_two(trouble: str) -> None:
     undisturbed = World(UNHEARD)
     undisturbed.run()

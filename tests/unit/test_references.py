@@ -37,6 +37,7 @@ FOLDERS = "|".join(sorted({path.relative_to(ROOT).parts[0] for path in FILES if 
 PATH = re.compile(rf"(?<![\w./:@-])((?:{FOLDERS})/[\w./-]*\w)")
 
 
+@cache
 def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
