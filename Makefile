@@ -50,7 +50,7 @@ run: ## Start everything and keep it running, with pages to play on (PORT=7071 K
 
 test: ## Run every test, on a real Azurite (PYTEST_OPTIONS="-k echo")
 	@$(PYTHON) simulator/setup.py test
-	@$(RUN) pytest -q -n 4 --dist loadfile --timeout $(TEST_TIMEOUT) -m "not long" $(PYTEST_OPTIONS)
+	@$(RUN) pytest -q -n 3 --dist loadfile --no-loadscope-reorder --timeout $(TEST_TIMEOUT) -m "not long" $(PYTEST_OPTIONS)
 
 test-long: ## Run the tests that wait for a minute, or are many that take seconds
 	@$(PYTHON) simulator/setup.py test

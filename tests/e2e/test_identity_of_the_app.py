@@ -38,7 +38,7 @@ def identity() -> Iterator[IdentityEndpoint]:
         yield endpoint
 
 
-@pytest.fixture(params=["any credential", "named credential"])
+@pytest.fixture(params=[pytest.param("any credential", marks=pytest.mark.long), "named credential"])
 def environ(
     request: pytest.FixtureRequest, azurite: Azurite, certificate: Certificate, identity: IdentityEndpoint
 ) -> dict[str, str]:

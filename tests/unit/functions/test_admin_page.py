@@ -121,6 +121,7 @@ def lint_said(checkout: Path) -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
+@pytest.mark.long
 def test_wrong_types_are_noticed_and_nothing_else_is(checkout: Path) -> None:
     wrong = {
         'byId("links").valu = "";\n': "Property 'valu' does not exist",

@@ -311,6 +311,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_in_one_sentence(
     assert said.count("\n") == 1
 
 
+@pytest.mark.long
 def test_pip_without_a_network_is_told_in_one_sentence(
     checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
