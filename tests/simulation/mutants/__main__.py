@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.simulation.mutants.known import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[3]
@@ -118,10 +120,10 @@ def first_complaint(copy: Path, schedules: int, theme: str | None) -> tuple[int,
 def failed_test(copy: Path, tests: tuple[str, ...]) -> str | None:
     """Return the first of these tests that fails, or None."""
     said = _python(copy, "pytest", *QUIETLY, *tests)
-    failed = next((line for line in said.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), None)
-    if failed is None and said.returncode != 0:
+    if said.returncode not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
         raise RuntimeError(f"the tests did not run:\n{said.stdout}{said.stderr}")
-    return failed and failed.split(" - ")[0]
+    lines = (line.split(" - ")[0] for line in said.stdout.splitlines())
+    return next((each for each in lines if each.startswith(("FAILED tests", "ERROR tests"))), None)
 
 
 def _python(copy: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:

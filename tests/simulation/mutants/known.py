@@ -842,7 +842,7 @@ MUTANTS = (
         "announce the last step alone",
         "domain/model.py",
         "        return (*self.via, *(replace",
-        "        return (*(replace",
+        "        return (*(), *(replace",
         tests=("tests/unit/settling/test_workflows.py",),
     ),
     _mutant(
@@ -1175,7 +1175,7 @@ MUTANTS = (
     _mutant(
         "believe an answer that is older than the row",
         "flows/syncing.py",
-        "            unit.forget_answers()\n",
+        "                unit.forget_answers()\n",
         "",
         tests=("tests/unit/flows/test_late_answers.py",),
     ),

@@ -11,7 +11,7 @@ from shared.flows.copying import copy_one
 from shared.flows.creating_by_rule import create_by_rule
 from shared.flows.examining import examine
 from shared.flows.linking import link
-from shared.flows.reconciling import Found, Part, reconcile
+from shared.flows.reconciling import Found, Part, messages, reconcile
 from shared.store.progress import Look
 from tests.unit.rounds import deliver
 from tests.unit.scene import ANN, ISSUE, ITEM, SLUG, STATE, Scene
@@ -186,17 +186,26 @@ def test_what_both_say_is_noted_once(scene: Scene) -> None:
 
 @pytest.mark.parametrize("is_looking", [False, True])
 def test_what_came_while_sentry_knew_no_such_organization_is_carried_over_once_it_does(
-    scene: Scene, *, is_looking: bool
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, *, is_looking: bool
 ) -> None:
-    """By then the feed has long gone on, the messages were dropped, and a look may have passed the link."""
+    """By then the feed has long gone on, and a look may have passed the link.
+
+    The messages were dropped after an hour, and there were more of them than a run keeps in mind.
+    """
+    monkeypatch.setattr(messages, "_MOST_MARKS", 1)
+    pairs = [(ISSUE, ITEM), ("200", 32), ("201", 33)]
+    for issue_id, item in pairs[1:]:
+        scene.ado.add_item("Other", item)
+        scene.link(issue_id, item)
     for _ in range(15):  # The second look at all items, an hour after the first, is over then.
         run(scene)
         deliver(scene)
     gone = OrganizationGone("sentry", "HTTP 404")
     for name in ("get_issue", "find_issues", "organization_id"):
-        scene.calls.meet(name, *[gone] * 100)
-    scene.ado.edit(ITEM, **{STATE: "Closed"})
-    for _ in range(6):
+        scene.calls.meet(name, *[gone] * 1000)
+    for _, item in pairs:
+        scene.ado.edit(item, **{STATE: "Closed"})
+    for _ in range(20):
         run(scene)
         deliver(scene)
     assert (scene.status, scene.health) == (IssueStatus.UNRESOLVED, Health())
@@ -208,4 +217,4 @@ def test_what_came_while_sentry_knew_no_such_organization_is_carried_over_once_i
     for _ in range(2):
         run(scene)
         deliver(scene)
-    assert scene.status is IssueStatus.RESOLVED
+    assert {scene.sentry.get_issue(issue_id).status for issue_id, _ in pairs} == {IssueStatus.RESOLVED}
