@@ -1,11 +1,11 @@
 """Work that one request does not finish: it is asked for again until nothing is left, or nothing goes on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from time import sleep
 from typing import Any, NamedTuple
 
-from operate.errors import NotNow
+from operate.errors import PROBLEMS, CannotReach, Ended, NotNow, ProblemFound
 
 # What got nowhere is asked for again so often, after so many seconds.
 _TRIES, _WAIT = 5, 20.0
@@ -23,10 +23,11 @@ class Turn(NamedTuple):
 
 @dataclass
 class Results:
-    """What all requests have come to; ``stopped`` is why nothing went on."""
+    """What all requests have come to, each pair once; ``stopped`` is why nothing went on."""
 
-    links: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    links: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
     stopped: str | None = None
+    exit_code: int = PROBLEMS
 
     def add(self, links: list[dict[str, Any]]) -> None:
         """Take in what became of some pairs, in place of what was known of them."""
@@ -37,25 +38,30 @@ class Results:
         """Return how many pairs are not linked."""
         return sum(each["outcome"] not in LINKED for each in self.links.values())
 
-    @property
-    def why_stopped(self) -> str:
-        return f"It was stopped ({self.stopped}). Start it again to go on." if self.stopped else ""
+    def problem(self, *sentences: str) -> ProblemFound:
+        """Return what ends a command that could not do all that it was asked to."""
+        stopped = (f"It was stopped ({self.stopped}). Start it again to go on.",) if self.stopped else ()
+        problem = ProblemFound(" ".join((*sentences, *stopped)))
+        problem.exit_code = self.exit_code
+        return problem
 
 
 def repeat(results: Results, turn: Callable[[], Turn]) -> None:
     """Make requests until one is the last, or one after the other gets nowhere; note why in ``results``.
 
-    Raises what ends the command; that the app is away for now does so only before there are results.
+    Raises what ends the command before the first answer. What comes later loses nothing of the results.
     """
-    tries = 0
+    tries, is_answered = 0, False
     while True:
         try:
             is_last, stopped = turn()
-            is_passing = stopped in _PASSING
-        except NotNow as error:
-            if not results.links:
+        except Ended as error:
+            if not is_answered:
                 raise
-            is_last, stopped, is_passing = False, error.sentence, True
+            is_last, stopped = False, error.sentence
+            is_passing, results.exit_code = isinstance(error, NotNow | CannotReach), error.exit_code
+        else:
+            is_answered, is_passing, results.exit_code = True, stopped in _PASSING, PROBLEMS
         if is_last:
             return
         tries = tries + 1 if stopped else 0

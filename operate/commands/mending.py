@@ -19,7 +19,7 @@ from operate.commands.looking import (
     filters,
 )
 from operate.desk import Desk
-from operate.errors import Ended, ProblemFound, WrongUsage
+from operate.errors import Ended, WrongUsage
 from operate.repeating import LINKED, Results, Turn, repeat
 
 _CSV = {"Content-Type": "text/csv; charset=utf-8"}
@@ -80,30 +80,45 @@ def _link_all(desk: Desk, file: Path) -> None:
     show_results(desk, results)
     desk.screen.say(f"{len(results.links) - results.failed} linked, {results.failed} not")
     if results.failed:
-        raise ProblemFound(results.why_stopped)
+        raise results.problem()
 
 
 def link_all(desk: Desk, body: bytes) -> Results:
-    """Link the pairs of a CSV, as far as they can be linked."""
+    """Link the pairs of a CSV, as far as they can be linked. Each line has its result, in its order.
+
+    What has a final outcome is not sent again: a list may begin with more lines that cannot be linked than
+    are tried in a minute.
+    """
     results = Results()
-    left: int | None = None
+    left: list[int] | None = None
 
     def turn() -> Turn:
         nonlocal left
-        answer = desk.call("POST", "links", body=body, headers=_CSV).json()
-        results.links.clear()  # Each answer names all, a short id's issue by its number once it is linked.
-        results.add(answer["links"])
-        before, left = left, answer["remaining"]
-        return Turn(not left, _stopped_by(answer["links"]) if left and left == before else None)
+        if left is None:
+            answer = desk.call("POST", "links", body=body, headers=_CSV).json()
+            left = list(range(len(answer["links"])))
+        else:
+            again = [{name: results.links[line][name] for name in _PAIR[:2]} for line in left]
+            answer = desk.call("POST", "links", json=again).json()
+        links = answer["links"]
+        results.links |= dict(zip(left, links, strict=True))
+        open_ones = _open_ones(links, answer["remaining"])
+        has_moved = len(open_ones) < len(left)
+        left = [left[place] for place in open_ones]
+        return Turn(is_last=not left, stopped=None if has_moved or not left else links[0]["outcome"])
 
     repeat(results, turn)
     return results
 
 
-def _stopped_by(links: list[dict[str, Any]]) -> str:
-    """Return the outcome behind which no pair was tried any more: the last one that is a trouble."""
-    outcomes = (each["outcome"] for each in reversed(links))
-    return next((each for each in outcomes if each not in LINKED | {_NOT_YET}), _NOT_YET)
+def _open_ones(links: list[dict[str, Any]], remaining: int) -> list[int]:
+    """Return the places of the pairs that may still be linked: those not tried, and what stopped it.
+
+    That is the last trouble: behind it none was tried.
+    """
+    places = [place for place, each in enumerate(links) if each["outcome"] == _NOT_YET]
+    troubles = [place for place, each in enumerate(links) if each["outcome"] not in LINKED | {_NOT_YET}]
+    return sorted(places + troubles[-1:]) if remaining > len(places) else places
 
 
 def unlink(
@@ -246,7 +261,7 @@ def copy(
         results = _copy_all(desk, query, side, step)
     show_results(desk, results)
     if results.stopped:
-        raise ProblemFound(results.why_stopped)
+        raise results.problem()
 
 
 def _copy_all(desk: Desk, query: dict[str, str], side: str, step: Callable[[], None]) -> Results:

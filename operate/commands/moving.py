@@ -12,7 +12,7 @@ from operate.commands.doctor import Silent
 from operate.commands.mending import link_all, show_results
 from operate.commands.settings import apply_document, differences, existing, load
 from operate.desk import Desk
-from operate.errors import ProblemFound, WrongUsage
+from operate.errors import WrongUsage
 
 _NAMES = ("issue_id", "work_item_id")
 
@@ -96,7 +96,7 @@ def _make(desk: Desk, missing: list[tuple[str, str]]) -> None:
         results = link_all(desk, text.getvalue().encode())
     show_results(desk, results)
     if results.failed:
-        raise ProblemFound(results.why_stopped)
+        raise results.problem()
 
 
 def _files(desk: Desk, folder: Path) -> tuple[Path, Path]:

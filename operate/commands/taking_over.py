@@ -9,7 +9,6 @@ import typer
 
 from operate.commands.settings import apply_document, existing, load
 from operate.desk import Desk
-from operate.errors import ProblemFound
 from operate.repeating import Results, Turn, repeat
 
 _NAMES = ("issue_id", "work_item_id", "outcome")
@@ -24,8 +23,6 @@ class _Found(Results):
             yield f"{self.failed} of {len(self.links)} are not linked; the outcome says why."
         if self.unreadable:
             yield f"{self.unreadable} issues or work items cannot be read; what they link is not in the list."
-        if self.stopped:
-            yield self.why_stopped
 
 
 Integration = Annotated[
@@ -130,5 +127,5 @@ def _show(desk: Desk, found: _Found) -> None:
     if not rows:
         desk.screen.say("There is nothing to link.")
     problems = list(found.problems())
-    if problems:
-        raise ProblemFound(" ".join(problems))
+    if problems or found.stopped:
+        raise found.problem(*problems)

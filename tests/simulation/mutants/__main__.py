@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.simulation.mutants.known import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[3]
@@ -25,14 +24,22 @@ FILES = ("function_app.py", "host.json", "pyproject.toml", "local.settings.sampl
 QUIETLY = ("-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header")
 
 
+class UnjudgedError(RuntimeError):
+    """The judges did not come to run."""
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """What caught a mutant (None: it survived), after how many schedules, and how long that took."""
+    """What caught a mutant (None: it survived), after how many schedules, and how long that took.
+
+    One that no judge could run is ``unjudged``, and not caught.
+    """
 
     mutant: Mutant
     passed: int
     complaint: str | None
     seconds: float
+    unjudged: bool = False
 
 
 def main() -> int:
@@ -60,7 +67,7 @@ def run(chosen: list[Mutant], folder: Path, schedules: int, at_once: int) -> int
         for each in judges.map(lambda mutant: copies.judge(mutant, schedules), chosen):
             survivors += each.complaint is None
             passed = "-" if each.mutant.tests else str(each.passed)
-            words = each.complaint or "SURVIVED"
+            words = each.complaint or ("NOT JUDGED" if each.unjudged else "SURVIVED")
             print(f"{each.mutant.name:{width}}  {passed:>9}  {each.seconds:7.1f}  {words}", flush=True)
     took = time.perf_counter() - started
     print(f"{len(chosen) - survivors} of {len(chosen)} mutants were caught, in {took:.0f} seconds.")
@@ -89,12 +96,17 @@ class Copies:
 
     def judge(self, mutant: Mutant, schedules: int) -> Verdict:
         started = time.perf_counter()
+        passed, complaint, unjudged = 0, None, False
         with self.one() as copy, changed(copy, mutant):
-            if mutant.tests:
-                passed, complaint = 0, failed_test(copy, mutant.tests)
-            else:
-                passed, complaint = first_complaint(copy, schedules, mutant.theme)
-        return Verdict(mutant, passed, complaint, time.perf_counter() - started)
+            try:
+                if mutant.tests:
+                    complaint = failed_test(copy, mutant.tests)
+                else:
+                    passed, complaint = first_complaint(copy, schedules, mutant.theme)
+            except UnjudgedError as error:
+                unjudged = True
+                print(error, file=sys.stderr)
+        return Verdict(mutant, passed, complaint, time.perf_counter() - started, unjudged)
 
 
 def complaint_about_the_code(copy: Path, chosen: list[Mutant]) -> str | None:
@@ -113,17 +125,19 @@ def first_complaint(copy: Path, schedules: int, theme: str | None) -> tuple[int,
     )
     passed, _, complaint = said.stdout.strip().partition(" ")
     if not passed.isdigit():
-        raise RuntimeError(f"the simulation did not run:\n{said.stderr}")
+        raise UnjudgedError(f"the simulation did not run:\n{said.stderr}")
     return int(passed), complaint or None
 
 
 def failed_test(copy: Path, tests: tuple[str, ...]) -> str | None:
     """Return the first of these tests that fails, or None."""
     said = _python(copy, "pytest", *QUIETLY, *tests)
-    if said.returncode not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-        raise RuntimeError(f"the tests did not run:\n{said.stdout}{said.stderr}")
     lines = (line.split(" - ")[0] for line in said.stdout.splitlines())
-    return next((each for each in lines if each.startswith(("FAILED tests", "ERROR tests"))), None)
+    # What cannot even be loaded is an error of a whole file, and proves nothing.
+    failed = next((each for each in lines if re.match(r"(FAILED|ERROR) tests\S*::", each)), None)
+    if failed is None and said.returncode != 0:
+        raise UnjudgedError(f"the tests did not run:\n{said.stdout}{said.stderr}")
+    return failed
 
 
 def _python(copy: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
