@@ -23,7 +23,10 @@ class Turn(NamedTuple):
 
 @dataclass
 class Results:
-    """What all requests have come to, each pair once; ``stopped`` is why nothing went on."""
+    """What all requests have come to: each pair, or each line of a list, once.
+
+    ``stopped`` is why nothing went on.
+    """
 
     links: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
     stopped: str | None = None
