@@ -61,89 +61,11 @@ def page(continuation: str | None, **more: Any) -> dict[str, Any]:
     return {"json": {"links": [PAIR], "continuation": continuation, "stopped": None, "unreadable": 0, **more}}
 
 
-@pytest.fixture
-def rebuild(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """Run the command, and return what it says on both streams."""
-
-    def run() -> str:
-        try:
-            taking_over.rebuild(Desk(APP, "key", org="acme", output=Output.TSV))
-        except ProblemFound as error:
-            print(error.sentence)
-        return capsys.readouterr().out
-
-    return run
-
-
-def test_a_command_goes_on_where_a_service_was_away(
-    app: responses.RequestsMock, rebuild: Callable[[], str]
-) -> None:
-    app.post(REBUILD, **page("entries:0:100:0"))
-    app.post(REBUILD, **asked("60"))
-    app.post(
-        REBUILD,
-        **page(None),
-        match=[responses.matchers.query_param_matcher({"continuation": "entries:0:100:0"})],
-    )
-    assert "linked" in rebuild()
-
-
-def test_a_command_that_gives_up_shows_what_it_has_come_to(
-    app: responses.RequestsMock, rebuild: Callable[[], str]
-) -> None:
-    app.post(REBUILD, **page("entries:0:100:0", links=[{**PAIR, "outcome": "issue-not-found"}]))
-    for _ in range(5):
-        app.post(REBUILD, **asked("60"))
-    said = rebuild()
-    assert "issue-not-found" in said
-    assert "1 of 1 are not linked" in said
-    assert "It was stopped (Sentry asks us to wait (unavailable))" in said
-
-
-def test_a_command_that_does_not_begin_says_why(app: responses.RequestsMock) -> None:
-    app.post(REBUILD, **asked("60"))
-    with pytest.raises(NotNow, match="Sentry asks us to wait"):
-        taking_over.rebuild(Desk(APP, "key", org="acme", output=Output.TSV))
-
-
-def test_what_could_not_be_read_is_told(app: responses.RequestsMock, rebuild: Callable[[], str]) -> None:
-    app.post(REBUILD, **page("hyperlinks:0", unreadable=4))
-    app.post(REBUILD, **page(None, unreadable=3))
-    assert "7 issues or work items cannot be read" in rebuild()
-
-
-def test_an_older_app_counts_nothing(app: responses.RequestsMock, rebuild: Callable[[], str]) -> None:
-    older = page(None)
-    del older["json"]["unreadable"]
-    app.post(REBUILD, **older)
-    assert "cannot be read" not in rebuild()
-
-
-# Many links: each request names all that it was asked for, and how many another one may still link.
-
-
-def pairs(outcomes: dict[int, str], remaining: int) -> dict[str, Any]:
-    links = [{**PAIR, "issue_id": str(issue), "outcome": each} for issue, each in outcomes.items()]
-    return {"json": {"links": links, "remaining": remaining}}
-
-
-def asked_for(*issues: int) -> list[Any]:
-    """Match a request for these and no others."""
-    return [
-        responses.matchers.json_params_matcher(
-            [{"issue_id": str(each), "work_item_id": 31} for each in issues]
-        )
-    ]
-
-
-LINKS = f"{LIST}/acme/links"
-FOUR = {100: "linked", 101: "throttled", 102: "already-linked", 103: "not-yet"}
-STUCK = {101: "throttled", 103: "not-yet"}
-LATER = {101: "linked", 103: "linked"}
+Run = Callable[[str], tuple[str, int]]
 
 
 @pytest.fixture
-def many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[str, int]]:
+def many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command for many links, and return what it says on both streams, and its exit code."""
 
     def run(name: str) -> tuple[str, int]:
@@ -170,7 +92,67 @@ def many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], 
     return run
 
 
-Run = Callable[[str], tuple[str, int]]
+def test_a_command_goes_on_where_a_service_was_away(app: responses.RequestsMock, many: Run) -> None:
+    app.post(REBUILD, **page("entries:0:100:0"))
+    app.post(REBUILD, **asked("60"))
+    app.post(
+        REBUILD,
+        **page(None),
+        match=[responses.matchers.query_param_matcher({"continuation": "entries:0:100:0"})],
+    )
+    assert "linked" in many("rebuild")[0]
+
+
+def test_a_command_that_gives_up_shows_what_it_has_come_to(app: responses.RequestsMock, many: Run) -> None:
+    app.post(REBUILD, **page("entries:0:100:0", links=[{**PAIR, "outcome": "issue-not-found"}]))
+    for _ in range(5):
+        app.post(REBUILD, **asked("60"))
+    said = many("rebuild")[0]
+    assert "issue-not-found" in said
+    assert "1 of 1 are not linked" in said
+    assert "It was stopped (Sentry asks us to wait (unavailable))" in said
+
+
+def test_a_command_that_does_not_begin_says_why(app: responses.RequestsMock) -> None:
+    app.post(REBUILD, **asked("60"))
+    with pytest.raises(NotNow, match="Sentry asks us to wait"):
+        taking_over.rebuild(Desk(APP, "key", org="acme", output=Output.TSV))
+
+
+def test_what_could_not_be_read_is_told(app: responses.RequestsMock, many: Run) -> None:
+    app.post(REBUILD, **page("hyperlinks:0", unreadable=4))
+    app.post(REBUILD, **page(None, unreadable=3))
+    assert "7 issues or work items cannot be read" in many("rebuild")[0]
+
+
+def test_an_older_app_counts_nothing(app: responses.RequestsMock, many: Run) -> None:
+    older = page(None)
+    del older["json"]["unreadable"]
+    app.post(REBUILD, **older)
+    assert "cannot be read" not in many("rebuild")[0]
+
+
+# Many links: each request names all that it was asked for, and how many another one may still link.
+
+
+def pairs(outcomes: dict[int, str], remaining: int) -> dict[str, Any]:
+    links = [{**PAIR, "issue_id": str(issue), "outcome": each} for issue, each in outcomes.items()]
+    return {"json": {"links": links, "remaining": remaining}}
+
+
+def asked_for(*issues: int) -> list[Any]:
+    """Match a request for these and no others."""
+    return [
+        responses.matchers.json_params_matcher(
+            [{"issue_id": str(each), "work_item_id": 31} for each in issues]
+        )
+    ]
+
+
+LINKS = f"{LIST}/acme/links"
+FOUR = {100: "linked", 101: "throttled", 102: "already-linked", 103: "not-yet"}
+STUCK = {101: "throttled", 103: "not-yet"}
+LATER = {101: "linked", 103: "linked"}
 
 
 def test_a_list_is_linked_by_as_many_requests_as_it_takes(
